@@ -1,0 +1,40 @@
+"""fastbp: feed-forward networks trained by backpropagation, in compiled loops that read like the textbook."""
+
+from fastbp.checks import check_derivative
+from fastbp.data import load_digits, load_mnist
+from fastbp.initializers import Initializer
+from fastbp.kernels.activations import Activation
+from fastbp.kernels.costs import Cost, Huber, Quantile
+from fastbp.kernels.threads import get_num_threads, set_num_threads, threads
+from fastbp.network import Network
+from fastbp.optimizers import SGD, Adam, Momentum, Nesterov
+from fastbp.parameters import ParameterVector
+from fastbp.serialization import ModelFileError, load
+from fastbp.training import DivergenceError, Evaluation, History
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Activation",
+    "Adam",
+    "Cost",
+    "DivergenceError",
+    "Evaluation",
+    "History",
+    "Huber",
+    "Initializer",
+    "ModelFileError",
+    "Momentum",
+    "Nesterov",
+    "Network",
+    "ParameterVector",
+    "Quantile",
+    "check_derivative",
+    "get_num_threads",
+    "load",
+    "load_digits",
+    "load_mnist",
+    "set_num_threads",
+    "threads",
+]

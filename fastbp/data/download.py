@@ -1,0 +1,128 @@
+"""Fetches one file from the first of several mirrors that serves it intact."""
+
+import http.client
+import os
+import secrets
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from .errors import DataFileError
+
+TIMEOUT = 30.0
+"""Seconds without an answer after which a mirror is given up."""
+
+_CHUNK = 1 << 16
+
+
+class _TransferError(Exception):
+    """A mirror could not be reached or broke off; the next one may do better."""
+
+
+def download(
+    urls: Sequence[str], target: Path, *, check: Callable[[Path], None], max_bytes: int, progress: bool = True
+) -> None:
+    """Fetch `target` from the first of `urls` whose content passes `check`.
+
+    The content goes to a temporary file in the folder of `target`, and takes its name only when it is
+    complete and checked. On any failure, KeyboardInterrupt included, the temporary file is removed.
+
+    Parameters
+    ----------
+    urls : sequence of str
+        Tried in this order.
+    target : Path
+        The file to write. Its folder must be there.
+    check : callable
+        Called with the path of the temporary file; raises DataFileError if the content is not right.
+    max_bytes : int
+        A mirror that sends more is given up.
+    progress : bool
+        Show the progress on the standard error, if that is a terminal.
+
+    Raises
+    ------
+    DataFileError
+        If every mirror failed and at least one served content that is not right.
+    ConnectionError
+        If no mirror could be reached, or each broke off.
+    OSError
+        If the file cannot be written.
+
+    """
+    faults: list[str] = []
+    kind: type[DataFileError | ConnectionError] = ConnectionError
+    for url in urls:
+        try:
+            _download_from(url, target, check, max_bytes, progress)
+            return
+        except DataFileError as error:
+            kind = DataFileError
+            faults.append(f"{url}: {error}")
+        except _TransferError as error:
+            faults.append(f"{url}: {error}")
+    raise kind(
+        f"{target.name} could not be downloaded from any of {len(urls)} mirrors ({'; '.join(faults)}). "
+        f"Check the network connection and try again, or put an intact copy into {target.parent}"
+    )
+
+
+def _download_from(url: str, target: Path, check: Callable[[Path], None], max_bytes: int, progress: bool) -> None:
+    # Not tempfile: its files are readable by their owner only, and a cache may be shared.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    try:
+        with open(part, "xb") as file, closing(_chunks(url, max_bytes, progress)) as chunks:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        check(part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, None]:
+    """Yield the content of `url`; only errors of the network become a _TransferError here."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            length = response.headers.get("Content-Length", "")
+            total = int(length) if length.isdecimal() else None
+            received = 0
+            with closing(_Progress(url, total, progress)) as shown:
+                while chunk := response.read(_CHUNK):
+                    received += len(chunk)
+                    if received > max_bytes:
+                        raise DataFileError(f"sends more than {max_bytes} bytes, the most that the file may have")
+                    shown.show(received)
+                    yield chunk
+    except urllib.error.HTTPError as error:
+        # It holds the open connection.
+        error.close()
+        raise _TransferError(f"answered {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _TransferError(f"{type(error).__name__}: {error}") from error
+    if total is not None and received != total:
+        raise _TransferError(f"broke off after {received} of {total} bytes")
+
+
+class _Progress:
+    """One line on the standard error, rewritten in place; nothing unless that is a terminal."""
+
+    def __init__(self, url: str, total: int | None, wanted: bool) -> None:
+        self.name = url.rpartition("/")[2]
+        self.total = f" of {total / 1e6:.1f}" if total is not None else ""
+        # A program without a console has no standard error at all.
+        self.stream = sys.stderr if wanted and sys.stderr is not None and sys.stderr.isatty() else None
+
+    def show(self, received: int) -> None:
+        if self.stream is not None:
+            self.stream.write(f"\r{self.name}: {received / 1e6:.1f}{self.total} MB")
+            self.stream.flush()
+
+    def close(self) -> None:
+        if self.stream is not None:
+            self.stream.write("\n")

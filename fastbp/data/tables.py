@@ -1,0 +1,103 @@
+"""Tables from files, for the command line: CSV and NPZ."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .csv_table import read_csv
+from .errors import DataFileError
+from .npz_table import read_npz
+
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+class Table(NamedTuple):
+    """Features, and what is to be learned from them.
+
+    Attributes
+    ----------
+    X : ndarray of float64, shape (n_samples, n_features)
+        Finite numbers, C-contiguous.
+    y : ndarray or None
+        The target, one row per row of `X`: float64 from a CSV column of numbers, str from one with text;
+        from an NPZ file any type of numbers or str, of shape (n_samples,) or (n_samples, n_outputs).
+        None without a target.
+    feature_names : tuple of str
+        One per column of `X`.
+    target_name : str or None
+        The name of the column or array that `y` was read from.
+
+    Examples
+    --------
+    >>> Table(np.zeros((3, 2)), None, ("width", "height"), None).X.shape
+    (3, 2)
+
+    """
+
+    X: NDArray[np.float64]
+    y: NDArray[Any] | None
+    feature_names: tuple[str, ...]
+    target_name: str | None
+
+
+def read_table(path: str | os.PathLike[str], *, target: str | None = None) -> Table:
+    r"""Read a table from a CSV or an NPZ file.
+
+    **CSV**: UTF-8 text, with or without a byte order mark. The first line names the columns. The
+    delimiter (comma, semicolon or tab) is told from the first two lines. Every column but the target's
+    holds finite numbers with a decimal point. A target column in which every value is a number is
+    numeric; any other is text, kept as it is but for surrounding blanks.
+
+    **NPZ**: as `numpy.savez` and `numpy.savez_compressed` write it, without Python objects. The array
+    ``X`` holds the features, ``Y`` or ``y`` (or the array named by `target`) the target, if there is one.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. Which of the two formats it has is told by its content.
+    target : str, optional
+        The column (CSV) or array (NPZ) to be learned.
+
+    Returns
+    -------
+    Table
+        ``X`` (n_samples, n_features) in float64, ``y``, ``feature_names`` and ``target_name``.
+
+    Raises
+    ------
+    DataFileError
+        If the file is not such a table: junk or an empty file; no data below the header; column names
+        that are empty, double or numbers; values that are missing or no finite numbers; lines of unequal
+        length; a target that is not there. The message names the file, and the line and column.
+    OSError
+        If the file cannot be opened or read, for one FileNotFoundError.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "iris.csv"
+    ...     _ = path.write_text("length;width;species\n5.1;3.5;setosa\n6.3;3.3;virginica\n")
+    ...     table = read_table(path, target="species")
+    >>> table.X
+    array([[5.1, 3.5],
+           [6.3, 3.3]])
+    >>> table.y
+    array(['setosa', 'virginica'], dtype='<U9')
+    >>> table.feature_names, table.target_name
+    (('length', 'width'), 'species')
+
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+            file.seek(0)
+            if start in ZIP_MAGICS or path.suffix.lower() == ".npz":
+                return Table(*read_npz(file, target))
+            return Table(*read_csv(file.read(), target))
+    except DataFileError as error:
+        raise DataFileError(f"{path}: {error}") from error

@@ -1,0 +1,47 @@
+"""What every formulation can do. The same three sums, written in different ways, behind one interface."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.parameters import Array, Model
+
+# Trains on the samples of `order`, mini-batch by mini-batch, and returns the sum of their costs.
+Trainer = Callable[[npt.NDArray[np.int64]], float]
+
+
+class Formulation(Protocol):
+    """X is (n, n_in) and Y (n, n_out), C-contiguous, read-only, of the model's dtype: the façade has seen to it."""
+
+    name: str
+
+    def outputs(self, model: Model, X: Array) -> Array:
+        """Return a⁽ᴸ⁾ of every row of X, (n, n_out)."""
+
+    def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
+        """Return a⁽ᴸ⁾ and the cost of every row, (n, n_out) and (n,) in float64."""
+
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
+        """Write the gradient of the mean cost into `gradient`, of the layout of θ. Return the mean cost."""
+
+    def trainer(
+        self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
+    ) -> Trainer:
+        """Return what trains the model in place, with all memory that a step needs."""
+
+
+def mean_of_blocks(
+    gradient: Array, n: int, rows: int, block_gradient: Callable[[int, int], tuple[Any, float]]
+) -> float:
+    """Write the gradient over n samples, which is the mean of those over blocks of `rows`, weighted by their sizes."""
+    gradient[:] = 0
+    cost = 0.0
+    for start in range(0, n, rows):
+        stop = min(n, start + rows)
+        part, part_cost = block_gradient(start, stop)
+        gradient += part * gradient.dtype.type((stop - start) / n)
+        cost += part_cost / n
+    return cost

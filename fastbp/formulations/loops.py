@@ -1,0 +1,166 @@
+"""Backpropagation as explicit loops over samples s, layers l, neurons j and inputs k.
+
+The network: layers l = 1 … L, a⁽⁰⁾ = x, and in each layer
+
+    z_j = Σ_k w_jk a_k + b_j        a_j = σ(z_j)
+
+where k counts the neurons of layer l − 1 and j those of layer l. The cost of one sample is C(a⁽ᴸ⁾, y). With the error
+of a neuron, δ_j = ∂C/∂z_j, the four equations of backpropagation (Nielsen, chapter 2) are the four functions below,
+in the order in which a step calls them:
+
+    output_error         BP1    δ⁽ᴸ⁾ = ∇_a C ⊙ σ′(z⁽ᴸ⁾)
+    propagate_error      BP2    δ⁽ˡ⁻¹⁾ = (wᵀ δ⁽ˡ⁾) ⊙ σ′(z⁽ˡ⁻¹⁾)
+    accumulate_gradient  BP3    ∂C/∂b_j = δ_j
+                         BP4    ∂C/∂w_jk = a_k δ_j
+
+`gradient` puts them together for a mini-batch, `train_epoch` goes down the gradient through all mini-batches.
+"""
+
+from numba import prange
+
+from fastbp.kernels.call import call
+from fastbp.kernels.compile_options import njit
+from fastbp.kernels.network_data import biases, layer, weights
+
+
+@njit
+def forward(z, a, w, b, a_previous, activation):
+    """z_j = Σ_k w_jk a_k + b_j, a_j = σ(z_j): one layer, one sample.
+
+    Shapes: z, a, b (n_out,); w (n_out, n_in); a_previous (n_in,). Writes: z, a.
+    """
+    for j in range(z.size):
+        weighted_input = b[j]
+        for k in range(a_previous.size):
+            weighted_input += w[j, k] * a_previous[k]
+        z[j] = weighted_input
+    call(activation, a, z)
+
+
+@njit
+def output_error(delta, z, a, y, cost_gradient, derivative):
+    """δ_j = ∂C/∂a_j · σ′(z_j): BP1, the output layer, one sample.
+
+    Shapes: all (n_out,). Writes: delta.
+    """
+    call(cost_gradient, delta, z, a, y)
+    call(derivative, delta, z, a)
+
+
+@njit
+def propagate_error(delta_previous, z_previous, a_previous, w, delta, derivative):
+    """δ_k = (Σ_j w_jk δ_j) · σ′(z_k): BP2, one layer, one sample. `forward` read w_jk along k for z_j; this along j.
+
+    Shapes: delta_previous, z_previous, a_previous (n_in,); w (n_out, n_in); delta (n_out,). Writes: delta_previous.
+    The loop over j is outside, so that memory is still read along k.
+    """
+    for k in range(delta_previous.size):
+        delta_previous[k] = 0
+    for j in range(delta.size):
+        for k in range(delta_previous.size):
+            delta_previous[k] += w[j, k] * delta[j]
+    call(derivative, delta_previous, z_previous, a_previous)
+
+
+@njit
+def accumulate_gradient(dw, db, j, delta, a_previous, m):
+    """∂C/∂w_jk = (1/m) Σ_s a_k δ_j and ∂C/∂b_j = (1/m) Σ_s δ_j: BP4 and BP3, one neuron j, all m samples.
+
+    Shapes: dw (n_out, n_in); db (n_out,); delta (≥ m, n_out); a_previous (≥ m, n_in). Writes: dw[j], db[j].
+    """
+    one_mth = dw.dtype.type(1 / m)
+    for k in range(dw.shape[1]):
+        dw[j, k] = 0
+    db[j] = 0
+    for s in range(m):
+        share = delta[s, j] * one_mth
+        for k in range(dw.shape[1]):
+            dw[j, k] += a_previous[s, k] * share
+        db[j] += share
+
+
+@njit
+def forward_sample(s, work, x, theta, net):
+    """All layers for one sample, from a⁽⁰⁾ = x. Writes: row s of every layer's z and a."""
+    z, a = work.z, work.a
+    a_0 = layer(a, net, 0)[s]
+    for k in range(x.size):
+        a_0[k] = x[k]
+    for l in range(1, net.sizes.size):
+        w, b = weights(theta, net, l), biases(theta, net, l)
+        forward(layer(z, net, l)[s], layer(a, net, l)[s], w, b, layer(a, net, l - 1)[s], net.activation[l])
+
+
+@njit
+def backward_sample(s, work, y, theta, net):
+    """The cost of one sample and the errors of all layers, from the output back. Writes: work.costs[s]; δ, row s."""
+    z, a, delta = work.z, work.a, work.delta
+    l = net.sizes.size - 1
+    z_l, a_l, delta_l = layer(z, net, l)[s], layer(a, net, l)[s], layer(delta, net, l)[s]
+    call(net.cost, work.costs[s : s + 1], z_l, a_l, y)
+    output_error(delta_l, z_l, a_l, y, net.cost_gradient, net.derivative[l])
+    for l in range(net.sizes.size - 1, 1, -1):
+        w, delta_l = weights(theta, net, l), layer(delta, net, l)[s]
+        z_previous, a_previous = layer(z, net, l - 1)[s], layer(a, net, l - 1)[s]
+        propagate_error(layer(delta, net, l - 1)[s], z_previous, a_previous, w, delta_l, net.derivative[l - 1])
+
+
+@njit(parallel=True)
+def gradient(work, theta, X, Y, samples, net):
+    """The gradient of the mean cost of a mini-batch.
+
+    Shapes: X (n, n_in); Y (n, n_out); samples (m,), the rows of X and Y that are the mini-batch.
+    Writes: work.gradient, in the layout of θ; work.costs[:m]; rows :m of z, a and δ of every layer.
+    Parallel: first over samples, which do not interact; then over neurons, each of which owns its row of weights.
+    So every number is summed by one thread in one order, and the bits do not depend on the number of threads.
+    """
+    for s in prange(samples.size):
+        forward_sample(s, work, X[samples[s]], theta, net)
+        backward_sample(s, work, Y[samples[s]], theta, net)
+    for l in range(1, net.sizes.size):
+        dw, db = weights(work.gradient, net, l), biases(work.gradient, net, l)
+        delta, a_previous = layer(work.delta, net, l), layer(work.a, net, l - 1)
+        for j in prange(net.sizes[l]):
+            accumulate_gradient(dw, db, j, delta, a_previous, samples.size)
+
+
+@njit(parallel=True)
+def update(theta, optimizer, gradient):
+    """One step of the optimizer, θ ← θ − η ∇C for plain gradient descent. Writes: θ, the optimizer's moments.
+
+    Parallel: over blocks of the parameter vector; every parameter has an update of its own.
+    """
+    for block in prange((theta.size + BLOCK - 1) // BLOCK):
+        start, stop = block * BLOCK, min(theta.size, (block + 1) * BLOCK)
+        first, second = optimizer.first[start:stop], optimizer.second[start:stop]
+        call(optimizer.update, theta[start:stop], first, second, optimizer.hyper, optimizer.t, gradient[start:stop])
+
+
+BLOCK = 4096
+
+
+@njit
+def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
+    """Gradient descent through all mini-batches of `order`, one step each. Returns the sum of the samples' costs.
+
+    The cost of a sample is the one before the step that it takes part in. Writes: θ, `optimizer`, `work`.
+    """
+    total_cost = 0.0
+    for start in range(0, order.size, batch_size):
+        samples = order[start : start + batch_size]
+        gradient(work, theta, X, Y, samples, net)
+        optimizer.t[0] += 1
+        update(theta, optimizer, work.gradient)
+        for s in range(samples.size):
+            total_cost += work.costs[s]
+    return total_cost
+
+
+@njit(parallel=True)
+def forward_rows(work, theta, X, net):
+    """All layers for every row of X, as many as the workspace has room for. Writes: z and a of every layer.
+
+    Parallel: over samples.
+    """
+    for s in prange(X.shape[0]):
+        forward_sample(s, work, X[s], theta, net)

@@ -1,0 +1,138 @@
+"""Activations and costs once more, in NumPy: for the formulations that are not compiled, and as their own oracle.
+
+A user's own function of one number is applied element by element.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastbp.kernels import activations, costs
+from fastbp.kernels.activations import Activation
+from fastbp.kernels.costs import FUSED_PAIRS, Cost
+from fastbp.parameters import Array
+
+Sigma = Callable[[Array], Array]
+Backward = Callable[[Array, Array, Array], Array]
+
+erf = np.vectorize(math.erf, otypes=[float])
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp −z), by the tangent that does not overflow."""
+    half = z.dtype.type(0.5)
+    return np.asarray(half + half * np.tanh(half * z))
+
+
+def softplus(z: Array) -> Array:
+    """Return log(1 + exp z)."""
+    return np.asarray(np.logaddexp(z, z.dtype.type(0)))
+
+
+def gelu(z: Array) -> Array:
+    """Return z Φ(z)."""
+    return np.asarray(0.5 * z * (1 + erf(z * math.sqrt(0.5))), z.dtype)
+
+
+def gelu_prime(z: Array) -> Array:
+    """Φ(z) + z φ(z)."""
+    density = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return np.asarray(0.5 * (1 + erf(z * math.sqrt(0.5))) + z * density, z.dtype)
+
+
+def silu_prime(z: Array) -> Array:
+    """σ(z)(1 + z (1 − σ(z)))."""
+    s = sigmoid(z)
+    return np.asarray(s * (1 + z * (1 - s)))
+
+
+def softmax(z: Array) -> Array:
+    """Exp z_j / Σ exp z_i, along the last axis."""
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+# σ(z), and σ′ from z and a.
+_ACTIVATIONS: dict[Any, tuple[Sigma, Callable[[Array, Array], Any]]] = {
+    activations.identity: (lambda z: z.copy(), lambda z, a: 1),
+    activations.sigmoid: (sigmoid, lambda z, a: a * (1 - a)),
+    activations.tanh: (np.tanh, lambda z, a: 1 - a * a),
+    activations.relu: (lambda z: np.maximum(z, 0), lambda z, a: z > 0),
+    activations.leaky_relu: (
+        lambda z: np.where(z > 0, z, 0.01 * z),
+        lambda z, a: np.where(z > 0, 1, z.dtype.type(0.01)),
+    ),
+    activations.elu: (
+        lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+        lambda z, a: np.where(z > 0, z.dtype.type(1), np.exp(np.minimum(z, 0))),
+    ),
+    activations.softplus: (softplus, lambda z, a: sigmoid(z)),
+    activations.silu: (lambda z: z * sigmoid(z), lambda z, a: silu_prime(z)),
+    activations.gelu: (gelu, lambda z, a: gelu_prime(z)),
+    activations.exponential: (np.exp, lambda z, a: a),
+}
+
+# C and ∂C/∂a, from a and y; huber and quantile have a number in them and go element by element.
+_COSTS: dict[Any, tuple[Callable[[Array, Array], Array], Callable[[Array, Array], Array]]] = {
+    costs.quadratic: (lambda a, y: 0.5 * (a - y) ** 2, lambda a, y: a - y),
+    costs.squared_error: (lambda a, y: (a - y) ** 2, lambda a, y: 2 * (a - y)),
+    costs.absolute: (lambda a, y: np.abs(a - y), lambda a, y: np.sign(a - y)),
+    costs.poisson: (lambda a, y: a - y * np.log(a), lambda a, y: 1 - y / a),
+}
+
+# C of a sample, from z and y, where δ = a − y.
+_FUSED_COSTS: dict[Any, Callable[[Array, Array], Array]] = {
+    costs.sigmoid_cross_entropy: lambda z, y: softplus(z) - y * z,
+    costs.softmax_cross_entropy: lambda z, y: y * (np.logaddexp.reduce(z, axis=-1, keepdims=True) - z),
+    costs.exponential_poisson: lambda z, y: np.exp(z) - y * z,
+}
+
+
+def _elementwise(function: Callable[..., Any]) -> Callable[..., Array]:
+    scalar = np.frompyfunc(getattr(function, "py_func", function), 1 if _n_arguments(function) == 1 else 2, 1)
+    return lambda *arrays: np.asarray(scalar(*arrays), dtype=arrays[0].dtype)
+
+
+def _n_arguments(function: Callable[..., Any]) -> int:
+    return int(getattr(function, "py_func", function).__code__.co_argcount)
+
+
+def sigma(activation: Activation) -> Sigma:
+    """Return σ, of arrays whose last axis is a layer."""
+    if activation.whole_layer:
+        return softmax
+    return (
+        _ACTIVATIONS[activation.function][0]
+        if activation.function in _ACTIVATIONS
+        else _elementwise(activation.function)
+    )
+
+
+def backward(activation: Activation) -> Backward:
+    """Return the function of (error, z, a) that gives error ⊙ σ′(z), for softmax the product with its Jacobian."""
+    if activation.whole_layer:
+        return lambda error, z, a: a * (error - np.sum(a * error, axis=-1, keepdims=True))
+    if activation.function in _ACTIVATIONS:
+        prime = _ACTIVATIONS[activation.function][1]
+        return lambda error, z, a: error * prime(z, a)
+    derivative = _elementwise(activation.derivative)
+    return lambda error, z, a: error * derivative(a if activation.derivative_of == "a" else z)
+
+
+def cost_and_error(cost: Cost, output: Activation) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Return C summed over the outputs and δ⁽ᴸ⁾ = ∇_a C ⊙ σ′, both functions of (z, a, y)."""
+    fused = FUSED_PAIRS.get((output.function, cost.function))
+    if fused:
+        fused_cost = _FUSED_COSTS[fused[0]]
+        return lambda z, a, y: fused_cost(z, y).sum(axis=-1), lambda z, a, y: a - y
+    if cost.function in _COSTS:
+        function, derivative = _COSTS[cost.function]
+    else:
+        function, derivative = _elementwise(cost.function), _elementwise(cost.derivative)
+    times_sigma_prime = backward(output)
+    return (
+        lambda z, a, y: function(a, y).sum(axis=-1),
+        lambda z, a, y: times_sigma_prime(derivative(a, y), z, a),
+    )

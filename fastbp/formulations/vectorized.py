@@ -1,0 +1,97 @@
+"""Backpropagation over a whole mini-batch in NumPy: each sum over a layer is one matrix product.
+
+A is (m, n) with a row a sample, so the book's Wᵀδ reads Δ W here, and the outer products summed over samples Δᵀ A.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.formulations.interface import Trainer, mean_of_blocks
+from fastbp.formulations.numpy_functions import backward, cost_and_error, sigma
+from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.parameters import Array, Model, ParameterVector
+
+ROWS_AT_ONCE = 1024
+
+
+class Vectorized:
+    """A mini-batch at a time."""
+
+    name = "vectorized"
+
+    def outputs(self, model: Model, X: Array) -> Array:
+        """Return a⁽ᴸ⁾ of every row."""
+        return np.concatenate([Pass(model).forward(block) for block in _blocks(X)])
+
+    def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
+        """Return a⁽ᴸ⁾ and the cost of every row."""
+        step, outputs, costs = Pass(model), [], []
+        for block, targets in zip(_blocks(X), _blocks(Y), strict=True):
+            outputs.append(step.forward(block))
+            costs.append(step.cost(step.Z[-1], step.A[-1], targets))
+        return np.concatenate(outputs), np.concatenate(costs).astype(np.float64)
+
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
+        """Write the gradient of the mean cost, return the mean cost."""
+        step, part = Pass(model), ParameterVector(model.sizes, np.empty_like(gradient))
+
+        def block(start: int, stop: int) -> tuple[Array, float]:
+            return part.vector, step.gradient(X[start:stop], Y[start:stop], part)
+
+        return mean_of_blocks(gradient, len(X), ROWS_AT_ONCE, block)
+
+    def trainer(
+        self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
+    ) -> Trainer:
+        """Return stochastic gradient descent over mini-batches."""
+        step, gradient = Pass(model), ParameterVector(model.sizes, np.empty_like(model.parameters.vector))
+
+        def train(order: npt.NDArray[np.int64]) -> float:
+            total_cost = 0.0
+            for start in range(0, len(order), batch_size):
+                mini_batch = order[start : start + batch_size]
+                total_cost += step.gradient(X[mini_batch], Y[mini_batch], gradient)
+                state.t[0] += 1
+                optimizer.step(model.parameters.vector, gradient.vector, state)
+            return total_cost
+
+        return train
+
+
+class Pass:
+    """Forward and backward through a model, for a mini-batch at a time."""
+
+    def __init__(self, model: Model):
+        self.weights, self.biases = model.parameters.weights, model.parameters.biases
+        self.sigmas = [sigma(activation) for activation in model.activations]
+        self.backwards = [backward(activation) for activation in model.activations]
+        self.cost, self.output_error = cost_and_error(model.cost, model.activations[-1])
+        self.Z: list[Array] = []
+        self.A: list[Array] = []
+
+    def forward(self, X: Array) -> Array:
+        """Z = A_previous Wᵀ + b, A = σ(Z), kept for the way back."""
+        self.Z, self.A = [], [X]
+        for w, b, activate in zip(self.weights, self.biases, self.sigmas, strict=True):
+            Z = self.A[-1] @ w.T
+            Z += b
+            self.Z.append(Z)
+            self.A.append(activate(Z))
+        return self.A[-1]
+
+    def gradient(self, X: Array, Y: Array, gradient: ParameterVector) -> float:
+        """Write the gradient of the mean cost; return the sum of the costs."""
+        self.forward(X)
+        delta = self.output_error(self.Z[-1], self.A[-1], Y)  # BP1
+        cost = float(self.cost(self.Z[-1], self.A[-1], Y).sum())
+        delta /= len(X)
+        for l in range(len(self.weights) - 1, -1, -1):
+            np.matmul(delta.T, self.A[l], out=gradient.weights[l])  # BP4
+            delta.sum(axis=0, out=gradient.biases[l])  # BP3
+            if l > 0:
+                delta = self.backwards[l - 1](delta @ self.weights[l], self.Z[l - 1], self.A[l])  # BP2
+        return cost
+
+
+def _blocks(X: Array) -> list[Array]:
+    return [X[start : start + ROWS_AT_ONCE] for start in range(0, len(X), ROWS_AT_ONCE)]

@@ -1,0 +1,112 @@
+"""Initialisers: the weights and biases that a layer starts from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Draw = Callable[[np.random.Generator, int, int], tuple[npt.ArrayLike, npt.ArrayLike]]
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """How the weights and biases of a layer are drawn.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages.
+    draw : callable
+        ``draw(rng, n_out, n_in)`` returns w of shape (n_out, n_in) and b of shape (n_out,), drawn with the
+        `numpy.random.Generator` it is given, so that the seed of the network decides them.
+
+    Raises
+    ------
+    TypeError
+        `draw` is not callable.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp
+    >>> halves = fastbp.Initializer("halves", lambda rng, n_out, n_in: (np.full((n_out, n_in), 0.5), np.zeros(n_out)))
+    >>> fastbp.Network([2, 1], initializer=halves).weights[0]
+    array([[0.5, 0.5]], dtype=float32)
+    """
+
+    name: str
+    draw: Draw
+
+    def __post_init__(self) -> None:
+        if not callable(self.draw):
+            raise TypeError(f"the draw of initializer {self.name!r} is not callable: {self.draw!r}")
+
+    def checked_draw(self, rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
+        """Draw, and raise ValueError if the shapes or values are not what a layer needs."""
+        w, b = (np.asarray(drawn, dtype=np.float64) for drawn in self.draw(rng, n_out, n_in))
+        for what, drawn, shape in (("weights", w, (n_out, n_in)), ("biases", b, (n_out,))):
+            if drawn.shape != shape:
+                raise ValueError(f"initializer {self.name!r} gave {what} of shape {drawn.shape}; needed: {shape}")
+            if not np.isfinite(drawn).all():
+                raise ValueError(f"initializer {self.name!r} gave {what} that are not all finite")
+        return w, b
+
+
+def _normal(rng: np.random.Generator, n_out: int, n_in: int, deviation: float) -> tuple[Any, Any]:
+    return deviation * rng.standard_normal((n_out, n_in)), np.zeros(n_out)
+
+
+def _uniform(rng: np.random.Generator, n_out: int, n_in: int, limit: float) -> tuple[Any, Any]:
+    return rng.uniform(-limit, limit, (n_out, n_in)), np.zeros(n_out)
+
+
+def _nielsen_large(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
+    """Everything N(0, 1): Nielsen, *Neural Networks and Deep Learning*, chapter 1."""
+    b = rng.standard_normal(n_out)
+    return rng.standard_normal((n_out, n_in)), b
+
+
+def _nielsen(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
+    """Weights N(0, 1/√n_in), biases N(0, 1), by their standard deviations: Nielsen, chapter 3."""
+    b = rng.standard_normal(n_out)
+    return rng.standard_normal((n_out, n_in)) / np.sqrt(n_in), b
+
+
+def _glorot(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
+    """Uniform in ±√(6 / (n_in + n_out)): Glorot & Bengio 2010, eq. 16."""
+    return _uniform(rng, n_out, n_in, np.sqrt(6 / (n_in + n_out)))
+
+
+def _he(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
+    """N(0, √(2 / n_in)): He et al. 2015, eq. 10."""
+    return _normal(rng, n_out, n_in, np.sqrt(2 / n_in))
+
+
+def _lecun(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
+    """N(0, 1/√n_in): LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, eq. 16."""
+    return _normal(rng, n_out, n_in, 1 / np.sqrt(n_in))
+
+
+def _zeros(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
+    """All zero: fine for a single layer, while hidden neurons that start equal stay equal."""
+    return np.zeros((n_out, n_in)), np.zeros(n_out)
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    initializer.name: initializer
+    for initializer in (
+        Initializer("nielsen_large", _nielsen_large),
+        Initializer("nielsen", _nielsen),
+        Initializer("glorot", _glorot),
+        Initializer("he", _he),
+        Initializer("lecun", _lecun),
+        Initializer("zeros", _zeros),
+    )
+}
+
+
+def default_initializer(activation: str) -> Initializer:
+    """Return He's for the activations that pass positive z through, Glorot's for the others."""
+    rectifying = ("relu", "leaky_relu", "elu", "softplus", "silu", "gelu")
+    return INITIALIZERS["he" if activation in rectifying else "glorot"]

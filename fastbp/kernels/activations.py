@@ -1,0 +1,243 @@
+"""Activations σ, each with its derivative under it.
+
+A derivative is a function of z or, where that is cheaper, of the output a = σ(z); the argument's name says which.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastbp.kernels.compile_options import njit
+
+
+@njit
+def identity(z):
+    return z
+
+
+@njit
+def identity_prime(z):
+    return 1
+
+
+@njit
+def sigmoid(z):
+    return 1 / (1 + math.exp(-z))
+
+
+@njit
+def sigmoid_prime(a):
+    return a * (1 - a)
+
+
+@njit
+def tanh(z):
+    return math.tanh(z)
+
+
+@njit
+def tanh_prime(a):
+    return (1 - a) * (1 + a)
+
+
+@njit
+def relu(z):
+    return 0 if z <= 0 else z  # in this order NaN stays NaN, and a diverging network is noticed
+
+
+@njit
+def relu_prime(z):
+    return 1 if z > 0 else 0  # at 0, where there is no derivative, 0 as in every other library
+
+
+SLOPE = 0.01
+
+
+@njit
+def leaky_relu(z):
+    return z if z > 0 else SLOPE * z
+
+
+@njit
+def leaky_relu_prime(z):
+    return 1 if z > 0 else SLOPE
+
+
+ALPHA = 1.0
+
+
+@njit
+def elu(z):
+    return z if z > 0 else ALPHA * math.expm1(z)
+
+
+@njit
+def elu_prime(z):
+    return 1 if z > 0 else ALPHA * math.exp(z)
+
+
+@njit
+def softplus(z):
+    return max(z, z * 0) + math.log1p(math.exp(-abs(z)))
+
+
+@njit
+def softplus_prime(z):
+    return sigmoid(z)
+
+
+@njit
+def silu(z):
+    return z / (1 + math.exp(-z))
+
+
+@njit
+def silu_prime(z):
+    s = sigmoid(z)
+    return s * (1 + z * (1 - s))
+
+
+@njit
+def gelu(z):
+    return z * (0.5 * math.erfc(-z * math.sqrt(0.5)))
+
+
+@njit
+def gelu_prime(z):
+    return 0.5 * math.erfc(-z * math.sqrt(0.5)) + z * math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+
+
+@njit
+def exponential(z):
+    return math.exp(z)
+
+
+@njit
+def exponential_prime(a):
+    return a
+
+
+@njit
+def softmax(a, z):
+    """a_j = exp(z_j) / Σ_i exp(z_i), for the whole layer at once.
+
+    The largest z is subtracted from all, which changes nothing in the quotient and keeps exp from overflowing.
+    """
+    largest = z[0]
+    for j in range(1, z.size):
+        largest = max(largest, z[j])
+    total = 0.0
+    for j in range(z.size):
+        a[j] = math.exp(z[j] - largest)
+        total += a[j]
+    for j in range(z.size):
+        a[j] /= total
+
+
+@njit
+def softmax_derivative(delta, z, a):
+    """δ_j ← Σ_i ∂a_i/∂z_j δ_i = a_j (δ_j − Σ_i a_i δ_i), because ∂a_i/∂z_j = a_i ([i = j] − a_j)."""
+    mean = 0.0
+    for i in range(a.size):
+        mean += a[i] * delta[i]
+    for j in range(a.size):
+        delta[j] = a[j] * (delta[j] - mean)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function σ and its derivative σ′, from ordinary functions of one number.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages and files.
+    function : callable
+        σ(z), one number in, one number out. Written with ``math`` and plain Python; Numba compiles it.
+    derivative : callable
+        σ′ as a function of z, or of a = σ(z) with ``derivative_of="a"``. `check_derivative` finds a wrong one.
+    derivative_of : {"z", "a"}, default "z"
+        What `derivative` is a function of.
+    output_range : str, default "(-inf, inf)"
+        The interval of its values, ``(`` for an end it does not reach, ``[`` for one it does. Costs that need a
+        probability or a positive output check it.
+
+    Raises
+    ------
+    TypeError
+        `function` or `derivative` is not callable.
+    ValueError
+        `derivative_of` or `output_range` is not of the form above.
+
+    Examples
+    --------
+    >>> import math, fastbp
+    >>> softsign = fastbp.Activation(
+    ...     "softsign", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2, output_range="(-1, 1)")
+    >>> fastbp.check_derivative(softsign) < 1e-6
+    True
+    >>> net = fastbp.Network([2, 3, 1], activation=softsign, cost="quadratic", seed=0)
+    """
+
+    name: str
+    function: Callable[..., Any]
+    derivative: Callable[..., Any]
+    derivative_of: Literal["z", "a"] = "z"
+    output_range: str = "(-inf, inf)"
+    whole_layer: bool = False  # softmax: function(a, z) and derivative(delta, z, a) of arrays, not of one number
+
+    def __post_init__(self) -> None:
+        for role in ("function", "derivative"):
+            if not callable(getattr(self, role)):
+                raise TypeError(f"the {role} of activation {self.name!r} is not callable: {getattr(self, role)!r}")
+        if self.derivative_of not in ("z", "a"):
+            raise ValueError(f"derivative_of is {self.derivative_of!r}; it must be 'z' or 'a'")
+        Interval.parse(self.output_range)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval in the notation of mathematics: ``(0, 1]`` is 0 < v ≤ 1."""
+
+    low: float
+    high: float
+    low_included: bool
+    high_included: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """Read ``"[0, inf)"`` and the like. Raises ValueError for anything else."""
+        try:
+            low, high = text[1:-1].split(",")
+            if text[0] not in "([" or text[-1] not in ")]" or not float(low) < float(high):
+                raise ValueError
+            return cls(float(low), float(high), text[0] == "[", text[-1] == "]")
+        except (ValueError, IndexError, TypeError, AttributeError):
+            raise ValueError(f"{text!r} is not an interval; write '(0, 1)', '[0, inf)', '(-inf, inf)' …") from None
+
+    def contains(self, other: "Interval") -> bool:
+        """Whether every number of `other` is in this interval."""
+        low = self.low < other.low or (self.low == other.low and self.low_included >= other.low_included)
+        high = self.high > other.high or (self.high == other.high and self.high_included >= other.high_included)
+        return low and high
+
+
+# Sources: relu Nair & Hinton 2010; leaky_relu Maas et al. 2013; elu Clevert et al. 2016; softplus Dugas et al. 2001;
+# silu Elfwing et al. 2018; gelu Hendrycks & Gimpel 2016 (the exact form, with erf); softmax Bridle 1990.
+ACTIVATIONS: dict[str, Activation] = {
+    activation.name: activation
+    for activation in (
+        Activation("identity", identity, identity_prime),
+        Activation("sigmoid", sigmoid, sigmoid_prime, "a", "(0, 1)"),
+        Activation("tanh", tanh, tanh_prime, "a", "(-1, 1)"),
+        Activation("relu", relu, relu_prime, "z", "[0, inf)"),
+        Activation("leaky_relu", leaky_relu, leaky_relu_prime),
+        Activation("elu", elu, elu_prime, "z", "(-1, inf)"),
+        Activation("softplus", softplus, softplus_prime, "z", "(0, inf)"),
+        Activation("silu", silu, silu_prime, "z", "[-0.2784645427610738, inf)"),
+        Activation("gelu", gelu, gelu_prime, "z", "[-0.1699712074331036, inf)"),
+        Activation("exponential", exponential, exponential_prime, "a", "(0, inf)"),
+        Activation("softmax", softmax, softmax_derivative, "a", "(0, 1)", whole_layer=True),
+    )
+}

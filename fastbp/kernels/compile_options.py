@@ -1,0 +1,164 @@
+"""How every loop of fastbp is compiled: one set of options, one cache on disk, one way to bind names anew.
+
+``njit`` here is Numba's with the options below. Nothing is compiled when it decorates; the first call does that.
+"""
+
+import hashlib
+import os
+import pickle
+import sys
+import uuid
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numba
+from numba.core import caching, serialize
+from numba.core.ccallback import CFunc
+from numba.core.compiler import CompileResult
+
+# Sums may be reordered into vector lanes and contracted to FMA. NaN and infinity keep their meaning: no nnan, no
+# ninf, so a diverging cost is seen. nogil lets other Python threads run while a kernel does.
+OPTIONS: dict[str, Any] = {
+    "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
+    "error_model": "numpy",
+    "nogil": True,
+}
+
+
+def njit(function: Callable[..., Any] | None = None, *, parallel: bool = False, on_disk: bool = True) -> Any:
+    """Compile `function` with fastbp's options when it is first called; keep the machine code on disk.
+
+    With ``NUMBA_DISABLE_JIT=1`` the function itself comes back, so that it runs, slowly, as ordinary Python.
+    """
+    if function is None:
+        return lambda f: njit(f, parallel=parallel, on_disk=on_disk)
+    dispatcher = numba.njit(parallel=parallel, **OPTIONS)(function)
+    if on_disk and dispatcher is not function:
+        dispatcher._cache = MachineCodeCache(function)
+    return dispatcher
+
+
+def compile_callback(function: Callable[..., Any], signature: Any, *, on_disk: bool) -> int:
+    """Compile `function` at once as a C callback and return its address. The machine code lives as long as Python."""
+    callback = CFunc(function, (signature.args, signature.return_type), locals={}, options=OPTIONS)
+    if on_disk:
+        callback._cache = MachineCodeCache(function)
+    callback.compile()
+    _callbacks_kept_alive.append(callback)
+    return int(callback.address)
+
+
+_callbacks_kept_alive: list[CFunc] = []
+
+
+def rebind(function: Any, name: str, /, **names: Any) -> FunctionType:
+    """The source of `function` under another name, with some of the global names it uses bound to other things.
+
+    This is how one source serves several purposes: a loop over an array for every activation, the serial and the
+    parallel form of a training loop. The new name keeps their machine code apart on disk.
+    """
+    source = getattr(function, "py_func", function)
+    twin = FunctionType(source.__code__, {**source.__globals__, **names}, name, source.__defaults__)
+    twin.__qualname__, twin.__doc__, twin.__module__ = name, source.__doc__, source.__module__
+    return twin
+
+
+class MachineCodeCache(caching._Cache):
+    """Compiled functions on disk, one file each, named by a digest of all that decides their content.
+
+    Numba's own cache looks at one source file only, so it keeps stale code when an imported kernel changes (numba
+    issue 8396), and two processes that fill it at once can confuse its numbered files (4807). Here the name holds
+    the digest of all of fastbp's sources, the signature and the target, a file is written whole or not at all, and
+    a cache that cannot be read or written is the same as none.
+    """
+
+    def __init__(self, function: Callable[..., Any]):
+        self._function = function
+
+    def _path(self, signature: Any, codegen: Any) -> Path | None:
+        folder = cache_folder()
+        if folder is None:
+            return None
+        parts = (self._function.__qualname__, self._function.__module__, str(signature), codegen.magic_tuple())
+        digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+        return folder / f"{self._function.__name__}-{digest}.machinecode"
+
+    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        """Return the compiled function of this signature, or None if there is none that can be read."""
+        target_context.refresh()
+        path = self._path(sig, target_context.codegen())
+        if path is None or not path.exists():
+            return None
+        try:
+            return CompileResult._rebuild(target_context, *pickle.loads(path.read_bytes()))
+        except Exception:  # whatever a damaged file makes pickle or LLVM say, compiling anew is right
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep a compiled function; do nothing where the folder cannot be written."""
+        path = self._path(sig, data.codegen)
+        if path is None or data.library.has_dynamic_globals:
+            return
+        content = serialize.dumps(data._reduce())
+        unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        try:
+            unfinished.write_bytes(content)
+            os.replace(unfinished, path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+
+    @property
+    def cache_path(self) -> str:
+        """Return the folder, as Numba's statistics want it."""
+        return str(cache_folder())
+
+    def enable(self) -> None:
+        """Do nothing: this cache has no other state."""
+
+    def disable(self) -> None:
+        """Do nothing: this cache has no other state."""
+
+    def flush(self) -> None:
+        """Do nothing: files of other digests are never read."""
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where machine code is kept: ``$FASTBP_CACHE``, else beside the sources, else the user's cache; None if nowhere.
+
+    The folder's name holds a digest of the sources and of the versions that compile them, so a change of any of
+    them starts afresh.
+    """
+    versions = (numba.__version__, numba.core.config.CPU_NAME, numba.core.config.CPU_FEATURES, *sys.version_info[:3])
+    digest = hashlib.sha256(repr((source_digest(), versions)).encode()).hexdigest()[:16]
+    for parent in _candidate_folders():
+        folder = parent / f"machinecode-{digest}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return None
+
+
+def _candidate_folders() -> list[Path]:
+    if "FASTBP_CACHE" in os.environ:
+        return [Path(os.environ["FASTBP_CACHE"])]
+    package = Path(__file__).resolve().parent.parent
+    user = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache")
+    return [package / "__pycache__", user / "fastbp"]
+
+
+@cache
+def source_digest() -> str:
+    """Digest of every source file that can end up in machine code."""
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for folder in ("kernels", "formulations", "derivatives"):
+        for path in sorted((package / folder).glob("*.py")):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,251 @@
+"""Costs C, each with its derivative ∂C/∂a under it, as functions of one output a and its target y.
+
+The cost of a sample is the sum over its outputs. Some pairs of output activation and cost simplify: δ = a − y. They
+have their own functions of a whole layer, which also stay exact where a is rounded to 0 or 1.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastbp.kernels.activations import Activation, Interval, exponential, sigmoid, softmax, softplus
+from fastbp.kernels.compile_options import njit, rebind
+
+
+@njit
+def quadratic(a, y):
+    return (a - y) * (a - y) / 2
+
+
+@njit
+def quadratic_prime(a, y):
+    return a - y
+
+
+@njit
+def squared_error(a, y):
+    return (a - y) * (a - y)
+
+
+@njit
+def squared_error_prime(a, y):
+    return 2 * (a - y)
+
+
+@njit
+def cross_entropy(a, y):
+    cost = 0.0
+    if y > 0:  # 0 log 0 = 0
+        cost -= y * math.log(a)
+    if y < 1:
+        cost -= (1 - y) * math.log(1 - a)
+    return cost
+
+
+@njit
+def cross_entropy_prime(a, y):
+    return (a - y) / (a * (1 - a))
+
+
+@njit
+def absolute(a, y):
+    return abs(a - y)
+
+
+@njit
+def absolute_prime(a, y):
+    return 1 if a > y else (-1 if a < y else 0)  # at a = y, where there is no derivative, 0
+
+
+DELTA = 1.0
+
+
+@njit
+def huber(a, y):
+    distance = abs(a - y)
+    return distance * distance / 2 if distance <= DELTA else DELTA * (distance - DELTA / 2)
+
+
+@njit
+def huber_prime(a, y):
+    return max(-DELTA, min(DELTA, a - y))
+
+
+Q = 0.5
+
+
+@njit
+def quantile(a, y):
+    return Q * (y - a) if y > a else (1 - Q) * (a - y)
+
+
+@njit
+def quantile_prime(a, y):
+    return -Q if y > a else (1 - Q if a > y else 0)  # at a = y, where there is no derivative, 0
+
+
+@njit
+def poisson(a, y):
+    return a - y * math.log(a) if y > 0 else a + 0 * y
+
+
+@njit
+def poisson_prime(a, y):
+    return 1 - y / a
+
+
+# Whole layers: a cost and its output error δ = ∂C/∂z under it. `out` is one number, `delta` one per output.
+
+
+@njit
+def sigmoid_cross_entropy(out, z, a, y):
+    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)) = Σ_j log(1 + exp z_j) − y_j z_j."""
+    total = 0.0
+    for j in range(z.size):
+        total += softplus(z[j]) - y[j] * z[j]
+    out[0] = total
+
+
+@njit
+def error_is_difference(delta, z, a, y):
+    """δ_j = ∂C/∂z_j = a_j − y_j: σ′ has cancelled (Nielsen, chapter 3, eq. 66)."""
+    for j in range(a.size):
+        delta[j] = a[j] - y[j]
+
+
+@njit
+def softmax_cross_entropy(out, z, a, y):
+    """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j), the largest z taken out of the exponentials."""
+    largest = z[0]
+    for j in range(1, z.size):
+        largest = max(largest, z[j])
+    exponentials = 0.0
+    for j in range(z.size):
+        exponentials += math.exp(z[j] - largest)
+    log_sum = largest + math.log(exponentials)
+    total = 0.0
+    for j in range(z.size):
+        total += y[j] * (log_sum - z[j])
+    out[0] = total
+
+
+@njit
+def exponential_poisson(out, z, a, y):
+    """C = Σ_j a_j − y_j log a_j = Σ_j exp z_j − y_j z_j."""
+    total = 0.0
+    for j in range(z.size):
+        total += a[j] - y[j] * z[j]
+    out[0] = total
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A cost C and its derivative ∂C/∂a, from ordinary functions of one output a and its target y.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages and files.
+    function : callable
+        C(a, y) of one output; the cost of a sample is the sum over its outputs. Compiled by Numba.
+    derivative : callable
+        ∂C/∂a(a, y). `check_derivative` finds a wrong one.
+    output_range, target_range : str, default "(-inf, inf)"
+        Where C and its derivative are defined: which outputs a and which targets y it can be given.
+    output_activation : str, default "identity"
+        The output activation of a network that names this cost and no output activation.
+
+    Raises
+    ------
+    TypeError
+        `function` or `derivative` is not callable.
+    ValueError
+        A range is not an interval.
+
+    Examples
+    --------
+    >>> import math, fastbp
+    >>> log_cosh = fastbp.Cost("log_cosh", lambda a, y: math.log(math.cosh(a - y)), lambda a, y: math.tanh(a - y))
+    >>> fastbp.check_derivative(log_cosh) < 1e-6
+    True
+    >>> net = fastbp.Network([2, 3, 1], cost=log_cosh, seed=0)
+    """
+
+    name: str
+    function: Callable[..., Any]
+    derivative: Callable[..., Any]
+    output_range: str = "(-inf, inf)"
+    target_range: str = "(-inf, inf)"
+    output_activation: str = "identity"
+    parameter: float | None = None  # the number in huber and quantile, for files
+
+    def __post_init__(self) -> None:
+        for role in ("function", "derivative"):
+            if not callable(getattr(self, role)):
+                raise TypeError(f"the {role} of cost {self.name!r} is not callable: {getattr(self, role)!r}")
+        Interval.parse(self.output_range)
+        Interval.parse(self.target_range)
+
+    def refusal(self, activation: Activation) -> str | None:
+        """Why this cost makes no sense on the outputs of `activation`; None if it does."""
+        if Interval.parse(self.output_range).contains(Interval.parse(activation.output_range)):
+            return None
+        return (
+            f"the cost {self.name!r} needs outputs in {self.output_range}, but the output activation "
+            f"{activation.name!r} gives {activation.output_range}"
+        )
+
+
+def Huber(delta: float = 1.0) -> Cost:
+    """Return the Huber cost: ½(a − y)² up to a distance of `delta`, linear beyond it (Huber 1964).
+
+    Raises ValueError unless 0 < delta < ∞.
+
+    >>> Huber(0.5).function(3.0, 1.0)
+    0.875
+    """
+    if not 0 < delta < math.inf:
+        raise ValueError(f"delta is {delta}; the Huber cost needs 0 < delta < infinity")
+    return _with_parameter("huber", huber, huber_prime, DELTA=float(delta))
+
+
+def Quantile(q: float = 0.5) -> Cost:
+    """Return the quantile ("pinball") cost q (y − a) for y > a, (1 − q)(a − y) for y < a (Koenker & Bassett 1978).
+
+    The constant that minimises its mean is the q-quantile of the targets. Raises ValueError unless 0 < q < 1.
+
+    >>> Quantile(0.9).function(0.0, 1.0)
+    0.9
+    """
+    if not 0 < q < 1:
+        raise ValueError(f"q is {q}; a quantile needs 0 < q < 1")
+    return _with_parameter("quantile", quantile, quantile_prime, Q=float(q))
+
+
+def _with_parameter(name: str, function: Any, derivative: Any, **constant: float) -> Cost:
+    (value,) = constant.values()
+    label = f"{name}_{value!r}"
+    bound = njit(rebind(function, label, **constant)), njit(rebind(derivative, f"{label}_prime", **constant))
+    return Cost(name, *bound, parameter=value)
+
+
+COSTS: dict[str, Cost] = {
+    cost.name: cost
+    for cost in (
+        Cost("quadratic", quadratic, quadratic_prime),
+        Cost("squared_error", squared_error, squared_error_prime),
+        Cost("cross_entropy", cross_entropy, cross_entropy_prime, "(0, 1)", "[0, 1]", "softmax"),
+        Cost("absolute", absolute, absolute_prime),
+        Huber(),
+        Quantile(),
+        Cost("poisson", poisson, poisson_prime, "(0, inf)", "[0, inf)", "exponential"),
+    )
+}
+
+# (σ of the output layer, C) → the cost of a whole layer and its error δ, σ′ included.
+FUSED_PAIRS: dict[tuple[Any, Any], tuple[Any, Any]] = {
+    (sigmoid, cross_entropy): (sigmoid_cross_entropy, error_is_difference),
+    (softmax, cross_entropy): (softmax_cross_entropy, error_is_difference),
+    (exponential, poisson): (exponential_poisson, error_is_difference),
+}

@@ -1,0 +1,93 @@
+"""The one place where it is decided whether a compiled call runs on several threads.
+
+Every loop with a parallel form has a serial twin from the same source, with the same bits. The serial one runs where
+the work is too small to pay for a parallel region, and where a region would end the process: in a child that was
+forked from a process with running threads (GNU OpenMP), or while another Python thread is inside a region (Numba's
+workqueue layer).
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+from numba.np.ufunc import parallel as numba_threads
+
+# Floating-point operations of a step from which two threads win: a region costs 1-5 µs, or 100 µs with workqueue.
+PARALLEL_FROM = {"omp": 3e6, "tbb": 3e6, "workqueue": 3e7}
+
+_region = threading.Lock()
+_limit: int | None = None
+_forked_with_threads = False
+
+
+def _after_fork_in_child() -> None:
+    global _region, _forked_with_threads
+    _region = threading.Lock()
+    _forked_with_threads = _forked_with_threads or numba_threads._is_initialized
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+@contextmanager
+def parallel_region(flops: float) -> Iterator[bool]:
+    """Say whether the parallel form may run now, and keep other Python threads out of it while it does."""
+    if not worth_it(flops) or not _region.acquire(blocking=False):
+        yield False
+        return
+    granted = numba.get_num_threads()
+    try:
+        numba.set_num_threads(min(granted, _limit or granted))
+        yield True
+    finally:
+        numba.set_num_threads(granted)
+        _region.release()
+
+
+def worth_it(flops: float) -> bool:
+    """Whether a step of so many floating-point operations is better shared between threads."""
+    if flops < min(PARALLEL_FROM.values()) or _limit == 1 or _forked_with_threads:
+        return False
+    return numba.get_num_threads() > 1 and flops >= PARALLEL_FROM[numba.threading_layer()]
+
+
+def get_num_threads() -> int:
+    """Return how many threads fastbp may use: the limit set here, or Numba's."""
+    return min(_limit or numba.config.NUMBA_NUM_THREADS, numba.config.NUMBA_NUM_THREADS)
+
+
+def set_num_threads(n: int | None) -> None:
+    """Let fastbp use at most `n` threads, in all Python threads; None takes the limit away.
+
+    The results have the same bits whatever the number. Raises ValueError unless n is 1 or more.
+
+    >>> import fastbp
+    >>> fastbp.set_num_threads(1)
+    >>> fastbp.get_num_threads()
+    1
+    >>> fastbp.set_num_threads(None)
+    """
+    global _limit
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+        raise ValueError(f"the number of threads is {n!r}; it must be a whole number of 1 or more, or None")
+    _limit = n
+
+
+@contextmanager
+def threads(n: int | None) -> Iterator[None]:
+    """Let fastbp use at most `n` threads inside a ``with`` block.
+
+    >>> import fastbp
+    >>> with fastbp.threads(1):
+    ...     fastbp.get_num_threads()
+    1
+    """
+    before = _limit
+    set_num_threads(n)
+    try:
+        yield
+    finally:
+        set_num_threads(before)

@@ -1,0 +1,373 @@
+"""`Network`: what a user holds. It checks, calls and wraps; it computes nothing."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp import validation
+from fastbp.formulations import FORMULATIONS, Formulation
+from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
+from fastbp.kernels.activations import ACTIVATIONS, Activation
+from fastbp.kernels.costs import COSTS, Cost
+from fastbp.optimizers import Adam, Optimizer
+from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
+from fastbp.progress import new_progress
+from fastbp.serialization import save
+from fastbp.training import Evaluation, History, Samples, Training, evaluate, fit
+
+FormulationName = Literal["textbook", "loops", "vectorized"]
+
+
+class Network:
+    """A feed-forward neural network, trained by backpropagation.
+
+    Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
+
+    Parameters
+    ----------
+    sizes : list of int
+        The number of neurons of each layer, the input first: ``[784, 30, 10]``.
+    activation : str or Activation, or a list of them with one for each hidden layer, default "relu"
+        σ of the hidden layers: identity, sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential.
+    output_activation : str or Activation, optional
+        σ of the output layer, also softmax. Left out, it follows the cost: softmax for cross_entropy (sigmoid with a
+        single output), exponential for poisson, identity for the others; but quadratic and squared_error take
+        sigmoid where all hidden layers are sigmoid, as in the founding texts.
+    cost : str or Cost, optional
+        quadratic ½Σ(a − y)² (Nielsen), squared_error Σ(a − y)² (3Blue1Brown), cross_entropy, absolute, huber,
+        quantile, poisson. Left out, it follows the output activation if that is given (cross_entropy for softmax and
+        sigmoid, poisson for exponential), else quadratic.
+    initializer : str or Initializer, optional
+        nielsen_large and nielsen (the book's two), glorot, he, lecun, zeros. Left out: he for layers of the relu
+        family, glorot for the others.
+    dtype : {"float32", "float64"}
+        What everything is computed in.
+    seed : int, SeedSequence or Generator, optional
+        Decides the initial weights and the order of the samples. The same seed gives the same bits, on any number
+        of threads. Left out, every network is another.
+    formulation : {"loops", "textbook", "vectorized"}
+        How the sums are written. All give the same numbers up to rounding.
+
+    Attributes
+    ----------
+    parameters : (n_parameters,) array
+        w(1), b(1), …, w(L), b(L). Writable in place.
+    weights, biases : tuples of arrays
+        ``weights[l][j, k]`` is w_jk and ``biases[l][j]`` is b_j, writable views of `parameters`.
+    history : History or None
+        Of the last `fit`.
+    metadata : dict
+        Anything that JSON can hold, for you to fill; `save` keeps it with the network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is of the wrong kind, unknown, or out of range; the output activation and the cost do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp
+    >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> Y = np.array([0, 1, 1, 0])
+    >>> net = fastbp.Network([2, 8, 1], activation="tanh", cost="cross_entropy", seed=1)
+    >>> history = net.fit(X, Y, epochs=200, batch_size=4, optimizer=fastbp.Adam(0.1))
+    >>> net.predict(X).round().ravel()
+    array([0., 1., 1., 0.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        sizes: Iterable[int],
+        *,
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        output_activation: str | Activation | None = None,
+        cost: str | Cost | None = None,
+        initializer: str | Initializer | None = None,
+        dtype: npt.DTypeLike = "float32",
+        seed: int | np.random.SeedSequence | np.random.Generator | None = None,
+        formulation: FormulationName = "loops",
+    ):
+        checked_sizes, checked_dtype = validation.layer_sizes(sizes), validation.float_type(dtype)
+        n_hidden = len(checked_sizes) - 2
+        hidden = [
+            validation.named("activation", choice, ACTIVATIONS, Activation)
+            for choice in validation.per_layer("activation", activation, n_hidden)
+        ]
+        output, checked_cost = _output_and_cost(output_activation, cost, hidden, checked_sizes[-1])
+        _check_places(hidden, output, checked_cost)
+        self._formulation: Formulation = validation.formulation(formulation, FORMULATIONS)
+        self._formulation_name = formulation
+        self._rng = np.random.default_rng(validation.seed(seed))
+        vector = aligned_empty(ParameterVector.count(checked_sizes), checked_dtype)
+        self._model = Model(checked_sizes, (*hidden, output), checked_cost, ParameterVector(checked_sizes, vector))
+        self._initialize(initializer)
+        self._training: Training | None = None
+        self.history: History | None = None
+        self.metadata: dict[str, Any] = {}
+
+    def _initialize(self, initializer: str | Initializer | None) -> None:
+        parameters = self._model.parameters
+        for w, b, activation in zip(parameters.weights, parameters.biases, self._model.activations, strict=True):
+            chosen = default_initializer(activation.name) if initializer is None else initializer
+            rule = validation.named("initializer", chosen, INITIALIZERS, Initializer)
+            w[:], b[:] = rule.checked_draw(self._rng, *w.shape)
+
+    @property
+    def parameters(self) -> Array:
+        """The flat vector of all weights and biases; assigning copies into it."""
+        return self._model.parameters.vector
+
+    @parameters.setter
+    def parameters(self, values: npt.ArrayLike) -> None:
+        checked = validation.matrix("parameters", values, self.dtype)
+        if checked.shape != self.parameters.shape:
+            raise ValueError(f"parameters has shape {checked.shape}; this network has {self.parameters.shape}")
+        self.parameters[:] = checked
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """The weight matrices, (n_out, n_in) each: views of `parameters`."""
+        return self._model.parameters.weights
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """The bias vectors, (n_out,) each: views of `parameters`."""
+        return self._model.parameters.biases
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of neurons of each layer, the input first."""
+        return self._model.sizes
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """σ of each layer after the input."""
+        return self._model.activations
+
+    @property
+    def cost(self) -> Cost:
+        """The cost that training makes small."""
+        return self._model.cost
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What everything is computed in."""
+        return self._model.dtype
+
+    @property
+    def formulation(self) -> FormulationName:
+        """How the sums are written; assigning another name keeps the weights."""
+        return self._formulation_name
+
+    @formulation.setter
+    def formulation(self, name: FormulationName) -> None:
+        self._formulation = validation.formulation(name, FORMULATIONS)
+        self._formulation_name = name
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        Y: npt.ArrayLike,
+        *,
+        epochs: int = 10,
+        batch_size: int = 32,
+        optimizer: Optimizer | None = None,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        progress: bool = True,
+    ) -> History:
+        """Train by gradient descent over mini-batches, in a new order every epoch.
+
+        Parameters
+        ----------
+        X : (n_samples, n_in) array-like
+            Inputs: real numbers, all finite. Converted once if need be, never modified.
+        Y : (n_samples, n_out) array-like, or (n_samples,) class labels
+            Targets. Labels 0…n_out − 1 where the output is sigmoid or softmax; (n_samples,) also for one output.
+        epochs : int, default 10
+            How many times every sample is used.
+        batch_size : int, default 32
+            Samples a step. The last mini-batch of an epoch may be shorter, its gradient is the mean of its own.
+        optimizer : Optimizer, default Adam()
+            With the same object as in the last `fit`, or none again, its moments and step count go on, so that two
+            fits of one epoch give the same bits as one of two.
+        validation_data : (X, Y), optional
+            Evaluated after every epoch.
+        progress : bool, default True
+            Show a live line on a terminal (tqdm's bar, where it is installed). Elsewhere nothing is written.
+
+        Returns
+        -------
+        History
+            Also kept as ``net.history``. Ctrl-C ends the training with the weights and the history of the last
+            whole epoch, and a RuntimeWarning.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The data or a parameter is not what is described above; nothing has been changed.
+        DivergenceError
+            The cost is no longer finite; the weights are those from before that epoch.
+        """
+        samples = self._samples(X, Y)
+        held_out = None if validation_data is None else self._validation_samples(validation_data)
+        epochs = validation.whole_number("epochs", epochs, 1)
+        batch_size = validation.whole_number("batch_size", batch_size, 1)
+        training = self._training_with(optimizer)
+        bar = new_progress(validation.truth("progress", progress), epochs, len(samples.X))
+        self._training = training
+        self.history = fit(
+            training, self._formulation, samples, held_out, epochs=epochs, batch_size=batch_size, progress=bar
+        )
+        return self.history
+
+    def _training_with(self, optimizer: Optimizer | None) -> Training:
+        last = self._training
+        if optimizer is None:
+            optimizer = last.optimizer if last else Adam()
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"optimizer is {optimizer!r}; it must be an optimizer such as fastbp.SGD(3.0)")
+        if last and last.optimizer is optimizer:
+            return last
+        return Training(self._model, optimizer, optimizer.new_state(self.parameters.size, self.dtype), self._rng)
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out).
+
+        Parameters
+        ----------
+        X : (n_samples, n_in) array-like
+            Inputs: real numbers, all finite.
+
+        Raises
+        ------
+        TypeError, ValueError
+            X is not what is described above.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> fastbp.Network([2, 3], initializer="zeros", output_activation="softmax").predict([[1, 2]]).round(2)
+        array([[0.33, 0.33, 0.33]], dtype=float32)
+        """
+        checked = validation.inputs(X, self.sizes[0], self.dtype)
+        return self._formulation.outputs(self._model, checked)
+
+    def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Evaluation:
+        """Return the mean cost on some samples, and the accuracy where Y says classes.
+
+        Parameters
+        ----------
+        X, Y
+            As in `fit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([2, 2], initializer="zeros", cost="cross_entropy")
+        >>> print(net.evaluate([[1, 2], [3, 4]], [0, 0]))
+        cost 0.6931  accuracy 100.00%
+        """
+        return evaluate(self._formulation, self._model, self._samples(X, Y))
+
+    def gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> ParameterVector:
+        """Return the gradient of the mean cost by backpropagation.
+
+        Parameters
+        ----------
+        X, Y
+            As in `fit`.
+
+        Returns
+        -------
+        ParameterVector
+            ``g.weights[l][j, k]`` = ∂C/∂w_jk, ``g.biases[l][j]`` = ∂C/∂b_j, and ``g.vector``, all of them in the
+            order of ``net.parameters``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+
+        References
+        ----------
+        Nielsen, *Neural Networks and Deep Learning*, chapter 2, equations BP1 to BP4.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros")
+        >>> net.gradient([[2.0]], [[3.0]]).vector  # δ = a − y = −3, ∂C/∂w = 2 δ, ∂C/∂b = δ
+        array([-6., -3.], dtype=float32)
+        """
+        samples = self._samples(X, Y)
+        vector = np.empty_like(self.parameters)
+        self._formulation.gradient(self._model, samples.X, samples.Y, vector)
+        return ParameterVector(self.sizes, vector)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file in the safetensors format, which `fastbp.load` reads.
+
+        Architecture, parameters and `metadata`; not the history, nor the state of an optimizer. An existing file is
+        replaced only once the new one is whole and on the disk.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        TypeError
+            `metadata` holds what JSON cannot.
+        """
+        save(self, path)
+
+    def _samples(self, X: Any, Y: Any, prefix: str = "") -> Samples:
+        checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
+        output = self._model.activations[-1]
+        return Samples(checked_X, *validation.targets(Y, checked_X, self.sizes[-1], output, self.cost, f"{prefix}Y"))
+
+    def _validation_samples(self, data: Any) -> Samples:
+        if not isinstance(data, Sequence) or len(data) != 2:
+            raise ValueError("validation_data must be a pair (X, Y)")
+        X, Y = data
+        return self._samples(X, Y, "validation ")
+
+    def __repr__(self) -> str:
+        names = [activation.name for activation in self.activations]
+        return (
+            f"Network({list(self.sizes)}, activation={names[:-1]}, output_activation={names[-1]!r}, "
+            f"cost={self.cost.name!r}, dtype={self.dtype.name!r}, formulation={self.formulation!r})"
+        )
+
+
+def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: int) -> tuple[Activation, Cost]:
+    """Fill in what the user left out: the output activation follows the cost, or the cost the output activation."""
+    if output is not None:
+        output = validation.named("output_activation", output, ACTIVATIONS, Activation)
+    if cost is None:
+        follows = {"softmax": "cross_entropy", "sigmoid": "cross_entropy", "exponential": "poisson"}
+        cost = follows.get(output.name, "quadratic") if output else "quadratic"
+    cost = validation.named("cost", cost, COSTS, Cost)
+    if output is None:
+        name = cost.output_activation
+        if cost.name in ("quadratic", "squared_error") and hidden and all(s.name == "sigmoid" for s in hidden):
+            name = "sigmoid"
+        if cost.name == "cross_entropy" and n_out == 1:
+            name = "sigmoid"
+        output = validation.named("output_activation", name, ACTIVATIONS, Activation)
+    return output, cost
+
+
+def _check_places(hidden: list[Activation], output: Activation, cost: Cost) -> None:
+    for l, activation in enumerate(hidden):
+        if activation.whole_layer:
+            raise ValueError(f"activation[{l}] is {activation.name!r}, which is for the output layer only")
+    refusal = cost.refusal(output)
+    if refusal:
+        raise ValueError(refusal)
