@@ -1,7 +1,8 @@
 """fastbp: feed-forward networks trained by backpropagation, in compiled loops that read like the textbook."""
 
+from typing import TYPE_CHECKING, Any
+
 from fastbp.checks import check_derivative
-from fastbp.data import load_digits, load_mnist
 from fastbp.initializers import Initializer
 from fastbp.kernels.activations import Activation
 from fastbp.kernels.costs import Cost, Huber, Quantile
@@ -11,6 +12,9 @@ from fastbp.optimizers import SGD, Adam, Momentum, Nesterov
 from fastbp.parameters import ParameterVector
 from fastbp.serialization import ModelFileError, load
 from fastbp.training import DivergenceError, Evaluation, History
+
+if TYPE_CHECKING:
+    from fastbp.data import load_digits, load_mnist
 
 __version__ = "0.1.0"
 
@@ -38,3 +42,12 @@ __all__ = [
     "set_num_threads",
     "threads",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the data sets when they are first asked for: reading files and downloads is a fifth of the import."""
+    if name in ("load_digits", "load_mnist"):
+        from fastbp import data
+
+        return getattr(data, name)
+    raise AttributeError(f"module 'fastbp' has no attribute {name!r}")

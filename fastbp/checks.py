@@ -1,7 +1,6 @@
 """Derivatives against central differences."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,7 @@ def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e
 
 
 def _check_activation(activation: Activation, tolerance: float) -> float:
-    sigma, prime = plain(activation.function), plain(activation.derivative)
+    sigma, prime = activation.function, activation.derivative
     worst = 0.0
     for z in np.linspace(-6.01, 6.03, 302).tolist():  # 0, where some have a corner, is not among them
         difference = (sigma(z + STEP) - sigma(z - STEP)) / (2 * STEP)
@@ -64,7 +63,7 @@ def _check_activation(activation: Activation, tolerance: float) -> float:
 
 
 def _check_cost(cost: Cost, tolerance: float) -> float:
-    function, prime = plain(cost.function), plain(cost.derivative)
+    function, prime = cost.function, cost.derivative
     worst = 0.0
     for a in _points(cost.output_range):
         for y in _points(cost.target_range, ends=True):
@@ -76,7 +75,7 @@ def _check_cost(cost: Cost, tolerance: float) -> float:
 
 
 def _check_softmax(activation: Activation, tolerance: float) -> float:
-    sigma, times_jacobian = plain(activation.function), plain(activation.derivative)
+    sigma, times_jacobian = activation.function, activation.derivative
     z = np.array([-1.2, 0.3, 2.1, 0.4])
 
     def outputs(z: Any) -> Any:
@@ -93,11 +92,6 @@ def _check_softmax(activation: Activation, tolerance: float) -> float:
             difference = (outputs(z + nudge)[i] - outputs(z - nudge)[i]) / (2 * STEP)
             worst = max(worst, _discrepancy(activation.name, f"∂a_{i}/∂z_{j}", delta[j], difference, tolerance))
     return worst
-
-
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The Python function, whether compiled or not."""
-    return getattr(function, "py_func", function)
 
 
 def _points(interval: str, ends: bool = False) -> list[float]:

@@ -1,5 +1,7 @@
 """Initialisers: the weights and biases that a layer starts from."""
 
+from __future__ import annotations  # so that naming numpy.random does not import it
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Draw = Callable[[np.random.Generator, int, int], tuple[npt.ArrayLike, npt.ArrayLike]]
+# (random generator, n_out, n_in) → weights and biases
+Draw = Callable[[Any, int, int], tuple[npt.ArrayLike, npt.ArrayLike]]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """`Network`: what a user holds. It checks, calls and wraps; it computes nothing."""
 
+from __future__ import annotations  # so that naming numpy.random does not import it
+
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal

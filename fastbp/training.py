@@ -1,5 +1,7 @@
 """Training: epochs, their order of samples, what they achieve; and what stands if they are interrupted."""
 
+from __future__ import annotations  # so that naming numpy.random does not import it
+
 import time
 import warnings
 from collections.abc import Iterator
@@ -112,20 +114,20 @@ class Training:
     state: OptimizerState
     rng: np.random.Generator
 
-    def copy(self, epochs_done: int) -> "Snapshot":
+    def copy(self, epochs_done: int) -> Snapshot:
         """Return how things stand after so many epochs."""
         state = OptimizerState(self.state.first.copy(), self.state.second.copy(), self.state.t.copy())
         theta = self.model.parameters.vector.copy()
         return Snapshot(epochs_done, theta, state, self.rng.bit_generator.state)
 
-    def copy_to(self, spare: "Snapshot", epochs_done: int) -> "Snapshot":
+    def copy_to(self, spare: Snapshot, epochs_done: int) -> Snapshot:
         """Return the same as `copy`, in the memory of a snapshot that is no longer needed."""
         spare.theta[:] = self.model.parameters.vector
         self.state.copy_to(spare.state)
         spare.epochs_done, spare.generator = epochs_done, self.rng.bit_generator.state
         return spare
 
-    def restore(self, snapshot: "Snapshot") -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Make things as they were."""
         self.model.parameters.vector[:] = snapshot.theta
         snapshot.state.copy_to(self.state)

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -22,7 +22,7 @@ MAX_LABEL = 200
 
 
 def read_csv(
-    data: bytes, target: str | None
+    data: bytes, target: str | None, features: Sequence[str] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[Any] | None, tuple[str, ...], str | None]:
     r"""Parse the content of a CSV file; `fastbp.data.read_table` says what is accepted.
 
@@ -32,6 +32,8 @@ def read_csv(
         The content of the file.
     target : str, optional
         The name of the column to be learned.
+    features : sequence of str, optional
+        The columns to read, in this order; by default all but the target.
 
     Returns
     -------
@@ -58,13 +60,13 @@ def read_csv(
         raise DataFileError("it is empty; a header line with the column names and one line per sample are required")
     names = _checked_header(first[1])
     column = None if target is None else _target_column(names, target)
-    numbers, labels, lines = _parsed_rows(records, names, column)
+    positions = [p for p in range(len(names)) if p != column] if features is None else _positions(names, features)
+    numbers, labels, lines = _parsed_rows(records, names, column, positions)
     if not lines:
         raise DataFileError("it has a header line but no data; add one line per sample below it")
-    features = tuple(name for position, name in enumerate(names) if position != column)
-    X = np.frombuffer(numbers, dtype=np.float64).reshape(len(lines), len(features))
+    X = np.frombuffer(numbers, dtype=np.float64).reshape(len(lines), len(positions))
     y = None if target is None else _target_values(labels, lines, target)
-    return X, y, features, target
+    return X, y, tuple(names[p] for p in positions), target
 
 
 def _decoded(data: bytes) -> str:
@@ -154,10 +156,16 @@ def _target_column(names: list[str], target: str) -> int:
     return names.index(target)
 
 
+def _positions(names: list[str], features: Sequence[str]) -> list[int]:
+    for name in features:
+        if name not in names:
+            raise unknown_name("column", name, names)
+    return [names.index(name) for name in features]
+
+
 def _parsed_rows(
-    records: Iterator[tuple[int, list[str]]], names: list[str], column: int | None
+    records: Iterator[tuple[int, list[str]]], names: list[str], column: int | None, positions: list[int]
 ) -> tuple["array[float]", list[str], list[int]]:
-    features = [name for position, name in enumerate(names) if position != column]
     numbers, labels, lines = array("d"), [], []
     for line, fields in records:
         if len(fields) != len(names):
@@ -166,14 +174,15 @@ def _parsed_rows(
                 "give every line one value per column"
             )
         if column is not None:
-            labels.append(fields.pop(column).strip())
+            labels.append(fields[column].strip())
+        values = [fields[p] for p in positions]
         try:
-            row = list(map(float, fields))
+            row = list(map(float, values))
         except ValueError:
-            raise _bad_value(line, features, fields) from None
+            raise _bad_value(line, [names[p] for p in positions], values) from None
         # float() reads 1_000, as Python source does; in a table it is a slip.
-        if not all(map(math.isfinite, row)) or "_" in "".join(fields):
-            raise _bad_value(line, features, fields)
+        if not all(map(math.isfinite, row)) or "_" in "".join(values):
+            raise _bad_value(line, [names[p] for p in positions], values)
         numbers.extend(row)
         lines.append(line)
     return numbers, labels, lines

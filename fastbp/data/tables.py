@@ -1,6 +1,7 @@
 """Tables from files, for the command line: CSV and NPZ."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,9 @@ class Table(NamedTuple):
     target_name: str | None
 
 
-def read_table(path: str | os.PathLike[str], *, target: str | None = None) -> Table:
+def read_table(
+    path: str | os.PathLike[str], *, target: str | None = None, features: Sequence[str] | None = None
+) -> Table:
     r"""Read a table from a CSV or an NPZ file.
 
     **CSV**: UTF-8 text, with or without a byte order mark. The first line names the columns. The
@@ -60,6 +63,9 @@ def read_table(path: str | os.PathLike[str], *, target: str | None = None) -> Ta
         The file. Which of the two formats it has is told by its content.
     target : str, optional
         The column (CSV) or array (NPZ) to be learned.
+    features : sequence of str, optional
+        The columns of a CSV file to read, in this order; the others may hold anything. By default all but the target.
+        The columns of an NPZ file's ``X`` have no names, so it is read whole.
 
     Returns
     -------
@@ -98,6 +104,6 @@ def read_table(path: str | os.PathLike[str], *, target: str | None = None) -> Ta
             file.seek(0)
             if start in ZIP_MAGICS or path.suffix.lower() == ".npz":
                 return Table(*read_npz(file, target))
-            return Table(*read_csv(file.read(), target))
+            return Table(*read_csv(file.read(), target, features))
     except DataFileError as error:
         raise DataFileError(f"{path}: {error}") from error

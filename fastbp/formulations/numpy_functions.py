@@ -90,13 +90,9 @@ _FUSED_COSTS: dict[Any, Callable[[Array, Array], Array]] = {
 }
 
 
-def _elementwise(function: Callable[..., Any]) -> Callable[..., Array]:
-    scalar = np.frompyfunc(getattr(function, "py_func", function), 1 if _n_arguments(function) == 1 else 2, 1)
+def _elementwise(function: Callable[..., Any], n_arguments: int) -> Callable[..., Array]:
+    scalar = np.frompyfunc(function, n_arguments, 1)
     return lambda *arrays: np.asarray(scalar(*arrays), dtype=arrays[0].dtype)
-
-
-def _n_arguments(function: Callable[..., Any]) -> int:
-    return int(getattr(function, "py_func", function).__code__.co_argcount)
 
 
 def sigma(activation: Activation) -> Sigma:
@@ -106,7 +102,7 @@ def sigma(activation: Activation) -> Sigma:
     return (
         _ACTIVATIONS[activation.function][0]
         if activation.function in _ACTIVATIONS
-        else _elementwise(activation.function)
+        else _elementwise(activation.function, 1)
     )
 
 
@@ -117,7 +113,7 @@ def backward(activation: Activation) -> Backward:
     if activation.function in _ACTIVATIONS:
         prime = _ACTIVATIONS[activation.function][1]
         return lambda error, z, a: error * prime(z, a)
-    derivative = _elementwise(activation.derivative)
+    derivative = _elementwise(activation.derivative, 1)
     return lambda error, z, a: error * derivative(a if activation.derivative_of == "a" else z)
 
 
@@ -130,7 +126,7 @@ def cost_and_error(cost: Cost, output: Activation) -> tuple[Callable[..., Array]
     if cost.function in _COSTS:
         function, derivative = _COSTS[cost.function]
     else:
-        function, derivative = _elementwise(cost.function), _elementwise(cost.derivative)
+        function, derivative = _elementwise(cost.function, 2), _elementwise(cost.derivative, 2)
     times_sigma_prime = backward(output)
     return (
         lambda z, a, y: function(a, y).sum(axis=-1),

@@ -1,4 +1,4 @@
-"""Backpropagation as Nielsen's book prints it (chapter 2): one sample at a time, columns of NumPy.
+"""Backpropagation as Nielsen's book prints it (chapter 2): one sample at a time, in NumPy.
 
 The slowest formulation, and the oracle of all others.
 """
@@ -33,12 +33,18 @@ class Textbook:
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
         """Write the mean of ∇C_x over the samples, return the mean cost."""
-        nabla = ParameterVector(model.sizes, gradient)
-        gradient[:] = 0
+        nabla_w = [np.zeros(w.shape, model.dtype) for w in model.parameters.weights]
+        nabla_b = [np.zeros(b.shape, model.dtype) for b in model.parameters.biases]
         total_cost = 0.0
         for x, y in zip(X, Y, strict=True):
-            total_cost += backprop(model, x, y, nabla)
-        gradient /= len(X)
+            delta_nabla_w, delta_nabla_b, cost = backprop(model, x, y)
+            nabla_w = [nw + dnw for nw, dnw in zip(nabla_w, delta_nabla_w, strict=True)]
+            nabla_b = [nb + dnb for nb, dnb in zip(nabla_b, delta_nabla_b, strict=True)]
+            total_cost += cost
+        mean = ParameterVector(model.sizes, gradient)
+        for l in range(model.n_layers):
+            mean.weights[l][:] = nabla_w[l] / len(X)
+            mean.biases[l][:] = nabla_b[l] / len(X)
         return total_cost / len(X)
 
     def trainer(
@@ -73,16 +79,19 @@ def feedforward(model: Model, x: Array) -> tuple[list[Array], list[Array]]:
     return zs, activations
 
 
-def backprop(model: Model, x: Array, y: Array, nabla: ParameterVector) -> float:
-    """Add ∇C_x to `nabla`, return C_x."""
+def backprop(model: Model, x: Array, y: Array) -> tuple[list[Array], list[Array], float]:
+    """Return ∇C_x, by layer, the derivatives by weights and those by biases; and C_x."""
+    weights, n_layers = model.parameters.weights, model.n_layers
     cost, output_error = cost_and_error(model.cost, model.activations[-1])
+    nabla_w: list[Array] = [np.empty(0)] * n_layers
+    nabla_b: list[Array] = [np.empty(0)] * n_layers
     zs, activations = feedforward(model, x)
     delta = output_error(zs[-1], activations[-1], y)  # BP1
-    nabla.biases[-1][:] += delta  # BP3
-    nabla.weights[-1][:] += np.outer(delta, activations[-2])  # BP4
-    for l in range(2, model.n_layers + 1):  # l = 1 is the last layer, l = 2 the one before it
-        error = np.dot(model.parameters.weights[-l + 1].transpose(), delta)
+    nabla_b[-1] = delta  # BP3
+    nabla_w[-1] = np.outer(delta, activations[-2])  # BP4
+    for l in range(2, n_layers + 1):  # l = 1 is the last layer of neurons, l = 2 the one before it, as in the book
+        error = np.dot(weights[-l + 1].transpose(), delta)
         delta = backward(model.activations[-l])(error, zs[-l], activations[-l])  # BP2
-        nabla.biases[-l][:] += delta
-        nabla.weights[-l][:] += np.outer(delta, activations[-l - 1])
-    return float(cost(zs[-1], activations[-1], y))
+        nabla_b[-l] = delta
+        nabla_w[-l] = np.outer(delta, activations[-l - 1])
+    return nabla_w, nabla_b, float(cost(zs[-1], activations[-1], y))

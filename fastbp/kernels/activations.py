@@ -1,6 +1,7 @@
 """Activations σ, each with its derivative under it.
 
 A derivative is a function of z or, where that is cheaper, of the output a = σ(z); the argument's name says which.
+These are ordinary functions, as a user would write them; `array_functions.py` compiles those that a network uses.
 """
 
 import math
@@ -8,45 +9,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fastbp.kernels.compile_options import njit
 
-
-@njit
 def identity(z):
     return z
 
 
-@njit
 def identity_prime(z):
     return 1
 
 
-@njit
 def sigmoid(z):
     return 1 / (1 + math.exp(-z))
 
 
-@njit
 def sigmoid_prime(a):
     return a * (1 - a)
 
 
-@njit
 def tanh(z):
     return math.tanh(z)
 
 
-@njit
 def tanh_prime(a):
     return (1 - a) * (1 + a)
 
 
-@njit
 def relu(z):
     return 0 if z <= 0 else z  # in this order NaN stays NaN, and a diverging network is noticed
 
 
-@njit
 def relu_prime(z):
     return 1 if z > 0 else 0  # at 0, where there is no derivative, 0 as in every other library
 
@@ -54,12 +45,10 @@ def relu_prime(z):
 SLOPE = 0.01
 
 
-@njit
 def leaky_relu(z):
     return z if z > 0 else SLOPE * z
 
 
-@njit
 def leaky_relu_prime(z):
     return 1 if z > 0 else SLOPE
 
@@ -67,58 +56,47 @@ def leaky_relu_prime(z):
 ALPHA = 1.0
 
 
-@njit
 def elu(z):
     return z if z > 0 else ALPHA * math.expm1(z)
 
 
-@njit
 def elu_prime(z):
     return 1 if z > 0 else ALPHA * math.exp(z)
 
 
-@njit
 def softplus(z):
     return max(z, z * 0) + math.log1p(math.exp(-abs(z)))
 
 
-@njit
 def softplus_prime(z):
-    return sigmoid(z)
+    return 1 / (1 + math.exp(-z))
 
 
-@njit
 def silu(z):
     return z / (1 + math.exp(-z))
 
 
-@njit
 def silu_prime(z):
-    s = sigmoid(z)
+    s = 1 / (1 + math.exp(-z))
     return s * (1 + z * (1 - s))
 
 
-@njit
 def gelu(z):
     return z * (0.5 * math.erfc(-z * math.sqrt(0.5)))
 
 
-@njit
 def gelu_prime(z):
     return 0.5 * math.erfc(-z * math.sqrt(0.5)) + z * math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
 
 
-@njit
 def exponential(z):
     return math.exp(z)
 
 
-@njit
 def exponential_prime(a):
     return a
 
 
-@njit
 def softmax(a, z):
     """a_j = exp(z_j) / Σ_i exp(z_i), for the whole layer at once.
 
@@ -135,7 +113,6 @@ def softmax(a, z):
         a[j] /= total
 
 
-@njit
 def softmax_derivative(delta, z, a):
     """δ_j ← Σ_i ∂a_i/∂z_j δ_i = a_j (δ_j − Σ_i a_i δ_i), because ∂a_i/∂z_j = a_i ([i = j] − a_j)."""
     mean = 0.0

@@ -6,11 +6,13 @@ one dtype, or, with ``NUMBA_DISABLE_JIT=1``, the Python function itself.
 
 from collections.abc import Callable
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
 from numba import carray, from_dtype, types
+from numba.core.errors import NumbaError
 
 from fastbp.kernels import updates
 from fastbp.kernels.activations import Activation
@@ -39,7 +41,6 @@ def multiply_by_derivative_of_a(delta, z, a):
         delta[j] *= function(a[j])
 
 
-@njit
 def leave(delta, z, a):
     """δ_j ← δ_j: the cost's own δ holds σ′ already."""
 
@@ -113,24 +114,39 @@ def update_function(name: str, dtype: np.dtype[Any]) -> Any:
     return _address(getattr(updates, name), "RRRDIR", dtype)
 
 
-def compiled_scalar(scalar: Callable[..., Any]) -> Any:
-    """A user's function of one number, compiled; ours are already."""
-    return scalar if hasattr(scalar, "py_func") else njit(scalar, on_disk=False)
-
-
 def _address(choice: Any, kinds: str, dtype: np.dtype[Any], template: Callable[..., Any] | None = None) -> Any:
     """The function of whole arrays `choice`, or `template` with the function of one number `choice` bound into it.
 
-    Only our own functions can be found on disk again by their names; a user's may be another one tomorrow.
+    Only our own functions can be found on disk again by their names; a user's may be another one tomorrow. Raises
+    TypeError for a user's function that Numba cannot compile.
     """
-    name, ours = choice.__name__, choice.__module__.startswith("fastbp.")
-    loop = choice
+    source = _python_function(choice)
+    name, ours = source.__name__, str(getattr(choice, "__module__", None)).startswith("fastbp.")
+    loop = njit(source, on_disk=False)
     if template is not None:
         name = f"{name}_{template.__name__}"
-        loop = njit(rebind(template, name, function=compiled_scalar(choice)), on_disk=False)
+        loop = njit(rebind(template, name, function=loop), on_disk=False)
     if numba.config.DISABLE_JIT:
         return loop
     letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64}
     pointers = [types.CPointer(letters[kind]) for kind in kinds]
     callback = rebind(_CALLBACKS[kinds], f"{name}_{dtype.name}", function=loop)
-    return compile_callback(callback, types.void(types.intp, *pointers), on_disk=ours)
+    try:
+        return compile_callback(callback, types.void(types.intp, *pointers), on_disk=ours)
+    except NumbaError as error:
+        raise TypeError(
+            f"Numba cannot compile {choice!r}, which may use numbers, `math` and plain Python only: "
+            f"{str(error).strip()}"
+        ) from None
+
+
+def _python_function(choice: Any) -> Any:
+    """`choice` as a function that Numba can compile: a compiled one has its source, a built-in one gets a shell."""
+    source = getattr(choice, "py_func", choice)
+    if isinstance(source, FunctionType):
+        return source
+    return rebind(_shell, "user_function", function=choice)
+
+
+def _shell(z):
+    return function(z)

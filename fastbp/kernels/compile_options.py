@@ -18,6 +18,7 @@ import numba
 from numba.core import caching, serialize
 from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 
 # Sums may be reordered into vector lanes and contracted to FMA. NaN and infinity keep their meaning: no nnan, no
 # ninf, so a diverging cost is seen. nogil lets other Python threads run while a kernel does.
@@ -88,10 +89,12 @@ class MachineCodeCache(caching._Cache):
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """Return the compiled function of this signature, or None if there is none that can be read."""
-        target_context.refresh()
         path = self._path(sig, target_context.codegen())
         if path is None or not path.exists():
             return None
+        # Machine code needs Numba's runtime. Numba would load all it needs to compile as well, for 0.3 s: its own
+        # call of `refresh` before it compiles anything does that when it must.
+        rtsys.initialize(target_context)
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(path.read_bytes()))
         except Exception:  # whatever a damaged file makes pickle or LLVM say, compiling anew is right

@@ -9,31 +9,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastbp.kernels.activations import Activation, Interval, exponential, sigmoid, softmax, softplus
-from fastbp.kernels.compile_options import njit, rebind
+from fastbp.kernels.activations import Activation, Interval, exponential, sigmoid, softmax
+from fastbp.kernels.compile_options import rebind
 
 
-@njit
 def quadratic(a, y):
     return (a - y) * (a - y) / 2
 
 
-@njit
 def quadratic_prime(a, y):
     return a - y
 
 
-@njit
 def squared_error(a, y):
     return (a - y) * (a - y)
 
 
-@njit
 def squared_error_prime(a, y):
     return 2 * (a - y)
 
 
-@njit
 def cross_entropy(a, y):
     cost = 0.0
     if y > 0:  # 0 log 0 = 0
@@ -43,17 +38,14 @@ def cross_entropy(a, y):
     return cost
 
 
-@njit
 def cross_entropy_prime(a, y):
     return (a - y) / (a * (1 - a))
 
 
-@njit
 def absolute(a, y):
     return abs(a - y)
 
 
-@njit
 def absolute_prime(a, y):
     return 1 if a > y else (-1 if a < y else 0)  # at a = y, where there is no derivative, 0
 
@@ -61,13 +53,11 @@ def absolute_prime(a, y):
 DELTA = 1.0
 
 
-@njit
 def huber(a, y):
     distance = abs(a - y)
     return distance * distance / 2 if distance <= DELTA else DELTA * (distance - DELTA / 2)
 
 
-@njit
 def huber_prime(a, y):
     return max(-DELTA, min(DELTA, a - y))
 
@@ -75,22 +65,18 @@ def huber_prime(a, y):
 Q = 0.5
 
 
-@njit
 def quantile(a, y):
     return Q * (y - a) if y > a else (1 - Q) * (a - y)
 
 
-@njit
 def quantile_prime(a, y):
     return -Q if y > a else (1 - Q if a > y else 0)  # at a = y, where there is no derivative, 0
 
 
-@njit
 def poisson(a, y):
     return a - y * math.log(a) if y > 0 else a + 0 * y
 
 
-@njit
 def poisson_prime(a, y):
     return 1 - y / a
 
@@ -98,23 +84,20 @@ def poisson_prime(a, y):
 # Whole layers: a cost and its output error δ = ∂C/∂z under it. `out` is one number, `delta` one per output.
 
 
-@njit
 def sigmoid_cross_entropy(out, z, a, y):
     """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)) = Σ_j log(1 + exp z_j) − y_j z_j."""
     total = 0.0
     for j in range(z.size):
-        total += softplus(z[j]) - y[j] * z[j]
+        total += max(z[j], 0) + math.log1p(math.exp(-abs(z[j]))) - y[j] * z[j]  # log(1 + exp z), not overflowing
     out[0] = total
 
 
-@njit
 def error_is_difference(delta, z, a, y):
     """δ_j = ∂C/∂z_j = a_j − y_j: σ′ has cancelled (Nielsen, chapter 3, eq. 66)."""
     for j in range(a.size):
         delta[j] = a[j] - y[j]
 
 
-@njit
 def softmax_cross_entropy(out, z, a, y):
     """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j), the largest z taken out of the exponentials."""
     largest = z[0]
@@ -130,7 +113,6 @@ def softmax_cross_entropy(out, z, a, y):
     out[0] = total
 
 
-@njit
 def exponential_poisson(out, z, a, y):
     """C = Σ_j a_j − y_j log a_j = Σ_j exp z_j − y_j z_j."""
     total = 0.0
@@ -226,7 +208,7 @@ def Quantile(q: float = 0.5) -> Cost:
 def _with_parameter(name: str, function: Any, derivative: Any, **constant: float) -> Cost:
     (value,) = constant.values()
     label = f"{name}_{value!r}"
-    bound = njit(rebind(function, label, **constant)), njit(rebind(derivative, f"{label}_prime", **constant))
+    bound = rebind(function, label, **constant), rebind(derivative, f"{label}_prime", **constant)
     return Cost(name, *bound, parameter=value)
 
 

@@ -7,10 +7,7 @@ float64, also where θ is not: 1 − 0.999ᵗ has no correct digits to spare.
 
 import math
 
-from fastbp.kernels.compile_options import njit
 
-
-@njit
 def sgd(theta, first, second, hyper, t, gradient):
     """θ ← θ − η g."""
     eta = theta.dtype.type(hyper[0])
@@ -18,7 +15,6 @@ def sgd(theta, first, second, hyper, t, gradient):
         theta[i] -= eta * gradient[i]
 
 
-@njit
 def momentum(theta, first, second, hyper, t, gradient):
     """V ← μ v − η g, θ ← θ + v (Polyak 1964)."""
     number = theta.dtype.type
@@ -28,7 +24,6 @@ def momentum(theta, first, second, hyper, t, gradient):
         theta[i] += first[i]
 
 
-@njit
 def nesterov(theta, first, second, hyper, t, gradient):
     """V ← μ v − η g, θ ← θ + μ v − η g (Nesterov 1983; θ is the point that looks ahead: Bengio et al. 2012)."""
     number = theta.dtype.type
@@ -38,7 +33,6 @@ def nesterov(theta, first, second, hyper, t, gradient):
         theta[i] += mu * first[i] - eta * gradient[i]
 
 
-@njit
 def adam(theta, first, second, hyper, t, gradient):
     """M ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η m̂ / (√v̂ + ε) (Kingma & Ba 2015, algorithm 1).
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from numba import types
 from numba.extending import intrinsic, overload
-from numba.np.arrayobj import populate_array
 
 
 def matrix(vector: Any, start: int, n_rows: int, n_columns: int) -> Any:
@@ -22,6 +21,8 @@ def stretch(vector: Any, start: int, n: int) -> Any:
 
 
 def _borrow(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    from numba.np.arrayobj import populate_array  # costs as much as the whole of fastbp to import
+
     source_type, start_type, *shape_types = sig.args
     source, start, *shape = args
     index = context.cast(builder, start, start_type, types.intp)

@@ -1,0 +1,78 @@
+"""What starting costs: import, first fit, memory: ``python benchmarks/startup.py``.
+
+Every figure is of fresh processes, the median over the rounds. "Cold" has an empty cache of machine code, "warm" the
+one that an earlier process left. Memory is the peak resident size of a training run less that before the data, less
+the data.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+IMPORT = "import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+
+FIRST_FIT = """
+import time
+import numpy as np
+import fastbp
+X = np.random.default_rng(0).random((1000, 784), dtype=np.float32)
+Y = np.arange(1000) % 10
+start = time.perf_counter()
+net = fastbp.Network([784, 30, 10], activation="sigmoid", cost="quadratic", seed=0)
+net.fit(X, Y, epochs=1, batch_size=10, optimizer=fastbp.SGD(3.0))
+print(time.perf_counter() - start)
+"""
+
+MEMORY = """
+import numpy as np
+import fastbp
+def peak():
+    return int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) / 1024
+X = np.random.default_rng(0).random((60000, 784), dtype=np.float32)
+Y = np.zeros((60000, 10), dtype=np.float32)
+Y[np.arange(60000), np.arange(60000) % 10] = 1
+data = (X.nbytes + Y.nbytes) / 2**20
+net = fastbp.Network([784, 30, 10], activation="sigmoid", cost="quadratic", seed=0)
+net.fit(X, Y, epochs=2, batch_size=10, optimizer=fastbp.SGD(3.0), validation_data=(X[:10000], Y[:10000]))
+print(peak() - data)
+"""
+
+
+def run(code: str, cache: str) -> float:
+    """Run code in a fresh process and return the number it prints."""
+    environment = os.environ | {"FASTBP_CACHE": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as warm:
+        cold: list[float] = []
+        for _ in range(max(1, rounds // 3)):
+            with tempfile.TemporaryDirectory() as empty:
+                cold.append(run(FIRST_FIT, empty))
+        run(FIRST_FIT, warm)
+        pairs = [
+            (run(IMPORT.format(module="numba"), warm), run(IMPORT.format(module="fastbp"), warm)) for _ in range(rounds)
+        ]
+        warm_fits = [run(FIRST_FIT, warm) for _ in range(rounds)]
+        run(MEMORY, warm)
+        memory = run(MEMORY, warm)
+    numba, fastbp = (statistics.median(times) for times in zip(*pairs, strict=True))
+    ratio = statistics.median(ours / theirs for theirs, ours in pairs)
+    print(f"import numba                          {numba:8.3f} s")
+    print(f"import fastbp                         {fastbp:8.3f} s   {ratio:.2f} × import numba (median of pairs)")
+    print(f"first fit, nothing cached             {statistics.median(cold):8.3f} s   beyond the import")
+    print(f"first fit, cache warm                 {statistics.median(warm_fits):8.3f} s   beyond the import")
+    print(f"memory of training [784,30,10]        {memory:8.1f} MiB resident at the peak, the data not counted")
+
+
+if __name__ == "__main__":
+    main()

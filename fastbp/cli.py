@@ -1,0 +1,223 @@
+"""The command line: ``fastbp train``, ``fastbp predict`` and ``fastbp info``. All printing of fastbp is here."""
+
+import argparse
+import difflib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import fastbp
+from fastbp import plots, report, tabular
+from fastbp.data import DataFileError, Split, Table, read_table
+from fastbp.options import DATA_SETS, check_writable, complete, new_parser
+from fastbp.serialization import write_atomically
+
+OPTIMIZERS = {"sgd": fastbp.SGD, "momentum": fastbp.Momentum, "nesterov": fastbp.Nesterov, "adam": fastbp.Adam}
+EXIT_DIVERGED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command ``fastbp``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments after the name of the command; by default those of this process.
+
+    Returns
+    -------
+    int
+        The exit status: 0; 1 if training diverged; 2 for wrong options or bad input; 130 after Ctrl-C; 141 if nobody
+        reads the output. Errors are told in one line on the standard error.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    fastbp ...
+    0
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding lacks must not end the program
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+        return status
+    except SystemExit as ended:  # argparse has said why
+        return ended.code if isinstance(ended.code, int) else 0
+    except BrokenPipeError:
+        # Python flushes stdout once more at its end; that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except KeyboardInterrupt as interrupt:
+        return _fail(str(interrupt) or "interrupted", EXIT_INTERRUPTED)
+    except fastbp.DivergenceError as error:
+        return _fail(f"{error} (--learning-rate). Nothing was saved", EXIT_DIVERGED)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except (ValueError, TypeError, ImportError) as error:
+        return _fail(str(error))
+    except MemoryError as error:
+        return _fail(f"not enough memory: {error}")
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = new_parser(fastbp.__version__)
+    options = parser.parse_args(argv)
+    if options.command is None:
+        parser.print_help()
+        return EXIT_USAGE
+    # Overflow in a training that diverges is told once, as an error.
+    with np.errstate(all="ignore"):
+        return {"train": _train, "predict": _predict, "info": _info}[options.command](options)
+
+
+def _fail(message: str, status: int = EXIT_USAGE) -> int:
+    print(f"fastbp: error: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _train(options: argparse.Namespace) -> int:
+    complete(options)
+    with fastbp.threads(options.threads):
+        problem = _problem(options)
+        net = _new_network(options, problem)
+        optimizer = OPTIMIZERS[options.optimizer](learning_rate=options.learning_rate)
+        if not options.quiet:
+            print(report.data(options.data, problem))
+            print(f"network   {report.architecture(net)}")
+            batches = f"{options.epochs} epochs of mini-batches of {options.batch_size}"
+            print(f"training  {batches}, {optimizer}, seed {options.seed}", flush=True)
+        history = _fit(net, problem, optimizer, options)
+        if len(history) == 0:
+            raise KeyboardInterrupt("interrupted before the first epoch was done; nothing was saved")
+        net = problem.finished(net)
+        # Saved before anything is printed: a terminal that has gone must not cost the model.
+        if not options.no_save:
+            net.save(options.output)
+        if options.plot:
+            plots.history(history, options.plot, held_out="test")
+        if not options.quiet:
+            _print_results(net, problem, history)
+    if not options.no_save and not options.quiet:
+        print(f"saved     {options.output}    (next: fastbp predict {options.output} {options.data})")
+    if history.interrupted:
+        saved = "tested" if options.no_save else f"tested and saved as {options.output}"
+        message = f"fastbp: interrupted; the model of the last whole epoch, number {len(history)}, was {saved}"
+        print(message, file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def _problem(options: argparse.Namespace) -> tabular.Problem:
+    if options.data in DATA_SETS:
+        split = _split(options.data, options.dtype, options.folder, options.download, not options.quiet)
+        return tabular.problem_of_split(split, options.data)
+    table = read_table(_existing(options.data), target=options.target)
+    if table.y is None:
+        names = ", ".join(map(repr, table.feature_names[:10])) + (", …" if len(table.feature_names) > 10 else "")
+        raise ValueError(f"{options.data}: give --target, the column or array to be learned; the columns are {names}")
+    scale_targets = options.cost != "poisson"
+    try:
+        return tabular.problem_of_table(
+            table, options.kind, test_share=options.test_share, seed=options.seed, scale_targets=scale_targets
+        )
+    except ValueError as error:
+        raise ValueError(f"{options.data}: {error}") from None
+
+
+def _split(name: str, dtype: str, folder: str | None, download: bool, progress: bool) -> Split:
+    if name == "digits":
+        return fastbp.load_digits(dtype)
+    try:
+        return fastbp.load_mnist(folder, download=download, progress=progress, dtype=dtype)
+    except FileNotFoundError:
+        where = f" in {folder}" if folder else ""
+        raise ValueError(
+            f"MNIST is not complete{where}: 'fastbp train mnist --download' fetches it (11 MB); or name the folder of "
+            "its four files with --data, or the one above it, as mnist, with the variable FASTBP_DATA"
+        ) from None
+
+
+def _existing(path: str) -> str:
+    if not Path(path).exists():
+        near = difflib.get_close_matches(path, DATA_SETS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise ValueError(f"{path}: there is no such file; {hint}needed is digits, mnist, or a CSV or NPZ file")
+    return path
+
+
+def _new_network(options: argparse.Namespace, problem: tabular.Problem) -> fastbp.Network:
+    cost = options.cost or ("cross_entropy" if problem.classes else "quadratic")
+    if problem.classes:
+        output = "softmax" if cost == "cross_entropy" else "sigmoid"
+    elif cost == "cross_entropy":
+        raise ValueError("the cost cross_entropy is for classes, but the target is numbers: choose another, or --classify")
+    else:
+        output = "exponential" if cost == "poisson" else "identity"
+    return fastbp.Network(
+        [problem.X_train.shape[1], *options.hidden, problem.n_outputs],
+        activation=options.activation,
+        output_activation=output,
+        cost=cost,
+        dtype=options.dtype,
+        seed=options.seed,
+        formulation=options.formulation,
+    )
+
+
+def _fit(
+    net: fastbp.Network, problem: tabular.Problem, optimizer: fastbp.Adam | fastbp.SGD, options: argparse.Namespace
+) -> fastbp.History:
+    X, y = problem.scaled(problem.X_train, problem.y_train)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
+        return net.fit(
+            X,
+            y,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            optimizer=optimizer,
+            validation_data=problem.scaled(problem.X_test, problem.y_test),
+            progress=not options.quiet,
+        )
+
+
+def _print_results(net: fastbp.Network, problem: tabular.Problem, history: fastbp.History) -> None:
+    outputs, y = net.predict(problem.X_test), problem.y_test
+    print(f"time      {report.timing(history)}")
+    if problem.classes is None:
+        names = _output_names(net)
+        print("\n".join(f"test      {line}" for line in report.regression_scores(y, outputs, names).splitlines()))
+        return
+    predicted = outputs.argmax(axis=1)
+    print(f"test      {report.accuracy(y, predicted)}\n")
+    print(report.confusion_table(report.confusion_matrix(y, predicted, len(problem.classes)), problem.classes) + "\n")
+
+
+def _info(options: argparse.Namespace) -> int:
+    print(report.info(fastbp.load(options.model)))
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    net = fastbp.load(options.model)
+    if options.output:
+        check_writable(options.output, [options.model, options.data])
+    table = _rows_to_predict(net, options)
+    if table.X.shape[1] != net.sizes[0]:
+        raise ValueError(f"{options.data} has {table.X.shape[1]} features, but {options.model} needs {net.sizes[0]}")
+    outputs = net.predict(table.X)
+    classes = _classes(net)
+    if table.y is not None:
+        print(f"{options.data}: {_score(table, outputs, net, classes)}", file=sys.stderr)
+    text = report.predictions_csv(outputs, _output_names(net), classes)
+    if options.output:
+        write_atomically(options.output, text.encode())
+    else:
+        sys.stdout.write(text)
+    return 0

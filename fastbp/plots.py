@@ -1,0 +1,201 @@
+"""Pictures of training and of its results. They need matplotlib: ``pip install "fastbp[plot]"``.
+
+Figures are made without pyplot, so they touch no window, no backend and no global state of the program.
+"""
+
+from __future__ import annotations  # so that naming a Figure does not import matplotlib
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from fastbp.training import History
+
+PathLike = str | os.PathLike[str]
+
+# Okabe & Ito's blue and vermillion: told apart by the colour-blind, and in grey. Line styles tell them apart, too.
+TRAINING: dict[str, Any] = {"color": "#0072B2", "linestyle": "-"}
+HELD_OUT: dict[str, Any] = {"color": "#D55E00", "linestyle": "--"}
+GREY = "#666666"
+
+LOGARITHMIC_FROM = 20
+"""A cost that shrinks by more than this factor is shown on a logarithmic axis."""
+FEW_EPOCHS = 40
+"""Up to so many epochs each has its mark."""
+MOST_NUMBERS = 25
+"""Up to so many classes the cells of a confusion matrix say their counts."""
+
+
+def check(path: PathLike | None = None) -> None:
+    """Raise ImportError, saying how to install it, if matplotlib is missing; ValueError for a path it cannot write."""
+    figure = _figure(1, 1)
+    if path is None:
+        return
+    known = figure.canvas.get_supported_filetypes()
+    kind = Path(path).suffix.lower().lstrip(".")
+    if kind not in known:
+        raise ValueError(
+            f"the picture {os.fspath(path)!r} needs a name that ends in one of .{', .'.join(sorted(known))}"
+        )
+
+
+def history(history: History, path: PathLike | None = None, *, held_out: str = "validation") -> Figure:
+    """Draw cost and accuracy by epoch, side by side; the cost alone where there is no accuracy.
+
+    Parameters
+    ----------
+    history : History
+        Of a `Network.fit`, with at least one epoch.
+    path : path-like, optional
+        Where to write the figure; its ending says the format, such as ``.png`` or ``.svg``.
+    held_out : str, default "validation"
+        What the legend calls the validation data.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Belongs to no window; a notebook shows it, ``figure.savefig`` writes it.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        The history has no epochs.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([2, 3, 1], seed=0)
+    >>> figure = history(net.fit([[0, 1], [1, 0]], [1, 0], epochs=3))
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['cost']
+    """
+    if len(history) == 0:
+        raise ValueError("the history has no epochs; train at least one")
+    n_panels = 2 if history.validation_accuracy else 1
+    figure = _figure(5.2 * n_panels, 3.8)
+    panels = figure.subplots(1, n_panels, squeeze=False)[0]
+    _draw_cost(panels[0], history, held_out)
+    if history.validation_accuracy:
+        _draw_accuracy(panels[1], history, held_out)
+    for axes in panels:
+        _finish(axes, len(history))
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
+def _draw_cost(axes: Axes, history: History, held_out: str) -> None:
+    _line(axes, history.cost, "training", TRAINING)
+    if history.validation_cost:
+        _line(axes, history.validation_cost, held_out, HELD_OUT)
+    costs = [*history.cost, *history.validation_cost]
+    if min(costs) > 0 and max(costs) > LOGARITHMIC_FROM * min(costs):
+        axes.set_yscale("log")
+    axes.set_ylabel("cost")
+    axes.legend(frameon=False)
+
+
+def _draw_accuracy(axes: Axes, history: History, held_out: str) -> None:
+    percent = [100 * accuracy for accuracy in history.validation_accuracy]
+    _line(axes, percent, held_out, HELD_OUT)
+    axes.set_ylabel(f"{held_out} accuracy (%)")
+    axes.set_title(f"last {percent[-1]:.2f} %, best {max(percent):.2f} %", fontsize="medium", color=GREY)
+
+
+def _line(axes: Axes, values: Sequence[float], label: str, style: dict[str, Any]) -> None:
+    marker = "o" if len(values) <= FEW_EPOCHS else ""
+    axes.plot(range(1, len(values) + 1), values, label=label, marker=marker, markersize=3.5, linewidth=1.6, **style)
+
+
+def _finish(axes: Axes, epochs: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("epoch")
+    axes.set_xlim((0.5, 1.5) if epochs == 1 else (1 - 0.02 * epochs, epochs + 0.02 * epochs))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def confusion_matrix(matrix: npt.ArrayLike, classes: Sequence[Any], path: PathLike | None = None) -> Figure:
+    """Draw how often each class was taken for each class.
+
+    Parameters
+    ----------
+    matrix : (n, n) array-like of counts
+        Row i, column j: how many samples of class i were taken for class j.
+    classes : sequence of n
+        Their names.
+    path : path-like, optional
+        Where to write the figure; its ending says the format.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The shade of a cell is its share of the samples of its row.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        The matrix is not square, or there is not one name for each row.
+
+    Examples
+    --------
+    >>> figure = confusion_matrix([[9, 1], [0, 5]], ["cat", "dog"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['9', '1', '5']
+    """
+    counts = np.asarray(matrix)
+    n = len(classes)
+    if counts.shape != (n, n) or n == 0:
+        raise ValueError(f"the matrix has shape {counts.shape} and there are {n} classes; needed is ({n}, {n}), n ≥ 1")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    numbers = n <= MOST_NUMBERS
+    cell = max(0.42, 0.12 * len(str(counts.max())) + 0.1) if numbers else max(0.12, 8 / n)
+    longest = max(len(str(name)) for name in classes)
+    figure = _figure(max(4.0, n * cell + 1.6 + 0.08 * longest), max(3.2, n * cell + 0.9))
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, label="share of the actual class", fraction=0.05, pad=0.03)
+    if numbers:
+        for i, j in zip(*np.nonzero(counts), strict=True):
+            colour = "white" if shares[i, j] > 0.55 else "black"
+            axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=9)
+    _label_classes(axes, [str(name) for name in classes], longest)
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
+def _label_classes(axes: Axes, names: list[str], longest: int) -> None:
+    step = max(1, len(names) // 40)  # more names than this would overlap
+    places = range(0, len(names), step)
+    axes.set_xticks(places, [names[i] for i in places], rotation=0 if longest <= 3 else 90, fontsize=9)
+    axes.set_yticks(places, [names[i] for i in places], fontsize=9)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("actual class")
+    axes.tick_params(length=0)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches, drawn by Agg."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError('pictures need matplotlib, which is not installed: pip install "fastbp[plot]"') from None
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
