@@ -134,9 +134,11 @@ def _address(choice: Any, kinds: str, dtype: np.dtype[Any], template: Callable[.
     try:
         return compile_callback(callback, types.void(types.intp, *pointers), on_disk=ours)
     except NumbaError as error:
+        # Numba tells every step on its way; the first line that is none of them says what was wrong.
+        reasons = [line for line in str(error).splitlines() if line and not line.startswith("Failed in")]
         raise TypeError(
-            f"Numba cannot compile {choice!r}, which may use numbers, `math` and plain Python only: "
-            f"{str(error).strip()}"
+            f"Numba cannot compile {choice!r}: {reasons[0] if reasons else error}. It may use numbers, the functions "
+            "of `math` and plain Python; try it with numba.njit for the whole story"
         ) from None
 
 

@@ -34,7 +34,7 @@ def cross_entropy(a, y):
     if y > 0:  # 0 log 0 = 0
         cost -= y * math.log(a)
     if y < 1:
-        cost -= (1 - y) * math.log(1 - a)
+        cost -= (1 - y) * math.log1p(-a)
     return cost
 
 
