@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Sequence
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
-        return _fail(str(interrupt) or "interrupted", EXIT_INTERRUPTED)
+        print(f"fastbp: {interrupt or 'interrupted'}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except fastbp.DivergenceError as error:
         return _fail(f"{error} (--learning-rate). Nothing was saved", EXIT_DIVERGED)
     except OSError as error:
@@ -88,10 +90,12 @@ def _train(options: argparse.Namespace) -> int:
         net = _new_network(options, problem)
         optimizer = OPTIMIZERS[options.optimizer](learning_rate=options.learning_rate)
         if not options.quiet:
-            print(report.data(options.data, problem))
+            print(f"data      {report.data(options.data, problem)}")
             print(f"network   {report.architecture(net)}")
-            batches = f"{options.epochs} epochs of mini-batches of {options.batch_size}"
-            print(f"training  {batches}, {optimizer}, seed {options.seed}", flush=True)
+            print(f"          {net.parameters.size:,} parameters in {net.dtype}")
+            steps = f"{options.epochs} epochs, mini-batches of {options.batch_size}"
+            rate = f"{options.optimizer} with learning rate {options.learning_rate:g}"
+            print(f"training  {steps}, {rate}, seed {options.seed}", flush=True)
         history = _fit(net, problem, optimizer, options)
         if len(history) == 0:
             raise KeyboardInterrupt("interrupted before the first epoch was done; nothing was saved")
@@ -107,8 +111,7 @@ def _train(options: argparse.Namespace) -> int:
         print(f"saved     {options.output}    (next: fastbp predict {options.output} {options.data})")
     if history.interrupted:
         saved = "tested" if options.no_save else f"tested and saved as {options.output}"
-        message = f"fastbp: interrupted; the model of the last whole epoch, number {len(history)}, was {saved}"
-        print(message, file=sys.stderr)
+        print(f"fastbp: interrupted; the model after epoch {len(history)} was {saved}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
 
@@ -117,7 +120,10 @@ def _problem(options: argparse.Namespace) -> tabular.Problem:
     if options.data in DATA_SETS:
         split = _split(options.data, options.dtype, options.folder, options.download, not options.quiet)
         return tabular.problem_of_split(split, options.data)
-    table = read_table(_existing(options.data), target=options.target)
+    try:
+        table = read_table(_existing(options.data), target=options.target)
+    except DataFileError as error:
+        raise ValueError(f"{error}{'' if options.target else ' (--target names the column to be learned)'}") from None
     if table.y is None:
         names = ", ".join(map(repr, table.feature_names[:10])) + (", …" if len(table.feature_names) > 10 else "")
         raise ValueError(f"{options.data}: give --target, the column or array to be learned; the columns are {names}")
@@ -156,7 +162,9 @@ def _new_network(options: argparse.Namespace, problem: tabular.Problem) -> fastb
     if problem.classes:
         output = "softmax" if cost == "cross_entropy" else "sigmoid"
     elif cost == "cross_entropy":
-        raise ValueError("the cost cross_entropy is for classes, but the target is numbers: choose another, or --classify")
+        raise ValueError(
+            "the cost cross_entropy is for classes, but the target is numbers: choose another, or --classify"
+        )
     else:
         output = "exponential" if cost == "poisson" else "identity"
     return fastbp.Network(
@@ -196,7 +204,8 @@ def _print_results(net: fastbp.Network, problem: tabular.Problem, history: fastb
         return
     predicted = outputs.argmax(axis=1)
     print(f"test      {report.accuracy(y, predicted)}\n")
-    print(report.confusion_table(report.confusion_matrix(y, predicted, len(problem.classes)), problem.classes) + "\n")
+    matrix = report.confusion_matrix(y, predicted, len(problem.classes))
+    print(report.confusion_table(matrix, problem.classes, shutil.get_terminal_size().columns) + "\n")
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -221,3 +230,56 @@ def _predict(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(text)
     return 0
+
+
+def _rows_to_predict(net: fastbp.Network, options: argparse.Namespace) -> Table:
+    if options.data in DATA_SETS:
+        split = _split(options.data, net.dtype.name, options.folder, False, False)
+        return Table(split.X_test, split.y_test, (), None)
+    features = _names(net, "features", net.sizes[0])
+    path = _existing(options.data)
+    if options.target is not None:
+        return read_table(path, target=options.target, features=features)
+    target = net.metadata.get("target")
+    try:
+        return read_table(path, target=target if isinstance(target, str) else None, features=features)
+    except DataFileError:  # the target nobody asked for is not there, or not complete: it is not needed
+        return read_table(path, features=features)
+
+
+def _score(table: Table, outputs: tabular.Array, net: fastbp.Network, classes: list[str] | None) -> str:
+    y = table.y
+    assert y is not None
+    if classes is not None:
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(
+                f"the target has shape {y.shape}; the model gives classes, so needed is a label for each row"
+            )
+        return report.accuracy(tabular.class_names(y.ravel()), np.array(classes)[outputs.argmax(axis=1)])
+    y = y.reshape(len(y), -1)
+    if y.dtype.kind == "U" or y.shape != outputs.shape:
+        what = "text" if y.dtype.kind == "U" else f"{y.shape[1]} columns of numbers"
+        raise ValueError(f"the target is {what}, but the model gives {outputs.shape[1]} columns of numbers")
+    return "; ".join(report.regression_scores(y, outputs, _output_names(net)).splitlines())
+
+
+def _classes(net: fastbp.Network) -> list[str] | None:
+    names = _names(net, "classes", net.sizes[-1])
+    if names is None and net.activations[-1].name == "softmax":
+        return [str(i) for i in range(net.sizes[-1])]
+    return names
+
+
+def _output_names(net: fastbp.Network) -> list[str]:
+    target = net.metadata.get("target", "output")
+    return [str(target)] if net.sizes[-1] == 1 else [f"{target}_{j}" for j in range(net.sizes[-1])]
+
+
+def _names(net: fastbp.Network, key: str, n: int) -> list[str] | None:
+    """Return names from the model's metadata, which anyone may have written; None if it has none."""
+    names = net.metadata.get(key) if isinstance(net.metadata, dict) else None
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) != n:
+        raise ValueError(f"the model's metadata has {key!r} that are not a list of {n} texts; train it anew")
+    return names

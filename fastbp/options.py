@@ -80,25 +80,35 @@ class Parser(argparse.ArgumentParser):
 
 def new_parser(version: str) -> Parser:
     """Return the parser of everything after the word fastbp."""
-    parser = _described(Parser, DESCRIPTION, EXAMPLES, prog="fastbp")
+    parser: Parser = _described(Parser, DESCRIPTION, EXAMPLES, prog="fastbp")
     parser.add_argument("--version", action="version", version=f"fastbp {version}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=Parser)
 
-    train = _described(commands.add_parser, TRAIN_DESCRIPTION, TRAIN_EXAMPLES, name="train", help="train a network")
+    train = _described(
+        commands.add_parser, TRAIN_DESCRIPTION, TRAIN_EXAMPLES, name="train", help="train a network and save it"
+    )
     train.add_argument("data", metavar="DATA", help="digits, mnist, or a CSV or NPZ file")
     _add_data_options(train.add_argument_group("data"))
     _add_network_options(train.add_argument_group("network"))
     _add_training_options(train.add_argument_group("training"))
     _add_output_options(train.add_argument_group("output"))
 
-    predict = _described(commands.add_parser, PREDICT_DESCRIPTION, PREDICT_EXAMPLES, name="predict", help="use one")
+    predict = _described(
+        commands.add_parser,
+        PREDICT_DESCRIPTION,
+        PREDICT_EXAMPLES,
+        name="predict",
+        help="write what a model says about the rows of a file",
+    )
     predict.add_argument("model", metavar="MODEL", help="a file that 'fastbp train' or Network.save wrote")
     predict.add_argument("data", metavar="FILE", help="a CSV or NPZ file, or digits or mnist for their test images")
     predict.add_argument("--output", metavar="FILE.csv", help="where to write (default: standard output)")
     predict.add_argument("--target", metavar="COLUMN", help="the column to compare with (default: the model's target)")
-    predict.add_argument("--data", dest="folder", metavar="FOLDER", help="where MNIST's four files are")
+    predict.add_argument("--data", dest="folder", metavar="FOLDER", help="the folder that MNIST's four files are in")
 
-    info = _described(commands.add_parser, "Print what is in a model file.", "", name="info", help="describe one")
+    info = _described(
+        commands.add_parser, "Print what is in a model file.", "", name="info", help="print what is in a model file"
+    )
     info.add_argument("model", metavar="MODEL", help="a file that 'fastbp train' or Network.save wrote")
     return parser
 
@@ -109,14 +119,18 @@ def _described(new: Callable[..., Any], description: str, examples: str, **names
 
 
 def _add_data_options(group: Any) -> None:
-    group.add_argument("--target", metavar="COLUMN", help="what to learn: a column of a CSV file, or an array of an NPZ")
+    group.add_argument(
+        "--target", metavar="COLUMN", help="what to learn: a column of a CSV file, or an array of an NPZ"
+    )
     kinds = group.add_mutually_exclusive_group()
     for kind, text in (("classify", "the target is classes"), ("regress", "the target is numbers")):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=text)
     group.add_argument(
         "--test-share", metavar="SHARE", type=_share, help="the share of a table's rows to test on (default: 0.2)"
     )
-    group.add_argument("--data", dest="folder", metavar="FOLDER", help="where MNIST's four files are, or go")
+    group.add_argument(
+        "--data", dest="folder", metavar="FOLDER", help="the folder that MNIST's four files are in, or go to"
+    )
     group.add_argument("--download", action="store_true", help="download MNIST if it is not there (11 MB)")
 
 
@@ -144,7 +158,10 @@ def _add_network_options(group: Any) -> None:
 
 def _add_training_options(group: Any) -> None:
     group.add_argument(
-        "--epochs", metavar="N", type=_whole(1), help="how often every sample is used (default: 30; mnist 10, tables 100)"
+        "--epochs",
+        metavar="N",
+        type=_whole(1),
+        help="how often every sample is used (default: 30; mnist 10, tables 100)",
     )
     group.add_argument(
         "--batch-size", metavar="N", type=_whole(1), help="samples in a mini-batch (default: 32; mnist 64)"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import report
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
-# Okabe & Ito's blue and vermillion: told apart by the colour-blind, and in grey. Line styles tell them apart, too.
-TRAINING: dict[str, Any] = {"color": "#0072B2", "linestyle": "-"}
-HELD_OUT: dict[str, Any] = {"color": "#D55E00", "linestyle": "--"}
+# Okabe & Ito's blue and orange: the colour-blind tell them apart, and so does a printer without colours.
+TRAINING: dict[str, Any] = {"color": "#0072B2", "marker": "o"}
+HELD_OUT: dict[str, Any] = {"color": "#E69F00", "marker": "s"}
 GREY = "#666666"
 
 LOGARITHMIC_FROM = 20
@@ -32,6 +34,10 @@ FEW_EPOCHS = 40
 """Up to so many epochs each has its mark."""
 MOST_NUMBERS = 25
 """Up to so many classes the cells of a confusion matrix say their counts."""
+MOST_NAMES = 45
+"""Of more classes every second, third, … has its name, so that names do not overlap."""
+CHARACTER = 0.09
+"""The width of a character of the labels in inches, on the safe side."""
 
 
 def check(path: PathLike | None = None) -> None:
@@ -90,7 +96,7 @@ def history(history: History, path: PathLike | None = None, *, held_out: str = "
     for axes in panels:
         _finish(axes, len(history))
     if path is not None:
-        figure.savefig(path)
+        figure.savefig(path, bbox_inches="tight")
     return figure
 
 
@@ -113,16 +119,16 @@ def _draw_accuracy(axes: Axes, history: History, held_out: str) -> None:
 
 
 def _line(axes: Axes, values: Sequence[float], label: str, style: dict[str, Any]) -> None:
-    marker = "o" if len(values) <= FEW_EPOCHS else ""
-    axes.plot(range(1, len(values) + 1), values, label=label, marker=marker, markersize=3.5, linewidth=1.6, **style)
+    size = 3.5 if len(values) <= FEW_EPOCHS else 0
+    axes.plot(range(1, len(values) + 1), values, label=label, markersize=size, linewidth=1.6, **style)
 
 
 def _finish(axes: Axes, epochs: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel("epoch")
-    axes.set_xlim((0.5, 1.5) if epochs == 1 else (1 - 0.02 * epochs, epochs + 0.02 * epochs))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.set_xlim(1 - max(0.5, 0.02 * epochs), epochs + max(0.5, 0.02 * epochs))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -162,27 +168,36 @@ def confusion_matrix(matrix: npt.ArrayLike, classes: Sequence[Any], path: PathLi
     if counts.shape != (n, n) or n == 0:
         raise ValueError(f"the matrix has shape {counts.shape} and there are {n} classes; needed is ({n}, {n}), n ≥ 1")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    numbers = n <= MOST_NUMBERS
-    cell = max(0.42, 0.12 * len(str(counts.max())) + 0.1) if numbers else max(0.12, 8 / n)
-    longest = max(len(str(name)) for name in classes)
-    figure = _figure(max(4.0, n * cell + 1.6 + 0.08 * longest), max(3.2, n * cell + 0.9))
-    axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, label="share of the actual class", fraction=0.05, pad=0.03)
-    if numbers:
+    names = [report.shortened(str(name)) for name in classes]
+    with_numbers = n <= MOST_NUMBERS
+    cell = max(0.42, CHARACTER * (len(str(counts.max())) + 1.5)) if with_numbers else 8 / n
+    figure, axes, bar_axes = _square_axes(max(2.0, n * cell), CHARACTER * max(map(len, names)))
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    figure.colorbar(image, cax=bar_axes, label="share of the actual class")
+    if with_numbers:
         for i, j in zip(*np.nonzero(counts), strict=True):
             colour = "white" if shares[i, j] > 0.55 else "black"
             axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=9)
-    _label_classes(axes, [str(name) for name in classes], longest)
+    _label_classes(axes, names, upright=CHARACTER * max(map(len, names)) < cell)
     if path is not None:
-        figure.savefig(path)
+        figure.savefig(path, bbox_inches="tight")
     return figure
 
 
-def _label_classes(axes: Axes, names: list[str], longest: int) -> None:
-    step = max(1, len(names) // 40)  # more names than this would overlap
-    places = range(0, len(names), step)
-    axes.set_xticks(places, [names[i] for i in places], rotation=0 if longest <= 3 else 90, fontsize=9)
+def _square_axes(side: float, longest: float) -> tuple[Figure, Axes, Axes]:
+    """Return a figure with a square of this side, and a colour bar; with room for labels of this length; in inches."""
+    left, bottom, top, right = 0.6 + longest, 0.6 + longest, 0.15, 1.05
+    width, height = left + side + right, bottom + side + top
+    figure = _figure(width, height)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
+    bar_axes = figure.add_axes(((left + side + 0.15) / width, bottom / height, 0.16 / width, side / height))
+    return figure, axes, bar_axes
+
+
+def _label_classes(axes: Axes, names: list[str], upright: bool) -> None:
+    places = range(0, len(names), 1 + len(names) // MOST_NAMES)
+    axes.set_xticks(places, [names[i] for i in places], rotation=0 if upright else 90, fontsize=9)
     axes.set_yticks(places, [names[i] for i in places], fontsize=9)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("actual class")

@@ -1,8 +1,12 @@
 """A line about the epoch that is running, on a terminal and nowhere else."""
 
+import math
+import shutil
 import sys
 import time
 from typing import Any, Protocol, TextIO
+
+STARTING = "starting (the first run on a machine compiles for some seconds)"
 
 
 class Progress(Protocol):
@@ -39,17 +43,19 @@ class Line:
     def __init__(self, epochs: int, samples: int, stream: TextIO):
         self._epochs, self._samples, self._stream = epochs, samples, stream
         self._epoch, self._seen, self._description = 0, 0, ""
-        self._start = time.perf_counter()
-        self._last = self._start - self.SECONDS_BETWEEN
+        self._clock = Clock(epochs * samples)
+        self._last = -math.inf
         self._width = 0
+        self._write(STARTING)
 
     def advance(self, samples: int) -> None:
         """Write the line, unless it was written a moment ago."""
         self._seen += samples
         now = time.perf_counter()
+        self._clock.tick(now, self._seen)
         if now - self._last >= self.SECONDS_BETWEEN:
             self._last = now
-            self._write()
+            self._write(self._line())
 
     def epoch_done(self, description: str) -> None:
         """Write what the epoch achieved."""
@@ -58,41 +64,95 @@ class Line:
         self.advance(0)
 
     def close(self) -> None:
-        """Leave the last line standing."""
-        self._write()
-        self._stream.write("\n")
+        """Leave the last line standing; nothing, if there was not a single step."""
+        self._write(self._line() if self._seen else "")
+        self._stream.write("\n" if self._seen else "\r")
         self._stream.flush()
 
-    def _write(self) -> None:
-        elapsed = time.perf_counter() - self._start
-        share = self._seen / (self._epochs * self._samples)
-        left = duration(elapsed / share - elapsed) if share else "?"
-        rate = self._seen / elapsed if elapsed else 0.0
-        line = f"epoch {self._epoch}/{self._epochs}  {self._description}  {rate:,.0f} samples/s  {left} left"
+    def _line(self) -> str:
+        # The last things are the first to be cut off on a narrow terminal.
+        running = min(self._epoch + 1, self._epochs)
+        parts = [f"epoch {running}/{self._epochs}", self._description, *self._clock.left_and_speed()]
+        return "  ".join(part for part in parts if part)
+
+    def _write(self, line: str) -> None:
+        # A line that wraps could not be written over.
+        line = line[: shutil.get_terminal_size().columns - 1]
         self._stream.write("\r" + line.ljust(self._width))
         self._width = len(line)
         self._stream.flush()
 
 
+class Clock:
+    """How fast samples are used, and how long the rest will take, not counting the first call, which may compile."""
+
+    def __init__(self, total: int):
+        self._total = total
+        self._start: tuple[float, int] | None = None
+        self._now = (0.0, 0)
+
+    def tick(self, now: float, seen: int) -> None:
+        """So many samples have been used by now, in seconds."""
+        self._now = now, seen
+        self._start = self._start or self._now
+
+    def left_and_speed(self) -> list[str]:
+        """Return the time left and the speed, in words, as far as they are known.
+
+        >>> clock = Clock(100)
+        >>> clock.tick(50.0, 10)
+        >>> clock.tick(52.0, 60)
+        >>> clock.left_and_speed()
+        ['1.6 s left', '25 samples/s']
+        """
+        if self._start is None:
+            return []
+        seconds, samples = self._now[0] - self._start[0], self._now[1] - self._start[1]
+        if seconds <= 0 or samples <= 0:
+            return []
+        rate = samples / seconds
+        left = (self._total - self._now[1]) / rate
+        return [*([f"{duration(left)} left"] if left else []), f"{rate:,.0f} samples/s"]
+
+
 class Bar:
-    """The progress bar of tqdm."""
+    """The progress bar of tqdm, which begins with the first step, so that compiling does not count as its speed."""
+
+    # What comes last is cut off on a narrow terminal.
+    FORMAT = "{desc}  {remaining} left  {rate_fmt} {bar}"
 
     def __init__(self, tqdm: Any, epochs: int, samples: int, stream: TextIO):
-        self._bar = tqdm(total=epochs * samples, unit=" samples", unit_scale=True, file=stream, dynamic_ncols=True)
-        self._epoch, self._epochs = 0, epochs
+        self._tqdm, self._stream = tqdm, stream
+        self._bar: Any = None
+        self._epoch, self._epochs, self._samples = 0, epochs, samples
+        stream.write("\r" + STARTING)
+        stream.flush()
 
     def advance(self, samples: int) -> None:
         """Move the bar."""
-        self._bar.update(samples)
+        if self._bar is not None:
+            self._bar.update(samples)
+            return
+        self._stream.write("\r" + " " * len(STARTING) + "\r")
+        self._bar = self._tqdm(
+            total=self._epochs * self._samples, initial=samples, unit=" samples", unit_scale=True, file=self._stream,
+            dynamic_ncols=True, bar_format=self.FORMAT, desc=f"epoch 1/{self._epochs}",
+        )  # fmt: skip
 
     def epoch_done(self, description: str) -> None:
-        """Write what the epoch achieved before the bar."""
+        """Write what the epoch achieved beside the bar."""
         self._epoch += 1
-        self._bar.set_description_str(f"epoch {self._epoch}/{self._epochs}  {description}", refresh=False)
+        running = min(self._epoch + 1, self._epochs)
+        if self._bar is not None:
+            self._bar.set_description_str(f"epoch {running}/{self._epochs}  {description}", refresh=False)
 
     def close(self) -> None:
-        """Leave the bar standing."""
-        self._bar.close()
+        """Leave the bar standing; nothing, if there was not a single step."""
+        if self._bar is not None:
+            self._bar.close()
+            return
+        self._stream.write("\r" + " " * len(STARTING) + "\r")
+        self._stream.flush()
 
 
 def duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from fastbp.network import Network
+    from fastbp.tabular import Problem
     from fastbp.training import History
 
 Array = npt.NDArray[Any]
@@ -111,17 +112,29 @@ def regression_scores(y: Array, outputs: Array, names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def data(name: str, problem: Problem) -> str:
+    """Return what there is to learn, in a line."""
+    n_features = problem.X_train.shape[1]
+    samples = f"{len(problem.X_train):,} training, {len(problem.X_test):,} test samples"
+    features = f"{n_features} feature{'s' * (n_features > 1)}"
+    target = f"target {shortened(str(problem.metadata['target']))}: " if "target" in problem.metadata else ""
+    if problem.classes:
+        return f"{name}: {samples}; {features}, {target}{len(problem.classes)} classes"
+    numbers = "numbers" if problem.n_outputs == 1 else f"{problem.n_outputs} columns of numbers"
+    return f"{name}: {samples}; {features}, {target}{numbers}"
+
+
 def architecture(net: Network) -> str:
-    """Return the layers of a network, its size and its cost, in a line.
+    """Return the layers of a network and its cost, in a line.
 
     >>> import fastbp
     >>> architecture(fastbp.Network([64, 30, 10], cost="cross_entropy"))
-    '64 inputs, 30 relu, 10 softmax; 2,260 parameters, float32; cost cross_entropy'
+    '64 inputs, 30 relu, 10 softmax, cost cross_entropy'
     """
     layers = [f"{n} {activation.name}" for n, activation in zip(net.sizes[1:], net.activations, strict=True)]
     cost = net.cost.name if net.cost.parameter is None else f"{net.cost.name}({net.cost.parameter:g})"
     inputs = f"{net.sizes[0]} input{'s' * (net.sizes[0] > 1)}"
-    return f"{', '.join([inputs, *layers])}; {net.parameters.size:,} parameters, {net.dtype}; cost {cost}"
+    return ", ".join([inputs, *layers, f"cost {cost}"])
 
 
 def timing(history: History) -> str:
@@ -142,14 +155,16 @@ def info(net: Network, longest: int = 200) -> str:
 
     >>> import fastbp
     >>> print(info(fastbp.Network([2, 1])))
-    layers      2 inputs, 1 identity; 3 parameters, float32; cost quadratic
-    formulation loops
+    network     2 inputs, 1 identity, cost quadratic
+    parameters  3 in float32
     layer 1     2 -> 1, identity, 3 parameters
+    formulation loops
     metadata    none
     """
-    lines = [("layers", architecture(net)), ("formulation", net.formulation)]
+    lines = [("network", architecture(net)), ("parameters", f"{net.parameters.size:,} in {net.dtype}")]
     for l, (w, activation) in enumerate(zip(net.weights, net.activations, strict=True), start=1):
         lines.append((f"layer {l}", f"{w.shape[1]} -> {w.shape[0]}, {activation.name}, {w.size + len(w):,} parameters"))
+    lines.append(("formulation", net.formulation))
     metadata = net.metadata if isinstance(net.metadata, dict) else {"": net.metadata}
     lines += [
         ("metadata", f"{shortened(key)}: {shortened(json.dumps(value, ensure_ascii=False), longest)}")
@@ -168,7 +183,7 @@ def predictions_csv(outputs: Array, names: Sequence[str], classes: Sequence[str]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if classes is None:
-        writer.writerow(names)
+        writer.writerow(["predicted"] if len(names) == 1 else [f"predicted_{name}" for name in names])
         writer.writerows(map(str, row) for row in outputs)
     else:
         writer.writerow(["predicted", *(f"probability_{name}" for name in classes)])

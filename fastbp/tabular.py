@@ -49,19 +49,18 @@ class Scaling:
     @classmethod
     def of(cls, values: Array) -> Scaling:
         """Return the scaling that standardises the columns of `values`, (n_rows, n_columns)."""
-        # In units of the largest value squares neither overflow nor vanish.
-        unit = np.abs(values).max(axis=0)
-        unit[unit == 0] = 1
-        relative = values / unit
-        deviation = relative.std(axis=0) * unit
+        low, high = values.min(axis=0), values.max(axis=0)
+        # In units near the largest value squares neither overflow nor vanish; a power of two rounds nothing.
+        unit = np.ldexp(1.0, np.frexp(np.maximum(-low, high))[1] - 1)
+        mean, deviation = (values / unit).mean(axis=0) * unit, (values / unit).std(axis=0) * unit
         # The mean of equal numbers may be off by a rounding; their deviation must still be 0, not noise. Below the
         # normal numbers a factor 1/deviation would be infinite.
-        varies = (values.min(axis=0) < values.max(axis=0)) & (deviation > np.finfo(np.float64).tiny)
-        return cls(relative.mean(axis=0) * unit, np.where(varies, deviation, 0.0))
+        varies = (low < high) & (deviation >= np.finfo(np.float64).tiny)
+        return cls(np.where(varies, mean, low), np.where(varies, deviation, 0.0))
 
     @property
     def factor(self) -> Array:
-        """1/deviation; 0 for constant columns, about which training learns nothing and the network then says nothing."""
+        """1/deviation; 0 for constant columns: training learns nothing about them, so they must not matter later."""
         return np.divide(1.0, self.deviation, out=np.zeros_like(self.deviation), where=self.deviation > 0)
 
     def apply(self, values: Array) -> Array:

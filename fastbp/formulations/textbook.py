@@ -83,8 +83,8 @@ def backprop(model: Model, x: Array, y: Array) -> tuple[list[Array], list[Array]
     """Return ∇C_x, by layer, the derivatives by weights and those by biases; and C_x."""
     weights, n_layers = model.parameters.weights, model.n_layers
     cost, output_error = cost_and_error(model.cost, model.activations[-1])
-    nabla_w: list[Array] = [np.empty(0)] * n_layers
-    nabla_b: list[Array] = [np.empty(0)] * n_layers
+    nabla_w = [np.zeros(w.shape, model.dtype) for w in weights]
+    nabla_b = [np.zeros(b.shape, model.dtype) for b in model.parameters.biases]
     zs, activations = feedforward(model, x)
     delta = output_error(zs[-1], activations[-1], y)  # BP1
     nabla_b[-1] = delta  # BP3

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fastbp.kernels import elementary
+
 
 def identity(z):
     return z
@@ -19,7 +21,7 @@ def identity_prime(z):
 
 
 def sigmoid(z):
-    return 1 / (1 + math.exp(-z))
+    return elementary.sigmoid(z)
 
 
 def sigmoid_prime(a):
@@ -27,7 +29,7 @@ def sigmoid_prime(a):
 
 
 def tanh(z):
-    return math.tanh(z)
+    return elementary.tanh(z)
 
 
 def tanh_prime(a):
@@ -57,27 +59,27 @@ ALPHA = 1.0
 
 
 def elu(z):
-    return z if z > 0 else ALPHA * math.expm1(z)
+    return z if z > 0 else ALPHA * elementary.expm1(z)
 
 
 def elu_prime(z):
-    return 1 if z > 0 else ALPHA * math.exp(z)
+    return 1 if z > 0 else ALPHA * elementary.exp(z)
 
 
 def softplus(z):
-    return max(z, z * 0) + math.log1p(math.exp(-abs(z)))
+    return elementary.softplus(z)
 
 
 def softplus_prime(z):
-    return 1 / (1 + math.exp(-z))
+    return elementary.sigmoid(z)
 
 
 def silu(z):
-    return z / (1 + math.exp(-z))
+    return z * elementary.sigmoid(z)
 
 
 def silu_prime(z):
-    s = 1 / (1 + math.exp(-z))
+    s = elementary.sigmoid(z)
     return s * (1 + z * (1 - s))
 
 
@@ -86,11 +88,11 @@ def gelu(z):
 
 
 def gelu_prime(z):
-    return 0.5 * math.erfc(-z * math.sqrt(0.5)) + z * math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return 0.5 * math.erfc(-z * math.sqrt(0.5)) + z * elementary.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
 def exponential(z):
-    return math.exp(z)
+    return elementary.exp(z)
 
 
 def exponential_prime(a):
@@ -107,7 +109,7 @@ def softmax(a, z):
         largest = max(largest, z[j])
     total = 0.0
     for j in range(z.size):
-        a[j] = math.exp(z[j] - largest)
+        a[j] = elementary.exp(z[j] - largest)
         total += a[j]
     for j in range(z.size):
         a[j] /= total

@@ -30,6 +30,9 @@ OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "nogil": True,
 }
+# For arithmetic that must not be reordered. fastmath is named although False is the default: a function that does not
+# name it inherits its caller's.
+STRICT: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "forceinline": True}
 
 
 class WideLower(Lower):

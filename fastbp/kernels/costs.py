@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fastbp.kernels import elementary
 from fastbp.kernels.activations import Activation, Interval, exponential, sigmoid, softmax
 from fastbp.kernels.compile_options import rebind
 
@@ -32,7 +33,7 @@ def squared_error_prime(a, y):
 def cross_entropy(a, y):
     cost = 0.0
     if y > 0:  # 0 log 0 = 0
-        cost -= y * math.log(a)
+        cost -= y * elementary.log(a)
     if y < 1:
         cost -= (1 - y) * math.log1p(-a)
     return cost
@@ -74,7 +75,7 @@ def quantile_prime(a, y):
 
 
 def poisson(a, y):
-    return a - y * math.log(a) if y > 0 else a + 0 * y
+    return a - y * elementary.log(a) if y > 0 else a + 0 * y
 
 
 def poisson_prime(a, y):
@@ -88,7 +89,7 @@ def sigmoid_cross_entropy(out, z, a, y):
     """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)) = Σ_j log(1 + exp z_j) − y_j z_j."""
     total = 0.0
     for j in range(z.size):
-        total += max(z[j], 0) + math.log1p(math.exp(-abs(z[j]))) - y[j] * z[j]  # log(1 + exp z), not overflowing
+        total += elementary.softplus(z[j]) - y[j] * z[j]
     out[0] = total
 
 
@@ -105,8 +106,8 @@ def softmax_cross_entropy(out, z, a, y):
         largest = max(largest, z[j])
     exponentials = 0.0
     for j in range(z.size):
-        exponentials += math.exp(z[j] - largest)
-    log_sum = largest + math.log(exponentials)
+        exponentials += elementary.exp(z[j] - largest)
+    log_sum = largest + elementary.log(exponentials)
     total = 0.0
     for j in range(z.size):
         total += y[j] * (log_sum - z[j])
