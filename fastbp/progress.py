@@ -1,12 +1,13 @@
 """A line about the epoch that is running, on a terminal and nowhere else."""
 
 import math
-import shutil
+import os
 import sys
 import time
 from typing import Any, Protocol, TextIO
 
 STARTING = "starting (the first run on a machine compiles for some seconds)"
+COLUMNS = 80  # of a terminal that does not say
 
 
 class Progress(Protocol):
@@ -77,7 +78,7 @@ class Line:
 
     def _write(self, line: str) -> None:
         # A line that wraps could not be written over.
-        line = line[: shutil.get_terminal_size().columns - 1]
+        line = line[: (_columns(self._stream) or COLUMNS) - 1]
         self._stream.write("\r" + line.ljust(self._width))
         self._width = len(line)
         self._stream.flush()
@@ -134,9 +135,11 @@ class Bar:
             self._bar.update(samples)
             return
         self._stream.write("\r" + " " * len(STARTING) + "\r")
+        known = _columns(self._stream) > 0  # tqdm shows nothing on a terminal that does not know its width
         self._bar = self._tqdm(
             total=self._epochs * self._samples, initial=samples, unit=" samples", unit_scale=True, file=self._stream,
-            dynamic_ncols=True, bar_format=self.FORMAT, desc=f"epoch 1/{self._epochs}",
+            dynamic_ncols=known, ncols=None if known else COLUMNS,
+            bar_format=self.FORMAT, desc=f"epoch 1/{self._epochs}",
         )  # fmt: skip
 
     def epoch_done(self, description: str) -> None:
@@ -153,6 +156,14 @@ class Bar:
             return
         self._stream.write("\r" + " " * len(STARTING) + "\r")
         self._stream.flush()
+
+
+def _columns(stream: TextIO) -> int:
+    """Return the width of a terminal; 0 if it is not known."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 0
 
 
 def duration(seconds: float) -> str:

@@ -16,7 +16,7 @@ from numba.core.errors import NumbaError
 
 from fastbp.kernels import updates
 from fastbp.kernels.activations import Activation
-from fastbp.kernels.compile_options import compile_callback, njit, rebind
+from fastbp.kernels.compile_options import STRICT, compile_callback, njit, rebind
 from fastbp.kernels.costs import FUSED_PAIRS, Cost
 
 # Loops over the elements of a layer. `function` is bound anew, to the function of one number in question.
@@ -122,10 +122,10 @@ def _address(choice: Any, kinds: str, dtype: np.dtype[Any], template: Callable[.
     """
     source = _python_function(choice)
     name, ours = source.__name__, str(getattr(choice, "__module__", None)).startswith("fastbp.")
-    loop = njit(source, on_disk=False)
+    loop = njit(source, on_disk=False, options=STRICT)
     if template is not None:
         name = f"{name}_{template.__name__}"
-        loop = njit(rebind(template, name, function=loop), on_disk=False)
+        loop = njit(rebind(template, name, function=loop), on_disk=False, options=STRICT)
     if numba.config.DISABLE_JIT:
         return loop
     letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64}

@@ -30,9 +30,11 @@ OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "nogil": True,
 }
-# For arithmetic that must not be reordered. fastmath is named although False is the default: a function that does not
-# name it inherits its caller's.
-STRICT: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "forceinline": True}
+# For what works element by element and has no sum to reorder. Where LLVM may choose, as between the two products of
+# β m + γ g for its FMA, it chooses differently when it optimises a function again inside its caller, and the bits of a
+# process that compiled would not be those of one that found the machine code on disk. fastmath is named although
+# False is the default: a function that does not name it inherits its caller's.
+STRICT: dict[str, Any] = {**OPTIONS, "fastmath": False}
 
 
 class WideLower(Lower):
@@ -64,15 +66,21 @@ class WideCompiler(CompilerBase):
         return [passes]
 
 
-def njit(function: Callable[..., Any] | None = None, *, parallel: bool = False, on_disk: bool = True) -> Any:
+def njit(
+    function: Callable[..., Any] | None = None,
+    *,
+    parallel: bool = False,
+    on_disk: bool = True,
+    options: dict[str, Any] = OPTIONS,
+) -> Any:
     """Compile `function` with fastbp's options when it is first called; keep the machine code on disk.
 
     With ``NUMBA_DISABLE_JIT=1`` the function itself comes back, so that it runs, slowly, as ordinary Python.
     """
     if function is None:
-        return lambda f: njit(f, parallel=parallel, on_disk=on_disk)
+        return lambda f: njit(f, parallel=parallel, on_disk=on_disk, options=options)
     form = {"parallel": True} if parallel else {"pipeline_class": WideCompiler}
-    dispatcher = numba.njit(**form, **OPTIONS)(function)
+    dispatcher = numba.njit(**form, **options)(function)
     if on_disk and dispatcher is not function:
         dispatcher._cache = MachineCodeCache(function)
     return dispatcher
@@ -81,7 +89,7 @@ def njit(function: Callable[..., Any] | None = None, *, parallel: bool = False, 
 def compile_callback(function: Callable[..., Any], signature: Any, *, on_disk: bool) -> int:
     """Compile `function` at once as a C callback and return its address. The machine code lives as long as Python."""
     sig = (signature.args, signature.return_type)
-    callback = CFunc(function, sig, locals={}, options=OPTIONS, pipeline_class=WideCompiler)
+    callback = CFunc(function, sig, locals={}, options=STRICT, pipeline_class=WideCompiler)
     if on_disk:
         callback._cache = MachineCodeCache(function)
     callback.compile()

@@ -42,7 +42,7 @@ def elementary(function: Callable) -> Callable:
     """Compile `function` strictly; where the JIT is off, silence the warnings that compiled code would not give."""
     if config.DISABLE_JIT:
         return np.errstate(all="ignore")(function)
-    return njit(**STRICT)(function)
+    return njit(forceinline=True, **STRICT)(function)
 
 
 class Constants(NamedTuple):
