@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
-        print(f"fastbp: {interrupt or 'interrupted'}", file=sys.stderr)
+        print(f"fastbp: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except fastbp.DivergenceError as error:
         return _fail(f"{error} (--learning-rate). Nothing was saved", EXIT_DIVERGED)

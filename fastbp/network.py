@@ -100,8 +100,7 @@ class Network:
         ]
         output, checked_cost = _output_and_cost(output_activation, cost, hidden, checked_sizes[-1])
         _check_places(hidden, output, checked_cost)
-        self._formulation: Formulation = validation.formulation(formulation, FORMULATIONS)
-        self._formulation_name = formulation
+        self.formulation = formulation
         self._rng = np.random.default_rng(validation.seed(seed))
         vector = aligned_empty(ParameterVector.count(checked_sizes), checked_dtype)
         self._model = Model(checked_sizes, (*hidden, output), checked_cost, ParameterVector(checked_sizes, vector))
@@ -166,8 +165,12 @@ class Network:
 
     @formulation.setter
     def formulation(self, name: FormulationName) -> None:
-        self._formulation = validation.formulation(name, FORMULATIONS)
-        self._formulation_name = name
+        validation.known_name("formulation", name, FORMULATIONS)
+        self._formulation_name: FormulationName = name
+
+    @property
+    def _formulation(self) -> Formulation:
+        return FORMULATIONS[self._formulation_name]
 
     def fit(
         self,

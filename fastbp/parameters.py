@@ -48,6 +48,7 @@ class ParameterVector:
     """
 
     def __init__(self, sizes: Sequence[int], vector: Array):
+        self.sizes = tuple(sizes)
         self.vector = vector
         weights, biases, start = [], [], 0
         for n_in, n_out in pairwise(sizes):
@@ -57,6 +58,10 @@ class ParameterVector:
             start += n_out
         self.weights: tuple[Array, ...] = tuple(weights)
         self.biases: tuple[Array, ...] = tuple(biases)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copied or pickled as a vector, of which the new weights and biases are views again.
+        return _aligned_copy, (self.sizes, self.vector)
 
     @staticmethod
     def count(sizes: Sequence[int]) -> int:
@@ -70,6 +75,12 @@ class ParameterVector:
     def __repr__(self) -> str:
         shapes = ", ".join(str(w.shape) for w in self.weights)
         return f"ParameterVector({self.vector.size} {self.vector.dtype} numbers: weights {shapes})"
+
+
+def _aligned_copy(sizes: tuple[int, ...], vector: Array) -> ParameterVector:
+    aligned = aligned_empty(vector.size, vector.dtype)
+    aligned[:] = vector
+    return ParameterVector(sizes, aligned)
 
 
 @dataclass(frozen=True)

@@ -135,11 +135,9 @@ class Bar:
             self._bar.update(samples)
             return
         self._stream.write("\r" + " " * len(STARTING) + "\r")
-        known = _columns(self._stream) > 0  # tqdm shows nothing on a terminal that does not know its width
         self._bar = self._tqdm(
             total=self._epochs * self._samples, initial=samples, unit=" samples", unit_scale=True, file=self._stream,
-            dynamic_ncols=known, ncols=None if known else COLUMNS,
-            bar_format=self.FORMAT, desc=f"epoch 1/{self._epochs}",
+            dynamic_ncols=True, bar_format=self.FORMAT, desc=f"epoch 1/{self._epochs}",
         )  # fmt: skip
 
     def epoch_done(self, description: str) -> None:
@@ -187,5 +185,7 @@ def new_progress(wanted: bool, epochs: int, samples: int) -> Progress:
     try:
         from tqdm import tqdm
     except ImportError:
+        return Line(epochs, samples, stream)
+    if not _columns(stream):  # there tqdm would show nothing
         return Line(epochs, samples, stream)
     return Bar(tqdm, epochs, samples, stream)

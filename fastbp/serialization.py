@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp.kernels.activations import ACTIVATIONS, Activation
-from fastbp.kernels.costs import COSTS, Cost, Huber, Quantile
+from fastbp.kernels.costs import COSTS, PARAMETRIC, Cost
 from fastbp.parameters import Array
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ FORMAT_VERSION = "1"
 
 LARGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors package
 _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-_PARAMETRIC = {"huber": Huber, "quantile": Quantile}
 
 
 class ModelFileError(ValueError):
@@ -179,8 +178,8 @@ def _network(decoded: tuple[dict[str, Array], dict[str, str]], custom: list[Acti
 
 
 def _known_cost(name: str, parameter: float | None, custom: list[Activation | Cost]) -> Any:
-    if name in _PARAMETRIC and parameter is not None:
-        return _PARAMETRIC[name](parameter)
+    if name in PARAMETRIC and parameter is not None:
+        return PARAMETRIC[name](parameter)
     return _known("cost", name, COSTS, custom, Cost)
 
 

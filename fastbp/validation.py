@@ -24,10 +24,17 @@ def named(what: str, choice: Any, table: Mapping[str, T], kind: type[T]) -> T:
         return choice
     if not isinstance(choice, str):
         raise TypeError(f"{what} is {choice!r}; it must be a name or a fastbp.{kind.__name__}")
+    return table[known_name(what, choice, table)]
+
+
+def known_name(what: str, choice: Any, table: Mapping[str, Any]) -> str:
+    """Return `choice`, a name in `table`. Raises TypeError or ValueError, with the nearest right one, else."""
+    if not isinstance(choice, str):
+        raise TypeError(f"{what} is {choice!r}; it must be one of {', '.join(table)}")
     if choice in table:
-        return table[choice]
+        return choice
     near = difflib.get_close_matches(choice.lower(), table, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     raise ValueError(f"unknown {what} {choice!r}{hint} Known: {', '.join(table)}")
 
 
@@ -195,15 +202,6 @@ def _says_classes(Y: Array, output: Activation) -> bool:
         return False
     binary = bool(((Y == 0) | (Y == 1)).all())
     return binary and (Y.shape[1] == 1 or bool((Y.sum(axis=1) == 1).all()))
-
-
-def formulation(name: Any, table: Mapping[str, Any]) -> Any:
-    """Return the formulation of this name. Raises TypeError or ValueError, with the nearest right one, else."""
-    return named("formulation", name, table, _NotAsObject)
-
-
-class _NotAsObject:
-    """A formulation is given by its name only."""
 
 
 def seed(given: Any) -> Any:

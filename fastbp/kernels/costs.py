@@ -170,6 +170,11 @@ class Cost:
         Interval.parse(self.output_range)
         Interval.parse(self.target_range)
 
+    def __reduce__(self) -> Any:
+        if self.parameter is not None:  # their functions are made for that number and have no name to be found by
+            return PARAMETRIC[self.name], (self.parameter,)
+        return super().__reduce__()
+
     def refusal(self, activation: Activation) -> str | None:
         """Why this cost makes no sense on the outputs of `activation`; None if it does."""
         if Interval.parse(self.output_range).contains(Interval.parse(activation.output_range)):
@@ -212,6 +217,8 @@ def _with_parameter(name: str, function: Any, derivative: Any, **constant: float
     bound = rebind(function, label, **constant), rebind(derivative, f"{label}_prime", **constant)
     return Cost(name, *bound, parameter=value)
 
+
+PARAMETRIC: dict[str, Callable[[float], Cost]] = {"huber": Huber, "quantile": Quantile}
 
 COSTS: dict[str, Cost] = {
     cost.name: cost

@@ -19,7 +19,7 @@ Sources: Cody and Waite, Software Manual for the Elementary Functions, 1980; Mul
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import config, njit, types
@@ -38,7 +38,7 @@ from fastbp.kernels.floating_point import (
 __all__ = ["erf", "exp", "expm1", "log", "sigmoid", "softplus", "tanh"]
 
 
-def elementary(function: Callable) -> Callable:
+def elementary(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` strictly; where the JIT is off, silence the warnings that compiled code would not give."""
     if config.DISABLE_JIT:
         return np.errstate(all="ignore")(function)

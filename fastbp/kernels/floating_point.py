@@ -7,6 +7,7 @@ float32 vector.
 
 from collections.abc import Callable
 from functools import partial, reduce
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -16,10 +17,10 @@ from numba.extending import lower_builtin, type_callable
 __all__ = ["copy_sign", "exponent", "mantissa", "multiply_add", "polynomial", "power_of_two"]
 
 
-def compiles_to(function: Callable, *arguments: type[types.Type]) -> Callable:
+def compiles_to(function: Callable[..., Any], *arguments: type[types.Type]) -> Callable[..., Any]:
     """Decorate ``emit(builder, *values)`` compiled for `function`, whose result has its first argument's type."""
 
-    def register(emit: Callable) -> Callable:
+    def register(emit: Callable[..., Any]) -> Callable[..., Any]:
         typing = (lambda a: a, lambda a, b: a, lambda a, b, c: a)[len(arguments) - 1]
         type_callable(function)(lambda context: typing)
         lower_builtin(function, *arguments)(lambda context, builder, signature, values: emit(builder, *values))
