@@ -7,10 +7,10 @@ from fastbp.initializers import Initializer
 from fastbp.kernels.activations import Activation
 from fastbp.kernels.costs import Cost, Huber, Quantile
 from fastbp.kernels.threads import get_num_threads, set_num_threads, threads
-from fastbp.network import Network
+from fastbp.network import Network, load
 from fastbp.optimizers import SGD, Adam, Momentum, Nesterov
 from fastbp.parameters import ParameterVector
-from fastbp.serialization import ModelFileError, load
+from fastbp.serialization import ModelFileError
 from fastbp.training import DivergenceError, Evaluation, History
 
 if TYPE_CHECKING:

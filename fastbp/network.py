@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
+from fastbp import serialization, validation
 from fastbp.formulations import FORMULATIONS, Formulation
 from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
@@ -17,7 +17,6 @@ from fastbp.kernels.costs import COSTS, Cost
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 from fastbp.progress import new_progress
-from fastbp.serialization import save
 from fastbp.training import Evaluation, History, Samples, Training, evaluate, fit
 
 FormulationName = Literal["textbook", "loops", "vectorized"]
@@ -329,8 +328,10 @@ class Network:
             The file cannot be written.
         TypeError
             `metadata` holds what JSON cannot.
+        ValueError
+            An activation or cost of your own has the name of one of fastbp's.
         """
-        save(self, path)
+        serialization.save(path, self._model, self.formulation, self.metadata)
 
     def _samples(self, X: Any, Y: Any, prefix: str = "") -> Samples:
         checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
@@ -349,6 +350,48 @@ class Network:
             f"Network({list(self.sizes)}, activation={names[:-1]}, output_activation={names[-1]!r}, "
             f"cost={self.cost.name!r}, dtype={self.dtype.name!r}, formulation={self.formulation!r})"
         )
+
+
+def load(path: str | os.PathLike[str], *, custom: Iterable[Activation | Cost] = ()) -> Network:
+    """Read a network that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    custom : list of Activation and Cost, optional
+        Your own activations and cost that the network uses. The file has their names only, and runs no code.
+
+    Returns
+    -------
+    Network
+        With the same parameters, bit for bit.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ModelFileError
+        It is not a whole and valid model file, or names a function that is neither fastbp's nor in `custom`.
+
+    Examples
+    --------
+    >>> import fastbp, tempfile, os
+    >>> net = fastbp.Network([2, 3, 1], seed=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> net.save(path)
+    >>> bool((fastbp.load(path).parameters == net.parameters).all())
+    True
+    """
+    saved = serialization.load(path, custom)
+    try:
+        net = Network(**saved.arguments, initializer="zeros")
+    except (ValueError, TypeError) as error:
+        raise serialization.ModelFileError(f"{os.fspath(path)}: not a model that fastbp can read: {error}") from None
+    for w, b, saved_w, saved_b in zip(net.weights, net.biases, saved.weights, saved.biases, strict=True):
+        w[:], b[:] = saved_w, saved_b
+    net.metadata = saved.metadata
+    return net
 
 
 def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: int) -> tuple[Activation, Cost]:

@@ -32,6 +32,8 @@ class ParameterVector:
 
     Attributes
     ----------
+    sizes : tuple of int
+        The number of neurons of each layer, the input first.
     vector : (n_parameters,) array
         w(1), b(1), …, w(L), b(L), each w row by row: the order of the gradient vector in the founding texts.
     weights : tuple of (n_out, n_in) arrays

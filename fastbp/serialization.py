@@ -7,18 +7,15 @@ array, and the arrays.
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, PARAMETRIC, Cost
-from fastbp.parameters import Array
-
-if TYPE_CHECKING:
-    from fastbp.network import Network
+from fastbp.parameters import Array, Model
 
 FORMAT_VERSION = "1"
 
@@ -30,25 +27,43 @@ class ModelFileError(ValueError):
     """A file is not a model that fastbp can read; the message names the file and says why."""
 
 
-def save(net: "Network", path: str | os.PathLike[str]) -> None:
+class SavedNetwork(NamedTuple):
+    """What a file says of a network."""
+
+    arguments: dict[str, Any]  # for Network(**arguments)
+    weights: list[Array]
+    biases: list[Array]
+    metadata: dict[str, Any]
+
+
+def save(path: str | os.PathLike[str], model: Model, formulation: str, metadata: dict[str, Any]) -> None:
     """Write a network to a file, whole or not at all: an old file stays until the new one is on the disk."""
+    for activation in model.activations:
+        _check_name(activation, ACTIVATIONS)
+    _check_name(model.cost, COSTS)
     arrays: dict[str, Array] = {}
-    for l, (w, b) in enumerate(zip(net.weights, net.biases, strict=True), start=1):
+    for l, (w, b) in enumerate(zip(model.parameters.weights, model.parameters.biases, strict=True), start=1):
         arrays[f"weights.{l}"], arrays[f"biases.{l}"] = w, b
     architecture = {
-        "sizes": list(net.sizes),
-        "activations": [activation.name for activation in net.activations],
-        "cost": net.cost.name,
-        "cost_parameter": net.cost.parameter,
-        "dtype": net.dtype.name,
-        "formulation": net.formulation,
+        "sizes": list(model.sizes),
+        "activations": [activation.name for activation in model.activations],
+        "cost": model.cost.name,
+        "cost_parameter": model.cost.parameter,
+        "dtype": model.dtype.name,
+        "formulation": formulation,
     }
-    metadata = {
-        "fastbp": FORMAT_VERSION,
-        "architecture": json.dumps(architecture),
-        "metadata": json.dumps(net.metadata),
-    }
-    write_atomically(path, encode(arrays, metadata))
+    words = {"fastbp": FORMAT_VERSION, "architecture": json.dumps(architecture), "metadata": json.dumps(metadata)}
+    write_atomically(path, encode(arrays, words))
+
+
+def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost]) -> None:
+    """Refuse a user's own function under one of our names: the file holds names only, and would mean ours."""
+    ours = choice.function.__module__ == table[choice.name].function.__module__ if choice.name in table else None
+    if ours is False:
+        raise ValueError(
+            f"{choice.name!r} is your own {type(choice).__name__}, but fastbp has one of that name, which the file "
+            "would mean: give yours another name"
+        )
 
 
 def encode(arrays: dict[str, Array], metadata: dict[str, str]) -> bytes:
@@ -80,40 +95,11 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def load(path: str | os.PathLike[str], *, custom: Iterable[Activation | Cost] = ()) -> "Network":
-    """Read a network that `Network.save` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    custom : list of Activation and Cost, optional
-        Your own activations and cost that the network uses. The file has their names only, and runs no code.
-
-    Returns
-    -------
-    Network
-        With the same parameters, bit for bit.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    ModelFileError
-        It is not a whole and valid model file, or names a function that is neither fastbp's nor in `custom`.
-
-    Examples
-    --------
-    >>> import fastbp, tempfile, os
-    >>> net = fastbp.Network([2, 3, 1], seed=0)
-    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
-    >>> net.save(path)
-    >>> bool((fastbp.load(path).parameters == net.parameters).all())
-    True
-    """
+def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost]) -> SavedNetwork:
+    """Read what `save` wrote. Raises OSError if it cannot be read, ModelFileError if it is anything else."""
     try:
-        return _network(decode(Path(path).read_bytes()), list(custom))
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        return _saved_network(*decode(Path(path).read_bytes()), list(custom))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
         raise ModelFileError(f"{os.fspath(path)}: not a model that fastbp can read: {reason}") from None
 
@@ -150,31 +136,31 @@ def decode(content: bytes) -> tuple[dict[str, Array], dict[str, str]]:
     return arrays, metadata
 
 
-def _network(decoded: tuple[dict[str, Array], dict[str, str]], custom: list[Activation | Cost]) -> "Network":
-    from fastbp.network import Network  # the façade stands above this module and calls it
-
-    arrays, metadata = decoded
-    if metadata.get("fastbp") != FORMAT_VERSION:
-        raise ValueError(f"it has format version {metadata.get('fastbp')!r}; this fastbp reads {FORMAT_VERSION!r}")
-    architecture = json.loads(metadata["architecture"])
+def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list[Activation | Cost]) -> SavedNetwork:
+    if words.get("fastbp") != FORMAT_VERSION:
+        raise ValueError(f"it has format version {words.get('fastbp')!r}; this fastbp reads {FORMAT_VERSION!r}")
+    architecture = json.loads(words["architecture"])
     sizes, names = architecture["sizes"], architecture["activations"]
-    for l, shape in enumerate(zip(sizes[1:], sizes, strict=False), start=1):
-        if arrays[f"weights.{l}"].shape != shape or arrays[f"biases.{l}"].shape != shape[:1]:
-            raise ValueError(f"the arrays of layer {l} do not have the shapes of the architecture, {shape}")
+    if len(names) != len(sizes) - 1:
+        raise ValueError(f"it names {len(names)} activations for {len(sizes) - 1} layers")
+    weights = [arrays[f"weights.{l}"] for l in range(1, len(sizes))]
+    biases = [arrays[f"biases.{l}"] for l in range(1, len(sizes))]
+    for l, (shape, w, b) in enumerate(zip(zip(sizes[1:], sizes, strict=False), weights, biases, strict=True), start=1):
+        if w.shape != shape or b.shape != shape[:1] or {w.dtype.name, b.dtype.name} != {architecture["dtype"]}:
+            raise ValueError(f"the arrays of layer {l} are not {architecture['dtype']} of the shape {shape}")
     activations = [_known("activation", name, ACTIVATIONS, custom, Activation) for name in names]
-    net = Network(
-        sizes,
-        activation=activations[:-1],
-        output_activation=activations[-1],
-        cost=_known_cost(architecture["cost"], architecture["cost_parameter"], custom),
-        initializer="zeros",
-        dtype=architecture["dtype"],
-        formulation=architecture["formulation"],
-    )
-    for l, (w, b) in enumerate(zip(net.weights, net.biases, strict=True), start=1):
-        w[:], b[:] = arrays[f"weights.{l}"], arrays[f"biases.{l}"]
-    net.metadata = json.loads(metadata["metadata"])
-    return net
+    arguments = {
+        "sizes": sizes,
+        "activation": activations[:-1],
+        "output_activation": activations[-1],
+        "cost": _known_cost(architecture["cost"], architecture["cost_parameter"], custom),
+        "dtype": architecture["dtype"],
+        "formulation": architecture["formulation"],
+    }
+    metadata = json.loads(words["metadata"])
+    if not isinstance(metadata, dict):
+        raise ValueError(f"its metadata is not a JSON object but {metadata!r}")
+    return SavedNetwork(arguments, weights, biases, metadata)
 
 
 def _known_cost(name: str, parameter: float | None, custom: list[Activation | Cost]) -> Any:

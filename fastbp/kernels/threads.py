@@ -55,7 +55,13 @@ def worth_it(flops: float) -> bool:
 
 
 def get_num_threads() -> int:
-    """Return how many threads fastbp may use: the limit set here, or Numba's."""
+    """Return how many threads fastbp may use: the limit set here, or Numba's.
+
+    >>> import fastbp
+    >>> with fastbp.threads(1):
+    ...     fastbp.get_num_threads()
+    1
+    """
     return min(_limit or numba.config.NUMBA_NUM_THREADS, numba.config.NUMBA_NUM_THREADS)
 
 
