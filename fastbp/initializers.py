@@ -45,14 +45,17 @@ class Initializer:
         if not callable(self.draw):
             raise TypeError(f"the draw of initializer {self.name!r} is not callable: {self.draw!r}")
 
-    def checked_draw(self, rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
-        """Draw, and raise ValueError if the shapes or values are not what a layer needs."""
-        w, b = (np.asarray(drawn, dtype=np.float64) for drawn in self.draw(rng, n_out, n_in))
+    def checked_draw(
+        self, rng: np.random.Generator, n_out: int, n_in: int, dtype: npt.DTypeLike
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Draw, and raise ValueError if the shapes or values are not what a layer of that dtype needs."""
+        with np.errstate(over="ignore"):
+            w, b = (np.asarray(drawn, np.float64).astype(dtype) for drawn in self.draw(rng, n_out, n_in))
         for what, drawn, shape in (("weights", w, (n_out, n_in)), ("biases", b, (n_out,))):
             if drawn.shape != shape:
                 raise ValueError(f"initializer {self.name!r} gave {what} of shape {drawn.shape}; needed: {shape}")
             if not np.isfinite(drawn).all():
-                raise ValueError(f"initializer {self.name!r} gave {what} that are not all finite")
+                raise ValueError(f"initializer {self.name!r} gave {what} that are not all finite in {drawn.dtype}")
         return w, b
 
 

@@ -38,6 +38,8 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         name = type(self).__name__
+        if type(self) is Optimizer:
+            raise TypeError("Optimizer is what all optimizers share; use SGD, Momentum, Nesterov or Adam")
         for hyperparameter in fields(self):
             value = getattr(self, hyperparameter.name)
             if isinstance(value, bool) or not isinstance(value, int | float | np.number):

@@ -64,6 +64,8 @@ def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
 def float_type(dtype: Any) -> np.dtype[Any]:
     """Return float32 or float64. Raises ValueError for any other dtype, TypeError for what is no dtype."""
     try:
+        if dtype is None:  # which NumPy takes for float64
+            raise TypeError
         checked = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'") from None
@@ -81,16 +83,21 @@ def per_layer(what: str, choice: Any, n_layers: int) -> list[Any]:
     return list(choice)
 
 
+def as_array(what: str, data: Any) -> Array:
+    """Return `data` as an array of whatever dtype. Raises ValueError if it is none, as ragged lists are."""
+    try:
+        return np.asarray(data)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{what} cannot be read as an array: {error}") from None
+
+
 def matrix(what: str, data: Any, dtype: np.dtype[Any]) -> Array:
     """Return `data` as a C-contiguous read-only array of `dtype`, all finite; without a copy where it is one already.
 
     Read-only so that nobody writes to the user's array, and so that the compiled loops meet one type only.
     Raises TypeError for data that are not real numbers, ValueError for NaN, infinity or what overflows `dtype`.
     """
-    try:
-        given = np.asarray(data)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{what} cannot be read as an array: {error}") from None
+    given = as_array(what, data)
     if given.dtype.kind not in "buif" or given.dtype == np.float16:
         advice = "convert it with .astype('float32') if it holds real numbers"
         raise TypeError(f"{what} is of dtype {given.dtype}; needed are float32, float64 or integers: {advice}")
@@ -134,7 +141,7 @@ def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: 
 
     Raises ValueError for another shape or length, labels that do not exist, values the cost is not defined for.
     """
-    given = np.asarray(Y) if not isinstance(Y, np.ndarray) else Y
+    given = as_array(what, Y)
     if given.ndim == 1 and n_out > 1:
         return _one_hot(given, len(X), n_out, output, X.dtype, what), True
     checked = matrix(what, given[:, None] if given.ndim == 1 else given, X.dtype)

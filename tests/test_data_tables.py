@@ -53,6 +53,18 @@ def test_csv_without_a_target(tmp_path: Path) -> None:
     assert table.y is None and table.target_name is None and table.feature_names == ("a", "b")
 
 
+def test_csv_chosen_features(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "id,b,t,a\nx y,1,u,2\n,3,v,4\n")
+    table = read_table(path, target="t", features=["a", "b"])
+    assert table.X.tolist() == [[2, 1], [4, 3]] and table.feature_names == ("a", "b")
+    assert table.y is not None and table.y.tolist() == ["u", "v"]
+    assert read_table(path, features=["b"]).X.tolist() == [[1], [3]]
+    with pytest.raises(DataFileError, match="no column is named 'bb'; did you mean 'b'"):
+        read_table(path, features=["a", "bb"])
+    with pytest.raises(DataFileError, match="line 2, column 'id': 'x y' is not a number"):
+        read_table(path, features=["b", "id"])
+
+
 def test_csv_numeric_target_in_the_middle(tmp_path: Path) -> None:
     table = read_table(csv_file(tmp_path, "a,t,b\n1,9,2\n3,8,4\n"), target="t")
     assert table.X.tolist() == [[1, 2], [3, 4]] and table.feature_names == ("a", "b")

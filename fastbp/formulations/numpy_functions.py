@@ -14,6 +14,9 @@ from fastbp.kernels.activations import Activation
 from fastbp.kernels.costs import FUSED_PAIRS, Cost
 from fastbp.parameters import Array
 
+# Infinities and NaN are found by whoever looks at a cost, not told by a warning: as in compiled code.
+as_if_compiled = np.errstate(all="ignore")
+
 Sigma = Callable[[Array], Array]
 Backward = Callable[[Array, Array, Array], Array]
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.formulations.interface import Trainer
-from fastbp.formulations.numpy_functions import backward, cost_and_error, sigma
+from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
 
@@ -17,10 +17,12 @@ class Textbook:
 
     name = "textbook"
 
+    @as_if_compiled
     def outputs(self, model: Model, X: Array) -> Array:
         """Return a⁽ᴸ⁾ of every row."""
         return np.array([feedforward(model, x)[1][-1] for x in X])
 
+    @as_if_compiled
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
         cost, _ = cost_and_error(model.cost, model.activations[-1])
@@ -31,6 +33,7 @@ class Textbook:
             costs.append(cost(zs[-1], activations[-1], y))
         return np.array(outputs), np.array(costs, dtype=np.float64)
 
+    @as_if_compiled
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
         """Write the mean of ∇C_x over the samples, return the mean cost."""
         nabla_w = [np.zeros(w.shape, model.dtype) for w in model.parameters.weights]
@@ -53,6 +56,7 @@ class Textbook:
         """Return stochastic gradient descent over mini-batches."""
         gradient = np.empty_like(model.parameters.vector)
 
+        @as_if_compiled
         def train(order: npt.NDArray[np.int64]) -> float:
             total_cost = 0.0
             for start in range(0, len(order), batch_size):

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.formulations.interface import Trainer, mean_of_blocks
-from fastbp.formulations.numpy_functions import backward, cost_and_error, sigma
+from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
 
@@ -19,10 +19,12 @@ class Vectorized:
 
     name = "vectorized"
 
+    @as_if_compiled
     def outputs(self, model: Model, X: Array) -> Array:
         """Return a⁽ᴸ⁾ of every row."""
         return np.concatenate([Pass(model).forward(block) for block in _blocks(X)])
 
+    @as_if_compiled
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
         step, outputs, costs = Pass(model), [], []
@@ -31,6 +33,7 @@ class Vectorized:
             costs.append(step.cost(step.Z[-1], step.A[-1], targets))
         return np.concatenate(outputs), np.concatenate(costs).astype(np.float64)
 
+    @as_if_compiled
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
         step, part = Pass(model), ParameterVector(model.sizes, np.empty_like(gradient))
@@ -46,6 +49,7 @@ class Vectorized:
         """Return stochastic gradient descent over mini-batches."""
         step, gradient = Pass(model), ParameterVector(model.sizes, np.empty_like(model.parameters.vector))
 
+        @as_if_compiled
         def train(order: npt.NDArray[np.int64]) -> float:
             total_cost = 0.0
             for start in range(0, len(order), batch_size):

@@ -1,0 +1,90 @@
+"""What several test files share: formulations, differences, Python in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fastbp
+from fastbp.formulations import FORMULATIONS
+from fastbp.formulations.compiled import Compiled
+
+COMPILED = [name for name, formulation in FORMULATIONS.items() if isinstance(formulation, Compiled)]
+PACKAGE = Path(fastbp.__file__).resolve().parent
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "SGD": lambda: fastbp.SGD(0.3),
+    "Momentum": lambda: fastbp.Momentum(0.1, momentum=0.8),
+    "Nesterov": lambda: fastbp.Nesterov(0.1, momentum=0.7),
+    "Adam": lambda: fastbp.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3),
+}
+
+
+@pytest.fixture(params=list(FORMULATIONS))
+def formulation(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=COMPILED)
+def compiled(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=list(OPTIMIZERS))
+def new_optimizer(request: pytest.FixtureRequest) -> Callable[[], Any]:
+    """Return what makes an optimizer, another object at every call."""
+    return OPTIMIZERS[request.param]
+
+
+def central_difference(
+    function: Callable[[NDArray[Any]], float], x: NDArray[Any], step: float = 1e-3
+) -> NDArray[np.float64]:
+    """The gradient of `function` at x by central differences of fourth order: the error is of the order of step⁴."""
+    gradient = np.empty(x.size)
+    for i in range(x.size):
+        nudge = np.zeros_like(x)
+        nudge[i] = step
+        near = function(x + nudge) - function(x - nudge)
+        far = function(x + 2 * nudge) - function(x - 2 * nudge)
+        gradient[i] = (8 * near - far) / (12 * step)
+    return gradient
+
+
+def relative_difference(given: Any, reference: Any) -> float:
+    """The largest difference between two arrays, relative to the largest absolute number of `reference`."""
+    given, reference = np.asarray(given, np.float64), np.asarray(reference, np.float64)
+    assert given.shape == reference.shape
+    return float(np.abs(given - reference).max() / np.abs(reference).max())
+
+
+def state_of(net: fastbp.Network) -> dict[str, Any]:
+    """All that the next `fit` of a network depends on, and its history."""
+    training = net._training
+    return {
+        "parameters": net.parameters.tobytes(),
+        "rng": net._rng.bit_generator.state,
+        "optimizer": training and id(training.optimizer),
+        "moments": training and (training.state.first.tobytes(), training.state.second.tobytes()),
+        "t": training and int(training.state.t[0]),
+        "history": net.history and {name: list(v) for name, v in net.history.as_dict().items()},
+        "metadata": dict(net.metadata),
+        "formulation": net.formulation,
+    }
+
+
+def run_python(script: str, *arguments: str, check: bool = True, **environment: str) -> str:
+    """Run a script in a Python of its own and return what it wrote; it finds fastbp where these tests found it."""
+    process = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert not check or process.returncode == 0, process.stderr
+    return process.stdout.strip()

@@ -1,0 +1,222 @@
+"""Machine code on disk: made once, never stale, and never in the way. Every process here is a new Python."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import COMPILED, PACKAGE, run_python
+
+from fastbp.kernels import compile_options
+
+# Every compilation, also of C callbacks, goes through Numba's passes. The last line is what was computed.
+PROGRAM = """
+import sys
+from numba.core import event
+passes = event.install_recorder("numba:run_pass")
+with passes as recorder:
+    import fastbp
+    import numpy as np
+    assert not recorder.buffer, "the import compiles"
+    net = fastbp.Network([3, 4, 2], activation="leaky_relu", cost="quadratic", seed=0, dtype="float64",
+                         formulation=sys.argv[1])
+    result = net.predict(-np.eye(3)).tobytes().hex()
+    if sys.argv[2] == "fit":
+        net.fit(np.eye(3), np.eye(3)[:, :2], epochs=2, batch_size=2, optimizer=fastbp.SGD(0.1))
+        net.gradient(np.eye(3), np.eye(3)[:, :2])
+        net.evaluate(np.eye(3), np.eye(3)[:, :2])
+        result = net.parameters.tobytes().hex()
+print(len(recorder.buffer))
+print(result)
+"""
+
+
+def run(cache, what="predict", script=PROGRAM, formulation=COMPILED[0], **environment):
+    """How often Numba ran a pass, and the result."""
+    passes, result = run_python(script, formulation, what, FASTBP_CACHE=str(cache), **environment).splitlines()[-2:]
+    return int(passes), result
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A cache after one process has fitted and predicted, and what it computed."""
+    cache = tmp_path_factory.mktemp("cache")
+    passes, result = run(cache, "fit")
+    assert passes > 0
+    _, predicted = run(cache)
+    return cache, result, predicted
+
+
+def files_of(cache: Path) -> list[Path]:
+    return sorted(cache.rglob("*.machinecode"))
+
+
+def test_a_second_process_compiles_nothing(filled):
+    cache, result, _ = filled
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
+    assert run(cache, "fit") == (0, result)
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
+
+
+def test_files_are_whole_and_one_for_each_function(filled):
+    cache, _, _ = filled
+    everything = [path for path in cache.rglob("*") if path.is_file()]
+    assert len(everything) > 10 and files_of(cache) == sorted(everything)
+
+
+def test_parallel_loops_are_kept_too(filled):
+    """They are the ones that name Numba's thread pool."""
+    cache, _, predicted = filled
+    script = PROGRAM.replace(
+        "import fastbp\n",
+        "import fastbp\n    from fastbp.kernels.threads import PARALLEL_FROM\n"
+        "    PARALLEL_FROM.update(omp=0, tbb=0, workqueue=0)\n",
+        1,
+    )
+    assert run(cache, script=script)[1] == predicted
+    assert run(cache, script=script) == (0, predicted)
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "truncated": lambda content: content[: len(content) // 2],
+    "last byte missing": lambda content: content[:-1],
+    "junk": lambda content: b"\x80\x05junk" * 100,
+    "pickle of something else": lambda content: b"\x80\x04K\x01.",
+    "text": lambda content: b"This is no machine code.",
+}
+
+
+def test_damaged_files_are_compiled_anew(filled, tmp_path):
+    """Each of them in another way, among them those of C callbacks and of loops."""
+    cache = tmp_path / "cache"
+    shutil.copytree(filled[0], cache)
+    names = ("leaky_relu", "quadratic", "identity", "forward_rows", "forward_sample", "layer", "weights", "biases")
+    damaged = [path for path in files_of(cache) if path.name.startswith(names)]
+    assert len(damaged) >= len(DAMAGES)
+    for i, path in enumerate(damaged):
+        path.write_bytes(list(DAMAGES.values())[i % len(DAMAGES)](path.read_bytes()))
+    passes, predicted = run(cache)
+    assert passes > 0 and predicted == filled[2]
+    assert run(cache) == (0, filled[2])  # and written anew
+
+
+def test_a_folder_that_cannot_be_written_is_the_same_as_none(tmp_path):
+    """A plain file stands where the folder would be: that stops root too."""
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    passes, result = run(blocked / "cache")
+    assert passes > 0 and result
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_that_cannot_be_written_is_compiled_all_the_same(filled, tmp_path):
+    """The disk is full, say; nothing unfinished is left."""
+    cache = tmp_path / "cache"
+    shutil.copytree(filled[0], cache)
+    missing = [path for path in files_of(cache) if path.name.startswith(("leaky_relu", "quadratic"))]
+    for path in missing:
+        path.unlink()
+    before = files_of(cache)
+    script = PROGRAM.replace(
+        "    result =",
+        "    from fastbp.kernels import compile_options\n    def full(*_):\n        raise OSError(28, 'full')\n"
+        "    compile_options.os.replace = full\n    result =",
+        1,
+    )
+    passes, predicted = run(cache, script=script)
+    assert missing and passes > 0 and predicted == filled[2]
+    assert sorted(path for path in cache.rglob("*") if path.is_file()) == before
+
+
+def test_two_processes_fill_an_empty_cache_at_once(tmp_path, filled):
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "FASTBP_CACHE": str(tmp_path)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, COMPILED[0], "predict"],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        assert out.splitlines()[-1] == filled[2]
+    assert run(tmp_path) == (0, filled[2])
+    assert files_of(tmp_path) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_machine_code_of_other_sources_is_not_used(filled, tmp_path):
+    """A copy of fastbp with another slope of leaky_relu, and the cache of this one."""
+    cache = tmp_path / "cache"
+    shutil.copytree(filled[0], cache)
+    kept = files_of(cache)
+    shutil.copytree(PACKAGE, tmp_path / "fastbp", ignore=shutil.ignore_patterns("__pycache__"))
+    source = tmp_path / "fastbp" / "kernels" / "activations.py"
+    text = source.read_text()
+    assert "SLOPE = 0.01" in text
+    source.write_text(text.replace("SLOPE = 0.01", "SLOPE = 0.5"))
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM, COMPILED[0], "predict"],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "FASTBP_CACHE": str(cache)},
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    passes, result = process.stdout.splitlines()[-2:]
+    assert int(passes) > 0 and result != filled[2]
+    assert set(kept) < set(files_of(cache))
+    assert run(cache) == (0, filled[2])  # and the old one is still right
+
+
+@pytest.fixture
+def copied_sources(tmp_path, monkeypatch):
+    """`source_digest` of a copy of the sources that may be changed."""
+    for folder in ("kernels", "formulations"):
+        shutil.copytree(PACKAGE / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(compile_options, "__file__", str(tmp_path / "kernels" / "compile_options.py"))
+    return tmp_path
+
+
+def test_the_digest_is_of_all_compiled_sources(copied_sources):
+    digest = compile_options.source_digest.__wrapped__
+    seen = {digest()}
+    assert digest() in seen
+    for path in sorted(copied_sources.glob("*/*.py")):
+        path.write_bytes(path.read_bytes() + b"\n")
+        assert digest() not in seen, path
+        seen.add(digest())
+    (copied_sources / "kernels" / "new.py").write_text("")
+    assert digest() not in seen
+
+
+def test_the_folder_is_named_by_sources_and_versions(monkeypatch, tmp_path):
+    folder = compile_options.cache_folder.__wrapped__
+    monkeypatch.setenv("FASTBP_CACHE", str(tmp_path))
+    first = folder()
+    assert first == folder() and first.parent == tmp_path and first.is_dir()
+    monkeypatch.setattr(compile_options, "source_digest", lambda: "of other sources")
+    assert folder() != first
+    second = folder()
+    monkeypatch.setattr(compile_options.numba, "__version__", "0.0")
+    assert folder() not in (first, second)
+
+
+def test_two_parameters_of_a_cost_have_different_machine_code(filled, tmp_path):
+    """In one process after the other, over one cache."""
+    cache = tmp_path / "cache"
+    shutil.copytree(filled[0], cache)
+    script = """
+import sys, fastbp
+print(fastbp.Network([1, 1], cost=fastbp.Huber(float(sys.argv[1])), initializer="zeros", dtype="float64").evaluate(
+    [[0.0]], [[-3.0]]).cost)
+"""
+    costs = [run_python(script, delta, FASTBP_CACHE=str(cache)) for delta in ("0.5", "2.0", "0.5")]
+    assert costs == ["1.375", "4.0", "1.375"]

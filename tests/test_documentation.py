@@ -1,0 +1,122 @@
+"""What is public is documented: what it is, its parameters by name, an example that runs."""
+
+import dataclasses
+import doctest
+import inspect
+import re
+
+import pytest
+
+import fastbp
+
+EXCEPTIONS = {
+    name for name in fastbp.__all__ if inspect.isclass(v := getattr(fastbp, name)) and issubclass(v, Exception)
+}
+# A record that is only ever returned, beside the one with an example.
+RECORDS = {"Evaluation"}
+
+
+def public_members(cls):
+    for name, member in inspect.getmembers(cls):
+        if not name.startswith("_") and (callable(member) or isinstance(member, property)):
+            yield name, member
+
+
+METHODS = [
+    (cls, name, member)
+    for cls in (getattr(fastbp, public) for public in fastbp.__all__)
+    if inspect.isclass(cls)
+    for name, member in public_members(cls)
+    if cls.__name__ not in EXCEPTIONS
+]
+
+
+def parameters_of(function):
+    return [p for p in inspect.signature(function).parameters if p not in ("self", "cls")]
+
+
+def mentioned(parameter: str, text: str) -> bool:
+    return re.search(rf"(?<![\w]){re.escape(parameter)}(?![\w])", text) is not None
+
+
+def test_all_is_what_there_is():
+    assert sorted(fastbp.__all__) == sorted(set(fastbp.__all__))
+    for name in fastbp.__all__:
+        assert getattr(fastbp, name).__module__.startswith("fastbp.")
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", fastbp.__version__)
+
+
+@pytest.mark.parametrize("name", fastbp.__all__)
+def test_every_public_name_says_what_it_is(name):
+    text = inspect.getdoc(getattr(fastbp, name))
+    assert text and len(text.splitlines()[0]) > 15
+    assert text.splitlines()[0].rstrip().endswith((".", ":"))
+    assert not text.startswith(f"{name}(")  # what dataclass writes where nobody else did
+
+
+@pytest.mark.parametrize("name", sorted(set(fastbp.__all__) - EXCEPTIONS - RECORDS))
+def test_every_public_name_has_an_example(name):
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(fastbp, name)))
+    assert examples
+    assert any(example.want for example in examples)  # that shows what comes out
+
+
+@pytest.mark.parametrize("name", sorted(set(fastbp.__all__) - EXCEPTIONS))
+def test_every_parameter_is_in_the_docstring(name):
+    public = getattr(fastbp, name)
+    text = inspect.getdoc(public)
+    hidden = {"whole_layer", "parameter"} if name in ("Activation", "Cost") else set()
+    missing = [p for p in parameters_of(public) if not mentioned(p, text) and p not in hidden]
+    if dataclasses.is_dataclass(public):
+        missing += [f.name for f in dataclasses.fields(public) if not mentioned(f.name, text) and f.name not in hidden]
+    assert missing == []
+
+
+@pytest.mark.parametrize(("cls", "name", "member"), METHODS, ids=[f"{c.__name__}.{n}" for c, n, _ in METHODS])
+def test_every_public_method_is_documented(cls, name, member):
+    text = inspect.getdoc(member)
+    assert text and len(text) > 10
+    if cls is fastbp.Network and not isinstance(member, property):
+        missing = [p for p in parameters_of(member) if not mentioned(p, text)]
+        assert name == "save" or missing == []
+
+
+def test_every_attribute_of_a_network_is_documented():
+    net = fastbp.Network([2, 1])
+    text = inspect.getdoc(fastbp.Network)
+    for name in vars(net):
+        assert name.startswith("_") or mentioned(name, text), name
+
+
+@pytest.mark.parametrize("cls", [fastbp.Evaluation, fastbp.History])
+def test_every_field_of_a_record_is_documented(cls):
+    for field in dataclasses.fields(cls):
+        assert mentioned(field.name, inspect.getdoc(cls))
+
+
+def test_names_that_can_be_chosen_are_in_the_docstring_of_network():
+    from fastbp.formulations import FORMULATIONS
+    from fastbp.initializers import INITIALIZERS
+    from fastbp.kernels.activations import ACTIVATIONS
+    from fastbp.kernels.costs import COSTS
+
+    text = inspect.getdoc(fastbp.Network)
+    for table in (ACTIVATIONS, COSTS, INITIALIZERS, FORMULATIONS):
+        assert [name for name in table if not mentioned(name, text)] == []
+
+
+def test_names_that_can_be_chosen_are_in_the_types():
+    from typing import get_args
+
+    from fastbp.formulations import FORMULATIONS
+    from fastbp.network import FormulationName
+
+    assert set(get_args(FormulationName)) == set(FORMULATIONS)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov", "Adam", "Network.gradient"])
+def test_what_comes_from_a_paper_says_from_which(name):
+    public = fastbp
+    for part in name.split("."):
+        public = getattr(public, part)
+    assert "References" in inspect.getdoc(public)

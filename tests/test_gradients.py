@@ -1,0 +1,148 @@
+"""Backpropagation against central differences of the cost: activation x cost x formulation x depth, in float64."""
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+from conftest import central_difference, relative_difference
+
+import fastbp
+from fastbp.formulations import FORMULATIONS
+from fastbp.formulations.textbook import feedforward
+from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.kernels.costs import COSTS
+
+ALGEBRAIC = fastbp.Activation(
+    "algebraic", lambda z: z / math.sqrt(1 + z * z), lambda z: (1 + z * z) ** -1.5, output_range="(-1, 1)"
+)
+# The derivative as a function of the output: σ(z) = log(1 + exp z), so exp z = exp a − 1 and σ′ = 1 − exp −a.
+SOFTPLUS_BY_A = fastbp.Activation(
+    "softplus_by_a", lambda z: math.log(1 + math.exp(z)), lambda a: 1 - math.exp(-a), "a", "(0, inf)"
+)
+LOG_COSH = fastbp.Cost("log_cosh", lambda a, y: math.log(math.cosh(a - y)), lambda a, y: math.tanh(a - y))
+
+ALL_ACTIVATIONS = {**ACTIVATIONS, "algebraic": ALGEBRAIC, "softplus_by_a": SOFTPLUS_BY_A}
+ALL_COSTS = {**COSTS, "log_cosh": LOG_COSH, "huber_0.5": fastbp.Huber(0.5), "quantile_0.9": fastbp.Quantile(0.9)}
+DEPTHS = {0: [3, 3], 1: [3, 4, 3], 2: [3, 4, 2, 3]}
+# Which activations give outputs in the open range that a cost needs: written down again, not asked from the package.
+FITTING = {
+    "cross_entropy": {"sigmoid", "softmax"},
+    "poisson": {"sigmoid", "softmax", "softplus", "softplus_by_a", "exponential"},
+}
+CORNERED = {"relu", "leaky_relu", "elu"}  # elu: a corner of its derivative
+
+PAIRS = [(s, c) for s in ALL_ACTIVATIONS for c in ALL_COSTS]
+VALID = [(s, c) for s, c in PAIRS if s in FITTING.get(c, ALL_ACTIVATIONS)]
+INVALID = [pair for pair in PAIRS if pair not in VALID]
+
+
+def network(activation: str, cost: str, depth: int, seed: int) -> fastbp.Network:
+    """All layers of one activation; before softmax, which is for the output only, tanh."""
+    return fastbp.Network(
+        DEPTHS[depth],
+        activation=ALL_ACTIVATIONS["tanh" if activation == "softmax" else activation],
+        output_activation=ALL_ACTIVATIONS[activation],
+        cost=ALL_COSTS[cost],
+        initializer=fastbp.Initializer(
+            "test",
+            lambda rng, n_out, n_in: (0.5 * rng.standard_normal((n_out, n_in)), 0.3 * rng.standard_normal(n_out)),
+        ),
+        dtype="float64",
+        seed=seed,
+    )
+
+
+def suited_targets(net: fastbp.Network, outputs, rng):
+    """Targets that the cost is defined for, at a distance from corners: |a − y| is none of 0, 0.5 and 1."""
+    if net.cost.name == "cross_entropy":
+        y = rng.uniform(0.05, 0.95, outputs.shape)
+        return y / y.sum(axis=1, keepdims=True) if net.activations[-1].name == "softmax" else y
+    if net.cost.name == "poisson":
+        return rng.integers(0, 5, outputs.shape).astype(float)
+    return outputs + rng.choice([-1.7, -0.75, -0.3, 0.2, 0.8, 1.6], outputs.shape)
+
+
+def far_from_corners(net: fastbp.Network, X) -> bool:
+    corners = [s.name in CORNERED for s in net.activations]
+    zs = [feedforward(net._model, x)[0] for x in X]
+    return all(np.abs(z).min() > 0.03 for sample in zs for z, corner in zip(sample, corners, strict=True) if corner)
+
+
+@cache
+def case(activation: str, cost: str, depth: int):
+    """A network, samples and the gradient by differences, which are the same for all formulations."""
+    for seed in range(1000):
+        rng = np.random.default_rng([seed, depth])
+        net, X = network(activation, cost, depth, seed), rng.uniform(-1.5, 1.5, (3, 3))
+        if far_from_corners(net, X):
+            break
+    else:
+        raise AssertionError("no seed keeps away from the corners")
+    Y = suited_targets(net, net.predict(X), rng)
+    return net, X, Y, by_differences(net, X, Y)
+
+
+def by_differences(net: fastbp.Network, X, Y):
+    theta = net.parameters.copy()
+
+    def cost_at(parameters):
+        net.parameters[:] = parameters
+        return FORMULATIONS["vectorized"].costs(net._model, X, Y)[1].mean()
+
+    gradient = central_difference(cost_at, theta)
+    net.parameters[:] = theta
+    return gradient
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(("activation", "cost"), VALID)
+def test_backpropagation_is_the_derivative(activation, cost, depth, formulation):
+    net, X, Y, expected = case(activation, cost, depth)
+    net.formulation = formulation
+    assert np.abs(expected).max() > 1e-4  # so that there is something to be right about
+    assert relative_difference(net.gradient(X, Y).vector, expected) < 1e-7
+
+
+@pytest.mark.parametrize(("activation", "cost"), INVALID)
+def test_a_cost_that_makes_no_sense_on_the_outputs_is_refused(activation, cost):
+    with pytest.raises(ValueError, match=f"the cost '{cost}' needs outputs in .* '{activation}' gives"):
+        network(activation, cost, 1, 0)
+
+
+def test_there_are_both_valid_and_invalid_pairs():
+    assert set(FORMULATIONS) >= {"textbook", "loops", "vectorized"}
+    assert len(VALID) + len(INVALID) == len(ALL_ACTIVATIONS) * len(ALL_COSTS)
+    assert {"sigmoid", "softmax"} == {s for s, c in VALID if c == "cross_entropy"}
+
+
+@pytest.mark.parametrize("hidden", [["relu", "sigmoid"], ["gelu", "tanh"], ["elu", "silu"], ["softplus", "leaky_relu"]])
+@pytest.mark.parametrize(
+    ("output", "cost"),
+    [("softmax", "cross_entropy"), ("sigmoid", "cross_entropy"), ("exponential", "poisson"), ("identity", "quadratic")],
+)
+def test_layers_of_different_activations(hidden, output, cost, formulation):
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        net = fastbp.Network(
+            [4, 5, 3, 2],
+            activation=hidden,
+            output_activation=output,
+            cost=cost,
+            dtype="float64",
+            seed=seed,
+            formulation=formulation,
+        )
+        X = rng.uniform(-1.5, 1.5, (3, 4))
+        if far_from_corners(net, X):
+            break
+    Y = suited_targets(net, net.predict(X), rng)
+    assert relative_difference(net.gradient(X, Y).vector, by_differences(net, X, Y)) < 1e-7
+
+
+def test_one_output_and_one_neuron_a_layer(formulation):
+    net = fastbp.Network(
+        [1, 1, 1, 1], activation="sigmoid", cost="squared_error", dtype="float64", seed=3, formulation=formulation
+    )
+    X, Y = np.array([[0.7], [-1.1]]), np.array([[1.0], [0.0]])
+    assert relative_difference(net.gradient(X, Y).vector, by_differences(net, X, Y)) < 1e-7

@@ -1,0 +1,80 @@
+"""Imports point down only, and `import fastbp` costs no more than it must."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PACKAGE, run_python
+
+PROJECT = PACKAGE.parent / "pyproject.toml"
+
+
+def test_the_contract_of_import_linter_holds(tmp_path):
+    pytest.importorskip("importlinter", reason="import-linter is not installed")
+    if not PROJECT.exists():
+        pytest.skip("fastbp is installed without its pyproject.toml")
+    program = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or shutil.which("lint-imports")
+    assert program, "import-linter is installed without its command"
+    process = subprocess.run(
+        [program, "--config", str(PROJECT), "--no-cache"],
+        cwd=PROJECT.parent,
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "Imports point down only KEPT" in process.stdout
+
+
+def test_importing_fastbp_imports_nothing_optional_and_compiles_nothing():
+    script = """
+import json, sys
+from numba.core import event
+with event.install_recorder("numba:compile") as compiles, event.install_recorder("numba:run_pass") as passes:
+    before = set(sys.modules)
+    import fastbp
+    import fastbp.formulations, fastbp.network
+print(json.dumps([sorted({name.split(".")[0] for name in set(sys.modules) - before}),
+                  len(compiles.buffer), len(passes.buffer)]))
+"""
+    modules, compiles, passes = json.loads(run_python(script))
+    assert "fastbp" in modules
+    assert not set(modules) & {"matplotlib", "tqdm", "sklearn", "torch", "scipy", "pandas", "IPython"}
+    assert (compiles, passes) == (0, 0)
+
+
+def test_numpy_and_numba_are_all_that_is_needed(tmp_path):
+    """With nothing else that can be imported: a fit on a terminal's stand-in, a file, a gradient."""
+    script = """
+import sys
+
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"matplotlib", "tqdm", "sklearn", "torch", "scipy", "pandas", "hypothesis", "pytest"}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Only())
+import io, fastbp
+
+class Terminal(io.StringIO):
+    isatty = lambda self: True
+
+sys.stderr = Terminal()
+for formulation in fastbp.formulations.FORMULATIONS:
+    net = fastbp.Network([2, 3, 2], activation="gelu", cost="cross_entropy", formulation=formulation)
+    net.fit([[0, 1], [1, 0]], [0, 1], epochs=2)
+    net.save(sys.argv[1])
+    fastbp.load(sys.argv[1]).predict([[0, 1]])
+print("fine")
+"""
+    assert run_python(script, str(tmp_path / "net")) == "fine"
+
+
+def test_kernels_know_nothing_of_what_is_above():
+    """The contract, once more in one line, where import-linter is not installed."""
+    for path in (PACKAGE / "kernels").glob("*.py"):
+        imported = [line for line in path.read_text().splitlines() if line.startswith(("from fastbp", "import fastbp"))]
+        assert all(line.startswith("from fastbp.kernels") for line in imported), path.name

@@ -1,0 +1,71 @@
+"""The loops as ordinary Python, and compiled with checked indices: the same numbers, and no index is out of bounds."""
+
+import numpy as np
+import pytest
+from conftest import run_python
+
+PROGRAM = """
+import sys
+import numpy as np
+import fastbp
+rng = np.random.default_rng(0)
+X, labels = rng.uniform(-1, 1, (7, 3)), rng.integers(0, 2, 7)
+results = []
+for hidden, output, cost, optimizer in [
+    (["tanh", "relu"], "softmax", "cross_entropy", fastbp.Adam(0.01, epsilon=1e-3)),
+    (["gelu", "sigmoid"], "sigmoid", "quadratic", fastbp.Momentum(0.1)),
+    (["softplus", "elu"], "identity", fastbp.Huber(0.3), fastbp.SGD(0.1)),
+    (["silu", "leaky_relu"], "exponential", "poisson", fastbp.Nesterov(0.01)),
+][: int(sys.argv[2])]:
+    net = fastbp.Network([3, 5, 4, 2], activation=hidden, output_activation=output, cost=cost, dtype="float64", seed=1,
+                         formulation=sys.argv[1])
+    Y = np.eye(2)[labels]
+    net.fit(X, Y, epochs=2, batch_size=3, optimizer=optimizer, validation_data=(X, Y))  # 3, 3 and 1
+    results += [net.parameters, net.gradient(X, Y).vector, net.predict(X).ravel(), [net.evaluate(X, Y).cost]]
+print(" ".join(float(number).hex() for number in np.concatenate(results)))
+"""
+
+
+def numbers(formulation, networks, **environment):
+    return np.array([float.fromhex(word) for word in run_python(PROGRAM, formulation, networks, **environment).split()])
+
+
+def test_without_compilation(compiled):
+    expected = numbers(compiled, "4")
+    given = numbers(compiled, "4", NUMBA_DISABLE_JIT="1")
+    assert given.size > 200 and np.isfinite(given).all()
+    assert given == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+def test_nothing_is_compiled_then(compiled):
+    script = "from numba.core import event\nwith event.install_recorder('numba:run_pass') as recorder:\n" + "".join(
+        f"    {line}\n" for line in PROGRAM.strip().splitlines()
+    )
+    assert run_python(script + "print(len(recorder.buffer))", compiled, "1", NUMBA_DISABLE_JIT="1").endswith("\n0")
+
+
+def test_with_checked_indices(compiled, tmp_path):
+    """In a cache of its own: the checks are not part of a file's name."""
+    expected = numbers(compiled, "1")
+    given = numbers(compiled, "1", NUMBA_BOUNDSCHECK="1", FASTBP_CACHE=str(tmp_path))
+    assert given == pytest.approx(expected, rel=1e-12, abs=1e-13)
+    assert any(tmp_path.iterdir())
+
+
+def test_indices_are_really_checked_then(compiled, tmp_path):
+    """An index that is out of bounds on purpose, compiled with fastbp's own options."""
+    script = """
+import numpy as np
+from fastbp.kernels.compile_options import njit
+from fastbp.kernels.views import stretch, matrix
+
+@njit(on_disk=False)
+def beyond(vector):
+    return stretch(vector, 0, 3)[3] + matrix(vector, 0, 2, 2)[0, 2]
+
+try:
+    beyond(np.arange(9.0))
+except IndexError:
+    print("checked")
+"""
+    assert run_python(script, NUMBA_BOUNDSCHECK="1", FASTBP_CACHE=str(tmp_path)) == "checked"

@@ -1,0 +1,256 @@
+"""Optimizers: each recurrence against plain Python, state that goes on or starts afresh, hyperparameters refused."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import OPTIMIZERS
+
+import fastbp
+from fastbp.formulations import FORMULATIONS
+from fastbp.kernels import updates
+from fastbp.optimizers import Optimizer
+
+
+def sgd(gradient, theta, steps, eta):
+    for _ in range(steps):
+        theta = [p - eta * g for p, g in zip(theta, gradient(theta), strict=True)]
+    return theta
+
+
+def momentum(gradient, theta, steps, eta, mu):
+    v = [0.0] * len(theta)
+    for _ in range(steps):
+        v = [mu * v_i - eta * g for v_i, g in zip(v, gradient(theta), strict=True)]
+        theta = [p + v_i for p, v_i in zip(theta, v, strict=True)]
+    return theta
+
+
+def nesterov(gradient, theta, steps, eta, mu):
+    """As Nesterov wrote it: the gradient at the point that looks ahead. That point is the θ of fastbp."""
+    at, v = list(theta), [0.0] * len(theta)
+    for _ in range(steps):
+        ahead = [p + mu * v_i for p, v_i in zip(at, v, strict=True)]
+        v = [mu * v_i - eta * g for v_i, g in zip(v, gradient(ahead), strict=True)]
+        at = [p + v_i for p, v_i in zip(at, v, strict=True)]
+    return [p + mu * v_i for p, v_i in zip(at, v, strict=True)]
+
+
+def adam(gradient, theta, steps, eta, beta_1, beta_2, epsilon):
+    """Algorithm 1 of Kingma and Ba, with the corrected moments written out."""
+    theta, m, v = list(theta), [0.0] * len(theta), [0.0] * len(theta)
+    for t in range(1, steps + 1):
+        for i, g in enumerate(gradient(theta)):
+            m[i] = beta_1 * m[i] + (1 - beta_1) * g
+            v[i] = beta_2 * v[i] + (1 - beta_2) * g * g
+        for i in range(len(theta)):
+            theta[i] -= eta * (m[i] / (1 - beta_1**t)) / (math.sqrt(v[i] / (1 - beta_2**t)) + epsilon)
+    return theta
+
+
+CASES = {
+    "SGD": (fastbp.SGD(0.05), sgd, (0.05,)),
+    "Momentum": (fastbp.Momentum(0.03), momentum, (0.03, 0.9)),
+    "Momentum without any": (fastbp.Momentum(0.05, momentum=0), sgd, (0.05,)),
+    "Momentum 0.5": (fastbp.Momentum(0.03, momentum=0.5), momentum, (0.03, 0.5)),
+    "Nesterov": (fastbp.Nesterov(0.03), nesterov, (0.03, 0.9)),
+    "Nesterov 0.6": (fastbp.Nesterov(0.03, momentum=0.6), nesterov, (0.03, 0.6)),
+    "Adam": (fastbp.Adam(), adam, (0.001, 0.9, 0.999, 1e-8)),
+    "Adam, all others": (fastbp.Adam(0.05, beta_1=0.7, beta_2=0.9, epsilon=0.01), adam, (0.05, 0.7, 0.9, 0.01)),
+    "Adam, no first moment": (fastbp.Adam(0.02, beta_1=0), adam, (0.02, 0.0, 0.999, 1e-8)),
+}
+
+x, y = (0.5, -1.25, 2.0), 0.7
+START = [0.3, -0.2, 0.1, 0.4]
+
+
+def gradient_of_one_sample(theta):
+    """∂/∂(w, b) of ½(w x + b − y)²."""
+    error = sum(w * x_k for w, x_k in zip(theta, x, strict=False)) + theta[-1] - y
+    return [error * x_k for x_k in x] + [error]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_twenty_steps_are_those_of_the_paper(case, formulation):
+    optimizer, recurrence, hyperparameters = CASES[case]
+    net = fastbp.Network([3, 1], cost="quadratic", dtype="float64", formulation=formulation)
+    net.parameters = START
+    net.fit([x], [[y]], epochs=20, batch_size=1, optimizer=optimizer)
+    expected = recurrence(gradient_of_one_sample, START, 20, *hyperparameters)
+    assert net.parameters == pytest.approx(expected, rel=1e-13)
+    assert np.abs(net.parameters - START).min() > 1e-3  # it went somewhere
+
+
+def test_every_optimizer_is_tested_here():
+    classes = set(Optimizer.__subclasses__() + fastbp.Momentum.__subclasses__())
+    assert {type(optimizer) for optimizer, _, _ in CASES.values()} == classes
+    assert {type(make()) for make in OPTIMIZERS.values()} == classes
+
+
+def test_compiled_and_numpy_steps_agree(new_optimizer):
+    """The functions themselves, on gradients of all sizes, with state from step to step."""
+    rng = np.random.default_rng(1)
+    optimizer, n = new_optimizer(), 50
+    theta = rng.standard_normal(n)
+    ours, numpys = theta.copy(), theta.copy()
+    state, numpy_state = optimizer.new_state(n, np.float64), optimizer.new_state(n, np.float64)
+    step = getattr(updates, optimizer.update)
+    step = getattr(step, "py_func", step)
+    for _ in range(20):
+        gradient = rng.standard_normal(n) * 10.0 ** rng.integers(-6, 2, n)
+        for s in (state, numpy_state):
+            s.t[0] += 1
+        step(ours, state.first, state.second, optimizer.hyper, state.t, gradient)
+        optimizer.step(numpys, gradient, numpy_state)
+        assert ours == pytest.approx(numpys, rel=1e-13)
+        assert state.first == pytest.approx(numpy_state.first, rel=1e-13)
+        assert state.second == pytest.approx(numpy_state.second, rel=1e-13)
+
+
+def samples(n=23):
+    rng = np.random.default_rng(2)
+    return rng.uniform(-1, 1, (n, 3)), rng.uniform(0, 1, (n, 2))
+
+
+def network(formulation, dtype="float32"):
+    return fastbp.Network(
+        [3, 5, 2],
+        activation="tanh",
+        output_activation="sigmoid",
+        cost="quadratic",
+        dtype=dtype,
+        seed=11,
+        formulation=formulation,
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch_size", [1, 5, 23, 100])  # 5: four full mini-batches and one of 3
+def test_two_fits_of_one_epoch_are_one_of_two(new_optimizer, formulation, batch_size, dtype):
+    X, Y = samples()
+    once, twice = network(formulation, dtype), network(formulation, dtype)
+    once.fit(X, Y, epochs=2, batch_size=batch_size, optimizer=new_optimizer())
+    optimizer = new_optimizer()
+    for _ in range(2):
+        twice.fit(X, Y, epochs=1, batch_size=batch_size, optimizer=optimizer)
+    assert once.parameters.tobytes() == twice.parameters.tobytes()
+    assert once._rng.bit_generator.state == twice._rng.bit_generator.state
+
+
+def test_no_optimizer_again_goes_on_too(formulation):
+    X, Y = samples()
+    once, twice = network(formulation), network(formulation)
+    once.fit(X, Y, epochs=4, batch_size=5, optimizer=fastbp.Adam())
+    for _ in range(2):
+        twice.fit(X, Y, epochs=2, batch_size=5)
+    assert once.parameters.tobytes() == twice.parameters.tobytes()
+
+
+def test_a_fit_without_optimizer_goes_on_with_the_last_one(formulation):
+    X, Y = samples()
+    once, twice = network(formulation), network(formulation)
+    once.fit(X, Y, epochs=4, batch_size=5, optimizer=fastbp.Nesterov(0.1))
+    twice.fit(X, Y, epochs=2, batch_size=5, optimizer=fastbp.Nesterov(0.1))
+    twice.fit(X, Y, epochs=2, batch_size=5)
+    assert once.parameters.tobytes() == twice.parameters.tobytes()
+
+
+@pytest.mark.parametrize("name", ["Momentum", "Nesterov", "Adam"])
+def test_a_new_object_starts_afresh(name, formulation):
+    """With the same hyperparameters, and with all samples in one mini-batch, so that no order is drawn."""
+    X, Y = samples()
+    continued, fresh, other = network(formulation), network(formulation), network(formulation)
+    optimizer = OPTIMIZERS[name]()
+    continued.fit(X, Y, epochs=2, batch_size=23, optimizer=optimizer)
+    fresh.fit(X, Y, epochs=2, batch_size=23, optimizer=OPTIMIZERS[name]())
+    other.parameters = fresh.parameters.copy()
+    continued.fit(X, Y, epochs=2, batch_size=23, optimizer=optimizer)
+    fresh.fit(X, Y, epochs=2, batch_size=23, optimizer=OPTIMIZERS[name]())
+    other.fit(X, Y, epochs=2, batch_size=23, optimizer=OPTIMIZERS[name]())
+    assert fresh.parameters.tobytes() == other.parameters.tobytes()
+    assert fresh.parameters.tobytes() != continued.parameters.tobytes()
+
+
+def test_one_object_for_two_networks_keeps_their_states_apart(new_optimizer, formulation):
+    X, Y = samples()
+    shared = new_optimizer()
+    a, b = network(formulation), network(formulation)
+    for net in (a, b, a, b):
+        net.fit(X, Y, epochs=1, batch_size=5, optimizer=shared)
+    alone = network(formulation)
+    alone.fit(X, Y, epochs=2, batch_size=5, optimizer=new_optimizer())
+    assert a.parameters.tobytes() == b.parameters.tobytes() == alone.parameters.tobytes()
+
+
+def test_optimizers_are_compared_by_identity():
+    assert fastbp.Adam() != fastbp.Adam()
+    assert len({fastbp.SGD(1.0), fastbp.SGD(1.0)}) == 2
+
+
+def test_hyperparameters_are_frozen():
+    with pytest.raises(AttributeError):
+        fastbp.SGD(1.0).learning_rate = 2.0
+
+
+@pytest.mark.parametrize("cls", [fastbp.SGD, fastbp.Momentum, fastbp.Nesterov, fastbp.Adam])
+@pytest.mark.parametrize("value", [0, -0.1, math.inf, -math.inf, math.nan])
+def test_learning_rate_is_positive_and_finite(cls, value):
+    with pytest.raises(ValueError, match=r"must be a finite number greater than 0") as error:
+        cls(value)
+    assert f"{cls.__name__}: learning_rate is {value}" in str(error.value)
+
+
+@pytest.mark.parametrize("cls", [fastbp.SGD, fastbp.Momentum, fastbp.Nesterov, fastbp.Adam])
+@pytest.mark.parametrize("value", ["0.1", None, True, [0.1], 1j, np.array([0.1])])
+def test_learning_rate_is_a_number(cls, value):
+    with pytest.raises(TypeError, match=f"{cls.__name__}: learning_rate is .*; it must be a number"):
+        cls(value)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [(fastbp.Momentum, "momentum"), (fastbp.Nesterov, "momentum"), (fastbp.Adam, "beta_1"), (fastbp.Adam, "beta_2")],
+)
+@pytest.mark.parametrize("value", [-0.1, 1, 1.0, 2, math.nan, math.inf])
+def test_shares_are_at_least_0_and_less_than_1(cls, name, value):
+    with pytest.raises(ValueError, match="must be at least 0 and less than 1") as error:
+        cls(0.1, **{name: value})
+    assert f"{cls.__name__}: {name} is {value}" in str(error.value)
+
+
+@pytest.mark.parametrize("value", [0, -1e-8, math.nan, math.inf])
+def test_epsilon_is_positive_and_finite(value):
+    with pytest.raises(ValueError, match="Adam: epsilon is"):
+        fastbp.Adam(epsilon=value)
+
+
+def test_numbers_of_numpy_are_numbers(formulation):
+    X, Y = samples()
+    parameters = []
+    for learning_rate in (0.1, np.float64(0.1)):
+        net = network(formulation, "float64")
+        net.fit(
+            X, Y, epochs=1, batch_size=5, optimizer=fastbp.Momentum(learning_rate, momentum=type(learning_rate)(0.5))
+        )
+        parameters.append(net.parameters.tobytes())
+    assert parameters[0] == parameters[1]
+
+
+def test_the_base_class_is_no_optimizer():
+    net = fastbp.Network([3, 2], formulation="vectorized")
+    before = net.parameters.tobytes()
+    with pytest.raises(TypeError, match="use SGD, Momentum, Nesterov or Adam"):
+        net.fit(*samples(), optimizer=Optimizer(0.1))
+    assert net.parameters.tobytes() == before
+    for formulation in FORMULATIONS:
+        net = fastbp.Network([3, 2], formulation=formulation)
+        with pytest.raises(TypeError):
+            net.fit(*samples(), optimizer=Optimizer(0.1))
+
+
+@pytest.mark.parametrize("wrong", ["adam", 0.1, fastbp.Adam, {"learning_rate": 0.1}])
+def test_what_is_no_optimizer_is_refused(wrong):
+    net = fastbp.Network([3, 2])
+    with pytest.raises(TypeError, match="it must be an optimizer such as") as error:
+        net.fit(*samples(), optimizer=wrong)
+    assert repr(wrong) in str(error.value)

@@ -1,0 +1,276 @@
+"""Threads: the same bits on any number of them, from several Python threads at once, and in a forked child."""
+
+import threading
+
+import numba
+import numpy as np
+import pytest
+from conftest import COMPILED, OPTIMIZERS, run_python
+
+import fastbp
+from fastbp.formulations.compiled import Compiled
+from fastbp.kernels import threads
+
+needs_two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="Numba has one thread only")
+SIZES = [100, 50, 33, 5]  # more parameters than a block of an update, and nothing divides evenly
+
+
+def samples(n=45, n_in=100, n_out=5, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (n, n_in)), np.eye(n_out)[rng.integers(0, n_out, n)]
+
+
+def network(formulation, dtype="float32", seed=3, sizes=SIZES, hidden="tanh"):
+    return fastbp.Network(
+        sizes, activation=hidden, cost="cross_entropy", dtype=dtype, seed=seed, formulation=formulation
+    )
+
+
+@pytest.fixture
+def forms(monkeypatch):
+    """Make every step worth a parallel region, and note which loops are run in their parallel form."""
+    for layer in threads.PARALLEL_FROM:
+        monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
+    seen: list[tuple[str, bool]] = []
+    original = Compiled._form
+
+    def spy(self, name, parallel):
+        form = original(self, name, parallel)
+        seen.append((name, parallel))
+        assert form.targetoptions.get("parallel", False) in (False, parallel)
+        return form
+
+    monkeypatch.setattr(Compiled, "_form", spy)
+    return seen
+
+
+def results(formulation, dtype, optimizer="Adam"):
+    net = network(formulation, dtype)
+    X, Y = samples()
+    gradient = net.gradient(X, Y).vector.tobytes()
+    net.fit(X, Y, epochs=3, batch_size=16, optimizer=OPTIMIZERS[optimizer]())  # 16, 16 and 13
+    return gradient, net.parameters.tobytes(), net.predict(X).tobytes(), net.history.cost, net.evaluate(X, Y)
+
+
+@needs_two_threads
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_same_bits_for_one_and_two_threads(compiled, dtype, optimizer, forms):
+    with fastbp.threads(1):
+        serial = results(compiled, dtype, optimizer)
+    assert {parallel for _, parallel in forms} == {False}
+    forms.clear()
+    with fastbp.threads(2):
+        parallel_results = results(compiled, dtype, optimizer)
+    assert {name for name, parallel in forms if parallel} >= {"gradient", "train_epoch", "forward_rows"}
+    assert all(parallel for _, parallel in forms)
+    assert parallel_results == serial
+
+
+@needs_two_threads
+def test_the_parallel_loops_are_compiled_with_parallel_regions(compiled, forms):
+    """Not only called so: Numba has found the pranges and made regions of them."""
+    results(compiled, "float64")
+    loops = threads_loops(compiled)
+    for name in ("gradient", "forward_rows"):
+        dispatcher = getattr(loops, name)
+        assert dispatcher.targetoptions["parallel"] is True
+        assert dispatcher.nopython_signatures
+
+
+def threads_loops(name):
+    from fastbp.formulations import FORMULATIONS
+
+    return FORMULATIONS[name]._loops
+
+
+@needs_two_threads
+def test_a_parallel_loop_on_one_thread_has_the_same_bits_too(compiled, forms, monkeypatch):
+    """Numba's own limit is obeyed as well; the parallel form is then not worth it."""
+    two = results(compiled, "float64")
+    forms.clear()
+    granted = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        one = results(compiled, "float64")
+    finally:
+        numba.set_num_threads(granted)
+    assert one == two
+    assert {parallel for _, parallel in forms} == {False}
+
+
+def test_small_steps_stay_serial(compiled, monkeypatch):
+    seen = []
+    original = Compiled._form
+    monkeypatch.setattr(Compiled, "_form", lambda self, name, p: (seen.append(p), original(self, name, p))[1])
+    net = fastbp.Network([2, 3, 1], formulation=compiled)
+    net.fit([[1, 2]], [1], epochs=1)
+    net.predict([[1, 2]])
+    assert seen and not any(seen)
+
+
+@needs_two_threads
+def test_large_steps_do_not(compiled, monkeypatch):
+    seen = []
+    original = Compiled._form
+    monkeypatch.setattr(Compiled, "_form", lambda self, name, p: (seen.append(p), original(self, name, p))[1])
+    net = fastbp.Network([400, 300, 200], formulation=compiled, dtype="float32", seed=0)
+    X, Y = samples(512, 400, 200)
+    net.gradient(X, Y)  # 6 · 180,000 · 512 operations
+    assert seen == [True]
+
+
+def test_numbers_of_threads_of_numba_are_left_as_they_were(compiled, forms):
+    before = numba.get_num_threads()
+    with fastbp.threads(1):
+        results(compiled, "float32")
+    results(compiled, "float32")
+    assert numba.get_num_threads() == before
+
+
+def jobs():
+    kinds = [
+        ("float32", "tanh", [100, 20, 5]),
+        ("float64", "sigmoid", [100, 33, 5]),
+        ("float32", "relu", [100, 17, 9, 5]),
+        ("float64", "tanh", [100, 5]),
+    ]
+    return [(f, kind, seed) for seed, (f, kind) in enumerate((f, kind) for f in COMPILED for kind in kinds)]
+
+
+def train(formulation, kind, seed):
+    dtype, hidden, sizes = kind
+    net = network(formulation, dtype, seed, sizes, hidden)
+    X, Y = samples(seed=seed)
+    for _ in range(5):
+        net.fit(X, Y, epochs=2, batch_size=16, optimizer=fastbp.Adam())
+        net.gradient(X, Y)
+        net.predict(X)
+    return net.parameters.tobytes()
+
+
+def test_several_python_threads_at_once_are_as_one_after_the_other(forms):
+    """One gets the parallel region, the others run serially meanwhile: with the same bits, and without a crash."""
+    expected = {job[2]: train(*job) for job in jobs()}
+    got, errors = {}, []
+    barrier = threading.Barrier(len(jobs()))
+
+    def run(job):
+        try:
+            barrier.wait()
+            got[job[2]] = train(*job)
+        except BaseException as error:  # a thread's error must reach the test
+            errors.append(error)
+
+    forms.clear()
+    running = [threading.Thread(target=run, args=(job,)) for job in jobs()]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert not errors
+    assert got == expected
+    if numba.config.NUMBA_NUM_THREADS > 1:
+        assert {parallel for _, parallel in forms} == {True, False}  # both happened
+
+
+def test_only_one_region_at_a_time(monkeypatch):
+    for layer in threads.PARALLEL_FROM:
+        monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
+    with threads.parallel_region(1e9) as outer, threads.parallel_region(1e9) as inner:
+        assert outer is (numba.config.NUMBA_NUM_THREADS > 1)
+        assert inner is False
+    with threads.parallel_region(1e9) as again:  # the first has given it back
+        assert again is outer
+
+
+def test_a_region_that_ends_in_an_error_is_given_back(monkeypatch):
+    for layer in threads.PARALLEL_FROM:
+        monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
+    with pytest.raises(KeyboardInterrupt), threads.parallel_region(1e9):
+        raise KeyboardInterrupt
+    with threads.parallel_region(1e9) as parallel:
+        assert parallel is (numba.config.NUMBA_NUM_THREADS > 1)
+
+
+FORK = """
+import multiprocessing, os, sys
+import numpy as np
+import fastbp
+from fastbp.kernels import threads
+from fastbp.formulations.compiled import Compiled
+
+for layer in threads.PARALLEL_FROM:
+    threads.PARALLEL_FROM[layer] = 0
+seen = []
+original = Compiled._form
+Compiled._form = lambda self, name, parallel: (seen.append(parallel), original(self, name, parallel))[1]
+
+def train(*_):
+    seen.clear()
+    rng = np.random.default_rng(0)
+    X, Y = rng.uniform(-1, 1, (45, 100)), np.eye(5)[rng.integers(0, 5, 45)]
+    net = fastbp.Network([100, 50, 5], activation="tanh", cost="cross_entropy", seed=3, formulation=sys.argv[1])
+    net.fit(X, Y, epochs=3, batch_size=16)
+    net.predict(X)
+    return net.parameters.tobytes().hex() + net.gradient(X, Y).vector.tobytes().hex(), all(seen), any(seen)
+
+expected, all_parallel, _ = train()
+assert all_parallel, "the parent was to run in parallel"
+
+r, w = os.pipe()
+child = os.fork()
+if child == 0:
+    result, _, any_parallel = train()
+    os.write(w, b"same" if (result, any_parallel) == (expected, False) else b"different")
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+print("fork", status, os.read(r, 100).decode())
+
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    results = pool.map_async(train, range(4)).get(timeout=60)
+print("pool", all(result == expected and not any_parallel for result, _, any_parallel in results))
+after, all_parallel, _ = train()
+print("parent", after == expected and all_parallel)
+"""
+
+
+@needs_two_threads
+def test_a_forked_child_trains_with_the_same_bits(compiled):
+    pytest.importorskip("multiprocessing").get_context("fork")
+    assert run_python(FORK, compiled).splitlines() == ["fork 0 same", "pool True", "parent True"]
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", True, [1]])
+def test_what_is_no_number_of_threads_is_refused(wrong):
+    before = fastbp.get_num_threads()
+    with pytest.raises(ValueError, match="must be a whole number of 1 or more, or None") as error:
+        fastbp.set_num_threads(wrong)
+    assert repr(wrong) in str(error.value)
+    with pytest.raises(ValueError, match="the number of threads is"), fastbp.threads(wrong):
+        pass
+    assert fastbp.get_num_threads() == before
+
+
+def test_limits():
+    available = numba.config.NUMBA_NUM_THREADS
+    assert fastbp.get_num_threads() == available
+    with fastbp.threads(1):
+        assert fastbp.get_num_threads() == 1
+        with fastbp.threads(None):
+            assert fastbp.get_num_threads() == available
+        assert fastbp.get_num_threads() == 1
+        with fastbp.threads(10_000):
+            assert fastbp.get_num_threads() == available
+    with pytest.raises(RuntimeError), fastbp.threads(1):
+        raise RuntimeError
+    assert fastbp.get_num_threads() == available
+
+
+def test_a_limit_holds_in_all_python_threads():
+    seen = []
+    with fastbp.threads(1):
+        thread = threading.Thread(target=lambda: seen.append(fastbp.get_num_threads()))
+        thread.start()
+        thread.join()
+    assert seen == [1]
