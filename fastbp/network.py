@@ -113,7 +113,7 @@ class Network:
         for w, b, activation in zip(parameters.weights, parameters.biases, self._model.activations, strict=True):
             chosen = default_initializer(activation.name) if initializer is None else initializer
             rule = validation.named("initializer", chosen, INITIALIZERS, Initializer)
-            w[:], b[:] = rule.checked_draw(self._rng, *w.shape, dtype=self.dtype)
+            w[:], b[:] = rule.checked_draw(self._rng, len(w), w.shape[1], self.dtype)
 
     @property
     def parameters(self) -> Array:
