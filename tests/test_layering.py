@@ -1,5 +1,6 @@
 """Imports point down only, and `import fastbp` costs no more than it must."""
 
+import ast
 import json
 import shutil
 import subprocess
@@ -42,7 +43,7 @@ print(json.dumps([sorted({name.split(".")[0] for name in set(sys.modules) - befo
 """
     modules, compiles, passes = json.loads(run_python(script))
     assert "fastbp" in modules
-    assert not set(modules) & {"matplotlib", "tqdm", "sklearn", "torch", "scipy", "pandas", "IPython"}
+    assert not set(modules) & {"matplotlib", "tqdm", "sklearn", "torch", "pandas", "IPython"}
     assert (compiles, passes) == (0, 0)
 
 
@@ -71,6 +72,19 @@ for formulation in fastbp.formulations.FORMULATIONS:
 print("fine")
 """
     assert run_python(script, str(tmp_path / "net")) == "fine"
+
+
+def test_modules_import_numpy_and_numba_at_most():
+    """What is optional is imported where it is used. Numba imports SciPy where it is installed, so ask the sources."""
+    allowed = {*sys.stdlib_module_names, "fastbp", "numpy", "numba", "llvmlite"}
+    for path in PACKAGE.rglob("*.py"):
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = []
+            if isinstance(statement, ast.Import):
+                names = [alias.name for alias in statement.names]
+            if isinstance(statement, ast.ImportFrom):
+                names = [statement.module]
+            assert {name.split(".")[0] for name in names} <= allowed, path.name
 
 
 def test_kernels_know_nothing_of_what_is_above():
