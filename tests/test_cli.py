@@ -518,7 +518,9 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 def test_a_real_ctrl_c_in_a_terminal(tqdm: bool, width: int) -> None:
     fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
     block = "" if tqdm else "sys.modules['tqdm'] = None; "
-    code = f"import sys; {block}from fastbp.cli import main; sys.exit(main(sys.argv[1:]))"
+    # A shell starts what it runs in the background with Ctrl-C ignored, and so would run this process.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = f"import sys; {heard}{block}from fastbp.cli import main; sys.exit(main(sys.argv[1:]))"
     given = ["train", "digits", "--epochs", "100000000", "--output", "net"]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if width else 0, width, 0, 0))

@@ -325,10 +325,12 @@ def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
 
 
 SIGINT = """
-import sys, time, warnings
+import signal, sys, time, warnings
 import numpy as np
 import fastbp
 from fastbp import network as network_module
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background process would not have
 from fastbp.progress import Silence
 
 class Tell(Silence):

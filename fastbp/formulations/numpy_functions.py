@@ -87,7 +87,7 @@ _COSTS: dict[Any, tuple[Callable[[Array, Array], Array], Callable[[Array, Array]
 
 # C of a sample, from z and y, where δ = a − y.
 _FUSED_COSTS: dict[Any, Callable[[Array, Array], Array]] = {
-    costs.sigmoid_cross_entropy: lambda z, y: softplus(z) - y * z,
+    costs.sigmoid_cross_entropy: lambda z, y: y * softplus(-z) + (1 - y) * softplus(z),
     costs.softmax_cross_entropy: lambda z, y: y * (np.logaddexp.reduce(z, axis=-1, keepdims=True) - z),
     costs.exponential_poisson: lambda z, y: np.exp(z) - y * z,
 }

@@ -180,7 +180,8 @@ def cache_folder() -> Path | None:
     The folder's name holds a digest of the sources and of the versions that compile them, so a change of any of
     them starts afresh.
     """
-    versions = (numba.__version__, numba.core.config.CPU_NAME, numba.core.config.CPU_FEATURES, *sys.version_info[:3])
+    settings = numba.core.config.CPU_NAME, numba.core.config.CPU_FEATURES, numba.core.config.BOUNDSCHECK
+    versions = (numba.__version__, *settings, *sys.version_info[:3])
     digest = hashlib.sha256(repr((source_digest(), versions)).encode()).hexdigest()[:16]
     for parent in _candidate_folders():
         folder = parent / f"machinecode-{digest}"

@@ -86,10 +86,10 @@ def poisson_prime(a, y):
 
 
 def sigmoid_cross_entropy(out, z, a, y):
-    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)) = Σ_j log(1 + exp z_j) − y_j z_j."""
+    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)), where −log σ(z) = log(1 + exp −z) = softplus(−z)."""
     total = 0.0
     for j in range(z.size):
-        total += elementary.softplus(z[j]) - y[j] * z[j]
+        total += y[j] * elementary.softplus(-z[j]) + (1 - y[j]) * elementary.softplus(z[j])
     out[0] = total
 
 
