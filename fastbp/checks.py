@@ -12,14 +12,14 @@ from fastbp.validation import named
 STEP = 1e-5  # near the cube root of float64's resolution, where rounding and curvature err equally
 
 
-def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e-6) -> float:
+def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e-5) -> float:
     """Compare the derivative of an activation or a cost with central differences.
 
     Parameters
     ----------
     function : str, Activation or Cost
         What to check: one of fastbp's by its name, or your own.
-    tolerance : float, default 1e-6
+    tolerance : float, default 1e-5
         The largest difference that is still right, relative to 1 + |derivative|.
 
     Returns
