@@ -59,9 +59,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as empty:
                 cold.append(run(FIRST_FIT, empty))
         run(FIRST_FIT, warm)
-        pairs = [
-            (run(IMPORT.format(module="numba"), warm), run(IMPORT.format(module="fastbp"), warm)) for _ in range(rounds)
-        ]
+        imports = [IMPORT.format(module=module) for module in ("numba", "fastbp")]
+        pairs = [tuple(run(code, warm) for code in imports) for _ in range(3 * rounds)]
         warm_fits = [run(FIRST_FIT, warm) for _ in range(rounds)]
         run(MEMORY, warm)
         memory = run(MEMORY, warm)
