@@ -1,0 +1,262 @@
+"""fastbp beside what one would use instead, the same training work side by side: ``python benchmarks/peers.py``.
+
+NumPy written by hand, scikit-learn, PyTorch (eager, and compiled), JAX with a whole epoch in one jitted lax.scan, and
+fastbp's formulations: each in a process of its own, all on the same cores with the same number of threads. They start
+from the same parameters and take the samples in the same order. Rounds are interleaved, the order turns around from
+round to round. A measurement trains the same epochs from the start until enough time has passed; afterwards the cost
+that every peer has reached is compared with that of a reference in float64, and one that is elsewhere has failed.
+
+Not in the clock: making the data, converting and checking it, going back to the initial parameters. In "first epoch"
+are the imports, building the net, compiling and one epoch, in a fresh process with nothing cached; for fastbp's loops
+and tiles also, after the stroke, with the machine code that such a process left on the disk. "CPU µs" is the processor
+time of all threads of the process, which other work on the same cores lengthens little.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sidebyside.process import Process, Settings, WorkerFailed, machine
+from sidebyside.worker import PEERS, serve
+
+TOLERANCE = 1e-3  # relative, of the cost reached in float32
+PAUSE = 0.1  # seconds, in which the threads of the peer before end their busy waiting for more work
+CACHED = ("loops", "tiles")  # what keeps its machine code on disk for other nets too: started twice, cold and warm
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--case", default="", help="book,online,small,medium,large,wide (default: all)")
+    parser.add_argument("--peers", default=",".join(PEERS), help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.2, help="of each measurement, at least (default 0.2)")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="two small cases, two short rounds, cold starts only")
+    parser.add_argument("--predict", action="store_true", help="one row through [10,32,32,1] instead of training")
+    parser.add_argument("--simplechains", action="store_true", help="SimpleChains.jl's published task, fastbp only")
+    parser.add_argument("--epochs", type=int, default=10_000, help="of --simplechains (default %(default)s)")
+    parser.add_argument("--output", default="peers", help="writes OUTPUT.json and OUTPUT.png (default %(default)s)")
+    for hidden in ("--worker", "--cores", "--plant-wrong"):  # for the processes, and for the test of this program
+        parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    unknown = set(chosen.peers.split(",")) - set(PEERS)
+    if unknown:
+        parser.error(f"unknown peers: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    if min(chosen.threads, chosen.rounds, chosen.epochs) < 1 or chosen.seconds <= 0:
+        parser.error("--threads, --rounds, --epochs and --seconds must be greater than 0")
+    return chosen
+
+
+def main() -> int:
+    arguments = parse()
+    if arguments.worker:
+        cores = [int(core) for core in arguments.cores.split(",") if core]
+        serve(arguments.worker, arguments.threads, arguments.seed, cores, bool(arguments.plant_wrong))
+        return 0
+    from sidebyside import report
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        run = Run(arguments, Path(folder))
+        try:
+            run.everything()
+        except KeyboardInterrupt:
+            run.result["interrupted"] = True
+            report.show_last_case(run.result)
+    run.result["machine"]["load_average_at_the_end"] = machine()["load_average"]
+    path = Path(f"{arguments.output}.json")
+    path.write_text(json.dumps(run.result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    print(f"\nwrote {path}{report.draw(run.result, path.with_suffix('.png'))}")
+    failed = [peer for case in run.result["cases"] for peer in case["peers"] if peer["status"] == "failed"]
+    return 130 if run.result["interrupted"] else 1 if failed else 0
+
+
+class Run:
+    """One call of this program. `result` is what goes into the JSON file, and holds all that was measured so far."""
+
+    def __init__(self, arguments: argparse.Namespace, cache: Path):
+        self.arguments, self.cache = arguments, cache
+        self.settings = Settings(arguments.threads, arguments.seed, arguments.plant_wrong or None)
+        if arguments.quick:
+            arguments.rounds, arguments.seconds = min(arguments.rounds, 2), min(arguments.seconds, 0.05)
+        shown = {key: getattr(arguments, key) for key in ("threads", "rounds", "seconds", "seed", "quick")}
+        self.result: dict[str, Any] = {
+            "format": 1,
+            "machine": machine(),
+            "settings": {**shown, "dtype": "float32", "cost_tolerance": TOLERANCE},
+            "interrupted": False,
+            "cases": [],
+        }
+        self.shows_progress = sys.stderr.isatty()
+
+    def everything(self) -> None:
+        """Do what the command line asked for."""
+        from sidebyside import report
+        from sidebyside.cases import CASES, PREDICT, QUICK_CASES, quick
+
+        if self.arguments.simplechains:
+            self.simplechains()
+            return
+        names = (
+            self.arguments.case.split(",") if self.arguments.case else QUICK_CASES if self.arguments.quick else CASES
+        )
+        for name in ("predict",) if self.arguments.predict else names:
+            if name not in (*CASES, "predict"):
+                raise SystemExit(f"unknown case {name!r}; there are {', '.join(CASES)}")
+            case = PREDICT if name == "predict" else CASES[name]
+            Comparison(self, quick(case) if self.arguments.quick else case, name == "predict").measure()
+            self.progress("")
+            report.show_last_case(self.result)
+
+    def simplechains(self) -> None:
+        """Time SimpleChains' task with each of fastbp's formulations that was asked for."""
+        names = [name for name in self.arguments.peers.split(",") if PEERS[name][2] == "fastbp"]
+        self.result["simplechains"] = {}
+        epochs = self.arguments.epochs
+        print(f"[4,32,16,4] tanh, 10000 samples full batch, Adam, {epochs} epochs, {self.arguments.threads} thread(s):")
+        for name in names:
+            self.progress(f"SimpleChains' task: {name}")
+            process = Process(name, self.settings, self.cache)
+            try:
+                answer = process.ask("simplechains", formulation=name, epochs=epochs)
+            except WorkerFailed as error:
+                self.progress("")
+                print(f"  {PEERS[name][0]:<20}left out: {error}")
+                continue
+            finally:
+                process.close()
+            self.progress("")
+            self.result["simplechains"][name] = answer
+            all_epochs = answer["seconds"] * 10_000 / epochs
+            print(f"  {PEERS[name][0]:<20}{answer['seconds']:8.2f} s  = {all_epochs:.2f} s for 10000 epochs", end="")
+            print(f"  squared error {answer['cost']:.3g}", flush=True)
+
+    def progress(self, words: str) -> None:
+        """Replace the line of progress on a terminal."""
+        if self.shows_progress:
+            print(f"\r\033[K{words[:100]}", end="", file=sys.stderr, flush=True)
+
+
+class Comparison:
+    """One case: a process for each peer, their rounds, and the check of what they reached."""
+
+    def __init__(self, run: Run, case: Any, predicting: bool):
+        self.run, self.case, self.predicting = run, case, predicting
+        self.peers = [
+            {"name": name, "label": PEERS[name][0], "status": "unchecked", "rounds_us": []}
+            for name in run.arguments.peers.split(",")
+        ]
+        self.processes: dict[str, Process] = {}
+        self.result = {
+            "name": case.name,
+            "description": str(case) if not predicting else f"{case.hidden} {list(case.sizes)}, one row",
+            "sizes": list(case.sizes),
+            "batch_size": case.batch_size,
+            "steps": case.steps,
+            "epochs": case.epochs,
+            "flops_per_step": case.flops_per_step,
+            "flops_per_step_of_three_sums": case.flops_per_step_of_three_sums,
+            "peak_gflops": [],
+            "peers": self.peers,
+        }
+        run.result["cases"].append(self.result)
+
+    def measure(self) -> None:
+        """Start all, measure in turn, check, end all."""
+        try:
+            for peer in self.peers:
+                self._try(peer, self._start)
+            self.processes["peak"] = Process("peak", self.run.settings, self.run.cache)
+            self._peak()
+            for round_ in range(self.run.arguments.rounds):
+                for peer in self.peers if round_ % 2 == 0 else self.peers[::-1]:
+                    if peer["status"] == "unchecked":
+                        self._progress(f"round {round_ + 1} of {self.run.arguments.rounds}: {peer['label']}")
+                        self._try(peer, self._round)
+                self._peak()
+            self._check()
+        finally:
+            for process in self.processes.values():
+                process.close()
+
+    def _progress(self, words: str) -> None:
+        self.run.progress(f"{self.case.name}: {words}")
+
+    def _try(self, peer: dict[str, Any], do: Any) -> None:
+        try:
+            do(peer)
+        except WorkerFailed as error:
+            missing = f"ModuleNotFoundError: No module named '{PEERS[peer['name']][2]}"
+            absent = str(error).startswith(missing)
+            peer["status"] = "left out" if absent else "failed"
+            peer["reason"] = "not installed" if absent else str(error)
+            self.processes.pop(peer["name"]).close()
+
+    def _start(self, peer: dict[str, Any]) -> None:
+        name = peer["name"]
+        self._progress(f"starting {peer['label']}")
+        answer = self._prepare(name)
+        if "left_out" in answer:
+            peer["status"], peer["reason"] = "left out", answer["left_out"]
+            self.processes.pop(name).close()
+            return
+        peer["version"], peer["thread_pools"] = answer["version"], answer["thread_pools"]
+        peer["first_epoch_s"] = answer["first_epoch_s"]
+        if name in CACHED and not self.run.arguments.quick:
+            self.processes.pop(name).close()
+            peer["first_epoch_warm_s"] = self._prepare(name)["first_epoch_s"]
+        if self.predicting:
+            peer["outputs"] = self.processes[name].ask("start_predicting")["outputs"]
+
+    def _prepare(self, name: str) -> dict[str, Any]:
+        cache = self.run.cache / f"{self.case.name}-{name}"
+        self.processes[name] = Process(name, self.run.settings, cache)
+        return self.processes[name].ask("prepare", case=dataclasses.asdict(self.case))
+
+    def _round(self, peer: dict[str, Any]) -> None:
+        do = "predict" if self.predicting else "run"
+        if self.run.arguments.threads > 1:
+            time.sleep(PAUSE)
+        answer = self.processes[peer["name"]].ask(do, at_least_s=self.run.arguments.seconds)
+        peer["rounds_us"].append(answer["us_per_call" if self.predicting else "us_per_step"])
+        peer.setdefault("cpu_share", []).append(answer["cpu_share"])
+        if not self.predicting:
+            peer.setdefault("rounds_call_us", []).append(answer["call_us_per_step"])
+
+    def _peak(self) -> None:
+        self.result["peak_gflops"].append(self.processes["peak"].ask("peak")["gflops"])
+
+    def _check(self) -> None:
+        """Compare what every peer reached with NumPy in float64."""
+        self._progress("the reference in float64")
+        reference = self.processes["reference"] = Process("reference", self.run.settings, self.run.cache)
+        reference.ask("prepare", case=dataclasses.asdict(self.case))
+        if self.predicting:
+            expected = reference.ask("start_predicting")["outputs"]
+        else:
+            reference.ask("run", at_least_s=1e-9)
+            self.result["cost"] = reference.ask("cost")
+        for peer in self.peers:
+            if peer["status"] == "unchecked" and self.predicting:
+                pairs = zip(peer.pop("outputs"), expected, strict=True)
+                same = all(abs(theirs - right) <= TOLERANCE * max(1, abs(right)) for theirs, right in pairs)
+                peer["status"], peer["reason"] = ("ok", "") if same else ("failed", "other outputs than the reference")
+            elif peer["status"] == "unchecked":
+                self._try(peer, self._check_cost)
+
+    def _check_cost(self, peer: dict[str, Any]) -> None:
+        cost, expected = self.processes[peer["name"]].ask("cost")["cost"], self.result["cost"]["cost"]
+        same = abs(cost - expected) <= TOLERANCE * abs(expected)  # false for NaN
+        peer["cost"] = cost if cost - cost == 0 else None
+        peer["status"] = "ok" if same else "failed"
+        if not same:
+            peer["reason"] = f"reached a cost of {cost:.6g}, the reference {expected:.6g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
