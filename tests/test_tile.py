@@ -1,0 +1,87 @@
+"""Every operation of a tile against NumPy, also for other machines' targets."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numba import njit
+from numpy.testing import assert_array_equal
+
+from fastbp.kernels import tile as t
+from fastbp.kernels.registers import VECTOR_BYTES
+
+TARGETS = {
+    "generic": {"NUMBA_CPU_NAME": "generic"},
+    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
+    "python": {"NUMBA_DISABLE_JIT": "1"},
+}
+both = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def whole_numbers(rng, shape, dtype):
+    """Small whole numbers, whose sums of products are exact in any order."""
+    return rng.integers(-8, 9, shape).astype(dtype)
+
+
+@njit
+def part_of_each(C, A, B, b, columns):
+    """Run each operation that takes `columns` on a 3 x 2 tile."""
+    tile = t.load(t.zeros(C, 3, 2), C, 1, 2, columns)
+    for p in range(A.shape[1]):
+        tile = t.outer_add(tile, A, 1, p, B, p, 2, columns)
+    tile = t.add(t.add_row(tile, b, 2, columns), tile)
+    tile = t.inner_add(tile, C, 1, 2, B, 0, 2, columns)
+    t.add_to(tile, b[0], C, 1, 2, columns)
+    t.store(tile, B, 1, 2, columns)
+
+
+@both
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_columns_limit_what_is_touched(dtype, order):
+    rng = np.random.default_rng(1)
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    for columns in range(lanes + 1, 2 * lanes + 1):
+        inside = slice(1, 4), slice(2, 2 + columns)
+        C, B = (whole_numbers(rng, (5, columns + 4), dtype) for _ in range(2))
+        A = np.asarray(whole_numbers(rng, (4, 5), dtype), order=order)
+        b = whole_numbers(rng, columns + 4, dtype)
+        tile = C[inside] + A[1:4] @ B[:, inside[1]]
+        tile += tile + b[inside[1]]
+        tile += C[inside] * B[0, inside[1]]
+        expected_C, expected_B = C.copy(), B.copy()
+        expected_C[inside] += b[0] * tile
+        expected_B[inside] = tile
+        part_of_each(C, A, B, b, columns)
+        assert_array_equal(C, expected_C)
+        assert_array_equal(B, expected_B)
+
+
+@both
+@pytest.mark.parametrize("n", [1, 3, 20])
+def test_transposed_store_and_row_sums(n, dtype):
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    rng = np.random.default_rng(n)
+    A, B, sums = whole_numbers(rng, (lanes, lanes), dtype), np.zeros((lanes, lanes), dtype), np.zeros((1, lanes), dtype)
+    transpose_and_sum(B, sums, A, n)
+    assert_array_equal(B, n * A.T)
+    assert_array_equal(sums[0], n * A.sum(axis=1))
+
+
+@njit
+def transpose_and_sum(B, sums, A, n):
+    tile = t.zeros(A, t.lanes(A), 1)
+    for _ in range(n):
+        tile = t.add(tile, t.load(t.zeros(A, t.lanes(A), 1), A, 0, 0))
+    t.store_transposed(tile, B, 0, 0)
+    t.store_row_sums(tile, sums, 0, 0)
+
+
+@pytest.mark.skipif("FASTBP_TARGET" in os.environ, reason="already on another target")
+@pytest.mark.parametrize("target", TARGETS)
+def test_other_targets(target):
+    environment = {**os.environ, **TARGETS[target], "FASTBP_TARGET": target}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-3000:]
