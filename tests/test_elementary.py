@@ -170,6 +170,6 @@ def test_elsewhere(setting):
     name, _, value = setting.partition("=")
     environment = {**os.environ, name: value, ELSEWHERE: value}
     environment.pop("NUMBA_CPU_FEATURES", None)
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-W", "error", "-p", "no:cacheprovider", __file__]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-W", "error", "-p", "no:cacheprovider", __file__]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -82,6 +82,6 @@ def transpose_and_sum(B, sums, A, n):
 @pytest.mark.parametrize("target", TARGETS)
 def test_other_targets(target):
     environment = {**os.environ, **TARGETS[target], "FASTBP_TARGET": target}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-p", "no:cacheprovider", __file__]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]
