@@ -17,9 +17,9 @@ from fastbp.kernels.costs import COSTS, Cost
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 from fastbp.progress import new_progress
-from fastbp.training import Evaluation, History, Samples, Training, evaluate, fit
+from fastbp.training import Evaluation, History, Samples, Training, check_memory, evaluate, fit
 
-FormulationName = Literal["textbook", "loops", "vectorized"]
+FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
 class Network:
@@ -49,7 +49,7 @@ class Network:
     seed : int, SeedSequence or Generator, optional
         Decides the initial weights and the order of the samples. The same seed gives the same bits, on any number
         of threads. Left out, every network is another.
-    formulation : {"loops", "textbook", "vectorized"}
+    formulation : {"tiles", "loops", "vectorized", "textbook"}, default "tiles"
         How the sums are written. All give the same numbers up to rounding.
 
     Attributes
@@ -89,7 +89,7 @@ class Network:
         initializer: str | Initializer | None = None,
         dtype: npt.DTypeLike = "float32",
         seed: int | np.random.SeedSequence | np.random.Generator | None = None,
-        formulation: FormulationName = "loops",
+        formulation: FormulationName = "tiles",
     ):
         checked_sizes, checked_dtype = validation.layer_sizes(sizes), validation.float_type(dtype)
         n_hidden = len(checked_sizes) - 2
@@ -212,6 +212,8 @@ class Network:
         ------
         TypeError, ValueError
             The data or a parameter is not what is described above; nothing has been changed.
+        MemoryError
+            A step needs more memory than this machine has.
         DivergenceError
             The cost is no longer finite; the weights are those from before that epoch.
         """
@@ -220,6 +222,7 @@ class Network:
         epochs = validation.whole_number("epochs", epochs, 1)
         batch_size = validation.whole_number("batch_size", batch_size, 1)
         training = self._training_with(optimizer)
+        check_memory(self._formulation, training, min(batch_size, len(samples.X)))
         bar = new_progress(validation.truth("progress", progress), epochs, len(samples.X))
         self._training = training
         self.history = fit(

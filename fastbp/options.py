@@ -151,8 +151,8 @@ def _add_network_options(group: Any) -> None:
     )  # fmt: skip
     group.add_argument("--dtype", choices=["float32", "float64"], help="(default: float32, for tables float64)")
     group.add_argument(
-        "--formulation", metavar="NAME", default="loops", help="how the sums are written: loops, textbook, "
-        "vectorized; they give the same numbers (default: loops)",
+        "--formulation", metavar="NAME", default="tiles", help="how the sums are written: tiles, loops, vectorized, "
+        "textbook; they give the same numbers (default: tiles)",
     )  # fmt: skip
 
 

@@ -94,6 +94,11 @@ class Model:
     cost: Cost
     parameters: ParameterVector
     dtype: np.dtype[Any] = field(init=False)
+    prepared: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)  # by formulations
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What was prepared holds addresses, which are this process's.
+        return Model, (self.sizes, self.activations, self.cost, self.parameters)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", self.parameters.vector.dtype)

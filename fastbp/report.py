@@ -158,7 +158,7 @@ def info(net: Network, longest: int = 200) -> str:
     network     2 inputs, 1 identity, cost quadratic
     parameters  3 in float32
     layer 1     2 -> 1, identity, 3 parameters
-    formulation loops
+    formulation tiles
     metadata    none
     """
     lines = [("network", architecture(net)), ("parameters", f"{net.parameters.size:,} in {net.dtype}")]

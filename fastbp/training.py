@@ -2,6 +2,8 @@
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
+import math
+import os
 import time
 import warnings
 from collections.abc import Iterator
@@ -157,16 +159,18 @@ def fit(
     """Train for some epochs. After an error or Ctrl-C everything is as at the end of the last whole epoch."""
     history = History()
     batch_size = min(batch_size, len(samples.X))
-    train = formulation.trainer(training.model, training.optimizer, training.state, samples.X, samples.Y, batch_size)
+    trainer = formulation.trainer(training.model, training.optimizer, training.state, samples.X, samples.Y, batch_size)
     chunk = batch_size * max(1, int(FLOPS_BETWEEN_LOOKS / (training.model.flops_per_sample * batch_size)))
     last, spare = training.copy(0), training.copy(0)
     try:
+        trainer.begin()
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
             cost = 0.0
             for order in _order(training.rng, len(samples.X), batch_size, chunk):
-                cost += train(order)
+                cost += trainer.train(order)
                 progress.advance(len(order))
+            trainer.end_epoch()
             _check_finite(epoch, cost, training)
             trained = time.perf_counter()
             evaluation = evaluate(formulation, training.model, validation) if validation else None
@@ -188,6 +192,26 @@ def fit(
     finally:
         progress.close()
     return history
+
+
+def check_memory(formulation: Formulation, training: Training, batch_size: int) -> None:
+    """Raise MemoryError, saying how many bytes a step needs, if that is more than this machine has."""
+    copies = 2 * (1 + training.optimizer.n_moments) * training.model.parameters.vector.nbytes  # to undo an epoch
+    needed = copies + formulation.step_bytes(training.model, training.optimizer, batch_size)
+    present = physical_memory()
+    if needed > present:
+        raise MemoryError(
+            f"training with mini-batches of {batch_size} samples needs {needed:,} bytes beyond the data, and this "
+            f"machine has {present:,}: choose a smaller batch_size or a smaller network"
+        )
+
+
+def physical_memory() -> float:
+    """Bytes of memory of this machine, infinite where that cannot be asked."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def _order(rng: np.random.Generator, n: int, batch_size: int, chunk: int) -> Iterator[npt.NDArray[np.int64]]:

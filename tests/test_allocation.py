@@ -20,7 +20,9 @@ X, Y = rng.uniform(-1, 1, (4000, 20)).astype(dtype), np.eye(3, dtype=dtype)[rng.
 X.flags.writeable = Y.flags.writeable = False
 made = {"SGD": fastbp.SGD(0.01), "Adam": fastbp.Adam()}[optimizer]
 state = made.new_state(net.parameters.size, dtype)
-train = net._formulation.trainer(net._model, made, state, X, Y, 4)
+trainer = net._formulation.trainer(net._model, made, state, X, Y, 4)
+trainer.begin()
+train = trainer.train
 counts = []
 train(np.arange(4))  # compiles
 for samples in (4, 4, 4000):

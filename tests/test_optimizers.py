@@ -94,13 +94,15 @@ def test_compiled_and_numpy_steps_agree(new_optimizer):
     theta = rng.standard_normal(n)
     ours, numpys = theta.copy(), theta.copy()
     state, numpy_state = optimizer.new_state(n, np.float64), optimizer.new_state(n, np.float64)
-    step = getattr(updates, optimizer.update)
-    step = getattr(step, "py_func", step)
+    step, begin_step = getattr(updates, optimizer.update), getattr(updates, f"{optimizer.update}_begin_step", None)
+    hyper = optimizer.hyper
     for _ in range(20):
         gradient = rng.standard_normal(n) * 10.0 ** rng.integers(-6, 2, n)
         for s in (state, numpy_state):
             s.t[0] += 1
-        step(ours, state.first, state.second, optimizer.hyper, state.t, gradient)
+        if begin_step:
+            begin_step(hyper, state.t)
+        step(ours, state.first, state.second, hyper, state.t, gradient)
         optimizer.step(numpys, gradient, numpy_state)
         assert ours == pytest.approx(numpys, rel=1e-13)
         assert state.first == pytest.approx(numpy_state.first, rel=1e-13)

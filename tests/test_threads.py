@@ -34,8 +34,8 @@ def forms(monkeypatch):
     seen: list[tuple[str, bool]] = []
     original = Compiled._form
 
-    def spy(self, name, parallel):
-        form = original(self, name, parallel)
+    def spy(self, name, n_threads):
+        form, parallel = original(self, name, n_threads), n_threads > 1
         seen.append((name, parallel))
         assert form.targetoptions.get("parallel", False) in (False, parallel)
         return form
@@ -62,7 +62,11 @@ def test_the_same_bits_for_one_and_two_threads(compiled, dtype, optimizer, forms
     forms.clear()
     with fastbp.threads(2):
         parallel_results = results(compiled, dtype, optimizer)
-    assert {name for name, parallel in forms if parallel} >= {"gradient", "train_epoch", "forward_rows"}
+    assert {name for name, parallel in forms if parallel} >= {
+        "gradient",
+        "train_epoch",
+        threads_loops(compiled).REGIONS[-1],
+    }
     assert all(parallel for _, parallel in forms)
     assert parallel_results == serial
 
@@ -72,10 +76,10 @@ def test_the_parallel_loops_are_compiled_with_parallel_regions(compiled, forms):
     """Not only called so: Numba has found the pranges and made regions of them."""
     results(compiled, "float64")
     loops = threads_loops(compiled)
-    for name in ("gradient", "forward_rows"):
+    for name in loops.REGIONS:
         dispatcher = getattr(loops, name)
         assert dispatcher.targetoptions["parallel"] is True
-        assert dispatcher.nopython_signatures
+    assert getattr(loops, loops.REGIONS[-1]).nopython_signatures  # called from Python; the others by compiled loops
 
 
 def threads_loops(name):
@@ -102,7 +106,7 @@ def test_a_parallel_loop_on_one_thread_has_the_same_bits_too(compiled, forms, mo
 def test_small_steps_stay_serial(compiled, monkeypatch):
     seen = []
     original = Compiled._form
-    monkeypatch.setattr(Compiled, "_form", lambda self, name, p: (seen.append(p), original(self, name, p))[1])
+    monkeypatch.setattr(Compiled, "_form", lambda self, name, n: (seen.append(n > 1), original(self, name, n))[1])
     net = fastbp.Network([2, 3, 1], formulation=compiled)
     net.fit([[1, 2]], [1], epochs=1)
     net.predict([[1, 2]])
@@ -113,7 +117,7 @@ def test_small_steps_stay_serial(compiled, monkeypatch):
 def test_large_steps_do_not(compiled, monkeypatch):
     seen = []
     original = Compiled._form
-    monkeypatch.setattr(Compiled, "_form", lambda self, name, p: (seen.append(p), original(self, name, p))[1])
+    monkeypatch.setattr(Compiled, "_form", lambda self, name, n: (seen.append(n > 1), original(self, name, n))[1])
     net = fastbp.Network([400, 300, 200], formulation=compiled, dtype="float32", seed=0)
     X, Y = samples(512, 400, 200)
     net.gradient(X, Y)  # 6 · 180,000 · 512 operations
@@ -178,10 +182,10 @@ def test_only_one_region_at_a_time(monkeypatch):
     for layer in threads.PARALLEL_FROM:
         monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
     with threads.parallel_region(1e9) as outer, threads.parallel_region(1e9) as inner:
-        assert outer is (numba.config.NUMBA_NUM_THREADS > 1)
-        assert inner is False
+        assert outer == numba.config.NUMBA_NUM_THREADS
+        assert inner == 1
     with threads.parallel_region(1e9) as again:  # the first has given it back
-        assert again is outer
+        assert again == outer
 
 
 def test_a_region_that_ends_in_an_error_is_given_back(monkeypatch):
@@ -189,8 +193,8 @@ def test_a_region_that_ends_in_an_error_is_given_back(monkeypatch):
         monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
     with pytest.raises(KeyboardInterrupt), threads.parallel_region(1e9):
         raise KeyboardInterrupt
-    with threads.parallel_region(1e9) as parallel:
-        assert parallel is (numba.config.NUMBA_NUM_THREADS > 1)
+    with threads.parallel_region(1e9) as n_threads:
+        assert n_threads == numba.config.NUMBA_NUM_THREADS
 
 
 FORK = """
@@ -204,7 +208,7 @@ for layer in threads.PARALLEL_FROM:
     threads.PARALLEL_FROM[layer] = 0
 seen = []
 original = Compiled._form
-Compiled._form = lambda self, name, parallel: (seen.append(parallel), original(self, name, parallel))[1]
+Compiled._form = lambda self, name, n_threads: (seen.append(n_threads > 1), original(self, name, n_threads))[1]
 
 def train(*_):
     seen.clear()

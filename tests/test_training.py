@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -254,7 +255,9 @@ def test_ctrl_c_during_a_compiled_call(n, formulation, uninterrupted, monkeypatc
     original = type(chosen).trainer
 
     def trainer(self, *arguments):
-        return raising_at(original(self, *arguments), n, "after")
+        made = original(self, *arguments)
+        made.train = raising_at(made.train, n, "after")
+        return made
 
     with monkeypatch.context() as patch:
         patch.setattr(type(chosen), "trainer", trainer)
@@ -534,3 +537,33 @@ def test_the_line_is_closed_after_divergence(with_tqdm, monkeypatch):
     with pytest.raises(fastbp.DivergenceError):
         net.fit([[1], [2]], [1, 2], epochs=1000, optimizer=fastbp.SGD(1e3))
     assert terminal.getvalue().endswith("\n")
+
+
+def test_a_step_too_large_for_memory_is_refused_before_training(formulation, monkeypatch):
+    net = network(formulation)
+    X, Y = np.ones((50, net.sizes[0])), np.zeros(50, int)
+    before = net.parameters.copy()
+    net.fit(X, Y, epochs=1, progress=False)
+    trained, history, used = net.parameters.copy(), net.history, net._training
+    monkeypatch.setattr(training, "physical_memory", lambda: 100)
+    with pytest.raises(MemoryError, match=r"mini-batches of 25 samples needs [\d,]+ bytes .* 100: choose a smaller"):
+        net.fit(X, Y, epochs=1, batch_size=25, optimizer=fastbp.SGD(1.0), progress=False)
+    assert (net.parameters == trained).all() and (trained != before).any()
+    assert net.history is history and net._training is used
+
+
+def test_what_training_allocates_is_what_was_said(compiled):
+    """The arrays of a workspace, counted."""
+    net = network(compiled)
+    X, Y = np.zeros((50, net.sizes[0]), np.float32), np.zeros((50, net.sizes[-1]), np.float32)
+    optimizer = fastbp.Adam()
+    said = net._formulation.step_bytes(net._model, optimizer, 50)
+    tracemalloc.start()
+    trainer = net._formulation.trainer(
+        net._model, optimizer, optimizer.new_state(net.parameters.size, net.dtype), X, Y, 50
+    )
+    allocated, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert trainer is not None
+    assert said <= allocated + 1000
+    assert allocated <= said + 50_000  # Python's objects, and compiled functions looked up

@@ -75,8 +75,8 @@ CASES = {
         Case("online", (784, 30, 10), "sigmoid", "sigmoid", "sgd", 0.05, 1, 1000),
         Case("small", (8, 16, 16, 1), "tanh", "identity", "adam", 0.001, 32, 500),
         Case("medium", (784, 100, 10), "relu", "softmax", "adam", 0.001, 200, 50),
-        Case("large", (784, 512, 512, 10), "relu", "softmax", "adam", 0.0002, 128, 10),
-        Case("wide", (1024, 2048, 2048, 1024), "relu", "softmax", "sgd", 0.05, 256, 2, epochs=1),
+        Case("large", (784, 512, 512, 10), "relu", "softmax", "adam", 0.0002, 128, 40),
+        Case("wide", (1024, 2048, 2048, 1024), "relu", "softmax", "sgd", 0.05, 256, 4, epochs=1),
     )
 }
 QUICK_CASES = ("book", "small")

@@ -1,13 +1,13 @@
 """The same three sums, written in several ways behind one interface."""
 
-from fastbp.formulations import loops
 from fastbp.formulations.compiled import Compiled
 from fastbp.formulations.interface import Formulation
 from fastbp.formulations.textbook import Textbook
+from fastbp.formulations.tiled import Tiled
 from fastbp.formulations.vectorized import Vectorized
 
 __all__ = ["FORMULATIONS", "Formulation"]
 
 FORMULATIONS: dict[str, Formulation] = {
-    formulation.name: formulation for formulation in (Textbook(), Compiled("loops", loops), Vectorized())
+    formulation.name: formulation for formulation in (Textbook(), Compiled(), Tiled(), Vectorized())
 }

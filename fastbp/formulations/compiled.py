@@ -1,17 +1,17 @@
 """The Python side of a compiled formulation: builds what its loops need, picks the serial or the parallel form."""
 
 from functools import cache
-from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.formulations.interface import Trainer, mean_of_blocks
+from fastbp.formulations import loops
+from fastbp.formulations.interface import InPlaceTrainer, Trainer, mean_of_blocks
 from fastbp.kernels import array_functions
 from fastbp.kernels.compile_options import njit, rebind
-from fastbp.kernels.network_data import NetworkData, OptimizerData, Workspace, costs_of_rows, layer
+from fastbp.kernels.network_data import NetworkData, OptimizerData, Workspace, table
 from fastbp.kernels.threads import parallel_region
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
@@ -20,15 +20,18 @@ ROWS_AT_ONCE = 1024  # how many samples are held in memory where any number coul
 
 
 class Compiled:
-    """A formulation whose module has the compiled loops `gradient`, `update`, `train_epoch` and `forward_rows`."""
+    """`loops`, and what every compiled formulation shares."""
 
-    def __init__(self, name: str, loops: ModuleType):
-        self.name = name
-        self._loops = loops
+    name = "loops"
+    _loops: ModuleType = loops
 
     def outputs(self, model: Model, X: Array) -> Array:
         """Return a⁽ᴸ⁾ of every row."""
-        return self._forward(model, X, None)[0]
+        if len(X) > 1:
+            return self._forward(model, X, None)[0]
+        output, scratch = np.empty((1, model.sizes[-1]), model.dtype), np.empty(3 * max(model.sizes), model.dtype)
+        loops.forward_one(output, scratch, model.parameters.vector, X, network_data(model).layers)
+        return output
 
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
@@ -38,12 +41,11 @@ class Compiled:
         n, rows = len(X), min(len(X), ROWS_AT_ONCE)
         net, work = network_data(model), workspace(model, rows)
         outputs, costs = np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
-        with parallel_region(model.flops_per_sample / 3 * rows) as parallel:
-            forward_rows = self._form("forward_rows", parallel)
+        with parallel_region(model.flops_per_sample / 3 * rows) as n_threads:
+            forward_rows, costs_of_rows = self._form("forward_rows", n_threads), self._loops.costs_of_rows
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
-                forward_rows(work, model.parameters.vector, X[start:stop], net)
-                outputs[start:stop] = layer(work.a, net, model.n_layers)[: stop - start]
+                forward_rows(outputs[start:stop], work, model.parameters.vector, X[start:stop], net)
                 if Y is not None:
                     costs_of_rows(costs[start:stop], work, Y[start:stop], net)
         return outputs, costs
@@ -52,8 +54,8 @@ class Compiled:
         """Write the gradient of the mean cost, return the mean cost."""
         n, rows = len(X), min(len(X), ROWS_AT_ONCE)
         net, work, samples = network_data(model), workspace(model, rows), np.arange(n)
-        with parallel_region(model.flops_per_sample * rows) as parallel:
-            gradient_of_samples = self._form("gradient", parallel)
+        with parallel_region(model.flops_per_sample * rows) as n_threads:
+            gradient_of_samples = self._form("gradient", n_threads)
 
             def block(start: int, stop: int) -> tuple[Array, float]:
                 gradient_of_samples(work, model.parameters.vector, X, Y, samples[start:stop], net)
@@ -61,62 +63,73 @@ class Compiled:
 
             return mean_of_blocks(gradient, n, rows, block)
 
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+        """Return how much memory a trainer allocates: z, a and δ of a mini-batch, ∇C."""
+        return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
+
     def trainer(
         self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
     ) -> Trainer:
         """Return what trains the model in place; a step allocates nothing."""
         net, work = network_data(model), workspace(model, batch_size)
-        update = array_functions.update_function(optimizer.update, model.dtype)
-        data = OptimizerData(state.first, state.second, optimizer.hyper, state.t, update)
+        functions = array_functions.update_functions(optimizer.update, model.dtype)
+        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
+        data = OptimizerData(state.first, state.second, *rest)
 
         def train(order: npt.NDArray[np.int64]) -> float:
-            with parallel_region(model.flops_per_sample * batch_size) as parallel:
-                train_epoch = self._form("train_epoch", parallel)
+            with parallel_region(model.flops_per_sample * batch_size) as n_threads:
+                train_epoch = self._form("train_epoch", n_threads)
                 return float(train_epoch(model.parameters.vector, data, work, X, Y, order, batch_size, net))
 
-        return train
+        return InPlaceTrainer(train)
 
-    def _form(self, name: str, parallel: bool) -> Any:
-        return getattr(self._loops, name) if parallel else _serial(self._loops, name)
+    def _form(self, name: str, n_threads: int) -> Any:
+        return getattr(self._loops, name) if n_threads > 1 else _serial(self._loops, name)
 
 
 @cache
 def _serial(loops: ModuleType, name: str) -> Any:
     """The serial twin of a loop: the same source, in which prange is range, and which calls serial twins."""
-    callees = {"train_epoch": ("gradient", "update")}.get(name, ())
-    return njit(
-        rebind(getattr(loops, name), f"{name}_serial", **{callee: _serial(loops, callee) for callee in callees})
-    )
+    loop = getattr(loops, name)
+    names = getattr(loop, "py_func", loop).__code__.co_names  # those of attributes as well, such as work.gradient
+    twins = {region: _serial(loops, region) for region in loops.REGIONS if region in names and region != name}
+    return njit(rebind(loop, f"{name}_serial", **twins), **loops.TWIN)
 
 
 def network_data(model: Model) -> NetworkData:
     """Return what a compiled loop needs to know of a network."""
-    sizes = np.array(model.sizes)
-    n_weights = np.array([0, *(n_in * n_out for n_in, n_out in pairwise(model.sizes))])
-    biases_at = np.cumsum(n_weights + np.array([0, 0, *model.sizes[1:-1]]))
-    weights_at = biases_at - n_weights
-    cost, cost_gradient, output_derivative = array_functions.cost_functions(
-        model.cost, model.activations[-1], model.dtype
-    )
+    if "loops" not in model.prepared:
+        model.prepared["loops"] = NetworkData(table("layers", layer_rows(model)), table("functions", [costs(model)]))
+    net: NetworkData = model.prepared["loops"]
+    return net
+
+
+def costs(model: Model) -> dict[str, Any]:
+    """Return the functions of the cost, by their names in `NetworkData`."""
+    cost, cost_gradient, _ = array_functions.cost_functions(model.cost, model.activations[-1], model.dtype)
+    return {"cost": cost, "cost_gradient": cost_gradient}
+
+
+def layer_rows(model: Model) -> list[dict[str, Any]]:
+    """Return the rows of `NetworkData.layers`, but not what is about panels."""
     hidden = model.activations[:-1]
-    return NetworkData(
-        sizes=sizes,
-        neurons_before=np.concatenate([[0], np.cumsum(sizes)]),
-        weights_at=weights_at,
-        biases_at=biases_at,
-        activation=_table([array_functions.activation_function(s, model.dtype) for s in model.activations]),
-        derivative=_table([*(array_functions.derivative_function(s, model.dtype) for s in hidden), output_derivative]),
-        cost=cost,
-        cost_gradient=cost_gradient,
-    )
-
-
-def _table(functions: list[Any]) -> Any:
-    """What `call` takes for layers 1…L, by layer: addresses, or the functions themselves where nothing is compiled."""
-    return np.array([0, *functions]) if isinstance(functions[0], int) else [None, *functions]
+    _, _, output_derivative = array_functions.cost_functions(model.cost, model.activations[-1], model.dtype)
+    derivatives = [*(array_functions.derivative_function(sigma, model.dtype) for sigma in hidden), output_derivative]
+    rows: list[dict[str, Any]] = [{"n": model.sizes[0]}]
+    neurons_before, weights_at = model.sizes[0], 0
+    for n_in, n, sigma, derivative in zip(
+        model.sizes[:-1], model.sizes[1:], model.activations, derivatives, strict=True
+    ):
+        rows.append({
+            "n": n, "neurons_before": neurons_before, "weights_at": weights_at, "biases_at": weights_at + n_in * n,
+            "activation": array_functions.activation_function(sigma, model.dtype), "derivative": derivative,
+            "elementwise": not sigma.whole_layer,
+        })  # fmt: skip
+        neurons_before, weights_at = neurons_before + n, weights_at + (n_in + 1) * n
+    return [*rows, {"neurons_before": neurons_before, "weights_at": weights_at}]
 
 
 def workspace(model: Model, rows: int) -> Workspace:
-    """Return the memory for a mini-batch of `rows` samples."""
+    """Return the memory of `loops` for a mini-batch of `rows` samples."""
     z, a, delta = (aligned_empty(rows * sum(model.sizes), model.dtype) for _ in range(3))
     return Workspace(z, a, delta, np.empty(rows), aligned_empty(ParameterVector.count(model.sizes), model.dtype))

@@ -1,6 +1,7 @@
 """What every formulation can do. The same three sums, written in different ways, behind one interface."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,8 +10,31 @@ import numpy.typing as npt
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model
 
-# Trains on the samples of `order`, mini-batch by mini-batch, and returns the sum of their costs.
-Trainer = Callable[[npt.NDArray[np.int64]], float]
+
+class Trainer(Protocol):
+    """Trains a model in place, from `begin` on, and nobody else does."""
+
+    def begin(self) -> None:
+        """Bring the parameters to where training finds them."""
+
+    def train(self, order: npt.NDArray[np.int64]) -> float:
+        """Train on the samples of `order`, mini-batch by mini-batch, and return the sum of their costs."""
+
+    def end_epoch(self) -> None:
+        """Bring a copy of them back to the model."""
+
+
+@dataclass
+class InPlaceTrainer:
+    """A trainer that leaves the parameters where they are."""
+
+    train: Callable[[npt.NDArray[np.int64]], float]
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def end_epoch(self) -> None:
+        """Do nothing."""
 
 
 class Formulation(Protocol):
@@ -26,6 +50,9 @@ class Formulation(Protocol):
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
         """Write the gradient of the mean cost into `gradient`, of the layout of θ. Return the mean cost."""
+
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+        """Return how much memory a trainer allocates."""
 
     def trainer(
         self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int

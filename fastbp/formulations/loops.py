@@ -16,11 +16,17 @@ in the order in which a step calls them:
 `gradient` puts them together for a mini-batch, `train_epoch` goes down the gradient through all mini-batches.
 """
 
+from typing import Any
+
 from numba import prange
 
 from fastbp.kernels.call import call
-from fastbp.kernels.compile_options import njit
+from fastbp.kernels.compile_options import LEAN, njit
 from fastbp.kernels.network_data import biases, layer, weights
+from fastbp.kernels.views import matrix, stretch
+
+REGIONS = ("gradient", "update", "forward_rows")  # have prange; `compiled.py` makes their serial twins
+TWIN: dict[str, Any] = {}  # and compiles them so
 
 
 @njit
@@ -86,23 +92,23 @@ def forward_sample(s, work, x, theta, net):
     a_0 = layer(a, net, 0)[s]
     for k in range(x.size):
         a_0[k] = x[k]
-    for l in range(1, net.sizes.size):
+    for l in range(1, net.layers.size - 1):
         w, b = weights(theta, net, l), biases(theta, net, l)
-        forward(layer(z, net, l)[s], layer(a, net, l)[s], w, b, layer(a, net, l - 1)[s], net.activation[l])
+        forward(layer(z, net, l)[s], layer(a, net, l)[s], w, b, layer(a, net, l - 1)[s], net.layers[l].activation)
 
 
 @njit
 def backward_sample(s, work, y, theta, net):
     """The cost of one sample and the errors of all layers, from the output back. Writes: work.costs[s]; δ, row s."""
     z, a, delta = work.z, work.a, work.delta
-    l = net.sizes.size - 1
+    l = net.layers.size - 2
     z_l, a_l, delta_l = layer(z, net, l)[s], layer(a, net, l)[s], layer(delta, net, l)[s]
-    call(net.cost, work.costs[s : s + 1], z_l, a_l, y)
-    output_error(delta_l, z_l, a_l, y, net.cost_gradient, net.derivative[l])
-    for l in range(net.sizes.size - 1, 1, -1):
+    call(net.functions[0].cost, work.costs[s : s + 1], z_l, a_l, y)
+    output_error(delta_l, z_l, a_l, y, net.functions[0].cost_gradient, net.layers[l].derivative)
+    for l in range(net.layers.size - 2, 1, -1):
         w, delta_l = weights(theta, net, l), layer(delta, net, l)[s]
         z_previous, a_previous = layer(z, net, l - 1)[s], layer(a, net, l - 1)[s]
-        propagate_error(layer(delta, net, l - 1)[s], z_previous, a_previous, w, delta_l, net.derivative[l - 1])
+        propagate_error(layer(delta, net, l - 1)[s], z_previous, a_previous, w, delta_l, net.layers[l - 1].derivative)
 
 
 @njit(parallel=True)
@@ -117,10 +123,10 @@ def gradient(work, theta, X, Y, samples, net):
     for s in prange(samples.size):
         forward_sample(s, work, X[samples[s]], theta, net)
         backward_sample(s, work, Y[samples[s]], theta, net)
-    for l in range(1, net.sizes.size):
+    for l in range(1, net.layers.size - 1):
         dw, db = weights(work.gradient, net, l), biases(work.gradient, net, l)
         delta, a_previous = layer(work.delta, net, l), layer(work.a, net, l - 1)
-        for j in prange(net.sizes[l]):
+        for j in prange(net.layers[l].n):
             accumulate_gradient(dw, db, j, delta, a_previous, samples.size)
 
 
@@ -150,6 +156,7 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
         samples = order[start : start + batch_size]
         gradient(work, theta, X, Y, samples, net)
         optimizer.t[0] += 1
+        call(optimizer.begin_step, optimizer.hyper, optimizer.t)
         update(theta, optimizer, work.gradient)
         for s in range(samples.size):
             total_cost += work.costs[s]
@@ -157,10 +164,39 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
 
 
 @njit(parallel=True)
-def forward_rows(work, theta, X, net):
-    """All layers for every row of X, as many as the workspace has room for. Writes: z and a of every layer.
+def forward_rows(outputs, work, theta, X, net):
+    """All layers for every row of X, as many as the workspace has room for. Writes: outputs; z and a of every layer.
 
     Parallel: over samples.
     """
+    a = layer(work.a, net, net.layers.size - 2)
     for s in prange(X.shape[0]):
         forward_sample(s, work, X[s], theta, net)
+        for j in range(outputs.shape[1]):
+            outputs[s, j] = a[s, j]
+
+
+@njit(**LEAN)
+def forward_one(output, scratch, theta, x, layers):
+    """All layers for one sample, from θ as it lies and with room for three layers only: `predict` of a single row.
+
+    Shapes: output (1, n_out); x (1, n_in); scratch (≥ 3 times the widest layer,). Writes: output, scratch.
+    """
+    widest, a_previous = scratch.size // 3, stretch(x, 0, x.size)
+    z = stretch(scratch, 2 * widest, widest)
+    for l in range(1, layers.size - 1):
+        n_in, n_out = layers[l - 1].n, layers[l].n
+        w, b = matrix(theta, layers[l].weights_at, n_out, n_in), stretch(theta, layers[l].biases_at, n_out)
+        a = stretch(scratch, l % 2 * widest, n_out)
+        forward(stretch(z, 0, n_out), a, w, b, a_previous, layers[l].activation)
+        a_previous = a
+    for j in range(output.shape[1]):
+        output[0, j] = a_previous[j]
+
+
+@njit
+def costs_of_rows(costs, work, Y, net):
+    """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
+    z, a = layer(work.z, net, net.layers.size - 2), layer(work.a, net, net.layers.size - 2)
+    for s in range(costs.size):
+        call(net.functions[0].cost, costs[s : s + 1], z[s], a[s], Y[s])

@@ -6,7 +6,7 @@ The slowest formulation, and the oracle of all others.
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.formulations.interface import Trainer
+from fastbp.formulations.interface import InPlaceTrainer, Trainer
 from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
@@ -50,6 +50,10 @@ class Textbook:
             mean.biases[l][:] = nabla_b[l] / len(X)
         return total_cost / len(X)
 
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+        """Return how much memory a trainer allocates: ∇C, that of one sample, and their sum."""
+        return 3 * model.parameters.vector.nbytes
+
     def trainer(
         self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
     ) -> Trainer:
@@ -66,7 +70,7 @@ class Textbook:
                 optimizer.step(model.parameters.vector, gradient, state)
             return total_cost
 
-        return train
+        return InPlaceTrainer(train)
 
 
 def feedforward(model: Model, x: Array) -> tuple[list[Array], list[Array]]:

@@ -6,7 +6,7 @@ A is (m, n) with a row a sample, so the book's Wᵀδ reads Δ W here, and the o
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.formulations.interface import Trainer, mean_of_blocks
+from fastbp.formulations.interface import InPlaceTrainer, Trainer, mean_of_blocks
 from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
@@ -43,6 +43,10 @@ class Vectorized:
 
         return mean_of_blocks(gradient, len(X), ROWS_AT_ONCE, block)
 
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+        """Return how much memory a trainer allocates: z, a and δ of a mini-batch, ∇C."""
+        return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
+
     def trainer(
         self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
     ) -> Trainer:
@@ -59,7 +63,7 @@ class Vectorized:
                 optimizer.step(model.parameters.vector, gradient.vector, state)
             return total_cost
 
-        return train
+        return InPlaceTrainer(train)
 
 
 class Pass:

@@ -41,7 +41,7 @@ def relu(z):
 
 
 def relu_prime(z):
-    return 1 if z > 0 else 0  # at 0, where there is no derivative, 0 as in every other library
+    return z > 0  # at 0, where there is no derivative, 0 as in every other library
 
 
 SLOPE = 0.01
@@ -107,9 +107,10 @@ def softmax(a, z):
     largest = z[0]
     for j in range(1, z.size):
         largest = max(largest, z[j])
-    total = 0.0
     for j in range(z.size):
         a[j] = elementary.exp(z[j] - largest)
+    total = 0.0
+    for j in range(z.size):
         total += a[j]
     for j in range(z.size):
         a[j] /= total

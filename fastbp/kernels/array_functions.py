@@ -16,8 +16,9 @@ from numba.core.errors import NumbaError
 
 from fastbp.kernels import updates
 from fastbp.kernels.activations import Activation
-from fastbp.kernels.compile_options import STRICT, compile_callback, njit, rebind
+from fastbp.kernels.compile_options import LEAN, STRICT, compile_callback, njit, rebind
 from fastbp.kernels.costs import FUSED_PAIRS, Cost
+from fastbp.kernels.views import stretch
 
 # Loops over the elements of a layer. `function` is bound anew, to the function of one number in question.
 function: Any = None
@@ -53,86 +54,101 @@ def sum_cost(out, z, a, y):
     out[0] = total
 
 
+def each_sample(costs, z, a, y):
+    """C of several samples, whose z, a and y lie one after the other."""
+    n = y.size // costs.size
+    for s in range(costs.size):
+        function(stretch(costs, s, 1), stretch(z, s * n, n), stretch(a, s * n, n), stretch(y, s * n, n))
+
+
 def cost_gradient(delta, z, a, y):
     """δ_j = ∂C/∂a_j."""
     for j in range(y.size):
         delta[j] = function(a[j], y[j])
 
 
-# The same as C functions: (length of the last array, pointer to each array).
+# The same as C functions: a pointer to each array, and its length.
 
 
-def callback_of_2(n, a, z):
-    function(carray(a, n), carray(z, n))
+def callback_of_2(a, n_a, z, n_z):
+    function(carray(a, n_a), carray(z, n_z))
 
 
-def callback_of_3(n, delta, z, a):
-    function(carray(delta, n), carray(z, n), carray(a, n))
+def callback_of_3(delta, n_delta, z, n_z, a, n_a):
+    function(carray(delta, n_delta), carray(z, n_z), carray(a, n_a))
 
 
-def callback_of_4(n, out, z, a, y):
-    function(carray(out, n), carray(z, n), carray(a, n), carray(y, n))
+def callback_of_4(out, n_out, z, n_z, a, n_a, y, n_y):
+    function(carray(out, n_out), carray(z, n_z), carray(a, n_a), carray(y, n_y))
 
 
-def callback_of_6(n, theta, first, second, hyper, t, gradient):
-    function(carray(theta, n), carray(first, n), carray(second, n), carray(hyper, 8), carray(t, 1), carray(gradient, n))
+def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyper, t, n_t, gradient, n):
+    first, second, hyper = carray(first, n_first), carray(second, n_second), carray(hyper, n_hyper)
+    function(carray(theta, n_theta), first, second, hyper, carray(t, n_t), carray(gradient, n))
 
 
-# What an array holds: R the network's own numbers, D float64, I int64.
+# What an array holds: R the network's own numbers, D float64, I int64. A small letter is one such number.
 _CALLBACKS = {
-    "RR": callback_of_2, "RRR": callback_of_3, "RRRR": callback_of_4, "DRRR": callback_of_4, "RRRDIR": callback_of_6,
+    "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3,
+    "RRRR": callback_of_4, "DRRR": callback_of_4, "RRRDIR": callback_of_6,
 }  # fmt: skip
 
 
 @cache
 def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """σ of a whole layer: ``call(…, a, z)``."""
-    return _address(activation.function, "RR", dtype, None if activation.whole_layer else activate)
+    if activation.whole_layer:
+        return _address(activation.function, "RR", dtype, sums=True)
+    return _address(activation.function, "RR", dtype, activate)
 
 
 @cache
 def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """δ ← δ ⊙ σ′(z) of a whole layer: ``call(…, delta, z, a)``."""
     template = multiply_by_derivative_of_a if activation.derivative_of == "a" else multiply_by_derivative_of_z
-    return _address(activation.derivative, "RRR", dtype, None if activation.whole_layer else template)
+    templates = () if activation.whole_layer else (template,)
+    return _address(activation.derivative, "RRR", dtype, *templates)
 
 
 @cache
 def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
-    """C, ∂C/∂a and the σ′ that makes it δ: ``call(…, out, z, a, y)``, ``(…, delta, z, a, y)``, ``(…, delta, z, a)``."""
+    """C, ∂C/∂a and the σ′ that makes it δ: ``call(…, costs, z, a, y)``, ``(…, delta, z, a, y)``, ``(…, delta, z, a)``.
+
+    For one sample or several: as many as `costs` has room for.
+    """
     fused = FUSED_PAIRS.get((output.function, cost.function))
     if fused:
-        function, gradient = (_address(f, kinds, dtype) for f, kinds in zip(fused, ("DRRR", "RRRR"), strict=True))
-        return function, gradient, _address(leave, "RRR", dtype)
-    function = _address(cost.function, "DRRR", dtype, sum_cost)
+        function = _address(fused[0], "DRRR", dtype, each_sample, sums=True)
+        return function, _address(fused[1], "RRRR", dtype), _address(leave, "RRR", dtype)
+    function = _address(cost.function, "DRRR", dtype, sum_cost, each_sample)
     return function, _address(cost.derivative, "RRRR", dtype, cost_gradient), derivative_function(output, dtype)
 
 
 @cache
-def update_function(name: str, dtype: np.dtype[Any]) -> Any:
-    """One step of an optimizer: ``call(…, theta, first, second, hyper, t, gradient)``."""
-    return _address(getattr(updates, name), "RRRDIR", dtype)
+def update_functions(name: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """Begin a step of an optimizer: ``call(…, hyper, t)``; and take it: ``(…, theta, first, second, hyper, t, g)``."""
+    begin_step = getattr(updates, f"{name}_begin_step", updates.begin_step)
+    return _address(begin_step, "DI", dtype), _address(getattr(updates, name), "RRRDIR", dtype)
 
 
-def _address(choice: Any, kinds: str, dtype: np.dtype[Any], template: Callable[..., Any] | None = None) -> Any:
-    """The function of whole arrays `choice`, or `template` with the function of one number `choice` bound into it.
+def _address(choice: Any, kinds: str, dtype: np.dtype[Any], *templates: Callable[..., Any], sums: bool = False) -> Any:
+    """The function of whole arrays `choice`, or of one number with loops around it: `templates`, innermost first.
 
+    One that `sums` over a layer is faster when it may do so in vector lanes.
     Only our own functions can be found on disk again by their names; a user's may be another one tomorrow. Raises
     TypeError for a user's function that Numba cannot compile.
     """
     source = _python_function(choice)
     name, ours = source.__name__, str(getattr(choice, "__module__", None)).startswith("fastbp.")
-    loop = njit(source, on_disk=False, options=STRICT)
-    if template is not None:
+    loop = njit(source, on_disk=False, **({} if sums else STRICT))
+    for template in templates:
         name = f"{name}_{template.__name__}"
-        loop = njit(rebind(template, name, function=loop), on_disk=False, options=STRICT)
+        loop = njit(rebind(template, name, function=loop), on_disk=False, **STRICT, **LEAN)
     if numba.config.DISABLE_JIT:
         return loop
-    letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64}
-    pointers = [types.CPointer(letters[kind]) for kind in kinds]
     callback = rebind(_CALLBACKS[kinds], f"{name}_{dtype.name}", function=loop)
     try:
-        return compile_callback(callback, types.void(types.intp, *pointers), on_disk=ours)
+        return compile_callback(callback, c_signature(kinds, dtype), on_disk=ours)
     except NumbaError as error:
         # Numba tells every step on its way; the first line that is none of them says what was wrong.
         reasons = [line for line in str(error).splitlines() if line and not line.startswith("Failed in")]
@@ -140,6 +156,16 @@ def _address(choice: Any, kinds: str, dtype: np.dtype[Any], template: Callable[.
             f"Numba cannot compile {choice!r}: {reasons[0] if reasons else error}. It may use numbers, the functions "
             "of `math` and plain Python; try it with numba.njit for the whole story"
         ) from None
+
+
+def c_signature(kinds: str, dtype: np.dtype[Any]) -> Any:
+    """The C signature of a function of these arrays and numbers, as `call` calls it."""
+    letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64}
+    arguments: list[Any] = []
+    for kind in kinds:
+        number = letters[kind.upper()]
+        arguments += [types.CPointer(number), types.intp] if kind.isupper() else [number]
+    return types.void(*arguments)
 
 
 def _python_function(choice: Any) -> Any:

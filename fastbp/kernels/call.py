@@ -5,43 +5,50 @@ address of a compiled array function and calls it; that costs a few nanoseconds 
 function is an address like ours.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.core.typing import signature
+from numba.extending import lower_builtin, type_callable
 
 
 def call(function: Callable[..., None], *arguments: Any) -> None:
-    """Call `function` with contiguous arrays, one or more.
+    """Call `function` with contiguous arrays and numbers.
 
-    Compiled, `function` is the address of a C function, which gets the length of the last array and then every
-    array as a pointer to its first element.
+    Compiled, `function` is the address of a C function, which gets every array as a pointer to its first element
+    and the number of its elements, and every number as it is.
     """
     function(*arguments)
 
 
-@intrinsic
-def _call_address(typingctx: Any, address: Any, arguments: Any) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        pairs = zip(sig.args[1], cgutils.unpack_tuple(builder, values[1]), strict=True)
-        arrays = [context.make_array(kind)(context, builder, value) for kind, value in pairs]
-        passed = [arrays[-1].nitems, *(array.data for array in arrays)]
-        signature = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
-        builder.call(builder.inttoptr(values[0], signature.as_pointer()), passed)
-        return context.get_dummy_value()
+@type_callable(call)
+def _type_of_call(context: Any) -> Any:
+    def typer(function: Any, *arguments: Any) -> Any:
+        if not isinstance(function, types.Integer):
+            return None
+        return signature(types.void, function, *arguments)
 
-    return types.void(address, arguments), codegen
+    # Numba would hand `*arguments` over as one tuple, and look for an implementation that takes one.
+    names = (inspect.Parameter(f"x{n}", inspect.Parameter.POSITIONAL_ONLY, default=None) for n in range(16))
+    typer.pysig = inspect.Signature(list(names))
+    return typer
 
 
-@overload(call)
-def _call(function: Any, *arguments: Any) -> Any:
-    if not isinstance(function, types.Integer):
-        return None
-
-    def implementation(function: Any, *arguments: Any) -> None:
-        _call_address(function, arguments)
-
-    return implementation
+@lower_builtin(call, types.Integer, types.VarArg(types.Any))
+def _call(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+    passed = []
+    for kind, value in zip(sig.args[1:], values[1:], strict=True):
+        if isinstance(kind, types.Array):
+            array = context.make_array(kind)(context, builder, value)
+            passed += [array.data, array.nitems]
+        elif isinstance(kind, types.Float):
+            passed.append(value)
+        else:
+            passed.append(context.cast(builder, value, kind, types.int64))
+    kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+    address = context.cast(builder, values[0], sig.args[0], types.int64)
+    builder.call(builder.inttoptr(address, kind.as_pointer()), passed)
+    return context.get_dummy_value()

@@ -25,7 +25,7 @@ import numpy as np
 from numba import config, njit, types
 from numba.extending import overload
 
-from fastbp.kernels.compile_options import STRICT
+from fastbp.kernels.compile_options import OPTIONS, STRICT
 from fastbp.kernels.floating_point import (
     copy_sign,
     exponent,
@@ -42,7 +42,7 @@ def elementary(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` strictly; where the JIT is off, silence the warnings that compiled code would not give."""
     if config.DISABLE_JIT:
         return np.errstate(all="ignore")(function)
-    return njit(forceinline=True, **STRICT)(function)
+    return njit(forceinline=True, **{**OPTIONS, **STRICT})(function)
 
 
 class Constants(NamedTuple):

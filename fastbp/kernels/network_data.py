@@ -4,37 +4,70 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import config
 
-from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import njit
 from fastbp.kernels.views import matrix, stretch
 
 
 class NetworkData(NamedTuple):
-    """The shape of a network and its functions. Layers l = 1…L have index l; 0 is the input.
+    """The shape of a network and its functions, as two tables.
 
-    In the parameter vector, the weights of layer l begin at ``weights_at[l]``, its biases at ``biases_at[l]``.
-    ``neurons_before[l]`` is the number of neurons of the layers before l, that of all layers with l = L + 1.
+    ``layers[l]`` has, for the layers l = 1…L and with l = 0 for the input,
+
+    =================  ===============================================================================================
+    n                  the number of neurons
+    neurons_before     that of all layers before l
+    weights_at         where the weights of layer l begin in the parameter vector
+    biases_at          and where its biases do
+    activation         what `call` takes: σ of the whole layer
+    derivative         the same: δ ← δ ⊙ σ′
+    elementwise        whether σ may run over many samples at once, padding included
+    columns            neurons in panels (`panels.py`), padding included
+    columns_before     those of all layers before l
+    panels_at          where the weights of layer l begin in panels
+    =================  ===============================================================================================
+
+    and a row for l = L + 1 that says where all ends. ``functions[i]`` has what else `call` takes: cost and
+    cost_gradient, and for `tiles` those of `panel_sums.py`, with i = 1 and 2 for panels of so many registers.
     """
 
-    sizes: npt.NDArray[np.int64]
-    neurons_before: npt.NDArray[np.int64]
-    weights_at: npt.NDArray[np.int64]
-    biases_at: npt.NDArray[np.int64]
-    activation: Any  # for each layer, what `call` takes
-    derivative: Any
-    cost: Any
-    cost_gradient: Any
+    layers: npt.NDArray[Any]
+    functions: npt.NDArray[Any]
+
+
+def table(kind: str, rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
+    """Rows of named numbers, as an array with fields; what is missing in a row is 0."""
+    integers, functions = _FIELDS[kind]
+    address = object if config.DISABLE_JIT else np.int64
+    dtype = np.dtype([(name, np.int64) for name in integers] + [(name, address) for name in functions])
+    array = np.array([tuple(row.get(name, 0) for name in dtype.names or ()) for row in rows], dtype)
+    return array.view(np.recarray) if config.DISABLE_JIT else array  # compiled code needs no recarray for array[l].n
+
+
+_FIELDS = {
+    "layers": (
+        ("n", "neurons_before", "weights_at", "biases_at", "elementwise", "columns", "columns_before", "panels_at"),
+        ("activation", "derivative"),
+    ),
+    "functions": (
+        (),
+        ("cost", "cost_gradient", "gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
+         "forward_row", "step_row", "propagate_row"),
+    ),
+}  # fmt: skip
 
 
 class OptimizerData(NamedTuple):
-    """What a compiled loop needs to know of an optimizer; ``update`` is what `call` takes."""
+    """What a compiled loop needs to know of an optimizer; the functions are what `call` takes."""
 
     first: npt.NDArray[Any]
     second: npt.NDArray[Any]
     hyper: npt.NDArray[np.float64]
     t: npt.NDArray[np.int64]
+    begin_step: Any
     update: Any
+    plain_descent: bool  # whether the update is θ ← θ − η g and nothing else, η = hyper[0]
 
 
 class Workspace(NamedTuple):
@@ -50,25 +83,17 @@ class Workspace(NamedTuple):
 @njit
 def layer(buffer, net, l):
     """z, a or δ of layer l, (batch_size, n_l), as a view of the buffer that holds it for all layers."""
-    batch_size = buffer.size // net.neurons_before[-1]
-    return matrix(buffer, batch_size * net.neurons_before[l], batch_size, net.sizes[l])
+    batch_size = buffer.size // net.layers[-1].neurons_before
+    return matrix(buffer, batch_size * net.layers[l].neurons_before, batch_size, net.layers[l].n)
 
 
 @njit
 def weights(vector, net, l):
     """w[j, k] of layer l in a vector of the layout of θ, as a view."""
-    return matrix(vector, net.weights_at[l], net.sizes[l], net.sizes[l - 1])
+    return matrix(vector, net.layers[l].weights_at, net.layers[l].n, net.layers[l - 1].n)
 
 
 @njit
 def biases(vector, net, l):
     """b[j] of layer l in a vector of the layout of θ, as a view."""
-    return stretch(vector, net.biases_at[l], net.sizes[l])
-
-
-@njit
-def costs_of_rows(costs, work, Y, net):
-    """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
-    z, a = layer(work.z, net, net.sizes.size - 1), layer(work.a, net, net.sizes.size - 1)
-    for s in range(costs.size):
-        call(net.cost, costs[s : s + 1], z[s], a[s], Y[s])
+    return stretch(vector, net.layers[l].biases_at, net.layers[l].n)

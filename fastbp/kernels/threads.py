@@ -33,15 +33,16 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def parallel_region(flops: float) -> Iterator[bool]:
-    """Say whether the parallel form may run now, and keep other Python threads out of it while it does."""
+def parallel_region(flops: float) -> Iterator[int]:
+    """Say how many threads may run now, 1 for the serial form, and keep other Python threads out while more do."""
     if not worth_it(flops) or not _region.acquire(blocking=False):
-        yield False
+        yield 1
         return
     granted = numba.get_num_threads()
     try:
-        numba.set_num_threads(min(granted, _limit or granted))
-        yield True
+        n_threads = min(granted, _limit or granted)
+        numba.set_num_threads(n_threads)
+        yield n_threads
     finally:
         numba.set_num_threads(granted)
         _region.release()
@@ -63,6 +64,11 @@ def get_num_threads() -> int:
     1
     """
     return min(_limit or numba.config.NUMBA_NUM_THREADS, numba.config.NUMBA_NUM_THREADS)
+
+
+def max_threads() -> int:
+    """Return how many threads there are at most, whatever the limit."""
+    return int(numba.config.NUMBA_NUM_THREADS)
 
 
 def set_num_threads(n: int | None) -> None:

@@ -24,7 +24,7 @@ from numba import types
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
 
-from fastbp.kernels.registers import I32, I64, REGISTERS, VECTOR_BYTES, Code, Tile, compiles
+from fastbp.kernels.registers import I32, I64, REGISTERS, VECS, VECTOR_BYTES, Code, Tile, compiles
 
 
 def lanes(A):
@@ -39,6 +39,21 @@ def _lanes_type(context):
 
 @lower_builtin(lanes, types.Array)
 def _lanes_code(context, builder, sig, args):
+    return I64(sig.return_type.literal_value)
+
+
+def wide(A):
+    """Return the elements of A's dtype in VECS registers."""
+    return VECS * lanes(A)
+
+
+@type_callable(wide)
+def _wide_type(context):
+    return lambda A: types.literal(VECS * VECTOR_BYTES * 8 // A.dtype.bitwidth) if isinstance(A, types.Array) else None
+
+
+@lower_builtin(wide, types.Array)
+def _wide_code(context, builder, sig, args):
     return I64(sig.return_type.literal_value)
 
 

@@ -7,7 +7,7 @@ for some 50 ns each time. Kernels make such views per layer and sample, and know
 from typing import Any
 
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import lower_builtin, type_callable
 
 
 def matrix(vector: Any, start: int, n_rows: int, n_columns: int) -> Any:
@@ -16,8 +16,13 @@ def matrix(vector: Any, start: int, n_rows: int, n_columns: int) -> Any:
 
 
 def stretch(vector: Any, start: int, n: int) -> Any:
-    """Return vector[start : start + n]. It must not outlive `vector`."""
-    return vector[start : start + n]
+    """Return numbers start … start + n − 1 of a contiguous array. It must not outlive `vector`."""
+    return vector.reshape(-1)[start : start + n]
+
+
+def block(panels: Any, n_rows: int, column: int, width: int, first: int, n: int) -> Any:
+    """Return n rows from `first` on of the panel that begins with `column` in a matrix of n_rows rows, all in one."""
+    return stretch(panels, column * n_rows + first * width, n * width)
 
 
 def _borrow(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -37,21 +42,32 @@ def _borrow(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return view._getvalue()
 
 
-@intrinsic
-def _matrix(typingctx: Any, vector: Any, start: Any, n_rows: Any, n_columns: Any) -> Any:
-    return vector.copy(ndim=2)(vector, start, n_rows, n_columns), _borrow
+# Not @overload: that compiles a function, which may not return an array where it does not count references.
 
 
-@intrinsic
-def _stretch(typingctx: Any, vector: Any, start: Any, n: Any) -> Any:
-    return vector(vector, start, n), _borrow
+@type_callable(matrix)
+def _type_of_matrix(context: Any) -> Any:
+    return lambda vector, start, n_rows, n_columns: vector.copy(ndim=2)
 
 
-@overload(matrix)
-def _matrix_overload(vector, start, n_rows, n_columns):
-    return lambda vector, start, n_rows, n_columns: _matrix(vector, start, n_rows, n_columns)
+@type_callable(stretch)
+def _type_of_stretch(context: Any) -> Any:
+    return lambda vector, start, n: vector.copy(ndim=1)
 
 
-@overload(stretch)
-def _stretch_overload(vector, start, n):
-    return lambda vector, start, n: _stretch(vector, start, n)
+lower_builtin(matrix, types.Array, types.Integer, types.Integer, types.Integer)(_borrow)
+lower_builtin(stretch, types.Array, types.Integer, types.Integer)(_borrow)
+
+
+@type_callable(block)
+def _type_of_block(context: Any) -> Any:
+    return lambda panels, n_rows, column, width, first, n: panels.copy(ndim=1)
+
+
+@lower_builtin(block, types.Array, *[types.Integer] * 5)
+def _block(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    cast = [context.cast(builder, n, kind, types.intp) for n, kind in zip(args[1:], sig.args[1:], strict=True)]
+    n_rows, column, width, first, n = cast
+    start = builder.add(builder.mul(column, n_rows), builder.mul(first, width))
+    borrowed = sig.return_type(sig.args[0], types.intp, types.intp)
+    return _borrow(context, builder, borrowed, [args[0], start, builder.mul(n, width)])

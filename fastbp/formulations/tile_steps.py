@@ -1,0 +1,251 @@
+"""What `tiles` does in a step, and in an epoch of them: two regions that may run on several threads, and no more.
+
+`errors` goes through all layers forward and back, over blocks of samples, which do not interact. `descend` goes over
+blocks of weights; the gradient of each is summed in registers and applied at once, and need never be in memory.
+"""
+
+from numba import prange
+from numpy import int64
+
+from fastbp.formulations.tiles import (
+    BLOCK,
+    accumulate_gradient,
+    activate,
+    forward,
+    output_error,
+    propagate_error,
+    take_rows,
+)
+from fastbp.kernels.call import call
+from fastbp.kernels.compile_options import INNER, LEAN, njit
+from fastbp.kernels.panels import layer, pack, panel_width, unpack, weights_at
+from fastbp.kernels.tile import lanes, wide
+from fastbp.kernels.views import stretch
+
+REGIONS = ("errors", "descend", "forward_blocks")  # have prange; `compiled.py` makes their serial twins
+TWIN = LEAN  # and compiles them so
+
+
+@njit(**INNER)
+def block_size(m, n_threads):
+    """Samples that go through all layers together: as many blocks for each thread, whole tiles, at most BLOCK."""
+    n_blocks = (m + BLOCK * n_threads - 1) // (BLOCK * n_threads) * n_threads
+    return ((m + n_blocks - 1) // n_blocks + 3) // 4 * 4
+
+
+@njit(**INNER)
+def forward_block(work, scratch, first, m, lowest, net):
+    """The layers from `lowest` on for m samples, the one below being in the workspace. Writes: rows of z and a."""
+    for l in range(lowest, net.layers.size - 1):
+        forward(work, scratch, first, m, net, l)
+
+
+@njit(**INNER)
+def backward_block(work, scratch, first, Y, samples, share, net):
+    """The costs of a block of samples and the errors of all layers, from the output back. Writes: those rows of δ."""
+    output_error(work, scratch, first, Y, samples, share, net)
+    for l in range(net.layers.size - 2, 1, -1):
+        propagate_error(work, scratch, first, samples.size, net, l)
+
+
+@njit(**INNER)
+def errors_share(thread, n_threads, work, X, Y, samples, share, net):
+    """The blocks of samples that are one thread's: `errors` for them."""
+    size, scratch = block_size(samples.size, n_threads), work.scratch[thread]
+    n_blocks = (samples.size + size - 1) // size
+    for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
+        mine = samples[i * size : min(samples.size, (i + 1) * size)]
+        call(net.functions[0].gather, layer(work.a, net, 0), X, mine, work.rows, i * size, X.shape[1])
+        forward_block(work, scratch, i * size, mine.size, 1, net)
+        backward_block(work, scratch, i * size, Y, mine, share, net)
+
+
+@njit(parallel=True)
+def errors(n_threads, work, X, Y, samples, share, net):
+    """Forward through all layers and errors back through all layers, for the samples of a mini-batch or a part of it.
+
+    Shapes: X (n, n_in); Y (n, n_out); samples (≤ work.rows,), rows of X and Y.
+    Writes: work.costs; z, a and δ of every layer.
+    Parallel: over blocks of samples, which do not interact; how they are cut changes no bits.
+    """
+    for thread in prange(n_threads):
+        errors_share(int64(thread), n_threads, work, X, Y, samples, share, net)
+
+
+@njit(**INNER)
+def descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end, net, l):
+    """Gradient and update of a block of weights, from `start` to `stop` in θ. Writes: these, their moments, scratch."""
+    size, at_once = stop - start, optimizer.plain_descent and begin and end
+    if at_once:  # θ ← θ − η ∇C from registers: the gradient is never written
+        dw, alpha = stretch(work.theta, start, size), work.theta.dtype.type(-optimizer.hyper[0])
+    elif begin and end:
+        dw, alpha = stretch(scratch, 0, size), work.theta.dtype.type(1)
+    else:
+        dw, alpha = stretch(work.gradient, start, size), work.theta.dtype.type(1)
+    if begin and not at_once:
+        for i in range(size):
+            dw[i] = 0
+    accumulate_gradient(dw, alpha, work, m, j, k, n, net, l)
+    if end and not at_once:
+        first = stretch(optimizer.first, start, min(optimizer.first.size, size))
+        second = stretch(optimizer.second, start, min(optimizer.second.size, size))
+        call(optimizer.update, stretch(work.theta, start, size), first, second, optimizer.hyper, optimizer.t, dw)
+
+
+@njit(**INNER)
+def descend_share(thread, n_threads, optimizer, work, m, begin, end, lowest, net):
+    """The blocks of weights of the layers from `lowest` on that are one thread's: those that begin in its share.
+
+    From the last to the first: what was changed last is still in the cache when the next step begins with it.
+    """
+    total, scratch, width = net.layers[net.layers.size - 1].panels_at, work.scratch[thread], wide(work.theta)
+    inputs = width if work.rows > 1 else 8 * width  # of a block
+    for l in range(net.layers.size - 2, lowest - 1, -1):
+        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+        for j in range((n_out - 1) // width * width, -1, -width):
+            columns = panel_width(work.theta, n_out - j)
+            for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
+                n = (min(inputs, n_in - k) + 3) // 4 * 4  # whole tiles, into the padding
+                start = weights_at(net, l, j, k if k > 0 else -1, columns)
+                stop = weights_at(net, l, j, k + n, columns)
+                if start * n_threads // total == thread:
+                    descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end, net, l)
+
+
+@njit(parallel=True)
+def descend(n_threads, optimizer, work, m, begin, end, net):
+    """One step down the gradient of the mini-batch whose errors are in the workspace.
+
+    A mini-batch of more samples than the workspace has room for comes in parts: `begin` says that this is the first,
+    `end` that it is the last. Until then the gradient is summed in work.gradient.
+    Writes: work.theta, the optimizer's moments, work.gradient and work.scratch.
+    Parallel: over blocks of weights. Each is one thread's, which sums its gradient over all m samples and updates it at
+    once, so the bits do not depend on the number of threads.
+    """
+    for thread in prange(n_threads):
+        descend_share(int64(thread), n_threads, optimizer, work, m, begin, end, 1, net)
+
+
+@njit
+def gradient(n_threads, vector, work, optimizer, X, Y, samples, net):
+    """Write the gradient of the mean cost of a mini-batch into `vector`, of the layout of θ. Returns the sum of costs.
+
+    Shapes: as `errors`. Writes: vector, work.
+    """
+    total_cost, share = 0.0, work.theta.dtype.type(1 / samples.size)
+    for first in range(0, samples.size, work.rows):
+        part = samples[first : first + work.rows]
+        errors(n_threads, work, X, Y, part, share, net)
+        descend(n_threads, optimizer, work, part.size, first == 0, first < 0, net)
+        for s in range(part.size):
+            total_cost += work.costs[s]
+    unpack(vector, work.gradient, net)
+    return total_cost
+
+
+@njit
+def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
+    """Gradient descent through all mini-batches of `order`, one step each. Returns the sum of the samples' costs.
+
+    The cost of a sample is the one before the step that it takes part in. Writes: `optimizer`, `work`.
+    """
+    total_cost = 0.0
+    for start in range(0, order.size, batch_size):
+        samples = order[start : start + batch_size]
+        share = work.theta.dtype.type(1 / samples.size)
+        optimizer.t[0] += 1
+        call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        for first in range(0, samples.size, work.rows):
+            part = samples[first : first + work.rows]
+            errors(n_threads, work, X, Y, part, share, net)
+            descend(n_threads, optimizer, work, part.size, first == 0, first + part.size == samples.size, net)
+            for s in range(part.size):
+                total_cost += work.costs[s]
+    return total_cost
+
+
+@njit(**LEAN)
+def train_one_by_one(optimizer, work, X, Y, order, net):
+    """`train_epoch` of plain descent with one sample a step, which is bound by reading the first layer's weights.
+
+    So they are read once a step: when a weight has changed, its part in the next sample's z is added at once.
+    """
+    scratch, one, total_cost = work.scratch[0], work.theta.dtype.type(1), 0.0
+    z, delta = layer(work.z, net, 1), layer(work.delta, net, 1)
+    call(net.functions[0].gather, layer(work.a, net, 0), X, order[:1], 1, 0, X.shape[1])
+    forward(work, scratch, 0, 1, net, 1)
+    for i in range(order.size):
+        x, x_next = X[order[i]], X[order[min(i + 1, order.size - 1)]]
+        forward_block(work, scratch, 0, 1, 2, net)
+        backward_block(work, scratch, 0, Y, order[i : i + 1], one, net)
+        total_cost += work.costs[0]
+        optimizer.t[0] += 1
+        call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        descend_share(0, 1, optimizer, work, 1, True, True, 2, net)
+        for j in range(0, net.layers[1].n, wide(z)):
+            width = panel_width(z, net.layers[1].n - j)
+            b = stretch(work.theta, weights_at(net, 1, j, -1, width), width)
+            w = stretch(work.theta, weights_at(net, 1, j, 0, width), x.size * width)
+            step, z_panel = stretch(scratch, 0, width), stretch(z, j, width)
+            for c in range(width):
+                step[c] = -z.dtype.type(optimizer.hyper[0]) * delta[j + c]
+            call(net.functions[width // lanes(z)].step_row, z_panel, x_next, w, b, x, step, x.size)
+        activate(work, scratch, 0, 1, net, 1)
+    return total_cost
+
+
+@njit(**INNER)
+def forward_share(thread, n_threads, outputs, work, X, samples, net):
+    """The blocks of rows that are one thread's: `forward_blocks` for them."""
+    size, scratch, l = block_size(samples.size, n_threads), work.scratch[thread], net.layers.size - 2
+    n, n_blocks = net.layers[l].n, (samples.size + size - 1) // size
+    for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
+        mine = samples[i * size : min(samples.size, (i + 1) * size)]
+        call(net.functions[0].gather, layer(work.a, net, 0), X, mine, work.rows, i * size, X.shape[1])
+        forward_block(work, scratch, i * size, mine.size, 1, net)
+        take_rows(
+            stretch(outputs, i * size * n, mine.size * n), layer(work.a, net, l), work.rows, i * size, mine.size, n
+        )
+
+
+@njit(parallel=True)
+def forward_blocks(n_threads, outputs, work, X, samples, net):
+    """All layers for some rows of X, as many as the workspace has room for. Writes: outputs; z and a of every layer.
+
+    Parallel: over blocks of rows.
+    """
+    for thread in prange(n_threads):
+        forward_share(int64(thread), n_threads, outputs, work, X, samples, net)
+
+
+@njit
+def costs_of_rows(costs, work, Y, net):
+    """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
+    n, scratch = net.layers[net.layers.size - 2].n, work.scratch[0]
+    z_s, a_s, y_s = stretch(scratch, 0, n), stretch(scratch, n, n), stretch(scratch, 2 * n, n)
+    for s in range(costs.size):
+        take_rows(z_s, layer(work.z, net, net.layers.size - 2), work.rows, s, 1, n)
+        take_rows(a_s, layer(work.a, net, net.layers.size - 2), work.rows, s, 1, n)
+        for j in range(n):
+            y_s[j] = Y[s, j]
+        call(net.functions[0].cost, stretch(costs, s, 1), z_s, a_s, y_s)
+
+
+@njit(**LEAN)
+def pack_all(work, theta, optimizer, net):
+    """Parameters and moments into panels, where an epoch finds them. Writes: work."""
+    pack(work.theta, theta, net)
+    if optimizer.first.size > 0:
+        pack(work.first, optimizer.first, net)
+    if optimizer.second.size > 0:
+        pack(work.second, optimizer.second, net)
+
+
+@njit(**LEAN)
+def unpack_all(work, theta, optimizer, net):
+    """And back. Writes: θ, `optimizer`."""
+    unpack(theta, work.theta, net)
+    if optimizer.first.size > 0:
+        unpack(optimizer.first, work.first, net)
+    if optimizer.second.size > 0:
+        unpack(optimizer.second, work.second, net)

@@ -1,0 +1,194 @@
+"""The Python side of `tiles`: how a network lies in memory, what is allocated, which form runs."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.formulations import tile_steps, tiles
+from fastbp.formulations.compiled import Compiled, costs, layer_rows
+from fastbp.formulations.interface import Trainer
+from fastbp.kernels import array_functions, panel_sums
+from fastbp.kernels.network_data import NetworkData, OptimizerData, table
+from fastbp.kernels.panel_sums import panel_function
+from fastbp.kernels.panels import TiledWorkspace, pack
+from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.kernels.threads import max_threads, parallel_region
+from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.parameters import Array, Model, aligned_empty
+
+ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
+# Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
+ONE_BY_ONE_UNTIL = 3e6
+
+
+class Tiled(Compiled):
+    """`tiles`."""
+
+    name = "tiles"
+    _loops = tile_steps
+
+    def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
+        n, rows = len(X), min(len(X), tiles.BLOCK * max_threads())
+        net, work = tiled_network(model), tiled_workspace(model, rows, training=False)
+        outputs, costs, samples = np.empty((n, model.sizes[-1]), model.dtype), np.empty(n), np.arange(n)
+        with parallel_region(model.flops_per_sample / 3 * rows) as n_threads:
+            forward_blocks, costs_of_rows = self._form("forward_blocks", n_threads), tile_steps.costs_of_rows
+            pack(work.theta, model.parameters.vector, net)
+            for start in range(0, n, rows):
+                stop = min(n, start + rows)
+                forward_blocks(n_threads, outputs[start:stop], work, X, samples[start:stop], net)
+                if Y is not None:
+                    costs_of_rows(costs[start:stop], work, Y[start:stop], net)
+        return outputs, costs
+
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
+        """Write the gradient of the mean cost, return the mean cost."""
+        n = len(X)
+        net, work = tiled_network(model), tiled_workspace(model, n, gradient=True)
+        no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
+        optimizer = OptimizerData(no_moments, no_moments, np.zeros(8), np.zeros(1, np.int64), nothing, nothing, False)
+        pack(work.theta, model.parameters.vector, net)
+        with parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads:
+            total_cost = self._form("gradient", n_threads)
+            return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
+
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+        """Return how much memory a trainer allocates."""
+        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments)
+        return sum(sizes.values()) * model.dtype.itemsize
+
+    def trainer(
+        self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
+    ) -> Trainer:
+        """Return what trains the model; a step allocates nothing."""
+        return TiledTrainer(self, model, optimizer, state, X, Y, batch_size)
+
+
+class TiledTrainer:
+    """Keeps parameters and moments in panels, and copies them back at the end of an epoch."""
+
+    def __init__(
+        self,
+        formulation: Tiled,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+    ):
+        self._formulation, self._model, self._X, self._Y, self._batch_size = formulation, model, X, Y, batch_size
+        self._net = tiled_network(model)
+        work = self._work = tiled_workspace(model, batch_size, n_moments=optimizer.n_moments)
+        functions = array_functions.update_functions(optimizer.update, model.dtype)
+        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
+        self._unpacked, self._packed = (
+            OptimizerData(first, second, *rest)
+            for first, second in ((state.first, state.second), (work.first, work.second))
+        )
+
+    def begin(self) -> None:
+        """Pack θ and the moments."""
+        tile_steps.pack_all(self._work, self._model.parameters.vector, self._unpacked, self._net)
+
+    def train(self, order: npt.NDArray[np.int64]) -> float:
+        """Train on the samples of `order`."""
+        if self._batch_size == 1 and self._packed.plain_descent and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
+            return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
+        with parallel_region(self._model.flops_per_sample * min(self._batch_size, ROWS)) as n_threads:
+            train_epoch = self._formulation._form("train_epoch", n_threads)
+            return float(
+                train_epoch(n_threads, self._packed, self._work, self._X, self._Y, order, self._batch_size, self._net)
+            )
+
+    def end_epoch(self) -> None:
+        """Unpack them."""
+        tile_steps.unpack_all(self._work, self._model.parameters.vector, self._unpacked, self._net)
+
+
+def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
+    """How many columns n columns are in panels, padding included: see `panels.panel_width`."""
+    lanes = VECTOR_BYTES // dtype.itemsize
+    unit = lanes if lanes >= 4 else 2 * lanes
+    return -(-n // unit) * unit
+
+
+def tiled_network(model: Model) -> NetworkData:
+    """Return what the tile loops need to know of a network."""
+    if "tiles" not in model.prepared:
+        model.prepared["tiles"] = NetworkData(
+            table("layers", _panel_rows(model)), table("functions", [costs(model) | _functions(model), *_sums(model)])
+        )
+    net: NetworkData = model.prepared["tiles"]
+    return net
+
+
+def _panel_rows(model: Model) -> list[dict[str, Any]]:
+    columns_before, panels_at, n_in = 0, 0, 0
+    rows = layer_rows(model)
+    for l, row in enumerate(rows):
+        n_out = panel_columns(row.get("n", 0), model.dtype)
+        row |= {"columns": n_out, "columns_before": columns_before, "panels_at": panels_at}
+        columns_before += n_out
+        panels_at += (1 + n_in) * n_out if l > 0 else 0
+        n_in = n_out
+    return rows
+
+
+def _functions(model: Model) -> dict[str, Any]:
+    return {
+        kernel.__name__: panel_function(kernel, model.dtype)
+        for kernel in (panel_sums.gather, panel_sums.transpose_weights, panel_sums.propagate_row)
+    }
+
+
+def _sums(model: Model) -> list[dict[str, Any]]:
+    kernels = (
+        panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel,
+        panel_sums.forward_row, panel_sums.step_row,
+    )  # fmt: skip
+    return [{kernel.__name__: panel_function(kernel, model.dtype, vecs) for kernel in kernels} for vecs in (1, 2)]
+
+
+def workspace_sizes(
+    model: Model, rows: int, *, n_moments: int = 0, training: bool = True, gradient: bool = False
+) -> dict[str, int]:
+    """Return how many numbers each array of the workspace has: see `tiled_workspace`."""
+    net = tiled_network(model)
+    lanes, n = VECTOR_BYTES // model.dtype.itemsize, int(net.layers["panels_at"][-1])
+    activations = _rows(rows) * int(net.layers["columns_before"][-1])
+    weights = (1 + 16 * lanes) * 2 * lanes
+    transposed = 2 * lanes + tiles.CACHED // model.dtype.itemsize
+    return {
+        "theta": n,
+        "first": n if n_moments > 0 else 0,
+        "second": n if n_moments > 1 else 0,
+        "gradient": n if gradient or rows > ROWS else 0,
+        "z": activations,
+        "a": activations,
+        "delta": activations if training else 0,
+        "scratch": max_threads() * max(weights, transposed, 4 * int(net.layers["columns"].max())),
+    }
+
+
+def _rows(samples: int) -> int:
+    """For how many samples a workspace has room: whole tiles, up to `ROWS`."""
+    return 1 if samples == 1 else -(-min(samples, ROWS) // 4) * 4
+
+
+def tiled_workspace(model: Model, rows: int, **needs: Any) -> TiledWorkspace:
+    """Return the memory of `tiles` for a mini-batch of `rows` samples.
+
+    Without `training` there is no room for errors; with `gradient`, or for more samples than `ROWS`, the gradient is
+    written to memory.
+    """
+    arrays = {name: _zeros(size, model.dtype) for name, size in workspace_sizes(model, rows, **needs).items()}
+    scratch = arrays.pop("scratch").reshape(max_threads(), -1)
+    return TiledWorkspace(**arrays, scratch=scratch, costs=np.empty(_rows(rows)), rows=_rows(rows))
+
+
+def _zeros(size: int, dtype: np.dtype[Any]) -> Array:
+    vector = aligned_empty(size, dtype)
+    vector[:] = 0
+    return vector

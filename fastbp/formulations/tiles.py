@@ -1,0 +1,176 @@
+"""Backpropagation over register tiles: the loops of `loops.py`, a block of samples by a panel of neurons at a time.
+
+    z_sj = Σ_k a_sk w_jk + b_j        a_sj = σ(z_sj)        for the samples s of a mini-batch
+
+The functions are those of `loops.py` in their order. Each goes through the panels of a layer (`kernels/panels.py`) and
+leaves the sum over one of them to a loop around a register tile (`kernels/panel_sums.py`):
+
+    forward             z_sj = Σ_k a_sk w_jk + b_j               tiles of z (s, j), sum over k
+    output_error        BP1    δ⁽ᴸ⁾ = ∇_a C ⊙ σ′(z⁽ᴸ⁾)
+    propagate_error     BP2    δ_sk = (Σ_j δ_sj w_jk) σ′(z_sk)   tiles of δ (s, k), sum over j
+    accumulate_gradient BP3,4  ∂C/∂w_jk = Σ_s a_sk δ_sj / m      tiles of ∂C/∂w (k, j), sum over s
+
+`tile_steps.py` puts them together. z, a and δ of all layers, with a row for each sample, and θ are in `work`; a
+function is told which rows are its own: m from `first` on.
+"""
+
+from fastbp.kernels.call import call
+from fastbp.kernels.compile_options import INNER, njit
+from fastbp.kernels.panels import layer, panel_width, weights_at
+from fastbp.kernels.tile import lanes, wide
+from fastbp.kernels.views import block, stretch
+
+BLOCK = 128  # samples whose gradient is summed in one go
+CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
+
+
+@njit(**INNER)
+def forward(work, scratch, first, m, net, l):
+    """z_sj = Σ_k a_sk w_jk + b_j, a_sj = σ(z_sj): one layer, m samples. Writes: their rows of z and a."""
+    n_in, n_out, rows, theta = net.layers[l - 1].n, net.layers[l].n, work.rows, work.theta
+    z, a_previous = layer(work.z, net, l), layer(work.a, net, l - 1)
+    for j in range(0, n_out, wide(theta)):
+        width = panel_width(theta, n_out - j)
+        sums, z_panel = net.functions[width // lanes(theta)], block(z, rows, j, width, 0, rows)
+        b = stretch(theta, weights_at(net, l, j, -1, width), width)
+        w = stretch(theta, weights_at(net, l, j, 0, width), n_in * width)
+        if rows == 1:
+            call(sums.forward_row, z_panel, a_previous, w, b, n_in)
+        else:
+            for k in range(0, n_in, depth(theta, m)):
+                n = min(depth(theta, m), n_in - k)
+                some_a, some_w = (
+                    stretch(a_previous, k * rows, a_previous.size - k * rows),
+                    stretch(w, k * width, n * width),
+                )
+                call(sums.forward_panel, z_panel, some_a, some_w, b, rows, first, m, n, k == 0)
+    activate(work, scratch, first, m, net, l)
+
+
+@njit(**INNER)
+def depth(theta, m):
+    """How many terms of a sum over a layer are added before the next samples: as many as there is cache for weights."""
+    return CACHED // (wide(theta) * theta.itemsize) if m > 12 else 2**62
+
+
+@njit(**INNER)
+def activate(work, scratch, first, m, net, l):
+    """a_sj = σ(z_sj): one layer, m samples. Writes: their rows of a."""
+    n_out, rows = net.layers[l].n, work.rows
+    z, a = layer(work.z, net, l), layer(work.a, net, l)
+    if net.layers[l].elementwise:
+        for j in range(0, n_out, wide(z)):
+            width = panel_width(z, n_out - j)
+            call(net.layers[l].activation, block(a, rows, j, width, first, m), block(z, rows, j, width, first, m))
+    else:
+        z_s, a_s = stretch(scratch, 0, n_out), stretch(scratch, n_out, n_out)
+        for s in range(first, first + m):
+            take_rows(z_s, z, rows, s, 1, n_out)
+            call(net.layers[l].activation, a_s, z_s)
+            put_rows(a, a_s, rows, s, 1, n_out)
+
+
+@njit(**INNER)
+def output_error(work, scratch, first, Y, samples, share, net):
+    """C and δ_sj = ∂C/∂a_j · σ′(z_sj) / m: BP1, the output layer, a block of samples. Writes: work.costs, rows of δ.
+
+    The 1/m of the mean over the mini-batch, `share`, comes in here: everything after is linear in δ.
+    """
+    l, rows = net.layers.size - 2, work.rows
+    n, output = net.layers[l].n, net.layers[l]
+    z, a, delta = layer(work.z, net, l), layer(work.a, net, l), layer(work.delta, net, l)
+    some = max(1, CACHED // (4 * n * delta.itemsize))  # samples at a time, for one call
+    for start in range(0, samples.size, some):
+        m = min(some, samples.size - start)
+        z_s, a_s, y_s = stretch(scratch, 0, m * n), stretch(scratch, m * n, m * n), stretch(scratch, 2 * m * n, m * n)
+        delta_s = stretch(scratch, 3 * m * n, m * n)
+        take_rows(z_s, z, rows, first + start, m, n)
+        take_rows(a_s, a, rows, first + start, m, n)
+        for s in range(m):
+            for j in range(n):
+                y_s[s * n + j] = Y[samples[start + s], j]
+        call(net.functions[0].cost, stretch(work.costs, first + start, m), z_s, a_s, y_s)
+        call(net.functions[0].cost_gradient, delta_s, z_s, a_s, y_s)
+        each = m * n if output.elementwise else n
+        for i in range(0, m * n, each):
+            call(output.derivative, stretch(delta_s, i, each), stretch(z_s, i, each), stretch(a_s, i, each))
+        for i in range(m * n):
+            delta_s[i] *= share
+        put_rows(delta, delta_s, rows, first + start, m, n)
+
+
+@njit(**INNER)
+def take_rows(values, matrix, rows, first, m, n):
+    """Copy rows of a matrix in panels to where one lies behind the other, without padding. Shapes: values (m, n)."""
+    for j in range(0, n, wide(matrix)):
+        width = panel_width(matrix, n - j)
+        for s in range(m):
+            for c in range(min(width, n - j)):
+                values[s * n + j + c] = matrix[j * rows + (first + s) * width + c]
+
+
+@njit(**INNER)
+def put_rows(matrix, values, rows, first, m, n):
+    """And back. Writes: matrix."""
+    for j in range(0, n, wide(matrix)):
+        width = panel_width(matrix, n - j)
+        for s in range(m):
+            for c in range(min(width, n - j)):
+                matrix[j * rows + (first + s) * width + c] = values[s * n + j + c]
+
+
+@njit(**INNER)
+def propagate_error(work, scratch, first, m, net, l):
+    """δ_sk = (Σ_j δ_sj w_jk) · σ′(z_sk): BP2, from layer l to the one before, m samples. Writes: their rows of its δ.
+
+    `forward` with δ for a, no biases, and the weights transposed, a part at a time.
+    """
+    n_in, n_out, rows, theta = net.layers[l - 1].n, net.layers[l].n, work.rows, work.theta
+    delta_previous, delta = layer(work.delta, net, l - 1), layer(work.delta, net, l)
+    no_bias, transposed = stretch(scratch, 0, wide(theta)), stretch(scratch, wide(theta), scratch.size - wide(theta))
+    for c in range(no_bias.size):
+        no_bias[c] = 0
+    if rows == 1:
+        w = stretch(theta, net.layers[l].panels_at, net.layers[l + 1].panels_at - net.layers[l].panels_at)
+        columns = net.layers[l - 1].columns
+        call(net.functions[0].propagate_row, delta_previous, w, 1 + columns, delta, columns, n_out)
+    for k in range(0, n_in, wide(theta)):
+        width = panel_width(theta, n_in - k)
+        panel, sums = block(delta_previous, rows, k, width, 0, rows), net.functions[width // lanes(theta)]
+        if rows > 1:
+            for j in range(0, n_out, CACHED // (wide(theta) * theta.itemsize)):
+                n = min(CACHED // (wide(theta) * theta.itemsize), n_out - j)
+                transpose(transposed, theta, j, n, k, width, net, l)
+                some_delta = stretch(delta, j * rows, delta.size - j * rows)
+                call(sums.forward_panel, panel, some_delta, transposed, no_bias, rows, first, m, n, j == 0)
+        z, a = layer(work.z, net, l - 1), layer(work.a, net, l - 1)
+        z_s, a_s = block(z, rows, k, width, first, m), block(a, rows, k, width, first, m)
+        call(net.layers[l - 1].derivative, block(delta_previous, rows, k, width, first, m), z_s, a_s)
+
+
+@njit(**INNER)
+def transpose(transposed, theta, j, n, k, width, net, l):
+    """Copy w_jk, for n neurons j and a panel of inputs k, to where it lies along k. Shapes: transposed (n, width)."""
+    for i in range(j, j + n, wide(theta)):
+        columns = panel_width(theta, net.layers[l].n - i)
+        w = stretch(theta, weights_at(net, l, i, k, columns), width * columns)
+        to = stretch(transposed, (i - j) * width, columns * width)
+        call(net.functions[0].transpose_weights, to, w, width, columns)
+
+
+@njit(**INNER)
+def accumulate_gradient(dw, alpha, work, m, j, k, n, net, l):
+    """dw_jk += alpha Σ_s a_sk δ_sj, db_j += alpha Σ_s δ_sj: BP4 and BP3, all m samples, a block of weights. Writes: dw.
+
+    The neurons j are a panel, n inputs from k on one or more. Shapes: dw (n, width), with k = 0 behind db (width,).
+    """
+    delta, a_previous, rows = layer(work.delta, net, l), layer(work.a, net, l - 1), work.rows
+    width = panel_width(dw, net.layers[l].n - j)
+    width_a = panel_width(dw, net.layers[l - 1].n - k) if rows > 1 else n  # of one row, all panels are one
+    sums, weights = net.functions[width // lanes(dw)], stretch(dw, dw.size - n * width, n * width)
+    if k == 0:
+        call(sums.bias_panel, stretch(dw, 0, width), alpha, block(delta, rows, j, width, 0, m), m)
+    for first in range(0, m, BLOCK):
+        some = min(BLOCK, m - first)
+        delta_s, a_s = block(delta, rows, j, width, first, some), block(a_previous, rows, k, width_a, first, some)
+        call(sums.gradient_panel, weights, alpha, a_s, delta_s, some, n)
