@@ -121,7 +121,11 @@ def test_a_network_of_nan_has_a_cost_of_nan(name, formulation):
     assert math.isnan(net.evaluate([[1, 2]], [[0, 1]]).cost)
 
 
-@pytest.mark.parametrize("cost", [*COSTS, fastbp.Huber(0.3), fastbp.Huber(10), fastbp.Quantile(0.9)], ids=lambda cost: getattr(cost, "name", cost))
+@pytest.mark.parametrize(
+    "cost",
+    [*COSTS, fastbp.Huber(0.3), fastbp.Huber(10), fastbp.Quantile(0.9)],
+    ids=lambda cost: getattr(cost, "name", cost),
+)
 def test_check_derivative_passes_for_ours(cost):
     assert fastbp.check_derivative(cost) < 1e-6
 

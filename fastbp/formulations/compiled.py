@@ -88,12 +88,14 @@ class Compiled:
 
 
 @cache
-def _serial(loops: ModuleType, name: str) -> Any:
+def _serial(loops: ModuleType, name: str, called_by: str = "TWIN") -> Any:
     """The serial twin of a loop: the same source, in which prange is range, and which calls serial twins."""
     loop = getattr(loops, name)
     names = getattr(loop, "py_func", loop).__code__.co_names  # those of attributes as well, such as work.gradient
-    twins = {region: _serial(loops, region) for region in loops.REGIONS if region in names and region != name}
-    return njit(rebind(loop, f"{name}_serial", **twins), **loops.TWIN)
+    twins = {
+        region: _serial(loops, region, "INNER_TWIN") for region in loops.REGIONS if region in names and region != name
+    }
+    return njit(rebind(loop, f"{name}_serial", **twins), **getattr(loops, called_by))
 
 
 def network_data(model: Model) -> NetworkData:

@@ -27,6 +27,7 @@ from fastbp.kernels.views import matrix, stretch
 
 REGIONS = ("gradient", "update", "forward_rows")  # have prange; `compiled.py` makes their serial twins
 TWIN: dict[str, Any] = {}  # and compiles them so
+INNER_TWIN = TWIN
 
 
 @njit

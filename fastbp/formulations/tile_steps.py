@@ -18,12 +18,12 @@ from fastbp.formulations.tiles import (
 )
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import INNER, LEAN, njit
-from fastbp.kernels.panels import layer, pack, panel_width, unpack, weights_at
+from fastbp.kernels.panels import layer, panel_width, unpack, weights_at
 from fastbp.kernels.tile import lanes, wide
 from fastbp.kernels.views import stretch
 
 REGIONS = ("errors", "descend", "forward_blocks")  # have prange; `compiled.py` makes their serial twins
-TWIN = LEAN  # and compiles them so
+TWIN, INNER_TWIN = LEAN, INNER  # and compiles them so, those that only other twins call like the latter
 
 
 @njit(**INNER)
@@ -218,7 +218,7 @@ def forward_blocks(n_threads, outputs, work, X, samples, net):
         forward_share(int64(thread), n_threads, outputs, work, X, samples, net)
 
 
-@njit
+@njit(**LEAN)
 def costs_of_rows(costs, work, Y, net):
     """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
     n, scratch = net.layers[net.layers.size - 2].n, work.scratch[0]
@@ -229,23 +229,3 @@ def costs_of_rows(costs, work, Y, net):
         for j in range(n):
             y_s[j] = Y[s, j]
         call(net.functions[0].cost, stretch(costs, s, 1), z_s, a_s, y_s)
-
-
-@njit(**LEAN)
-def pack_all(work, theta, optimizer, net):
-    """Parameters and moments into panels, where an epoch finds them. Writes: work."""
-    pack(work.theta, theta, net)
-    if optimizer.first.size > 0:
-        pack(work.first, optimizer.first, net)
-    if optimizer.second.size > 0:
-        pack(work.second, optimizer.second, net)
-
-
-@njit(**LEAN)
-def unpack_all(work, theta, optimizer, net):
-    """And back. Writes: θ, `optimizer`."""
-    unpack(theta, work.theta, net)
-    if optimizer.first.size > 0:
-        unpack(optimizer.first, work.first, net)
-    if optimizer.second.size > 0:
-        unpack(optimizer.second, work.second, net)

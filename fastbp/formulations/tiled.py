@@ -11,7 +11,7 @@ from fastbp.formulations.interface import Trainer
 from fastbp.kernels import array_functions, panel_sums
 from fastbp.kernels.network_data import NetworkData, OptimizerData, table
 from fastbp.kernels.panel_sums import panel_function
-from fastbp.kernels.panels import TiledWorkspace, pack
+from fastbp.kernels.panels import TiledWorkspace, pack, unpack
 from fastbp.kernels.registers import VECTOR_BYTES
 from fastbp.kernels.threads import max_threads, parallel_region
 from fastbp.optimizers import Optimizer, OptimizerState
@@ -83,14 +83,14 @@ class TiledTrainer:
         work = self._work = tiled_workspace(model, batch_size, n_moments=optimizer.n_moments)
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
-        self._unpacked, self._packed = (
-            OptimizerData(first, second, *rest)
-            for first, second in ((state.first, state.second), (work.first, work.second))
-        )
+        self._packed = OptimizerData(work.first, work.second, *rest)
+        pairs = (model.parameters.vector, work.theta), (state.first, work.first), (state.second, work.second)
+        self._pairs = [(vector, panels) for vector, panels in pairs if vector.size > 0]
 
     def begin(self) -> None:
         """Pack θ and the moments."""
-        tile_steps.pack_all(self._work, self._model.parameters.vector, self._unpacked, self._net)
+        for vector, panels in self._pairs:
+            pack(panels, vector, self._net)
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
@@ -104,7 +104,8 @@ class TiledTrainer:
 
     def end_epoch(self) -> None:
         """Unpack them."""
-        tile_steps.unpack_all(self._work, self._model.parameters.vector, self._unpacked, self._net)
+        for vector, panels in self._pairs:
+            unpack(vector, panels, self._net)
 
 
 def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
@@ -137,18 +138,22 @@ def _panel_rows(model: Model) -> list[dict[str, Any]]:
 
 
 def _functions(model: Model) -> dict[str, Any]:
-    return {
-        kernel.__name__: panel_function(kernel, model.dtype)
-        for kernel in (panel_sums.gather, panel_sums.transpose_weights, panel_sums.propagate_row)
-    }
+    kernels = panel_sums.gather, panel_sums.transpose_weights
+    return {kernel.__name__: panel_function(kernel, model.dtype) for kernel in kernels}
 
 
 def _sums(model: Model) -> list[dict[str, Any]]:
-    kernels = (
-        panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel,
-        panel_sums.forward_row, panel_sums.step_row,
-    )  # fmt: skip
+    kernels = panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel
     return [{kernel.__name__: panel_function(kernel, model.dtype, vecs) for kernel in kernels} for vecs in (1, 2)]
+
+
+def _add_functions_of_one_row(model: Model) -> None:
+    """Compile what only steps of one sample need, when there is the first."""
+    functions = tiled_network(model).functions
+    functions["propagate_row"][0] = panel_function(panel_sums.propagate_row, model.dtype)
+    for vecs in (1, 2):
+        for kernel in (panel_sums.forward_row, panel_sums.step_row):
+            functions[kernel.__name__][vecs] = panel_function(kernel, model.dtype, vecs)
 
 
 def workspace_sizes(
@@ -183,6 +188,8 @@ def tiled_workspace(model: Model, rows: int, **needs: Any) -> TiledWorkspace:
     Without `training` there is no room for errors; with `gradient`, or for more samples than `ROWS`, the gradient is
     written to memory.
     """
+    if _rows(rows) == 1:
+        _add_functions_of_one_row(model)
     arrays = {name: _zeros(size, model.dtype) for name, size in workspace_sizes(model, rows, **needs).items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
     return TiledWorkspace(**arrays, scratch=scratch, costs=np.empty(_rows(rows)), rows=_rows(rows))
