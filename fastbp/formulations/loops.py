@@ -104,7 +104,7 @@ def backward_sample(s, work, y, theta, net):
     z, a, delta = work.z, work.a, work.delta
     l = net.layers.size - 2
     z_l, a_l, delta_l = layer(z, net, l)[s], layer(a, net, l)[s], layer(delta, net, l)[s]
-    call(net.functions[0].cost, work.costs[s : s + 1], z_l, a_l, y)
+    call(net.functions[0].cost, work.costs[s : s + 1], z_l, a_l, y, y.size)
     output_error(delta_l, z_l, a_l, y, net.functions[0].cost_gradient, net.layers[l].derivative)
     for l in range(net.layers.size - 2, 1, -1):
         w, delta_l = weights(theta, net, l), layer(delta, net, l)[s]
@@ -200,4 +200,4 @@ def costs_of_rows(costs, work, Y, net):
     """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
     z, a = layer(work.z, net, net.layers.size - 2), layer(work.a, net, net.layers.size - 2)
     for s in range(costs.size):
-        call(net.functions[0].cost, costs[s : s + 1], z[s], a[s], Y[s])
+        call(net.functions[0].cost, costs[s : s + 1], z[s], a[s], Y[s], Y.shape[1])

@@ -14,6 +14,7 @@ from fastbp.formulations.tiles import (
     forward,
     output_error,
     propagate_error,
+    rows_of,
     take_rows,
 )
 from fastbp.kernels.call import call
@@ -221,11 +222,11 @@ def forward_blocks(n_threads, outputs, work, X, samples, net):
 @njit(**LEAN)
 def costs_of_rows(costs, work, Y, net):
     """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
-    n, scratch = net.layers[net.layers.size - 2].n, work.scratch[0]
-    z_s, a_s, y_s = stretch(scratch, 0, n), stretch(scratch, n, n), stretch(scratch, 2 * n, n)
+    l = net.layers.size - 2
+    n, scratch, z, a = net.layers[l].n, work.scratch[0], layer(work.z, net, l), layer(work.a, net, l)
     for s in range(costs.size):
-        take_rows(z_s, layer(work.z, net, net.layers.size - 2), work.rows, s, 1, n)
-        take_rows(a_s, layer(work.a, net, net.layers.size - 2), work.rows, s, 1, n)
+        z_s, a_s = rows_of(z, scratch, 0, work.rows, s, 1, n), rows_of(a, scratch, n, work.rows, s, 1, n)
+        y_s = stretch(scratch, 2 * n, n)
         for j in range(n):
             y_s[j] = Y[s, j]
-        call(net.functions[0].cost, stretch(costs, s, 1), z_s, a_s, y_s)
+        call(net.functions[0].cost, stretch(costs, s, 1), stretch(z_s, 0, n), stretch(a_s, 0, n), y_s, n)

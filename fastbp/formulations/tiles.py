@@ -15,10 +15,10 @@ function is told which rows are its own: m from `first` on.
 """
 
 from fastbp.kernels.call import call
-from fastbp.kernels.compile_options import INNER, njit
+from fastbp.kernels.compile_options import INLINE, INNER, njit
 from fastbp.kernels.panels import layer, panel_width, weights_at
-from fastbp.kernels.tile import lanes, wide
-from fastbp.kernels.views import block, stretch
+from fastbp.kernels.tile import lanes, load, store, wide, zeros
+from fastbp.kernels.views import block, matrix, stretch
 
 BLOCK = 128  # samples whose gradient is summed in one go
 CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
@@ -63,11 +63,11 @@ def activate(work, scratch, first, m, net, l):
             width = panel_width(z, n_out - j)
             call(net.layers[l].activation, block(a, rows, j, width, first, m), block(z, rows, j, width, first, m))
     else:
-        z_s, a_s = stretch(scratch, 0, n_out), stretch(scratch, n_out, n_out)
         for s in range(first, first + m):
-            take_rows(z_s, z, rows, s, 1, n_out)
-            call(net.layers[l].activation, a_s, z_s)
-            put_rows(a, a_s, rows, s, 1, n_out)
+            z_s, a_s = rows_of(z, scratch, 0, rows, s, 1, n_out), rows_of(a, scratch, n_out, rows, s, 1, n_out)
+            call(net.layers[l].activation, stretch(a_s, 0, n_out), stretch(z_s, 0, n_out))
+            if n_out > wide(a):
+                put_rows(a, a_s, rows, s, 1, n_out)
 
 
 @njit(**INNER)
@@ -79,44 +79,95 @@ def output_error(work, scratch, first, Y, samples, share, net):
     l, rows = net.layers.size - 2, work.rows
     n, output = net.layers[l].n, net.layers[l]
     z, a, delta = layer(work.z, net, l), layer(work.a, net, l), layer(work.delta, net, l)
-    some = max(1, CACHED // (4 * n * delta.itemsize))  # samples at a time, for one call
+    width = row_width(delta, n)
+    some = max(1, CACHED // (4 * width * delta.itemsize))  # samples at a time, for one call
     for start in range(0, samples.size, some):
         m = min(some, samples.size - start)
-        z_s, a_s, y_s = stretch(scratch, 0, m * n), stretch(scratch, m * n, m * n), stretch(scratch, 2 * m * n, m * n)
-        delta_s = stretch(scratch, 3 * m * n, m * n)
-        take_rows(z_s, z, rows, first + start, m, n)
-        take_rows(a_s, a, rows, first + start, m, n)
-        for s in range(m):
-            for j in range(n):
-                y_s[s * n + j] = Y[samples[start + s], j]
-        call(net.functions[0].cost, stretch(work.costs, first + start, m), z_s, a_s, y_s)
+        z_s, a_s = rows_of(z, scratch, 0, rows, first + start, m, n), rows_of(a, scratch, m * n, rows, first + start, m, n)
+        delta_s, y_s = rows_of(delta, scratch, 2 * m * n, rows, first + start, m, n), stretch(scratch, 3 * m * n, m * width)
+        take_targets(y_s, Y, stretch(samples, start, m), n, net)
+        call(net.functions[0].cost, stretch(work.costs, first + start, m), z_s, a_s, y_s, n)
         call(net.functions[0].cost_gradient, delta_s, z_s, a_s, y_s)
-        each = m * n if output.elementwise else n
-        for i in range(0, m * n, each):
-            call(output.derivative, stretch(delta_s, i, each), stretch(z_s, i, each), stretch(a_s, i, each))
-        for i in range(m * n):
+        if output.elementwise:
+            call(output.derivative, delta_s, z_s, a_s)
+        else:
+            for i in range(0, m * width, width):
+                call(output.derivative, stretch(delta_s, i, n), stretch(z_s, i, n), stretch(a_s, i, n))
+        for i in range(m * width):
             delta_s[i] *= share
-        put_rows(delta, delta_s, rows, first + start, m, n)
+        if n > wide(delta):
+            put_rows(delta, delta_s, rows, first + start, m, n)
+        else:
+            clear_padding(delta_s, m, n, width)
 
 
 @njit(**INNER)
-def take_rows(values, matrix, rows, first, m, n):
+def row_width(panels, n):
+    """How many numbers lie between the rows of one sample and the next in `rows_of`."""
+    return n if n > wide(panels) else panel_width(panels, n)
+
+
+@njit(**INLINE)
+def rows_of(panels, scratch, at, rows, first, m, n):
+    """Rows of a matrix in panels, one behind the other: where they lie if the matrix is one panel, else copied."""
+    if n > wide(panels):
+        view = stretch(scratch, at, m * n)
+        take_rows(view, panels, rows, first, m, n)
+    else:
+        view = block(panels, rows, 0, panel_width(panels, n), first, m)
+    return view
+
+
+@njit(**INNER)
+def take_targets(y, Y, samples, n, net):
+    """Copy the targets of some samples into rows as in `rows_of`. Writes: y."""
+    if n > wide(y):
+        for s in range(samples.size):
+            for j in range(n):
+                y[s * n + j] = Y[samples[s], j]
+    else:
+        call(net.functions[0].gather, y, Y, samples, samples.size, 0, n)
+
+
+@njit(**INNER)
+def clear_padding(delta, m, n, width):
+    """Set δ to 0 beyond the n outputs: trained as if it mattered, padding would end in slow subnormal numbers."""
+    row = matrix(delta, 0, m, width)
+    for s in range(m):
+        for c in range(0, width, lanes(delta)):
+            store(load(zeros(delta, 1, 1), row, s, c, min(lanes(delta), n - c)), row, s, c)
+
+
+@njit(**INNER)
+def take_rows(values, panels, rows, first, m, n):
     """Copy rows of a matrix in panels to where one lies behind the other, without padding. Shapes: values (m, n)."""
-    for j in range(0, n, wide(matrix)):
-        width = panel_width(matrix, n - j)
-        for s in range(m):
-            for c in range(min(width, n - j)):
-                values[s * n + j + c] = matrix[j * rows + (first + s) * width + c]
+    to = matrix(values, 0, 1, values.size)
+    for s in range(m):
+        for j in range(0, n, wide(panels)):
+            width = panel_width(panels, n - j)
+            row = matrix(panels, j * rows + (first + s) * width, 1, width)
+            if s * n + j + width <= values.size:  # what spills over the end of a row is overwritten by the next
+                for c in range(0, width, lanes(panels)):
+                    store(load(zeros(panels, 1, 1), row, 0, c), to, 0, s * n + j + c)
+            else:
+                for c in range(n - j):
+                    to[0, s * n + j + c] = row[0, c]
 
 
 @njit(**INNER)
-def put_rows(matrix, values, rows, first, m, n):
-    """And back. Writes: matrix."""
-    for j in range(0, n, wide(matrix)):
-        width = panel_width(matrix, n - j)
-        for s in range(m):
-            for c in range(min(width, n - j)):
-                matrix[j * rows + (first + s) * width + c] = values[s * n + j + c]
+def put_rows(panels, values, rows, first, m, n):
+    """And back. Writes: panels."""
+    of = matrix(values, 0, 1, values.size)
+    for s in range(m):
+        for j in range(0, n, wide(panels)):
+            width = panel_width(panels, n - j)
+            row = matrix(panels, j * rows + (first + s) * width, 1, width)
+            if s * n + j + width <= values.size:  # what lies behind the end of a row becomes padding
+                for c in range(0, width, lanes(panels)):
+                    store(load(zeros(panels, 1, 1), of, 0, s * n + j + c), row, 0, c)
+            else:
+                for c in range(n - j):
+                    row[0, c] = of[0, s * n + j + c]
 
 
 @njit(**INNER)

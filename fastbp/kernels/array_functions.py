@@ -54,11 +54,12 @@ def sum_cost(out, z, a, y):
     out[0] = total
 
 
-def each_sample(costs, z, a, y):
-    """C of several samples, whose z, a and y lie one after the other."""
-    n = y.size // costs.size
+def each_sample(costs, z, a, y, n):
+    """C of several samples, whose z, a and y lie one after the other, n of each and perhaps padding."""
+    width = y.size // costs.size
     for s in range(costs.size):
-        function(stretch(costs, s, 1), stretch(z, s * n, n), stretch(a, s * n, n), stretch(y, s * n, n))
+        i = s * width
+        function(stretch(costs, s, 1), stretch(z, i, n), stretch(a, i, n), stretch(y, i, n))
 
 
 def cost_gradient(delta, z, a, y):
@@ -82,6 +83,10 @@ def callback_of_4(out, n_out, z, n_z, a, n_a, y, n_y):
     function(carray(out, n_out), carray(z, n_z), carray(a, n_a), carray(y, n_y))
 
 
+def callback_of_rows(costs, n_costs, z, n_z, a, n_a, y, n_y, n):
+    function(carray(costs, n_costs), carray(z, n_z), carray(a, n_a), carray(y, n_y), n)
+
+
 def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyper, t, n_t, gradient, n):
     first, second, hyper = carray(first, n_first), carray(second, n_second), carray(hyper, n_hyper)
     function(carray(theta, n_theta), first, second, hyper, carray(t, n_t), carray(gradient, n))
@@ -90,7 +95,7 @@ def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyp
 # What an array holds: R the network's own numbers, D float64, I int64. A small letter is one such number.
 _CALLBACKS = {
     "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3,
-    "RRRR": callback_of_4, "DRRR": callback_of_4, "RRRDIR": callback_of_6,
+    "RRRR": callback_of_4, "DRRRi": callback_of_rows, "RRRDIR": callback_of_6,
 }  # fmt: skip
 
 
@@ -112,15 +117,15 @@ def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
 
 @cache
 def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
-    """C, ∂C/∂a and the σ′ that makes it δ: ``call(…, costs, z, a, y)``, ``(…, delta, z, a, y)``, ``(…, delta, z, a)``.
+    """C, ∂C/∂a and the σ′ that makes it δ: ``call(…, costs, z, a, y, n)``, ``(…, delta, z, a, y)``, ``(…, delta, z, a)``.
 
-    For one sample or several: as many as `costs` has room for.
+    For one sample or several: as many as `costs` has room for, of n outputs each, and perhaps padding behind them.
     """
     fused = FUSED_PAIRS.get((output.function, cost.function))
     if fused:
-        function = _address(fused[0], "DRRR", dtype, each_sample, sums=True)
+        function = _address(fused[0], "DRRRi", dtype, each_sample, sums=True)
         return function, _address(fused[1], "RRRR", dtype), _address(leave, "RRR", dtype)
-    function = _address(cost.function, "DRRR", dtype, sum_cost, each_sample)
+    function = _address(cost.function, "DRRRi", dtype, sum_cost, each_sample)
     return function, _address(cost.derivative, "RRRR", dtype, cost_gradient), derivative_function(output, dtype)
 
 

@@ -34,7 +34,7 @@ OPTIONS: dict[str, Any] = {
 # half of their time. What they are given must outlive the call.
 LEAN: dict[str, Any] = {"_nrt": False}
 # And for those of them that only compiled code calls: without what Python and C would call them by, half the work.
-INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **LEAN}
+INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True, **LEAN}
 # Copied into its caller before anything is compiled: half the time to compile many tiles of the same loop.
 INLINE: dict[str, Any] = {"inline": "always", **LEAN}
 # For what works element by element and has no sum to reorder. Where LLVM may choose, as between the two products of

@@ -66,9 +66,9 @@ class Constants(NamedTuple):
     exp_high: np.floating  # and to infinity above
     one_is_lost: np.floating  # e^x - 1 is -1 below -it; tanh is 1 above half of it; 1 - 2^-it is 1
     erf_high: np.floating  # erf x rounds to 1 above
-    reciprocal_start: np.floating  # 1.3 - 0.4 d is 1/d to one digit for the d of tanh
-    reciprocal_slope: np.floating
+    tanh_seam: np.floating
     exp_rest: tuple[np.floating, ...]  # (e^r - 1 - r) / r^2, |r| <= ln(2) / 2
+    tanh_rest: tuple[np.floating, ...]  # (tanh x - x) / x^3 in x^2, |x| <= tanh_seam
     log_rest: tuple[np.floating, ...]  # (2 artanh(s) - 2 s) / s^3 in s^2, |s| <= 3 - sqrt(8)
     erf_rate: tuple[np.floating, ...]  # -ln(1 - erf x) / x - 1, 0 <= x <= erf_high
 
@@ -81,7 +81,7 @@ def constants_of(dtype: type[np.floating], ln2_bits: int, own: tuple[float, ...]
     numbers = (
         *(0.0, 0.5, 1.0, 2.0, np.inf, np.nan, 1.5 * 2.0**info.nmant),
         *(info.smallest_normal, info.nmant + 1, 2.0 ** (info.nmant + 1)),
-        *(1 / np.log(2.0), ln2_head, ln2_tail, np.sqrt(2.0) - 1, *own, 1.3, -0.4),
+        *(1 / np.log(2.0), ln2_head, ln2_tail, np.sqrt(2.0) - 1, *own, 0.625),
     )
     return Constants(*map(dtype, numbers), *(tuple(map(dtype, coefficients)) for coefficients in rests))
 
@@ -89,6 +89,7 @@ def constants_of(dtype: type[np.floating], ln2_bits: int, own: tuple[float, ...]
 FLOAT32 = constants_of(
     np.float32, 15, (-104.0, 89.0, 32.0, 3.95),
     [0.5, 0.16666666, 0.041666362, 0.00833339, 0.0013940628, 0.00019845876],
+    [-0.33333282, 0.13331442, -0.053739712, 0.020639078, -0.005704978],
     [0.66666776, 0.39977536, 0.29871863],
     [
         0.12837917, 0.6366198, 0.102771275, -0.019117696, -0.00025305993, 0.0017993522, -0.0007406846, 0.00016748035,
@@ -101,6 +102,11 @@ FLOAT64 = constants_of(
         0.5, 0.16666666666666677, 0.04166666666666651, 0.008333333333321691, 0.001388888888896237,
         0.0001984126988596592, 2.4801587172538122e-05, 2.7557244374217137e-06, 2.755740264352864e-07,
         2.5108978867816392e-08, 2.087532959214041e-09,
+    ],
+    [
+        -0.33333333333333315, 0.1333333333332974, -0.05396825396605733, 0.021869488468681735, -0.008863234312145427,
+        0.0035921139962951354, -0.0014557259283865102, 0.0005894517262430666, -0.0002370115516465208,
+        9.15581323594776e-05, -3.0186968124478488e-05, 6.042368204706013e-06,
     ],
     [
         0.6666666666666734, 0.39999999999414326, 0.28571428742474286, 0.22222198563532747, 0.1818356486492351,
@@ -193,20 +199,19 @@ def expm1(x):
 
 @elementary
 def tanh(x):
-    """Return tanh x = (e^2x - 1) / (e^2x + 1) = y / d, d = y + 2 2^-n, with e^2x - 1 = 2^n y. Error: 1.36 / 1.25 ulp.
+    """Return tanh x = 1 - 2 / (e^2x + 1), and x + x^3 p(x^2) where that would cancel. Error: TANH ulp.
 
-    What y and d lost in rounding changes the quotient q by (y_tail - q d_tail) / d, for which 1/d needs one digit only.
-    Source: Cody and Waite, ch. 13, for the first line.
+    Source: Cody and Waite, ch. 13.
     """
     c = constants(x)
-    twice = c.two * abs(x)
-    y, y_tail, n = expm1_scaled(c.one_is_lost if twice > c.one_is_lost else twice)
-    two = c.two * power_of_two(-n)
-    d = y + two
-    d_tail = (y - (d - two)) + y_tail
-    q = y / d
-    correction = multiply_add(-q, d_tail, y_tail) * multiply_add(c.reciprocal_slope, d, c.reciprocal_start)
-    return copy_sign(q + correction, x)
+    magnitude = abs(x)
+    twice = c.two * magnitude
+    n, r, _ = reduce_exp(c.one_is_lost if twice > c.one_is_lost else twice)
+    scale = power_of_two(n)
+    e = multiply_add(scale, multiply_add(r * r, polynomial(r, c.exp_rest), r), scale)
+    square = x * x
+    near_zero = multiply_add(magnitude * square, polynomial(square, c.tanh_rest), magnitude)
+    return copy_sign(near_zero if magnitude < c.tanh_seam else c.one - c.two / (e + c.one), x)
 
 
 @elementary
