@@ -86,11 +86,12 @@ def descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end,
     if begin and not at_once:
         for i in range(size):
             dw[i] = 0
-    accumulate_gradient(dw, alpha, work, m, j, k, n, net, l)
+    theta = stretch(work.theta, start, size)
+    first = stretch(optimizer.first, start, size) if optimizer.first.size > 0 else theta
+    second = stretch(optimizer.second, start, size) if optimizer.second.size > 0 else theta
+    accumulate_gradient(dw, alpha, theta, first, second, work, m, j, k, n, net, l)
     if end and not at_once:
-        first = stretch(optimizer.first, start, min(optimizer.first.size, size))
-        second = stretch(optimizer.second, start, min(optimizer.second.size, size))
-        call(optimizer.update, stretch(work.theta, start, size), first, second, optimizer.hyper, optimizer.t, dw)
+        call(optimizer.update, theta, first, second, optimizer.hyper, optimizer.t, dw)
 
 
 @njit(**INNER)

@@ -210,7 +210,7 @@ def transpose(transposed, theta, j, n, k, width, net, l):
 
 
 @njit(**INNER)
-def accumulate_gradient(dw, alpha, work, m, j, k, n, net, l):
+def accumulate_gradient(dw, alpha, theta, first_moment, second_moment, work, m, j, k, n, net, l):
     """dw_jk += alpha Σ_s a_sk δ_sj, db_j += alpha Σ_s δ_sj: BP4 and BP3, all m samples, a block of weights. Writes: dw.
 
     The neurons j are a panel, n inputs from k on one or more. Shapes: dw (n, width), with k = 0 behind db (width,).
@@ -224,4 +224,4 @@ def accumulate_gradient(dw, alpha, work, m, j, k, n, net, l):
     for first in range(0, m, BLOCK):
         some = min(BLOCK, m - first)
         delta_s, a_s = block(delta, rows, j, width, first, some), block(a_previous, rows, k, width_a, first, some)
-        call(sums.gradient_panel, weights, alpha, a_s, delta_s, some, n)
+        call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, first_moment, second_moment, some, n)

@@ -136,21 +136,26 @@ def step_row(z_next, x_next, w, b, x, step, n):
 
 
 @njit(**INLINE)
-def gradient_tile(tile, dw, alpha, a_previous, delta, k, m):
+def gradient_tile(tile, dw, alpha, a_previous, delta, theta, first, second, k, m):
     """∂C/∂w_jk = Σ_s a_sk δ_sj for a tile of (k, j); dw_jk += alpha ∂C/∂w_jk."""
     for s in range(m):
-        if s % 8 == 0:  # meanwhile the weights are on their way from memory
-            prefetch(dw, k + s // 8, 0)
-            prefetch(dw, k + s // 8, lanes(dw))
+        if s % 8 == 0:  # meanwhile what will be updated is on its way from memory
+            for c in (0, lanes(dw)):
+                prefetch(theta, k + s // 8, c)
+                prefetch(first, k + s // 8, c)
+                prefetch(second, k + s // 8, c)
         tile = outer_add(tile, a_previous, k, s, delta, s, 0)
     add_to(tile, alpha, dw, k, 0)
 
 
-def gradient_panel(dw, alpha, a_previous, delta, m, n):
+def gradient_panel(dw, alpha, a_previous, delta, theta, first, second, m, n):
     """Accumulate dw_jk += alpha Σ_s a_sk δ_sj: m samples s, the n inputs k of one panel, the neurons j of another.
 
-    Shapes: dw (n, width); a_previous (m, ≥ n), one panel; delta (m, width). Writes: dw.
+    Shapes: dw (n, width); a_previous (m, ≥ n), one panel; delta (m, width). Writes: dw. The weights and moments that
+    an update will touch next, theta, first and second (n, width), are sent for meanwhile.
     """
+    theta, first = matrix(theta, 0, n, VECS * lanes(dw)), matrix(first, 0, n, VECS * lanes(dw))
+    second = matrix(second, 0, n, VECS * lanes(dw))
     dw = matrix(dw, 0, n, VECS * lanes(dw))
     delta = matrix(delta, 0, m, VECS * lanes(delta))
     a_previous = matrix(a_previous, 0, m, a_previous.size // m).T
@@ -158,13 +163,13 @@ def gradient_panel(dw, alpha, a_previous, delta, m, n):
     while k < n:
         size = next_rows(n - k)
         if size == 12:
-            gradient_tile(zeros(dw, 12, VECS), dw, alpha, a_previous, delta, k, m)
+            gradient_tile(zeros(dw, 12, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m)
         elif size == 8:
-            gradient_tile(zeros(dw, 8, VECS), dw, alpha, a_previous, delta, k, m)
+            gradient_tile(zeros(dw, 8, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m)
         elif size == 6:
-            gradient_tile(zeros(dw, 6, VECS), dw, alpha, a_previous, delta, k, m)
+            gradient_tile(zeros(dw, 6, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m)
         else:
-            gradient_tile(zeros(dw, 4, VECS), dw, alpha, a_previous, delta, k, m)
+            gradient_tile(zeros(dw, 4, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m)
         k += size
 
 
@@ -237,8 +242,11 @@ def call_step_row(z_next, n_z, x_next, n_next, w, n_w, b, n_b, x, n_x, step, n_s
     function(z_next, x_next, w, b, carray(x, n_x), carray(step, n_step), n)
 
 
-def call_gradient_panel(dw, n_dw, alpha, a, n_a, delta, n_delta, m, n):
-    function(carray(dw, n_dw), alpha, carray(a, n_a), carray(delta, n_delta), m, n)
+def call_gradient_panel(
+    dw, n_dw, alpha, a, n_a, delta, n_delta, theta, n_theta, first, n_first, second, n_second, m, n
+):
+    a, delta, theta = carray(a, n_a), carray(delta, n_delta), carray(theta, n_theta)
+    function(carray(dw, n_dw), alpha, a, delta, theta, carray(first, n_first), carray(second, n_second), m, n)
 
 
 def call_bias_panel(db, n_db, alpha, delta, n_delta, m):
@@ -261,7 +269,7 @@ _CALLBACKS = {
     forward_panel: (call_forward_panel, "RRRRiiiii"),
     forward_row: (call_forward_row, "RRRRi"),
     step_row: (call_step_row, "RRRRRRi"),
-    gradient_panel: (call_gradient_panel, "RrRRii"),
+    gradient_panel: (call_gradient_panel, "RrRRRRRii"),
     bias_panel: (call_bias_panel, "RrRi"),
     propagate_row: (call_propagate_row, "RRiRii"),
     transpose_weights: (call_transpose_weights, "RRii"),
