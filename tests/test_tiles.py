@@ -90,8 +90,14 @@ def test_blocks_of_depth_and_long_rows(sizes, m, dtype):
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="slow")
 @both
-def test_many_samples_a_step(dtype):
-    check_gradient_and_fit([4, 20, 3], 1100, 1100, dtype, fastbp.SGD(0.1), activation="tanh")
+@pytest.mark.parametrize(
+    ("sizes", "m", "batch_size", "in_parts"),
+    [([100, 90, 3], 1100, 1100, False), ([4, 20, 3], 1100, 1000, True), ([4, 5, 40], 2600, 2600, True)],
+)
+def test_many_samples_a_step(sizes, m, batch_size, in_parts, dtype):
+    net = fastbp.Network(sizes, dtype=dtype)
+    assert tiled.sums_in_parts(net._model, batch_size) == in_parts
+    check_gradient_and_fit(sizes, m, batch_size, dtype, fastbp.Adam(0.01), activation="tanh")
 
 
 @both
@@ -189,8 +195,8 @@ def test_padding_never_enters_a_result(m, dtype, monkeypatch):
 
 @pytest.mark.skipif(config.DISABLE_JIT or config.NUMBA_NUM_THREADS < 2, reason="needs threads")
 @both
-def test_same_bits_on_one_and_two_threads(dtype, monkeypatch):
-    sizes, m = [20, 70, 35, 4], 150
+@pytest.mark.parametrize(("sizes", "m", "batch_size"), [([20, 70, 35, 4], 150, 70), ([3, 12, 4], 1500, 1500)])
+def test_same_bits_on_one_and_two_threads(sizes, m, batch_size, dtype, monkeypatch):
     X, Y = data(sizes, m)
 
     def results(flops, n_threads):
@@ -198,7 +204,7 @@ def test_same_bits_on_one_and_two_threads(dtype, monkeypatch):
         net = fastbp.Network(sizes, activation="tanh", cost="quadratic", dtype=dtype, seed=1, formulation="tiles")
         with fastbp.threads(n_threads):
             gradient = net.gradient(X, Y).vector
-            net.fit(X, Y, epochs=2, batch_size=70, optimizer=fastbp.Adam(0.01), progress=False)
+            net.fit(X, Y, epochs=2, batch_size=batch_size, optimizer=fastbp.Adam(0.01), progress=False)
             return gradient, net.parameters, net.predict(X)
 
     serial, one, two = results(np.inf, 2), results(0, 1), results(0, 2)

@@ -23,7 +23,10 @@ from fastbp.kernels.panels import layer, panel_width, unpack, weights_at
 from fastbp.kernels.tile import lanes, wide
 from fastbp.kernels.views import stretch
 
-REGIONS = ("errors", "descend", "forward_blocks")  # have prange; `compiled.py` makes their serial twins
+PART_BLOCK = 128  # samples that go through all layers together in `sum_parts`
+PARTS = 16  # how many parts of the samples there are at most
+
+REGIONS = ("errors", "descend", "sum_parts", "forward_blocks")  # have prange; `compiled.py` makes their serial twins
 TWIN, INNER_TWIN = LEAN, INNER  # and compiles them so, those that only other twins call like the latter
 
 
@@ -89,7 +92,7 @@ def descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end,
     theta = stretch(work.theta, start, size)
     first = stretch(optimizer.first, start, size) if optimizer.first.size > 0 else theta
     second = stretch(optimizer.second, start, size) if optimizer.second.size > 0 else theta
-    accumulate_gradient(dw, alpha, theta, first, second, work, m, j, k, n, net, l)
+    accumulate_gradient(dw, alpha, theta, first, second, work, 0, m, j, k, n, net, l)
     if end and not at_once:
         call(optimizer.update, theta, first, second, optimizer.hyper, optimizer.t, dw)
 
@@ -128,6 +131,68 @@ def descend(n_threads, optimizer, work, m, begin, end, net):
         descend_share(int64(thread), n_threads, optimizer, work, m, begin, end, 1, net)
 
 
+@njit(**INNER)
+def part_size(m):
+    """How many samples' gradient is one part of the sum in `sum_parts`: whole blocks, so that there are ≤ PARTS."""
+    return (m + PART_BLOCK * PARTS - 1) // (PART_BLOCK * PARTS) * PART_BLOCK
+
+
+@njit(**INNER)
+def sum_part(thread, part, work, X, Y, samples, share, net):
+    """The gradient of the samples of one part, a block after the other. Writes: its row of work.gradient, its cost."""
+    size, first, scratch = net.layers[-1].panels_at, thread * PART_BLOCK, work.scratch[thread]
+    dw, one, width, cost = stretch(work.gradient, part * size, size), work.theta.dtype.type(1), wide(work.theta), 0.0
+    for i in range(size):
+        dw[i] = 0
+    for start in range(0, samples.size, PART_BLOCK):
+        mine = samples[start : start + PART_BLOCK]
+        call(net.functions[0].gather, layer(work.a, net, 0), X, mine, work.rows, first, X.shape[1])
+        forward_block(work, scratch, first, mine.size, 1, net)
+        backward_block(work, scratch, first, Y, mine, share, net)
+        costs = stretch(work.costs, first, mine.size)
+        for s in range(mine.size):
+            cost += costs[s]
+        for l in range(1, net.layers.size - 1):
+            n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+            for j in range(0, n_out, width):
+                columns = panel_width(work.theta, n_out - j)
+                for k in range(0, n_in, width):
+                    n = (min(width, n_in - k) + 3) // 4 * 4  # whole tiles, into the padding
+                    at = weights_at(net, l, j, k if k > 0 else -1, columns)
+                    block_dw = stretch(dw, at, weights_at(net, l, j, k + n, columns) - at)
+                    accumulate_gradient(
+                        block_dw, one, block_dw, block_dw, block_dw, work, first, mine.size, j, k, n, net, l
+                    )
+    work.costs[work.rows + part] = cost
+
+
+@njit(parallel=True)
+def sum_parts(n_threads, work, X, Y, samples, share, net):
+    """`errors` and the sum of the gradient at once, for few weights and many samples: those are cut into parts.
+
+    Writes: work.gradient, a row for each part; work.costs behind those of samples, the parts' costs.
+    Parallel: over parts. They are cut in the same way for any number of threads, and so is then the sum over them.
+    """
+    size = part_size(samples.size)
+    n_parts = (samples.size + size - 1) // size
+    for thread in prange(n_threads):
+        for part in range(n_parts * thread // n_threads, n_parts * (thread + 1) // n_threads):
+            sum_part(int64(thread), part, work, X, Y, samples[part * size : (part + 1) * size], share, net)
+
+
+@njit(**INNER)
+def add_parts(work, m, net):
+    """The gradient of all m samples from that of their parts; returns the cost. Writes: row 0 of work.gradient."""
+    size, n_parts, total_cost = net.layers[-1].panels_at, (m + part_size(m) - 1) // part_size(m), work.costs[work.rows]
+    dw = stretch(work.gradient, 0, size)
+    for part in range(1, n_parts):
+        more = stretch(work.gradient, part * size, size)
+        for i in range(size):
+            dw[i] += more[i]
+        total_cost += work.costs[work.rows + part]
+    return total_cost
+
+
 @njit
 def gradient(n_threads, vector, work, optimizer, X, Y, samples, net):
     """Write the gradient of the mean cost of a mini-batch into `vector`, of the layout of θ. Returns the sum of costs.
@@ -135,12 +200,16 @@ def gradient(n_threads, vector, work, optimizer, X, Y, samples, net):
     Shapes: as `errors`. Writes: vector, work.
     """
     total_cost, share = 0.0, work.theta.dtype.type(1 / samples.size)
-    for first in range(0, samples.size, work.rows):
-        part = samples[first : first + work.rows]
-        errors(n_threads, work, X, Y, part, share, net)
-        descend(n_threads, optimizer, work, part.size, first == 0, first < 0, net)
-        for s in range(part.size):
-            total_cost += work.costs[s]
+    if work.in_parts:
+        sum_parts(n_threads, work, X, Y, samples, share, net)
+        total_cost = add_parts(work, samples.size, net)
+    else:
+        for first in range(0, samples.size, work.rows):
+            some = samples[first : first + work.rows]
+            errors(n_threads, work, X, Y, some, share, net)
+            descend(n_threads, optimizer, work, some.size, first == 0, first < 0, net)
+            for s in range(some.size):
+                total_cost += work.costs[s]
     unpack(vector, work.gradient, net)
     return total_cost
 
@@ -157,12 +226,18 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
         share = work.theta.dtype.type(1 / samples.size)
         optimizer.t[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
-        for first in range(0, samples.size, work.rows):
-            part = samples[first : first + work.rows]
-            errors(n_threads, work, X, Y, part, share, net)
-            descend(n_threads, optimizer, work, part.size, first == 0, first + part.size == samples.size, net)
-            for s in range(part.size):
-                total_cost += work.costs[s]
+        if work.in_parts:
+            sum_parts(n_threads, work, X, Y, samples, share, net)
+            total_cost += add_parts(work, samples.size, net)
+            dw = stretch(work.gradient, 0, work.theta.size)
+            call(optimizer.update, work.theta, optimizer.first, optimizer.second, optimizer.hyper, optimizer.t, dw)
+        else:
+            for first in range(0, samples.size, work.rows):
+                some = samples[first : first + work.rows]
+                errors(n_threads, work, X, Y, some, share, net)
+                descend(n_threads, optimizer, work, some.size, first == 0, first + some.size == samples.size, net)
+                for s in range(some.size):
+                    total_cost += work.costs[s]
     return total_cost
 
 

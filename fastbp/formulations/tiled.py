@@ -18,6 +18,7 @@ from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, aligned_empty
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
+PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
 
@@ -157,19 +158,21 @@ def _add_functions_of_one_row(model: Model) -> None:
 
 
 def workspace_sizes(
-    model: Model, rows: int, *, n_moments: int = 0, training: bool = True, gradient: bool = False
+    model: Model, samples: int, *, n_moments: int = 0, training: bool = True, gradient: bool = False
 ) -> dict[str, int]:
     """Return how many numbers each array of the workspace has: see `tiled_workspace`."""
     net = tiled_network(model)
     lanes, n = VECTOR_BYTES // model.dtype.itemsize, int(net.layers["panels_at"][-1])
-    activations = _rows(rows) * int(net.layers["columns_before"][-1])
+    in_parts = training and sums_in_parts(model, samples)
+    activations = _rows(samples, in_parts) * int(net.layers["columns_before"][-1])
     weights = (1 + 16 * lanes) * 2 * lanes
     transposed = 2 * lanes + tiles.CACHED // model.dtype.itemsize
+    written = tile_steps.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
     return {
         "theta": n,
         "first": n if n_moments > 0 else 0,
         "second": n if n_moments > 1 else 0,
-        "gradient": n if gradient or rows > ROWS else 0,
+        "gradient": written,
         "z": activations,
         "a": activations,
         "delta": activations if training else 0,
@@ -177,22 +180,38 @@ def workspace_sizes(
     }
 
 
-def _rows(samples: int) -> int:
-    """For how many samples a workspace has room: whole tiles, up to `ROWS`."""
+def sums_in_parts(model: Model, samples: int) -> bool:
+    """Whether threads sum the gradient over samples of their own: for few weights and many samples.
+
+    Where weights are few, there are not enough for every thread to own some; where samples are many, a, z and δ of all
+    of them would not stay in the cache until the gradient is summed. Not a question of threads: the bits depend on it.
+    """
+    few = int(tiled_network(model).layers["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
+    return few and samples >= 4 * tile_steps.PART_BLOCK
+
+
+def _rows(samples: int, in_parts: bool) -> int:
+    """For how many samples a workspace has room: whole tiles, up to `ROWS`; in parts, a block for each thread."""
+    if in_parts:
+        return max_threads() * tile_steps.PART_BLOCK
     return 1 if samples == 1 else -(-min(samples, ROWS) // 4) * 4
 
 
-def tiled_workspace(model: Model, rows: int, **needs: Any) -> TiledWorkspace:
-    """Return the memory of `tiles` for a mini-batch of `rows` samples.
+def tiled_workspace(model: Model, samples: int, *, training: bool = True, **needs: Any) -> TiledWorkspace:
+    """Return the memory of `tiles` for a mini-batch of so many samples.
 
     Without `training` there is no room for errors; with `gradient`, or for more samples than `ROWS`, the gradient is
     written to memory.
     """
-    if _rows(rows) == 1:
+    in_parts = training and sums_in_parts(model, samples)
+    rows = _rows(samples, in_parts)
+    if rows == 1:
         _add_functions_of_one_row(model)
-    arrays = {name: _zeros(size, model.dtype) for name, size in workspace_sizes(model, rows, **needs).items()}
+    sizes = workspace_sizes(model, samples, training=training, **needs)
+    arrays = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
-    return TiledWorkspace(**arrays, scratch=scratch, costs=np.empty(_rows(rows)), rows=_rows(rows))
+    costs = np.empty(rows + tile_steps.PARTS * in_parts)
+    return TiledWorkspace(**arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts)
 
 
 def _zeros(size: int, dtype: np.dtype[Any]) -> Array:

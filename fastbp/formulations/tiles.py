@@ -20,7 +20,7 @@ from fastbp.kernels.panels import layer, panel_width, weights_at
 from fastbp.kernels.tile import lanes, load, store, wide, zeros
 from fastbp.kernels.views import block, matrix, stretch
 
-BLOCK = 128  # samples whose gradient is summed in one go
+BLOCK = 256  # samples whose gradient is summed in one go
 CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
 
 
@@ -83,10 +83,11 @@ def output_error(work, scratch, first, Y, samples, share, net):
     some = max(1, CACHED // (4 * width * delta.itemsize))  # samples at a time, for one call
     for start in range(0, samples.size, some):
         m = min(some, samples.size - start)
-        z_s, a_s = rows_of(z, scratch, 0, rows, first + start, m, n), rows_of(a, scratch, m * n, rows, first + start, m, n)
-        delta_s, y_s = rows_of(delta, scratch, 2 * m * n, rows, first + start, m, n), stretch(scratch, 3 * m * n, m * width)
+        s = first + start
+        z_s, a_s = rows_of(z, scratch, 0, rows, s, m, n), rows_of(a, scratch, m * n, rows, s, m, n)
+        delta_s, y_s = rows_of(delta, scratch, 2 * m * n, rows, s, m, n), stretch(scratch, 3 * m * n, m * width)
         take_targets(y_s, Y, stretch(samples, start, m), n, net)
-        call(net.functions[0].cost, stretch(work.costs, first + start, m), z_s, a_s, y_s, n)
+        call(net.functions[0].cost, stretch(work.costs, s, m), z_s, a_s, y_s, n)
         call(net.functions[0].cost_gradient, delta_s, z_s, a_s, y_s)
         if output.elementwise:
             call(output.derivative, delta_s, z_s, a_s)
@@ -96,7 +97,7 @@ def output_error(work, scratch, first, Y, samples, share, net):
         for i in range(m * width):
             delta_s[i] *= share
         if n > wide(delta):
-            put_rows(delta, delta_s, rows, first + start, m, n)
+            put_rows(delta, delta_s, rows, s, m, n)
         else:
             clear_padding(delta_s, m, n, width)
 
@@ -210,18 +211,19 @@ def transpose(transposed, theta, j, n, k, width, net, l):
 
 
 @njit(**INNER)
-def accumulate_gradient(dw, alpha, theta, first_moment, second_moment, work, m, j, k, n, net, l):
-    """dw_jk += alpha Σ_s a_sk δ_sj, db_j += alpha Σ_s δ_sj: BP4 and BP3, all m samples, a block of weights. Writes: dw.
+def accumulate_gradient(dw, alpha, theta, moment, moment2, work, first, m, j, k, n, net, l):
+    """dw_jk += alpha Σ_s a_sk δ_sj, db_j += alpha Σ_s δ_sj: BP4 and BP3, m samples, a block of weights. Writes: dw.
 
     The neurons j are a panel, n inputs from k on one or more. Shapes: dw (n, width), with k = 0 behind db (width,).
+    What an update will touch next, theta and its moments, is sent for meanwhile.
     """
     delta, a_previous, rows = layer(work.delta, net, l), layer(work.a, net, l - 1), work.rows
     width = panel_width(dw, net.layers[l].n - j)
     width_a = panel_width(dw, net.layers[l - 1].n - k) if rows > 1 else n  # of one row, all panels are one
     sums, weights = net.functions[width // lanes(dw)], stretch(dw, dw.size - n * width, n * width)
     if k == 0:
-        call(sums.bias_panel, stretch(dw, 0, width), alpha, block(delta, rows, j, width, 0, m), m)
-    for first in range(0, m, BLOCK):
-        some = min(BLOCK, m - first)
-        delta_s, a_s = block(delta, rows, j, width, first, some), block(a_previous, rows, k, width_a, first, some)
-        call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, first_moment, second_moment, some, n)
+        call(sums.bias_panel, stretch(dw, 0, width), alpha, block(delta, rows, j, width, first, m), m)
+    for s in range(first, first + m, BLOCK):
+        some = min(BLOCK, first + m - s)
+        delta_s, a_s = block(delta, rows, j, width, s, some), block(a_previous, rows, k, width_a, s, some)
+        call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, moment, moment2, some, n)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastbp.kernels import elementary
+from fastbp.kernels.elementary import like
 
 
 def identity(z):
@@ -25,7 +26,7 @@ def sigmoid(z):
 
 
 def sigmoid_prime(a):
-    return a * (1 - a)
+    return a * (like(a, 1) - a)
 
 
 def tanh(z):
@@ -33,7 +34,7 @@ def tanh(z):
 
 
 def tanh_prime(a):
-    return (1 - a) * (1 + a)
+    return (like(a, 1) - a) * (like(a, 1) + a)
 
 
 def relu(z):
@@ -48,22 +49,22 @@ SLOPE = 0.01
 
 
 def leaky_relu(z):
-    return z if z > 0 else SLOPE * z
+    return z if z > 0 else like(z, SLOPE) * z
 
 
 def leaky_relu_prime(z):
-    return 1 if z > 0 else SLOPE
+    return like(z, 1 if z > 0 else SLOPE)
 
 
 ALPHA = 1.0
 
 
 def elu(z):
-    return z if z > 0 else ALPHA * elementary.expm1(z)
+    return z if z > 0 else like(z, ALPHA) * elementary.expm1(z)
 
 
 def elu_prime(z):
-    return 1 if z > 0 else ALPHA * elementary.exp(z)
+    return like(z, 1) if z > 0 else like(z, ALPHA) * elementary.exp(z)
 
 
 def softplus(z):
@@ -80,7 +81,7 @@ def silu(z):
 
 def silu_prime(z):
     s = elementary.sigmoid(z)
-    return s * (1 + z * (1 - s))
+    return s * (like(z, 1) + z * (like(z, 1) - s))
 
 
 def gelu(z):

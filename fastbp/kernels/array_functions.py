@@ -117,8 +117,9 @@ def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
 
 @cache
 def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
-    """C, ∂C/∂a and the σ′ that makes it δ: ``call(…, costs, z, a, y, n)``, ``(…, delta, z, a, y)``, ``(…, delta, z, a)``.
+    """C, ∂C/∂a and the σ′ that makes it δ.
 
+    ``call(…, costs, z, a, y, n)``, ``call(…, delta, z, a, y)`` and ``call(…, delta, z, a)``.
     For one sample or several: as many as `costs` has room for, of n outputs each, and perhaps padding behind them.
     """
     fused = FUSED_PAIRS.get((output.function, cost.function))

@@ -12,6 +12,7 @@ from typing import Any
 from fastbp.kernels import elementary
 from fastbp.kernels.activations import Activation, Interval, exponential, sigmoid, softmax
 from fastbp.kernels.compile_options import rebind
+from fastbp.kernels.elementary import like
 
 
 def quadratic(a, y):
@@ -27,7 +28,7 @@ def squared_error(a, y):
 
 
 def squared_error_prime(a, y):
-    return 2 * (a - y)
+    return like(a, 2) * (a - y)
 
 
 def cross_entropy(a, y):
@@ -40,7 +41,7 @@ def cross_entropy(a, y):
 
 
 def cross_entropy_prime(a, y):
-    return (a - y) / (a * (1 - a))
+    return (a - y) / (a * (like(a, 1) - a))
 
 
 def absolute(a, y):

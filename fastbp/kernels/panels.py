@@ -25,13 +25,14 @@ class TiledWorkspace(NamedTuple):
     theta: npt.NDArray[Any]  # parameters, moments and gradient in panels
     first: npt.NDArray[Any]
     second: npt.NDArray[Any]
-    gradient: npt.NDArray[Any]  # of a mini-batch with more samples than rows below
+    gradient: npt.NDArray[Any]  # of a mini-batch with more samples than rows below; or of each of its parts
     z: npt.NDArray[Any]
     a: npt.NDArray[Any]
     delta: npt.NDArray[Any]
-    costs: npt.NDArray[np.float64]
+    costs: npt.NDArray[np.float64]  # of the samples; then of the parts
     scratch: npt.NDArray[Any]  # a row for each thread, beginning with zeros
     rows: int  # how many samples z, a and δ have room for
+    in_parts: bool  # whether the gradient is summed in parts
 
 
 @njit(**INNER)
