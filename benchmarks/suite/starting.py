@@ -1,0 +1,48 @@
+"""What does starting cost: the import, and the first fit without and with machine code on disk?
+
+The programs are those of benchmarks/startup.py; each figure is of fresh processes.
+"""
+
+import statistics
+import tempfile
+
+from startup import FIRST_FIT, IMPORT, run
+
+
+class Import:
+    """`import fastbp`, in fresh processes, in pairs with `import numba`, which it needs."""
+
+    timeout = 120.0
+
+    def track_import_against_numba(self) -> float:
+        pairs = []
+        with tempfile.TemporaryDirectory() as cache:
+            for i in range(8):
+                names = ["numba", "fastbp"] if i % 2 else ["fastbp", "numba"]
+                seconds = {name: run(IMPORT.format(module=name), cache) for name in names}
+                pairs.append(seconds["fastbp"] / seconds["numba"])
+        return statistics.median(pairs[1:])  # the first pair reads from disk
+
+    track_import_against_numba.unit = "times numba's"  # type: ignore[attr-defined]
+
+
+class FirstFit:
+    """Seconds of the first fit in a process, the import not counted."""
+
+    timeout = 300.0
+
+    def track_cold(self) -> float:
+        with tempfile.TemporaryDirectory() as empty:
+            return run(FIRST_FIT, empty)
+
+    track_cold.unit = "seconds"  # type: ignore[attr-defined]
+
+    def setup_cache(self) -> str:
+        folder = tempfile.mkdtemp()
+        run(FIRST_FIT, folder)
+        return folder
+
+    def track_warm(self, folder: str) -> float:
+        return statistics.median(run(FIRST_FIT, folder) for _ in range(5))
+
+    track_warm.unit = "seconds"  # type: ignore[attr-defined]
