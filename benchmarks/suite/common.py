@@ -3,18 +3,20 @@
 import functools
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import threadpoolctl
-from sidebyside.cases import CASES, Workload
+from sidebyside.cases import BETA_1, BETA_2, CASES, EPSILON, Case, Workload
 
 import fastbp
 
 FORMULATIONS = ["textbook", "loops", "vectorized", "tiles"]
 # The nets of benchmarks/peers.py, with a name that says what they are.
-NETS = {str(CASES[name].sizes): CASES[name] for name in ("small", "book", "large")}
+STEPS = 20
+NETS = {str(CASES[name].sizes): replace(CASES[name], steps=STEPS) for name in ("small", "book", "large")}
 
 
 class Sampled:
@@ -38,7 +40,7 @@ def limit_threads(n: int) -> None:
 
 
 def workload(net: str) -> Workload:
-    """Return the data and initial parameters of one of `NETS`."""
+    """Return the data of an epoch of 20 mini-batches, and the initial parameters, for one of `NETS`."""
     return Workload(NETS[net], seed=0)
 
 
@@ -56,6 +58,18 @@ def network(work: Workload, formulation: Any, dtype: str = "float32") -> fastbp.
     )
     net.parameters[:] = work.parameters
     return net
+
+
+def optimizer(case: Case) -> fastbp.optimizers.Optimizer:
+    """Return the optimizer of a case."""
+    if case.optimizer == "sgd":
+        return fastbp.SGD(case.learning_rate)
+    return fastbp.Adam(case.learning_rate, BETA_1, BETA_2, EPSILON)
+
+
+def fit(net: fastbp.Network, work: Workload, optimizer: fastbp.optimizers.Optimizer) -> None:
+    """Train for one epoch."""
+    net.fit(work.X, work.Y, epochs=1, batch_size=work.case.batch_size, optimizer=optimizer, progress=False)
 
 
 def timing() -> ModuleType:

@@ -1,12 +1,12 @@
-"""How fast is each activation, and each pair of output activation and cost, as compiled code calls it?"""
+"""How fast each activation is, and each pair of output activation and cost, as compiled code calls them."""
 
 from typing import Any
 
 import numpy as np
-from suite.common import Sampled, limit_threads, missing_is_skipped
 
 from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.kernels.costs import COSTS
+from suite.common import Sampled, limit_threads, missing_is_skipped
 
 PAIRS = {
     f"{output}, {cost}": (output, cost)
@@ -32,6 +32,7 @@ class Activations(Sampled):
 
     @missing_is_skipped
     def setup(self, activation: str, dtype: str) -> None:
+        limit_threads(1)
         from fastbp.kernels import array_functions
 
         sigma, number = ACTIVATIONS[activation], np.dtype(dtype)
@@ -59,6 +60,7 @@ class CostPairs(Sampled):
 
     @missing_is_skipped
     def setup(self, pair: str) -> None:
+        limit_threads(1)
         from fastbp.kernels import array_functions
 
         output, cost = ACTIVATIONS[PAIRS[pair][0]], COSTS[PAIRS[pair][1]]

@@ -1,11 +1,11 @@
-"""How much memory does training need?"""
+"""How much memory training needs."""
 
 from contextlib import suppress
 
 import numpy as np
-from suite.common import FORMULATIONS, NETS, limit_threads, missing_is_skipped, network, workload
 
 import fastbp
+from suite.common import FORMULATIONS, NETS, limit_threads, missing_is_skipped, network, workload
 
 
 class Workspace:

@@ -1,11 +1,11 @@
-"""How long does a prediction take, of one row and of many?"""
+"""How long a prediction takes, of one row and of many."""
 
 from typing import Any
 
 import numpy as np
-from suite.common import FORMULATIONS, Sampled, limit_threads, missing_is_skipped
 
 import fastbp
+from suite.common import FORMULATIONS, Sampled, limit_threads, missing_is_skipped
 
 NETS = {"(10, 32, 32, 1)": [10, 32, 32, 1], "(784, 100, 10)": [784, 100, 10]}
 

@@ -1,4 +1,4 @@
-"""What does starting cost: the import, and the first fit without and with machine code on disk?
+"""What starting costs: the import, and the first fit without and with machine code on disk.
 
 The programs are those of benchmarks/startup.py; each figure is of fresh processes.
 """

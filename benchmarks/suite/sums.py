@@ -1,9 +1,7 @@
-"""How fast is each of the three sums, alone?"""
+"""How fast each of the three sums is, alone."""
 
 from suite.common import FORMULATIONS, Sampled, limit_threads, missing_is_skipped
-from suite.three_sums import SUMS
-
-LAYERS = {"784 to 30, 10 samples": (784, 30, 10), "784 to 128, 128 samples": (784, 128, 128)}
+from suite.three_sums import LAYERS, SUMS
 
 
 class ThreeSums(Sampled):

@@ -1,11 +1,21 @@
-"""How fast is a whole gradient, a whole epoch, the step of an optimizer?"""
+"""How fast a whole gradient is, a whole epoch, the step of an optimizer."""
 
 from typing import Any
 
 import numpy as np
-from suite.common import FORMULATIONS, NETS, Sampled, limit_threads, missing_is_skipped, network, workload
 
 import fastbp
+from suite.common import (
+    FORMULATIONS,
+    NETS,
+    Sampled,
+    fit,
+    limit_threads,
+    missing_is_skipped,
+    network,
+    optimizer,
+    workload,
+)
 
 
 class Gradient(Sampled):
@@ -28,7 +38,7 @@ class Gradient(Sampled):
 
 
 class Epoch(Sampled):
-    """`Network.fit` for one epoch of at most 20 mini-batches, from the same weights each time."""
+    """`Network.fit` for one epoch of 20 mini-batches, from the same weights each time."""
 
     params = (FORMULATIONS, list(NETS), [1, 2])
     param_names = ("formulation", "net", "threads")
@@ -36,19 +46,14 @@ class Epoch(Sampled):
     @missing_is_skipped
     def setup(self, formulation: str, net: str, threads: int) -> None:
         limit_threads(threads)
-        work = workload(net)
-        self.batch_size, self.net = work.case.batch_size, network(work, formulation)
-        self.start = self.net.parameters.copy()
-        n = 20 * self.batch_size
-        self.X, self.Y = work.X[:n], work.Y[:n]
-        self.optimizer = fastbp.SGD(work.case.learning_rate)
+        self.work = workload(net)
+        self.net, self.start = network(self.work, formulation), self.work.parameters
+        self.optimizer = optimizer(self.work.case)
         self.time_epoch()
 
     def time_epoch(self, *_: Any) -> None:
         self.net.parameters[:] = self.start
-        self.net.fit(
-            self.X, self.Y, epochs=1, batch_size=self.batch_size, optimizer=self.optimizer, progress=False
-        )  # fmt: skip
+        fit(self.net, self.work, self.optimizer)
 
 
 class Optimizers(Sampled):
@@ -58,13 +63,13 @@ class Optimizers(Sampled):
     param_names = ("optimizer", "how")
 
     @missing_is_skipped
-    def setup(self, optimizer: str, how: str) -> None:
+    def setup(self, name: str, how: str) -> None:
         from fastbp.kernels import array_functions
         from fastbp.kernels.call import call
         from fastbp.kernels.compile_options import njit
 
         rng, n = np.random.default_rng(0), 100_000
-        rule = getattr(fastbp, optimizer)(0.001)
+        rule = getattr(fastbp, name)(0.001)
         theta, gradient = (rng.standard_normal(n, dtype=np.float32) for _ in range(2))
         state, hyper = rule.new_state(n, np.float32), rule.hyper
         begin_step, update = array_functions.update_functions(rule.update, np.dtype("float32"))
