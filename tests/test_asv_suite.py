@@ -136,6 +136,8 @@ def test_what_a_commit_lacks_is_skipped():
     net = next(iter(importlib.import_module("suite.common").NETS))
     with pytest.raises(NotImplementedError, match="unknown formulation 'future'"):
         missing_is_skipped(lambda self: network(workload(net), "future"))(None)
+    with pytest.raises(NotImplementedError, match="no attribute 'future'"):
+        missing_is_skipped(lambda self: importlib.import_module("fastbp").future)(None)
     with pytest.raises(NotImplementedError, match=r"fastbp\.future"):
         missing_is_skipped(lambda self: importlib.import_module("fastbp.future"))(None)
     with pytest.raises(ValueError, match="something else"):
