@@ -220,3 +220,12 @@ class Adam(Optimizer):
         m = state.first / (1 - self.beta_1**t)
         v = state.second / (1 - self.beta_2**t)
         theta -= self.learning_rate * m / (np.sqrt(v) + self.epsilon)
+
+
+OPTIMIZERS: dict[str, type[SGD] | type[Momentum] | type[Adam]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adam": Adam,
+}
+"""By their names on the command line."""

@@ -1,0 +1,122 @@
+"""How many times as long as NumPy fastbp takes. Ratios hold on a machine that is busy, or of another speed.
+
+Each is the median, over rounds in which both have their turn, of our time over NumPy's: `fastbp/timing.py`. Less is
+better, and a kernel that becomes 10 % slower makes the ratio of what it does 10 % larger. NumPy is the one written out
+by hand in `sidebyside/numpy_loop.py`, and for single sums the lines of `three_sums.Vectorized`.
+"""
+
+import functools
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sidebyside import numpy_loop
+from sidebyside.cases import PREDICT, Workload
+
+from suite.common import NETS, fit, limit_threads, missing_is_skipped, network, optimizer, timing, workload
+from suite.three_sums import LAYERS, SUMS
+
+
+def ratio(ours: Callable[[], Any], numpys: Callable[[], Any], rounds: int) -> float:
+    """Return our time over NumPy's."""
+    clock = timing()
+    seconds = clock.interleaved_rounds({"ours": ours, "numpy": numpys}, rounds, at_least_s=0.003)
+    return float(clock.median_of_ratios(seconds["ours"], seconds["numpy"]))
+
+
+def in_fresh_processes(track: Callable[..., float]) -> Callable[..., float]:
+    """Make a method return the median of what it returns in five processes.
+
+    What Python does between two array operations takes a few per cent more or less from process to process, where the
+    interpreter's own memory happens to lie. Where operations are short that is more than what a tracker is to find.
+    """
+
+    @functools.wraps(track)
+    def median(self: Any, *parameters: Any) -> float:
+        program = (
+            "import sys; sys.path.insert(0, sys.argv[1]); import suite.against_numpy as module; "
+            f"benchmark = module.{type(self).__name__}(); benchmark.setup(*{parameters!r}); "
+            f"print(type(benchmark).{track.__name__}.__wrapped__(benchmark))"
+        )
+        command = [sys.executable, "-c", program, str(Path(__file__).resolve().parent.parent)]
+        runs = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(5)]
+        return statistics.median(float(run.stdout) for run in runs)
+
+    return median
+
+
+class Sums:
+    """One sum over one layer, float32."""
+
+    params = (["loops", "tiles"], list(LAYERS))
+    param_names = ("formulation", "layer")
+    unit = "times NumPy's"
+    timeout = 120.0
+
+    @missing_is_skipped
+    def setup(self, formulation: str, layer: str) -> None:
+        limit_threads(1)
+        self.ours, self.numpys = (SUMS[name](*LAYERS[layer], "float32") for name in (formulation, "vectorized"))
+
+    def track_forward(self, *_: str) -> float:
+        return ratio(self.ours.forward, self.numpys.forward, rounds=151)
+
+    def track_propagate_error(self, *_: str) -> float:
+        return ratio(self.ours.propagate_error, self.numpys.propagate_error, rounds=151)
+
+    def track_accumulate_gradient(self, *_: str) -> float:
+        return ratio(self.ours.accumulate_gradient, self.numpys.accumulate_gradient, rounds=151)
+
+
+class Epoch:
+    """`Network.fit` for one epoch of 20 mini-batches, on one thread, from the same weights each time."""
+
+    params = (["loops", "tiles"], list(NETS))
+    param_names = ("formulation", "net")
+    unit = "times NumPy's"
+    timeout = 300.0
+
+    @missing_is_skipped
+    def setup(self, formulation: str, net: str) -> None:
+        limit_threads(1)
+        self.work = workload(net)
+        self.net, self.start = network(self.work, formulation), self.work.parameters
+        self.optimizer = optimizer(self.work.case)
+        self.peer = numpy_loop.Peer(self.work, 1)
+        self.ours()
+
+    @in_fresh_processes
+    def track_epoch(self, *_: str) -> float:
+        return ratio(self.ours, self.numpys, rounds=7 if self.work.case.name == "large" else 61)
+
+    def ours(self) -> None:
+        self.net.parameters[:] = self.start
+        fit(self.net, self.work, self.optimizer)
+
+    def numpys(self) -> None:
+        self.peer.restart()
+        self.peer.train(1)
+
+
+class OneRow:
+    """`Network.predict` of a single row."""
+
+    params = (["loops", "tiles"],)
+    param_names = ("formulation",)
+    unit = "times NumPy's"
+    timeout = 120.0
+
+    @missing_is_skipped
+    def setup(self, formulation: str) -> None:
+        limit_threads(1)
+        work = Workload(PREDICT, seed=0)
+        self.net, self.peer, self.x = network(work, formulation), numpy_loop.Peer(work, 1), work.X[0]
+        self.net.predict(self.x[None])
+
+    @in_fresh_processes
+    def track_predict(self, *_: str) -> float:
+        rows = self.x[None]
+        return ratio(lambda: self.net.predict(rows), lambda: self.peer.predict(self.x), rounds=61)

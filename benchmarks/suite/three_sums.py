@@ -1,0 +1,271 @@
+"""Each of the three sums over one layer, alone, as each formulation writes it.
+
+`forward`, `propagate_error` and `accumulate_gradient` of a layer with n_in inputs and n_out neurons, for m samples, on
+one thread. σ is the identity. All formulations are given the same numbers; `results` brings theirs into one layout.
+A call computes its sum `turns` times, in compiled code where there is any, because that is where a step is: what it
+costs to come there from Python, 1 to 5 µs, is paid once an epoch and not once a sum.
+
+The doors: `loops` has a function for each sum, and so has `tiles`, where those of `tile_steps.py` that go through all
+blocks of weights are taken for the gradient. In `textbook` and `vectorized` a sum is one line inside a longer function;
+the lines are repeated here. This module is the only one of the suite that knows what a formulation is like inside.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+LAYERS = {"784 to 30, 10 samples": (784, 30, 10), "784 to 128, 128 samples": (784, 128, 128)}
+SUM_NAMES = "forward", "propagate_error", "accumulate_gradient"
+FLOPS = 20_000_000  # of a call: half a millisecond at 40 GFLOP/s
+
+
+def aligned(array: Array) -> Array:
+    """Return a copy that begins at a cache line; NumPy's begin anywhere, and a speed that depends on it is no figure.
+
+    >>> aligned(np.ones(3)).ctypes.data % 64
+    0
+    """
+    memory = np.empty(array.nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[:] = array
+    return copy
+
+
+class Sums:
+    """The numbers that all formulations are given.
+
+    Attributes
+    ----------
+    w, b : (n_out, n_in) and (n_out,) arrays
+    A : (m, n_in) array, the outputs of the layer before
+    Delta : (m, n_out) array, the errors of this one
+    turns : int, as many as make 20 million floating-point operations
+    """
+
+    def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
+        rng = np.random.default_rng(0)
+        self.shape, self.turns = (n_in, n_out, m), -(-FLOPS // (2 * n_in * n_out * m))
+        self.w, self.b, self.A, self.Delta = (
+            aligned(rng.standard_normal(shape).astype(dtype)) for shape in ((n_out, n_in), n_out, (m, n_in), (m, n_out))
+        )
+
+    def forward(self) -> None:
+        """z_sj = Σ_k a_sk w_jk + b_j."""
+        raise NotImplementedError
+
+    def propagate_error(self) -> None:
+        """δ_sk = Σ_j δ_sj w_jk."""
+        raise NotImplementedError
+
+    def accumulate_gradient(self) -> None:
+        """∂C/∂w_jk = Σ_s a_sk δ_sj and ∂C/∂b_j = Σ_s δ_sj, times 1/m where the formulation does that here."""
+        raise NotImplementedError
+
+    def results(self) -> dict[str, Array]:
+        """Return z, the errors of the layer before, and the sums of the gradient over samples."""
+        raise NotImplementedError
+
+
+class Textbook(Sums):
+    """A sample at a time in NumPy: the lines of `feedforward`, `backprop` and `Textbook.gradient`."""
+
+    def forward(self) -> None:
+        for _ in range(self.turns):
+            self.Z = [np.dot(self.w, activation) + self.b for activation in self.A]
+
+    def propagate_error(self) -> None:
+        for _ in range(self.turns):
+            self.errors = [np.dot(self.w.transpose(), delta) for delta in self.Delta]
+
+    def accumulate_gradient(self) -> None:
+        for _ in range(self.turns):
+            self.nabla_w, self.nabla_b = np.zeros(self.w.shape, self.w.dtype), np.zeros(self.b.shape, self.w.dtype)
+            for activation, delta in zip(self.A, self.Delta, strict=True):
+                self.nabla_w = self.nabla_w + np.outer(delta, activation)
+                self.nabla_b = self.nabla_b + delta
+
+    def results(self) -> dict[str, Array]:
+        return {"z": np.array(self.Z), "error": np.array(self.errors), "dw": self.nabla_w, "db": self.nabla_b}
+
+
+class Vectorized(Sums):
+    """A mini-batch at a time in NumPy: the lines of `Pass`."""
+
+    def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
+        super().__init__(n_in, n_out, m, dtype)
+        self.dw, self.db = aligned(self.w), aligned(self.b)
+
+    def forward(self) -> None:
+        for _ in range(self.turns):
+            self.Z = self.A @ self.w.T
+            self.Z += self.b
+
+    def propagate_error(self) -> None:
+        for _ in range(self.turns):
+            self.errors = self.Delta @ self.w
+
+    def accumulate_gradient(self) -> None:
+        for _ in range(self.turns):
+            np.matmul(self.Delta.T, self.A, out=self.dw)
+            self.Delta.sum(axis=0, out=self.db)
+
+    def results(self) -> dict[str, Array]:
+        return {"z": self.Z, "error": self.errors, "dw": self.dw, "db": self.db}
+
+
+class Compiled(Sums):
+    """What `loops` and `tiles` share: each sum is a compiled function of `turns` and of arguments of its own."""
+
+    calls: dict[str, tuple[Any, tuple[Any, ...]]]
+
+    def forward(self) -> None:
+        self._call("forward")
+
+    def propagate_error(self) -> None:
+        self._call("propagate_error")
+
+    def accumulate_gradient(self) -> None:
+        self._call("accumulate_gradient")
+
+    def _call(self, name: str) -> None:
+        function, arguments = self.calls[name]
+        function(self.turns, *arguments)
+
+
+class Loops(Compiled):
+    """The functions of `loops.py`, called for every sample, the last one for every neuron."""
+
+    def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
+        super().__init__(n_in, n_out, m, dtype)
+        from fastbp.formulations.compiled import network_data
+
+        layers = network_data(_model(self)).layers
+        activation, derivative = layers["activation"][1], layers["derivative"][1]
+        given = self.Delta, self.Delta, self.A, self.w, self.b
+        self.Z, outputs, self.errors, self.dw, self.db = (aligned(array) for array in given)
+        arguments = (
+            (self.Z, outputs, self.w, self.b, self.A, activation),
+            (self.errors, self.A, self.w, self.Delta, derivative),
+            (self.dw, self.db, self.Delta, self.A),
+        )
+        self.calls = dict(zip(SUM_NAMES, zip(_loops_functions(), arguments, strict=True), strict=True))
+
+    def results(self) -> dict[str, Array]:
+        m = self.shape[2]
+        return {"z": self.Z, "error": self.errors, "dw": self.dw * m, "db": self.db * m}
+
+
+def _loops_functions() -> tuple[Any, ...]:
+    from fastbp.formulations import loops
+    from fastbp.kernels.compile_options import njit
+
+    @njit(on_disk=False)
+    def forward(turns, Z, outputs, w, b, A, activation):
+        for _ in range(turns):
+            for s in range(A.shape[0]):
+                loops.forward(Z[s], outputs[s], w, b, A[s], activation)
+
+    @njit(on_disk=False)
+    def propagate_error(turns, errors, A, w, Delta, derivative):
+        for _ in range(turns):
+            for s in range(A.shape[0]):
+                loops.propagate_error(errors[s], A[s], A[s], w, Delta[s], derivative)
+
+    @njit(on_disk=False)
+    def accumulate_gradient(turns, dw, db, Delta, A):
+        for _ in range(turns):
+            for j in range(db.size):
+                loops.accumulate_gradient(dw, db, j, Delta, A, A.shape[0])
+
+    return forward, propagate_error, accumulate_gradient
+
+
+class Tiles(Compiled):
+    """The functions of `tiles.py` for layer 2 of a net whose layer 1 has n_in neurons."""
+
+    def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
+        super().__init__(n_in, n_out, m, dtype)
+        from fastbp.formulations import tiled
+        from fastbp.kernels.network_data import OptimizerData
+        from fastbp.kernels.panels import pack
+
+        self.model = _model(self)
+        net, work = tiled.tiled_network(self.model), tiled.tiled_workspace(self.model, m, gradient=True)
+        pack(work.theta, self.model.parameters.vector, net)
+        none, nothing = np.empty(0, self.w.dtype), net.functions["cost"][0]
+        optimizer = OptimizerData(none, none, np.zeros(8), np.zeros(1, np.int64), nothing, nothing, False)
+        arguments = (work, m, net), (work, m, net), (optimizer, work, m, net)
+        self.calls = dict(zip(SUM_NAMES, zip(_tiles_functions(), arguments, strict=True), strict=True))
+        self._work, self._net, (put, self._take) = work, net, _tiles_copies()
+        put(self.A.reshape(-1), self.Delta.reshape(-1), work, net, self.shape)
+
+    def results(self) -> dict[str, Array]:
+        from fastbp.kernels.panels import unpack
+
+        Z, errors, vector = (np.empty_like(array) for array in (self.Delta, self.A, self.model.parameters.vector))
+        self._take(Z.reshape(-1), errors.reshape(-1), self._work, self._net, self.shape)
+        unpack(vector, self._work.gradient, self._net)
+        gradient = type(self.model.parameters)(self.model.sizes, vector)
+        return {"z": Z, "error": errors, "dw": gradient.weights[1], "db": gradient.biases[1]}
+
+
+def _tiles_functions() -> tuple[Any, ...]:
+    from fastbp.formulations import tile_steps, tiles
+    from fastbp.kernels.compile_options import LEAN, njit
+
+    @njit(on_disk=False, **LEAN)
+    def forward(turns, work, m, net):
+        for _ in range(turns):
+            tiles.forward(work, work.scratch[0], 0, m, net, 2)
+
+    @njit(on_disk=False, **LEAN)
+    def propagate_error(turns, work, m, net):
+        for _ in range(turns):
+            tiles.propagate_error(work, work.scratch[0], 0, m, net, 2)
+
+    @njit(on_disk=False, **LEAN)
+    def accumulate_gradient(turns, optimizer, work, m, net):
+        for _ in range(turns):
+            tile_steps.descend_share(0, 1, optimizer, work, m, True, False, 2, net)
+
+    return forward, propagate_error, accumulate_gradient
+
+
+def _tiles_copies() -> tuple[Any, Any]:
+    from fastbp.formulations import tiles
+    from fastbp.kernels.compile_options import LEAN, njit
+    from fastbp.kernels.panels import layer
+
+    @njit(on_disk=False, **LEAN)
+    def put(A, Delta, work, net, shape):
+        n_in, n_out, m = shape
+        tiles.put_rows(layer(work.a, net, 1), A, work.rows, 0, m, n_in)
+        tiles.put_rows(layer(work.delta, net, 2), Delta, work.rows, 0, m, n_out)
+
+    @njit(on_disk=False, **LEAN)
+    def take(Z, errors, work, net, shape):
+        n_in, n_out, m = shape
+        tiles.take_rows(Z, layer(work.z, net, 2), work.rows, 0, m, n_out)
+        tiles.take_rows(errors, layer(work.delta, net, 1), work.rows, 0, m, n_in)
+
+    return put, take
+
+
+SUMS: dict[str, type[Sums]] = {"textbook": Textbook, "loops": Loops, "tiles": Tiles, "vectorized": Vectorized}
+
+
+def _model(sums: Sums) -> Any:
+    """A net [1, n_in, n_out] of identities, whose second layer is the one in question."""
+    from fastbp.kernels.activations import ACTIVATIONS
+    from fastbp.kernels.costs import COSTS
+    from fastbp.parameters import Model, ParameterVector
+
+    sizes = 1, *sums.shape[:2]
+    vector = aligned(np.zeros(ParameterVector.count(sizes), sums.w.dtype))
+    model = Model(sizes, (ACTIVATIONS["identity"],) * 2, COSTS["quadratic"], ParameterVector(sizes, vector))
+    model.parameters.weights[1][:], model.parameters.biases[1][:] = sums.w, sums.b
+    return model
