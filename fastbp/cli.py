@@ -17,7 +17,10 @@ from fastbp.data import DataFileError, Split, Table, read_table
 from fastbp.options import DATA_SETS, check_writable, complete, new_parser
 from fastbp.serialization import write_atomically
 
-OPTIMIZERS = {"sgd": fastbp.SGD, "momentum": fastbp.Momentum, "nesterov": fastbp.Nesterov, "adam": fastbp.Adam}
+OPTIMIZERS = {
+    "sgd": fastbp.SGD, "momentum": fastbp.Momentum, "nesterov": fastbp.Nesterov, "adam": fastbp.Adam,
+    "adamw": fastbp.AdamW, "rmsprop": fastbp.RMSProp, "adagrad": fastbp.Adagrad,
+}  # fmt: skip
 EXIT_DIVERGED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
 
 

@@ -80,7 +80,7 @@ class TiledTrainer:
         batch_size: int,
     ):
         self._formulation, self._model, self._X, self._Y, self._batch_size = formulation, model, X, Y, batch_size
-        self._net = tiled_network(model)
+        self._net, self._rate = tiled_network(model), state.rate
         work = self._work = tiled_workspace(model, batch_size, n_moments=optimizer.n_moments)
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
@@ -95,6 +95,7 @@ class TiledTrainer:
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
+        self._packed.hyper[0] = self._rate[0]
         if self._batch_size == 1 and self._packed.plain_descent and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
             return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
         with parallel_region(self._model.flops_per_sample * min(self._batch_size, ROWS)) as n_threads:
