@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sidebyside.process import Process, Settings, WorkerFailed, machine
+from sidebyside.process import Process, Settings, WorkerFailed
 from sidebyside.worker import PEERS, serve
 
 TOLERANCE = 1e-3  # relative, of the cost reached in float32
@@ -61,6 +61,8 @@ def main() -> int:
         return 0
     from sidebyside import report
 
+    from fastbp.machine import describe  # not above: in a peer's process all imports are measured
+
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Run(arguments, Path(folder))
         try:
@@ -68,7 +70,7 @@ def main() -> int:
         except KeyboardInterrupt:
             run.result["interrupted"] = True
             report.show_last_case(run.result)
-    run.result["machine"]["load_average_at_the_end"] = machine()["load_average"]
+    run.result["machine"]["load_average_at_the_end"] = describe()["load_average"]
     path = Path(f"{arguments.output}.json")
     path.write_text(json.dumps(run.result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     print(f"\nwrote {path}{report.draw(run.result, path.with_suffix('.png'))}")
@@ -80,6 +82,8 @@ class Run:
     """One call of this program. `result` is what goes into the JSON file, and holds all that was measured so far."""
 
     def __init__(self, arguments: argparse.Namespace, cache: Path):
+        from fastbp.machine import describe
+
         self.arguments, self.cache = arguments, cache
         self.settings = Settings(arguments.threads, arguments.seed, arguments.plant_wrong or None)
         if arguments.quick:
@@ -87,7 +91,7 @@ class Run:
         shown = {key: getattr(arguments, key) for key in ("threads", "rounds", "seconds", "seed", "quick")}
         self.result: dict[str, Any] = {
             "format": 1,
-            "machine": machine(),
+            "machine": describe(),
             "settings": {**shown, "dtype": "float32", "cost_tolerance": TOLERANCE},
             "interrupted": False,
             "cases": [],

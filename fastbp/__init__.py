@@ -23,6 +23,7 @@ from fastbp.serialization import ModelFileError
 from fastbp.training import DivergenceError, Evaluation, History
 
 if TYPE_CHECKING:
+    from fastbp.comparison import Comparison, MeasuringError, compare
     from fastbp.data import load_digits, load_mnist
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Comparison",
     "ConjugateGradient",
     "ConstantRate",
     "CosineDecay",
@@ -45,6 +47,7 @@ __all__ = [
     "Huber",
     "Initializer",
     "InverseScaling",
+    "MeasuringError",
     "ModelFileError",
     "Momentum",
     "Nesterov",
@@ -57,6 +60,7 @@ __all__ = [
     "Rprop",
     "StepDecay",
     "check_derivative",
+    "compare",
     "get_num_threads",
     "load",
     "load_digits",
@@ -66,10 +70,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import the data sets when they are first asked for: reading files and downloads is a fifth of the import."""
-    if name in ("load_digits", "load_mnist"):
-        from fastbp import data
+_LATER = {
+    "load_digits": "fastbp.data", "load_mnist": "fastbp.data",
+    "compare": "fastbp.comparison", "Comparison": "fastbp.comparison", "MeasuringError": "fastbp.comparison",
+}  # fmt: skip
 
-        return getattr(data, name)
+
+def __getattr__(name: str) -> Any:
+    """Import data sets and comparisons when they are first asked for: files and downloads are a fifth of the import."""
+    if name in _LATER:
+        from importlib import import_module
+
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'fastbp' has no attribute {name!r}")

@@ -1,4 +1,7 @@
-"""The command line: ``fastbp train``, ``fastbp predict`` and ``fastbp info``. All printing of fastbp is here."""
+"""The command line: ``fastbp train``, ``predict``, ``compare`` and ``info``. All printing of fastbp is here.
+
+``compare`` is in `compare_command.py`.
+"""
 
 import argparse
 import difflib
@@ -12,16 +15,14 @@ from pathlib import Path
 import numpy as np
 
 import fastbp
-from fastbp import plots, report, tabular
+from fastbp import compare_command, plots, report, tabular
+from fastbp.arguments import check_writable
 from fastbp.data import DataFileError, Split, Table, read_table
-from fastbp.options import DATA_SETS, check_writable, complete, new_parser
+from fastbp.optimizers import OPTIMIZERS, Optimizer
+from fastbp.options import DATA_SETS, complete, new_parser
 from fastbp.serialization import write_atomically
 
-OPTIMIZERS = {
-    "sgd": fastbp.SGD, "momentum": fastbp.Momentum, "nesterov": fastbp.Nesterov, "adam": fastbp.Adam,
-    "adamw": fastbp.AdamW, "rmsprop": fastbp.RMSProp, "adagrad": fastbp.Adagrad,
-}  # fmt: skip
-EXIT_DIVERGED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0; 1 if training diverged; 2 for wrong options or bad input; 130 after Ctrl-C; 141 if nobody
-        reads the output. Errors are told in one line on the standard error.
+        The exit status: 0; 1 if training diverged, or measuring failed; 2 for wrong options or bad input; 130 after
+        Ctrl-C; 141 if nobody reads the output. Errors are told in one line on the standard error.
 
     Examples
     --------
@@ -61,9 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"fastbp: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except fastbp.DivergenceError as error:
-        return _fail(f"{error} (--learning-rate). Nothing was saved", EXIT_DIVERGED)
+        return _fail(f"{error} (--learning-rate). Nothing was saved", EXIT_FAILED)
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except fastbp.MeasuringError as error:
+        return _fail(str(error), EXIT_FAILED)
     except (ValueError, TypeError, ImportError) as error:
         return _fail(str(error))
     except MemoryError as error:
@@ -76,9 +79,10 @@ def _run(argv: Sequence[str] | None) -> int:
     if options.command is None:
         parser.print_help()
         return EXIT_USAGE
+    commands = {"train": _train, "predict": _predict, "compare": compare_command.run, "info": _info}
     # Overflow in a training that diverges is told once, as an error.
     with np.errstate(all="ignore"):
-        return {"train": _train, "predict": _predict, "info": _info}[options.command](options)
+        return commands[options.command](options)
 
 
 def _fail(message: str, status: int = EXIT_USAGE) -> int:
@@ -182,7 +186,7 @@ def _new_network(options: argparse.Namespace, problem: tabular.Problem) -> fastb
 
 
 def _fit(
-    net: fastbp.Network, problem: tabular.Problem, optimizer: fastbp.Adam | fastbp.SGD, options: argparse.Namespace
+    net: fastbp.Network, problem: tabular.Problem, optimizer: Optimizer, options: argparse.Namespace
 ) -> fastbp.History:
     X, y = problem.scaled(problem.X_train, problem.y_train)
     with warnings.catch_warnings():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from fastbp.formulations import Formulation
 from fastbp.optimizers import LBFGS, ConjugateGradient, LineSearch, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
+from fastbp.step_options import StepOptions
 
 
 class InputsAndTargets(Protocol):
@@ -22,27 +23,22 @@ class InputsAndTargets(Protocol):
 
 @dataclass
 class Objective:
-    """C(θ) + (λ/2n) Σ w² of all n samples, and its gradient, as SciPy asks for them: of a θ in float64."""
+    """C(θ) + (λ/2n) Σ w², and its gradient, as SciPy asks for them: of a θ in float64."""
 
     formulation: Formulation
     model: Model
     samples: InputsAndTargets
-    l2: float  # λ
+    l2: float  # λ/n
 
     def __post_init__(self) -> None:
         self._gradient = np.empty_like(self.model.parameters.vector)
-
-    @property
-    def decay(self) -> float:
-        """λ/n."""
-        return self.l2 / len(self.samples.X)
 
     def penalty(self) -> float:
         """Return (λ/2n) Σ w² of the model's weights, not of its biases."""
         if self.l2 == 0:
             return 0.0
         weights = self.model.parameters.weights
-        return 0.5 * self.decay * sum(float(np.einsum("jk,jk->", w, w, dtype=np.float64)) for w in weights)
+        return 0.5 * self.l2 * sum(float(np.einsum("jk,jk->", w, w, dtype=np.float64)) for w in weights)
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """Return value and gradient, both in float64. Writes the model's parameters."""
@@ -51,7 +47,7 @@ class Objective:
         gradient = ParameterVector(self.model.sizes, self._gradient.astype(np.float64))
         if self.l2 > 0:
             for dw, w in zip(gradient.weights, self.model.parameters.weights, strict=True):
-                dw += self.decay * w
+                dw += self.l2 * w
         return cost + self.penalty(), gradient.vector
 
 
@@ -63,7 +59,7 @@ def minimize(
     samples: InputsAndTargets,
     epochs: int,
     epoch_done: Callable[[int, float], bool],
-    options: Any = None,
+    options: StepOptions | None = None,
 ) -> str:
     """Train on all samples at once, up to `epochs` iterations, and return in words why it ended.
 
@@ -90,7 +86,7 @@ def minimize(
         An option other than `l2` is on.
     """
     check_options(optimizer, options)
-    objective = Objective(formulation, model, samples, float(getattr(options, "l2", 0.0)))
+    objective = Objective(formulation, model, samples, 0.0 if options is None else options.l2)
     accepted = model.parameters.vector.copy()
 
     def after_iteration(intermediate_result: Any) -> None:  # SciPy goes by this name
@@ -110,16 +106,15 @@ def minimize(
     return str(result.message)
 
 
-def check_options(optimizer: LineSearch, options: Any) -> None:
+def check_options(optimizer: LineSearch, options: StepOptions | None) -> None:
     """Raise ValueError if an option is on that only makes sense for steps over mini-batches."""
-    for option in fields(options) if options is not None else ():
-        value = getattr(options, option.name)
-        if option.name != "l2" and value is not None and np.any(np.asarray(value) != 0):
-            name = type(optimizer).__name__
-            raise ValueError(
-                f"{option.name} is given with {name}, which minimizes the cost of all samples and l2, nothing else: "
-                f"leave {option.name} out, or use another optimizer, such as Adam"
-            )
+    names = [option.name for option in fields(StepOptions) if option.name not in ("l2", "seed")]
+    on = [name for name in names if options and not replace(StepOptions(), **{name: getattr(options, name)}).plain]
+    if on:
+        raise ValueError(
+            f"{' and '.join(on)} given with {type(optimizer).__name__}, which minimizes the cost of all samples and l2 "
+            "only: leave it out, or use another optimizer, such as Adam"
+        )
 
 
 def _scipy_settings(optimizer: LineSearch) -> tuple[str, dict[str, Any]]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
-import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fastbp import plots
+from fastbp import compare_command, plots
+from fastbp.arguments import check_writable, positive, share, sizes, whole
 
 DATA_SETS = ("digits", "mnist")
 LEARNING_RATES = {
@@ -31,6 +29,7 @@ examples:
   fastbp train iris.csv --target species       from a table
   fastbp predict iris.safetensors new.csv      what it says about other rows
   fastbp info iris.safetensors                 what is in the file
+  fastbp compare                               loops against vectorized, measured here
 
 'fastbp train --help' and 'fastbp predict --help' say more.
 """
@@ -108,6 +107,9 @@ def new_parser(version: str) -> Parser:
     predict.add_argument("--target", metavar="COLUMN", help="the column to compare with (default: the model's target)")
     predict.add_argument("--data", dest="folder", metavar="FOLDER", help="the folder that MNIST's four files are in")
 
+    compare = _described(commands.add_parser, **compare_command.DESCRIPTION)
+    compare_command.add_options(compare)
+
     info = _described(
         commands.add_parser, "Print what is in a model file.", "", name="info", help="print what is in a model file"
     )
@@ -128,7 +130,7 @@ def _add_data_options(group: Any) -> None:
     for kind, text in (("classify", "the target is classes"), ("regress", "the target is numbers")):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=text)
     group.add_argument(
-        "--test-share", metavar="SHARE", type=_share, help="the share of a table's rows to test on (default: 0.2)"
+        "--test-share", metavar="SHARE", type=share, help="the share of a table's rows to test on (default: 0.2)"
     )
     group.add_argument(
         "--data", dest="folder", metavar="FOLDER", help="the folder that MNIST's four files are in, or go to"
@@ -138,7 +140,7 @@ def _add_data_options(group: Any) -> None:
 
 def _add_network_options(group: Any) -> None:
     group.add_argument(
-        "--hidden", metavar="SIZES", type=_sizes,
+        "--hidden", metavar="SIZES", type=sizes,
         help="sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128)",
     )  # fmt: skip
     group.add_argument(
@@ -162,20 +164,20 @@ def _add_training_options(group: Any) -> None:
     group.add_argument(
         "--epochs",
         metavar="N",
-        type=_whole(1),
+        type=whole(1),
         help="how often every sample is used (default: 30; mnist 10, tables 100)",
     )
     group.add_argument(
-        "--batch-size", metavar="N", type=_whole(1), help="samples in a mini-batch (default: 32; mnist 64)"
+        "--batch-size", metavar="N", type=whole(1), help="samples in a mini-batch (default: 32; mnist 64)"
     )
     group.add_argument("--optimizer", choices=list(LEARNING_RATES), default="adam", help="(default: adam)")
     rates = ", ".join(f"{name} {rate:g}" for name, rate in LEARNING_RATES.items())
-    group.add_argument("--learning-rate", metavar="RATE", type=_positive, help=f"(default: {rates})")
+    group.add_argument("--learning-rate", metavar="RATE", type=positive, help=f"(default: {rates})")
     group.add_argument(
-        "--seed", metavar="N", type=_whole(0), default=0,
+        "--seed", metavar="N", type=whole(0), default=0,
         help="decides the initial weights, the order of the samples and the rows to test on (default: 0)",
     )  # fmt: skip
-    group.add_argument("--threads", metavar="N", type=_whole(1), help="use at most so many (default: all cores)")
+    group.add_argument("--threads", metavar="N", type=whole(1), help="use at most so many (default: all cores)")
 
 
 def _add_output_options(group: Any) -> None:
@@ -183,45 +185,6 @@ def _add_output_options(group: Any) -> None:
     group.add_argument("--no-save", action="store_true", help="do not save it")
     group.add_argument("--plot", metavar="FILE.png", help="draw cost and accuracy by epoch (needs matplotlib)")
     group.add_argument("--quiet", action="store_true", help="print nothing but errors")
-
-
-def _whole(minimum: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        try:
-            if (number := int(text)) >= minimum:
-                return number
-        except ValueError:
-            pass
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {minimum} or more")
-
-    return whole_number
-
-
-def _number(text: str, low: float, high: float, in_words: str) -> float:
-    try:
-        if low < (number := float(text)) < high:
-            return number
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is not {in_words}")
-
-
-def _positive(text: str) -> float:
-    return _number(text, 0, math.inf, "a number greater than 0")
-
-
-def _share(text: str) -> float:
-    return _number(text, 0, 1, "a number between 0 and 1, such as 0.2")
-
-
-def _sizes(text: str) -> list[int]:
-    if text.strip().lower() == "none":
-        return []
-    try:
-        return [_whole(1)(size) for size in text.split(",")]
-    except argparse.ArgumentTypeError:
-        message = f"{text!r} is not a list of layer sizes; give whole numbers such as 64,32, or none"
-        raise argparse.ArgumentTypeError(message) from None
 
 
 def complete(options: argparse.Namespace) -> None:
@@ -247,20 +210,3 @@ def complete(options: argparse.Namespace) -> None:
     if options.plot:
         plots.check(options.plot)
         check_writable(options.plot, [options.data, options.output])
-
-
-def check_writable(path: str, others: Sequence[str]) -> None:
-    """Raise ValueError if a file cannot be written here, or would take the place of one of the others."""
-    target = Path(path).absolute()
-    if target.is_dir():
-        raise ValueError(f"cannot write {path}: it is a folder; give the name of a file")
-    if not target.parent.is_dir():
-        raise ValueError(f"cannot write {path}: there is no folder {target.parent}; create it, or name another")
-    for other in others:
-        if os.path.realpath(target) == os.path.realpath(other):
-            raise ValueError(f"cannot write {path}: that is another file of this command; give another name")
-    try:
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror}; name a folder that you may write to") from None

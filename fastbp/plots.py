@@ -42,7 +42,7 @@ CHARACTER = 0.09
 
 def check(path: PathLike | None = None) -> None:
     """Raise ImportError, saying how to install it, if matplotlib is missing; ValueError for a path it cannot write."""
-    figure = _figure(1, 1)
+    figure = new_figure(1, 1)
     if path is None:
         return
     known = figure.canvas.get_supported_filetypes()
@@ -88,7 +88,7 @@ def history(history: History, path: PathLike | None = None, *, held_out: str = "
     if len(history) == 0:
         raise ValueError("the history has no epochs; train at least one")
     n_panels = 2 if history.validation_accuracy else 1
-    figure = _figure(5.2 * n_panels, 3.8)
+    figure = new_figure(5.2 * n_panels, 3.8)
     panels = figure.subplots(1, n_panels, squeeze=False)[0]
     _draw_cost(panels[0], history, held_out)
     if history.validation_accuracy:
@@ -188,7 +188,7 @@ def _square_axes(side: float, longest: float) -> tuple[Figure, Axes, Axes]:
     """Return a figure with a square of this side, and a colour bar; with room for labels of this length; in inches."""
     left, bottom, top, right = 0.6 + longest, 0.6 + longest, 0.15, 1.05
     width, height = left + side + right, bottom + side + top
-    figure = _figure(width, height)
+    figure = new_figure(width, height)
     figure.set_layout_engine("none")
     axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
     bar_axes = figure.add_axes(((left + side + 0.15) / width, bottom / height, 0.16 / width, side / height))
@@ -204,7 +204,7 @@ def _label_classes(axes: Axes, names: list[str], upright: bool) -> None:
     axes.tick_params(length=0)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of so many inches, drawn by Agg."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -4,7 +4,7 @@ import math
 import os
 import sys
 import time
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 STARTING = "starting (the first run on a machine compiles for some seconds)"
 COLUMNS = 80  # of a terminal that does not say
@@ -36,18 +36,67 @@ class Silence:
         """Nothing."""
 
 
+class Rewritten:
+    """A line of a terminal that is written over and over."""
+
+    def __init__(self, stream: TextIO):
+        self._stream, self._width = stream, 0
+
+    def write(self, line: str) -> None:
+        """Write over what is there."""
+        # A line that wraps could not be written over.
+        line = line[: (_columns(self._stream) or COLUMNS) - 1]
+        self._stream.write("\r" + line.ljust(self._width))
+        self._width = len(line)
+        self._stream.flush()
+
+    def close(self, line: str) -> None:
+        """Leave this line standing; nothing, if it is empty."""
+        self.write(line)
+        self._stream.write("\n" if line else "\r")
+        self._stream.flush()
+
+
+class Steps:
+    """Such a line about steps of different weight: which one is running, how long the rest will take."""
+
+    def __init__(self, what: str, n: int, total: float, stream: TextIO | None):
+        self._what, self._n, self._clock = what, n, Clock(total)
+        self._line = Rewritten(stream) if stream else None
+        self._step, self._seen = 0, 0.0
+
+    def begin(self, description: str) -> None:
+        """Write what the next step is about."""
+        self._step += 1
+        left = self._clock.left_and_speed()[:-1]
+        if self._line:
+            self._line.write("  ".join([f"{self._what} {self._step}/{self._n}", *left, description]))
+
+    def done(self, weight: float = 1) -> None:
+        """So much of the total is done."""
+        self._seen += weight
+        self._clock.tick(time.perf_counter(), self._seen)
+
+    def __enter__(self) -> Self:
+        self._clock.tick(time.perf_counter(), 0)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._line:
+            self._line.close("")
+
+
 class Line:
     """One line, written over and over: where training stands, what the last epoch achieved, how long it will take."""
 
     SECONDS_BETWEEN = 0.1
 
     def __init__(self, epochs: int, samples: int, stream: TextIO):
-        self._epochs, self._samples, self._stream = epochs, samples, stream
+        self._epochs, self._samples, self._line = epochs, samples, Rewritten(stream)
         self._epoch, self._seen, self._description = 0, 0, ""
         self._clock = Clock(epochs * samples)
         self._last = -math.inf
-        self._width = 0
-        self._write(STARTING)
+        self._line.write(STARTING)
 
     def advance(self, samples: int) -> None:
         """Write the line, unless it was written a moment ago."""
@@ -56,7 +105,7 @@ class Line:
         self._clock.tick(now, self._seen)
         if now - self._last >= self.SECONDS_BETWEEN:
             self._last = now
-            self._write(self._line())
+            self._line.write(self._words())
 
     def epoch_done(self, description: str) -> None:
         """Write what the epoch achieved."""
@@ -66,33 +115,24 @@ class Line:
 
     def close(self) -> None:
         """Leave the last line standing; nothing, if there was not a single step."""
-        self._write(self._line() if self._seen else "")
-        self._stream.write("\n" if self._seen else "\r")
-        self._stream.flush()
+        self._line.close(self._words() if self._seen else "")
 
-    def _line(self) -> str:
+    def _words(self) -> str:
         # The last things are the first to be cut off on a narrow terminal.
         running = min(self._epoch + 1, self._epochs)
         parts = [f"epoch {running}/{self._epochs}", self._description, *self._clock.left_and_speed()]
         return "  ".join(part for part in parts if part)
 
-    def _write(self, line: str) -> None:
-        # A line that wraps could not be written over.
-        line = line[: (_columns(self._stream) or COLUMNS) - 1]
-        self._stream.write("\r" + line.ljust(self._width))
-        self._width = len(line)
-        self._stream.flush()
-
 
 class Clock:
     """How fast samples are used, and how long the rest will take, not counting the first call, which may compile."""
 
-    def __init__(self, total: int):
+    def __init__(self, total: float):
         self._total = total
-        self._start: tuple[float, int] | None = None
-        self._now = (0.0, 0)
+        self._start: tuple[float, float] | None = None
+        self._now: tuple[float, float] = (0.0, 0)
 
-    def tick(self, now: float, seen: int) -> None:
+    def tick(self, now: float, seen: float) -> None:
         """So many samples have been used by now, in seconds."""
         self._now = now, seen
         self._start = self._start or self._now
@@ -189,3 +229,9 @@ def new_progress(wanted: bool, epochs: int, samples: int) -> Progress:
     if not _columns(stream):  # there tqdm would show nothing
         return Line(epochs, samples, stream)
     return Bar(tqdm, epochs, samples, stream)
+
+
+def new_steps(wanted: bool, what: str, n: int, total: float) -> Steps:
+    """Return a line about n steps, whose weights have this total; silent where nobody would see it."""
+    stream = sys.stderr
+    return Steps(what, n, total, stream if wanted and stream is not None and stream.isatty() else None)

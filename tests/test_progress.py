@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fastbp import progress
-from fastbp.progress import Bar, Line, Silence, new_progress
+from fastbp.progress import Bar, Line, Silence, Steps, new_progress, new_steps
 
 
 class Terminal(io.StringIO):
@@ -93,3 +93,32 @@ def test_silence_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_columns", lambda _: 80)
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert isinstance(new_progress(True, 1, 1), Line)
+
+
+def test_steps_of_different_weight(clock: list[float]) -> None:
+    terminal = Terminal()
+    with Steps("measuring", 3, 10, terminal) as steps:
+        steps.begin("a small one")
+        assert terminal.line == "measuring 1/3  a small one"
+        clock[0] += 2
+        steps.done(1)
+        steps.begin("a large one")
+        assert terminal.line == "measuring 2/3  18.0 s left  a large one"
+        clock[0] += 4
+        steps.done(8)
+        steps.begin("another small one")
+        assert terminal.line == "measuring 3/3  0.7 s left  another small one"
+    assert terminal.line == "" and "\n" not in terminal.getvalue()
+
+
+def test_steps_are_silent_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wanted, stream in ((True, io.StringIO()), (True, None), (False, Terminal())):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with new_steps(wanted, "measuring", 2, 2) as steps:
+            steps.begin("something")
+            steps.done()
+        assert stream is None or stream.getvalue() == ""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with new_steps(True, "measuring", 2, 2) as steps:
+        steps.begin("something")
+        assert "measuring 1/2  something" in sys.stderr.line  # type: ignore[attr-defined]

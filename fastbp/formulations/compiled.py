@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.formulations import loops
-from fastbp.formulations.interface import InPlaceTrainer, Trainer, mean_of_blocks
+from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks
 from fastbp.kernels import array_functions
 from fastbp.kernels.compile_options import njit, rebind
 from fastbp.kernels.network_data import NetworkData, OptimizerData, Workspace, table
 from fastbp.kernels.threads import parallel_region
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
+from fastbp.step_options import StepOptions
 
 ROWS_AT_ONCE = 1024  # how many samples are held in memory where any number could be asked for
 
@@ -68,13 +69,20 @@ class Compiled:
         return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
 
     def trainer(
-        self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions = PLAIN,
     ) -> Trainer:
         """Return what trains the model in place; a step allocates nothing."""
-        net, work = network_data(model), workspace(model, batch_size)
+        net, work = network_data(model), workspace(model, batch_size, options.of_samples(state.t, model.dtype))
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
-        data = OptimizerData(state.first, state.second, *rest)
+        data = OptimizerData(state.first, state.second, *rest, **options.rules)
 
         def train(order: npt.NDArray[np.int64]) -> float:
             data.hyper[0] = state.rate[0]
@@ -132,7 +140,13 @@ def layer_rows(model: Model) -> list[dict[str, Any]]:
     return [*rows, {"neurons_before": neurons_before, "weights_at": weights_at}]
 
 
-def workspace(model: Model, rows: int) -> Workspace:
+def workspace(model: Model, rows: int, of_samples: dict[str, Any] | None = None) -> Workspace:
     """Return the memory of `loops` for a mini-batch of `rows` samples."""
     z, a, delta = (aligned_empty(rows * sum(model.sizes), model.dtype) for _ in range(3))
-    return Workspace(z, a, delta, np.empty(rows), aligned_empty(ParameterVector.count(model.sizes), model.dtype))
+    gradient = aligned_empty(ParameterVector.count(model.sizes), model.dtype)
+    return Workspace(z, a, delta, np.empty(rows), gradient, **(of_samples or nothing_of_samples(model)))
+
+
+def nothing_of_samples(model: Model) -> dict[str, Any]:
+    """Return the fields of a workspace where no neuron is dropped and all samples weigh the same."""
+    return PLAIN.of_samples(np.zeros(1, np.int64), model.dtype)

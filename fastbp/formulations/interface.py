@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model
+from fastbp.step_options import StepOptions
+
+PLAIN = StepOptions()
 
 
 class Trainer(Protocol):
@@ -55,7 +58,14 @@ class Formulation(Protocol):
         """Return how much memory a trainer allocates."""
 
     def trainer(
-        self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions = PLAIN,
     ) -> Trainer:
         """Return what trains the model in place, with all memory that a step needs."""
 

@@ -16,13 +16,16 @@ in the order in which a step calls them:
 `gradient` puts them together for a mini-batch, `train_epoch` goes down the gradient through all mini-batches.
 """
 
+import math
 from typing import Any
 
 from numba import prange
 
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import LEAN, njit
+from fastbp.kernels.dropout import drop, layer_key
 from fastbp.kernels.network_data import biases, layer, weights
+from fastbp.kernels.rules import apply_rules, scale
 from fastbp.kernels.views import matrix, stretch
 
 REGIONS = ("gradient", "update", "forward_rows")  # have prange; `compiled.py` makes their serial twins
@@ -87,8 +90,11 @@ def accumulate_gradient(dw, db, j, delta, a_previous, m):
 
 
 @njit
-def forward_sample(s, work, x, theta, net):
-    """All layers for one sample, from a⁽⁰⁾ = x. Writes: row s of every layer's z and a."""
+def forward_sample(s, sample, work, x, theta, net):
+    """All layers for one sample, from a⁽⁰⁾ = x. Writes: row s of every layer's z and a.
+
+    Where neurons are dropped, the a of hidden layers is without them; `sample` decides which.
+    """
     z, a = work.z, work.a
     a_0 = layer(a, net, 0)[s]
     for k in range(x.size):
@@ -96,20 +102,31 @@ def forward_sample(s, work, x, theta, net):
     for l in range(1, net.layers.size - 1):
         w, b = weights(theta, net, l), biases(theta, net, l)
         forward(layer(z, net, l)[s], layer(a, net, l)[s], w, b, layer(a, net, l - 1)[s], net.layers[l].activation)
+        if l < work.dropout.size:
+            key = layer_key(work.seed, work.t[0], l, sample)
+            drop(layer(a, net, l)[s], work.dropout[l], key, 0)
 
 
 @njit
-def backward_sample(s, work, y, theta, net):
+def backward_sample(s, sample, work, y, theta, net):
     """The cost of one sample and the errors of all layers, from the output back. Writes: work.costs[s]; δ, row s."""
     z, a, delta = work.z, work.a, work.delta
     l = net.layers.size - 2
     z_l, a_l, delta_l = layer(z, net, l)[s], layer(a, net, l)[s], layer(delta, net, l)[s]
     call(net.functions[0].cost, work.costs[s : s + 1], z_l, a_l, y, y.size)
     output_error(delta_l, z_l, a_l, y, net.functions[0].cost_gradient, net.layers[l].derivative)
+    if work.sample_weight.size > 0:
+        work.costs[s] *= work.sample_weight[sample]
+        scale(delta_l, work.sample_weight[sample])
     for l in range(net.layers.size - 2, 1, -1):
         w, delta_l = weights(theta, net, l), layer(delta, net, l)[s]
         z_previous, a_previous = layer(z, net, l - 1)[s], layer(a, net, l - 1)[s]
+        p = work.dropout[l - 1] if l - 1 < work.dropout.size else 0.0
+        scale(a_previous, 1 - p)  # σ′ is that of the neuron before dropout
         propagate_error(layer(delta, net, l - 1)[s], z_previous, a_previous, w, delta_l, net.layers[l - 1].derivative)
+        if p > 0:
+            scale(a_previous, 1 / (1 - p))
+            drop(layer(delta, net, l - 1)[s], p, layer_key(work.seed, work.t[0], l - 1, sample), 0)
 
 
 @njit(parallel=True)
@@ -122,13 +139,43 @@ def gradient(work, theta, X, Y, samples, net):
     So every number is summed by one thread in one order, and the bits do not depend on the number of threads.
     """
     for s in prange(samples.size):
-        forward_sample(s, work, X[samples[s]], theta, net)
-        backward_sample(s, work, Y[samples[s]], theta, net)
+        forward_sample(s, samples[s], work, X[samples[s]], theta, net)
+        backward_sample(s, samples[s], work, Y[samples[s]], theta, net)
     for l in range(1, net.layers.size - 1):
         dw, db = weights(work.gradient, net, l), biases(work.gradient, net, l)
         delta, a_previous = layer(work.delta, net, l), layer(work.a, net, l - 1)
         for j in prange(net.layers[l].n):
             accumulate_gradient(dw, db, j, delta, a_previous, samples.size)
+
+
+@njit
+def regularize(gradient, theta, optimizer, net):
+    """What else bears on the gradient: `kernels/rules.py`. Writes: gradient, and θ where weights decay."""
+    if optimizer.has_rules:
+        for l in range(1, net.layers.size - 1):
+            w, b = net.layers[l].weights_at, net.layers[l].biases_at
+            n, n_weights = net.layers[l].n, net.layers[l].n * net.layers[l - 1].n
+            apply_rules(stretch(gradient, w, n_weights), stretch(theta, w, n_weights), 0, optimizer)
+            apply_rules(stretch(gradient, b, n), stretch(theta, b, n), n, optimizer)
+    if optimizer.clip_norm < math.inf:
+        square = 0.0
+        for i in range(gradient.size):
+            square += gradient[i] * gradient[i]
+        scale(gradient, min(1.0, optimizer.clip_norm / math.sqrt(square)))
+
+
+@njit
+def limit_norms(theta, max_norm, net):
+    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ."""
+    if max_norm < math.inf:
+        for l in range(1, net.layers.size - 1):
+            w = weights(theta, net, l)
+            for j in range(w.shape[0]):
+                square = 0.0
+                for k in range(w.shape[1]):
+                    square += w[j, k] * w[j, k]
+                if square > max_norm * max_norm:
+                    scale(w[j], max_norm / math.sqrt(square))
 
 
 @njit(parallel=True)
@@ -155,10 +202,12 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
     total_cost = 0.0
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
-        gradient(work, theta, X, Y, samples, net)
         optimizer.t[0] += 1
+        gradient(work, theta, X, Y, samples, net)
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        regularize(work.gradient, theta, optimizer, net)
         update(theta, optimizer, work.gradient)
+        limit_norms(theta, optimizer.max_norm, net)
         for s in range(samples.size):
             total_cost += work.costs[s]
     return total_cost
@@ -172,7 +221,7 @@ def forward_rows(outputs, work, theta, X, net):
     """
     a = layer(work.a, net, net.layers.size - 2)
     for s in prange(X.shape[0]):
-        forward_sample(s, work, X[s], theta, net)
+        forward_sample(s, s, work, X[s], theta, net)
         for j in range(outputs.shape[1]):
             outputs[s, j] = a[s, j]
 

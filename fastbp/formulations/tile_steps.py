@@ -4,6 +4,8 @@
 blocks of weights; the gradient of each is summed in registers and applied at once, and need never be in memory.
 """
 
+import math
+
 from numba import prange
 from numpy import int64
 
@@ -20,10 +22,12 @@ from fastbp.formulations.tiles import (
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import INNER, LEAN, njit
 from fastbp.kernels.panels import layer, panel_width, unpack, weights_at
+from fastbp.kernels.rules import apply_rules, scale
 from fastbp.kernels.tile import lanes, wide
 from fastbp.kernels.views import stretch
 
 PART_BLOCK = 128  # samples that go through all layers together in `sum_parts`
+UPDATED = 4096  # parameters at a time, where the whole gradient is in memory
 PARTS = 16  # how many parts of the samples there are at most
 
 REGIONS = ("errors", "descend", "sum_parts", "forward_blocks")  # have prange; `compiled.py` makes their serial twins
@@ -35,6 +39,15 @@ def block_size(m, n_threads):
     """Samples that go through all layers together: as many blocks for each thread, whole tiles, at most BLOCK."""
     n_blocks = (m + BLOCK * n_threads - 1) // (BLOCK * n_threads) * n_threads
     return ((m + n_blocks - 1) // n_blocks + 3) // 4 * 4
+
+
+@njit(**INNER)
+def take_samples(work, X, samples, first, net):
+    """a⁽⁰⁾ = x for some samples. Writes: its rows from `first` on, and whose they are."""
+    call(net.functions[0].gather, layer(work.a, net, 0), X, samples, work.rows, first, X.shape[1])
+    if work.ids.size > 0:
+        for s in range(samples.size):
+            work.ids[first + s] = samples[s]
 
 
 @njit(**INNER)
@@ -59,7 +72,7 @@ def errors_share(thread, n_threads, work, X, Y, samples, share, net):
     n_blocks = (samples.size + size - 1) // size
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        call(net.functions[0].gather, layer(work.a, net, 0), X, mine, work.rows, i * size, X.shape[1])
+        take_samples(work, X, mine, i * size, net)
         forward_block(work, scratch, i * size, mine.size, 1, net)
         backward_block(work, scratch, i * size, Y, mine, share, net)
 
@@ -79,7 +92,7 @@ def errors(n_threads, work, X, Y, samples, share, net):
 @njit(**INNER)
 def descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end, net, l):
     """Gradient and update of a block of weights, from `start` to `stop` in θ. Writes: these, their moments, scratch."""
-    size, at_once = stop - start, optimizer.plain_descent and begin and end
+    size, at_once = stop - start, optimizer.plain_descent and begin and end and not optimizer.has_rules
     if at_once:  # θ ← θ − η ∇C from registers: the gradient is never written
         dw, alpha = stretch(work.theta, start, size), work.theta.dtype.type(-optimizer.hyper[0])
     elif begin and end:
@@ -94,6 +107,9 @@ def descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end,
     second = stretch(optimizer.second, start, size) if optimizer.second.size > 0 else theta
     accumulate_gradient(dw, alpha, theta, first, second, work, 0, m, j, k, n, net, l)
     if end and not at_once:
+        if optimizer.has_rules:
+            n_biases = size - n * panel_width(work.theta, net.layers[l].n - j)
+            apply_rules(dw, theta, n_biases, optimizer)
         call(optimizer.update, theta, first, second, optimizer.hyper, optimizer.t, dw)
 
 
@@ -146,7 +162,7 @@ def sum_part(thread, part, work, X, Y, samples, share, net):
         dw[i] = 0
     for start in range(0, samples.size, PART_BLOCK):
         mine = samples[start : start + PART_BLOCK]
-        call(net.functions[0].gather, layer(work.a, net, 0), X, mine, work.rows, first, X.shape[1])
+        take_samples(work, X, mine, first, net)
         forward_block(work, scratch, first, mine.size, 1, net)
         backward_block(work, scratch, first, Y, mine, share, net)
         costs = stretch(work.costs, first, mine.size)
@@ -220,7 +236,7 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
 
     The cost of a sample is the one before the step that it takes part in. Writes: `optimizer`, `work`.
     """
-    total_cost = 0.0
+    total_cost, whole = 0.0, optimizer.clip_norm < math.inf
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
         share = work.theta.dtype.type(1 / samples.size)
@@ -229,16 +245,86 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
         if work.in_parts:
             sum_parts(n_threads, work, X, Y, samples, share, net)
             total_cost += add_parts(work, samples.size, net)
-            dw = stretch(work.gradient, 0, work.theta.size)
-            call(optimizer.update, work.theta, optimizer.first, optimizer.second, optimizer.hyper, optimizer.t, dw)
         else:
             for first in range(0, samples.size, work.rows):
                 some = samples[first : first + work.rows]
                 errors(n_threads, work, X, Y, some, share, net)
-                descend(n_threads, optimizer, work, some.size, first == 0, first + some.size == samples.size, net)
+                end = first + some.size == samples.size and not whole
+                descend(n_threads, optimizer, work, some.size, first == 0, end, net)
                 for s in range(some.size):
                     total_cost += work.costs[s]
+        if whole or work.in_parts:
+            descend_whole(optimizer, work, net)
+        if optimizer.max_norm < math.inf:
+            limit_norms(work, optimizer.max_norm, net)
     return total_cost
+
+
+@njit(**INNER)
+def descend_whole(optimizer, work, net):
+    """The step where the whole gradient is in work.gradient. Writes: θ, the moments, work.gradient."""
+    hyper, width = optimizer.hyper, wide(work.theta)
+    if optimizer.has_rules:
+        for l in range(1, net.layers.size - 1):
+            for j in range(0, net.layers[l].n, width):
+                columns = panel_width(work.theta, net.layers[l].n - j)
+                start, size = weights_at(net, l, j, -1, columns), (1 + net.layers[l - 1].n) * columns
+                dw, theta = stretch(work.gradient, start, size), stretch(work.theta, start, size)
+                apply_rules(dw, theta, columns, optimizer)
+    factor = 1.0
+    if optimizer.clip_norm < math.inf:
+        factor = min(1.0, optimizer.clip_norm / math.sqrt(squared_norm(work.gradient, net)))
+    for start in range(0, work.theta.size, UPDATED):
+        size = min(UPDATED, work.theta.size - start)
+        dw, theta = stretch(work.gradient, start, size), stretch(work.theta, start, size)
+        first = stretch(optimizer.first, start, size) if optimizer.first.size > 0 else theta
+        second = stretch(optimizer.second, start, size) if optimizer.second.size > 0 else theta
+        scale(dw, factor)
+        call(optimizer.update, theta, first, second, hyper, optimizer.t, dw)
+
+
+@njit(**INNER)
+def squared_norm(panels, net):
+    """‖v‖² of a vector of the layout of θ in panels, without padding."""
+    total = 0.0
+    for l in range(1, net.layers.size - 1):
+        for j in range(0, net.layers[l].n, wide(panels)):
+            width = panel_width(panels, net.layers[l].n - j)
+            start, columns = weights_at(net, l, j, -1, width), min(width, net.layers[l].n - j)
+            if columns == width:
+                row = stretch(panels, start, (1 + net.layers[l - 1].n) * width)
+                for i in range(row.size):
+                    total += row[i] * row[i]
+            else:
+                for k in range(1 + net.layers[l - 1].n):
+                    row = stretch(panels, start + k * width, columns)
+                    for c in range(columns):
+                        total += row[c] * row[c]
+    return total
+
+
+@njit(**INNER)
+def limit_norms(work, max_norm, net):
+    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ, scratch."""
+    one, limit = work.theta.dtype.type(1), work.theta.dtype.type(max_norm)
+    for l in range(1, net.layers.size - 1):
+        for j in range(0, net.layers[l].n, wide(work.theta)):
+            width = panel_width(work.theta, net.layers[l].n - j)
+            factors = stretch(work.scratch[0], 0, width)
+            for c in range(width):
+                factors[c] = 0
+            start = weights_at(net, l, j, 0, width)
+            for k in range(net.layers[l - 1].n):
+                w = stretch(work.theta, start + k * width, width)
+                for c in range(width):
+                    factors[c] += w[c] * w[c]
+            for c in range(width):
+                norm = math.sqrt(factors[c])
+                factors[c] = limit / norm if norm > limit else one
+            for k in range(net.layers[l - 1].n):
+                w = stretch(work.theta, start + k * width, width)
+                for c in range(width):
+                    w[c] *= factors[c]
 
 
 @njit(**LEAN)

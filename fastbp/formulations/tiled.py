@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.formulations import tile_steps, tiles
-from fastbp.formulations.compiled import Compiled, costs, layer_rows
-from fastbp.formulations.interface import Trainer
+from fastbp.formulations.compiled import Compiled, costs, layer_rows, nothing_of_samples
+from fastbp.formulations.interface import PLAIN, Trainer
 from fastbp.kernels import array_functions, panel_sums
 from fastbp.kernels.network_data import NetworkData, OptimizerData, table
 from fastbp.kernels.panel_sums import panel_function
@@ -16,6 +16,7 @@ from fastbp.kernels.registers import VECTOR_BYTES
 from fastbp.kernels.threads import max_threads, parallel_region
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, aligned_empty
+from fastbp.step_options import StepOptions
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
 PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
@@ -60,10 +61,17 @@ class Tiled(Compiled):
         return sum(sizes.values()) * model.dtype.itemsize
 
     def trainer(
-        self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions = PLAIN,
     ) -> Trainer:
         """Return what trains the model; a step allocates nothing."""
-        return TiledTrainer(self, model, optimizer, state, X, Y, batch_size)
+        return TiledTrainer(self, model, optimizer, state, X, Y, batch_size, options)
 
 
 class TiledTrainer:
@@ -78,13 +86,21 @@ class TiledTrainer:
         X: Array,
         Y: Array,
         batch_size: int,
+        options: StepOptions,
     ):
         self._formulation, self._model, self._X, self._Y, self._batch_size = formulation, model, X, Y, batch_size
         self._net, self._rate = tiled_network(model), state.rate
-        work = self._work = tiled_workspace(model, batch_size, n_moments=optimizer.n_moments)
+        self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain
+        work = self._work = tiled_workspace(
+            model,
+            batch_size,
+            of_samples=options.of_samples(state.t, model.dtype),
+            n_moments=optimizer.n_moments,
+            gradient=options.clip_norm < np.inf,
+        )
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
-        self._packed = OptimizerData(work.first, work.second, *rest)
+        self._packed = OptimizerData(work.first, work.second, *rest, **options.rules)
         pairs = (model.parameters.vector, work.theta), (state.first, work.first), (state.second, work.second)
         self._pairs = [(vector, panels) for vector, panels in pairs if vector.size > 0]
 
@@ -96,7 +112,7 @@ class TiledTrainer:
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
         self._packed.hyper[0] = self._rate[0]
-        if self._batch_size == 1 and self._packed.plain_descent and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
+        if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
             return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
         with parallel_region(self._model.flops_per_sample * min(self._batch_size, ROWS)) as n_threads:
             train_epoch = self._formulation._form("train_epoch", n_threads)
@@ -198,7 +214,9 @@ def _rows(samples: int, in_parts: bool) -> int:
     return 1 if samples == 1 else -(-min(samples, ROWS) // 4) * 4
 
 
-def tiled_workspace(model: Model, samples: int, *, training: bool = True, **needs: Any) -> TiledWorkspace:
+def tiled_workspace(
+    model: Model, samples: int, *, training: bool = True, of_samples: dict[str, Any] | None = None, **needs: Any
+) -> TiledWorkspace:
     """Return the memory of `tiles` for a mini-batch of so many samples.
 
     Without `training` there is no room for errors; with `gradient`, or for more samples than `ROWS`, the gradient is
@@ -209,10 +227,11 @@ def tiled_workspace(model: Model, samples: int, *, training: bool = True, **need
     if rows == 1:
         _add_functions_of_one_row(model)
     sizes = workspace_sizes(model, samples, training=training, **needs)
-    arrays = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
+    arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
-    costs = np.empty(rows + tile_steps.PARTS * in_parts)
-    return TiledWorkspace(**arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts)
+    costs, of_samples = np.empty(rows + tile_steps.PARTS * in_parts), of_samples or nothing_of_samples(model)
+    ids = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
+    return TiledWorkspace(**arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts, ids=ids, **of_samples)
 
 
 def _zeros(size: int, dtype: np.dtype[Any]) -> Array:

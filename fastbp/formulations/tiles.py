@@ -16,7 +16,9 @@ function is told which rows are its own: m from `first` on.
 
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import INLINE, INNER, njit
+from fastbp.kernels.dropout import drop, layer_key
 from fastbp.kernels.panels import layer, panel_width, weights_at
+from fastbp.kernels.rules import scale
 from fastbp.kernels.tile import lanes, load, store, wide, zeros
 from fastbp.kernels.views import block, matrix, stretch
 
@@ -28,7 +30,7 @@ CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while 
 def forward(work, scratch, first, m, net, l):
     """z_sj = Σ_k a_sk w_jk + b_j, a_sj = σ(z_sj): one layer, m samples. Writes: their rows of z and a."""
     n_in, n_out, rows, theta = net.layers[l - 1].n, net.layers[l].n, work.rows, work.theta
-    z, a_previous = layer(work.z, net, l), layer(work.a, net, l - 1)
+    z, a, a_previous = layer(work.z, net, l), layer(work.a, net, l), layer(work.a, net, l - 1)
     for j in range(0, n_out, wide(theta)):
         width = panel_width(theta, n_out - j)
         sums, z_panel = net.functions[width // lanes(theta)], block(z, rows, j, width, 0, rows)
@@ -45,6 +47,18 @@ def forward(work, scratch, first, m, net, l):
                 )
                 call(sums.forward_panel, z_panel, some_a, some_w, b, rows, first, m, n, k == 0)
     activate(work, scratch, first, m, net, l)
+    if l < work.dropout.size:
+        drop_neurons(a, work, first, m, net, l)
+
+
+@njit(**INNER)
+def drop_neurons(values, work, first, m, net, l):
+    """Drop neurons of layer l, each sample its own, from their a or δ. Writes: rows of values."""
+    for j in range(0, net.layers[l].n, wide(values)):
+        width = panel_width(values, net.layers[l].n - j)
+        for s in range(first, first + m):
+            key = layer_key(work.seed, work.t[0], l, work.ids[s])
+            drop(block(values, work.rows, j, width, s, 1), work.dropout[l], key, j)
 
 
 @njit(**INNER)
@@ -94,8 +108,12 @@ def output_error(work, scratch, first, Y, samples, share, net):
         else:
             for i in range(0, m * width, width):
                 call(output.derivative, stretch(delta_s, i, n), stretch(z_s, i, n), stretch(a_s, i, n))
-        for i in range(m * width):
-            delta_s[i] *= share
+        scale(delta_s, share)
+        if work.sample_weight.size > 0:
+            for i in range(m):
+                weight = work.sample_weight[samples[start + i]]
+                work.costs[s + i] *= weight
+                scale(stretch(delta_s, i * width, n), weight)
         if n > wide(delta):
             put_rows(delta, delta_s, rows, s, m, n)
         else:
@@ -179,6 +197,7 @@ def propagate_error(work, scratch, first, m, net, l):
     """
     n_in, n_out, rows, theta = net.layers[l - 1].n, net.layers[l].n, work.rows, work.theta
     delta_previous, delta = layer(work.delta, net, l - 1), layer(work.delta, net, l)
+    p = work.dropout[l - 1] if l - 1 < work.dropout.size else 0.0
     no_bias, transposed = stretch(scratch, 0, wide(theta)), stretch(scratch, wide(theta), scratch.size - wide(theta))
     for c in range(no_bias.size):
         no_bias[c] = 0
@@ -197,7 +216,11 @@ def propagate_error(work, scratch, first, m, net, l):
                 call(sums.forward_panel, panel, some_delta, transposed, no_bias, rows, first, m, n, j == 0)
         z, a = layer(work.z, net, l - 1), layer(work.a, net, l - 1)
         z_s, a_s = block(z, rows, k, width, first, m), block(a, rows, k, width, first, m)
+        scale(a_s, 1 - p)  # σ′ is that of the neuron before dropout
         call(net.layers[l - 1].derivative, block(delta_previous, rows, k, width, first, m), z_s, a_s)
+        scale(a_s, 1 / (1 - p))
+    if p > 0:
+        drop_neurons(delta_previous, work, first, m, net, l - 1)
 
 
 @njit(**INNER)

@@ -3,13 +3,18 @@
 A is (m, n) with a row a sample, so the book's Wᵀδ reads Δ W here, and the outer products summed over samples Δᵀ A.
 """
 
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.formulations.interface import InPlaceTrainer, Trainer, mean_of_blocks
+from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks
 from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
+from fastbp.step_options import StepOptions
 
 ROWS_AT_ONCE = 1024
 
@@ -48,7 +53,14 @@ class Vectorized:
         return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
 
     def trainer(
-        self, model: Model, optimizer: Optimizer, state: OptimizerState, X: Array, Y: Array, batch_size: int
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions = PLAIN,
     ) -> Trainer:
         """Return stochastic gradient descent over mini-batches."""
         step, gradient = Pass(model), ParameterVector(model.sizes, np.empty_like(model.parameters.vector))
@@ -58,9 +70,16 @@ class Vectorized:
             total_cost = 0.0
             for start in range(0, len(order), batch_size):
                 mini_batch = order[start : start + batch_size]
-                total_cost += step.gradient(X[mini_batch], Y[mini_batch], gradient)
                 state.t[0] += 1
+                kept = [
+                    options.kept(int(state.t[0]), l, mini_batch, n, model.dtype) if any(options.dropout) else None
+                    for l, n in enumerate(model.sizes[1:-1], 1)
+                ]
+                weight = options.sample_weight[mini_batch] if options.sample_weight.size else None
+                total_cost += step.gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
+                options.of_gradient(gradient, model.parameters, float(state.rate[0]))
                 optimizer.step(model.parameters.vector, gradient.vector, state)
+                options.of_weights(model.parameters)
             return total_cost
 
         return InPlaceTrainer(train)
@@ -76,29 +95,38 @@ class Pass:
         self.cost, self.output_error = cost_and_error(model.cost, model.activations[-1])
         self.Z: list[Array] = []
         self.A: list[Array] = []
+        self.passed_on: list[Array] = []
 
-    def forward(self, X: Array) -> Array:
-        """Z = A_previous Wᵀ + b, A = σ(Z), kept for the way back."""
-        self.Z, self.A = [], [X]
-        for w, b, activate in zip(self.weights, self.biases, self.sigmas, strict=True):
-            Z = self.A[-1] @ w.T
+    def forward(self, X: Array, kept: Sequence[Array | None] = ()) -> Array:
+        """Z = A_previous Wᵀ + b, A = σ(Z), kept for the way back. Where neurons are dropped, A goes on without them."""
+        self.Z, self.A, self.passed_on = [], [], [X]
+        for w, b, activate, factors in zip_longest(self.weights, self.biases, self.sigmas, kept):
+            Z = self.passed_on[-1] @ w.T
             Z += b
             self.Z.append(Z)
             self.A.append(activate(Z))
+            self.passed_on.append(self.A[-1] if factors is None else self.A[-1] * factors)
         return self.A[-1]
 
-    def gradient(self, X: Array, Y: Array, gradient: ParameterVector) -> float:
+    def gradient(
+        self, X: Array, Y: Array, gradient: ParameterVector, kept: Sequence[Array | None] = (), weight: Any = None
+    ) -> float:
         """Write the gradient of the mean cost; return the sum of the costs."""
-        self.forward(X)
+        self.forward(X, kept)
         delta = self.output_error(self.Z[-1], self.A[-1], Y)  # BP1
-        cost = float(self.cost(self.Z[-1], self.A[-1], Y).sum())
+        costs = self.cost(self.Z[-1], self.A[-1], Y)
         delta /= len(X)
+        if weight is not None:
+            delta *= weight[:, None]
+            costs = costs * weight
         for l in range(len(self.weights) - 1, -1, -1):
-            np.matmul(delta.T, self.A[l], out=gradient.weights[l])  # BP4
+            np.matmul(delta.T, self.passed_on[l], out=gradient.weights[l])  # BP4
             delta.sum(axis=0, out=gradient.biases[l])  # BP3
             if l > 0:
-                delta = self.backwards[l - 1](delta @ self.weights[l], self.Z[l - 1], self.A[l])  # BP2
-        return cost
+                delta = self.backwards[l - 1](delta @ self.weights[l], self.Z[l - 1], self.A[l - 1])  # BP2
+                if kept and kept[l - 1] is not None:
+                    delta *= kept[l - 1]
+        return float(costs.sum())
 
 
 def _blocks(X: Array) -> list[Array]:

@@ -222,7 +222,8 @@ def tanh(x):
     e = multiply_add(scale, multiply_add(r * r, polynomial(r, c.exp_rest), r), scale)
     square = x * x
     near_zero = multiply_add(magnitude * square, polynomial(square, c.tanh_rest), magnitude)
-    return copy_sign(near_zero if magnitude < c.tanh_seam else c.one - c.two / (e + c.one), x)
+    far = c.one - c.two / (e + c.one)
+    return copy_sign(far if magnitude > c.tanh_seam else near_zero, x)
 
 
 @elementary

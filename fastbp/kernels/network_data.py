@@ -1,5 +1,6 @@
 """What a compiled loop needs to know of a network, as run-time data: one compilation serves every architecture."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +69,13 @@ class OptimizerData(NamedTuple):
     begin_step: Any
     update: Any
     plain_descent: bool  # whether the update is θ ← θ − η g and nothing else, η = hyper[0]
+    has_rules: bool = False  # whether any of l2, l1, clip_value or decay is on: `rules.py`
+    l2: float = 0.0  # λ/n
+    l1: float = 0.0  # λ₁/n
+    decay: float = 0.0
+    clip_value: float = math.inf
+    clip_norm: float = math.inf
+    max_norm: float = math.inf
 
 
 class Workspace(NamedTuple):
@@ -78,6 +86,10 @@ class Workspace(NamedTuple):
     delta: npt.NDArray[Any]
     costs: npt.NDArray[np.float64]
     gradient: npt.NDArray[Any]
+    dropout: npt.NDArray[np.float64]  # p by layer, 0 for the input; empty if nothing is dropped
+    seed: int  # decides what is
+    t: npt.NDArray[np.int64]  # (1,): the step, as in OptimizerData
+    sample_weight: npt.NDArray[Any]  # what the cost of a sample is multiplied by; empty if nothing
 
 
 @njit

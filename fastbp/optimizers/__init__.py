@@ -10,8 +10,20 @@ from fastbp.optimizers.descent import SGD, Momentum, Nesterov
 from fastbp.optimizers.line_search import LBFGS, ConjugateGradient, LineSearch
 from fastbp.optimizers.rprop import Rprop
 
+OPTIMIZERS: dict[str, type[SGD] | type[Momentum] | type[Adam] | type[RMSProp] | type[Adagrad]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSProp,
+    "adagrad": Adagrad,
+}
+"""Those that take mini-batches, by their names on the command line."""
+
 __all__ = [
     "LBFGS",
+    "OPTIMIZERS",
     "SGD",
     "Adagrad",
     "Adam",

@@ -1,0 +1,161 @@
+"""`Comparison`: what `compare` returns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastbp.comparison import words
+from fastbp.comparison.rows import Limits, Row
+from fastbp.serialization import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PathLike = str | os.PathLike[str]
+FORMAT = 1
+
+
+@dataclass
+class Comparison:
+    """What `compare` measured. Printed, it is a table that ends with a sentence in plain words.
+
+    Attributes
+    ----------
+    machine : dict
+        What it was measured on, without names of hosts or users.
+    settings : dict
+        What was asked for.
+    limits : list of Limits
+        For each number of threads the measured peak of the multiply-adds, and of the memory.
+    rows : list of Row
+        One for each cell, work and formulation: plain data.
+    interrupted : bool
+        Whether Ctrl-C ended the measuring; the rows are those of the cells that were done.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> result = fastbp.compare([4, 3, 2], batch_sizes=[8], formulations=["textbook", "vectorized"], rounds=1)
+    >>> [(row.work, row.formulation) for row in result.rows]
+    [('gradient', 'textbook'), ('gradient', 'vectorized'), ('epoch', 'textbook'), ('epoch', 'vectorized')]
+    """
+
+    machine: dict[str, Any]
+    settings: dict[str, Any]
+    limits: list[Limits] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    interrupted: bool = False
+
+    def __str__(self) -> str:
+        task = f"{self.settings['activation']}, {self.settings['cost']}, {self.settings['optimizer']}"
+        numpy = f"NumPy {self.machine['numpy']} with {self.machine['blas']}"
+        head = [words.filled(f"{self.machine['processor']}; {numpy}; {task}")]
+        for limits in self.limits:
+            peaks = ", ".join(f"{peak:.0f} GFLOP/s {dtype}" for dtype, peak in limits.peak_gflops.items())
+            head.append(f"{limits.threads} thread(s): peak {peaks}; memory {limits.memory_gbs:.0f} GB/s")
+        if self.interrupted:
+            head.append("interrupted: this is what was measured by then")
+        if not self.rows:
+            return "\n".join([*head, words.conclusion(self.rows)])
+        head.append(words.agreement(self.rows))
+        parts = ["\n".join(head), words.table(self.rows), words.compile_times(self.rows), words.conclusion(self.rows)]
+        return "\n\n".join(part for part in parts if part)
+
+    def losses(self, formulation: str = "tiles") -> str:
+        """Return the cells and works in which another formulation is faster, as a table.
+
+        Parameters
+        ----------
+        formulation : str, default "tiles"
+            Whose losses.
+        """
+        return words.losses_table(self.rows, formulation)
+
+    def to_json(self, path: PathLike) -> None:
+        """Write all of it to a file that `from_json` reads.
+
+        Raises OSError if the file cannot be written.
+        """
+        content = {"format": FORMAT, **asdict(self)}
+        write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+    @classmethod
+    def from_json(cls, path: PathLike) -> Comparison:
+        """Read what `to_json` wrote.
+
+        Raises OSError if the file cannot be read, ValueError if it holds something else.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            if content.pop("format") != FORMAT:
+                raise ValueError(f"its format is not {FORMAT}")
+            rows = [Row.from_dict(row) for row in content.pop("rows")]
+            limits = [
+                Limits(each["threads"], each["peak_gflops"], [(int(n), float(s)) for n, s in each["bandwidth_gbs"]])
+                for each in content.pop("limits")
+            ]
+            return cls(**content, rows=rows, limits=limits)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{os.fspath(path)}: not a comparison that fastbp wrote: {error}") from None
+
+    def to_csv(self, path: PathLike) -> None:
+        """Write the rows to a CSV file, their rounds separated by spaces.
+
+        Raises OSError if the file cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        for i, row in enumerate(self.rows):
+            values = row.as_dict()
+            if i == 0:
+                writer.writerow(values)
+            values["sizes"] = " ".join(map(str, row.sizes))
+            values["rounds_us"] = " ".join(f"{us:.4g}" for us in row.rounds_us)
+            writer.writerow("" if value is None else value for value in values.values())
+        write_atomically(path, text.getvalue().encode())
+
+    def plot_bars(self, path: PathLike | None = None) -> Figure:
+        """Draw µs a step as bars, a panel for each cell and work.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            Where to write the figure; its ending says the format, such as ``.png`` or ``.svg``.
+
+        Raises
+        ------
+        ImportError
+            matplotlib is not installed.
+        ValueError
+            There is nothing to draw.
+        """
+        from fastbp.comparison import pictures
+
+        return self._draw(pictures.bars, path)
+
+    def plot_crossover(self, path: PathLike | None = None) -> Figure:
+        """Draw width × mini-batch, coloured by who wins and by how much. Parameters, errors: see `plot_bars`."""
+        from fastbp.comparison import pictures
+
+        return self._draw(pictures.crossover, path)
+
+    def plot_roofline(self, path: PathLike | None = None) -> Figure:
+        """Draw the roofs of this machine and every formulation under them. Parameters, errors: see `plot_bars`."""
+        from fastbp.comparison import pictures
+
+        return self._draw(pictures.roofline, path)
+
+    def _draw(self, draw: Callable[[Comparison], Figure], path: PathLike | None) -> Figure:
+        if not any(row.us for row in self.rows):
+            raise ValueError("there is nothing to draw: no cell was measured")
+        figure = draw(self)
+        if path is not None:
+            figure.savefig(path)
+        return figure

@@ -1,0 +1,219 @@
+"""The table of a comparison, and what it says in words. Fits 100 columns."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from fastbp.comparison.cells import PYTHON, Cell
+from fastbp.comparison.rows import EVEN, Row, by_work, ratio
+
+LABELS = {PYTHON: "python loops"}
+COLUMNS = 100
+TIMES_HEAD = f"{'µs':>8}{'min…max':>15}{'×':>7}"
+MOST_BLOCKS = 6
+"""Of more cells each gets a line instead of a block."""
+MOST_LOSSES = 4
+"""So many are named in the closing sentence; the list under the table of a grid names all."""
+
+
+def label(formulation: str) -> str:
+    """Return what tables and pictures call a formulation."""
+    return LABELS.get(formulation, formulation)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return a block for each cell, or a line each where there are many."""
+    cells = list(dict.fromkeys(row.cell for row in rows))
+    if len(cells) > MOST_BLOCKS:
+        return _lines(rows)
+    return "\n\n".join(_block(cell, [row for row in rows if row.cell == cell]) for cell in cells)
+
+
+def _block(cell: Cell, rows: list[Row]) -> str:
+    epoch = next(row for row in rows if row.work == "epoch")
+    lines = [
+        filled(f"{cell}; {epoch.flops_per_byte:.3g} flops/byte, {_roof(epoch)}"),
+        f"{'':<13}{'a gradient':>22}{'':9}{'a step of an epoch':>22}",
+        f"{'':<13}{TIMES_HEAD} {TIMES_HEAD}{'samples/s':>11}{'GFLOP/s':>8}{'peak':>5}",
+    ]
+    for name in dict.fromkeys(row.formulation for row in rows):
+        gradient, epoch = (next(r for r in rows if (r.formulation, r.work) == (name, w)) for w in ("gradient", "epoch"))
+        line = f"{label(name):<13}{_times(gradient)}"
+        if epoch.us is not None and gradient.us is not None:
+            line += f" {_times(epoch)}{epoch.samples_per_second:>11,.0f}{_gflops(epoch):>8}{epoch.share_of_peak:>5.0%}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _gflops(row: Row) -> str:
+    gflops = row.gflops or 0.0
+    return f"{gflops:.0f}" if gflops >= 1000 else f"{gflops:.3g}"
+
+
+def _roof(row: Row) -> str:
+    return f"{row.bound} roof {row.roof_gflops:.3g} GFLOP/s"
+
+
+def _times(row: Row) -> str:
+    if row.us is None or row.us_min is None or row.us_max is None:
+        return f"  left out: {row.left_out}"
+    times = row.times_fastest or 0.0
+    spread = f"{short(row.us_min)}…{short(row.us_max)}"
+    return f"{short(row.us):>8}{spread:>15}{times:>7{'.2f' if times < 100 else '.0f'}}"
+
+
+def short(microseconds: float) -> str:
+    """Return a time in µs, in few characters.
+
+    >>> short(0.5), short(12.345), short(1234.5), short(1234567.0)
+    ('0.50', '12.3', '1234', '1.23e6')
+    """
+    if microseconds >= 1e6:
+        mantissa, exponent = f"{microseconds:.2e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{microseconds:.0f}" if microseconds >= 100 else f"{microseconds:.{1 if microseconds >= 10 else 2}f}"
+
+
+def filled(text: str) -> str:
+    """Return a text in lines of 100 columns."""
+    return textwrap.fill(text, COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
+def _lines(rows: Sequence[Row]) -> str:
+    """Return a table for each work: µs of the fastest of each cell, and how many times that the others take."""
+    columns = _cell_columns([row.cell for row in rows])
+    names = list(dict.fromkeys(row.formulation for row in rows))
+    widths = {name: max(8, len(label(name)) + 1) for name in names}
+    tables = []
+    for work, title in (("gradient", "a gradient"), ("epoch", "a step of an epoch")):
+        head = "".join(f"{text:>{width}}" for text, width, _ in columns) + f"{'µs':>9}"
+        head += "".join(f"{label(name):>{widths[name]}}" for name in names)
+        lines = [f"{title}: µs of the fastest, and times that", head]
+        for group in by_work(row for row in rows if row.work == work):
+            by_name = {row.formulation: row for row in group}
+            line = "".join(f"{value(group[0].cell):>{width}}" for _, width, value in columns)
+            line += f"{short(group[0].us or 0):>9}"
+            lines.append(line + "".join(f"{_in_units(by_name.get(name)):>{widths[name]}}" for name in names))
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
+def _cell_columns(cells: Sequence[Cell]) -> list[tuple[str, int, Callable[[Cell], str]]]:
+    """Return (head, width, text of a cell) of what differs between cells."""
+    columns: list[tuple[str, Callable[[Cell], str]]] = [
+        ("net", lambda cell: "-".join(map(str, cell.sizes))),
+        ("batch", lambda cell: str(cell.batch_size)),
+        ("dtype", lambda cell: cell.dtype),
+        ("threads", lambda cell: str(cell.threads)),
+    ]
+    told = [(head, value, {value(cell) for cell in cells}) for head, value in columns]
+    return [(head, 2 + max(map(len, [head, *values])), value) for head, value, values in told if len(values) > 1]
+
+
+def _in_units(row: Row | None) -> str:
+    if row is None or row.times_fastest is None:
+        return "·"
+    return f"{row.times_fastest:.{2 if row.times_fastest < 100 else 0}f}"
+
+
+def compile_times(rows: Iterable[Row]) -> str:
+    """Return what compiling took, apart from all other figures; empty if nothing was compiled."""
+    found: dict[str, None] = {}
+    for row in rows:
+        if row.cache != "none" and row.compile_s is not None:
+            threads = f"{row.threads} thread{'s' * (row.threads > 1)}"
+            found[f"{row.formulation} ({row.dtype}, {threads}) {row.compile_s:.2f} s, {row.cache} cache"] = None
+    return filled(f"first calls took longer than second ones: {'; '.join(found)}") if found else ""
+
+
+def agreement(rows: Iterable[Row]) -> str:
+    """Return by how much the gradients differ, for each dtype."""
+    worst: dict[str, Row] = {}
+    for row in rows:
+        if row.difference is not None and row.difference >= (
+            worst[row.dtype].difference or 0.0 if row.dtype in worst else 0
+        ):
+            worst[row.dtype] = row
+    each = [f"{row.difference:.1e} in {dtype} ({label(row.formulation)})" for dtype, row in worst.items()]
+    return filled(f"all gradients agree with textbook in float64; largest relative difference {', '.join(each)}")
+
+
+def losses(rows: Iterable[Row], formulation: str = "tiles") -> list[tuple[Row, Row, float]]:
+    """Return (its row, the fastest one's, ratio) of every cell and work in which another formulation is faster."""
+    found = []
+    for group in by_work(rows):
+        own = next((row for row in group if row.formulation == formulation), None)
+        if own is not None and own is not group[0]:
+            found.append((own, group[0], ratio(own, group[0])))
+    return found
+
+
+def losses_table(rows: Sequence[Row], formulation: str = "tiles") -> str:
+    """Return every cell and work in which another formulation is faster, a line each."""
+    lost, n = losses(rows, formulation), len(by_work(rows))
+    if not lost:
+        return f"{formulation} is the fastest in all {n} comparisons"
+    lines = [f"{formulation} is not the fastest in {len(lost)} of {n} comparisons:"]
+    for own, fastest, times in sorted(lost, key=lambda each: -each[2]):
+        even = "  even" if times < EVEN else ""
+        lines.append(f"  {own.work:<9} {own.cell!s:<52} {label(fastest.formulation):<12} {times:.2f}{even}")
+    return "\n".join(lines)
+
+
+def conclusion(rows: Sequence[Row]) -> str:
+    """Return in plain words what won, by how much, and where it loses."""
+    groups = by_work(rows)
+    if not groups:
+        return "Nothing was measured."
+    epochs = [group for group in groups if group[0].work == "epoch"]
+    wins, epochs_won = (Counter(group[0].formulation for group in some) for some in (groups, epochs))
+    winner = max(wins, key=lambda name: (wins[name], epochs_won[name]))
+    won = epochs_won[winner]
+    words = f"Here {label(winner)} won {won} of {len(epochs)} epochs and {wins[winner] - won} of "
+    words += f"{len(groups) - len(epochs)} gradients."
+    others = dict.fromkeys(row.formulation for row in rows if row.formulation != winner)
+    margins = [each for name in others if (each := _margin(epochs, winner, name))]
+    if margins:
+        words += f" An epoch took {', '.join(margins)}."
+    lost = sorted(losses(rows, winner), key=lambda each: -each[2])
+    if lost:
+        place = _place_namer(rows)
+        named = [_loss(*each, place) for each in lost[:MOST_LOSSES]]
+        more = f"; and {len(lost) - MOST_LOSSES} more" if len(lost) > MOST_LOSSES else ""
+        words += f" It did not win {'; '.join(named)}{more}."
+    else:
+        words += " It lost nowhere."
+    return filled(words)
+
+
+def _place_namer(rows: Sequence[Row]) -> Callable[[Cell], str]:
+    """Return what names a cell by that in which it differs from others."""
+    cells = {row.cell for row in rows}
+    parts: list[tuple[Any, Callable[[Cell], str]]] = [
+        ({cell.sizes for cell in cells}, lambda cell: f"in [{','.join(map(str, cell.sizes))}]"),
+        ({cell.batch_size for cell in cells}, lambda cell: f"at mini-batch {cell.batch_size}"),
+        ({cell.dtype for cell in cells}, lambda cell: f"in {cell.dtype}"),
+        ({cell.threads for cell in cells}, lambda cell: f"on {cell.threads} thread(s)"),
+    ]
+    telling = [say for values, say in parts if len(values) > 1]
+    return lambda cell: "".join(f" {say(cell)}" for say in telling)
+
+
+def _margin(groups: list[list[Row]], winner: str, name: str) -> str:
+    """Return the range of the times that a formulation takes, in units of the winner's."""
+    times = []
+    for group in groups:
+        by_name = {row.formulation: row for row in group}
+        if winner in by_name and name in by_name:
+            times.append(ratio(by_name[name], by_name[winner]))
+    if not times:
+        return ""
+    low, high = (f"{t:.2f}" if t < 10 else f"{t:.0f}" for t in (min(times), max(times)))
+    return f"{label(name)} {low if low == high else f'{low} to {high}'} times as long"
+
+
+def _loss(own: Row, fastest: Row, times: float, place: Callable[[Cell], str]) -> str:
+    what = {"gradient": "a gradient", "epoch": "an epoch"}[own.work]
+    outcome = "even with" if times < EVEN else f"{times:.2f} times the time of"
+    return f"{what}{place(own.cell)} ({outcome} {label(fastest.formulation)})"

@@ -1,0 +1,199 @@
+"""What runs in a measuring process: reads requests as JSON lines, does them, answers each with a JSON line."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastbp import machine
+from fastbp.comparison.cells import PYTHON, Cell, Task
+from fastbp.kernels.compile_options import cache_folder
+from fastbp.network import Network
+from fastbp.optimizers import OPTIMIZERS
+from fastbp.timing import interleaved_rounds
+
+LEARNING_RATE = 1e-3  # small, so that no cost diverges; the speed does not depend on it
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+"""The largest difference of an entry of the gradient that is rounding, relative to the largest entry."""
+TEXTBOOK_FLOPS = 1e9
+"""`textbook` in float64 is the reference up to so many operations; beyond, `vectorized`, once it agrees with it."""
+SHORT_EPOCH_S = 0.1
+SHORT_EPOCHS = (PYTHON, "textbook")
+"""What takes an interpreter's time for each sample gets an epoch of about so many seconds, of one step at least."""
+TOO_SLOW_S, TOO_SLOW = 1.0, 10
+"""Left out of a cell: whose single call takes longer than this, and so many times the fastest one's."""
+PAUSE_S = 0.04
+"""After which idle threads of BLAS and OpenMP have stopped looking for more work, with some room."""
+
+
+def main() -> None:
+    """Answer requests until the input ends. Libraries that print find standard output turned to the error stream."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    worker = Worker()
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = getattr(worker, request.pop("do"))(**request)
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+class Worker:
+    """One method for each request."""
+
+    def start(self, cores: list[int], **task: Any) -> dict[str, Any]:
+        """Stay on these cores, if any are given; this is what all cells have in common."""
+        if cores:
+            os.sched_setaffinity(0, cores)
+        self.task = Task(**task)
+        return {}
+
+    def limits(self, dtypes: list[str], threads: int) -> dict[str, Any]:
+        """Measure the peak of each dtype in GFLOP/s, and bytes a second for several working sets."""
+        return {
+            "peak_gflops": {dtype: machine.gflops(dtype, threads) for dtype in dtypes},
+            "bandwidth_gbs": [[n, machine.bandwidth(n, threads)] for n in machine.working_sets()],
+        }
+
+    def check(self, cell: dict[str, Any], formulations: list[str]) -> dict[str, Any]:
+        """Prove that all give the same gradient; say what their first calls took, and what later ones do."""
+        work = Workload(Cell(**{**cell, "sizes": tuple(cell["sizes"])}), self.task)
+        expected = work.reference()
+        found: dict[str, Any] = {}
+        for name in sorted(formulations, key=lambda name: name in SHORT_EPOCHS):
+            if name == "textbook" and work.textbook_s > _longest(found):
+                found[name] = {"left_out": f"a gradient takes about {work.textbook_s:.1f} s"}
+            else:
+                found[name] = work.first_calls(name, expected)
+        longest = _longest(found)
+        for facts in found.values():
+            if "seconds" in facts and facts["seconds"]["gradient"] > longest:
+                facts["left_out"] = f"a gradient takes about {facts['seconds']['gradient']:.1f} s"
+        return {name: found[name] for name in formulations}
+
+    def measure(self, cell: dict[str, Any], plan: dict[str, Any], rounds: int, at_least_s: float) -> dict[str, Any]:
+        """Return, for each work, the seconds a step of every formulation in every round.
+
+        `plan` says how many steps an epoch has under each.
+        """
+        work = Workload(Cell(**{**cell, "sizes": tuple(cell["sizes"])}), self.task)
+        pause = PAUSE_S if work.cell.threads > 1 else 0.0
+        gradients = {name: partial(work.gradient, name) for name in plan}
+        epochs = {name: partial(work.epoch, name, steps) for name, steps in plan.items()}
+        seconds = interleaved_rounds(epochs, rounds, at_least_s, own_clock=True, pause_s=pause)
+        return {
+            "gradient": interleaved_rounds(gradients, rounds, at_least_s, pause_s=pause),
+            "epoch": {name: [s / plan[name] for s in epoch] for name, epoch in seconds.items()},
+        }
+
+
+class Workload:
+    """A cell's net and data. One net serves all formulations: they take turns at it."""
+
+    def __init__(self, cell: Cell, task: Task):
+        self.cell = cell
+        rng = np.random.default_rng(0)
+        functions: dict[str, Any] = {"activation": task.activation, "cost": task.cost, "seed": 0}
+        self.new_net: Callable[[str], Network] = lambda dtype: Network(cell.sizes, dtype=dtype, **functions)
+        self.net = self.new_net(cell.dtype)
+        self.theta = self.net.parameters.copy()
+        self.optimizer = OPTIMIZERS[task.optimizer](LEARNING_RATE)
+        n, n_out = cell.steps * cell.batch_size, cell.sizes[-1]
+        self.X = rng.random((n, cell.sizes[0]), dtype=np.float32).astype(cell.dtype)
+        classes = rng.integers(0, max(2, n_out), n)
+        self.Y = (classes[:, None] == np.arange(n_out)).astype(cell.dtype)
+
+    def _use(self, name: str) -> None:
+        self.net.formulation = "loops" if name == PYTHON else name  # type: ignore[assignment]
+
+    def gradient(self, name: str) -> Any:
+        """Return the gradient of a mini-batch."""
+        self._use(name)
+        return self.net.gradient(self.X[: self.cell.batch_size], self.Y[: self.cell.batch_size]).vector
+
+    def epoch(self, name: str, steps: int) -> float:
+        """Train an epoch of so many steps, and go back to the parameters before it; return its seconds.
+
+        As `History` has them: without the checks of the data and the making of memory, which a `fit` does once.
+        """
+        self._use(name)
+        n = steps * self.cell.batch_size
+        history = self.net.fit(
+            self.X[:n], self.Y[:n], epochs=1, batch_size=self.cell.batch_size, optimizer=self.optimizer, progress=False
+        )
+        self.net.parameters = self.theta
+        return history.seconds[0]
+
+    def reference(self) -> Any:
+        """Return the gradient of the mini-batch in float64."""
+        exact, m = self.new_net("float64"), self.cell.batch_size
+        exact.parameters, exact.formulation = self.theta, "textbook"
+        n = max(1, min(m, int(TEXTBOOK_FLOPS * m / self.cell.flops)))
+        start = time.perf_counter()
+        expected = exact.gradient(self.X[:n], self.Y[:n]).vector
+        self.textbook_s = (time.perf_counter() - start) * m / n
+        if n == m:
+            return expected
+        exact.formulation = "vectorized"
+        difference = relative_difference(exact.gradient(self.X[:n], self.Y[:n]).vector, expected)
+        if not difference <= TOLERANCE["float64"]:
+            raise ArithmeticError(f"vectorized gives another gradient than textbook, by {difference:.2g} of its size")
+        return exact.gradient(self.X[:m], self.Y[:m]).vector
+
+    def first_calls(self, name: str, expected: Any) -> dict[str, Any]:
+        """Return how this formulation differs from the reference, and what it takes. Raises if it differs too much."""
+        n_files = files_in_cache()
+        first, gradient = stopwatch(lambda: self.gradient(name))
+        difference = relative_difference(gradient, expected)
+        if not difference <= TOLERANCE[self.cell.dtype]:
+            raise ArithmeticError(
+                f"{name} gives another gradient than textbook in float64, for {self.cell}: entries differ by up to "
+                f"{difference:.2g} of the largest one; rounding explains {TOLERANCE[self.cell.dtype]:g}"
+            )
+        gradient_s, _ = stopwatch(lambda: self.gradient(name))
+        steps = self.cell.steps
+        if name in SHORT_EPOCHS:
+            steps = max(1, min(steps, int(SHORT_EPOCH_S / gradient_s)))
+        first_fit, _ = stopwatch(lambda: self.epoch(name, steps))
+        fit_s, epoch_s = stopwatch(lambda: self.epoch(name, steps))
+        return {
+            "difference": difference,
+            "steps": steps,
+            "seconds": {"gradient": gradient_s, "epoch": epoch_s},
+            "compile_s": max(0.0, first - gradient_s) + max(0.0, first_fit - fit_s),
+            "cold": files_in_cache() > n_files or cache_folder() is None,
+        }
+
+
+def _longest(found: dict[str, Any]) -> float:
+    """Return how many seconds a gradient may take to be measured, after what was found of the others."""
+    fastest = min((each["seconds"]["gradient"] for each in found.values() if "seconds" in each), default=0.0)
+    return max(TOO_SLOW_S, TOO_SLOW * fastest)
+
+
+def stopwatch(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds of a call, and what it returns."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def relative_difference(given: Any, expected: Any) -> float:
+    """Return the largest difference of an entry, relative to the largest entry expected."""
+    return float(np.abs(given - expected).max() / np.abs(expected).max())
+
+
+def files_in_cache() -> int:
+    """Return how many pieces of machine code are kept on disk."""
+    folder = cache_folder()
+    return 0 if folder is None else len(list(folder.glob("*.machinecode")))

@@ -1,0 +1,43 @@
+"""What may happen to a gradient before the optimizer's step, and to the weights around it.
+
+With the gradient g of a mini-batch's mean cost, its weights w and the learning rate η:
+
+    penalties    g ← g + (λ/n) w + (λ₁/n) sign(w)      of C + λ/(2n) Σ w² + (λ₁/n) Σ |w|, weights only (Nielsen, ch. 3)
+    clip_value   g_i ← max(−c, min(c, g_i))
+    clip_norm    g ← g min(1, c / ‖g‖), the norm of the whole gradient (Pascanu et al. 2013)
+    decay        w ← w − η κ w, "decoupled" (Loshchilov & Hutter 2019)
+    max_norm     w_j ← w_j min(1, c / ‖w_j‖) after the step, for the weights into each neuron j (Srivastava et al. 2014)
+"""
+
+import math
+
+from fastbp.kernels.compile_options import INNER, njit
+
+
+@njit(**INNER)
+def apply_rules(gradient, theta, n_biases, optimizer):
+    """Penalties, clip_value and decay, for a stretch of θ that begins with so many biases. Writes: gradient, θ."""
+    number = theta.dtype.type
+    l2, l1, limit, zero = number(optimizer.l2), number(optimizer.l1), number(optimizer.clip_value), number(0)
+    keep = number(1 - optimizer.hyper[0] * optimizer.decay)
+    if l2 != zero or l1 != zero:
+        for i in range(n_biases, gradient.size):
+            sign = l1 if theta[i] > zero else -l1 if theta[i] < zero else zero
+            gradient[i] += l2 * theta[i] + sign
+    if optimizer.clip_value < math.inf:
+        for i in range(gradient.size):
+            g = gradient[i]
+            g = limit if g > limit else g
+            gradient[i] = -limit if g < -limit else g
+    if optimizer.decay > 0:
+        for i in range(n_biases, gradient.size):
+            theta[i] *= keep
+
+
+@njit(**INNER)
+def scale(vector, factor):
+    """Multiply every number of `vector` by `factor`. Writes: vector."""
+    number = vector.dtype.type(factor)
+    if number != 1:
+        for i in range(vector.size):
+            vector[i] *= number

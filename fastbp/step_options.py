@@ -1,0 +1,97 @@
+"""What a training step does besides following the gradient: penalties, clipping, dropout, weights of samples.
+
+Each rule is twice in the project, as all recurrences are: compiled in `kernels/rules.py`, and here in NumPy for the
+formulations that are not compiled.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.kernels.dropout import drop, layer_key
+from fastbp.parameters import Array, ParameterVector
+
+
+@dataclass(frozen=True, eq=False)
+class StepOptions:
+    """The rules of `kernels/rules.py`; what is left out is off. Checked by whoever makes it.
+
+    Attributes
+    ----------
+    l2, l1 : float
+        λ/n and λ₁/n: what the user gives, divided by the number of training samples.
+    clip_value, clip_norm, max_norm : float
+        Limits; infinite where there is none.
+    decay : float
+        κ of decoupled weight decay.
+    dropout : tuple of float
+        p of every hidden layer, or empty.
+    seed : int
+        Decides which neurons are dropped.
+    sample_weight : (n_samples,) array
+        What the cost of a sample is multiplied by, or empty.
+    """
+
+    l2: float = 0.0
+    l1: float = 0.0
+    clip_value: float = math.inf
+    clip_norm: float = math.inf
+    max_norm: float = math.inf
+    decay: float = 0.0
+    dropout: tuple[float, ...] = ()
+    seed: int = 0
+    sample_weight: Array = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The rules as fields of `OptimizerData`."""
+        names = "l2", "l1", "decay", "clip_value", "clip_norm", "max_norm"
+        has_rules = self.l2 > 0 or self.l1 > 0 or self.clip_value < math.inf or self.decay > 0
+        return {"has_rules": has_rules, **{name: float(getattr(self, name)) for name in names}}
+
+    def of_samples(self, t: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> dict[str, Any]:
+        """What is done to samples, as fields of a workspace; t is the count of steps."""
+        dropout = np.array([0.0, *self.dropout] if any(self.dropout) else [])
+        sample_weight = np.ascontiguousarray(self.sample_weight, dtype)
+        return {"dropout": dropout, "seed": self.seed, "t": t, "sample_weight": sample_weight}
+
+    @property
+    def plain(self) -> bool:
+        """Whether a step only follows the gradient."""
+        limits = min(self.clip_norm, self.max_norm)
+        return not (self.rules["has_rules"] or limits < math.inf or any(self.dropout) or self.sample_weight.size)
+
+    def of_gradient(self, gradient: ParameterVector, parameters: ParameterVector, eta: float) -> None:
+        """Apply the rules before an optimizer's step, in NumPy. Writes: gradient, parameters."""
+        for dw, w in zip(gradient.weights, parameters.weights, strict=True):
+            if self.l2 or self.l1:
+                dw += self.l2 * w + self.l1 * np.sign(w)
+        g = gradient.vector
+        if self.clip_value < math.inf:
+            np.clip(g, -self.clip_value, self.clip_value, out=g)
+        if self.clip_norm < math.inf:
+            norm = math.sqrt(float(np.dot(g, g)))
+            if norm > self.clip_norm:
+                g *= g.dtype.type(self.clip_norm / norm)
+        if self.decay:
+            for w in parameters.weights:
+                w *= w.dtype.type(1 - eta * self.decay)
+
+    def of_weights(self, parameters: ParameterVector) -> None:
+        """Apply the rule after an optimizer's step, in NumPy. Writes: parameters."""
+        if self.max_norm < math.inf:
+            for w in parameters.weights:
+                norms = np.sqrt((w * w).sum(axis=1, keepdims=True))
+                np.multiply(w, np.minimum(1, self.max_norm / np.maximum(norms, 1e-30)).astype(w.dtype), out=w)
+
+    def kept(self, t: int, l: int, samples: npt.NDArray[np.int64], n: int, dtype: np.dtype[Any]) -> Array:
+        """Return what a⁽ˡ⁾ is multiplied by, a row for each sample: 0 where a neuron is dropped, else 1 / (1 − p)."""
+        factors = np.ones((len(samples), n), dtype)
+        p = self.dropout[l - 1] if l <= len(self.dropout) else 0.0
+        if p > 0:
+            for row, sample in zip(factors, samples, strict=True):
+                drop(row, p, layer_key(self.seed, t, l, sample), 0)
+        return factors

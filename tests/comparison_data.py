@@ -1,0 +1,52 @@
+"""Comparisons that were not measured: rows from times that the tests choose."""
+
+from itertools import product
+from typing import Any
+
+from fastbp.comparison import Comparison
+from fastbp.comparison.cells import Cell, Task
+from fastbp.comparison.rows import Limits, rows_of
+
+SGD = Task("sigmoid", "quadratic", "sgd", 0)
+LIMITS = Limits(1, {"float32": 200.0, "float64": 100.0}, [(2**14, 500.0), (2**18, 200.0), (2**28, 40.0)])
+MACHINE = {"processor": "A processor", "numpy": "2.0", "numba": "0.61", "blas": "a BLAS"}
+
+
+def checked(*names: str, **more: Any) -> dict[str, Any]:
+    """Return what a worker says of formulations that agree."""
+    compiled = {"compile_s": 0.5, "cache": "warm"}
+    return {
+        name: {"difference": 1e-7, "steps": 4, **(compiled if name in ("loops", "tiles") else {}), **more}
+        for name in names
+    }
+
+
+def comparison(cells: list[Cell], seconds: Any) -> Comparison:
+    """Return a comparison in which `seconds(cell, work, name)` are the rounds, or None for what is not there."""
+    names = ("python", "textbook", "loops", "tiles", "vectorized")
+    rows = []
+    for cell in cells:
+        times = {
+            work: {name: found for name in names if (found := seconds(cell, work, name))}
+            for work in ("gradient", "epoch")
+        }
+        rows += rows_of(cell, SGD, LIMITS, checked(*times["epoch"]), times)
+    settings = {"activation": "sigmoid", "cost": "quadratic", "optimizer": "sgd"}
+    return Comparison(MACHINE, settings, [LIMITS], rows)
+
+
+def a_grid(widths: tuple[int, ...] = (8, 32, 128), batches: tuple[int, ...] = (1, 16)) -> Comparison:
+    """Return a grid in which tiles wins but for gradients of single samples, where loops takes two thirds of its time.
+
+    vectorized is even with tiles for the largest gradient.
+    """
+
+    def seconds(cell: Cell, work: str, name: str) -> list[float] | None:
+        times = {"textbook": 20.0, "loops": 2.0, "tiles": 1.0, "vectorized": 3.0}
+        if work == "gradient" and cell.batch_size == 1:
+            times["loops"] = 2 / 3
+        if work == "gradient" and (cell.sizes[0], cell.batch_size) == (widths[-1], batches[-1]):
+            times["vectorized"] = 1.02
+        return [1e-6 * times[name] * noise for noise in (1.0, 1.1, 0.9)] if name in times else None
+
+    return comparison([Cell((w,) * 3, m, "float32", 1) for w, m in product(widths, batches)], seconds)

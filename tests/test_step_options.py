@@ -1,0 +1,144 @@
+"""What a step may do besides following the gradient: formulations agree, and the rules are what their formulas say."""
+
+import numpy as np
+import pytest
+from conftest import relative_difference
+from numba import config
+from numpy.testing import assert_array_equal
+
+import fastbp
+from fastbp.formulations import FORMULATIONS
+from fastbp.kernels import threads
+from fastbp.step_options import StepOptions
+
+N = 700 if not config.DISABLE_JIT else 40
+RNG = np.random.default_rng(0)
+X, Y, WEIGHT = RNG.standard_normal((N, 5)), RNG.random((N, 3)), RNG.random(N)
+OPTIONS = {
+    "l2": {"l2": 0.01},
+    "l1": {"l1": 0.003},
+    "decay": {"decay": 0.1},
+    "clip_value": {"clip_value": 0.003},
+    "clip_norm": {"clip_norm": 0.05},
+    "max_norm": {"max_norm": 0.7},
+    "dropout": {"dropout": (0.3, 0.2), "seed": 7},
+    "sample_weight": {"sample_weight": WEIGHT},
+}
+OPTIONS["all"] = {name: value for options in OPTIONS.values() for name, value in options.items()}
+TOLERANCE = {"float64": 1e-12, "float32": 5e-5}  # Adam divides small gradients by their size
+
+
+def trained(formulation, options, optimizer, batch_size, dtype="float64", sizes=(5, 40, 7, 3), n=N):
+    net = fastbp.Network(sizes, activation="tanh", cost="quadratic", dtype=dtype, seed=1, formulation=formulation)
+    state = optimizer.new_state(net.parameters.size, dtype)
+    x, y = X.astype(dtype), Y.astype(dtype)
+    x.flags.writeable = y.flags.writeable = False
+    given = net._model, optimizer, state, x, y, batch_size, StepOptions(**options)
+    trainer = FORMULATIONS[formulation].trainer(*given)
+    trainer.begin()
+    cost = trainer.train(np.arange(n))
+    trainer.end_epoch()
+    return net, cost
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("batch_size", [1, 32, 600])
+@pytest.mark.parametrize("optimizer", [fastbp.SGD(0.1), fastbp.Adam(0.01)], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_all_formulations_agree(options, optimizer, batch_size, dtype):
+    n = 25 if batch_size == 1 else N
+    reference, cost = trained("textbook", options, optimizer, batch_size, dtype, n=n)
+    plain, _ = trained("textbook", {}, optimizer, batch_size, dtype, n=n)
+    assert relative_difference(plain.parameters, reference.parameters) > 1e-4  # the rule was at work
+    for name in ("vectorized", "loops", "tiles"):
+        net, its_cost = trained(name, options, optimizer, batch_size, dtype, n=n)
+        assert relative_difference(net.parameters, reference.parameters) < TOLERANCE[dtype]
+        assert its_cost == pytest.approx(cost, rel=TOLERANCE[dtype])
+
+
+def one_step(options, formulation):
+    """A step of gradient descent over all samples: the net before it, its gradient, and the net after it."""
+    before = fastbp.Network([5, 40, 7, 3], activation="tanh", cost="quadratic", dtype="float64", seed=1)
+    after, _ = trained(formulation, options, fastbp.SGD(0.5), N)
+    return before, before.gradient(X, Y), after
+
+
+def test_penalties_pull_at_weights_and_not_at_biases(formulation):
+    before, g, after = one_step({"l2": 0.01, "l1": 0.003}, formulation)
+    for l, w in enumerate(before.weights):
+        expected = w - 0.5 * (g.weights[l] + 0.01 * w + 0.003 * np.sign(w))
+        assert relative_difference(after.weights[l], expected) < 1e-12
+        assert relative_difference(after.biases[l], before.biases[l] - 0.5 * g.biases[l]) < 1e-12
+
+
+def test_decoupled_decay(formulation):
+    before, g, after = one_step({"decay": 0.1}, formulation)
+    assert relative_difference(after.weights[1], before.weights[1] * (1 - 0.5 * 0.1) - 0.5 * g.weights[1]) < 1e-12
+    assert relative_difference(after.biases[1], before.biases[1] - 0.5 * g.biases[1]) < 1e-12
+
+
+def test_clipping(formulation):
+    before, g, after = one_step({"clip_norm": 0.05}, formulation)
+    norm = np.linalg.norm(g.vector)
+    assert norm > 0.05
+    assert relative_difference(after.parameters, before.parameters - 0.5 * g.vector * 0.05 / norm) < 1e-12
+    before, g, after = one_step({"clip_value": 0.003}, formulation)
+    assert relative_difference(after.parameters, before.parameters - 0.5 * np.clip(g.vector, -0.003, 0.003)) < 1e-12
+
+
+def test_max_norm_limits_the_weights_into_each_neuron(formulation):
+    _, _, free = one_step({}, formulation)
+    _, _, limited = one_step({"max_norm": 0.7}, formulation)
+    for w, w_limited in zip(free.weights, limited.weights, strict=True):
+        norms = np.linalg.norm(w, axis=1, keepdims=True)
+        assert relative_difference(w_limited, w * np.minimum(1, 0.7 / norms)) < 1e-12
+
+
+def test_sample_weights_are_repetitions(formulation):
+    """A sample of weight 2 counts as if it were there twice, one of weight 0 as if it were not, in a mean over all."""
+    weight = np.tile([2.0, 0.0], N // 2)
+    before = fastbp.Network([5, 40, 7, 3], activation="tanh", cost="quadratic", dtype="float64", seed=1)
+    after, cost = trained(formulation, {"sample_weight": weight}, fastbp.SGD(0.5), N)
+    g = before.gradient(X[::2], Y[::2]).vector
+    assert relative_difference(after.parameters, before.parameters - 0.5 * g) < 1e-12
+    assert cost / N == pytest.approx(before.evaluate(X[::2], Y[::2]).cost, rel=1e-12)
+
+
+def test_dropout_drops_the_share_it_says_and_keeps_the_mean():
+    kept = StepOptions(dropout=(0.3,), seed=5).kept(1, 1, np.arange(1000), 100, np.dtype("float64"))
+    assert set(np.unique(kept)) == {0.0, 1 / 0.7}
+    assert abs((kept == 0).mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / kept.size)
+    assert abs(kept.mean() - 1) < 0.02
+
+
+@pytest.mark.parametrize("change", [{"seed": 6}, {"t": 2}, {"l": 2}, {"first": 1000}])
+def test_each_step_layer_sample_and_seed_drops_others(change):
+    """Neighbours are independent: of 100,000 neurons, 9 % are dropped in both."""
+
+    def kept(seed=5, t=1, l=1, first=0):
+        options = StepOptions(dropout=(0.3, 0.3), seed=seed)
+        return options.kept(t, l, np.arange(first, first + 1000), 100, np.dtype("float64")) == 0
+
+    both = (kept() & kept(**change)).mean()
+    assert abs(both - 0.09) < 5 * np.sqrt(0.09 * 0.91 / 100_000)
+
+
+def test_predict_and_gradient_drop_nothing():
+    net, _ = trained("tiles", OPTIONS["dropout"], fastbp.SGD(0.1), 32)
+    again = fastbp.Network(net.sizes, activation="tanh", cost="quadratic", dtype="float64", formulation="textbook")
+    again.parameters = net.parameters
+    assert relative_difference(net.predict(X), again.predict(X)) < 1e-12
+    assert relative_difference(net.gradient(X, Y).vector, again.gradient(X, Y).vector) < 1e-12
+
+
+@pytest.mark.skipif(config.DISABLE_JIT or config.NUMBA_NUM_THREADS < 2, reason="needs threads")
+@pytest.mark.parametrize("batch_size", [64, 600])
+def test_same_bits_on_any_number_of_threads(batch_size, compiled, monkeypatch):
+    monkeypatch.setattr(threads, "PARALLEL_FROM", dict.fromkeys(threads.PARALLEL_FROM, 0))
+    results = []
+    for n_threads in (1, 2):
+        with fastbp.threads(n_threads):
+            net, cost = trained(compiled, OPTIONS["all"], fastbp.Adam(0.01), batch_size)
+            results.append((net.parameters.copy(), cost))
+    assert_array_equal(results[0][0], results[1][0])
+    assert results[0][1] == results[1][1]
