@@ -118,9 +118,8 @@ class Training:
 
     def copy(self, epochs_done: int) -> Snapshot:
         """Return how things stand after so many epochs."""
-        state = OptimizerState(self.state.first.copy(), self.state.second.copy(), self.state.t.copy())
         theta = self.model.parameters.vector.copy()
-        return Snapshot(epochs_done, theta, state, self.rng.bit_generator.state)
+        return Snapshot(epochs_done, theta, self.state.copy(), self.rng.bit_generator.state)
 
     def copy_to(self, spare: Snapshot, epochs_done: int) -> Snapshot:
         """Return the same as `copy`, in the memory of a snapshot that is no longer needed."""
