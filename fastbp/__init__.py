@@ -2,11 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from fastbp.callbacks import Callback, Checkpoint, CSVLogger
 from fastbp.checks import check_derivative
+from fastbp.early_stopping import EarlyStopping
+from fastbp.history import History
 from fastbp.initializers import Initializer
 from fastbp.kernels.activations import Activation
 from fastbp.kernels.costs import Cost, Huber, Quantile
 from fastbp.kernels.threads import get_num_threads, set_num_threads, threads
+from fastbp.metrics import Evaluation
 from fastbp.network import Network, load
 from fastbp.optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, ConjugateGradient, Momentum, Nesterov, RMSProp, Rprop
 from fastbp.parameters import ParameterVector
@@ -20,7 +24,7 @@ from fastbp.schedules import (
     StepDecay,
 )
 from fastbp.serialization import ModelFileError
-from fastbp.training import DivergenceError, Evaluation, History
+from fastbp.training import DivergenceError
 
 if TYPE_CHECKING:
     from fastbp.comparison import Comparison, MeasuringError, compare
@@ -35,12 +39,16 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
     "Comparison",
     "ConjugateGradient",
     "ConstantRate",
     "CosineDecay",
     "Cost",
     "DivergenceError",
+    "EarlyStopping",
     "Evaluation",
     "ExponentialDecay",
     "History",
