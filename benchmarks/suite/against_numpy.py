@@ -54,7 +54,7 @@ class Sums:
     params = (["loops", "tiles"], list(LAYERS))
     param_names = ("formulation", "layer")
     unit = "times NumPy's"
-    timeout = 120.0
+    timeout = 600.0
 
     @missing_is_skipped
     def setup(self, formulation: str, layer: str) -> None:
@@ -80,7 +80,7 @@ class Epoch:
     params = (["loops", "tiles"], list(NETS))
     param_names = ("formulation", "net")
     unit = "times NumPy's"
-    timeout = 300.0
+    timeout = 600.0
 
     @missing_is_skipped
     def setup(self, formulation: str, net: str) -> None:
@@ -110,7 +110,7 @@ class OneRow:
     params = (["loops", "tiles"],)
     param_names = ("formulation",)
     unit = "times NumPy's"
-    timeout = 120.0
+    timeout = 600.0
 
     @missing_is_skipped
     def setup(self, formulation: str) -> None:
