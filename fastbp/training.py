@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
-import copy
 import math
 import os
 import time
@@ -47,7 +46,7 @@ class Training:
     def copy(self, epochs_done: int) -> Snapshot:
         """Return how things stand after so many epochs."""
         theta = self.model.parameters.vector.copy()
-        return Snapshot(epochs_done, theta, copy.deepcopy(self.state), self.rng.bit_generator.state)
+        return Snapshot(epochs_done, theta, self.state.copy(), self.rng.bit_generator.state)
 
     def copy_to(self, spare: Snapshot, epochs_done: int) -> Snapshot:
         """Return the same as `copy`, in the memory of a snapshot that is no longer needed."""

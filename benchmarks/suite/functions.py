@@ -38,7 +38,7 @@ class Activations(Sampled):
         sigma, number = ACTIVATIONS[activation], np.dtype(dtype)
         self.function = array_functions.activation_function(sigma, number)
         self.derivative = array_functions.derivative_function(sigma, number)
-        self.call2, self.call3, _ = calls()
+        self.call2, self.call3, *_ = calls()
         self.z = np.random.default_rng(0).standard_normal(10_000).astype(number)
         self.a, self.delta = np.empty_like(self.z), np.ones_like(self.z)
         self.time_function()
@@ -67,7 +67,7 @@ class CostPairs(Sampled):
         functions = array_functions.cost_functions(cost, output, np.dtype("float32"))
         self.cost, self.cost_gradient, self.derivative = functions
         sigma = array_functions.activation_function(output, np.dtype("float32"))
-        call2, self.call3, self.call4 = calls()
+        call2, self.call3, self.call4, self.call_rows = calls()
         rng, rows = np.random.default_rng(0), 1_000
         self.z = rng.standard_normal(10 * rows, dtype=np.float32)
         self.y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, rows)].ravel()
@@ -78,15 +78,15 @@ class CostPairs(Sampled):
         self.time_error()
 
     def time_cost(self, *_: str) -> None:
-        self.call4(self.cost, self.costs, self.z, self.a, self.y)
+        self.call_rows(self.cost, self.costs, self.z, self.a, self.y, 10)
 
     def time_error(self, *_: str) -> None:
         self.call4(self.cost_gradient, self.delta, self.z, self.a, self.y)
         self.call3(self.derivative, self.delta, self.z, self.a)
 
 
-def calls() -> tuple[Any, Any, Any]:
-    """Return what calls, from Python, a compiled function of two, three or four arrays by its address."""
+def calls() -> tuple[Any, Any, Any, Any]:
+    """Return what calls, from Python, a compiled function of two to four arrays by its address."""
     from fastbp.kernels.call import call
     from fastbp.kernels.compile_options import njit
 
@@ -102,4 +102,8 @@ def calls() -> tuple[Any, Any, Any]:
     def call4(function, x, y, z, u):
         call(function, x, y, z, u)
 
-    return call2, call3, call4
+    @njit(on_disk=False)
+    def call_rows(function, x, y, z, u, n):
+        call(function, x, y, z, u, n)
+
+    return call2, call3, call4, call_rows

@@ -291,15 +291,13 @@ def squared_norm(panels, net):
         for j in range(0, net.layers[l].n, wide(panels)):
             width = panel_width(panels, net.layers[l].n - j)
             start, columns = weights_at(net, l, j, -1, width), min(width, net.layers[l].n - j)
-            if columns == width:
-                row = stretch(panels, start, (1 + net.layers[l - 1].n) * width)
+            at_once = 32 if columns == width else 1  # rows without padding are one
+            for k in range(0, 1 + net.layers[l - 1].n, at_once):
+                n_rows, some = min(at_once, 1 + net.layers[l - 1].n - k), panels.dtype.type(0)
+                row = stretch(panels, start + k * width, (n_rows - 1) * width + columns)
                 for i in range(row.size):
-                    total += row[i] * row[i]
-            else:
-                for k in range(1 + net.layers[l - 1].n):
-                    row = stretch(panels, start + k * width, columns)
-                    for c in range(columns):
-                        total += row[c] * row[c]
+                    some += row[i] * row[i]
+                total += some
     return total
 
 
@@ -308,23 +306,34 @@ def limit_norms(work, max_norm, net):
     """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ, scratch."""
     one, limit = work.theta.dtype.type(1), work.theta.dtype.type(max_norm)
     for l in range(1, net.layers.size - 1):
-        for j in range(0, net.layers[l].n, wide(work.theta)):
-            width = panel_width(work.theta, net.layers[l].n - j)
-            factors = stretch(work.scratch[0], 0, width)
+        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+        for j in range(0, n_out, wide(work.theta)):
+            width, largest = panel_width(work.theta, n_out - j), limit
+            start, factors = weights_at(net, l, j, 0, width), stretch(work.scratch[0], 0, width)
             for c in range(width):
                 factors[c] = 0
-            start = weights_at(net, l, j, 0, width)
-            for k in range(net.layers[l - 1].n):
+            for k in range(0, n_in - 3, 4):
+                w, w1 = (
+                    stretch(work.theta, start + k * width, width),
+                    stretch(work.theta, start + (k + 1) * width, width),
+                )
+                w2 = stretch(work.theta, start + (k + 2) * width, width)
+                w3 = stretch(work.theta, start + (k + 3) * width, width)
+                for c in range(width):
+                    factors[c] += (w[c] * w[c] + w1[c] * w1[c]) + (w2[c] * w2[c] + w3[c] * w3[c])
+            for k in range(n_in - n_in % 4, n_in):
                 w = stretch(work.theta, start + k * width, width)
                 for c in range(width):
                     factors[c] += w[c] * w[c]
-            for c in range(width):
+            for c in range(min(width, n_out - j)):
                 norm = math.sqrt(factors[c])
+                largest = max(largest, norm)
                 factors[c] = limit / norm if norm > limit else one
-            for k in range(net.layers[l - 1].n):
-                w = stretch(work.theta, start + k * width, width)
-                for c in range(width):
-                    w[c] *= factors[c]
+            if largest > limit:
+                for k in range(n_in):
+                    w = stretch(work.theta, start + k * width, width)
+                    for c in range(width):
+                        w[c] *= factors[c]
 
 
 @njit(**LEAN)

@@ -12,26 +12,7 @@ With the gradient g of a mini-batch's mean cost, its weights w and the learning 
 import math
 
 from fastbp.kernels.compile_options import INNER, njit
-
-
-@njit(**INNER)
-def apply_rules(gradient, theta, n_biases, optimizer):
-    """Penalties, clip_value and decay, for a stretch of θ that begins with so many biases. Writes: gradient, θ."""
-    number = theta.dtype.type
-    l2, l1, limit, zero = number(optimizer.l2), number(optimizer.l1), number(optimizer.clip_value), number(0)
-    keep = number(1 - optimizer.hyper[0] * optimizer.decay)
-    if l2 != zero or l1 != zero:
-        for i in range(n_biases, gradient.size):
-            sign = l1 if theta[i] > zero else -l1 if theta[i] < zero else zero
-            gradient[i] += l2 * theta[i] + sign
-    if optimizer.clip_value < math.inf:
-        for i in range(gradient.size):
-            g = gradient[i]
-            g = limit if g > limit else g
-            gradient[i] = -limit if g < -limit else g
-    if optimizer.decay > 0:
-        for i in range(n_biases, gradient.size):
-            theta[i] *= keep
+from fastbp.kernels.views import stretch
 
 
 @njit(**INNER)
@@ -41,3 +22,24 @@ def scale(vector, factor):
     if number != 1:
         for i in range(vector.size):
             vector[i] *= number
+
+
+@njit(**INNER)
+def apply_rules(gradient, theta, n_biases, optimizer):
+    """Penalties, clip_value and decay, for a stretch of θ that begins with so many biases. Writes: gradient, θ."""
+    number, n = theta.dtype.type, theta.size - n_biases
+    l2, l1, limit, zero = number(optimizer.l2), number(optimizer.l1), number(optimizer.clip_value), number(0)
+    dw, w = stretch(gradient, n_biases, n), stretch(theta, n_biases, n)  # a loop from 0 on becomes vector instructions
+    if l1 != zero:
+        for i in range(n):
+            dw[i] += l1 if w[i] > zero else -l1 if w[i] < zero else zero
+    if l2 != zero:
+        for i in range(n):
+            dw[i] += l2 * w[i]
+    if optimizer.clip_value < math.inf:
+        for i in range(gradient.size):
+            g = gradient[i]
+            g = limit if g > limit else g
+            gradient[i] = -limit if g < -limit else g
+    if optimizer.decay > 0:
+        scale(w, 1 - optimizer.hyper[0] * optimizer.decay)
