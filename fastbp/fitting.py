@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastbp import callbacks as callbacks_module
+from fastbp import full_batch, validation
 from fastbp import metrics as metrics_module
-from fastbp import validation
 from fastbp.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.fit_data import Data
 from fastbp.history import History
+from fastbp.optimizers import LineSearch, Optimizer, Rprop
 from fastbp.parameters import Array
-from fastbp.samples import AnySamples
+from fastbp.samples import AnySamples, MappedSamples
 from fastbp.step_options import StepOptions
 from fastbp.training import Plan
 
@@ -114,3 +115,16 @@ def _dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
         raise ValueError(f"dropout is {given!r}, but the network has no hidden layers: leave it out")
     layers = validation.per_layer("dropout", given, n_hidden)
     return tuple(validation.number(f"dropout[{l}]", p, 0.0, below=1.0) for l, p in enumerate(layers))
+
+
+def check_optimizer(optimizer: Optimizer, data: Data, plan: Plan, options: StepOptions) -> None:
+    """Raise ValueError if an optimizer that needs all samples in every step does not get them, or other options."""
+    name = type(optimizer).__name__
+    if isinstance(optimizer, Rprop | LineSearch) and data.samples is None:
+        raise ValueError(f"{name} needs all samples in every step; they come in chunks: use another optimizer")
+    if isinstance(optimizer, LineSearch):
+        if isinstance(data.samples, MappedSamples):
+            raise ValueError(f"{name} needs all samples in memory, as numpy.array(X) makes them")
+        full_batch.check_options(optimizer, options)
+    elif data.samples is not None:
+        optimizer.check(plan.batch_size, len(data.samples))

@@ -17,6 +17,10 @@ MOST_ROWS = 25
 """Of more epochs a table shows some, evenly spread, the first, the best and the last among them."""
 
 
+MOST_COLUMNS = 9
+"""Of more series a table leaves out those about time and rate, so that it fits a terminal."""
+
+
 @dataclass
 class History:
     """What each epoch of a `fit` achieved, one entry an epoch.
@@ -115,16 +119,18 @@ class History:
            1         2       0.5
            2 *       1      0.25
         """
-        names = list(self.as_dict())
-        heads = [name.replace("_", " ", 1).split(" ") if "_" in name else [name, ""] for name in names]
-        heads = [[top, below.replace("_", " ")] for top, below in heads]
-        shown = self._shown(most_rows)
-        cells = [[f"{value:.5g}" for value in row[1:]] for row in self.rows()]
-        widths = [max(7, *map(len, head), *(len(cells[i][column]) for i in shown)) for column, head in enumerate(heads)]
-        top, below = ([head[line] for head in heads] for line in (0, 1))
+        series, shown = self.as_dict(), self._shown(most_rows)
+        for left_out in ("samples_per_second", "seconds", "learning_rate"):
+            if len(series) > MOST_COLUMNS:
+                series.pop(left_out, None)
+        heads = [(*name.split("_", 1), "")[:2] for name in series]
+        columns = [[f"{values[i]:.5g}" for i in shown] for values in series.values()]
+        widths = [max(7, *map(len, (*head, *column))) for head, column in zip(heads, columns, strict=True)]
+        top, below = ([head[line].replace("_", " ") for head in heads] for line in (0, 1))
         lines = ["epoch  " + _aligned(top, widths), *([" " * 7 + _aligned(below, widths)] if any(below) else [])]
-        for i in shown:
-            lines.append(f"{i + 1:>4} {'*' if i + 1 == self.best_epoch else ' '} " + _aligned(cells[i], widths))
+        for row, i in enumerate(shown):
+            mark = "*" if i + 1 == self.best_epoch else " "
+            lines.append(f"{i + 1:>4} {mark} " + _aligned([column[row] for column in columns], widths))
         if self.stopped:
             lines.append(self.stopped)
         return "\n".join(line.rstrip() for line in lines)

@@ -212,6 +212,7 @@ class Network:
         X : (n_samples, n_in) array-like, or chunks
             Inputs: real numbers, all finite. Converted once if need be, never modified. A memory-mapped array, as
             ``numpy.load(path, mmap_mode="r")`` returns it, stays in its file: pieces of it are read as they are needed.
+            The bits are those of the same array in memory (with dropout, which goes by the row, they are others).
 
             Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
             or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
@@ -296,6 +297,7 @@ class Network:
             decay=getattr(training.optimizer, "weight_decay", 0.0), sample_weight=source.weight,
             l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
         )  # fmt: skip
+        fitting.check_optimizer(training.optimizer, data, plan, options)
         check_memory(self._formulation, training, plan)
         bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
         self._training, self.history = training, history

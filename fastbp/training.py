@@ -8,17 +8,17 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from fastbp import validation
+from fastbp import full_batch, validation
 from fastbp.callbacks import Callback, Run
 from fastbp.early_stopping import Best, EarlyStopping, greater_is_better, watched
 from fastbp.formulations import Formulation
 from fastbp.history import History
 from fastbp.metrics import Evaluation, Metric, evaluate
-from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.optimizers import LineSearch, Optimizer, OptimizerState
 from fastbp.parameters import Array, Model
 from fastbp.progress import Progress
 from fastbp.samples import AnySamples
@@ -95,7 +95,7 @@ class Loop:
 
     def __init__(self, training: Training, formulation: Formulation, plan: Plan, run: Run, progress: Progress):
         self.training, self._formulation, self._plan, self._run = training, formulation, plan, run
-        self._progress, self.n_samples = progress, 0
+        self.history, self._progress, self.n_samples = run.history, progress, 0
         self.last, self._spare = training.copy(0), training.copy(0)
         self._best_state = training.copy(0) if plan.keeps_best else None
         self._best: Best | None = None
@@ -103,7 +103,7 @@ class Loop:
             asked, history = plan.early_stopping, run.history
             series = watched(asked.monitor, history)
             self._best = Best(series, greater_is_better(series, asked.mode, history, plan.metrics), asked.min_delta)
-        self._start, self._rate = 0.0, 0.0
+        self._start = 0.0
 
     def begin(self) -> None:
         """Begin the training and its first epoch."""
@@ -122,9 +122,7 @@ class Loop:
         if self._plan.schedule is not None:
             rate = self._plan.schedule(epoch - 1, rate)
             rate = validation.number(f"the learning rate that schedule gives for epoch {epoch}", rate, 0.0)
-        self._rate = float(rate)
-        if hasattr(self.training.state, "rate"):
-            self.training.state.rate[0] = rate
+        self.training.state.rate[0] = rate
 
     def epoch_done(self, epoch: int, cost: float) -> bool:
         """End an epoch, counted from 1, with the mean cost of its samples. Return whether to stop."""
@@ -132,7 +130,7 @@ class Loop:
         _check_finite(epoch, cost, self.training)
         evaluations = self._evaluations()
         speed = self.n_samples / max(trained - self._start, 1e-9)
-        _record(self._run.history, cost, evaluations, self._rate, self._start, speed)
+        _record(self._run.history, cost, evaluations, float(self.training.state.rate[0]), self._start, speed)
         # From this one assignment on the epoch counts: Ctrl-C anywhere before it undoes the epoch.
         self.last, self._spare = self.training.copy_to(self._spare, epoch), self.last
         self._progress.epoch_done(_describe(cost, evaluations))
@@ -207,7 +205,10 @@ def fit(
     """Train for some epochs. After an error or Ctrl-C everything is as at the end of the last whole epoch."""
     loop, history = Loop(training, formulation, plan, run, progress), run.history
     try:
-        _train(loop, formulation, source, options, plan, progress)
+        if training.optimizer.full_batch:
+            _minimize(loop, formulation, source, options, plan, progress)
+        else:
+            _train(loop, formulation, source, options, plan, progress)
         loop.restore_best()
     except KeyboardInterrupt:
         training.restore(loop.last)
@@ -245,6 +246,23 @@ def _train(
         loop.n_samples = n_samples
         if loop.epoch_done(epoch, cost / n_samples):
             break
+
+
+def _minimize(
+    loop: Loop, formulation: Formulation, source: Source, options: StepOptions, plan: Plan, progress: Progress
+) -> None:
+    training, history = loop.training, loop.history
+    loop.n_samples = len(source.X)
+    loop.begin()
+
+    def epoch_done(epoch: int, cost: float) -> bool:
+        progress.advance(loop.n_samples)
+        return loop.epoch_done(epoch, cost)
+
+    optimizer, state = cast(LineSearch, training.optimizer), training.state
+    why = full_batch.minimize(formulation, training.model, optimizer, state, source, plan.epochs, epoch_done, options)
+    if len(history) < plan.epochs:
+        history.stopped = history.stopped or why
 
 
 def rows_between_looks(model: Model, batch_size: int) -> int:

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from conftest import state_of
+from conftest import OPTIMIZERS, state_of
 from fit_samples import HELD_OUT, X, Y, fit, network, state
 
 import fastbp
@@ -219,6 +219,70 @@ def test_a_schedule_that_gives_no_rate_ends_the_training_with_the_last_whole_epo
         assert len(net.history) == 2
     with pytest.raises(TypeError, match=r"schedule is 0\.5; it must be a function"):
         fit(network(), schedule=0.5)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_schedule_says_the_rate_of_each_epoch(optimizer, formulation):
+    """The same as fits of one epoch each, of which the rate is set by hand."""
+    net, by_hand, made = network(formulation), network(formulation), OPTIMIZERS[optimizer]()
+    history = fit(net, 3, optimizer=OPTIMIZERS[optimizer](), schedule=lambda epoch, base: base / (1 + epoch))
+    for epoch in range(3):
+        last = fit(by_hand, 1, optimizer=made, schedule=lambda _, base: base / (1 + epoch))  # noqa: B023
+        assert last.learning_rate == [made.learning_rate / (1 + epoch)] == [history.learning_rate[epoch]]
+    assert state(net) == state(by_hand)
+
+
+def test_without_a_schedule_the_rate_is_the_optimizers_again():
+    net, other, optimizer, second = network(), network(), fastbp.SGD(0.5), fastbp.SGD(0.5)
+    fit(net, 1, optimizer=optimizer, schedule=lambda epoch, base: 0.0)
+    assert fit(net, 2, optimizer=optimizer).learning_rate == [0.5, 0.5]
+    other._rng.permutation(23)  # which the epoch of rate 0 has drawn
+    fit(other, 2, optimizer=second)
+    assert net.parameters.tobytes() == other.parameters.tobytes()
+
+
+# Optimizers that see all samples in every step
+
+
+@pytest.mark.parametrize("optimizer", [fastbp.LBFGS(), fastbp.ConjugateGradient()])
+def test_line_searches_have_epochs_too(optimizer, formulation):
+    pytest.importorskip("scipy")
+    diary, net = Diary(), network(formulation, "float64")
+    history = fit(net, 2, optimizer=optimizer, validation_data=HELD_OUT, callbacks=[diary])
+    assert len(diary.entries) == 6 and len(history) == len(history.validation_cost) == 2
+    assert history.cost[-1] == pytest.approx(net.evaluate(X, Y).cost, rel=1e-12)
+    whole = network(formulation, "float64")
+    stopped = fit(
+        whole, 9, optimizer=fastbp.LBFGS() if "LBFGS" in repr(optimizer) else optimizer, callbacks=[StopAfter(2)]
+    )
+    assert stopped.stopped == "stopped by a callback" and net.parameters.tobytes() == whole.parameters.tobytes()
+
+
+def test_a_line_search_that_converges_says_so_and_one_that_overfits_is_stopped():
+    pytest.importorskip("scipy")
+    history = fit(network(dtype="float64"), 5000, optimizer=fastbp.LBFGS(), l2=3.0)
+    assert len(history) < 5000 and "CONVERGENCE" in history.stopped
+    net, stopping = network(dtype="float64"), fastbp.EarlyStopping(patience=2)
+    history = fit(net, 5000, optimizer=fastbp.LBFGS(), validation_data=HELD_OUT, early_stopping=stopping)
+    assert history.stopped.startswith("early stopping")
+    assert net.evaluate(*HELD_OUT).cost == min(history.validation_cost)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options", "message"),
+    [
+        (fastbp.LBFGS(), {"dropout": 0.5}, "dropout given with LBFGS"),
+        (fastbp.LBFGS(), {"sample_weight": np.ones(23)}, "sample_weight given with LBFGS"),
+        (fastbp.Rprop(), {}, "batch_size is 5 of 23 samples; Rprop needs the gradient of all"),
+    ],
+)
+def test_what_they_cannot_do_is_refused_before_anything_changes(optimizer, options, message):
+    net = network()
+    fit(net, 1)
+    before = state_of(net)
+    with pytest.raises(ValueError, match=message):
+        fit(net, optimizer=optimizer, **options)
+    assert state_of(net) == before
 
 
 def test_a_schedule_that_observes_is_told_the_validation_cost():

@@ -1,0 +1,93 @@
+"""The rules of a step as parameters of `fit`: what they become, and what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import relative_difference, state_of
+from fit_samples import X, Y, fit, network
+
+import fastbp
+from fastbp import fitting
+
+
+def options(**given):
+    nothing = dict.fromkeys(("l2", "l1"), 0.0) | dict.fromkeys(("max_norm", "dropout", "clip_norm", "clip_value"))
+    about = {"n_samples": 50, "n_hidden": 2, "seed": 7, "decay": 0.0, "sample_weight": None}
+    return fitting.step_options(**about | nothing | given)
+
+
+def test_what_is_left_out_is_off():
+    assert options().plain and options().seed == 7
+
+
+def test_penalties_are_divided_by_the_number_of_samples():
+    made = options(l2=5, l1=np.float32(0.5))
+    assert (made.l2, made.l1) == (0.1, 0.01)
+
+
+def test_limits_and_dropout():
+    made = options(max_norm=3, clip_norm=2.0, dropout=0.5)
+    assert (made.max_norm, made.clip_norm, made.clip_value, made.dropout) == (3.0, 2.0, math.inf, (0.5, 0.5))
+    assert options(dropout=[0, 0.25]).dropout == (0.0, 0.25)
+
+
+def test_the_books_update(formulation):
+    """W ← (1 − ηλ/n) w − (η/m) Σ ∂C/∂w; b ← b − (η/m) Σ ∂C/∂b, with n of the samples that are trained on."""
+    net, by_hand = network(formulation, "float64"), network(formulation, "float64")
+    fit(net, 1, optimizer=fastbp.SGD(0.5), shuffle=False, l2=2.0, batch_size=23)
+    gradient = by_hand.gradient(X, Y)
+    for w, b, dw, db in zip(by_hand.weights, by_hand.biases, gradient.weights, gradient.biases, strict=True):
+        w[:] = (1 - 0.5 * 2.0 / 23) * w - 0.5 * dw
+        b -= 0.5 * db
+    assert relative_difference(net.parameters, by_hand.parameters) < 1e-14
+
+
+def test_weight_decay_of_the_optimizer_reaches_the_step(formulation):
+    decayed, plain = network(formulation), network(formulation)
+    fit(decayed, 1, optimizer=fastbp.AdamW(0.1, weight_decay=0.5), batch_size=23, shuffle=False)
+    fit(plain, 1, optimizer=fastbp.AdamW(0.1, weight_decay=0), batch_size=23, shuffle=False)
+    start = network(formulation)
+    assert relative_difference(decayed.weights[0], plain.weights[0] - 0.05 * start.weights[0]) < 1e-6
+    np.testing.assert_allclose(decayed.biases[0], plain.biases[0], rtol=1e-6)
+
+
+def test_dropout_is_the_same_in_one_fit_as_in_two(formulation):
+    once, twice, other, optimizer = network(formulation), network(formulation), network(formulation), fastbp.SGD(0.1)
+    fit(once, 2, optimizer=fastbp.SGD(0.1), dropout=0.5)
+    fit(twice, 1, optimizer=optimizer, dropout=0.5)
+    fit(twice, 1, optimizer=optimizer, dropout=[0.5])
+    fit(other, 2, optimizer=fastbp.SGD(0.1))
+    assert once.parameters.tobytes() == twice.parameters.tobytes() != other.parameters.tobytes()
+    np.testing.assert_array_equal(once.predict(X), once.predict(X))
+
+
+WRONG = {
+    "l2": ({"l2": -1}, ValueError, "l2 is -1; it must be at least 0 and finite"),
+    "l2 NaN": ({"l2": math.nan}, ValueError, "l2 is nan"),
+    "l2 word": ({"l2": "5"}, TypeError, "l2 is '5'; it must be a number"),
+    "l1": ({"l1": math.inf}, ValueError, "l1 is inf; .* finite"),
+    "l1 truth": ({"l1": True}, TypeError, "l1 is True; it must be a number"),
+    "max_norm": ({"max_norm": 0}, ValueError, "max_norm is 0; it must be greater, or left out"),
+    "clip_norm": ({"clip_norm": -2}, ValueError, "clip_norm is -2"),
+    "clip_value": ({"clip_value": "1"}, TypeError, "clip_value is '1'"),
+    "dropout 1": ({"dropout": 1}, ValueError, r"dropout\[0\] is 1; it must be at least 0 and less than 1"),
+    "dropout -1": ({"dropout": -0.1}, ValueError, r"dropout\[0\] is -0.1"),
+    "dropout of too many": ({"dropout": [0.5, 0.5]}, ValueError, "dropout lists 2 layers, but there are 1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_refused_before_anything_changes(name):
+    given, error, message = WRONG[name]
+    net = network()
+    fit(net, 1)
+    before = state_of(net)
+    with pytest.raises(error, match=message):
+        fit(net, 1, **given)
+    assert state_of(net) == before
+
+
+def test_nothing_to_drop():
+    with pytest.raises(ValueError, match=r"dropout is 0.5, but the network has no hidden layers"):
+        fastbp.Network([3, 2], cost="cross_entropy").fit(X, Y, dropout=0.5)
