@@ -2,16 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
+from fastbp.callbacks import Callback, Checkpoint, CSVLogger
 from fastbp.checks import check_derivative
+from fastbp.early_stopping import EarlyStopping
+from fastbp.history import History
 from fastbp.initializers import Initializer
 from fastbp.kernels.activations import Activation
 from fastbp.kernels.costs import Cost, Huber, Quantile
 from fastbp.kernels.threads import get_num_threads, set_num_threads, threads
+from fastbp.metrics import Evaluation
 from fastbp.network import Network, load
 from fastbp.optimizers import SGD, Adam, Momentum, Nesterov
 from fastbp.parameters import ParameterVector
 from fastbp.serialization import ModelFileError
-from fastbp.training import DivergenceError, Evaluation, History
+from fastbp.training import DivergenceError
 
 if TYPE_CHECKING:
     from fastbp.comparison import Comparison, MeasuringError, compare
@@ -23,9 +27,13 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
     "Comparison",
     "Cost",
     "DivergenceError",
+    "EarlyStopping",
     "Evaluation",
     "History",
     "Huber",

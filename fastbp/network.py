@@ -2,22 +2,28 @@
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
+import copy
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import serialization, validation
+from fastbp import fitting, serialization, validation
+from fastbp.callbacks import Callback, Run
+from fastbp.early_stopping import EarlyStopping
 from fastbp.formulations import FORMULATIONS, Formulation
+from fastbp.history import History
 from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost
+from fastbp.metrics import Evaluation, evaluate
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 from fastbp.progress import new_progress
-from fastbp.training import Evaluation, History, Samples, Training, check_memory, evaluate, fit
+from fastbp.samples import Samples
+from fastbp.training import Training, check_memory, fit
 
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
@@ -104,6 +110,7 @@ class Network:
         vector = aligned_empty(ParameterVector.count(checked_sizes), checked_dtype)
         self._model = Model(checked_sizes, (*hidden, output), checked_cost, ParameterVector(checked_sizes, vector))
         self._initialize(initializer)
+        self._split_seed = int(copy.deepcopy(self._rng).integers(2**63))  # of its own: the same rows in every `fit`
         self._training: Training | None = None
         self.history: History | None = None
         self.metadata: dict[str, Any] = {}
@@ -173,21 +180,35 @@ class Network:
 
     def fit(
         self,
-        X: npt.ArrayLike,
-        Y: npt.ArrayLike,
+        X: Any,
+        Y: npt.ArrayLike | None = None,
         *,
         epochs: int = 10,
         batch_size: int = 32,
         optimizer: Optimizer | None = None,
-        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        validation_data: Any = None,
+        validation_split: float | None = None,
+        shuffle: bool | Iterable[npt.ArrayLike] = True,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
+        schedule: Callable[[int, float], float] | None = None,
+        early_stopping: EarlyStopping | None = None,
+        metrics: Iterable[str | Callable[[Array, Array], float]] | Mapping[str, Callable[[Array, Array], float]] = (),
+        callbacks: Iterable[Callback] = (),
+        steps_per_epoch: int | None = None,
         progress: bool = True,
     ) -> History:
-        """Train by gradient descent over mini-batches, in a new order every epoch.
+        """Train by gradient descent over mini-batches.
 
         Parameters
         ----------
-        X : (n_samples, n_in) array-like
-            Inputs: real numbers, all finite. Converted once if need be, never modified.
+        X : (n_samples, n_in) array-like, or chunks
+            Inputs: real numbers, all finite. Converted once if need be, never modified. A memory-mapped array, as
+            ``numpy.load(path, mmap_mode="r")`` returns it, stays in its file: pieces of it are read as they are needed.
+
+            Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
+            or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
+            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks.
         Y : (n_samples, n_out) array-like, or (n_samples,) class labels
             Targets. Labels 0…n_out − 1 where the output is sigmoid or softmax; (n_samples,) also for one output.
         epochs : int, default 10
@@ -197,8 +218,33 @@ class Network:
         optimizer : Optimizer, default Adam()
             With the same object as in the last `fit`, or none again, its moments and step count go on, so that two
             fits of one epoch give the same bits as one of two.
-        validation_data : (X, Y), optional
-            Evaluated after every epoch.
+        validation_data : (X, Y), or dict of name to (X, Y), optional
+            Evaluated after every epoch. In a dict there can be any data sets, the training data too:
+            ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on.
+        validation_split : float, optional
+            The share of the samples that is held out, drawn from the network's seed, and evaluated after every epoch;
+            the same samples in every `fit` of the network.
+        shuffle : bool or iterable of permutations, default True
+            True: a new order every epoch, from the seed. False: the order of X. Or the order of each epoch, a
+            permutation of 0…n_samples − 1; an iterator that two fits share goes on where it is.
+        sample_weight : (n_samples,) array-like, optional
+            w_s ≥ 0: the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s. Evaluation takes no notice of it.
+        class_weight : dict of label to weight, or "balanced", optional
+            The same for all samples of a class, 1 for those not named; multiplied with `sample_weight`. "balanced" is
+            n / (k n_c) for a class with n_c of n samples, k classes having any, as in scikit-learn.
+        schedule : function of the epoch and the base learning rate, optional
+            Called before each epoch, counted from 0 in each `fit`; returns its learning rate. If it has a method
+            ``observe``, that is given the validation cost after each epoch, or the training cost if there is none.
+        early_stopping : EarlyStopping, optional
+            When to stop before the last epoch.
+        metrics : list of names and functions, or dict of name to function, optional
+            Measured on the validation data beside the cost and, for classes, the accuracy: top_2, top_3, …, r2, mae,
+            f1_macro, f1_binary, or your own function of outputs and targets, (n, n_out) each, which returns a number.
+        callbacks : list of Callback, optional
+            Called between epochs.
+        steps_per_epoch : int, optional
+            Of chunks only: how many mini-batches an epoch is. The next epoch goes on where the last one ended, so
+            that a generator without an end will do.
         progress : bool, default True
             Show a live line on a terminal (tqdm's bar, where it is installed). Elsewhere nothing is written.
 
@@ -211,24 +257,37 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            The data or a parameter is not what is described above; nothing has been changed.
+            The data or a parameter is not what is described above; nothing has been changed. Only what is not known
+            before (the next permutation of an iterator, the next chunk, what a function of yours returns) is found
+            while training; then the weights and the history are those of the last whole epoch.
         MemoryError
             A step needs more memory than this machine has.
         DivergenceError
             The cost is no longer finite; the weights are those from before that epoch.
         """
-        samples = self._samples(X, Y)
-        held_out = None if validation_data is None else self._validation_samples(validation_data)
         epochs = validation.whole_number("epochs", epochs, 1)
         batch_size = validation.whole_number("batch_size", batch_size, 1)
-        training = self._training_with(optimizer)
-        check_memory(self._formulation, training, min(batch_size, len(samples.X)))
-        bar = new_progress(validation.truth("progress", progress), epochs, len(samples.X))
-        self._training = training
-        self.history = fit(
-            training, self._formulation, samples, held_out, epochs=epochs, batch_size=batch_size, progress=bar
+        n_out = self.sizes[-1]
+        data = fitting.data(
+            X,
+            Y,
+            self._samples,
+            validation_data,
+            validation_split,
+            self._split_seed,
+            steps_per_epoch,
+            batch_size,
+            epochs,
         )
-        return self.history
+        weights = fitting.Weights(data, sample_weight, class_weight, n_out)
+        plan, history = fitting.plan(data, epochs, batch_size, metrics, schedule, early_stopping, callbacks, n_out)
+        source = fitting.source(data, weights, plan, shuffle, self._model)
+        training = self._training_with(optimizer)
+        check_memory(self._formulation, training, plan)
+        bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
+        self._training, self.history = training, history
+        run = Run(self, history, epochs, tuple(plan.metrics))
+        return fit(training, self._formulation, source, plan, run, bar)
 
     def _training_with(self, optimizer: Optimizer | None) -> Training:
         last = self._training
@@ -340,12 +399,6 @@ class Network:
         checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
         output = self._model.activations[-1]
         return Samples(checked_X, *validation.targets(Y, checked_X, self.sizes[-1], output, self.cost, f"{prefix}Y"))
-
-    def _validation_samples(self, data: Any) -> Samples:
-        if not isinstance(data, Sequence) or len(data) != 2:
-            raise ValueError("validation_data must be a pair (X, Y)")
-        X, Y = data
-        return self._samples(X, Y, "validation ")
 
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fastbp.training import History
+    from fastbp.history import History
 
 PathLike = str | os.PathLike[str]
 

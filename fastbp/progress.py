@@ -91,10 +91,10 @@ class Line:
 
     SECONDS_BETWEEN = 0.1
 
-    def __init__(self, epochs: int, samples: int, stream: TextIO):
-        self._epochs, self._samples, self._line = epochs, samples, Rewritten(stream)
+    def __init__(self, epochs: int, samples: int | None, stream: TextIO):
+        self._epochs, self._line = epochs, Rewritten(stream)
         self._epoch, self._seen, self._description = 0, 0, ""
-        self._clock = Clock(epochs * samples)
+        self._clock = Clock(None if samples is None else epochs * samples)
         self._last = -math.inf
         self._line.write(STARTING)
 
@@ -125,9 +125,12 @@ class Line:
 
 
 class Clock:
-    """How fast samples are used, and how long the rest will take, not counting the first call, which may compile."""
+    """How fast samples are used, and how long the rest will take, not counting the first call, which may compile.
 
-    def __init__(self, total: float):
+    Of chunks nobody knows how many samples there will be: then the total is None.
+    """
+
+    def __init__(self, total: float | None):
         self._total = total
         self._start: tuple[float, float] | None = None
         self._now: tuple[float, float] = (0.0, 0)
@@ -152,7 +155,7 @@ class Clock:
         if seconds <= 0 or samples <= 0:
             return []
         rate = samples / seconds
-        left = (self._total - self._now[1]) / rate
+        left = 0.0 if self._total is None else (self._total - self._now[1]) / rate
         return [*([f"{duration(left)} left"] if left else []), f"{rate:,.0f} samples/s"]
 
 
@@ -162,10 +165,11 @@ class Bar:
     # What comes last is cut off on a narrow terminal.
     FORMAT = "{desc}  {remaining} left  {rate_fmt} {bar}"
 
-    def __init__(self, tqdm: Any, epochs: int, samples: int, stream: TextIO):
+    def __init__(self, tqdm: Any, epochs: int, samples: int | None, stream: TextIO):
         self._tqdm, self._stream = tqdm, stream
         self._bar: Any = None
-        self._epoch, self._epochs, self._samples = 0, epochs, samples
+        self._epoch, self._epochs = 0, epochs
+        self._total = None if samples is None else epochs * samples
         stream.write("\r" + STARTING)
         stream.flush()
 
@@ -176,7 +180,7 @@ class Bar:
             return
         self._stream.write("\r" + " " * len(STARTING) + "\r")
         self._bar = self._tqdm(
-            total=self._epochs * self._samples, initial=samples, unit=" samples", unit_scale=True, file=self._stream,
+            total=self._total, initial=samples, unit=" samples", unit_scale=True, file=self._stream,
             dynamic_ncols=True, bar_format=self.FORMAT, desc=f"epoch 1/{self._epochs}",
         )  # fmt: skip
 
@@ -217,7 +221,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def new_progress(wanted: bool, epochs: int, samples: int) -> Progress:
+def new_progress(wanted: bool, epochs: int, samples: int | None) -> Progress:
     """Return a bar if tqdm is there, else a line; silence where it is not wanted or nobody would see it."""
     stream = sys.stderr
     if not wanted or stream is None or not stream.isatty():

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from fastbp.history import History
     from fastbp.network import Network
     from fastbp.tabular import Problem
-    from fastbp.training import History
 
 Array = npt.NDArray[Any]
 

@@ -1,22 +1,29 @@
-"""Training: epochs, their order of samples, what they achieve; and what stands if they are interrupted."""
+"""Training: epochs, what they achieve, when they end; and what stands if they are interrupted."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
+import copy
 import math
 import os
 import time
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fastbp import validation
+from fastbp.callbacks import Callback, Run
+from fastbp.early_stopping import Best, EarlyStopping, greater_is_better, watched
 from fastbp.formulations import Formulation
+from fastbp.history import History
+from fastbp.metrics import Evaluation, Metric, evaluate
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model
 from fastbp.progress import Progress
+from fastbp.samples import AnySamples
+from fastbp.streaming import Source
 
 # Between two compiled calls Python can see Ctrl-C and move a progress bar. A long epoch is cut into calls of about
 # this many floating-point operations, a tenth of a second or so; where it is cut does not change any weight.
@@ -25,86 +32,6 @@ FLOPS_BETWEEN_LOOKS = 1e9
 
 class DivergenceError(ArithmeticError):
     """Training diverged: the cost or a weight is no longer finite. The network has its last finite weights."""
-
-
-@dataclass
-class Evaluation:
-    """How well a network does on some samples.
-
-    Attributes
-    ----------
-    cost : float
-        The mean cost of the samples.
-    accuracy : float or None
-        The share of samples whose class is right, between 0 and 1; None where the targets are not classes.
-    """
-
-    cost: float
-    accuracy: float | None = None
-
-    def __str__(self) -> str:
-        return f"cost {self.cost:.4g}" + ("" if self.accuracy is None else f"  accuracy {self.accuracy:.2%}")
-
-
-@dataclass
-class History:
-    """What each epoch of a `fit` achieved, one entry an epoch.
-
-    Attributes
-    ----------
-    cost : list of float
-        The mean cost of the training samples during the epoch, each taken before the step it took part in.
-    validation_cost, validation_accuracy : list of float
-        On the validation data, after the epoch; empty without validation data, or without classes.
-    seconds : list of float
-        How long the epoch took, evaluation included.
-    samples_per_second : list of float
-        Training samples by the seconds that training alone took.
-    interrupted : bool
-        Whether Ctrl-C ended the training.
-
-    Examples
-    --------
-    >>> import fastbp
-    >>> net = fastbp.Network([2, 3, 1], cost="squared_error", seed=0)
-    >>> history = net.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=3)
-    >>> len(history), sorted(history.as_dict())[:2]
-    (3, ['cost', 'samples_per_second'])
-    """
-
-    cost: list[float] = field(default_factory=list)
-    validation_cost: list[float] = field(default_factory=list)
-    validation_accuracy: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    samples_per_second: list[float] = field(default_factory=list)
-    interrupted: bool = False
-
-    def __len__(self) -> int:
-        return len(self.cost)
-
-    def keep(self, epochs: int) -> None:
-        """Forget all but the first so many epochs."""
-        for values in vars(self).values():
-            if isinstance(values, list):
-                del values[epochs:]
-
-    def as_dict(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Return each series that is not empty, as an array."""
-        series = {name: value for name, value in vars(self).items() if isinstance(value, list) and value}
-        return {name: np.array(value) for name, value in series.items()}
-
-    def __repr__(self) -> str:
-        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.as_dict().items())
-        return f"History({len(self)} epochs{'; last: ' + last if last else ''})"
-
-
-@dataclass
-class Samples:
-    """Checked inputs and targets."""
-
-    X: Array
-    Y: Array
-    classes: bool  # whether Y says classes
 
 
 @dataclass
@@ -118,9 +45,8 @@ class Training:
 
     def copy(self, epochs_done: int) -> Snapshot:
         """Return how things stand after so many epochs."""
-        state = OptimizerState(self.state.first.copy(), self.state.second.copy(), self.state.t.copy())
         theta = self.model.parameters.vector.copy()
-        return Snapshot(epochs_done, theta, state, self.rng.bit_generator.state)
+        return Snapshot(epochs_done, theta, copy.deepcopy(self.state), self.rng.bit_generator.state)
 
     def copy_to(self, spare: Snapshot, epochs_done: int) -> Snapshot:
         """Return the same as `copy`, in the memory of a snapshot that is no longer needed."""
@@ -146,62 +72,189 @@ class Snapshot:
     generator: Any
 
 
+@dataclass
+class Plan:
+    """What a `fit` does beside its steps."""
+
+    epochs: int
+    batch_size: int
+    data_sets: dict[str, AnySamples]  # evaluated after every epoch
+    metrics: list[Metric]
+    schedule: Callable[[int, float], float] | None
+    early_stopping: EarlyStopping | None
+    callbacks: tuple[Callback, ...]
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the state after the best epoch is kept."""
+        return self.early_stopping is not None and self.early_stopping.restore_best
+
+
+class Loop:
+    """What happens between two epochs."""
+
+    def __init__(self, training: Training, formulation: Formulation, plan: Plan, run: Run, progress: Progress):
+        self.training, self._formulation, self._plan, self._run = training, formulation, plan, run
+        self._progress, self.n_samples = progress, 0
+        self.last, self._spare = training.copy(0), training.copy(0)
+        self._best_state = training.copy(0) if plan.keeps_best else None
+        self._best: Best | None = None
+        if plan.early_stopping:
+            asked, history = plan.early_stopping, run.history
+            series = watched(asked.monitor, history)
+            self._best = Best(series, greater_is_better(series, asked.mode, history, plan.metrics), asked.min_delta)
+        self._start, self._rate = 0.0, 0.0
+
+    def begin(self) -> None:
+        """Begin the training and its first epoch."""
+        self.call("on_train_begin")
+        self._begin_epoch(1)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self._run.epoch = epoch
+        self.call("on_epoch_begin")
+        self._take_over_changes()
+        self._set_rate(epoch)
+        self._start = time.perf_counter()
+
+    def _set_rate(self, epoch: int) -> None:
+        rate = self.training.optimizer.learning_rate
+        if self._plan.schedule is not None:
+            rate = self._plan.schedule(epoch - 1, rate)
+            rate = validation.number(f"the learning rate that schedule gives for epoch {epoch}", rate, 0.0)
+        self._rate = float(rate)
+        if hasattr(self.training.state, "rate"):
+            self.training.state.rate[0] = rate
+
+    def epoch_done(self, epoch: int, cost: float) -> bool:
+        """End an epoch, counted from 1, with the mean cost of its samples. Return whether to stop."""
+        trained = time.perf_counter()
+        _check_finite(epoch, cost, self.training)
+        evaluations = self._evaluations()
+        speed = self.n_samples / max(trained - self._start, 1e-9)
+        _record(self._run.history, cost, evaluations, self._rate, self._start, speed)
+        # From this one assignment on the epoch counts: Ctrl-C anywhere before it undoes the epoch.
+        self.last, self._spare = self.training.copy_to(self._spare, epoch), self.last
+        self._progress.epoch_done(_describe(cost, evaluations))
+        self._look_for_best(epoch)
+        self._tell_schedule(cost, evaluations)
+        self.call("on_epoch_end")
+        self._take_over_changes()
+        if self._run.stop and epoch < self._plan.epochs:
+            self._run.history.stopped = self._run.history.stopped or "stopped by a callback"
+        if not self._run.stop and epoch < self._plan.epochs:
+            self._begin_epoch(epoch + 1)
+        return self._run.stop
+
+    def _evaluations(self) -> dict[str, Evaluation]:
+        model, metrics = self.training.model, self._plan.metrics
+        return {
+            name: evaluate(self._formulation, model, samples, metrics) for name, samples in self._plan.data_sets.items()
+        }
+
+    def _look_for_best(self, epoch: int) -> None:
+        asked, best, history = self._plan.early_stopping, self._best, self._run.history
+        if asked is None or best is None:
+            return
+        value = history.series(best.series)[-1]
+        if best.improves(value):
+            if self._best_state is not None:
+                self.training.copy_to(self._best_state, epoch)
+            best.keep(value, epoch)
+            history.best_epoch = epoch
+        elif best.waited >= asked.patience:
+            self._run.stop = True
+            if epoch < self._plan.epochs:
+                epochs = "epoch" if asked.patience == 1 else "epochs"
+                history.stopped = f"early stopping: {best.series} has not improved for {asked.patience} {epochs}"
+
+    def _tell_schedule(self, cost: float, evaluations: dict[str, Evaluation]) -> None:
+        observe = getattr(self._plan.schedule, "observe", None)
+        if observe is not None:
+            monitored = [evaluations[name].cost for name in ("validation", *evaluations) if name in evaluations]
+            observe(monitored[0] if monitored else cost)
+
+    def call(self, name: str) -> None:
+        """Call a method of all callbacks."""
+        for callback in self._plan.callbacks:
+            getattr(callback, name)(self._run)
+
+    def _take_over_changes(self) -> None:
+        """If a callback changed the weights, they are the ones that count."""
+        if self._plan.callbacks and not np.array_equal(self.training.model.parameters.vector, self.last.theta):
+            _check_finite(self._run.epoch, 0.0, self.training)
+            self.last, self._spare = self.training.copy_to(self._spare, self.last.epochs_done), self.last
+            self.weights_changed()
+
+    def weights_changed(self) -> None:
+        """Do what is to be done when somebody else than the trainer has written weights."""
+
+    def restore_best(self) -> None:
+        """Go back to the state after the best epoch, where that is wanted."""
+        if self._best_state is not None and self._best_state.epochs_done > 0:
+            self.training.restore(self._best_state)
+
+
 def fit(
-    training: Training,
-    formulation: Formulation,
-    samples: Samples,
-    validation: Samples | None,
-    *,
-    epochs: int,
-    batch_size: int,
-    progress: Progress,
+    training: Training, formulation: Formulation, source: Source, plan: Plan, run: Run, progress: Progress
 ) -> History:
     """Train for some epochs. After an error or Ctrl-C everything is as at the end of the last whole epoch."""
-    history = History()
-    batch_size = min(batch_size, len(samples.X))
-    trainer = formulation.trainer(training.model, training.optimizer, training.state, samples.X, samples.Y, batch_size)
-    chunk = batch_size * max(1, int(FLOPS_BETWEEN_LOOKS / (training.model.flops_per_sample * batch_size)))
-    last, spare = training.copy(0), training.copy(0)
+    loop, history = Loop(training, formulation, plan, run, progress), run.history
     try:
-        trainer.begin()
-        for epoch in range(1, epochs + 1):
-            start = time.perf_counter()
-            cost = 0.0
-            for order in _order(training.rng, len(samples.X), batch_size, chunk):
-                cost += trainer.train(order)
-                progress.advance(len(order))
-            trainer.end_epoch()
-            _check_finite(epoch, cost, training)
-            trained = time.perf_counter()
-            evaluation = evaluate(formulation, training.model, validation) if validation else None
-            _record(history, cost / len(samples.X), evaluation, start, trained, len(samples.X))
-            # From this one assignment on the epoch counts: Ctrl-C anywhere before it undoes the epoch.
-            last, spare = training.copy_to(spare, epoch), last
-            progress.epoch_done(_describe(history))
+        _train(loop, training, formulation, source, plan, progress)
+        loop.restore_best()
     except KeyboardInterrupt:
-        training.restore(last)
-        history.keep(last.epochs_done)
+        training.restore(loop.last)
+        history.keep(loop.last.epochs_done)
         history.interrupted = True
         warnings.warn(
-            f"training was interrupted after {len(history)} of {epochs} epochs; the network has the weights of the "
-            "last whole epoch", RuntimeWarning, stacklevel=3,
+            f"training was interrupted after {len(history)} of {plan.epochs} epochs; the network has the weights of "
+            "the last whole epoch", RuntimeWarning, stacklevel=3,
         )  # fmt: skip
     except BaseException:
-        training.restore(last)
+        training.restore(loop.last)
+        history.keep(loop.last.epochs_done)
         raise
     finally:
         progress.close()
+    loop.call("on_train_end")
     return history
 
 
-def check_memory(formulation: Formulation, training: Training, batch_size: int) -> None:
+def _train(
+    loop: Loop, training: Training, formulation: Formulation, source: Source, plan: Plan, progress: Progress
+) -> None:
+    X, Y = source.X, source.Y
+    trainer = formulation.trainer(training.model, training.optimizer, training.state, X, Y, plan.batch_size)
+    loop.begin()
+    trainer.begin()
+    loop.weights_changed = trainer.begin  # type: ignore[method-assign]
+    for epoch in range(1, plan.epochs + 1):
+        cost, n_samples = 0.0, 0
+        for rows in source.epoch(training.rng):
+            cost += trainer.train(rows)
+            n_samples += len(rows)
+            progress.advance(len(rows))
+        trainer.end_epoch()
+        loop.n_samples = n_samples
+        if loop.epoch_done(epoch, cost / n_samples):
+            break
+
+
+def rows_between_looks(model: Model, batch_size: int) -> int:
+    """Return how many samples, in whole mini-batches, there are in a compiled call."""
+    return batch_size * max(1, int(FLOPS_BETWEEN_LOOKS / (model.flops_per_sample * batch_size)))
+
+
+def check_memory(formulation: Formulation, training: Training, plan: Plan) -> None:
     """Raise MemoryError, saying how many bytes a step needs, if that is more than this machine has."""
-    copies = 2 * (1 + training.optimizer.n_moments) * training.model.parameters.vector.nbytes  # to undo an epoch
-    needed = copies + formulation.step_bytes(training.model, training.optimizer, batch_size)
+    snapshots = 2 + plan.keeps_best  # to undo an epoch, and to go back to the best
+    kept = snapshots * (1 + training.optimizer.n_moments) * training.model.parameters.vector.nbytes
+    needed = kept + formulation.step_bytes(training.model, training.optimizer, plan.batch_size)
     present = physical_memory()
     if needed > present:
         raise MemoryError(
-            f"training with mini-batches of {batch_size} samples needs {needed:,} bytes beyond the data, and this "
+            f"training with mini-batches of {plan.batch_size} samples needs {needed:,} bytes beyond the data, and this "
             f"machine has {present:,}: choose a smaller batch_size or a smaller network"
         )
 
@@ -212,13 +265,6 @@ def physical_memory() -> float:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return math.inf
-
-
-def _order(rng: np.random.Generator, n: int, batch_size: int, chunk: int) -> Iterator[npt.NDArray[np.int64]]:
-    """A new order of all samples, in pieces of whole mini-batches. A full batch has no order worth the drawing."""
-    order = rng.permutation(n) if batch_size < n else np.arange(n)
-    for start in range(0, n, chunk):
-        yield order[start : start + chunk]
 
 
 def _check_finite(epoch: int, cost: float, training: Training) -> None:
@@ -232,33 +278,22 @@ def _check_finite(epoch: int, cost: float, training: Training) -> None:
     )
 
 
-def _record(history: History, cost: float, evaluation: Evaluation | None, start: float, trained: float, n: int) -> None:
-    if evaluation is not None:
-        history.validation_cost.append(evaluation.cost)
-        if evaluation.accuracy is not None:
-            history.validation_accuracy.append(evaluation.accuracy)
+def _record(
+    history: History, cost: float, evaluations: dict[str, Evaluation], rate: float, start: float, speed: float
+) -> None:
+    for data, evaluation in evaluations.items():
+        for name, value in evaluation.values().items():
+            history.series(f"{data}_{name}").append(value)
+    history.learning_rate.append(rate)
     history.seconds.append(time.perf_counter() - start)
-    history.samples_per_second.append(n / max(trained - start, 1e-9))
+    history.samples_per_second.append(speed)
     history.cost.append(cost)
 
 
-def _describe(history: History) -> str:
-    words = f"cost {history.cost[-1]:.4g}"
-    if history.validation_cost:
-        words += f"  validation cost {history.validation_cost[-1]:.4g}"
-    if history.validation_accuracy:
-        words += f"  accuracy {history.validation_accuracy[-1]:.2%}"
+def _describe(cost: float, evaluations: dict[str, Evaluation]) -> str:
+    words = f"cost {cost:.4g}"
+    for data, evaluation in evaluations.items():
+        words += f"  {data} cost {evaluation.cost:.4g}"
+        if evaluation.accuracy is not None:
+            words += f"  accuracy {evaluation.accuracy:.2%}"
     return words
-
-
-def evaluate(formulation: Formulation, model: Model, samples: Samples) -> Evaluation:
-    """Return the mean cost, and for classes the accuracy."""
-    outputs, costs = formulation.costs(model, samples.X, samples.Y)
-    return Evaluation(float(costs.mean()), accuracy(outputs, samples.Y) if samples.classes else None)
-
-
-def accuracy(outputs: Array, Y: Array) -> float:
-    """Return the share of rows whose class is right: the largest output, or, for one output, whether it exceeds ½."""
-    if Y.shape[1] == 1:
-        return float(((outputs > 0.5) == (Y > 0.5)).mean())
-    return float((outputs.argmax(axis=1) == Y.argmax(axis=1)).mean())

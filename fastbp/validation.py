@@ -52,6 +52,16 @@ def whole_number(what: str, value: Any, minimum: int) -> int:
     return number
 
 
+def number(what: str, value: Any, minimum: float, below: float = math.inf) -> float:
+    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless minimum ≤ value < below."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{what} is {value!r}; it must be a number")
+    if not minimum <= value < below:
+        limit = "finite" if below == math.inf else f"less than {below:g}"
+        raise ValueError(f"{what} is {value}; it must be at least {minimum:g} and {limit}")
+    return float(value)
+
+
 def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
     """Return the sizes of the layers, input first. Raises TypeError or ValueError unless two or more, all ≥ 1."""
     if not isinstance(sizes, Iterable) or isinstance(sizes, str | bytes):

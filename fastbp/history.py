@@ -1,0 +1,160 @@
+"""What the epochs of a `fit` achieved: as lists, arrays, a dict, a table, a picture."""
+
+from __future__ import annotations  # so that naming a Figure does not import matplotlib
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_ROWS = 25
+"""Of more epochs a table shows some, evenly spread, the first, the best and the last among them."""
+
+
+@dataclass
+class History:
+    """What each epoch of a `fit` achieved, one entry an epoch.
+
+    A series is an attribute or an entry of `metrics`; ``history["name"]`` finds either, as an array.
+
+    Attributes
+    ----------
+    cost : list of float
+        The mean cost of the training samples during the epoch, each taken before the step it took part in.
+    validation_cost, validation_accuracy : list of float
+        On the validation data, after the epoch; empty without validation data, or without classes.
+    seconds : list of float
+        How long the epoch took, evaluation included.
+    samples_per_second : list of float
+        Training samples by the seconds that training alone took.
+    learning_rate : list of float
+        The learning rate of the epoch.
+    metrics : dict of str to list of float
+        The other series: ``"validation_r2"``, or ``"test_cost"`` where `validation_data` names a data set "test".
+    data_sets : dict of str to tuple of str
+        The data sets that are evaluated after every epoch, and the names of what is measured on them.
+    interrupted : bool
+        Whether Ctrl-C ended the training.
+    stopped : str or None
+        Why training ended before its last epoch; None if it did not. The epoch it ended with is ``len(history)``.
+    best_epoch : int or None
+        The best epoch by the series that `EarlyStopping` watches, counted from 1; None without it.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([2, 3, 1], cost="squared_error", seed=0)
+    >>> history = net.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=3)
+    >>> len(history), list(history.as_dict())
+    (3, ['cost', 'seconds', 'samples_per_second', 'learning_rate'])
+    >>> history["cost"].shape
+    (3,)
+    """
+
+    cost: list[float] = field(default_factory=list)
+    validation_cost: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    samples_per_second: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    data_sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    interrupted: bool = False
+    stopped: str | None = None
+    best_epoch: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.cost)
+
+    def _all(self) -> dict[str, list[float]]:
+        own = {name: value for name, value in vars(self).items() if isinstance(value, list)}
+        return own | self.metrics
+
+    @property
+    def names(self) -> list[str]:
+        """The series that can be watched: "cost", and what is measured on the data sets."""
+        return ["cost", *(f"{data}_{measured}" for data, names in self.data_sets.items() for measured in names)]
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.float64]:
+        series = self._all()
+        if name not in series:
+            raise KeyError(f"no series {name!r}; there are {', '.join(series)}")
+        return np.array(series[name])
+
+    def series(self, name: str) -> list[float]:
+        """Return the list of the series called `name`; a new one, if there is none of that name yet."""
+        own = vars(self).get(name)
+        return own if isinstance(own, list) else self.metrics.setdefault(name, [])
+
+    def keep(self, epochs: int) -> None:
+        """Forget all but the first so many `epochs`."""
+        for values in self._all().values():
+            del values[epochs:]
+
+    def as_dict(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Return each series that is not empty, as an array."""
+        return {name: np.array(values) for name, values in self._all().items() if values}
+
+    def rows(self) -> Iterator[list[float]]:
+        """Return the values of each epoch, in the order of `as_dict`, the epoch, counted from 1, before them."""
+        columns = self.as_dict().values()
+        return ([epoch, *map(float, values)] for epoch, values in enumerate(zip(*columns, strict=True), start=1))
+
+    def table(self, most_rows: int = MOST_ROWS) -> str:
+        """Return a table in text, an epoch a row, at most `most_rows` of them; the best epoch has a star.
+
+        >>> print(History(cost=[2, 1], learning_rate=[0.5, 0.25], best_epoch=2).table())
+        epoch    cost   learning
+                            rate
+           1        2        0.5
+           2 *      1       0.25
+        """
+        names = list(self.as_dict())
+        heads = [name.replace("_", " ", 1).split(" ") if "_" in name else [name, ""] for name in names]
+        heads = [[top, below.replace("_", " ")] for top, below in heads]
+        shown = self._shown(most_rows)
+        cells = [[f"{value:.5g}" for value in row[1:]] for row in self.rows()]
+        widths = [max(7, *map(len, head), *(len(cells[i][column]) for i in shown)) for column, head in enumerate(heads)]
+        top, below = ([head[line] for head in heads] for line in (0, 1))
+        lines = ["epoch " + _aligned(top, widths), *([" " * 6 + _aligned(below, widths)] if any(below) else [])]
+        for i in shown:
+            lines.append(f"{i + 1:>4} {'*' if i + 1 == self.best_epoch else ' '}" + _aligned(cells[i], widths))
+        if self.stopped:
+            lines.append(self.stopped)
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _shown(self, most_rows: int) -> list[int]:
+        spread = np.linspace(0, len(self) - 1, min(len(self), max(most_rows, 2))).round().astype(int)
+        best = [self.best_epoch - 1] if self.best_epoch else []
+        return sorted({*spread.tolist(), *best})
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw the costs and metrics by epoch, and write the picture to `path` if there is one; needs matplotlib.
+
+        Raises
+        ------
+        ImportError
+            matplotlib is not installed.
+        ValueError
+            The history has no epochs.
+        """
+        from fastbp import plots
+
+        return plots.history(self, path)
+
+    def __str__(self) -> str:
+        return self.table() if len(self) else repr(self)
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.as_dict().items())
+        return f"History({len(self)} epochs{'; last: ' + last if last else ''})"
+
+
+def _aligned(cells: list[Any], widths: list[int]) -> str:
+    return "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
