@@ -12,8 +12,17 @@ from fastbp.kernels.costs import Cost, Huber, Quantile
 from fastbp.kernels.threads import get_num_threads, set_num_threads, threads
 from fastbp.metrics import Evaluation
 from fastbp.network import Network, load
-from fastbp.optimizers import SGD, Adam, Momentum, Nesterov
+from fastbp.optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, ConjugateGradient, Momentum, Nesterov, RMSProp, Rprop
 from fastbp.parameters import ParameterVector
+from fastbp.schedules import (
+    ConstantRate,
+    CosineDecay,
+    ExponentialDecay,
+    InverseScaling,
+    OneCycle,
+    ReduceOnPlateau,
+    StepDecay,
+)
 from fastbp.serialization import ModelFileError
 from fastbp.training import DivergenceError
 
@@ -24,27 +33,40 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activation",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "CSVLogger",
     "Callback",
     "Checkpoint",
     "Comparison",
+    "ConjugateGradient",
+    "ConstantRate",
+    "CosineDecay",
     "Cost",
     "DivergenceError",
     "EarlyStopping",
     "Evaluation",
+    "ExponentialDecay",
     "History",
     "Huber",
     "Initializer",
+    "InverseScaling",
     "MeasuringError",
     "ModelFileError",
     "Momentum",
     "Nesterov",
     "Network",
+    "OneCycle",
     "ParameterVector",
     "Quantile",
+    "RMSProp",
+    "ReduceOnPlateau",
+    "Rprop",
+    "StepDecay",
     "check_derivative",
     "compare",
     "get_num_threads",

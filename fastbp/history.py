@@ -110,10 +110,10 @@ class History:
         """Return a table in text, an epoch a row, at most `most_rows` of them; the best epoch has a star.
 
         >>> print(History(cost=[2, 1], learning_rate=[0.5, 0.25], best_epoch=2).table())
-        epoch    cost   learning
+        epoch     cost  learning
                             rate
-           1        2        0.5
-           2 *      1       0.25
+           1         2       0.5
+           2 *       1      0.25
         """
         names = list(self.as_dict())
         heads = [name.replace("_", " ", 1).split(" ") if "_" in name else [name, ""] for name in names]
@@ -122,9 +122,9 @@ class History:
         cells = [[f"{value:.5g}" for value in row[1:]] for row in self.rows()]
         widths = [max(7, *map(len, head), *(len(cells[i][column]) for i in shown)) for column, head in enumerate(heads)]
         top, below = ([head[line] for head in heads] for line in (0, 1))
-        lines = ["epoch " + _aligned(top, widths), *([" " * 6 + _aligned(below, widths)] if any(below) else [])]
+        lines = ["epoch  " + _aligned(top, widths), *([" " * 7 + _aligned(below, widths)] if any(below) else [])]
         for i in shown:
-            lines.append(f"{i + 1:>4} {'*' if i + 1 == self.best_epoch else ' '}" + _aligned(cells[i], widths))
+            lines.append(f"{i + 1:>4} {'*' if i + 1 == self.best_epoch else ' '} " + _aligned(cells[i], widths))
         if self.stopped:
             lines.append(self.stopped)
         return "\n".join(line.rstrip() for line in lines)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import fitting, serialization, validation
+from fastbp import fit_data, fitting, serialization, validation
 from fastbp.callbacks import Callback, Run
 from fastbp.early_stopping import EarlyStopping
 from fastbp.formulations import FORMULATIONS, Formulation
@@ -110,7 +110,8 @@ class Network:
         vector = aligned_empty(ParameterVector.count(checked_sizes), checked_dtype)
         self._model = Model(checked_sizes, (*hidden, output), checked_cost, ParameterVector(checked_sizes, vector))
         self._initialize(initializer)
-        self._split_seed = int(copy.deepcopy(self._rng).integers(2**63))  # of its own: the same rows in every `fit`
+        # Decides which samples are held out and which neurons are dropped: the same in one `fit` as in two.
+        self._own_seed = int(copy.deepcopy(self._rng).integers(2**63))
         self._training: Training | None = None
         self.history: History | None = None
         self.metadata: dict[str, Any] = {}
@@ -191,6 +192,12 @@ class Network:
         shuffle: bool | Iterable[npt.ArrayLike] = True,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        max_norm: float | None = None,
+        dropout: float | Sequence[float] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
         schedule: Callable[[int, float], float] | None = None,
         early_stopping: EarlyStopping | None = None,
         metrics: Iterable[str | Callable[[Array, Array], float]] | Mapping[str, Callable[[Array, Array], float]] = (),
@@ -232,6 +239,17 @@ class Network:
         class_weight : dict of label to weight, or "balanced", optional
             The same for all samples of a class, 1 for those not named; multiplied with `sample_weight`. "balanced" is
             n / (k n_c) for a class with n_c of n samples, k classes having any, as in scikit-learn.
+        l2, l1 : float, default 0
+            λ and λ₁ ≥ 0, as in Nielsen's book: the gradient of a weight gets (λ/n) w + (λ₁/n) sign(w), that of
+            C + (λ/2n) Σ w² + (λ₁/n) Σ |w| with n training samples. Biases have none, and no cost in the history.
+        max_norm : float, optional
+            After each step the weights of a neuron are scaled down, if √(Σ_k w_jk²) is larger than this.
+        dropout : float, or list with one for each hidden layer, optional
+            p in [0, 1): in each step a neuron is dropped, a = 0, with probability p, else a ← a / (1 − p). Which ones
+            follows from the network's seed. `predict` and `evaluate` drop none.
+        clip_norm, clip_value : float, optional
+            The gradient of a step is scaled down to this norm if it is longer, g ← g · min(1, clip_norm / ‖g‖); each
+            element of it is kept within ±clip_value, before that.
         schedule : function of the epoch and the base learning rate, optional
             Called before each epoch, counted from 0 in each `fit`; returns its learning rate. If it has a method
             ``observe``, that is given the validation cost after each epoch, or the training cost if there is none.
@@ -267,27 +285,22 @@ class Network:
         """
         epochs = validation.whole_number("epochs", epochs, 1)
         batch_size = validation.whole_number("batch_size", batch_size, 1)
-        n_out = self.sizes[-1]
-        data = fitting.data(
-            X,
-            Y,
-            self._samples,
-            validation_data,
-            validation_split,
-            self._split_seed,
-            steps_per_epoch,
-            batch_size,
-            epochs,
-        )
-        weights = fitting.Weights(data, sample_weight, class_weight, n_out)
+        n_out, held_out = self.sizes[-1], (validation_data, validation_split, self._own_seed)
+        data = fit_data.data(X, Y, self._samples, *held_out, steps_per_epoch, batch_size, epochs)
+        weights = fit_data.Weights(data, sample_weight, class_weight, n_out)
         plan, history = fitting.plan(data, epochs, batch_size, metrics, schedule, early_stopping, callbacks, n_out)
-        source = fitting.source(data, weights, plan, shuffle, self._model)
+        source = fit_data.source(data, weights, plan, shuffle, self._model)
         training = self._training_with(optimizer)
+        options = fitting.step_options(
+            n_samples=data.samples_per_epoch, n_hidden=len(self.sizes) - 2, seed=self._own_seed,
+            decay=getattr(training.optimizer, "weight_decay", 0.0), sample_weight=source.weight,
+            l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
+        )  # fmt: skip
         check_memory(self._formulation, training, plan)
         bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
         self._training, self.history = training, history
         run = Run(self, history, epochs, tuple(plan.metrics))
-        return fit(training, self._formulation, source, plan, run, bar)
+        return fit(training, self._formulation, source, options, plan, run, bar)
 
     def _training_with(self, optimizer: Optimizer | None) -> Training:
         last = self._training

@@ -11,7 +11,9 @@ from fastbp import compare_command, plots, replay_command
 from fastbp.arguments import check_writable, positive, share, sizes, whole
 
 DATA_SETS = ("digits", "mnist")
-LEARNING_RATES = {"sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adam": 0.002}
+LEARNING_RATES = {
+    "sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adam": 0.002, "adamw": 0.002, "rmsprop": 0.001, "adagrad": 0.02,
+}  # fmt: skip
 # Tables are scaled for training, and folding the scaling into the weights takes the digits of float64.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {"hidden": [64, 64], "epochs": 30, "batch_size": 32, "dtype": "float32"},

@@ -26,6 +26,10 @@ PathLike = str | os.PathLike[str]
 # Okabe & Ito's blue and orange: the colour-blind tell them apart, and so does a printer without colours.
 TRAINING: dict[str, Any] = {"color": "#0072B2", "marker": "o"}
 HELD_OUT: dict[str, Any] = {"color": "#E69F00", "marker": "s"}
+STYLES: list[dict[str, Any]] = [
+    TRAINING, HELD_OUT, {"color": "#009E73", "marker": "^"}, {"color": "#CC79A7", "marker": "D"},
+    {"color": "#D55E00", "marker": "v"}, {"color": "#56B4E9", "marker": "P"},
+]  # fmt: skip
 GREY = "#666666"
 
 LOGARITHMIC_FROM = 20
@@ -54,7 +58,7 @@ def check(path: PathLike | None = None) -> None:
 
 
 def history(history: History, path: PathLike | None = None, *, held_out: str = "validation") -> Figure:
-    """Draw cost and accuracy by epoch, side by side; the cost alone where there is no accuracy.
+    """Draw cost, accuracy and other metrics by epoch, side by side, with a line for each data set.
 
     Parameters
     ----------
@@ -87,35 +91,52 @@ def history(history: History, path: PathLike | None = None, *, held_out: str = "
     """
     if len(history) == 0:
         raise ValueError("the history has no epochs; train at least one")
-    n_panels = 2 if history.validation_accuracy else 1
-    figure = new_figure(5.2 * n_panels, 3.8)
-    panels = figure.subplots(1, n_panels, squeeze=False)[0]
-    _draw_cost(panels[0], history, held_out)
-    if history.validation_accuracy:
-        _draw_accuracy(panels[1], history, held_out)
-    for axes in panels:
+    panels = _panels(history, held_out)
+    figure = new_figure(5.2 * min(len(panels), PANELS_A_ROW), 3.8 * -(-len(panels) // PANELS_A_ROW))
+    grid = figure.subplots(-(-len(panels) // PANELS_A_ROW), min(len(panels), PANELS_A_ROW), squeeze=False).ravel()
+    for axes, (measured, lines) in zip(grid, panels.items(), strict=False):
+        _draw_panel(axes, measured, lines)
         _finish(axes, len(history))
+    for unused in grid[len(panels) :]:
+        unused.remove()
     if path is not None:
         figure.savefig(path, bbox_inches="tight")
     return figure
 
 
-def _draw_cost(axes: Axes, history: History, held_out: str) -> None:
-    _line(axes, history.cost, "training", TRAINING)
-    if history.validation_cost:
-        _line(axes, history.validation_cost, held_out, HELD_OUT)
-    costs = [*history.cost, *history.validation_cost]
-    if min(costs) > 0 and max(costs) > LOGARITHMIC_FROM * min(costs):
-        axes.set_yscale("log")
-    axes.set_ylabel("cost")
-    axes.legend(frameon=False)
+PANELS_A_ROW = 3
 
 
-def _draw_accuracy(axes: Axes, history: History, held_out: str) -> None:
-    percent = [100 * accuracy for accuracy in history.validation_accuracy]
-    _line(axes, percent, held_out, HELD_OUT)
-    axes.set_ylabel(f"{held_out} accuracy (%)")
-    axes.set_title(f"last {percent[-1]:.2f} %, best {max(percent):.2f} %", fontsize="medium", color=GREY)
+def _panels(history: History, held_out: str) -> dict[str, dict[str, list[float]]]:
+    """Return what there is to draw: by what is measured, then by data set."""
+    several = [name for name in history.data_sets if name != "validation"]
+    panels: dict[str, dict[str, list[float]]] = {"cost": {"during training" if several else "training": history.cost}}
+    measured = history.data_sets or {"validation": ("cost", "accuracy")}
+    for data, names in measured.items():
+        for name in names:
+            values = history.series(f"{data}_{name}")
+            if values:
+                panels.setdefault(name, {})[held_out if data == "validation" else data] = values
+    return panels
+
+
+def _draw_panel(axes: Axes, measured: str, lines: dict[str, list[float]]) -> None:
+    percent = measured == "accuracy"
+    for i, (data, values) in enumerate(lines.items()):
+        shown = [100 * value for value in values] if percent else values
+        _line(axes, shown, data, STYLES[(i + (measured != "cost")) % len(STYLES)])
+    everything = [value for values in lines.values() for value in values]
+    only = next(iter(lines)) if len(lines) == 1 else None
+    if measured == "cost":
+        if min(everything) > 0 and max(everything) > LOGARITHMIC_FROM * min(everything):
+            axes.set_yscale("log")
+    elif percent and only:
+        shown = [100 * value for value in everything]
+        axes.set_title(f"last {shown[-1]:.2f} %, best {max(shown):.2f} %", fontsize="medium", color=GREY)
+    label = f"{measured.replace('_', ' ')} (%)" if percent else measured.replace("_", " ")
+    axes.set_ylabel(f"{only} {label}" if percent and only else label)
+    if not only or measured == "cost":
+        axes.legend(frameon=False)
 
 
 def _line(axes: Axes, values: Sequence[float], label: str, style: dict[str, Any]) -> None:

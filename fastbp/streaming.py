@@ -136,21 +136,20 @@ class Chunks:
 
 
 class Buffers:
-    """Memory for some rows of X and Y, and of weights: written here, read-only for the trainer."""
+    """Memory for some rows of X and Y, read-only for the trainer, and of weights."""
 
     def __init__(self, rows: int, n_in: int, n_out: int, dtype: np.dtype[Any], weighted: bool):
         self.rows = rows
         self._X, self._Y = (aligned_empty(rows * n, dtype).reshape(rows, n) for n in (n_in, n_out))
-        self._weight = aligned_empty(rows, dtype) if weighted else None
+        self.weight = aligned_empty(rows, dtype) if weighted else None
         self.X, self.Y = _read_only_view(self._X), _read_only_view(self._Y)
-        self.weight = None if self._weight is None else _read_only_view(self._weight)
 
     def put(self, start: int, samples: Samples, weight: Array | None) -> None:
         """Write samples from row `start` on."""
         stop = start + len(samples)
         self._X[start:stop], self._Y[start:stop] = samples.X, samples.Y
-        if self._weight is not None:
-            self._weight[start:stop] = 1 if weight is None else weight
+        if self.weight is not None:
+            self.weight[start:stop] = 1 if weight is None else weight
 
 
 def pieces(order: Order, rows: int) -> Iterator[Order]:

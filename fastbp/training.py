@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
-import copy
 import math
 import os
 import time
@@ -23,6 +22,7 @@ from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model
 from fastbp.progress import Progress
 from fastbp.samples import AnySamples
+from fastbp.step_options import StepOptions
 from fastbp.streaming import Source
 
 # Between two compiled calls Python can see Ctrl-C and move a progress bar. A long epoch is cut into calls of about
@@ -46,7 +46,7 @@ class Training:
     def copy(self, epochs_done: int) -> Snapshot:
         """Return how things stand after so many epochs."""
         theta = self.model.parameters.vector.copy()
-        return Snapshot(epochs_done, theta, copy.deepcopy(self.state), self.rng.bit_generator.state)
+        return Snapshot(epochs_done, theta, self.state.copy(), self.rng.bit_generator.state)
 
     def copy_to(self, spare: Snapshot, epochs_done: int) -> Snapshot:
         """Return the same as `copy`, in the memory of a snapshot that is no longer needed."""
@@ -196,12 +196,18 @@ class Loop:
 
 
 def fit(
-    training: Training, formulation: Formulation, source: Source, plan: Plan, run: Run, progress: Progress
+    training: Training,
+    formulation: Formulation,
+    source: Source,
+    options: StepOptions,
+    plan: Plan,
+    run: Run,
+    progress: Progress,
 ) -> History:
     """Train for some epochs. After an error or Ctrl-C everything is as at the end of the last whole epoch."""
     loop, history = Loop(training, formulation, plan, run, progress), run.history
     try:
-        _train(loop, training, formulation, source, plan, progress)
+        _train(loop, formulation, source, options, plan, progress)
         loop.restore_best()
     except KeyboardInterrupt:
         training.restore(loop.last)
@@ -222,10 +228,10 @@ def fit(
 
 
 def _train(
-    loop: Loop, training: Training, formulation: Formulation, source: Source, plan: Plan, progress: Progress
+    loop: Loop, formulation: Formulation, source: Source, options: StepOptions, plan: Plan, progress: Progress
 ) -> None:
-    X, Y = source.X, source.Y
-    trainer = formulation.trainer(training.model, training.optimizer, training.state, X, Y, plan.batch_size)
+    training, X, Y = loop.training, source.X, source.Y
+    trainer = formulation.trainer(training.model, training.optimizer, training.state, X, Y, plan.batch_size, options)
     loop.begin()
     trainer.begin()
     loop.weights_changed = trainer.begin  # type: ignore[method-assign]

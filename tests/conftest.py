@@ -22,6 +22,11 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "Momentum": lambda: fastbp.Momentum(0.1, momentum=0.8),
     "Nesterov": lambda: fastbp.Nesterov(0.1, momentum=0.7),
     "Adam": lambda: fastbp.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3),
+    "AdamW": lambda: fastbp.AdamW(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3, weight_decay=0.3),
+    "RMSProp": lambda: fastbp.RMSProp(0.01, alpha=0.8, epsilon=1e-2),
+    "RMSProp with momentum": lambda: fastbp.RMSProp(0.01, alpha=0.8, epsilon=1e-2, momentum=0.7),
+    "RMSProp centered": lambda: fastbp.RMSProp(0.01, alpha=0.8, epsilon=1e-1, centered=True),
+    "Adagrad": lambda: fastbp.Adagrad(0.1, rate_decay=0.1, epsilon=1e-3),
 }
 
 

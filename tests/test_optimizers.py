@@ -1,5 +1,6 @@
 """Optimizers: each recurrence against plain Python, state that goes on or starts afresh, hyperparameters refused."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from conftest import OPTIMIZERS
 import fastbp
 from fastbp.formulations import FORMULATIONS
 from fastbp.kernels import updates
-from fastbp.optimizers import Optimizer
+from fastbp.optimizers import LineSearch, Optimizer
 
 
 def sgd(gradient, theta, steps, eta):
@@ -48,6 +49,51 @@ def adam(gradient, theta, steps, eta, beta_1, beta_2, epsilon):
     return theta
 
 
+def rmsprop(gradient, theta, steps, eta, alpha, epsilon, mu=0.0):
+    theta, s, u = list(theta), [0.0] * len(theta), [0.0] * len(theta)
+    for _ in range(steps):
+        for i, g in enumerate(gradient(theta)):
+            s[i] = alpha * s[i] + (1 - alpha) * g * g
+            u[i] = mu * u[i] + g / (math.sqrt(s[i]) + epsilon)
+        theta = [p - eta * u_i for p, u_i in zip(theta, u, strict=True)]
+    return theta
+
+
+def rmsprop_centered(gradient, theta, steps, eta, alpha, epsilon):
+    theta, s, h = list(theta), [0.0] * len(theta), [0.0] * len(theta)
+    for _ in range(steps):
+        for i, g in enumerate(gradient(tuple(theta))):
+            s[i] = alpha * s[i] + (1 - alpha) * g * g
+            h[i] = alpha * h[i] + (1 - alpha) * g
+            theta[i] -= eta * g / (math.sqrt(s[i] - h[i] ** 2) + epsilon)
+    return theta
+
+
+def adagrad(gradient, theta, steps, eta, delta, epsilon):
+    theta, s = list(theta), [0.0] * len(theta)
+    for t in range(steps):
+        g = gradient(theta)
+        s = [s_i + g_i * g_i for s_i, g_i in zip(s, g, strict=True)]
+        rate = eta / (1 + t * delta)
+        theta = [p - rate * g_i / (math.sqrt(s_i) + epsilon) for p, g_i, s_i in zip(theta, g, s, strict=True)]
+    return theta
+
+
+def rprop(gradient, theta, steps, first_step, decrease, increase, smallest, largest):
+    """By cases, as in the paper of Igel and Hüsken: iRprop⁻."""
+    theta, step, last = list(theta), [first_step] * len(theta), [0.0] * len(theta)
+    for _ in range(steps):
+        for i, g in enumerate(gradient(theta)):
+            if g * last[i] > 0:
+                step[i] = min(step[i] * increase, largest)
+            elif g * last[i] < 0:
+                step[i] = max(step[i] * decrease, smallest)
+                g = 0.0
+            last[i] = g
+        theta = [p - math.copysign(d, g) * (g != 0) for p, d, g in zip(theta, step, last, strict=True)]
+    return theta
+
+
 CASES = {
     "SGD": (fastbp.SGD(0.05), sgd, (0.05,)),
     "Momentum": (fastbp.Momentum(0.03), momentum, (0.03, 0.9)),
@@ -58,6 +104,23 @@ CASES = {
     "Adam": (fastbp.Adam(), adam, (0.001, 0.9, 0.999, 1e-8)),
     "Adam, all others": (fastbp.Adam(0.05, beta_1=0.7, beta_2=0.9, epsilon=0.01), adam, (0.05, 0.7, 0.9, 0.01)),
     "Adam, no first moment": (fastbp.Adam(0.02, beta_1=0), adam, (0.02, 0.0, 0.999, 1e-8)),
+    "AdamW without decay": (fastbp.AdamW(0.02, weight_decay=0), adam, (0.02, 0.9, 0.999, 1e-8)),
+    "RMSProp": (fastbp.RMSProp(), rmsprop, (0.01, 0.99, 1e-8)),
+    "RMSProp, all others": (fastbp.RMSProp(0.02, alpha=0.7, epsilon=0.01), rmsprop, (0.02, 0.7, 0.01)),
+    "RMSProp, momentum": (fastbp.RMSProp(0.003, momentum=0.6), rmsprop, (0.003, 0.99, 1e-8, 0.6)),
+    "RMSProp, centered": (
+        fastbp.RMSProp(0.01, alpha=0.7, epsilon=0.1, centered=True),
+        rmsprop_centered,
+        (0.01, 0.7, 0.1),
+    ),
+    "Adagrad": (fastbp.Adagrad(), adagrad, (0.01, 0.0, 1e-10)),
+    "Adagrad, all others": (fastbp.Adagrad(0.1, rate_decay=0.3, epsilon=0.01), adagrad, (0.1, 0.3, 0.01)),
+    "Rprop": (fastbp.Rprop(), rprop, (0.01, 0.5, 1.2, 1e-6, 50.0)),
+    "Rprop, all others": (
+        fastbp.Rprop(0.1, decrease=0.3, increase=1.5, smallest_step=0.02, largest_step=0.15),
+        rprop,
+        (0.1, 0.3, 1.5, 0.02, 0.15),
+    ),
 }
 
 x, y = (0.5, -1.25, 2.0), 0.7
@@ -82,15 +145,20 @@ def test_twenty_steps_are_those_of_the_paper(case, formulation):
 
 
 def test_every_optimizer_is_tested_here():
-    classes = set(Optimizer.__subclasses__() + fastbp.Momentum.__subclasses__())
+    classes = {cls for cls in subclasses(Optimizer) if not issubclass(cls, LineSearch)}
     assert {type(optimizer) for optimizer, _, _ in CASES.values()} == classes
-    assert {type(make()) for make in OPTIMIZERS.values()} == classes
+    assert {type(make()) for make in OPTIMIZERS.values()} == classes - {fastbp.Rprop}  # which takes no mini-batches
 
 
-def test_compiled_and_numpy_steps_agree(new_optimizer):
+def subclasses(cls):
+    return {below for child in cls.__subclasses__() for below in {child} | subclasses(child)}
+
+
+@pytest.mark.parametrize("make", [*OPTIMIZERS.values(), fastbp.Rprop])
+def test_compiled_and_numpy_steps_agree(make):
     """The functions themselves, on gradients of all sizes, with state from step to step."""
     rng = np.random.default_rng(1)
-    optimizer, n = new_optimizer(), 50
+    optimizer, n = make(), 50
     theta = rng.standard_normal(n)
     ours, numpys = theta.copy(), theta.copy()
     state, numpy_state = optimizer.new_state(n, np.float64), optimizer.new_state(n, np.float64)
@@ -157,7 +225,7 @@ def test_a_fit_without_optimizer_goes_on_with_the_last_one(formulation):
     assert once.parameters.tobytes() == twice.parameters.tobytes()
 
 
-@pytest.mark.parametrize("name", ["Momentum", "Nesterov", "Adam"])
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "SGD"])
 def test_a_new_object_starts_afresh(name, formulation):
     """With the same hyperparameters, and with all samples in one mini-batch, so that no order is drawn."""
     X, Y = samples()
@@ -194,7 +262,10 @@ def test_hyperparameters_are_frozen():
         fastbp.SGD(1.0).learning_rate = 2.0
 
 
-@pytest.mark.parametrize("cls", [fastbp.SGD, fastbp.Momentum, fastbp.Nesterov, fastbp.Adam])
+WITH_A_RATE = sorted({type(optimizer) for optimizer, _, _ in CASES.values()}, key=lambda cls: cls.__name__)
+
+
+@pytest.mark.parametrize("cls", WITH_A_RATE)
 @pytest.mark.parametrize("value", [0, -0.1, math.inf, -math.inf, math.nan])
 def test_learning_rate_is_positive_and_finite(cls, value):
     with pytest.raises(ValueError, match=r"must be a finite number greater than 0") as error:
@@ -202,17 +273,20 @@ def test_learning_rate_is_positive_and_finite(cls, value):
     assert f"{cls.__name__}: learning_rate is {value}" in str(error.value)
 
 
-@pytest.mark.parametrize("cls", [fastbp.SGD, fastbp.Momentum, fastbp.Nesterov, fastbp.Adam])
+@pytest.mark.parametrize("cls", WITH_A_RATE)
 @pytest.mark.parametrize("value", ["0.1", None, True, [0.1], 1j, np.array([0.1])])
 def test_learning_rate_is_a_number(cls, value):
     with pytest.raises(TypeError, match=f"{cls.__name__}: learning_rate is .*; it must be a number"):
         cls(value)
 
 
-@pytest.mark.parametrize(
-    ("cls", "name"),
-    [(fastbp.Momentum, "momentum"), (fastbp.Nesterov, "momentum"), (fastbp.Adam, "beta_1"), (fastbp.Adam, "beta_2")],
-)
+SHARES = [
+    (fastbp.Momentum, "momentum"), (fastbp.Nesterov, "momentum"), (fastbp.Adam, "beta_1"), (fastbp.Adam, "beta_2"),
+    (fastbp.AdamW, "beta_1"), (fastbp.RMSProp, "alpha"), (fastbp.RMSProp, "momentum"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cls", "name"), SHARES)
 @pytest.mark.parametrize("value", [-0.1, 1, 1.0, 2, math.nan, math.inf])
 def test_shares_are_at_least_0_and_less_than_1(cls, name, value):
     with pytest.raises(ValueError, match="must be at least 0 and less than 1") as error:
@@ -220,10 +294,95 @@ def test_shares_are_at_least_0_and_less_than_1(cls, name, value):
     assert f"{cls.__name__}: {name} is {value}" in str(error.value)
 
 
+@pytest.mark.parametrize("cls", [fastbp.Adam, fastbp.AdamW, fastbp.RMSProp, fastbp.Adagrad])
 @pytest.mark.parametrize("value", [0, -1e-8, math.nan, math.inf])
-def test_epsilon_is_positive_and_finite(value):
-    with pytest.raises(ValueError, match="Adam: epsilon is"):
-        fastbp.Adam(epsilon=value)
+def test_epsilon_is_positive_and_finite(cls, value):
+    with pytest.raises(ValueError, match=f"{cls.__name__}: epsilon is"):
+        cls(epsilon=value)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fastbp.AdamW(weight_decay=-0.1), "weight_decay is -0.1; it must be a finite number of at least 0"),
+        (lambda: fastbp.Adagrad(rate_decay=math.nan), "Adagrad: rate_decay is nan; it must be a finite number of at"),
+        (lambda: fastbp.Rprop(decrease=1), "Rprop: decrease is 1; it must be greater than 0 and less than 1"),
+        (lambda: fastbp.Rprop(increase=1), "Rprop: increase is 1; it must be a finite number greater than 1"),
+        (lambda: fastbp.Rprop(smallest_step=-1), "Rprop: smallest_step is -1; it must be a finite number of at least"),
+        (lambda: fastbp.Rprop(largest_step=0), "Rprop: largest_step is 0; it must be a finite number greater than 0"),
+        (lambda: fastbp.Rprop(smallest_step=1, largest_step=0.5), "smallest_step is 1; it must be at most largest"),
+        (lambda: fastbp.RMSProp(momentum=0.5, centered=True), "momentum is 0.5 and centered is True.*choose one"),
+        (lambda: fastbp.LBFGS(memory=0), "LBFGS: memory is 0; it must be a whole number of at least 1"),
+        (lambda: fastbp.LBFGS(cost_tolerance=-1), "LBFGS: cost_tolerance is -1; it must be a finite number of"),
+        (lambda: fastbp.ConjugateGradient(math.inf), "ConjugateGradient: gradient_tolerance is inf; it must be"),
+    ],
+)  # fmt: skip
+def test_other_hyperparameters_are_in_their_ranges(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fastbp.RMSProp(centered=1), "RMSProp: centered is 1; it must be True or False"),
+        (lambda: fastbp.LBFGS(memory=2.5), "LBFGS: memory is 2.5; it must be a whole number"),
+        (lambda: fastbp.LBFGS(memory=True), "LBFGS: memory is True; it must be a whole number"),
+        (lambda: LineSearch(), "use LBFGS or ConjugateGradient"),
+        (lambda: fastbp.ConjugateGradient().update, "takes no steps of its own"),
+    ],
+)
+def test_hyperparameters_of_the_wrong_kind(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("make", [*OPTIMIZERS.values(), fastbp.Rprop])
+def test_the_rate_of_the_state_is_the_one_that_counts(make, formulation):
+    """The same as an optimizer made with that rate, from the epoch on in which it is set; copies have their own."""
+    (X, Y), optimizer, net = samples(), make(), network(formulation, "float64")
+    other = network(formulation, "float64")
+    slower = dataclasses.replace(optimizer, learning_rate=optimizer.learning_rate / 4)
+    for each, chosen, factor in ((net, optimizer, 4), (other, slower, 1)):
+        state = chosen.new_state(net.parameters.size, net.dtype)
+        assert state.rate.tolist() == [chosen.learning_rate]
+        if isinstance(chosen, fastbp.Rprop):
+            state.second[:] = 0.01
+        state.rate[0] /= factor
+        trainer = each._formulation.trainer(each._model, chosen, state, *map(np.ascontiguousarray, (X, Y)), 23)
+        trainer.begin()
+        for _ in range(3):
+            trainer.train(np.arange(23))
+        trainer.end_epoch()
+        kept = state.copy()
+        state.rate[0] = 7.0
+        assert kept.rate[0] == slower.learning_rate
+        kept.copy_to(state)
+        assert state.rate[0] == slower.learning_rate
+    assert net.parameters.tobytes() == other.parameters.tobytes()
+    assert net.parameters.tobytes() != network(formulation, "float64").parameters.tobytes()
+
+
+def test_an_interrupted_fit_has_its_rate_again(monkeypatch):
+    net, optimizer = network("loops"), fastbp.SGD(0.25)
+    net.fit(*samples(), epochs=1, optimizer=optimizer)
+    with pytest.warns(RuntimeWarning, match="interrupted"), monkeypatch.context() as patch:
+        patch.setattr("fastbp.training._check_finite", interrupt)
+        net.fit(*samples(), epochs=1, optimizer=optimizer)
+    assert net._training.state.rate.tolist() == [0.25]
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_rprop_wants_all_samples():
+    fastbp.Rprop().check(10, 10)
+    fastbp.Rprop().check(32, 10)
+    with pytest.raises(ValueError, match=r"batch_size is 9 of 10 samples; Rprop needs .* use batch_size=10, or"):
+        fastbp.Rprop().check(9, 10)
+    for make in [*OPTIMIZERS.values(), fastbp.LBFGS, fastbp.ConjugateGradient]:
+        make().check(1, 10)
 
 
 def test_numbers_of_numpy_are_numbers(formulation):
@@ -241,7 +400,7 @@ def test_numbers_of_numpy_are_numbers(formulation):
 def test_the_base_class_is_no_optimizer():
     net = fastbp.Network([3, 2], formulation="vectorized")
     before = net.parameters.tobytes()
-    with pytest.raises(TypeError, match="use SGD, Momentum, Nesterov or Adam"):
+    with pytest.raises(TypeError, match="use SGD, Adam or another"):
         net.fit(*samples(), optimizer=Optimizer(0.1))
     assert net.parameters.tobytes() == before
     for formulation in FORMULATIONS:

@@ -35,7 +35,7 @@ class Peak:
 
     params = (["loops", "vectorized", "tiles"],)
     param_names = ("formulation",)
-    timeout = 120.0
+    timeout = 600.0
 
     def setup_cache(self) -> None:
         for formulation in self.params[0]:

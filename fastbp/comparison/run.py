@@ -273,7 +273,7 @@ def _task(activation: str, cost: str, optimizer: str) -> Task:
         validation.known_name(what, name, table)
     rule = OPTIMIZERS[validation.known_name("optimizer", optimizer, OPTIMIZERS)]
     Network([1, 1, 1], activation=activation, cost=cost)  # whether they fit together
-    return Task(activation, cost, optimizer, rule.n_moments)
+    return Task(activation, cost, optimizer, rule(1.0).n_moments)
 
 
 def _several(value: Any) -> list[Any]:

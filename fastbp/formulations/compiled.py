@@ -85,6 +85,7 @@ class Compiled:
         data = OptimizerData(state.first, state.second, *rest, **options.rules)
 
         def train(order: npt.NDArray[np.int64]) -> float:
+            data.hyper[0] = state.rate[0]
             with parallel_region(model.flops_per_sample * batch_size) as n_threads:
                 train_epoch = self._form("train_epoch", n_threads)
                 return float(train_epoch(model.parameters.vector, data, work, X, Y, order, batch_size, net))

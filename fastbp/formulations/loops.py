@@ -33,7 +33,7 @@ TWIN: dict[str, Any] = {}  # and compiles them so
 INNER_TWIN = TWIN
 
 
-@njit
+@njit(**LEAN)
 def forward(z, a, w, b, a_previous, activation):
     """z_j = Σ_k w_jk a_k + b_j, a_j = σ(z_j): one layer, one sample.
 
@@ -47,7 +47,7 @@ def forward(z, a, w, b, a_previous, activation):
     call(activation, a, z)
 
 
-@njit
+@njit(**LEAN)
 def output_error(delta, z, a, y, cost_gradient, derivative):
     """δ_j = ∂C/∂a_j · σ′(z_j): BP1, the output layer, one sample.
 
@@ -57,7 +57,7 @@ def output_error(delta, z, a, y, cost_gradient, derivative):
     call(derivative, delta, z, a)
 
 
-@njit
+@njit(**LEAN)
 def propagate_error(delta_previous, z_previous, a_previous, w, delta, derivative):
     """δ_k = (Σ_j w_jk δ_j) · σ′(z_k): BP2, one layer, one sample. `forward` read w_jk along k for z_j; this along j.
 
@@ -72,7 +72,7 @@ def propagate_error(delta_previous, z_previous, a_previous, w, delta, derivative
     call(derivative, delta_previous, z_previous, a_previous)
 
 
-@njit
+@njit(**LEAN)
 def accumulate_gradient(dw, db, j, delta, a_previous, m):
     """∂C/∂w_jk = (1/m) Σ_s a_k δ_j and ∂C/∂b_j = (1/m) Σ_s δ_j: BP4 and BP3, one neuron j, all m samples.
 
@@ -89,7 +89,7 @@ def accumulate_gradient(dw, db, j, delta, a_previous, m):
         db[j] += share
 
 
-@njit
+@njit(**LEAN)
 def forward_sample(s, sample, work, x, theta, net):
     """All layers for one sample, from a⁽⁰⁾ = x. Writes: row s of every layer's z and a.
 
@@ -107,7 +107,7 @@ def forward_sample(s, sample, work, x, theta, net):
             drop(layer(a, net, l)[s], work.dropout[l], key, 0)
 
 
-@njit
+@njit(**LEAN)
 def backward_sample(s, sample, work, y, theta, net):
     """The cost of one sample and the errors of all layers, from the output back. Writes: work.costs[s]; δ, row s."""
     z, a, delta = work.z, work.a, work.delta
@@ -148,7 +148,7 @@ def gradient(work, theta, X, Y, samples, net):
             accumulate_gradient(dw, db, j, delta, a_previous, samples.size)
 
 
-@njit
+@njit(**LEAN)
 def regularize(gradient, theta, optimizer, net):
     """What else bears on the gradient: `kernels/rules.py`. Writes: gradient, and θ where weights decay."""
     if optimizer.has_rules:
@@ -164,7 +164,7 @@ def regularize(gradient, theta, optimizer, net):
         scale(gradient, min(1.0, optimizer.clip_norm / math.sqrt(square)))
 
 
-@njit
+@njit(**LEAN)
 def limit_norms(theta, max_norm, net):
     """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ."""
     if max_norm < math.inf:

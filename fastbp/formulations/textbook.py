@@ -87,7 +87,7 @@ class Textbook:
                 weight = options.sample_weight[mini_batch] if options.sample_weight.size else None
                 mean_cost = self._gradient(model, X[mini_batch], Y[mini_batch], gradient, kept, weight)
                 total_cost += mean_cost * len(mini_batch)
-                options.of_gradient(gradient, model.parameters, optimizer.learning_rate)
+                options.of_gradient(gradient, model.parameters, float(state.rate[0]))
                 optimizer.step(model.parameters.vector, gradient.vector, state)
                 options.of_weights(model.parameters)
             return total_cost

@@ -89,7 +89,7 @@ class TiledTrainer:
         options: StepOptions,
     ):
         self._formulation, self._model, self._X, self._Y, self._batch_size = formulation, model, X, Y, batch_size
-        self._net = tiled_network(model)
+        self._net, self._rate = tiled_network(model), state.rate
         self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain
         work = self._work = tiled_workspace(
             model,
@@ -111,6 +111,7 @@ class TiledTrainer:
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
+        self._packed.hyper[0] = self._rate[0]
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
             return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
         with parallel_region(self._model.flops_per_sample * min(self._batch_size, ROWS)) as n_threads:

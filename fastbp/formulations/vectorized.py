@@ -77,7 +77,7 @@ class Vectorized:
                 ]
                 weight = options.sample_weight[mini_batch] if options.sample_weight.size else None
                 total_cost += step.gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
-                options.of_gradient(gradient, model.parameters, optimizer.learning_rate)
+                options.of_gradient(gradient, model.parameters, float(state.rate[0]))
                 optimizer.step(model.parameters.vector, gradient.vector, state)
                 options.of_weights(model.parameters)
             return total_cost

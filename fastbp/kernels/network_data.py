@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import config
 
-from fastbp.kernels.compile_options import njit
+from fastbp.kernels.compile_options import INLINE, njit
 from fastbp.kernels.views import matrix, stretch
 
 
@@ -92,20 +92,20 @@ class Workspace(NamedTuple):
     sample_weight: npt.NDArray[Any]  # what the cost of a sample is multiplied by; empty if nothing
 
 
-@njit
+@njit(**INLINE)
 def layer(buffer, net, l):
     """z, a or δ of layer l, (batch_size, n_l), as a view of the buffer that holds it for all layers."""
     batch_size = buffer.size // net.layers[-1].neurons_before
     return matrix(buffer, batch_size * net.layers[l].neurons_before, batch_size, net.layers[l].n)
 
 
-@njit
+@njit(**INLINE)
 def weights(vector, net, l):
     """w[j, k] of layer l in a vector of the layout of θ, as a view."""
     return matrix(vector, net.layers[l].weights_at, net.layers[l].n, net.layers[l - 1].n)
 
 
-@njit
+@njit(**INLINE)
 def biases(vector, net, l):
     """b[j] of layer l in a vector of the layout of θ, as a view."""
     return stretch(vector, net.layers[l].biases_at, net.layers[l].n)

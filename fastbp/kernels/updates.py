@@ -57,3 +57,73 @@ def adam(theta, first, second, hyper, t, gradient):
         first[i] = beta1 * first[i] + rest1 * gradient[i]
         second[i] = beta2 * second[i] + rest2 * gradient[i] * gradient[i]
         theta[i] -= step * first[i] / (math.sqrt(second[i]) * correction + epsilon)
+
+
+def rmsprop(theta, first, second, hyper, t, gradient):
+    """S ← α s + (1 − α) g², θ ← θ − η g / (√s + ε) (Hinton 2012)."""
+    number = theta.dtype.type
+    eta, alpha, epsilon, rest = number(hyper[0]), number(hyper[1]), number(hyper[2]), number(1 - hyper[1])
+    for i in range(gradient.size):
+        first[i] = alpha * first[i] + rest * gradient[i] * gradient[i]
+        theta[i] -= eta * gradient[i] / (math.sqrt(first[i]) + epsilon)
+
+
+def rmsprop_momentum(theta, first, second, hyper, t, gradient):
+    """S as in `rmsprop`, u ← μ u + g / (√s + ε), θ ← θ − η u."""
+    number = theta.dtype.type
+    eta, alpha, epsilon, rest = number(hyper[0]), number(hyper[1]), number(hyper[2]), number(1 - hyper[1])
+    mu = number(hyper[3])
+    for i in range(gradient.size):
+        first[i] = alpha * first[i] + rest * gradient[i] * gradient[i]
+        second[i] = mu * second[i] + gradient[i] / (math.sqrt(first[i]) + epsilon)
+        theta[i] -= eta * second[i]
+
+
+def rmsprop_centered(theta, first, second, hyper, t, gradient):
+    """S as in `rmsprop`, h ← α h + (1 − α) g, θ ← θ − η g / (√(s − h²) + ε) (Graves 2013)."""
+    number = theta.dtype.type
+    eta, alpha, epsilon, rest = number(hyper[0]), number(hyper[1]), number(hyper[2]), number(1 - hyper[1])
+    zero = number(0)
+    for i in range(gradient.size):
+        first[i] = alpha * first[i] + rest * gradient[i] * gradient[i]
+        second[i] = alpha * second[i] + rest * gradient[i]
+        variance = first[i] - second[i] * second[i]
+        variance = zero if variance < zero else variance  # which rounding can make it; and NaN stays
+        theta[i] -= eta * gradient[i] / (math.sqrt(variance) + epsilon)
+
+
+def adagrad_begin_step(hyper, t):
+    """ηₜ = η / (1 + (t − 1) δ)."""
+    hyper[6] = hyper[0] / (1 + (t[0] - 1) * hyper[1])
+
+
+def adagrad(theta, first, second, hyper, t, gradient):
+    """S ← s + g², θ ← θ − ηₜ g / (√s + ε) (Duchi, Hazan & Singer 2011)."""
+    number = theta.dtype.type
+    eta, epsilon = number(hyper[6]), number(hyper[2])
+    for i in range(gradient.size):
+        first[i] += gradient[i] * gradient[i]
+        theta[i] -= eta * gradient[i] / (math.sqrt(first[i]) + epsilon)
+
+
+def rprop(theta, first, second, hyper, t, gradient):
+    """Δ ← η⁺ Δ or η⁻ Δ as the sign of g stays or turns, θ ← θ − sign(g) Δ, but rests where it has turned.
+
+    `first` is the gradient of the last step, 0 where it rested, and `second` is Δ (Riedmiller & Braun 1993; Igel &
+    Hüsken 2000, iRprop⁻).
+    """
+    number = theta.dtype.type
+    decrease, increase, smallest, largest = number(hyper[1]), number(hyper[2]), number(hyper[3]), number(hyper[4])
+    zero = number(0)
+    for i in range(gradient.size):
+        g, last, step = gradient[i], first[i], second[i]
+        turned = (g > zero and last < zero) or (g < zero and last > zero)
+        if (g > zero and last > zero) or (g < zero and last < zero):
+            step *= increase
+        elif turned:
+            step *= decrease
+        step = min(max(step, smallest), largest)
+        second[i] = step
+        first[i] = zero if turned else g
+        if not turned:
+            theta[i] -= step if g > zero else -step if g < zero else g  # g is 0 there, or NaN

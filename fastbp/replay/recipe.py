@@ -94,9 +94,16 @@ class Generators:
     def __init__(self, seed: int):
         self.python, self.numpy = random.Random(seed), np.random.RandomState(seed)
         self._orders: dict[int, Iterator[npt.NDArray[np.int64]]] = {}
+        self._skipped: dict[int, int] = {}
 
     def orders(self, n: int, anew: bool) -> Iterator[npt.NDArray[np.int64]]:
         """Return the orders of the next training on n samples; `anew` if it is on a new list of them."""
         if anew or n not in self._orders:
             self._orders[n] = orders(n, self.python)
+        for _ in range(self._skipped.pop(n, 0)):
+            next(self._orders[n])
         return self._orders[n]
+
+    def skip(self, n: int, epochs: int) -> None:
+        """Leave out the orders of so many epochs before the next training on n samples."""
+        self._skipped[n] = epochs

@@ -41,7 +41,7 @@ def table(replay: Replay) -> str:
 
 
 def _row(number: str, what: str, book: str, here: str, note: str) -> str:
-    return f"{number:<4}{what:<49}{book:>10}{here:>10}  {note}".rstrip()
+    return f"{number:<4}{what:<52}{book:>9}{here:>9}  {note}".rstrip()
 
 
 def _by_training(outcomes: Sequence[Outcome]) -> Iterable[list[Outcome]]:
@@ -56,7 +56,7 @@ def _training_row(replay: Replay, experiment: Experiment, repeats: list[Outcome]
     training = repeats[0].training
     star = VALIDATION if training.evaluated == "validation" else " "
     best = sorted(max(each.accuracy) for each in repeats)
-    book = "–" + star if training.published is None else f"{training.published:.2%}{star}"
+    book = "– " if training.published is None else f"{training.published:.2%}{star}"
     here = f"{statistics.median(best):.2%}{star}"
     if not experiment.seeded:
         note = _spread([f"{100 * each:.2f}" for each in best])
@@ -70,7 +70,7 @@ def _what(training: Training) -> str:
     words += [f"λ {training.lmbda:g}"] if training.lmbda else []
     words += [f"{training.n:,} images"] if training.n < N_TRAINING else []
     words += [] if training.large else ["N(0,1/√n_in)"]
-    return ", ".join([*words, f"{training.epochs:,} epoch{'s' * (training.epochs > 1)}"])
+    return ", ".join([*words, f"{training.epochs} epoch{'s' * (training.epochs > 1)}"])
 
 
 def _spread(values: list[str]) -> str:

@@ -53,6 +53,8 @@ class Training:
         The accuracy that the book tells, the best of all epochs, as a fraction; or None.
     chaotic : bool
         Whether rounding decides after some epochs, so that nobody can replay it.
+    left_out : int
+        Epochs that the book trains and we do not, while their orders are drawn.
     """
 
     sizes: tuple[int, ...]
@@ -69,6 +71,7 @@ class Training:
     run: str = "0"
     published: float | None = None
     chaotic: bool = False
+    left_out: int = 0
 
     @property
     def large(self) -> bool:
@@ -155,6 +158,7 @@ def train(
         )  # fmt: skip
     if history.interrupted:
         raise KeyboardInterrupt
+    generators.skip(training.n, training.left_out)
     outcome = Outcome(training, seed, seconds=history.seconds)
     for name, (X, y) in data.items():
         costs, accuracies = _evaluations(net, history, name, (X, y))

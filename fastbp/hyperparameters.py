@@ -1,0 +1,72 @@
+"""What the numbers that optimizers and schedules are made of may be: one table, and its check."""
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number may be, and how that is said."""
+
+    holds: Callable[[float], bool]
+    in_words: str
+    whole: bool = False
+
+
+POSITIVE = Range(lambda x: 0 < x < math.inf, "a finite number greater than 0")
+NOT_NEGATIVE = Range(lambda x: 0 <= x < math.inf, "a finite number of at least 0")
+SHARE = Range(lambda x: 0 <= x < 1, "at least 0 and less than 1")
+BETWEEN = Range(lambda x: 0 < x < 1, "greater than 0 and less than 1")
+AT_MOST_1 = Range(lambda x: 0 < x <= 1, "greater than 0 and at most 1")
+ABOVE_1 = Range(lambda x: 1 < x < math.inf, "a finite number greater than 1")
+COUNT = Range(lambda n: n >= 1, "a whole number of at least 1", whole=True)
+COUNT_OR_0 = Range(lambda n: n >= 0, "a whole number of at least 0", whole=True)
+
+RANGES = {
+    "learning_rate": POSITIVE, "momentum": SHARE, "beta_1": SHARE, "beta_2": SHARE, "alpha": SHARE,
+    "epsilon": POSITIVE, "weight_decay": NOT_NEGATIVE, "rate_decay": NOT_NEGATIVE,
+    "decrease": BETWEEN, "increase": ABOVE_1, "smallest_step": NOT_NEGATIVE, "largest_step": POSITIVE,
+    "memory": COUNT, "gradient_tolerance": NOT_NEGATIVE, "cost_tolerance": NOT_NEGATIVE,
+    "factor": AT_MOST_1, "every": COUNT, "power": NOT_NEGATIVE, "epochs": COUNT, "warm_up": COUNT_OR_0,
+    "start_share": AT_MOST_1, "final_rate": NOT_NEGATIVE, "smallest_rate": NOT_NEGATIVE, "patience": COUNT_OR_0,
+    "cooldown": COUNT_OR_0, "threshold": SHARE, "rise": BETWEEN, "start_divisor": POSITIVE, "final_divisor": POSITIVE,
+}  # fmt: skip
+
+
+def check(owner: Any) -> None:
+    """Raise TypeError for a field of a dataclass that is not a number, and ValueError for one that is out of range.
+
+    A field whose type is bool must be True or False.
+    """
+    name = type(owner).__name__
+    for field in fields(owner):
+        if not field.init:
+            continue
+        value = getattr(owner, field.name)
+        if field.type in (bool, "bool"):
+            if not isinstance(value, bool | np.bool_):
+                raise TypeError(f"{name}: {field.name} is {value!r}; it must be True or False")
+            continue
+        allowed = RANGES[field.name]
+        if not _is_number(value, allowed.whole):
+            kind = "a whole number" if allowed.whole else "a number"
+            raise TypeError(f"{name}: {field.name} is {value!r}; it must be {kind}")
+        if not allowed.holds(value):
+            raise ValueError(f"{name}: {field.name} is {value}; it must be {allowed.in_words}")
+
+
+def _is_number(value: Any, whole: bool) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return False
+    if not whole:
+        return isinstance(value, int | float | np.number) and not isinstance(value, np.complexfloating)
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return isinstance(value, int | np.integer)

@@ -1,0 +1,39 @@
+"""Optimizers: frozen hyperparameters here, explicit state in `OptimizerState`, recurrences in `kernels/updates.py`.
+
+Every one has its recurrence twice: compiled, and as `step` in NumPy for the formulations that are not compiled. Those
+of `line_search.py` have none: SciPy drives them, through `full_batch.py`.
+"""
+
+from fastbp.optimizers.adaptive import Adagrad, Adam, AdamW, RMSProp
+from fastbp.optimizers.base import Optimizer, OptimizerState
+from fastbp.optimizers.descent import SGD, Momentum, Nesterov
+from fastbp.optimizers.line_search import LBFGS, ConjugateGradient, LineSearch
+from fastbp.optimizers.rprop import Rprop
+
+OPTIMIZERS: dict[str, type[SGD] | type[Momentum] | type[Adam] | type[RMSProp] | type[Adagrad]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSProp,
+    "adagrad": Adagrad,
+}
+"""Those that take mini-batches, by their names on the command line."""
+
+__all__ = [
+    "LBFGS",
+    "OPTIMIZERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ConjugateGradient",
+    "LineSearch",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "OptimizerState",
+    "RMSProp",
+    "Rprop",
+]

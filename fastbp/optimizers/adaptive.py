@@ -1,0 +1,213 @@
+"""Optimizers that give every parameter a rate of its own, from the sizes of its gradients so far."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from fastbp.optimizers.base import Optimizer, OptimizerState
+from fastbp.parameters import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Adam(Optimizer):
+    """Adam: steps of about η for every parameter, whatever the size of its gradient.
+
+    m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε).
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.001
+        η, greater than 0.
+    beta_1, beta_2 : float, default 0.9 and 0.999
+        β₁ and β₂, in [0, 1): how slowly the means of g and g² forget.
+    epsilon : float, default 1e-8
+        ε, greater than 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Kingma & Ba, *Adam: a method for stochastic optimization*, 2015, algorithm 1.
+
+    Examples
+    --------
+    >>> Adam(0.01)
+    Adam(learning_rate=0.01, beta_1=0.9, beta_2=0.999, epsilon=1e-08)
+    """
+
+    update: ClassVar[str] = "adam"
+    n_moments: ClassVar[int] = 2
+
+    learning_rate: float = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """Algorithm 1 of the paper."""
+        t = int(state.t[0])
+        state.first[:] = self.beta_1 * state.first + (1 - self.beta_1) * gradient
+        state.second[:] = self.beta_2 * state.second + (1 - self.beta_2) * gradient**2
+        m = state.first / (1 - self.beta_1**t)
+        v = state.second / (1 - self.beta_2**t)
+        theta -= float(state.rate[0]) * m / (np.sqrt(v) + self.epsilon)
+
+
+@dataclass(frozen=True, eq=False)
+class AdamW(Adam):
+    """Adam with decoupled weight decay: w ← (1 − η λ) w before a step of `Adam`; biases do not decay.
+
+    In `Adam` a penalty on w goes through the division by √v, so that weights with large gradients hardly feel it; here
+    all weights shrink by the same share.
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.001
+        η, greater than 0.
+    beta_1, beta_2 : float, default 0.9 and 0.999
+        β₁ and β₂, in [0, 1): how slowly the means of g and g² forget.
+    epsilon : float, default 1e-8
+        ε, greater than 0.
+    weight_decay : float, default 0.01
+        λ, at least 0. Nothing to do with the number of samples, other than the `l2` of `Network.fit`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Loshchilov & Hutter, *Decoupled weight decay regularization*, 2019, algorithm 2.
+
+    Examples
+    --------
+    >>> AdamW(0.01, weight_decay=0.1)
+    AdamW(learning_rate=0.01, beta_1=0.9, beta_2=0.999, epsilon=1e-08, weight_decay=0.1)
+    """
+
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class RMSProp(Optimizer):
+    """RMSProp: the gradient, divided by the root of a mean of its recent squares.
+
+    s ← α s + (1 − α) g², θ ← θ − η g / (√s + ε). With momentum u ← μ u + g / (√s + ε), θ ← θ − η u. Centered, with the
+    variance instead: h ← α h + (1 − α) g, and √(s − h²) for √s.
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.01
+        η, greater than 0.
+    alpha : float, default 0.99
+        α, in [0, 1): how slowly the mean of g² forgets.
+    epsilon : float, default 1e-8
+        ε, greater than 0.
+    momentum : float, default 0
+        μ, in [0, 1).
+    centered : bool, default False
+        Whether to divide by the standard deviation of the gradient. Not together with momentum.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range; both momentum and centered are asked for.
+
+    References
+    ----------
+    Hinton, *Neural networks for machine learning*, 2012, lecture 6e; centered: Graves, *Generating sequences with
+    recurrent neural networks*, 2013, eqs. 38 to 41. With ε outside the root, as in PyTorch.
+
+    Examples
+    --------
+    >>> RMSProp(0.001, momentum=0.9)
+    RMSProp(learning_rate=0.001, alpha=0.99, epsilon=1e-08, momentum=0.9, centered=False)
+    """
+
+    learning_rate: float = 0.01
+    alpha: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+    centered: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.momentum > 0 and self.centered:
+            raise ValueError(
+                f"RMSProp: momentum is {self.momentum} and centered is True; that takes three numbers for each "
+                "parameter, and two are kept: choose one of them"
+            )
+
+    @property
+    def update(self) -> str:
+        """One of three, so that the plain one reads and writes no more than it needs."""
+        return "rmsprop_centered" if self.centered else "rmsprop_momentum" if self.momentum > 0 else "rmsprop"
+
+    @property
+    def n_moments(self) -> int:
+        """The mean of squares, and the velocity or the mean."""
+        return 1 + (self.centered or self.momentum > 0)
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """The recurrence above; `first` is s, `second` u or h."""
+        eta, alpha = float(state.rate[0]), self.alpha
+        state.first[:] = alpha * state.first + (1 - alpha) * gradient**2
+        if self.centered:
+            state.second[:] = alpha * state.second + (1 - alpha) * gradient
+            variance = np.maximum(state.first - state.second**2, 0)
+            theta -= eta * gradient / (np.sqrt(variance) + self.epsilon)
+        elif self.momentum > 0:
+            state.second[:] = self.momentum * state.second + gradient / (np.sqrt(state.first) + self.epsilon)
+            theta -= eta * state.second
+        else:
+            theta -= eta * gradient / (np.sqrt(state.first) + self.epsilon)
+
+
+@dataclass(frozen=True, eq=False)
+class Adagrad(Optimizer):
+    """Adagrad: the gradient, divided by the root of the sum of all its squares.
+
+    s ← s + g², θ ← θ − ηₜ g / (√s + ε), ηₜ = η / (1 + (t − 1) δ). Rarely active inputs keep large steps; all shrink.
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.01
+        η, greater than 0.
+    rate_decay : float, default 0
+        δ, at least 0: how the rate itself falls from step to step.
+    epsilon : float, default 1e-10
+        ε, greater than 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Duchi, Hazan & Singer, *Adaptive subgradient methods for online learning and stochastic optimization*, 2011,
+    figure 1, with diagonal matrices.
+
+    Examples
+    --------
+    >>> Adagrad(0.1)
+    Adagrad(learning_rate=0.1, rate_decay=0.0, epsilon=1e-10)
+    """
+
+    update: ClassVar[str] = "adagrad"
+    n_moments: ClassVar[int] = 1
+
+    learning_rate: float = 0.01
+    rate_decay: float = 0.0
+    epsilon: float = 1e-10
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """The recurrence above; `first` is s."""
+        eta = float(state.rate[0]) / (1 + (int(state.t[0]) - 1) * self.rate_decay)
+        state.first += gradient**2
+        theta -= eta * gradient / (np.sqrt(state.first) + self.epsilon)

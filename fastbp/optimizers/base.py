@@ -1,0 +1,73 @@
+"""What all optimizers share: frozen hyperparameters, explicit state, and a step."""
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp import hyperparameters
+from fastbp.parameters import Array, aligned_empty
+
+
+@dataclass
+class OptimizerState:
+    """What an optimizer remembers between two steps, of the layout of θ where it is per parameter."""
+
+    first: Array  # velocity, or Adam's m; empty where an optimizer keeps none
+    second: Array  # Adam's v; empty where an optimizer keeps none
+    t: npt.NDArray[np.int64]  # (1,): the number of steps taken
+    rate: npt.NDArray[np.float64]  # (1,): η of the running epoch, which a schedule changes
+
+    def copy(self) -> "OptimizerState":
+        """Return the same state in memory of its own."""
+        return OptimizerState(self.first.copy(), self.second.copy(), self.t.copy(), self.rate.copy())
+
+    def copy_to(self, other: "OptimizerState") -> None:
+        """Overwrite `other`, of the same optimizer, with this state."""
+        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
+            theirs[:] = mine
+
+
+@dataclass(frozen=True, eq=False)
+class Optimizer:
+    """What all optimizers share. Compared by identity: a `fit` with the same object goes on where it stopped."""
+
+    full_batch: ClassVar[bool] = False  # whether `full_batch.minimize` drives it, and not a trainer
+
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        if type(self) is Optimizer:
+            raise TypeError("Optimizer is what all optimizers share; use SGD, Adam or another of them")
+        hyperparameters.check(self)
+
+    @property
+    def update(self) -> str:
+        """The name of the function of `kernels/updates.py` that takes a step."""
+        raise TypeError(f"{type(self).__name__} takes no steps of its own; use SGD, Adam or another optimizer")
+
+    @property
+    def n_moments(self) -> int:
+        """How many numbers are kept for each parameter: 0, 1 or 2."""
+        return 0
+
+    def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
+        """Return the state before the first step: all moments zero."""
+        sizes = [n_parameters if kept else 0 for kept in (self.n_moments > 0, self.n_moments > 1)]
+        first, second = (aligned_empty(size, dtype) for size in sizes)
+        first[:], second[:] = 0, 0
+        return OptimizerState(first, second, np.zeros(1, np.int64), np.array([float(self.learning_rate)]))
+
+    @property
+    def hyper(self) -> npt.NDArray[np.float64]:
+        """The hyperparameters in the order of the fields, padded to the length the compiled updates expect."""
+        values = [float(getattr(self, hyperparameter.name)) for hyperparameter in fields(self)]
+        return np.array(values + [0.0] * (8 - len(values)))
+
+    def check(self, batch_size: int, n_samples: int) -> None:
+        """Raise ValueError if this optimizer cannot train with mini-batches of that size."""
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """Take one step in NumPy. Writes θ and the state."""
+        raise TypeError(f"{type(self).__name__} takes no steps of its own; use SGD, Adam or another optimizer")

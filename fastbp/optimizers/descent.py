@@ -1,0 +1,114 @@
+"""Gradient descent, and with momentum."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fastbp.optimizers.base import Optimizer, OptimizerState
+from fastbp.parameters import Array
+
+
+@dataclass(frozen=True, eq=False)
+class SGD(Optimizer):
+    """Stochastic gradient descent, θ ← θ − η g.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, greater than 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Nielsen, *Neural Networks and Deep Learning*, chapter 1, eqs. 20 and 21.
+
+    Examples
+    --------
+    >>> SGD(3.0)
+    SGD(learning_rate=3.0)
+    """
+
+    update: ClassVar[str] = "sgd"
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """θ ← θ − η g."""
+        theta -= float(state.rate[0]) * gradient
+
+
+@dataclass(frozen=True, eq=False)
+class Momentum(Optimizer):
+    """Gradient descent with momentum, v ← μ v − η g, θ ← θ + v.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, greater than 0.
+    momentum : float, default 0.9
+        μ, in [0, 1). With 0 it is `SGD`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Polyak, *Some methods of speeding up the convergence of iteration methods*, 1964; Nielsen, chapter 3, eq. 107.
+
+    Examples
+    --------
+    >>> Momentum(0.1)
+    Momentum(learning_rate=0.1, momentum=0.9)
+    """
+
+    update: ClassVar[str] = "momentum"
+    n_moments: ClassVar[int] = 1
+
+    momentum: float = 0.9
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """V ← μ v − η g, θ ← θ + v."""
+        eta = float(state.rate[0])
+        state.first[:] = self.momentum * state.first - eta * gradient
+        theta += state.first
+
+
+@dataclass(frozen=True, eq=False)
+class Nesterov(Momentum):
+    """Nesterov's accelerated gradient, v ← μ v − η g, θ ← θ + μ v − η g.
+
+    θ is the point that looks ahead along v, where the gradient is taken.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, greater than 0.
+    momentum : float, default 0.9
+        μ, in [0, 1).
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Nesterov, *A method of solving a convex programming problem with convergence rate O(1/k²)*, 1983; in this form
+    Bengio, Boulanger-Lewandowski & Pascanu, *Advances in optimizing recurrent networks*, 2012, eq. 7.
+
+    Examples
+    --------
+    >>> Nesterov(0.1, momentum=0.95)
+    Nesterov(learning_rate=0.1, momentum=0.95)
+    """
+
+    update: ClassVar[str] = "nesterov"
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """V ← μ v − η g, θ ← θ + μ v − η g."""
+        eta = float(state.rate[0])
+        state.first[:] = self.momentum * state.first - eta * gradient
+        theta += self.momentum * state.first - eta * gradient

@@ -1,0 +1,68 @@
+"""The history: its series, its table, its picture."""
+
+import numpy as np
+import pytest
+from fit_samples import HELD_OUT, X, Y, fit, network
+
+from fastbp import EarlyStopping, History
+
+
+def a_history(epochs=60):
+    falling = np.geomspace(1, 0.1, epochs).tolist()
+    measured = {"test_cost": falling, "test_accuracy": falling, "test_f1_macro": falling, "training_accuracy": falling}
+    return History(
+        falling, seconds=[1.0] * epochs, learning_rate=[0.5] * epochs, metrics=measured, best_epoch=31,
+        data_sets={"test": ("cost", "accuracy", "f1_macro"), "training": ("accuracy",)}, stopped="early stopping: why",
+    )  # fmt: skip
+
+
+def test_series_by_name():
+    history = fit(network(), 2, validation_data={"test": HELD_OUT}, metrics=["mae"])
+    assert history["cost"].tolist() == history.cost and history["test_mae"].shape == (2,)
+    assert history.names == ["cost", "test_cost", "test_accuracy", "test_mae"]
+    with pytest.raises(KeyError, match="no series 'mae'; there are cost, "):
+        history["mae"]
+    assert [row[0] for row in history.rows()] == [1, 2]
+
+
+def test_keep_forgets_every_series():
+    history = a_history()
+    history.keep(3)
+    assert all(len(values) == 3 for values in history.as_dict().values()) and len(history) == 3
+
+
+@pytest.mark.parametrize(("epochs", "rows"), [(1, 1), (2, 2), (25, 25), (26, 26), (400, 26)])
+def test_a_table_of_any_length(epochs, rows):
+    history = a_history(epochs)
+    history.best_epoch = min(31, epochs)
+    lines = history.table().splitlines()
+    assert rows - 1 <= len(lines) - 3 <= rows and max(map(len, lines)) <= 100
+    numbers = [int(line.split()[0]) for line in lines[2:-1]]
+    assert (
+        numbers[0] == 1 and numbers[-1] == epochs and history.best_epoch in numbers and numbers == sorted(set(numbers))
+    )
+    assert [line.split()[0] for line in lines[2:-1] if " * " in line] == [str(history.best_epoch)]
+    assert lines[-1] == "early stopping: why"
+
+
+def test_the_table_of_a_fit_is_what_is_printed():
+    history = fit(network(), 30, validation_data=HELD_OUT, early_stopping=EarlyStopping(patience=3))
+    assert str(history) == history.table()
+    head = history.table().splitlines()
+    assert head[0].split() == ["epoch", "cost", "validation", "validation", "seconds", "samples", "learning"]
+    assert str(History()) == "History(0 epochs)"
+
+
+def test_the_picture_has_a_panel_for_everything_that_is_measured(tmp_path):
+    pytest.importorskip("matplotlib")
+    figure = a_history().plot(tmp_path / "history.png")
+    assert (tmp_path / "history.png").stat().st_size > 10_000
+    panels = {axes.get_ylabel(): [line.get_label() for line in axes.lines] for axes in figure.axes}
+    assert panels == {"cost": ["during training", "test"], "accuracy (%)": ["test", "training"], "f1 macro": ["test"]}
+
+
+def test_the_picture_of_one_data_set_is_as_it_was():
+    pytest.importorskip("matplotlib")
+    history = network().fit(X, Y, epochs=2, validation_data=HELD_OUT, metrics=["mae"])
+    figure = history.plot()
+    assert [axes.get_ylabel() for axes in figure.axes] == ["cost", "validation accuracy (%)", "mae"]
