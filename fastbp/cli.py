@@ -1,6 +1,6 @@
-"""The command line: ``fastbp train``, ``predict``, ``compare`` and ``info``. All printing of fastbp is here.
+"""The command line: ``fastbp train``, ``predict``, ``compare``, ``replay``, ``info``. All printing of fastbp is here.
 
-``compare`` is in `compare_command.py`.
+``compare`` is in `compare_command.py`, ``replay`` in `replay_command.py`.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import fastbp
-from fastbp import compare_command, plots, report, tabular
+from fastbp import compare_command, plots, replay_command, report, tabular
 from fastbp.arguments import check_writable
 from fastbp.data import DataFileError, Split, Table, read_table
 from fastbp.optimizers import OPTIMIZERS, Optimizer
@@ -79,7 +79,10 @@ def _run(argv: Sequence[str] | None) -> int:
     if options.command is None:
         parser.print_help()
         return EXIT_USAGE
-    commands = {"train": _train, "predict": _predict, "compare": compare_command.run, "info": _info}
+    commands = {
+        "train": _train, "predict": _predict, "compare": compare_command.run, "replay": replay_command.run,
+        "info": _info,
+    }  # fmt: skip
     # Overflow in a training that diverges is told once, as an error.
     with np.errstate(all="ignore"):
         return commands[options.command](options)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fastbp import compare_command, plots
+from fastbp import compare_command, plots, replay_command
 from fastbp.arguments import check_writable, positive, share, sizes, whole
 
 DATA_SETS = ("digits", "mnist")
@@ -30,6 +30,7 @@ examples:
   fastbp predict iris.safetensors new.csv      what it says about other rows
   fastbp info iris.safetensors                 what is in the file
   fastbp compare                               loops against vectorized, measured here
+  fastbp replay --quick                        the experiments of Nielsen's book
 
 'fastbp train --help' and 'fastbp predict --help' say more.
 """
@@ -109,6 +110,9 @@ def new_parser(version: str) -> Parser:
 
     compare = _described(commands.add_parser, **compare_command.DESCRIPTION)
     compare_command.add_options(compare)
+
+    replay = _described(commands.add_parser, **replay_command.DESCRIPTION)
+    replay_command.add_options(replay)
 
     info = _described(
         commands.add_parser, "Print what is in a model file.", "", name="info", help="print what is in a model file"

@@ -1,0 +1,103 @@
+"""What the experiments need from outside: MNIST as the book cuts it, and the results that the book's programs kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.data import load_mnist
+
+Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+Series = dict[str, list[float]]
+SERIES = ("evaluation_cost", "evaluation_right", "training_cost", "training_right")
+"""What network2.SGD returns, in this order: costs, and counts of right answers, one for each epoch."""
+
+DOWNLOADS = "https://github.com/mnielsen/neural-networks-and-deep-learning, folder fig"
+
+
+@dataclass(frozen=True)
+class Book:
+    """MNIST as the book uses it, and where its programs' results lie.
+
+    Attributes
+    ----------
+    training, validation, test : (X, y)
+        50,000, 10,000 and 10,000 images in float64, and their labels.
+    results : Path or None
+        The folder of ``overfitting.json`` and the others; None if there is none.
+    """
+
+    training: Pair
+    validation: Pair
+    test: Pair
+    results: Path | None = None
+
+    def first(self, n: int) -> Pair:
+        """Return the first n training samples."""
+        return self.training[0][:n], self.training[1][:n]
+
+    def published(self, name: str) -> dict[str, Series]:
+        """Return the series of a program by the names of its runs; empty if its file is not there.
+
+        Raises ValueError if the file is not one of the book's.
+        """
+        path = None if self.results is None else self.results / f"{name}.json"
+        if path is None or not path.is_file():
+            return {}
+        try:
+            return _by_run(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise ValueError(
+                f"{path} is not what the book's programs wrote ({error}); get it from {DOWNLOADS}"
+            ) from None
+
+
+def _by_run(content: Any) -> dict[str, Series]:
+    if isinstance(content, Mapping):
+        lists = dict(content)
+    elif isinstance(content[0], float):  # more_data: an accuracy in percent for each size
+        lists = {str(i): [[], [round(100 * percent)], [], []] for i, percent in enumerate(content)}
+    elif isinstance(content[0][0], list):
+        lists = {str(i): four for i, four in enumerate(content)}
+    else:
+        lists = {"0": content}
+    return {run: _series(four) for run, four in lists.items()}
+
+
+def _series(four: Any) -> Series:
+    series = {name: [float(value) for value in values] for name, values in zip(SERIES, four, strict=True)}
+    return {name: values for name, values in series.items() if values}
+
+
+def read_book(folder: str | os.PathLike[str] | None = None) -> Book:
+    """Read MNIST, and find the results of the book's programs.
+
+    Parameters
+    ----------
+    folder : path-like, optional
+        Holds ``mnist``, with the four files, and ``nielsen``, with the results, if you have them; or is the folder of
+        the four files itself. Left out, it is ``$FASTBP_DATA``; where that is not set, MNIST is looked for in the
+        user's cache.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no MNIST.
+    """
+    folder = folder or os.environ.get("FASTBP_DATA") or None
+    root = None if folder is None else Path(folder).expanduser()
+    mnist = None if root is None else root / "mnist" if (root / "mnist").is_dir() else root
+    # The book's pixels: eight bits divided by 256, in float32; from then on NumPy computed in float64.
+    split = load_mnist(mnist, dtype="float32", divisor=256)
+    X, y = split.X_train.astype(np.float64), split.y_train
+    results = None if root is None or not (root / "nielsen").is_dir() else root / "nielsen"
+    return Book(
+        (X[:50_000], y[:50_000]), (X[50_000:], y[50_000:]), (split.X_test.astype(np.float64), split.y_test), results
+    )

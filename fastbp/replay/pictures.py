@@ -1,0 +1,178 @@
+"""The book's figures, drawn from a replay: lines are ours, circles are the book's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastbp import plots
+from fastbp.replay.experiments import Experiment
+from fastbp.replay.material import Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from fastbp.replay.result import Replay
+    from fastbp.replay.training import Outcome
+
+# Okabe & Ito's, which the colour-blind tell apart; the lines differ in their dashes, too.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":")
+MOST_CIRCLES = 20
+
+
+def draw(replay: Replay, folder: Path) -> list[Path]:
+    """Draw a picture of each experiment into a folder, and return their paths."""
+    figures: dict[str, Figure] = {}
+    for experiment, outcomes in replay.outcomes.items():
+        if outcomes:
+            figures[experiment.key] = _figure(replay, experiment, outcomes)
+    if replay.neurons:
+        figures["one_neuron"] = _neurons(replay)
+    if replay.speeds:
+        figures["speed_of_learning"] = _speeds(replay)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        figure.savefig(paths[-1])
+    return paths
+
+
+def _figure(replay: Replay, experiment: Experiment, outcomes: list[Outcome]) -> Figure:
+    published = replay.published.get(experiment.key, {})
+    if experiment.key == "more_data":
+        return _more_data(outcomes, published)
+    if experiment.key == "multiple_eta":
+        return _costs(outcomes, published)
+    if outcomes[0].training.on_training:
+        return _four(outcomes[0], published.get(outcomes[0].training.run, {}))
+    return _accuracies(experiment, outcomes, published)
+
+
+def _accuracies(experiment: Experiment, outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
+    """Accuracy by epoch: of several seeds the median, and a band from the worst to the best."""
+    figure = plots.new_figure(6, 3.8)
+    axes = figure.subplots()
+    for i, training in enumerate(experiment.trainings):
+        values = np.array([100 * np.array(each.accuracy) for each in outcomes if each.training is training])
+        if not len(values):
+            continue
+        epochs = np.arange(1, values.shape[1] + 1)
+        axes.plot(epochs, np.median(values, axis=0), label=training.name, **_style(i, len(epochs)))
+        axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=COLOURS[i], alpha=0.2, linewidth=0)
+        told = published.get(training.run, {}).get("evaluation_right") if experiment.seeded else None
+        if told:
+            _circles(axes, [count / 100 for count in told[: len(epochs)]])
+        elif training.published is not None:
+            axes.axhline(100 * training.published, color=COLOURS[i], linewidth=0.8, linestyle=DASHES[i])
+    _key(axes, bool(published), several=not experiment.seeded)
+    evaluated = experiment.trainings[-1].evaluated
+    _finish(axes, f"accuracy on the {evaluated} images (%)")
+    return figure
+
+
+def _four(outcome: Outcome, published: Series) -> Figure:
+    """Costs and accuracies, on training and test images: the book's four figures about overfitting."""
+    figure = plots.new_figure(9.5, 6.4)
+    n = {"evaluation": 10_000, "training": outcome.training.n}
+    for axes, (data, what) in zip(
+        figure.subplots(2, 2).ravel(),
+        (("training", "cost"), ("evaluation", "right"), ("evaluation", "cost"), ("training", "right")),
+        strict=True,
+    ):
+        name = f"{data}_{what}"
+        factor = 100 / n[data] if what == "right" else 1
+        ours = [factor * value for value in outcome.series[name]]
+        axes.plot(range(1, len(ours) + 1), ours, label="here", **_style(0, len(ours)))
+        if name in published:
+            _circles(axes, [factor * value for value in published[name][: len(ours)]])
+        words = "accuracy (%)" if what == "right" else "cost"
+        _finish(axes, f"{words} on the {'test' if data == 'evaluation' else 'training'} images")
+        if axes.get_subplotspec().is_first_row() and axes.get_subplotspec().is_first_col():
+            _key(axes, bool(published), several=False)
+    return figure
+
+
+def _costs(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
+    figure = plots.new_figure(6, 3.8)
+    axes = figure.subplots()
+    for i, outcome in enumerate(outcomes):
+        costs = outcome.series["training_cost"]
+        axes.plot(range(1, len(costs) + 1), costs, label=outcome.training.name, **_style(i, len(costs)))
+        _circles(axes, published.get(outcome.training.run, {}).get("training_cost", [])[: len(costs)])
+    _key(axes, bool(published), several=False)
+    _finish(axes, "cost on the training images")
+    return figure
+
+
+def _more_data(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
+    figure = plots.new_figure(6, 3.8)
+    axes = figure.subplots()
+    sizes = [outcome.training.n for outcome in outcomes]
+    axes.plot(sizes, [100 * outcome.accuracy[-1] for outcome in outcomes], label="here", **_style(0, 1))
+    told = [100 * (outcome.training.published or 0) for outcome in outcomes]
+    axes.plot(sizes, told, "o", color="black", markerfacecolor="none", markersize=7, label="the book")
+    axes.set_xscale("log")
+    axes.legend(frameon=False, fontsize=9)
+    _finish(axes, "accuracy on the validation images (%)", "training images")
+    return figure
+
+
+def _neurons(replay: Replay) -> Figure:
+    figure = plots.new_figure(9.5, 3.8)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, cost in zip(panels, ("quadratic", "cross_entropy"), strict=True):
+        for i, neuron in enumerate(each for each in replay.neurons if each.cost == cost):
+            label = f"from w = {neuron.start:g}, b = {neuron.bias:g}"
+            axes.plot(neuron.output, label=label, **_style(i, len(neuron.output)))
+            if neuron.published is not None:
+                axes.plot([len(neuron.output) - 1], [neuron.published], "o", color="black", markerfacecolor="none")
+        axes.set_title(f"{cost}, η {neuron.learning_rate:g}", fontsize=10, loc="left")
+        _key(axes, cost == "quadratic", several=False)
+        _finish(axes, "output (wanted: 0)" if axes is panels[0] else "")
+    return figure
+
+
+def _speeds(replay: Replay) -> Figure:
+    figure = plots.new_figure(4.2 * len(replay.speeds), 3.8)
+    panels = figure.subplots(1, len(replay.speeds), squeeze=False, sharey=True)[0]
+    for axes, (hidden, speeds) in zip(panels, replay.speeds.items(), strict=True):
+        norms = np.median([speed.norms for speed in speeds], axis=0)
+        for l in range(hidden):
+            axes.plot(norms[:, l], label=f"layer {l + 1}", **_style(l, len(norms)))
+        axes.set_yscale("log")
+        axes.set_title(f"{hidden} hidden layers", fontsize=10, loc="left")
+        axes.legend(frameon=False, fontsize=9)
+        _finish(axes, "‖δ‖" if axes is panels[0] else "")
+    return figure
+
+
+def _style(i: int, points: int) -> dict[str, Any]:
+    mark = {"marker": "o", "markersize": 3} if points <= 3 else {}
+    return {"color": COLOURS[i], "linestyle": DASHES[i], "linewidth": 1.6, **mark}
+
+
+def _circles(axes: Axes, values: Sequence[float]) -> None:
+    every = 1 + len(values) // (MOST_CIRCLES + 1)
+    shown = range(0, len(values), every)
+    axes.plot([i + 1 for i in shown], [values[i] for i in shown], "o", color="black", markerfacecolor="none",
+              markersize=5, markeredgewidth=0.8, zorder=3)  # fmt: skip
+
+
+def _key(axes: Axes, circles: bool, several: bool) -> None:
+    if circles:
+        axes.plot([], [], "o", color="black", markerfacecolor="none", markersize=5, label="the book")
+    if several:
+        axes.plot([], [], color="black", linewidth=0.8, label="thin: the book's best")
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _finish(axes: Axes, y: str, x: str = "epoch") -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

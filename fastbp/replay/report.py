@@ -1,0 +1,156 @@
+"""The table of a replay: what the book tells, and what came out here. Fits 100 columns."""
+
+from __future__ import annotations
+
+import statistics
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from fastbp.replay.equality import Equality
+from fastbp.replay.experiments import SMALL, Experiment
+from fastbp.replay.material import DOWNLOADS
+from fastbp.replay.slow_learning import PUBLISHED_NORMS, NeuronOutcome
+from fastbp.replay.training import N_TRAINING, Outcome, Training
+
+if TYPE_CHECKING:
+    from fastbp.replay.result import Replay
+
+COLUMNS = 100
+HEAD = ("", "", "the book", "here", "")
+VALIDATION = "*"
+NOTE = "Accuracies are the best of all epochs, on the test images, or, with a star, on the validation images."
+CHAOTIC = "chaotic"
+
+
+def table(replay: Replay) -> str:
+    """Return a block for each experiment, and what all of it says."""
+    blocks = [_row(*HEAD)]
+    for experiment, outcomes in replay.outcomes.items():
+        if not outcomes:
+            continue
+        blocks.append(f"{experiment.row:<4}{experiment.title}")
+        blocks += [_training_row(replay, experiment, repeats) for repeats in _by_training(outcomes)]
+    if replay.neurons:
+        blocks.append("N3  learning slowdown: the output of one neuron that is to turn 1 into 0, after 300 epochs")
+        blocks += [_neuron_row(neuron) for neuron in replay.neurons]
+    if replay.speeds:
+        blocks.append("N6  speed of learning by layer, ‖δ⁽ˡ⁾‖ before training: vanishing gradients")
+        blocks += [line for hidden in replay.speeds for line in _speed_rows(replay, hidden)]
+    return "\n".join([*blocks, "", *_words(replay)])
+
+
+def _row(number: str, what: str, book: str, here: str, note: str) -> str:
+    return f"{number:<4}{what:<52}{book:>9}{here:>9}  {note}".rstrip()
+
+
+def _by_training(outcomes: Sequence[Outcome]) -> Iterable[list[Outcome]]:
+    return [[each for each in outcomes if each.training is training] for training in _trainings(outcomes)]
+
+
+def _trainings(outcomes: Sequence[Outcome]) -> list[Training]:
+    return list({id(each.training): each.training for each in outcomes}.values())
+
+
+def _training_row(replay: Replay, experiment: Experiment, repeats: list[Outcome]) -> str:
+    training = repeats[0].training
+    star = VALIDATION if training.evaluated == "validation" else " "
+    best = sorted(max(each.accuracy) for each in repeats)
+    book = "– " if training.published is None else f"{training.published:.2%}{star}"
+    here = f"{statistics.median(best):.2%}{star}"
+    if not experiment.seeded:
+        note = _spread([f"{100 * each:.2f}" for each in best])
+    else:
+        note = _equality(replay.equality(experiment, repeats[0]), training)
+    return _row("", _what(training), book, here, note)
+
+
+def _what(training: Training) -> str:
+    words = [f"[{','.join(map(str, training.sizes))}]", f"η {training.learning_rate:g}"]
+    words += [f"λ {training.lmbda:g}"] if training.lmbda else []
+    words += [f"{training.n:,} images"] if training.n < N_TRAINING else []
+    words += [] if training.large else ["N(0,1/√n_in)"]
+    return ", ".join([*words, f"{training.epochs} epoch{'s' * (training.epochs > 1)}"])
+
+
+def _spread(values: list[str]) -> str:
+    if len(values) == 1:
+        return "one seed"
+    return f"{values[0]}…{values[-1]}, {len(values)} seeds"
+
+
+def _equality(equality: Equality | None, training: Training) -> str:
+    if equality is None:
+        return CHAOTIC if training.chaotic else ""
+    if training.chaotic and not equality.exact:
+        return f"{CHAOTIC}: equal for {equality.until}"
+    cost = "" if equality.cost_difference is None else f", ±{equality.cost_difference:.0e}"
+    return f"{equality.n_equal} of {equality.n_epochs} equal{cost}"
+
+
+def _neuron_row(neuron: NeuronOutcome) -> str:
+    what = f"{neuron.cost}, η {neuron.learning_rate:g}, w {neuron.start:g}, b {neuron.bias:g}"
+    book = "–" if neuron.published is None else f"{neuron.published:.2f}"
+    return _row("", what, f"{book} ", f"{neuron.output[-1]:.2f} ", f"from {neuron.output[0]:.2f}")
+
+
+def _speed_rows(replay: Replay, hidden: int) -> list[str]:
+    lines = []
+    for l, published in enumerate(PUBLISHED_NORMS[hidden]):
+        norms = sorted(speed.norms[0][l] for speed in replay.speeds[hidden])
+        what = f"{hidden} hidden layers, layer {l + 1}"
+        here = f"{statistics.median(norms):.3f} "
+        lines.append(_row("", what, f"{published:g} ", here, _spread([f"{norm:.3f}" for norm in norms])))
+    return lines
+
+
+def _words(replay: Replay) -> list[str]:
+    compared = [
+        (outcome.training, equality)
+        for experiment, outcomes in replay.outcomes.items()
+        for outcome in outcomes
+        if experiment.seeded and (equality := replay.equality(experiment, outcome)) is not None
+    ]
+    words = [NOTE] if replay.outcomes else []
+    words += [_exactness(compared)] if compared else []
+    if any(training.chaotic for training, _ in compared):
+        words.append(
+            "Chaotic: without regularisation on all images, and with η = 2.5, the order of summation decides after a "
+            "few epochs; nobody can replay these to the end."
+        )
+    missing = [key for key, runs in replay.published.items() if not runs]
+    if missing:
+        words.append(f"Not compared, because the folder nielsen lacks {', '.join(missing)} (.json, from {DOWNLOADS}).")
+    if replay.quick:
+        words.append("Quick: few epochs, which do not get as far as the book's.")
+    if seconds := _epoch_seconds(replay):
+        words.append(
+            f"An epoch of [784,30,10] in float64 took {seconds:.2g} s here, evaluation on 10,000 images included; the "
+            "author's laptop needed about ten seconds."
+        )
+    if replay.interrupted:
+        words.append("Interrupted: this is what was done by then.")
+    return [textwrap.fill(sentence, COLUMNS, break_on_hyphens=False) for sentence in words]
+
+
+def _exactness(compared: Sequence[tuple[Training, Equality]]) -> str:
+    steady = [equality for training, equality in compared if not training.chaotic]
+    exact = [equality for equality in steady if equality.exact]
+    differences = [equality.cost_difference for equality in exact if equality.cost_difference is not None]
+    costs = f", costs equal within {max(differences):.0e}" if differences else ""
+    epochs = sum(equality.n_epochs for equality in exact)
+    return (
+        f"{len(exact)} of {len(steady)} published series replay exactly: the same counts of right answers in all "
+        f"{epochs:,} epochs{costs}."
+    )
+
+
+def _epoch_seconds(replay: Replay) -> float:
+    seconds = [
+        epoch
+        for outcomes in replay.outcomes.values()
+        for outcome in outcomes
+        if (t := outcome.training).sizes == SMALL and t.n == N_TRAINING and t.every_epoch and not t.on_training
+        for epoch in outcome.seconds[1:]
+    ]
+    return statistics.median(seconds) if seconds else 0.0

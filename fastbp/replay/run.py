@@ -1,0 +1,123 @@
+"""`replay`: run the experiments, one after the other, and say what came out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+
+from fastbp import validation
+from fastbp.formulations import FORMULATIONS
+from fastbp.network import FormulationName
+from fastbp.progress import Steps, new_steps
+from fastbp.replay.experiments import EXPERIMENTS, Experiment
+from fastbp.replay.material import Book
+from fastbp.replay.recipe import SEED, Generators
+from fastbp.replay.result import Replay
+from fastbp.replay.slow_learning import N_IMAGES, PUBLISHED_NORMS, one_neuron, speed_of_learning
+from fastbp.replay.training import train
+
+NEURON, SPEED = "one_neuron", "speed_of_learning"
+KEYS = ("network", "learning_rate", "cross_entropy", NEURON, "regularization",
+        *(experiment.key for experiment in EXPERIMENTS if experiment.seeded), SPEED)  # fmt: skip
+"""Every experiment, in the order of the book."""
+SPEED_EPOCHS = 500
+
+
+def replay(
+    book: Book,
+    only: Iterable[str] = (),
+    *,
+    quick: bool = False,
+    seeds: int = 3,
+    formulation: FormulationName = "tiles",
+    progress: bool = True,
+) -> Replay:
+    """Run the book's experiments.
+
+    Parameters
+    ----------
+    book : Book
+        MNIST and the results of the book's programs, from `read_book`.
+    only : list of str, optional
+        Which experiments, of `KEYS`; left out, all.
+    quick : bool, default False
+        With few epochs, and a single seed.
+    seeds : int, default 3
+        How often the experiments run for which the book has no seed.
+    formulation : {"tiles", "loops", "vectorized", "textbook"}
+        How the sums are written.
+    progress : bool, default True
+        Show a live line on a terminal.
+
+    Returns
+    -------
+    Replay
+        Ctrl-C ends it with what was done by then, and a RuntimeWarning.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is not what is described above.
+    """
+    chosen = [validation.known_name("experiment", key, dict.fromkeys(KEYS)) for key in only] or list(KEYS)
+    validation.known_name("formulation", formulation, FORMULATIONS)
+    n_seeds = 1 if quick else validation.whole_number("seeds", seeds, 1)
+    experiments = [experiment.quick() if quick else experiment for experiment in EXPERIMENTS]
+    result = Replay(quick=quick, formulation=formulation)
+    work = _Work([experiment for experiment in experiments if experiment.key in chosen], n_seeds, quick, chosen)
+    with new_steps(validation.truth("progress", progress), "training", work.n, work.total) as steps:
+        try:
+            for experiment in work.experiments:
+                result.outcomes[experiment] = []
+                _run(experiment, n_seeds, book, formulation, steps, result)
+            _run_slow_learning(chosen, n_seeds, 50 if quick else SPEED_EPOCHS, book, formulation, steps, result)
+        except KeyboardInterrupt:
+            result.interrupted = True
+    if result.interrupted:
+        warnings.warn("the replay was interrupted; it has what was done by then", RuntimeWarning, stacklevel=2)
+    return result
+
+
+class _Work:
+    """How many trainings there are, and how long they take together."""
+
+    def __init__(self, experiments: list[Experiment], seeds: int, quick: bool, chosen: list[str]):
+        self.experiments = experiments
+        repeated = [(1 if each.seeded else seeds, training) for each in experiments for training in each.trainings]
+        speeds = seeds * len(PUBLISHED_NORMS) * (SPEED in chosen)
+        self.n = sum(times for times, _ in repeated) + (NEURON in chosen) + speeds
+        self.total = sum(times * training.work for times, training in repeated) + speeds * speed_work(quick)
+
+
+def speed_work(quick: bool) -> float:
+    """Return how long following the speeds of one network takes, in the units of `Training.work`."""
+    return 2 * (50 if quick else SPEED_EPOCHS) * N_IMAGES * 784 * 30
+
+
+def _run(
+    experiment: Experiment, n_seeds: int, book: Book, formulation: FormulationName, steps: Steps, result: Replay
+) -> None:
+    for seed in [SEED] if experiment.seeded else range(1, n_seeds + 1):
+        generators = Generators(seed)
+        for training in experiment.trainings:
+            own = generators if experiment.seeded else Generators(seed)
+            steps.begin(f"{experiment.title}, {training.epochs} epochs of {training}")
+            outcome = train(training, own, seed, book, formulation, experiment.anew)
+            result.outcomes[experiment].append(outcome)
+            steps.done(training.work)
+    if experiment.seeded:
+        result.published[experiment.key] = book.published(experiment.key)
+
+
+def _run_slow_learning(
+    chosen: list[str], n_seeds: int, epochs: int, book: Book, formulation: FormulationName, steps: Steps, result: Replay
+) -> None:
+    if NEURON in chosen:
+        steps.begin("one neuron")
+        result.neurons = one_neuron(formulation)
+    for hidden in PUBLISHED_NORMS if SPEED in chosen else ():
+        for seed in range(1, n_seeds + 1):
+            steps.begin(f"speed of learning of {hidden} hidden layers")
+            outcome = speed_of_learning(book.training, hidden, seed, epochs, formulation)
+            result.speeds.setdefault(hidden, []).append(outcome)
+            steps.done(speed_work(epochs < SPEED_EPOCHS))

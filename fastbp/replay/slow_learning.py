@@ -1,0 +1,115 @@
+"""Where learning is slow: one saturated neuron, and the first layers of deep networks."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastbp.callbacks import Callback
+from fastbp.callbacks import Run as Fit
+from fastbp.network import FormulationName, Network
+from fastbp.optimizers import SGD
+from fastbp.replay.material import Pair
+from fastbp.replay.recipe import starting_parameters
+from fastbp.replay.training import sigmoid_network
+
+NEURON_EPOCHS = 300
+N_IMAGES = 1000
+PUBLISHED_NORMS = {2: (0.07, 0.31), 3: (0.012, 0.060, 0.283), 4: (0.003, 0.017, 0.070, 0.285)}
+"""‖δ⁽ˡ⁾‖ of the hidden layers before training, for networks with so many of them: chapter 5."""
+
+
+@dataclass
+class NeuronOutcome:
+    """One neuron that is to turn x = 1 into 0.
+
+    Attributes
+    ----------
+    cost : str
+        "quadratic" or "cross_entropy".
+    start : float
+        Of w.
+    bias : float
+        Where b starts.
+    learning_rate : float
+        η.
+    output : list of float
+        a before the first epoch and after each.
+    published : float or None
+        The last a that the book tells.
+    """
+
+    cost: str
+    start: float
+    bias: float
+    learning_rate: float
+    output: list[float]
+    published: float | None
+
+
+class _Recorder(Callback):
+    """Keeps what a function of the network returns, before the training and after every epoch."""
+
+    def __init__(self, function: object):
+        self._function, self.values = function, []  # type: ignore[var-annotated]
+
+    def on_train_begin(self, run: Fit) -> None:
+        self.values.append(self._function(run.net))  # type: ignore[operator]
+
+    on_epoch_end = on_train_begin
+
+
+def one_neuron(formulation: FormulationName) -> list[NeuronOutcome]:
+    """Train one neuron from a good and a bad start, with both costs (chapter 3, "The cross-entropy cost function")."""
+    found = []
+    for cost, eta, told in (("quadratic", 0.15, (0.09, 0.20)), ("cross_entropy", 0.005, (None, None))):
+        for (w, b), published in zip(((0.6, 0.9), (2.0, 2.0)), told, strict=True):
+            net = sigmoid_network((1, 1), cost, formulation)
+            net.parameters = [w, b]
+            output = _Recorder(lambda net: float(net.predict([[1.0]])[0, 0]))
+            _fit(net, ([[1.0]], [[0.0]]), NEURON_EPOCHS, SGD(eta), output)  # type: ignore[arg-type]
+            found.append(NeuronOutcome(cost, w, b, eta, output.values, published))
+    return found
+
+
+@dataclass
+class SpeedOutcome:
+    """How fast the hidden layers of a network learn.
+
+    Attributes
+    ----------
+    seed : int
+        Of the weights.
+    norms : list of list of float
+        ‖δ⁽ˡ⁾‖ of each hidden layer, before the training and after every epoch; δ is the mean over the images.
+    """
+
+    seed: int
+    norms: list[list[float]]
+
+
+def speed_of_learning(
+    training: Pair, hidden: int, seed: int, epochs: int, formulation: FormulationName
+) -> SpeedOutcome:
+    """Train on 1,000 images, full batch, and follow ‖δ⁽ˡ⁾‖ (chapter 5; ``fig/generate_gradient.py``)."""
+    X, y = training[0][:N_IMAGES], training[1][:N_IMAGES]
+    sizes = (784, *[30] * hidden, 10)
+    net = sigmoid_network(sizes, "cross_entropy", formulation)
+    net.parameters = starting_parameters(sizes, np.random.RandomState(seed), large=False)
+    # ∂C/∂b = δ (BP3), so that the gradient of the biases is the mean of δ.
+    speeds = _Recorder(lambda net: [float(np.linalg.norm(b)) for b in net.gradient(X, y).biases[:-1]])
+    _fit(net, (X, y), epochs, SGD(0.1), speeds, l2=5.0)
+    return SpeedOutcome(seed, speeds.values)
+
+
+def _fit(net: Network, pair: Pair, epochs: int, optimizer: SGD, recorder: _Recorder, l2: float = 0.0) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
+        history = net.fit(
+            *pair, epochs=epochs, batch_size=N_IMAGES, optimizer=optimizer, l2=l2, shuffle=False, callbacks=[recorder],
+            progress=False,
+        )  # fmt: skip
+    if history.interrupted:
+        raise KeyboardInterrupt

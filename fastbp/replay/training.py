@@ -1,0 +1,177 @@
+"""One training of the book, as its programs did it, and what they recorded."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fastbp.callbacks import Callback
+from fastbp.callbacks import Run as Fit
+from fastbp.network import FormulationName, Network
+from fastbp.optimizers import SGD
+from fastbp.replay.material import Book, Pair, Series
+from fastbp.replay.recipe import Generators, starting_parameters
+
+BATCH_SIZE = 10
+N_TRAINING = 50_000
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, and how.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Of the layers; all are sigmoid.
+    learning_rate, epochs, lmbda : numbers
+        η, how often every sample is used, and λ.
+    cost : str
+        "cross_entropy" or "quadratic".
+    large : bool
+        Whether weights start as N(0, 1).
+    draws : tuple of bool
+        Whether weights are `large` in each draw before the training: the last one counts, the others only move the
+        generator on, as the book's programs do.
+    n : int
+        It is trained on the first so many of 50,000 images.
+    evaluated : str
+        The data set that the accuracy is of: "test" or "validation".
+    on_training : bool
+        Whether the training images are evaluated as well.
+    every_epoch : bool
+        Whether it is evaluated after every epoch, not only after the last.
+    name : str
+        What distinguishes it within its experiment, in the pictures.
+    run : str
+        What the book's file calls it.
+    published : float or None
+        The accuracy that the book tells, the best of all epochs, as a fraction; or None.
+    chaotic : bool
+        Whether rounding decides after some epochs, so that nobody can replay it.
+    left_out : int
+        Epochs that the book trains and we do not, while their orders are drawn.
+    """
+
+    sizes: tuple[int, ...]
+    learning_rate: float
+    epochs: int
+    lmbda: float = 0.0
+    cost: str = "cross_entropy"
+    draws: tuple[bool, ...] = (True,)
+    n: int = N_TRAINING
+    evaluated: str = "test"
+    on_training: bool = False
+    every_epoch: bool = True
+    name: str = ""
+    run: str = "0"
+    published: float | None = None
+    chaotic: bool = False
+    left_out: int = 0
+
+    @property
+    def large(self) -> bool:
+        """Whether weights start as N(0, 1)."""
+        return self.draws[-1]
+
+    @property
+    def work(self) -> float:
+        """How long it takes, in units of nothing in particular."""
+        weights = sum(n_in * n_out for n_in, n_out in pairwise(self.sizes))
+        evaluated = 10_000 + self.n * self.on_training
+        return self.epochs * weights * (self.n + 0.3 * evaluated * self.every_epoch)
+
+    def __str__(self) -> str:
+        regularised = f", λ {self.lmbda:g}" if self.cost == "cross_entropy" else ""
+        return f"[{','.join(map(str, self.sizes))}] {self.cost}, η {self.learning_rate:g}{regularised}"
+
+
+@dataclass
+class Outcome:
+    """What a training achieved.
+
+    Attributes
+    ----------
+    training : Training
+        What was trained.
+    seed : int
+        Of both generators.
+    series : dict of str to list of float
+        As the book's programs keep them: costs with the penalty (λ/2n) Σ w², n being the size of the data set they are
+        of, and counts of right answers.
+    seconds : list of float
+        How long each epoch took, evaluation included.
+    """
+
+    training: Training
+    seed: int
+    series: Series = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def accuracy(self) -> list[float]:
+        """The accuracy on the evaluation data, 10,000 images, after every epoch."""
+        return [right / 10_000 for right in self.series["evaluation_right"]]
+
+
+class _Penalty(Callback):
+    """Keeps ½ Σ w² after every epoch."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def on_epoch_end(self, run: Fit) -> None:
+        self.values.append(0.5 * sum(float(np.linalg.norm(w)) ** 2 for w in run.net.weights))
+
+
+def sigmoid_network(sizes: tuple[int, ...], cost: str, formulation: FormulationName) -> Network:
+    """Return a network of sigmoid layers in float64, as the book has them, all zero."""
+    return Network(
+        sizes, activation="sigmoid", output_activation="sigmoid", cost=cost, initializer="zeros", dtype="float64",
+        formulation=formulation,
+    )  # fmt: skip
+
+
+def train(
+    training: Training, generators: Generators, seed: int, book: Book, formulation: FormulationName, anew: bool = False
+) -> Outcome:
+    """Train as the book's programs do. Raises KeyboardInterrupt after Ctrl-C.
+
+    `anew` says whether the program shuffles a new list of samples, not the one of its last training.
+    """
+    net = sigmoid_network(training.sizes, training.cost, formulation)
+    for large in training.draws:
+        net.parameters = starting_parameters(training.sizes, generators.numpy, large)
+    X, y = book.first(training.n)
+    data = {"evaluation": getattr(book, training.evaluated)} | ({"training": (X, y)} if training.on_training else {})
+    penalty = _Penalty()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
+        history = net.fit(
+            X, y, epochs=training.epochs, batch_size=BATCH_SIZE, optimizer=SGD(training.learning_rate),
+            l2=training.lmbda, shuffle=generators.orders(training.n, anew), callbacks=[penalty], progress=False,
+            validation_data=data if training.every_epoch else None,
+        )  # fmt: skip
+    if history.interrupted:
+        raise KeyboardInterrupt
+    generators.skip(training.n, training.left_out)
+    outcome = Outcome(training, seed, seconds=history.seconds)
+    for name, (X, y) in data.items():
+        costs, accuracies = _evaluations(net, history, name, (X, y))
+        penalties = penalty.values[-len(costs) :]
+        outcome.series[f"{name}_cost"] = [
+            cost + training.lmbda / len(y) * penalty for cost, penalty in zip(costs, penalties, strict=True)
+        ]
+        outcome.series[f"{name}_right"] = [float(round(accuracy * len(y))) for accuracy in accuracies]
+    return outcome
+
+
+def _evaluations(net: Network, history: Any, name: str, pair: Pair) -> tuple[list[float], list[float]]:
+    if f"{name}_cost" in history.metrics:
+        return history.metrics[f"{name}_cost"], history.metrics[f"{name}_accuracy"]
+    evaluation = net.evaluate(*pair)
+    return [evaluation.cost], [evaluation.accuracy or 0.0]
