@@ -54,7 +54,6 @@ class Sums:
     params = (["loops", "tiles"], list(LAYERS))
     param_names = ("formulation", "layer")
     unit = "times NumPy's"
-    timeout = 600.0
 
     @missing_is_skipped
     def setup(self, formulation: str, layer: str) -> None:
@@ -80,7 +79,6 @@ class Epoch:
     params = (["loops", "tiles"], list(NETS))
     param_names = ("formulation", "net")
     unit = "times NumPy's"
-    timeout = 600.0
 
     @missing_is_skipped
     def setup(self, formulation: str, net: str) -> None:
@@ -110,7 +108,6 @@ class OneRow:
     params = (["loops", "tiles"],)
     param_names = ("formulation",)
     unit = "times NumPy's"
-    timeout = 600.0
 
     @missing_is_skipped
     def setup(self, formulation: str) -> None:
