@@ -30,7 +30,6 @@ class Sampled:
     repeat = (5, 10, 2.0)
     sample_time = 0.02
     warmup_time = 0.0
-    timeout = 120.0
 
 
 def limit_threads(n: int) -> None:

@@ -35,7 +35,6 @@ class Peak:
 
     params = (["loops", "vectorized", "tiles"],)
     param_names = ("formulation",)
-    timeout = 600.0
 
     def setup_cache(self) -> None:
         for formulation in self.params[0]:

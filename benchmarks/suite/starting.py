@@ -13,7 +13,6 @@ from startup import FIRST_FIT, IMPORT, run
 class Import:
     """`import fastbp`, in fresh processes, in pairs with `import numba`, which it needs."""
 
-    timeout = 600.0
     unit = "times numba's"
 
     def track_import_against_numba(self) -> float:
@@ -29,7 +28,6 @@ class Import:
 class FirstFitCold:
     """Seconds of the first fit on a machine: everything is compiled. The import is not counted."""
 
-    timeout = 600.0
     unit = "seconds"
 
     def track_fit(self) -> float:
@@ -40,7 +38,6 @@ class FirstFitCold:
 class FirstFitWarm:
     """Seconds of the first fit in a process that finds machine code on disk. The import is not counted."""
 
-    timeout = 600.0
     unit = "seconds"
 
     def setup_cache(self) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-LAYERS = {"784 to 30, 10 samples": (784, 30, 10), "784 to 128, 128 samples": (784, 128, 128)}
+LAYERS = {"784 to 30, 10 samples": (784, 30, 10), "384 to 96, 96 samples": (384, 96, 96)}
 SUM_NAMES = "forward", "propagate_error", "accumulate_gradient"
 FLOPS = 20_000_000  # of a call: half a millisecond at 40 GFLOP/s
 
