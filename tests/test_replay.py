@@ -4,6 +4,7 @@ import json
 import os
 import random
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_starting_parameters_are_those_of_the_global_generator() -> None:
         np.random.seed(recipe.SEED)
         for large in (False, True):
             b = [np.random.randn(n, 1) for n in sizes[1:]]
-            w = [np.random.randn(y, x) / (1 if large else np.sqrt(x)) for x, y in zip(sizes, sizes[1:], strict=False)]
+            w = [np.random.randn(y, x) / (1 if large else np.sqrt(x)) for x, y in pairwise(sizes)]
             net = fastbp.Network(sizes, dtype="float64")
             net.parameters = recipe.starting_parameters(sizes, generator, large)
             for l in range(2):
