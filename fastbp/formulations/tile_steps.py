@@ -216,16 +216,21 @@ def gradient(n_threads, vector, work, optimizer, X, Y, samples, net):
     Shapes: as `errors`. Writes: vector, work.
     """
     total_cost, share = 0.0, work.theta.dtype.type(1 / samples.size)
-    if work.in_parts:
-        sum_parts(n_threads, work, X, Y, samples, share, net)
-        total_cost = add_parts(work, samples.size, net)
-    else:
-        for first in range(0, samples.size, work.rows):
-            some = samples[first : first + work.rows]
-            errors(n_threads, work, X, Y, some, share, net)
-            descend(n_threads, optimizer, work, some.size, first == 0, first < 0, net)
-            for s in range(some.size):
-                total_cost += work.costs[s]
+    for first in range(0, samples.size, work.rows):
+        some = samples[first : first + work.rows]
+        errors(n_threads, work, X, Y, some, share, net)
+        descend(n_threads, optimizer, work, some.size, first == 0, first < 0, net)
+        for s in range(some.size):
+            total_cost += work.costs[s]
+    unpack(vector, work.gradient, net)
+    return total_cost
+
+
+@njit
+def gradient_in_parts(n_threads, vector, work, optimizer, X, Y, samples, net):
+    """The same by `sum_parts`."""
+    sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(1 / samples.size), net)
+    total_cost = add_parts(work, samples.size, net)
     unpack(vector, work.gradient, net)
     return total_cost
 
@@ -242,19 +247,31 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
         share = work.theta.dtype.type(1 / samples.size)
         optimizer.t[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
-        if work.in_parts:
-            sum_parts(n_threads, work, X, Y, samples, share, net)
-            total_cost += add_parts(work, samples.size, net)
-        else:
-            for first in range(0, samples.size, work.rows):
-                some = samples[first : first + work.rows]
-                errors(n_threads, work, X, Y, some, share, net)
-                end = first + some.size == samples.size and not whole
-                descend(n_threads, optimizer, work, some.size, first == 0, end, net)
-                for s in range(some.size):
-                    total_cost += work.costs[s]
-        if whole or work.in_parts:
+        for first in range(0, samples.size, work.rows):
+            some = samples[first : first + work.rows]
+            errors(n_threads, work, X, Y, some, share, net)
+            end = first + some.size == samples.size and not whole
+            descend(n_threads, optimizer, work, some.size, first == 0, end, net)
+            for s in range(some.size):
+                total_cost += work.costs[s]
+        if whole:
             descend_whole(optimizer, work, net)
+        if optimizer.max_norm < math.inf:
+            limit_norms(work, optimizer.max_norm, net)
+    return total_cost
+
+
+@njit
+def train_epoch_in_parts(n_threads, optimizer, work, X, Y, order, batch_size, net):
+    """The same by `sum_parts`. A function of its own, so that only those wait for its compilation who need it."""
+    total_cost = 0.0
+    for start in range(0, order.size, batch_size):
+        samples = order[start : start + batch_size]
+        optimizer.t[0] += 1
+        call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(1 / samples.size), net)
+        total_cost += add_parts(work, samples.size, net)
+        descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
             limit_norms(work, optimizer.max_norm, net)
     return total_cost

@@ -52,7 +52,7 @@ class Tiled(Compiled):
         optimizer = OptimizerData(no_moments, no_moments, np.zeros(8), np.zeros(1, np.int64), nothing, nothing, False)
         pack(work.theta, model.parameters.vector, net)
         with parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads:
-            total_cost = self._form("gradient", n_threads)
+            total_cost = self._form("gradient_in_parts" if work.in_parts else "gradient", n_threads)
             return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
@@ -115,7 +115,8 @@ class TiledTrainer:
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
             return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
         with parallel_region(self._model.flops_per_sample * min(self._batch_size, ROWS)) as n_threads:
-            train_epoch = self._formulation._form("train_epoch", n_threads)
+            name = "train_epoch_in_parts" if self._work.in_parts else "train_epoch"
+            train_epoch = self._formulation._form(name, n_threads)
             return float(
                 train_epoch(n_threads, self._packed, self._work, self._X, self._Y, order, self._batch_size, self._net)
             )
