@@ -4,6 +4,7 @@ import json
 import os
 import random
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +50,9 @@ def small_book(tmp_path_factory: pytest.TempPathFactory) -> Book:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every experiment, with two epochs of 40 images."""
+    """Every experiment, with two epochs of 9 images."""
     short = [
-        replace(each, trainings=tuple(replace(t, epochs=2, n=min(t.n // 100, 40)) for t in each.trainings))
+        replace(each, trainings=tuple(replace(t, epochs=2, n=min(t.n // 100, 9)) for t in each.trainings))
         for each in EXPERIMENTS
     ]
     monkeypatch.setattr(run, "EXPERIMENTS", short)
@@ -89,7 +90,7 @@ def test_starting_parameters_are_those_of_the_global_generator() -> None:
         np.random.seed(recipe.SEED)
         for large in (False, True):
             b = [np.random.randn(n, 1) for n in sizes[1:]]
-            w = [np.random.randn(y, x) / (1 if large else np.sqrt(x)) for x, y in zip(sizes, sizes[1:], strict=False)]
+            w = [np.random.randn(y, x) / (1 if large else np.sqrt(x)) for x, y in pairwise(sizes)]
             net = fastbp.Network(sizes, dtype="float64")
             net.parameters = recipe.starting_parameters(sizes, generator, large)
             for l in range(2):
@@ -159,7 +160,7 @@ def test_files_of_the_books_programs(tmp_path: Path) -> None:
     assert read({"default": [[], [9], [], []]}) == {"default": {"evaluation_right": [9]}}
     assert read([69.09, 76.37])["0"] == {"evaluation_right": [6909]}
     for wrong in ([], [[1]], "text", [[1], [2], [3]]):
-        with pytest.raises(ValueError, match="is not what the book's program wrote"):
+        with pytest.raises(ValueError, match="is not what the book's programs wrote"):
             read(wrong)
     assert Book(*[(np.empty(0), np.empty(0))] * 3).published("x") == {}
 
