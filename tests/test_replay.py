@@ -50,9 +50,9 @@ def small_book(tmp_path_factory: pytest.TempPathFactory) -> Book:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every experiment, with two epochs of 40 images."""
+    """Every experiment, with two epochs of 9 images."""
     short = [
-        replace(each, trainings=tuple(replace(t, epochs=2, n=min(t.n // 100, 40)) for t in each.trainings))
+        replace(each, trainings=tuple(replace(t, epochs=2, n=min(t.n // 100, 9)) for t in each.trainings))
         for each in EXPERIMENTS
     ]
     monkeypatch.setattr(run, "EXPERIMENTS", short)
@@ -160,7 +160,7 @@ def test_files_of_the_books_programs(tmp_path: Path) -> None:
     assert read({"default": [[], [9], [], []]}) == {"default": {"evaluation_right": [9]}}
     assert read([69.09, 76.37])["0"] == {"evaluation_right": [6909]}
     for wrong in ([], [[1]], "text", [[1], [2], [3]]):
-        with pytest.raises(ValueError, match="is not what the book's program wrote"):
+        with pytest.raises(ValueError, match="is not what the book's programs wrote"):
             read(wrong)
     assert Book(*[(np.empty(0), np.empty(0))] * 3).published("x") == {}
 

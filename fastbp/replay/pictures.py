@@ -70,7 +70,7 @@ def _accuracies(experiment: Experiment, outcomes: list[Outcome], published: dict
         elif training.published is not None:
             axes.axhline(100 * training.published, color=COLOURS[i], linewidth=0.8, linestyle=DASHES[i])
     _key(axes, bool(published), several=not experiment.seeded)
-    evaluated = experiment.trainings[-1].evaluated
+    evaluated = " and ".join({training.evaluated: None for training in experiment.trainings})
     _finish(axes, f"accuracy on the {evaluated} images (%)")
     return figure
 
@@ -117,7 +117,7 @@ def _more_data(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
     told = [100 * (outcome.training.published or 0) for outcome in outcomes]
     axes.plot(sizes, told, "o", color="black", markerfacecolor="none", markersize=7, label="the book")
     axes.set_xscale("log")
-    axes.legend(frameon=False, fontsize=9)
+    _key(axes, circles=False, several=False)
     _finish(axes, "accuracy on the validation images (%)", "training images")
     return figure
 
@@ -172,6 +172,10 @@ def _key(axes: Axes, circles: bool, several: bool) -> None:
 
 
 def _finish(axes: Axes, y: str, x: str = "epoch") -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if axes.get_xscale() == "linear":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)

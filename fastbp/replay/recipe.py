@@ -33,7 +33,7 @@ def shuffle(values: list[int], generator: random.Random) -> None:
     >>> values = [0, 1, 2, 3, 4]
     >>> shuffle(values, random.Random(SEED))
     >>> values
-    [4, 3, 0, 1, 2]
+    [1, 4, 0, 2, 3]
     """
     draw = generator.random
     for i in range(len(values) - 1, 0, -1):
@@ -46,7 +46,7 @@ def orders(n: int, generator: random.Random) -> Iterator[npt.NDArray[np.int64]]:
 
     >>> of_epochs = orders(5, random.Random(SEED))
     >>> next(of_epochs), next(of_epochs)
-    (array([4, 3, 0, 1, 2]), array([0, 1, 4, 2, 3]))
+    (array([1, 4, 0, 2, 3]), array([4, 1, 3, 0, 2]))
     """
     order = list(range(n))
     while True:
@@ -73,7 +73,7 @@ def starting_parameters(sizes: Sequence[int], generator: np.random.RandomState, 
     Examples
     --------
     >>> starting_parameters([4, 1], np.random.RandomState(SEED), large=True).round(2)
-    array([ 0.83,  1.87, -1.33,  0.18, -0.65])
+    array([-1.46, -1.29, -1.51,  1.57,  0.55])
     """
     biases = [generator.randn(n_out, 1) for n_out in sizes[1:]]
     weights = [generator.randn(n_out, n_in) for n_in, n_out in pairwise(sizes)]
