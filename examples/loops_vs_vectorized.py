@@ -283,10 +283,10 @@ def explain(layer: Layer, name: str, seconds: dict[str, list[float]], difference
         ms = np.median(seconds[form]) * 1e3
         speed = f"{digits(ms)} ms{digits(layer.flops(name) / ms * 1e-6):>10} GFLOP/s"
         print(f"\n  {form}{speed:>{WIDTH - 2 - len(form)}}\n")
-        print(textwrap.indent(source.rstrip(), "      "), "\n")
-        print(
-            textwrap.fill(" ".join(why.format(**numbers).split()), WIDTH, initial_indent="  ", subsequent_indent="  ")
-        )
+        print(textwrap.indent(source.rstrip(), "      "), end="\n\n")
+        print(textwrap.indent(paragraph(why.format(**numbers), WIDTH - 2), "  "))
+        if form == "parallel loops" and ms > np.median(seconds["compiled loops"]) * 1e3:
+            print(f"\n  {NOT_FASTER}")
 
 
 ANSWER = """

@@ -46,7 +46,7 @@ def test_example_runs(script, outputs):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert done.stdout.strip()
-    assert [line for line in done.stdout.splitlines() if len(line) > 100] == []
+    assert [line for line in done.stdout.splitlines() if len(line) > 100 or line != line.rstrip()] == []
 
 
 def test_loops_vs_vectorized_prints_what_ran_and_draws(outputs):
