@@ -93,7 +93,12 @@ class Compiled:
         return InPlaceTrainer(train)
 
     def _form(self, name: str, n_threads: int) -> Any:
-        return getattr(self._loops, name) if n_threads > 1 else _serial(self._loops, name)
+        return form(self._loops, name, n_threads)
+
+
+def form(loops: ModuleType, name: str, n_threads: int) -> Any:
+    """Return a loop of the module `loops`: as it is, on several threads, or its serial twin."""
+    return getattr(loops, name) if n_threads > 1 else _serial(loops, name)
 
 
 @cache
@@ -126,7 +131,8 @@ def layer_rows(model: Model) -> list[dict[str, Any]]:
     hidden = model.activations[:-1]
     _, _, output_derivative = array_functions.cost_functions(model.cost, model.activations[-1], model.dtype)
     derivatives = [*(array_functions.derivative_function(sigma, model.dtype) for sigma in hidden), output_derivative]
-    rows: list[dict[str, Any]] = [{"n": model.sizes[0]}]
+    # The input has no σ: δ⁽⁰⁾ = ∂C/∂x, which error propagation leaves as it is.
+    rows: list[dict[str, Any]] = [{"n": model.sizes[0], "derivative": array_functions.no_derivative(model.dtype)}]
     neurons_before, weights_at = model.sizes[0], 0
     for n_in, n, sigma, derivative in zip(
         model.sizes[:-1], model.sizes[1:], model.activations, derivatives, strict=True

@@ -43,7 +43,7 @@ def multiply_by_derivative_of_a(delta, z, a):
 
 
 def leave(delta, z, a):
-    """δ_j ← δ_j: the cost's own δ holds σ′ already."""
+    """δ_j ← δ_j: the cost's own δ holds σ′ already, and the input has no σ."""
 
 
 def sum_cost(out, z, a, y):
@@ -116,6 +116,12 @@ def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
 
 
 @cache
+def no_derivative(dtype: np.dtype[Any]) -> Any:
+    """δ ← δ: ``call(…, delta, z, a)``."""
+    return _address(leave, "RRR", dtype)
+
+
+@cache
 def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
     """C, ∂C/∂a and the σ′ that makes it δ.
 
@@ -125,7 +131,7 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
     fused = FUSED_PAIRS.get((output.function, cost.function))
     if fused:
         function = _address(fused[0], "DRRRi", dtype, each_sample, sums=True)
-        return function, _address(fused[1], "RRRR", dtype), _address(leave, "RRR", dtype)
+        return function, _address(fused[1], "RRRR", dtype), no_derivative(dtype)
     function = _address(cost.function, "DRRRi", dtype, sum_cost, each_sample)
     return function, _address(cost.derivative, "RRRR", dtype, cost_gradient), derivative_function(output, dtype)
 
