@@ -1,0 +1,43 @@
+"""Pictures of nets, of their training and of its results. They need matplotlib: ``pip install "fastbp[plot]"``.
+
+Figures are made without pyplot, so they touch no window, no backend and no global state of the program. Every function
+returns the figure; it writes it if it is given a path, and draws into axes of yours where it takes an ``ax``.
+"""
+
+from fastbp.plots.canvas import (
+    COLUMN,
+    GREY,
+    HELD_OUT,
+    NEGATIVE,
+    POSITIVE,
+    STYLES,
+    TRAINING,
+    check,
+    new_figure,
+    plain,
+    signed_colours,
+)
+from fastbp.plots.confusion import CHARACTER, MOST_NAMES, MOST_NUMBERS, confusion_matrix
+from fastbp.plots.curves import FEW_EPOCHS, LOGARITHMIC_FROM, PANELS_A_ROW, history
+
+__all__ = [
+    "CHARACTER",
+    "COLUMN",
+    "FEW_EPOCHS",
+    "GREY",
+    "HELD_OUT",
+    "LOGARITHMIC_FROM",
+    "MOST_NAMES",
+    "MOST_NUMBERS",
+    "NEGATIVE",
+    "PANELS_A_ROW",
+    "POSITIVE",
+    "STYLES",
+    "TRAINING",
+    "check",
+    "confusion_matrix",
+    "history",
+    "new_figure",
+    "plain",
+    "signed_colours",
+]
