@@ -18,7 +18,7 @@ from fastbp.plots.canvas import (
     signed_colours,
 )
 from fastbp.plots.confusion import CHARACTER, MOST_NAMES, MOST_NUMBERS, confusion_matrix
-from fastbp.plots.curves import FEW_EPOCHS, LOGARITHMIC_FROM, PANELS_A_ROW, history
+from fastbp.plots.curves import FEW_EPOCHS, LOGARITHMIC_FROM, PANELS_A_ROW, error_norms, history
 
 __all__ = [
     "CHARACTER",
@@ -36,6 +36,7 @@ __all__ = [
     "TRAINING",
     "check",
     "confusion_matrix",
+    "error_norms",
     "history",
     "new_figure",
     "plain",

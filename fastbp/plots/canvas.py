@@ -4,7 +4,7 @@ from __future__ import annotations  # so that naming a Figure does not import ma
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,15 +65,15 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     return new_figure(width, height, dpi=300).subplots()
 
 
-def figure_of(axes: Axes, path: PathLike | None) -> Figure:
-    """Return the figure that these axes are in, written to `path` if there is one."""
-    figure = axes.figure
+def figure_of(axes: Axes, path: PathLike | None, *, cropped: bool = False) -> Figure:
+    """Return the figure that these axes are in, written to `path` if there is one; `cropped` to what is in it."""
+    figure: Any = axes.figure
     while not hasattr(figure, "savefig"):  # a subfigure
         figure = figure.figure
     if path is not None:
         check(path)
-        figure.savefig(path, bbox_inches="tight")
-    return figure  # type: ignore[no-any-return]
+        figure.savefig(path, bbox_inches="tight" if cropped else None)
+    return cast("Figure", figure)
 
 
 def signed_colours() -> LinearSegmentedColormap:
@@ -93,9 +93,9 @@ def plain(axes: Axes) -> None:
 def small_letters(axes: Axes) -> None:
     """Give axes the letters of pictures that are one column wide."""
     axes.tick_params(labelsize=SMALL)
-    axes.xaxis.label.set_size(LABEL)
-    axes.yaxis.label.set_size(LABEL)
-    axes.title.set_size(LABEL)
+    axes.xaxis.label.set_fontsize(LABEL)
+    axes.yaxis.label.set_fontsize(LABEL)
+    axes.title.set_fontsize(LABEL)
     legend = axes.get_legend()
     for text in legend.get_texts() if legend else ():
-        text.set_size(SMALL)
+        text.set_fontsize(SMALL)

@@ -82,9 +82,9 @@ def confusion_matrix(
     _label_classes(axes, names, CHARACTER * longest < side / n, SMALL if small else 9.0)
     if small:
         for each in (axes.xaxis.label, axes.yaxis.label):
-            each.set_size(LABEL)
+            each.set_fontsize(LABEL)
         bar.ax.tick_params(labelsize=SMALL)
-    return figure_of(axes, path)
+    return figure_of(axes, path, cropped=not small)
 
 
 SMALLEST = 4.5
@@ -97,9 +97,7 @@ def _write_counts(axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[Any]
         axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=size)
 
 
-def _places(
-    n: int, digits: int, longest: int, width: float | None, ax: Axes | None
-) -> tuple[Axes, Axes | None, float]:
+def _places(n: int, digits: int, longest: int, width: float | None, ax: Axes | None) -> tuple[Axes, Axes | None, float]:
     """Return where the cells and the colour bar go, and how wide all cells are together, in inches."""
     if ax is not None:
         return axes_for(ax, 1, 1), None, 0.7 * ax.get_window_extent().width / ax.figure.dpi
@@ -118,9 +116,7 @@ def _places(
     return _square_axes(side, left, bottom, right, dpi=300)
 
 
-def _square_axes(
-    side: float, left: float, bottom: float, right: float, dpi: float = 150
-) -> tuple[Axes, Axes, float]:
+def _square_axes(side: float, left: float, bottom: float, right: float, dpi: float = 150) -> tuple[Axes, Axes, float]:
     """Return the axes of a square of this side, and of a colour bar, in a figure with such margins; in inches."""
     top = 0.15
     width, height = left + side + right, bottom + side + top

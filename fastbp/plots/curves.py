@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.plots.canvas import COLUMN, GREY, LABEL, SMALL, STYLES, PathLike, axes_for, figure_of, new_figure, plain, small_letters
+from fastbp.plots.canvas import (
+    COLUMN,
+    GREY,
+    STYLES,
+    PathLike,
+    axes_for,
+    figure_of,
+    new_figure,
+    plain,
+    small_letters,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     from fastbp.history import History
 
@@ -72,7 +83,7 @@ def history(
             small_letters(axes)
     for unused in grid[len(panels) :]:
         unused.remove()
-    return figure_of(grid[0], path)
+    return figure_of(grid[0], path, cropped=width is None)
 
 
 PANELS_A_ROW = 3
@@ -118,10 +129,85 @@ def _line(axes: Axes, values: Sequence[float], label: str, style: dict[str, Any]
 
 
 def _finish(axes: Axes, epochs: int) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     axes.set_xlabel("epoch")
     axes.set_xlim(1 - max(0.5, 0.02 * epochs), epochs + max(0.5, 0.02 * epochs))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(_whole_numbers())
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def error_norms(
+    norms: npt.ArrayLike, path: PathLike | None = None, *, width: float = COLUMN, ax: Axes | None = None
+) -> Figure:
+    """Draw how large the errors δ of each layer are, by epoch: how fast the layers learn.
+
+    Parameters
+    ----------
+    norms : (n_epochs, n_layers) array-like of numbers ≥ 0
+        ‖δ⁽ˡ⁾‖ of layers 1, 2, …, before training and after each epoch: the ``values`` of a `fastbp.Recorder` of
+        `fastbp.error_norms`.
+    path : path-like, optional
+        Where to write the figure; its ending says the format.
+    width : float, default 3.5
+        Of the figure, in inches.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; left out, a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The norms on a logarithmic axis, a line for each layer, the darker the further from the input.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        `norms` is not a table of finite numbers ≥ 0.
+
+    References
+    ----------
+    Nielsen, *Neural Networks and Deep Learning*, chapter 5: ‖δ⁽ˡ⁾‖ is the speed at which layer l learns.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> net = fastbp.Network([2, 4, 4, 1], activation="sigmoid", seed=0)
+    >>> recorder = fastbp.Recorder(lambda net: fastbp.error_norms(net, X, y))
+    >>> history = net.fit(X, y, epochs=3, callbacks=[recorder])
+    >>> figure = error_norms(recorder.values)
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['layer 1', 'layer 2', 'layer 3']
+    """
+    values = np.asarray(norms, dtype=np.float64)
+    if values.ndim != 2 or 0 in values.shape or not np.all(np.isfinite(values)) or values.min() < 0:
+        raise ValueError(
+            f"norms has shape {values.shape}; needed is (n_epochs, n_layers), n ≥ 1, of finite numbers ≥ 0"
+        )
+    axes = axes_for(ax, width, 0.72 * width)
+    from matplotlib import colormaps
+
+    n_epochs, n_layers = values.shape
+    shades = colormaps["cividis_r"](np.linspace(0.12, 1, n_layers))
+    for l in range(n_layers):
+        style = {"marker": MARKS[l % len(MARKS)], "markevery": max(1, n_epochs // 8), "markersize": 3.5}
+        shown = np.where(values[:, l] > 0, values[:, l], np.nan)  # 0 has no place on a logarithmic axis
+        axes.plot(range(n_epochs), shown, label=f"layer {l + 1}", color=shades[l], linewidth=1.4, **style)
+    if values.max() > 0:
+        axes.set_yscale("log")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("‖δ‖ of the layer")
+    axes.xaxis.set_major_locator(_whole_numbers())
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), reverse=True, handlelength=1.5)
+    plain(axes)
+    return figure_of(axes, path)
+
+
+MARKS = "os^DvPX*<>"
+
+
+def _whole_numbers() -> MaxNLocator:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
