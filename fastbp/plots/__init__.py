@@ -19,6 +19,9 @@ from fastbp.plots.canvas import (
 )
 from fastbp.plots.confusion import CHARACTER, MOST_NAMES, MOST_NUMBERS, confusion_matrix
 from fastbp.plots.curves import FEW_EPOCHS, LOGARITHMIC_FROM, PANELS_A_ROW, error_norms, history
+from fastbp.plots.directions import Directions, parameter_directions, principal_directions, random_directions
+from fastbp.plots.images import images, weight_images
+from fastbp.plots.surface import CostSurface, cost_surface, draw_surface
 
 __all__ = [
     "CHARACTER",
@@ -34,11 +37,20 @@ __all__ = [
     "POSITIVE",
     "STYLES",
     "TRAINING",
+    "CostSurface",
+    "Directions",
     "check",
     "confusion_matrix",
+    "cost_surface",
+    "draw_surface",
     "error_norms",
     "history",
+    "images",
     "new_figure",
+    "parameter_directions",
     "plain",
+    "principal_directions",
+    "random_directions",
     "signed_colours",
+    "weight_images",
 ]
