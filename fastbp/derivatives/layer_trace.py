@@ -116,4 +116,4 @@ def _forward_and_back(model: Model, x: Array, y: Array) -> tuple[float, list[Arr
 
 def _softmax_matrix(a: Array) -> Array:
     """∂a_i/∂z_j = a_i ([i = j] − a_j)."""
-    return np.diag(a) - np.outer(a, a)
+    return np.asarray(np.diag(a) - np.outer(a, a))

@@ -94,9 +94,9 @@ def _weight(at: LayerTrace, j: int, k: int, y: Array) -> SensitiveWeight:
     elif delta == 0:
         reason = "its neuron cannot change the cost, δ_j = 0"
     else:
-        reason = f"{_place('|a_k|', a_rank, len(at.a_before))}, {_place('|δ_j|', delta_rank, at.n)}"
+        reason = f"{_place('a_k', a_rank, len(at.a_before))}, {_place('δ_j', delta_rank, at.n)}"
     if len(y) == at.n and at.is_output:
-        reason += f"; a_j − y_j = {float(at.a[j]) - float(y[j]):+.2g}"
+        reason += f", a_j − y_j = {float(at.a[j]) - float(y[j]):+.2g}"
     derivative = float(at.delta[j] * at.a_before[k])
     return SensitiveWeight(at.l, j, k, derivative, a, delta, a_rank, delta_rank, reason)
 
@@ -104,8 +104,8 @@ def _weight(at: LayerTrace, j: int, k: int, y: Array) -> SensitiveWeight:
 def _place(what: str, rank: int, n: int) -> str:
     """Say where a number stands among the n of its layer.
 
-    >>> _place("|a_k|", 1, 30), _place("|a_k|", 12, 30), _place("|a_k|", 22, 30), _place("|a_k|", 1, 1)
-    ('|a_k| largest of 30', '|a_k| 12th of 30', '|a_k| 22nd of 30', '|a_k| the only one')
+    >>> _place("a_k", 1, 30), _place("a_k", 12, 30), _place("a_k", 22, 30), _place("a_k", 1, 1)
+    ('a_k largest of 30', 'a_k 12th of 30', 'a_k 22nd of 30', 'a_k the only one')
     """
     if n == 1:
         return f"{what} the only one"

@@ -19,7 +19,7 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """A title, heads, rows of cells, and notes under them. The columns named in `left` are words, the others numbers."""
+    """A title, heads, rows of cells, and notes under them. Columns in `left` are words, the others numbers."""
 
     title: str
     heads: Sequence[str] = ()
@@ -65,11 +65,11 @@ class Table:
 
 def _within(line: str, indent: int) -> list[str]:
     """Return a line in pieces of at most `WIDTH`, those that go on indented."""
-    return (
-        textwrap.wrap(line, WIDTH, subsequent_indent=" " * indent, drop_whitespace=False)
-        if len(line) > WIDTH
-        else [line]
-    )
+    if len(line) <= WIDTH:
+        return [line]
+    # White space is kept, for the columns before the words that are wrapped.
+    pieces = textwrap.wrap(line, WIDTH, subsequent_indent=" " * indent, drop_whitespace=False)
+    return [piece.rstrip() for piece in pieces]
 
 
 class Readable:

@@ -1,1 +1,1 @@
-"""What a `Network` can do beyond training and predicting: one file a topic, each a class that `Network` inherits from."""
+"""What a `Network` can do beyond training and predicting, a class for each topic, from which `Network` inherits."""
