@@ -1,0 +1,1 @@
+"""Derivatives of a network beyond its gradient, of checked arrays. They run on the loops of `tiles`."""
