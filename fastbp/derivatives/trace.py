@@ -14,7 +14,7 @@ from fastbp.derivatives.tables import Readable, Table
 from fastbp.derivatives.trace_tables import tables
 from fastbp.kernels.costs import Cost
 from fastbp.parameters import Array, Model, ParameterVector
-from fastbp.validation import whole_number
+from fastbp.validation import layer_index, neuron_index, whole_number
 
 
 class Trace(Readable):
@@ -105,10 +105,11 @@ class Trace(Readable):
         ----------
         3Blue1Brown, *Backpropagation calculus*, the chain rule for one weight; Nielsen, chapter 2, BP3 and BP4.
         """
-        self._check(layer, 1, j, "j")
+        layer_index(layer, self.sizes, 1)
+        neuron_index("j", j, layer, self.sizes)
         if k is None:
             return self._chains.from_bias(layer, j, [j])
-        self._check(layer - 1, 0, k, "k")
+        neuron_index("k", k, layer - 1, self.sizes)
         return self._chains.from_weight(layer, j, k, [j])
 
     def path(self, neurons: Iterable[int], of: Literal["weight", "bias", "activation"] = "weight") -> Factors:
@@ -148,12 +149,12 @@ class Trace(Readable):
         low, high = allowed[of]
         if not low <= len(path) <= high:
             raise ValueError(
-                f"the path has {len(path)} neurons; one of {of} in {self.n_layers} layers has {low} to {high}, "
-                "the last of them in the output layer"
+                f"the path has length {len(path)}; one that begins with a{'n' * (of[0] == 'a')} {of} of this network has "
+                f"{low} to {high} neurons, the last of them in the output layer"
             )
         start = self.n_layers + 1 - len(path)  # the layer of the first neuron
         for l, neuron in enumerate(path, start):
-            self._check(l, 0, neuron, f"neurons[{l - start}]")
+            neuron_index(f"neurons[{l - start}]", neuron, l, self.sizes)
         if of == "weight":
             return self._chains.from_weight(start + 1, path[1], path[0], path[1:])
         if of == "bias":
@@ -191,7 +192,8 @@ class Trace(Readable):
                 f"layer {layer} is the output layer: ∂C/∂a there is the derivative of the cost, no sum over paths; "
                 f"it is in layers[{layer}].dC_da"
             )
-        self._check(layer, 0, k, "k")
+        layer_index(layer, self.sizes, 0)
+        neuron_index("k", k, layer, self.sizes)
         return self._chains.to_activation(layer, k)
 
     def error_terms(self, j: int) -> Terms:
@@ -210,7 +212,7 @@ class Trace(Readable):
         TypeError, ValueError
             There is no such neuron.
         """
-        self._check(self.n_layers, 1, j, "j")
+        neuron_index("j", j, self.n_layers, self.sizes)
         return self._chains.to_output_error(j)
 
     def most_sensitive(self, n: int = 10, *, layer: int | None = None) -> Ranking:
@@ -237,7 +239,7 @@ class Trace(Readable):
         """
         n = whole_number("n", n, 1)
         if layer is not None:
-            self._check_layer(layer, 1)
+            layer_index(layer, self.sizes, 1)
         return ranked(self.layers[1:] if layer is None else self.layers[layer : layer + 1], n, self.y)
 
     def __repr__(self) -> str:
@@ -245,15 +247,3 @@ class Trace(Readable):
 
     def _tables(self) -> list[Table]:
         return tables(self.cost_function.name, self.cost, self.layers, self.y)
-
-    def _check_layer(self, layer: int, lowest: int) -> None:
-        if not lowest <= whole_number("layer", layer, 0) <= self.n_layers:
-            with_input = ", 0 the input" if lowest == 0 else ", the input being layer 0 and without weights"
-            raise ValueError(f"layer is {layer}; this network has layers {lowest} to {self.n_layers}{with_input}")
-
-    def _check(self, layer: int, lowest: int, neuron: int, what: str) -> None:
-        self._check_layer(layer, lowest)
-        if whole_number(what, neuron, 0) >= self.sizes[layer]:
-            raise ValueError(
-                f"{what} is {neuron}; layer {layer} has {self.sizes[layer]} neurons, 0 to {self.sizes[layer] - 1}"
-            )
