@@ -8,12 +8,12 @@ import numpy as np
 
 from fastbp.derivatives.chains import Chains
 from fastbp.derivatives.factors import Factors, Terms
-from fastbp.derivatives.layer_trace import LayerTrace, layers_of_sample
+from fastbp.derivatives.layer_trace import LayerTrace
 from fastbp.derivatives.sensitivity import Ranking, ranked
 from fastbp.derivatives.tables import Readable, Table
 from fastbp.derivatives.trace_tables import tables
 from fastbp.kernels.costs import Cost
-from fastbp.parameters import Array, Model, ParameterVector
+from fastbp.parameters import Array, ParameterVector
 from fastbp.validation import layer_index, neuron_index, whole_number
 
 
@@ -56,13 +56,11 @@ class Trace(Readable):
       backpropagation      ∂C/∂w⁽³⁾[0,0]      -0.1196
     """
 
-    def __init__(self, model: Model, x: Array, y: Array):
-        self.sizes: tuple[int, ...] = model.sizes
-        self.x, self.y = x.copy(), y.copy()
-        self.cost_function: Cost = model.cost
-        self.cost, layers = layers_of_sample(model, x, y)
-        self.layers: tuple[LayerTrace, ...] = layers
-        self._chains = Chains(layers, model.cost)
+    def __init__(self, layers: tuple[LayerTrace, ...], cost: float, cost_function: Cost, y: Array):
+        self.layers, self.cost, self.cost_function = layers, cost, cost_function
+        self.sizes = tuple(layer.n for layer in layers)
+        self.x, self.y = layers[0].a, y.copy()
+        self._chains = Chains(layers, cost_function)
 
     @property
     def n_layers(self) -> int:
@@ -149,7 +147,7 @@ class Trace(Readable):
         low, high = allowed[of]
         if not low <= len(path) <= high:
             raise ValueError(
-                f"the path has length {len(path)}; one that begins with a{'n' * (of[0] == 'a')} {of} of this network has "
+                f"the path has length {len(path)}; one from a{'n' * (of == 'activation')} {of} of this network has "
                 f"{low} to {high} neurons, the last of them in the output layer"
             )
         start = self.n_layers + 1 - len(path)  # the layer of the first neuron

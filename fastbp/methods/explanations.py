@@ -7,6 +7,7 @@ from typing import Any
 import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.derivatives.layer_trace import layers_of_sample
 from fastbp.derivatives.nudge import Nudge, Target, nudged
 from fastbp.derivatives.trace import Trace
 from fastbp.methods.base import HasModel
@@ -55,7 +56,9 @@ class Explanations(HasModel):
         >>> trace.layers[1].delta, trace.layers[1].dC_dw, trace.layers[0].dC_da
         (array([-6.], dtype=float32), array([[ -6., -12.]], dtype=float32), array([0., 0.], dtype=float32))
         """
-        return Trace(self._model, *self._one_sample(x, y))
+        checked_x, checked_y = self._one_sample(x, y)
+        cost, layers = layers_of_sample(self._model, checked_x, checked_y)
+        return Trace(layers, cost, self._model.cost, checked_y)
 
     def nudge(
         self,
