@@ -36,7 +36,7 @@ class Trace(Readable):
         Layers 0…L, 0 the input: ``layers[l].z``, ``.a``, ``.delta`` (δ), ``.dC_dw``, ``.dC_db``, ``.dC_da``,
         ``.da_dz`` (σ′), ``.w``, ``.b``.
     gradient : ParameterVector
-        ∂C/∂θ, bit for bit the gradient of this one sample.
+        ∂C/∂θ, the gradient of this one sample.
 
     Examples
     --------
