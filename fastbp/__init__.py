@@ -16,6 +16,7 @@ from fastbp.metrics import Evaluation
 from fastbp.network import Network, load
 from fastbp.optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, ConjugateGradient, Momentum, Nesterov, RMSProp, Rprop
 from fastbp.parameters import ParameterVector
+from fastbp.recording import Recorder, error_norms
 from fastbp.schedules import (
     ConstantRate,
     CosineDecay,
@@ -67,12 +68,14 @@ __all__ = [
     "ParameterVector",
     "Quantile",
     "RMSProp",
+    "Recorder",
     "ReduceOnPlateau",
     "Rprop",
     "StepDecay",
     "Trace",
     "check_derivative",
     "compare",
+    "error_norms",
     "get_num_threads",
     "load",
     "load_digits",
