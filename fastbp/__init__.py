@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.callbacks import Callback, Checkpoint, CSVLogger
 from fastbp.checks import check_derivative
+from fastbp.derivatives.nudge import Nudge
+from fastbp.derivatives.trace import Trace
 from fastbp.early_stopping import EarlyStopping
 from fastbp.history import History
 from fastbp.initializers import Initializer
@@ -61,6 +63,7 @@ __all__ = [
     "Momentum",
     "Nesterov",
     "Network",
+    "Nudge",
     "OneCycle",
     "ParameterVector",
     "Quantile",
@@ -69,6 +72,7 @@ __all__ = [
     "ReduceOnPlateau",
     "Rprop",
     "StepDecay",
+    "Trace",
     "check_derivative",
     "compare",
     "error_norms",

@@ -1,1 +1,1 @@
-"""Derivatives of a network beyond its gradient, of checked arrays. They run on the loops of `tiles`."""
+"""Derivatives beside the gradient, over register tiles. They work on a `Model` and arrays that have been checked."""

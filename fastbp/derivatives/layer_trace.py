@@ -1,5 +1,6 @@
 """What one layer computed for one sample, forward and back, taken from the loops of `tiles`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,23 +83,33 @@ class LayerTrace:
 def layers_of_sample(model: Model, x: Array, y: Array) -> tuple[float, tuple[LayerTrace, ...]]:
     """Return C and layers 0…L for one sample, x (n_in,) and y (n_out,).
 
-    z, a and δ are what the loops of `tiles` computed, so that ∂C/∂w and ∂C/∂b have the bits of the gradient.
+    z, a and δ are what the loops of `tiles` computed, so that ∂C/∂w and ∂C/∂b are those of the gradient to the last bit.
     """
     cost, zs, activations, deltas = _forward_and_back(model, x, y)
     theta = ParameterVector(model.sizes, model.parameters.vector.copy())
+    return cost, put_together(model, theta, y, zs, activations, deltas)
+
+
+def put_together(
+    model: Model,
+    theta: ParameterVector,
+    y: Array,
+    zs: Sequence[Array],
+    activations: Sequence[Array],
+    deltas: Sequence[Array],
+) -> tuple[LayerTrace, ...]:
+    """Return layers 0…L from their a and the z and δ of layers 1…L, which are the last L of `zs` and `deltas`."""
     after = numpy_functions.cost_gradient(model.cost, model.activations[-1])(activations[-1], y)
     layers = []
     for l in range(model.n_layers, 0, -1):
-        sigma, w, z, a, delta = model.activations[l - 1], theta.weights[l - 1], zs[l], activations[l], deltas[l]
+        i = l - 1 - model.n_layers  # from the end
+        sigma, w, z, a, delta = model.activations[i], theta.weights[i], zs[i], activations[l], deltas[i]
         da_dz = numpy_functions.backward(sigma)(np.ones_like(z), z, a) if not sigma.whole_layer else _softmax_matrix(a)
-        layers.append(
-            LayerTrace(
-                l, sigma, a, after, w, theta.biases[l - 1], z, da_dz, delta, activations[l - 1], l == model.n_layers
-            )
-        )
+        is_output, before = l == model.n_layers, activations[l - 1]
+        layers.append(LayerTrace(l, sigma, a, after, w, theta.biases[i], z, da_dz, delta, before, is_output))
         after = w.T @ delta
     layers.append(LayerTrace(0, None, activations[0], after))
-    return cost, tuple(reversed(layers))
+    return tuple(reversed(layers))
 
 
 def _forward_and_back(model: Model, x: Array, y: Array) -> tuple[float, list[Array], list[Array], list[Array]]:

@@ -8,13 +8,13 @@ import numpy as np
 
 from fastbp.derivatives.chains import Chains
 from fastbp.derivatives.factors import Factors, Terms
-from fastbp.derivatives.layer_trace import LayerTrace, layers_of_sample
+from fastbp.derivatives.layer_trace import LayerTrace
 from fastbp.derivatives.sensitivity import Ranking, ranked
 from fastbp.derivatives.tables import Readable, Table
 from fastbp.derivatives.trace_tables import tables
 from fastbp.kernels.costs import Cost
-from fastbp.parameters import Array, Model, ParameterVector
-from fastbp.validation import whole_number
+from fastbp.parameters import Array, ParameterVector
+from fastbp.validation import layer_index, neuron_index, whole_number
 
 
 class Trace(Readable):
@@ -36,7 +36,7 @@ class Trace(Readable):
         Layers 0…L, 0 the input: ``layers[l].z``, ``.a``, ``.delta`` (δ), ``.dC_dw``, ``.dC_db``, ``.dC_da``,
         ``.da_dz`` (σ′), ``.w``, ``.b``.
     gradient : ParameterVector
-        ∂C/∂θ, bit for bit the gradient of this one sample.
+        ∂C/∂θ, the gradient of this one sample.
 
     Examples
     --------
@@ -56,13 +56,11 @@ class Trace(Readable):
       backpropagation      ∂C/∂w⁽³⁾[0,0]      -0.1196
     """
 
-    def __init__(self, model: Model, x: Array, y: Array):
-        self.sizes: tuple[int, ...] = model.sizes
-        self.x, self.y = x.copy(), y.copy()
-        self.cost_function: Cost = model.cost
-        self.cost, layers = layers_of_sample(model, x, y)
-        self.layers: tuple[LayerTrace, ...] = layers
-        self._chains = Chains(layers, model.cost)
+    def __init__(self, layers: tuple[LayerTrace, ...], cost: float, cost_function: Cost, y: Array):
+        self.layers, self.cost, self.cost_function = layers, cost, cost_function
+        self.sizes = tuple(layer.n for layer in layers)
+        self.x, self.y = layers[0].a, y.copy()
+        self._chains = Chains(layers, cost_function)
 
     @property
     def n_layers(self) -> int:
@@ -105,10 +103,11 @@ class Trace(Readable):
         ----------
         3Blue1Brown, *Backpropagation calculus*, the chain rule for one weight; Nielsen, chapter 2, BP3 and BP4.
         """
-        self._check(layer, 1, j, "j")
+        layer_index(layer, self.sizes, 1)
+        neuron_index("j", j, layer, self.sizes)
         if k is None:
             return self._chains.from_bias(layer, j, [j])
-        self._check(layer - 1, 0, k, "k")
+        neuron_index("k", k, layer - 1, self.sizes)
         return self._chains.from_weight(layer, j, k, [j])
 
     def path(self, neurons: Iterable[int], of: Literal["weight", "bias", "activation"] = "weight") -> Factors:
@@ -148,12 +147,12 @@ class Trace(Readable):
         low, high = allowed[of]
         if not low <= len(path) <= high:
             raise ValueError(
-                f"the path has {len(path)} neurons; one of {of} in {self.n_layers} layers has {low} to {high}, "
-                "the last of them in the output layer"
+                f"the path has length {len(path)}; one from a{'n' * (of == 'activation')} {of} of this network has "
+                f"{low} to {high} neurons, the last of them in the output layer"
             )
         start = self.n_layers + 1 - len(path)  # the layer of the first neuron
         for l, neuron in enumerate(path, start):
-            self._check(l, 0, neuron, f"neurons[{l - start}]")
+            neuron_index(f"neurons[{l - start}]", neuron, l, self.sizes)
         if of == "weight":
             return self._chains.from_weight(start + 1, path[1], path[0], path[1:])
         if of == "bias":
@@ -191,7 +190,8 @@ class Trace(Readable):
                 f"layer {layer} is the output layer: ∂C/∂a there is the derivative of the cost, no sum over paths; "
                 f"it is in layers[{layer}].dC_da"
             )
-        self._check(layer, 0, k, "k")
+        layer_index(layer, self.sizes, 0)
+        neuron_index("k", k, layer, self.sizes)
         return self._chains.to_activation(layer, k)
 
     def error_terms(self, j: int) -> Terms:
@@ -210,7 +210,7 @@ class Trace(Readable):
         TypeError, ValueError
             There is no such neuron.
         """
-        self._check(self.n_layers, 1, j, "j")
+        neuron_index("j", j, self.n_layers, self.sizes)
         return self._chains.to_output_error(j)
 
     def most_sensitive(self, n: int = 10, *, layer: int | None = None) -> Ranking:
@@ -237,7 +237,7 @@ class Trace(Readable):
         """
         n = whole_number("n", n, 1)
         if layer is not None:
-            self._check_layer(layer, 1)
+            layer_index(layer, self.sizes, 1)
         return ranked(self.layers[1:] if layer is None else self.layers[layer : layer + 1], n, self.y)
 
     def __repr__(self) -> str:
@@ -245,15 +245,3 @@ class Trace(Readable):
 
     def _tables(self) -> list[Table]:
         return tables(self.cost_function.name, self.cost, self.layers, self.y)
-
-    def _check_layer(self, layer: int, lowest: int) -> None:
-        if not lowest <= whole_number("layer", layer, 0) <= self.n_layers:
-            with_input = ", 0 the input" if lowest == 0 else ", the input being layer 0 and without weights"
-            raise ValueError(f"layer is {layer}; this network has layers {lowest} to {self.n_layers}{with_input}")
-
-    def _check(self, layer: int, lowest: int, neuron: int, what: str) -> None:
-        self._check_layer(layer, lowest)
-        if whole_number(what, neuron, 0) >= self.sizes[layer]:
-            raise ValueError(
-                f"{what} is {neuron}; layer {layer} has {self.sizes[layer]} neurons, 0 to {self.sizes[layer] - 1}"
-            )

@@ -1,1 +1,1 @@
-"""What a `Network` can do beyond training and predicting, a class for each topic, from which `Network` inherits."""
+"""The methods of `Network` by topic: each checks what it is given, calls, and wraps."""
