@@ -39,8 +39,9 @@ def draw_nudges(nudge, path):
     lines = {"actual |ΔC|": [abs(step.actual) for step in nudge],
              "predicted |∂C|": [abs(step.predicted) for step in nudge],
              "difference |ΔC − ∂C|": [abs(step.difference) for step in nudge]}  # fmt: skip
-    for (label, values), style in zip(lines.items(), plots.STYLES, strict=False):
-        axes.plot(sizes, values, label=label, markersize=4, linewidth=1.4, **style)
+    for i, ((label, values), style) in enumerate(zip(lines.items(), plots.STYLES, strict=False)):
+        first = i == 0  # thick, to be seen under the second
+        axes.plot(sizes, values, label=label, markersize=7 if first else 3.5, linewidth=4 if first else 1.4, **style)
     axes.set(xscale="log", yscale="log", xlabel="nudge of the weight", ylabel="change of the cost")
     save(figure, axes, path)
 
