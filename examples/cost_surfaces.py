@@ -16,39 +16,40 @@ import numpy as np
 import fastbp
 
 # One neuron with two weights. Each weight has samples of its own, which pull it in two directions: one wants it near
-# 0.5, and no longer notices it far below; the other wants it near −8. So each has two valleys, and the net has four.
-NEURON_X = np.array([[4, 0], [0.5, 0], [0, 4], [0, 0.5]])
-NEURON_Y = np.array([[0.98], [0.02], [0.98], [0.02]])
+# 0.5, and no longer notices it far below; the other wants it near −2. So each has two valleys, and the net has four.
+NEURON_X = np.array([[4, 0], [1, 0], [0, 4], [0, 1]])
+NEURON_Y = np.array([[0.9], [0.1], [0.9], [0.1]])
+STEPS, RATE = 1500, 4.0
 XOR_X, XOR_Y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 
 
-def descend(net, start, steps, rate):
+def descend(net, start):
     """Go downhill in the two weights of the neuron: w ← w − η ∂C/∂w. Returns all parameters on the way."""
     net.parameters = [*start, 0.0]
     way = [net.parameters.copy()]
-    for _ in range(steps):
-        net.weights[0][:] -= rate * net.gradient(NEURON_X, NEURON_Y).weights[0]
+    for _ in range(STEPS):
+        net.weights[0][:] -= RATE * net.gradient(NEURON_X, NEURON_Y).weights[0]
         way.append(net.parameters.copy())
     return way
 
 
 def four_valleys(folder, each):
     net = fastbp.Network([2, 1], output_activation="sigmoid", cost="squared_error", seed=0, dtype="float64")
-    starts = [(v, w) for v in np.linspace(-13, 3, each) for w in np.linspace(-13, 3, each)]
-    ways = [descend(net, start, 400, 20.0) for start in starts]
+    starts = [(v, w) for v in np.linspace(-4, 2, each) for w in np.linspace(-4, 2, each)]
+    ways = [descend(net, start) for start in starts]
     ends = Counter()
     for way in ways:
         net.parameters = way[-1]
-        ends[tuple(np.round(way[-1][:2], 1) + 0.0), round(net.evaluate(NEURON_X, NEURON_Y).cost, 3)] += 1
-    print(f"One neuron, two weights, {len(ways)} ways down from a grid of starts, 400 steps with η = 20:\n")
+        ends[tuple(np.round(way[-1][:2], 2) + 0.0), round(net.evaluate(NEURON_X, NEURON_Y).cost, 3)] += 1
+    print(f"One neuron, two weights, {len(ways)} ways down from a grid of starts, {STEPS} steps with η = {RATE:g}:\n")
     print("  ends at w =        cost    ways")
     for (place, cost), count in sorted(ends.items(), key=lambda item: item[0][1]):
         print(f"  ({place[0]:>5}, {place[1]:>5}){cost:>11}{count:>8}")
     plots = with_plots()
     if plots:
         plane = plots.parameter_directions(net, (1, 0, 0), (1, 0, 1))
-        surface = plots.cost_surface(net, NEURON_X, NEURON_Y, plane, extent=((-14, 4), (-14, 4)))
-        shown = [descend(net, start, 400, 20.0) for start in ((-3, -2.5), (-5, 1.5), (1.5, -6), (-6.5, -11))]
+        surface = plots.cost_surface(net, NEURON_X, NEURON_Y, plane, extent=((-4.5, 2.5), (-4.5, 2.5)))
+        shown = [descend(net, start) for start in ((-4, -3), (-3, 2), (1.5, -1.8), (-0.7, -1))]
         path = folder / "four_valleys.png"
         plots.draw_surface(surface, shown, path)
         print(f"\nThe picture is in {path}.")
@@ -140,7 +141,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer starts, coarser pictures")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    four_valleys(options.folder, 3 if options.quick else 8)
+    four_valleys(options.folder, 3 if options.quick else 6)
     restarts(10 if options.quick else 100, 400)
     digits(options.folder, 100 if options.quick else 500, 11 if options.quick else 41)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import fastbp
 
-RATES = np.geomspace(0.003, 300, 16)
+RATES = np.geomspace(0.01, 10, 16)
 
 
 def nudge_one(folder):

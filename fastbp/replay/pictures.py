@@ -141,7 +141,8 @@ def neurons(outcomes: Sequence[NeuronOutcome], *, width: float = 9.5) -> Figure:
             if neuron.published is not None:
                 axes.plot([len(neuron.output) - 1], [neuron.published], "o", color="black", markerfacecolor="none")
         axes.set_title(f"{cost}, η {neuron.learning_rate:g}", fontsize=10, loc="left")
-        _key(axes, cost == "quadratic", several=False)
+        if axes is panels[-1]:  # where there is room for it
+            _key(axes, any(neuron.published is not None for neuron in outcomes), several=False)
         _finish(axes, "output (wanted: 0)" if axes is panels[0] or width < NARROW else "")
         _fit(axes, width)
     return figure
