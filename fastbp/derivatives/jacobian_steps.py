@@ -34,7 +34,12 @@ def slopes(work, first, m, net, l):
         some = block(slope, work.rows, j, width, first, m)
         for c in range(some.size):
             some[c] = 1
-        call(net.layers[l].derivative, some, block(z, work.rows, j, width, first, m), block(a, work.rows, j, width, first, m))
+        call(
+            net.layers[l].derivative,
+            some,
+            block(z, work.rows, j, width, first, m),
+            block(a, work.rows, j, width, first, m),
+        )
 
 
 @njit(**INNER)
@@ -53,7 +58,7 @@ def forward_share(thread, n_threads, work, X, samples, of, wrt, net):
 
 @njit(parallel=True)
 def forward_and_slopes(n_threads, work, X, samples, of, wrt, net):
-    """z and a of the layers up to `of`, and σ′(z) of those after `wrt`. Shapes: samples (≤ work.rows,).
+    """Go forward to layer `of`: z and a, and σ′(z) of those after `wrt`. Shapes: samples (≤ work.rows,).
 
     Writes: z, a and δ. Parallel: over blocks of samples, which do not interact.
     """
@@ -77,13 +82,16 @@ def unit_rows(J, n_rows, start, m, n):
 
 @njit(**INNER)
 def through_sigma(J, n_rows, start, m, n_of, work, scratch, net, l):
-    """J_ij ← J_ij σ′(z_sj): m rows, the first being row `start`, i of sample s being row s n_of + i. Writes: J, scratch."""
+    """J_ij ← J_ij σ′(z_sj): m rows, of which the first is row `start`. Writes: J, scratch."""
     n, z, a, slope = net.layers[l].n, layer(work.z, net, l), layer(work.a, net, l), layer(work.delta, net, l)
     if net.layers[l].elementwise:
         for j in range(0, n, wide(J)):
             width = panel_width(J, n - j)
             for r in range(m):
-                row, factors = block(J, n_rows, j, width, r, 1), block(slope, work.rows, j, width, (start + r) // n_of, 1)
+                row, factors = (
+                    block(J, n_rows, j, width, r, 1),
+                    block(slope, work.rows, j, width, (start + r) // n_of, 1),
+                )
                 for c in range(width):
                     row[c] *= factors[c]
     else:
@@ -98,7 +106,7 @@ def through_sigma(J, n_rows, start, m, n_of, work, scratch, net, l):
 
 @njit(**INNER)
 def through_weights(J_previous, J, n_rows, m, work, scratch, net, l):
-    """J_ik = Σ_j J_ij w_jk: m rows, from layer l to the one before, as in `tiles.propagate_error`. Writes: J_previous."""
+    """J_ik = Σ_j J_ij w_jk: m rows, from layer l to the one before it. Writes: J_previous."""
     n_in, n_out, theta = net.layers[l - 1].n, net.layers[l].n, work.theta
     no_bias, transposed = stretch(scratch, 0, wide(theta)), stretch(scratch, wide(theta), scratch.size - wide(theta))
     for c in range(no_bias.size):

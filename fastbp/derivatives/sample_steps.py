@@ -50,9 +50,9 @@ def gradients_share(thread, n_threads, gradients, work, m, net):
 
 @njit(parallel=True)
 def write_gradients(n_threads, gradients, work, m, net):
-    """∇C_s of the m samples whose errors are in the workspace. Shapes: gradients (m, n_parameters). Writes: it, scratch.
+    """∇C_s of the m samples whose errors are in the workspace. Shapes: gradients (m, n_parameters).
 
-    Parallel: over samples; a row is one thread's.
+    Writes: gradients, scratch. Parallel: over samples; a row is one thread's.
     """
     for thread in prange(n_threads):
         gradients_share(int64(thread), n_threads, gradients, work, m, net)
