@@ -41,9 +41,8 @@ def layer_by_layer(net: fastbp.Network, x: np.ndarray) -> list[np.ndarray]:
     for l in range(1, len(SIZES)):
         J = net.jacobian([x], of=l, wrt=l - 1)[0]
         by_hand = trace.layers[l].da_dz[:, None] * net.weights[l - 1]
-        print(
-            f"  l = {l}: {J.shape[0]} × {J.shape[1]}, largest difference from diag(σ′) W  {np.abs(J - by_hand).max():.1e}"
-        )
+        difference = np.abs(J - by_hand).max()
+        print(f"  l = {l}: {J.shape[0]} × {J.shape[1]}, largest difference from diag(σ′) W  {difference:.1e}")
         jacobians.append(J)
     return jacobians
 
@@ -96,13 +95,8 @@ def picture(jacobians: list[np.ndarray], whole: np.ndarray, folder: Path) -> Non
     except ImportError as error:
         print(f"\nno pictures: {error}")
         return
-    shown = [
-        ("∂a⁽³⁾/∂x", whole),
-        ("= ∂a⁽³⁾/∂a⁽²⁾", jacobians[2]),
-        ("· ∂a⁽²⁾/∂a⁽¹⁾", jacobians[1]),
-        ("· ∂a⁽¹⁾/∂x", jacobians[0]),
-    ]
-    for axes, (name, J) in zip(figure.subplots(1, 4), shown, strict=True):
+    names = ["∂a⁽³⁾/∂x", "= ∂a⁽³⁾/∂a⁽²⁾", "· ∂a⁽²⁾/∂a⁽¹⁾", "· ∂a⁽¹⁾/∂x"]
+    for axes, name, J in zip(figure.subplots(1, 4), names, [whole, *reversed(jacobians)], strict=True):
         largest = np.abs(J).max()
         axes.imshow(J, cmap=signed_colours(), vmin=-largest, vmax=largest)
         axes.set_title(f"{name}\n{J.shape[0]} × {J.shape[1]}, to ±{largest:.2g}", fontsize=9)

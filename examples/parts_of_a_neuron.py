@@ -67,9 +67,7 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
 
 
 def neuron() -> fastbp.Network:
-    net = fastbp.Network(
-        [3, 1], activation="sigmoid", output_activation="sigmoid", cost="squared_error", dtype="float64"
-    )
+    net = fastbp.Network([3, 1], output_activation="sigmoid", cost="squared_error", dtype="float64")
     net.parameters = [*w, b]
     return net
 
@@ -84,9 +82,8 @@ def one_neuron() -> list[tuple[str, np.ndarray]]:
     ]
     print("  a = σ(Σ w ⊙ x + b), from the inside out:")
     for name, part in parts:
-        print(
-            f"    {name:<16} {'×'.join(map(str, part.shape))}   {np.array2string(part, precision=4, prefix=' ' * 26)}"
-        )
+        numbers = np.array2string(part, precision=4, prefix=" " * 27)
+        print(f"    {name:<16} {'×'.join(map(str, part.shape))}   {numbers}")
     by_w = parts[2][1] @ parts[1][1] @ parts[0][1]
     by_x = parts[2][1] @ parts[1][1] @ np.diag(w)
     net = neuron()
