@@ -1,9 +1,9 @@
 """The four equations of backpropagation, as loops and vectorized: equal, and timed.
 
-    python examples/four_equations.py [--output FOLDER] [--quick]
+    python examples/four_equations.py [FOLDER] [--quick]
 
 Follows Nielsen, "Neural Networks and Deep Learning", chapter 2, and Dhalla's equation 4 as an outer product. Covers D7,
-D8 and C3. The picture goes to FOLDER, by default here. What is printed is the source of what ran.
+D8 and C3. The picture goes to FOLDER, here if there is none. What is printed is the source of what ran.
 """
 
 import argparse
@@ -177,10 +177,10 @@ def picture(times: dict[str, float], folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The four equations, as loops and vectorized.")
-    parser.add_argument("--output", type=Path, default=Path("."), help="the folder of the picture, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the picture, default here")
     parser.add_argument("--quick", action="store_true", help="a smaller network, fewer rounds")
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     sizes, at_least = ([30, 10, 5], 0.02) if arguments.quick else ([784, 30, 10], 0.5)
     net = fastbp.Network(sizes, activation="sigmoid", cost="quadratic", dtype="float64", seed=0)
     rng = np.random.default_rng(0)
@@ -189,7 +189,7 @@ def main() -> None:
     equal(trace, net)
     the_algorithm()
     times = timed(trace, net, at_least)
-    picture(times, arguments.output)
+    picture(times, arguments.folder)
 
 
 if __name__ == "__main__":

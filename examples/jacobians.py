@@ -1,9 +1,9 @@
 """Gradients, Jacobians and the chain rule: of one number, of vectors, of a whole network.
 
-    python examples/jacobians.py [--output FOLDER]
+    python examples/jacobians.py [FOLDER]
 
 Follows Dhalla, "The Complete Mathematics of Neural Networks and Deep Learning". Covers D1 and, in what the order of the
-products costs, C2. The picture goes to FOLDER, by default here.
+products costs, C2. The picture goes to FOLDER, here if there is none.
 """
 
 import argparse
@@ -108,9 +108,9 @@ def picture(jacobians: list[np.ndarray], whole: np.ndarray, folder: Path) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Jacobians and the chain rule.")
-    parser.add_argument("--output", type=Path, default=Path("."), help="the folder of the picture, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the picture, default here")
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     net = fastbp.Network(SIZES, activation="tanh", output_activation="sigmoid", cost="squared_error", dtype="float64",
                          seed=2)  # fmt: skip
     x = np.array([0.5, -1.0, 0.25, 2.0])
@@ -119,7 +119,7 @@ def main() -> None:
     whole = all_layers(net, x, jacobians)
     gradient_of_the_cost(net, x, whole)
     which_order()
-    picture(jacobians, whole, arguments.output)
+    picture(jacobians, whole, arguments.folder)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The parts of a neuron, each with its derivative: what σ(Σ w ⊙ x + b) is made of.
 
-    python examples/parts_of_a_neuron.py [--output FOLDER]
+    python examples/parts_of_a_neuron.py [FOLDER]
 
 Follows Dhalla, "The Complete Mathematics of Neural Networks and Deep Learning". Covers D2, D3 and D4: binary functions
 element by element, the Hadamard product, scalar expansion, the sum; put together, one neuron; indexed, a layer of them;
 with a cost, the derivatives of a simple network. Each is checked against central differences. The picture goes to
-FOLDER, by default here.
+FOLDER, here if there is none.
 """
 
 import argparse
@@ -145,15 +145,15 @@ def picture(parts: list[tuple[str, np.ndarray]], folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The parts of a neuron and their derivatives.")
-    parser.add_argument("--output", type=Path, default=Path("."), help="the folder of the picture, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the picture, default here")
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     binary_functions()
     expansion_and_sum()
     parts = one_neuron()
     a_layer()
     simple_network()
-    picture(parts, arguments.output)
+    picture(parts, arguments.folder)
 
 
 if __name__ == "__main__":
