@@ -79,7 +79,7 @@ def draw(net, rows, titles, read, y, folder, prefix):
     plots.confusion_matrix(confusion_matrix(y, read, 10), range(10), folder / f"{prefix}misread_confusions.png",
                            width=plots.COLUMN)  # fmt: skip
     files = ", ".join(f"{prefix}misread_{what}.png" for what in ("digit", "weights", "confusions"))
-    print(f"\nThe pictures are in {folder}: {files}.")
+    print(f"\nThe pictures are in {folder}:\n{files}.")
     print("Blue: more ink here lowers the cost; vermilion: less ink does.\n")
 
 

@@ -65,16 +65,17 @@ def restarts(n, epochs):
         found.append((net.evaluate(XOR_X, XOR_Y).cost, net))
     solved = [cost for cost, _ in found if cost < 0.01]
     print(f"""
-Does it find the global minimum? XOR with [2, 2, 1] sigmoid neurons, C ≥ 0, from {n} random starts, {epochs} epochs of
-Rprop on all four samples: {len(solved)} come below 0.01, {n - len(solved)} do not.""")
+Does it find the global minimum? XOR with [2, 2, 1] sigmoid neurons, C ≥ 0, from {n} random starts,
+{epochs} epochs of Rprop on all four samples: {len(solved)} come below 0.01, {n - len(solved)} do not.""")
     clusters = Counter(round(cost, 2) for cost, _ in found)
     print("\n  cost    starts   smallest and largest eigenvalue of ∂²C/∂θ², ‖∇C‖, of one of them")
     for cost, count in sorted(clusters.items()):
         net = next(net for value, net in found if round(value, 2) == cost)
         eigenvalues, norm = curvature(net)
         print(f"  {cost:<8}{count:>6}   {eigenvalues[0]:>10.1e} {eigenvalues[-1]:>10.1e}  {norm:.1e}")
-    print("""Where no eigenvalue is clearly below 0 and the gradient is almost 0, it is a minimum, or so flat that
-nobody gets on: descent finds *a* low place, and which one depends on the start. More starts help, and more neurons.""")
+    print("""Where no eigenvalue is clearly below 0 and the gradient is almost 0, it is a minimum, or so
+flat that nobody gets on: descent finds *a* low place, and which one depends on the start. More
+starts help, and more neurons.""")
     wider = 0
     for seed in range(n):
         net = fastbp.Network([2, 8, 1], activation="sigmoid", cost="squared_error", initializer="nielsen_large",

@@ -66,8 +66,9 @@ def step_sizes(folder):
     lowers = RATES[np.array(actual) < 0]
     best = RATES[int(np.argmin(actual))]
     print(f"""
-Up to η = {lowers.max():.3g} this step lowers the cost, most at η = {best:.3g}. Where the prediction is right to a few
-percent the step is safe, and slow. The gradient says in which direction; how far it holds only C says.""")
+Up to η = {lowers.max():.3g} this step lowers the cost, most at η = {best:.3g}. Where the prediction is right
+to a few percent the step is safe, and slow. The gradient says in which direction; how far it holds
+only C says.""")
     draw_steps(predicted, actual, folder / "how_much_to_tweak.png")
     print("\nFifty steps, with η ten times too small, about right, and ten times too large:\n")
     for rate in (best / 10, best, best * 10):
