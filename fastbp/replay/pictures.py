@@ -179,9 +179,9 @@ NARROW = 4.5
 def _panels(n: int, width: float) -> tuple[Figure, Sequence[Axes]]:
     if width < NARROW:
         figure = plots.new_figure(width, 2.2 * n, dpi=300)
-        return figure, figure.subplots(n, 1, squeeze=False, sharey=True)[:, 0]
+        return figure, figure.subplots(n, 1, squeeze=False, sharey=True).ravel().tolist()
     figure = plots.new_figure(width, 3.8)
-    return figure, figure.subplots(1, n, squeeze=False, sharey=True)[0]
+    return figure, figure.subplots(1, n, squeeze=False, sharey=True).ravel().tolist()
 
 
 def _fit(axes: Axes, width: float) -> None:
