@@ -139,6 +139,8 @@ def test_the_tree_of_a_chain_multiplies_out() -> None:
     # From b⁽¹⁾: σ′ of three layers, the w of two, ∂C/∂a. The first layer's w is on the line from a⁽⁰⁾, and is 1.
     assert product_to_the_cost(figure, "∂a/∂z", "∂z/∂a", "∂C/∂a") == pytest.approx(g.biases[0][0], rel=0.02)
     assert texts(figure).count("∂z/∂b\n1") == 3
+    for layer in net.trace([1.0], [0.0]).layers[:3]:
+        assert f"∂z/∂w\n{layer.a[0]:.3g}" in texts(figure)
     assert_readable(figure, figure.axes[0].texts)
 
 
