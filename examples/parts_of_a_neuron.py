@@ -35,7 +35,7 @@ def differences(function: Function, v: np.ndarray) -> np.ndarray:
 
 def check(name: str, function: Function, v: np.ndarray, jacobian: np.ndarray, formula: str) -> None:
     difference = np.abs(differences(function, v) - jacobian).max()
-    assert difference < 1e-8, name
+    assert difference < 1e-7, name
     print(f"  {name:<22} {formula:<34} {'×'.join(map(str, jacobian.shape)):>4}   {difference:7.1e}")
 
 
