@@ -49,8 +49,8 @@ class StepOptions:
     def rules(self) -> dict[str, Any]:
         """The rules as fields of `OptimizerData`."""
         names = "l2", "l1", "decay", "clip_value", "clip_norm", "max_norm"
-        has_rules = self.l2 > 0 or self.l1 > 0 or self.clip_value < math.inf or self.decay > 0
-        return {"has_rules": has_rules, **{name: float(getattr(self, name)) for name in names}}
+        changes_gradient = self.l1 > 0 or self.clip_value < math.inf
+        return {"changes_gradient": changes_gradient, **{name: float(getattr(self, name)) for name in names}}
 
     def of_samples(self, t: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> dict[str, Any]:
         """What is done to samples, as fields of a workspace; t is the count of steps."""
@@ -61,8 +61,8 @@ class StepOptions:
     @property
     def plain(self) -> bool:
         """Whether a step only follows the gradient."""
-        limits = min(self.clip_norm, self.max_norm)
-        return not (self.rules["has_rules"] or limits < math.inf or any(self.dropout) or self.sample_weight.size)
+        penalties, limits = self.l2 + self.l1 + self.decay, min(self.clip_value, self.clip_norm, self.max_norm)
+        return not (penalties > 0 or limits < math.inf or any(self.dropout) or self.sample_weight.size)
 
     def of_gradient(self, gradient: ParameterVector, parameters: ParameterVector, eta: float) -> None:
         """Apply the rules before an optimizer's step, in NumPy. Writes: gradient, parameters."""

@@ -25,7 +25,7 @@ from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import LEAN, njit
 from fastbp.kernels.dropout import drop, layer_key
 from fastbp.kernels.network_data import biases, layer, weights
-from fastbp.kernels.rules import apply_rules, scale
+from fastbp.kernels.rules import apply_rules, has_rules, scale
 from fastbp.kernels.views import matrix, stretch
 
 REGIONS = ("gradient", "update", "forward_rows")  # have prange; `compiled.py` makes their serial twins
@@ -151,7 +151,7 @@ def gradient(work, theta, X, Y, samples, net):
 @njit(**LEAN)
 def regularize(gradient, theta, optimizer, net):
     """What else bears on the gradient: `kernels/rules.py`. Writes: gradient, and θ where weights decay."""
-    if optimizer.has_rules:
+    if has_rules(optimizer):
         for l in range(1, net.layers.size - 1):
             w, b = net.layers[l].weights_at, net.layers[l].biases_at
             n, n_weights = net.layers[l].n, net.layers[l].n * net.layers[l - 1].n
