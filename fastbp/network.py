@@ -212,7 +212,7 @@ class Network:
         X : (n_samples, n_in) array-like, or chunks
             Inputs: real numbers, all finite. Converted once if need be, never modified. A memory-mapped array, as
             ``numpy.load(path, mmap_mode="r")`` returns it, stays in its file: pieces of it are read as they are needed.
-            The bits are those of the same array in memory (with dropout, which goes by the row, they are others).
+            The bits are those of the same array in memory.
 
             Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
             or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in

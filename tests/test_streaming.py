@@ -66,6 +66,20 @@ def test_every_option_that_is_about_samples(options, formulation, small_pieces, 
     assert state(mapped) == state(in_memory)
 
 
+def test_dropout_drops_the_same_neurons_wherever_samples_come_from(formulation, small_pieces, tmp_path):
+    """In memory, in a file, in chunks, and at other rows of an array: what counts is the place in the mini-batch."""
+    order = np.random.default_rng(0).permutation(23)
+    options = {"epochs": 2, "batch_size": 5, "optimizer": fastbp.SGD(0.3), "dropout": 0.5}
+    in_memory, mapped, chunked, sorted_rows, plain = (network(formulation) for _ in range(5))
+    in_memory.fit(X, Y, shuffle=[order] * 2, **options)
+    mapped.fit(on_disk(tmp_path, X), Y, shuffle=[order] * 2, **options)
+    chunked.fit(lambda: ((X[rows], Y[rows]) for rows in np.split(order, [7, 8])), **options)
+    sorted_rows.fit(X[order], Y[order], shuffle=False, **options)
+    plain.fit(X, Y, shuffle=[order] * 2, **{**options, "dropout": None})
+    assert state(mapped) == state(in_memory) and state(plain)[0] != state(in_memory)[0]
+    assert state(chunked)[0] == state(sorted_rows)[0] == state(in_memory)[0]
+
+
 def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(samples_module, "BLOCK_BYTES", 2**18)
     monkeypatch.setattr("fastbp.streaming.BLOCK_BYTES", 2**18)

@@ -83,7 +83,7 @@ class Textbook:
                 kept = None
                 if any(options.dropout):
                     layers = enumerate(model.sizes[1:-1], 1)
-                    kept = [options.kept(int(state.t[0]), l, mini_batch, n, model.dtype) for l, n in layers]
+                    kept = [options.kept(int(state.t[0]), l, len(mini_batch), n, model.dtype) for l, n in layers]
                 weight = options.sample_weight[mini_batch] if options.sample_weight.size else None
                 mean_cost = self._gradient(model, X[mini_batch], Y[mini_batch], gradient, kept, weight)
                 total_cost += mean_cost * len(mini_batch)

@@ -231,8 +231,10 @@ def tiled_workspace(
     arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
     costs, of_samples = np.empty(rows + tile_steps.PARTS * in_parts), of_samples or nothing_of_samples(model)
-    ids = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
-    return TiledWorkspace(**arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts, ids=ids, **of_samples)
+    places = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
+    return TiledWorkspace(
+        **arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts, places=places, **of_samples
+    )
 
 
 def _zeros(size: int, dtype: np.dtype[Any]) -> Array:

@@ -72,7 +72,7 @@ class Vectorized:
                 mini_batch = order[start : start + batch_size]
                 state.t[0] += 1
                 kept = [
-                    options.kept(int(state.t[0]), l, mini_batch, n, model.dtype) if any(options.dropout) else None
+                    options.kept(int(state.t[0]), l, len(mini_batch), n, model.dtype) if any(options.dropout) else None
                     for l, n in enumerate(model.sizes[1:-1], 1)
                 ]
                 weight = options.sample_weight[mini_batch] if options.sample_weight.size else None
