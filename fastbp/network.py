@@ -216,7 +216,8 @@ class Network:
 
             Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
             or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
-            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks.
+            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks. With weights they are
+            (X, Y, sample_weight), all of them.
         Y : (n_samples, n_out) array-like, or (n_samples,) class labels
             Targets. Labels 0…n_out − 1 where the output is sigmoid or softmax; (n_samples,) also for one output.
         epochs : int, default 10

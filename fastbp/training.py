@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -232,6 +232,9 @@ def _train(
     loop: Loop, formulation: Formulation, source: Source, options: StepOptions, plan: Plan, progress: Progress
 ) -> None:
     training, X, Y = loop.training, source.X, source.Y
+    source.open()
+    if source.weight is not None:
+        options = replace(options, sample_weight=source.weight)
     trainer = formulation.trainer(training.model, training.optimizer, training.state, X, Y, plan.batch_size, options)
     loop.begin()
     trainer.begin()
@@ -252,15 +255,16 @@ def _minimize(
     loop: Loop, formulation: Formulation, source: Source, options: StepOptions, plan: Plan, progress: Progress
 ) -> None:
     training, history = loop.training, loop.history
-    loop.n_samples = len(source.X)
+    assert source.samples is not None
+    loop.n_samples = len(source.samples)
     loop.begin()
 
     def epoch_done(epoch: int, cost: float) -> bool:
         progress.advance(loop.n_samples)
         return loop.epoch_done(epoch, cost)
 
-    optimizer, state = cast(LineSearch, training.optimizer), training.state
-    why = full_batch.minimize(formulation, training.model, optimizer, state, source, plan.epochs, epoch_done, options)
+    given = cast(LineSearch, training.optimizer), training.state, source.samples
+    why = full_batch.minimize(formulation, training.model, *given, plan.epochs, epoch_done, options)
     if len(history) < plan.epochs:
         history.stopped = history.stopped or why
 
