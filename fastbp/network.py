@@ -299,7 +299,7 @@ class Network:
             l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
         )  # fmt: skip
         fitting.check_optimizer(training.optimizer, data, plan, options)
-        check_memory(self._formulation, training, plan)
+        check_memory(self._formulation, training, plan, options, source.buffer_bytes)
         bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
         self._training, self.history = training, history
         run = Run(self, history, epochs, tuple(plan.metrics))

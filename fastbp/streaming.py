@@ -22,9 +22,10 @@ from fastbp.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples
 class Source(Protocol):
     """The samples of all epochs."""
 
-    X: Array
+    X: Array  # there from `open` on, as is Y
     Y: Array
     weight: Array | None  # of the rows of X and Y
+    buffer_bytes: int  # of what `open` allocates
 
     @property
     def samples(self) -> AnySamples | None:
@@ -39,6 +40,8 @@ class Source(Protocol):
 
 class InMemory:
     """All samples are in memory: an epoch is an order, cut into pieces of `rows`."""
+
+    buffer_bytes = 0
 
     def __init__(self, samples: Samples, weight: Array | None, orders: Orders, rows: int):
         self.samples, self.X, self.Y, self.weight = samples, samples.X, samples.Y, weight
@@ -57,10 +60,11 @@ class FromFiles:
 
     def __init__(self, samples: MappedSamples, weight: Array | None, orders: Orders, buffers: Buffers):
         self.samples, self._weight, self._orders, self._buffers = samples, weight, orders, buffers
-        self.X, self.Y, self.weight = buffers.X, buffers.Y, buffers.weight
+        self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
 
     def open(self) -> None:
-        """Do nothing."""
+        """Make the buffers."""
+        self.X, self.Y = self._buffers.open()
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
         """Return, for each piece of an order, the rows of the buffers that hold it."""
@@ -84,10 +88,11 @@ class FromChunks:
     ):
         self._chunks, self._weights_of, self._buffers = chunks, weights_of, buffers
         self._samples_per_epoch = samples_per_epoch
-        self.X, self.Y, self.weight = buffers.X, buffers.Y, buffers.weight
+        self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
 
     def open(self) -> None:
-        """Look at the first chunk, whether it has weights."""
+        """Make the buffers, and look at the first chunk, whether it has weights."""
+        self.X, self.Y = self._buffers.open()
         self._chunks.look()
         if self._chunks.weighted:
             self._buffers.add_weights()
@@ -203,16 +208,20 @@ class Buffers:
     """Memory for some rows of X and Y, read-only for the trainer, and of weights."""
 
     def __init__(self, rows: int, n_in: int, n_out: int, dtype: np.dtype[Any], weighted: bool):
-        self.rows = rows
-        self._X, self._Y = (aligned_empty(rows * n, dtype).reshape(rows, n) for n in (n_in, n_out))
-        self.X, self.Y = _read_only_view(self._X), _read_only_view(self._Y)
+        self.rows, self._widths, self._dtype = rows, (n_in, n_out), dtype
+        self.nbytes = rows * (n_in + n_out) * dtype.itemsize
         self.weight: Array | None = None
         if weighted:
             self.add_weights()
 
+    def open(self) -> tuple[Array, Array]:
+        """Make room for X and Y, and return them."""
+        self._X, self._Y = (aligned_empty(self.rows * n, self._dtype).reshape(self.rows, n) for n in self._widths)
+        return _read_only_view(self._X), _read_only_view(self._Y)
+
     def add_weights(self) -> None:
         """Make room for one weight a row."""
-        self.weight = aligned_empty(self.rows, self.X.dtype)
+        self.weight = aligned_empty(self.rows, self._dtype)
 
     def put(self, start: int, samples: Samples, weight: Array | None) -> None:
         """Write samples from row `start` on."""

@@ -57,7 +57,7 @@ class Textbook:
             mean.biases[l][:] = nabla_b[l] / len(X)
         return total_cost / len(X)
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates: ∇C, that of one sample, and their sum."""
         return 3 * model.parameters.vector.nbytes
 

@@ -55,9 +55,10 @@ class Tiled(Compiled):
             total_cost = self._form("gradient_in_parts" if work.in_parts else "gradient", n_threads)
             return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates."""
-        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments)
+        whole = options.clip_norm < np.inf
+        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole)
         return sum(sizes.values()) * model.dtype.itemsize
 
     def trainer(

@@ -48,7 +48,7 @@ class Vectorized:
 
         return mean_of_blocks(gradient, len(X), ROWS_AT_ONCE, block)
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates: z, a and δ of a mini-batch, ∇C."""
         return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
 
