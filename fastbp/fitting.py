@@ -15,7 +15,7 @@ from fastbp.fit_data import Data
 from fastbp.history import History
 from fastbp.optimizers import LineSearch, Optimizer, Rprop
 from fastbp.parameters import Array
-from fastbp.samples import AnySamples, MappedSamples
+from fastbp.samples import AnySamples
 from fastbp.step_options import StepOptions
 from fastbp.training import Plan
 
@@ -123,8 +123,6 @@ def check_optimizer(optimizer: Optimizer, data: Data, plan: Plan, options: StepO
     if isinstance(optimizer, Rprop | LineSearch) and data.samples is None:
         raise ValueError(f"{name} needs all samples in every step; they come in chunks: use another optimizer")
     if isinstance(optimizer, LineSearch):
-        if isinstance(data.samples, MappedSamples):
-            raise ValueError(f"{name} needs all samples in memory, as numpy.array(X) makes them")
         full_batch.check_options(optimizer, options)
     elif data.samples is not None:
         optimizer.check(plan.batch_size, len(data.samples))

@@ -212,11 +212,12 @@ class Network:
         X : (n_samples, n_in) array-like, or chunks
             Inputs: real numbers, all finite. Converted once if need be, never modified. A memory-mapped array, as
             ``numpy.load(path, mmap_mode="r")`` returns it, stays in its file: pieces of it are read as they are needed.
-            The bits are those of the same array in memory (with dropout, which goes by the row, they are others).
+            The bits are those of the same array in memory.
 
             Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
             or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
-            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks.
+            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks. With weights they are
+            (X, Y, sample_weight), all of them.
         Y : (n_samples, n_out) array-like, or (n_samples,) class labels
             Targets. Labels 0…n_out − 1 where the output is sigmoid or softmax; (n_samples,) also for one output.
         epochs : int, default 10
@@ -298,7 +299,7 @@ class Network:
             l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
         )  # fmt: skip
         fitting.check_optimizer(training.optimizer, data, plan, options)
-        check_memory(self._formulation, training, plan)
+        check_memory(self._formulation, training, plan, options, source.buffer_bytes)
         bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
         self._training, self.history = training, history
         run = Run(self, history, epochs, tuple(plan.metrics))

@@ -87,11 +87,11 @@ class StepOptions:
                 norms = np.sqrt((w * w).sum(axis=1, keepdims=True))
                 np.multiply(w, np.minimum(1, self.max_norm / np.maximum(norms, 1e-30)).astype(w.dtype), out=w)
 
-    def kept(self, t: int, l: int, samples: npt.NDArray[np.int64], n: int, dtype: np.dtype[Any]) -> Array:
-        """Return what a⁽ˡ⁾ is multiplied by, a row for each sample: 0 where a neuron is dropped, else 1 / (1 − p)."""
-        factors = np.ones((len(samples), n), dtype)
+    def kept(self, t: int, l: int, m: int, n: int, dtype: np.dtype[Any]) -> Array:
+        """Return what a⁽ˡ⁾ of m samples is multiplied by, (m, n): 0 where a neuron is dropped, else 1 / (1 − p)."""
+        factors = np.ones((m, n), dtype)
         p = self.dropout[l - 1] if l <= len(self.dropout) else 0.0
         if p > 0:
-            for row, sample in zip(factors, samples, strict=True):
-                drop(row, p, layer_key(self.seed, t, l, sample), 0)
+            for place, row in enumerate(factors):
+                drop(row, p, layer_key(self.seed, t, l, place), 0)
         return factors

@@ -42,12 +42,12 @@ def block_size(m, n_threads):
 
 
 @njit(**INNER)
-def take_samples(work, X, samples, first, net):
-    """a⁽⁰⁾ = x for some samples. Writes: its rows from `first` on, and whose they are."""
+def take_samples(work, X, samples, first, place, net):
+    """a⁽⁰⁾ = x for some samples. Writes: their rows from `first` on, their places in the mini-batch."""
     call(net.functions[0].gather, layer(work.a, net, 0), X, samples, work.rows, first, X.shape[1])
-    if work.ids.size > 0:
+    if work.places.size > 0:
         for s in range(samples.size):
-            work.ids[first + s] = samples[s]
+            work.places[first + s] = place + s
 
 
 @njit(**INNER)
@@ -66,27 +66,27 @@ def backward_block(work, scratch, first, Y, samples, share, net):
 
 
 @njit(**INNER)
-def errors_share(thread, n_threads, work, X, Y, samples, share, net):
+def errors_share(thread, n_threads, work, X, Y, samples, place, share, net):
     """The blocks of samples that are one thread's: `errors` for them."""
     size, scratch = block_size(samples.size, n_threads), work.scratch[thread]
     n_blocks = (samples.size + size - 1) // size
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        take_samples(work, X, mine, i * size, net)
+        take_samples(work, X, mine, i * size, place + i * size, net)
         forward_block(work, scratch, i * size, mine.size, 1, net)
         backward_block(work, scratch, i * size, Y, mine, share, net)
 
 
 @njit(parallel=True)
-def errors(n_threads, work, X, Y, samples, share, net):
+def errors(n_threads, work, X, Y, samples, place, share, net):
     """Forward through all layers and errors back through all layers, for the samples of a mini-batch or a part of it.
 
-    Shapes: X (n, n_in); Y (n, n_out); samples (≤ work.rows,), rows of X and Y.
+    Shapes: X (n, n_in); Y (n, n_out); samples (≤ work.rows,), rows of X and Y, in the mini-batch from `place` on.
     Writes: work.costs; z, a and δ of every layer.
     Parallel: over blocks of samples, which do not interact; how they are cut changes no bits.
     """
     for thread in prange(n_threads):
-        errors_share(int64(thread), n_threads, work, X, Y, samples, share, net)
+        errors_share(int64(thread), n_threads, work, X, Y, samples, place, share, net)
 
 
 @njit(**INNER)
@@ -152,13 +152,13 @@ def part_size(m):
 
 
 @njit(**INNER)
-def sum_part(thread, part, work, X, Y, samples, share, net):
+def sum_part(thread, part, work, X, Y, samples, place, share, net):
     """The gradient of the samples of one part, a block after the other. Writes: its row of work.gradient, its cost."""
     size, first, scratch = net.layers[-1].panels_at, thread * PART_BLOCK, work.scratch[thread]
     dw, one, width, cost = stretch(work.gradient, part * size, size), work.theta.dtype.type(1), wide(work.theta), 0.0
     for start in range(0, samples.size, PART_BLOCK):
         mine = samples[start : start + PART_BLOCK]
-        take_samples(work, X, mine, first, net)
+        take_samples(work, X, mine, first, place + start, net)
         forward_block(work, scratch, first, mine.size, 1, net)
         backward_block(work, scratch, first, Y, mine, share, net)
         costs = stretch(work.costs, first, mine.size)
@@ -188,7 +188,8 @@ def sum_parts(n_threads, work, X, Y, samples, share, net):
     n_parts = (samples.size + size - 1) // size
     for thread in prange(n_threads):
         for part in range(n_parts * thread // n_threads, n_parts * (thread + 1) // n_threads):
-            sum_part(int64(thread), part, work, X, Y, samples[part * size : (part + 1) * size], share, net)
+            mine = samples[part * size : (part + 1) * size]
+            sum_part(int64(thread), part, work, X, Y, mine, part * size, share, net)
 
 
 @njit(**INNER)
@@ -213,7 +214,7 @@ def gradient(n_threads, vector, work, optimizer, X, Y, samples, net):
     total_cost, share = 0.0, work.theta.dtype.type(1 / samples.size)
     for first in range(0, samples.size, work.rows):
         some = samples[first : first + work.rows]
-        errors(n_threads, work, X, Y, some, share, net)
+        errors(n_threads, work, X, Y, some, first, share, net)
         descend(n_threads, optimizer, work, some.size, first == 0, first < 0, net)
         for s in range(some.size):
             total_cost += work.costs[s]
@@ -244,7 +245,7 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
         for first in range(0, samples.size, work.rows):
             some = samples[first : first + work.rows]
-            errors(n_threads, work, X, Y, some, share, net)
+            errors(n_threads, work, X, Y, some, first, share, net)
             end = first + some.size == samples.size and not whole
             descend(n_threads, optimizer, work, some.size, first == 0, end, net)
             for s in range(some.size):

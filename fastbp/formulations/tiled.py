@@ -63,9 +63,10 @@ class Tiled(Compiled):
             total_cost = self._form("gradient_in_parts" if work.in_parts else "gradient", n_threads)
             return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates."""
-        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments)
+        whole = options.clip_norm < np.inf
+        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole)
         return sum(sizes.values()) * model.dtype.itemsize
 
     def trainer(
@@ -239,8 +240,10 @@ def tiled_workspace(
     arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
     costs, of_samples = np.empty(rows + tile_steps.PARTS * in_parts), of_samples or nothing_of_samples(model)
-    ids = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
-    return TiledWorkspace(**arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts, ids=ids, **of_samples)
+    places = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
+    return TiledWorkspace(
+        **arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts, places=places, **of_samples
+    )
 
 
 @contextmanager
