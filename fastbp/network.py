@@ -18,17 +18,17 @@ from fastbp.history import History
 from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost
+from fastbp.methods.first_order import FirstOrder
 from fastbp.metrics import Evaluation, evaluate
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 from fastbp.progress import new_progress
-from fastbp.samples import Samples
 from fastbp.training import Training, check_memory, fit
 
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network:
+class Network(FirstOrder):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
@@ -146,11 +146,6 @@ class Network:
         return self._model.parameters.biases
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """The number of neurons of each layer, the input first."""
-        return self._model.sizes
-
-    @property
     def activations(self) -> tuple[Activation, ...]:
         """σ of each layer after the input."""
         return self._model.activations
@@ -159,11 +154,6 @@ class Network:
     def cost(self) -> Cost:
         """The cost that training makes small."""
         return self._model.cost
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """What everything is computed in."""
-        return self._model.dtype
 
     @property
     def formulation(self) -> FormulationName:
@@ -410,11 +400,6 @@ class Network:
             An activation or cost of your own has the name of one of fastbp's.
         """
         serialization.save(path, self._model, self.formulation, self.metadata)
-
-    def _samples(self, X: Any, Y: Any, prefix: str = "") -> Samples:
-        checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
-        output = self._model.activations[-1]
-        return Samples(checked_X, *validation.targets(Y, checked_X, self.sizes[-1], output, self.cost, f"{prefix}Y"))
 
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]

@@ -62,6 +62,21 @@ def number(what: str, value: Any, minimum: float, below: float = math.inf) -> fl
     return float(value)
 
 
+def positive(what: str, value: Any) -> float:
+    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless 0 < value < ∞."""
+    if number(what, value, 0) == 0:
+        raise ValueError(f"{what} is {value}; it must be a finite number greater than 0")
+    return float(value)
+
+
+def layer(what: str, value: Any, n_layers: int) -> int:
+    """Return `value`, the number of a layer. Raises TypeError if it is not whole, ValueError if there is none such."""
+    l = whole_number(what, value, 0)
+    if l > n_layers:
+        raise ValueError(f"{what} is {l}; the layers of this network are 0 (the input) to {n_layers} (the output)")
+    return l
+
+
 def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
     """Return the sizes of the layers, input first. Raises TypeError or ValueError unless two or more, all ≥ 1."""
     if not isinstance(sizes, Iterable) or isinstance(sizes, str | bytes):
@@ -165,6 +180,24 @@ def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: 
     _check_length(what, len(checked), len(X))
     _check_target_range(what, checked, cost, output)
     return checked, _says_classes(checked, output)
+
+
+def vectors(what: str, V: Any, shape: tuple[int, int], dtype: np.dtype[Any], meaning: str) -> Array:
+    """Return one vector for each sample. Raises ValueError for another shape, and what `matrix` raises."""
+    checked = matrix(what, V, dtype)
+    if checked.shape != shape:
+        raise ValueError(f"{what} has shape {checked.shape}; needed is {shape}: {meaning}")
+    return checked
+
+
+def output(what: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise TypeError or ValueError unless `array` can be written to as an array of this shape and dtype."""
+    if type(array) is not np.ndarray:
+        raise TypeError(f"{what} is {type(array).__name__}; it must be a NumPy array")
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{what} is {array.shape} of {array.dtype}; needed is {shape} of {dtype}")
+    if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
+        raise ValueError(f"{what} must be C-contiguous, aligned and writeable; numpy.empty makes such an array")
 
 
 def _check_length(what: str, n: int, n_samples: int) -> None:
