@@ -298,7 +298,7 @@ class Network(SecondOrder):
             decay=getattr(training.optimizer, "weight_decay", 0.0), sample_weight=source.weight,
             l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
         )  # fmt: skip
-        fitting.check_optimizer(training.optimizer, data, plan, options)
+        fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
         check_memory(self._formulation, training, plan)
         bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
         self._training, self.history = training, history

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from fastbp.early_stopping import Best, EarlyStopping, greater_is_better, watche
 from fastbp.formulations import Formulation
 from fastbp.history import History
 from fastbp.metrics import Evaluation, Metric, evaluate
-from fastbp.optimizers import LineSearch, Optimizer, OptimizerState
+from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model
 from fastbp.progress import Progress
 from fastbp.samples import AnySamples
@@ -259,7 +259,7 @@ def _minimize(
         progress.advance(loop.n_samples)
         return loop.epoch_done(epoch, cost)
 
-    optimizer, state = cast(LineSearch, training.optimizer), training.state
+    optimizer, state = training.optimizer, training.state
     why = full_batch.minimize(formulation, training.model, optimizer, state, source, plan.epochs, epoch_done, options)
     if len(history) < plan.epochs:
         history.stopped = history.stopped or why

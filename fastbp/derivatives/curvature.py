@@ -1,4 +1,4 @@
-"""Products of vectors with matrices of second derivatives, and what is made of them. The Python side: memory and calls."""
+"""Products of vectors with matrices of second derivatives, and what is made of them: memory and calls, no loops."""
 
 from typing import Any
 
@@ -58,9 +58,8 @@ def jvp(model: Model, X: Array, V: Array) -> Array:
         jvp_blocks = form(tangent_steps, "jvp_blocks", n_threads)
         for start in range(0, n, work.rows):
             some = samples[start : start + work.rows]
-            jvp_blocks(
-                n_threads, outputs[start : start + work.rows], work, dot, X, V, some, net, tangents_of_layers
-            )  # fmt: skip
+            to = outputs[start : start + work.rows]
+            jvp_blocks(n_threads, to, work, dot, X, V, some, net, tangents_of_layers)
     return outputs
 
 
@@ -95,7 +94,7 @@ class OutputJacobian:
         self._outputs = np.empty((self.samples_at_once, model.sizes[-1]), model.dtype)
 
     def __call__(self, start: int) -> tuple[Array, Array]:
-        """Return J, (m n_out, P), and the outputs, (m, n_out), of the samples from `start` on; good until called again."""
+        """Return J, (m n_out, P), and the outputs, (m, n_out), from `start` on; the next call overwrites them."""
         samples = np.arange(start, min(start + self.samples_at_once, len(self._X)))
         m, n_out = len(samples), self._model.sizes[-1]
         pack(self._work.theta, self._model.parameters.vector, self._net)

@@ -1,6 +1,6 @@
 """What takes a way back from each output: the diagonal of the Gauss–Newton matrix, and the Jacobian by the parameters.
 
-    ∂a_sc/∂w_jk = δ_sj a_sk        where δ⁽ᴸ⁾ = e_c ⊙ σ′(z), the error of a cost that is the output c itself
+The error of a cost that is the output c itself, δ⁽ᴸ⁾ = e_c ⊙ σ′(z), goes back as any other: ∂a_sc/∂w_jk = δ_sj a_sk.
 """
 
 from numba import prange
@@ -44,7 +44,7 @@ def seed_output(work, scratch, first, m, c, through, net, tangents):
 
 @njit(**INNER)
 def output_curvature(work, squares, scratch, first, Y, samples, fused, net, tangents):
-    """h_sc = ∂²C/∂a_c², of a fused pair ∂a_c/∂z_c, for softmax a_c. Writes: rows of z of the output layer in `squares`."""
+    """h_sc = ∂²C/∂a_c², of a fused pair ∂a_c/∂z_c, for softmax a_c. Writes: rows of squares.z, of the output layer."""
     l, rows = net.layers.size - 2, work.rows
     n, one = net.layers[l].n, work.theta.dtype.type(1)
     z, a, h = layer(work.z, net, l), layer(work.a, net, l), layer(squares.z, net, l)
@@ -74,7 +74,8 @@ def square_panels(to, values, weights, c, rows, first, m, n, weighted, share):
             factor = share
             if weighted:
                 start = c // wide(values) * wide(values)
-                factor *= block(weights, rows, start, panel_width(values, weights.size // rows - start), s, 1)[c - start]
+                width_h = panel_width(values, weights.size // rows - start)
+                factor *= block(weights, rows, start, width_h, s, 1)[c - start]
             of, square = block(values, rows, j, width, s, 1), block(to, rows, j, width, s, 1)
             for i in range(width):
                 square[i] = factor * (of[i] * of[i])
@@ -149,9 +150,8 @@ def jacobian_share(thread, n_threads, J, outputs, work, X, samples, net, tangent
         mine, first = samples[i * size : min(samples.size, (i + 1) * size)], i * size
         take_samples(work, X, mine, first, net)
         forward_block(work, scratch, first, mine.size, 1, net)
-        take_rows(
-            stretch(outputs, first * n_out, mine.size * n_out), layer(work.a, net, L), work.rows, first, mine.size, n_out
-        )
+        to = stretch(outputs, first * n_out, mine.size * n_out)
+        take_rows(to, layer(work.a, net, L), work.rows, first, mine.size, n_out)
         for c in range(n_out):
             seed_output(work, scratch, first, mine.size, c, True, net, tangents)
             for l in range(L, 1, -1):

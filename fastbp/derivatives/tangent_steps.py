@@ -103,7 +103,7 @@ def product_parts(n_threads, work, dot, X, Y, samples, kind, share, net, tangent
 
 @njit
 def product(n_threads, vector, work, dot, X, Y, samples, kind, net, tangents):
-    """The product of v and a matrix of second derivatives of the mean cost. Writes: vector, of the layout of θ; work."""
+    """The product of v and a matrix of second derivatives of the mean cost. Writes: vector, in the order of θ; work."""
     share = work.theta.dtype.type(1 / samples.size)
     work.gradient[:] = 0
     for first in range(0, samples.size, work.rows):

@@ -98,8 +98,8 @@ def output_tangent(work, dot, scratch, first, Y, samples, kind, share, net, tang
     """δ and δ̇ of the output layer, a block of samples: what the product of this kind begins its way back with.
 
     HESSIAN: δ = ∂C/∂z and δ̇ = ∂²C/∂z² ż. GAUSS_NEWTON: δ = H ż, where H is ∂²C/∂z² of a fused pair of activation and
-    cost, and else σ′ ∂²C/∂a² σ′; for the Fisher matrix H is the Fisher information. EMPIRICAL_FISHER: δ = ∂C/∂z (∂C/∂z · ż).
-    All times `share`, the 1/n of the mean. Writes: rows of δ and δ̇, for softmax of ż.
+    cost, and else σ′ ∂²C/∂a² σ′; for the Fisher matrix, with the information of a for ∂²C/∂a². EMPIRICAL_FISHER:
+    δ = ∂C/∂z (∂C/∂z · ż). All times `share`, the 1/n of the mean. Writes: rows of δ and δ̇, for softmax of ż.
     """
     l, rows = net.layers.size - 2, work.rows
     n, output = net.layers[l].n, net.layers[l]
@@ -111,7 +111,8 @@ def output_tangent(work, dot, scratch, first, Y, samples, kind, share, net, tang
         m, s = min(some, samples.size - start), first + start
         z_s, a_s = rows_of(z, scratch, 0, rows, s, m, n), rows_of(a, scratch, m * n, rows, s, m, n)
         delta_s = rows_of(delta, scratch, 2 * m * n, rows, s, m, n)
-        zd_s, ad_s = rows_of(z_dot, scratch, 3 * m * n, rows, s, m, n), rows_of(a_dot, scratch, 4 * m * n, rows, s, m, n)
+        zd_s = rows_of(z_dot, scratch, 3 * m * n, rows, s, m, n)
+        ad_s = rows_of(a_dot, scratch, 4 * m * n, rows, s, m, n)
         dd_s = rows_of(delta_dot, scratch, 5 * m * n, rows, s, m, n)
         y_s = stretch(scratch, 6 * m * n, m * width)
         take_targets(y_s, Y, stretch(samples, start, m), n, net)

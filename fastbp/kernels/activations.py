@@ -169,7 +169,7 @@ def softmax_derivative(delta, z, a):
 
 
 def softmax_second_derivative(delta, a, a_dot):
-    """δ_j ← Σ_i R{∂a_i/∂z_j} δ_i = ȧ_j (δ_j − Σ_i a_i δ_i) − a_j Σ_i ȧ_i δ_i: how `softmax_derivative` changes along ȧ."""
+    """δ_j ← ȧ_j (δ_j − Σ_i a_i δ_i) − a_j Σ_i ȧ_i δ_i: how the result of `softmax_derivative` changes along ȧ."""
     mean, mean_dot = 0.0, 0.0
     for i in range(a.size):
         mean += a[i] * delta[i]

@@ -207,7 +207,7 @@ def no_bend(dtype: np.dtype[Any]) -> Any:
 
 @cache
 def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any], kind: str) -> Any:
-    """δ̇ of the output layer before its σ′ (but after it in a fused pair): ``call(…, delta, delta_dot, z, a, y, a_dot)``.
+    """δ̇ of the output layer, before its σ′, in a fused pair after it: ``call(…, delta, delta_dot, z, a, y, a_dot)``.
 
     Of the kinds "hessian", which writes δ as well, "gauss_newton" and "fisher".
     """

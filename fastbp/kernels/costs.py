@@ -3,8 +3,8 @@
 The cost of a sample is the sum over its outputs. Some pairs of output activation and cost simplify: δ = a − y. They
 have their own functions of a whole layer, which also stay exact where a is rounded to 0 or 1.
 
-Where exp(−C), as a function of y, is a probability density up to a factor, it has a Fisher information, a function of a:
-E[(∂C/∂a)²] over the y that the density gives.
+Where exp(−C) is, up to a factor, a probability density of y, an output has a Fisher information, a function of a:
+E[(∂C/∂a)²] over the y that this density gives.
 """
 
 import math

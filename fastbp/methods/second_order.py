@@ -78,7 +78,7 @@ class SecondOrder(HasModel):
             result at w_jk: δ̇_j a_k + δ_j ȧ_k                        at b_j: δ̇_j
 
         averaged over the samples. Where a derivative does not exist it is that of one side: σ″(0) = 0 for relu and
-        leaky_relu, 1 for elu; the second derivatives of absolute and quantile are 0, that of huber is 1 up to its corner.
+        leaky_relu, 1 for elu; the second derivative of absolute and quantile is 0, that of huber 1 up to its corner.
 
         Parameters
         ----------
@@ -299,8 +299,8 @@ class SecondOrder(HasModel):
 
         References
         ----------
-        LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 7; exactly, output by output: Dangel, Kunstner &
-        Hennig, *BackPACK: packing more into backprop*, 2020.
+        LeCun, Bottou, Orr & Müller, *Efficient BackProp*, 1998, section 7; exactly, output by output: Dangel,
+        Kunstner & Hennig, *BackPACK: packing more into backprop*, 2020.
 
         Examples
         --------
@@ -386,7 +386,7 @@ def _direction(v: Any, model: Model) -> Array:
     checked = validation.matrix("v", given, model.dtype)
     if checked.shape != (n,):
         raise ValueError(
-            f"v has shape {checked.shape}; needed is ({n},): a number for each parameter, in the order of net.parameters"
+            f"v has shape {checked.shape}; needed is ({n},), a number for each parameter in the order of net.parameters"
         )
     return checked
 
@@ -414,6 +414,6 @@ def _check_functions(model: Model, kind: Kind) -> None:
     if kind == "fisher" and not is_fused(model) and model.cost.information is None:
         known = ", ".join(name for name, cost in COSTS.items() if cost.information is not None)
         raise ValueError(
-            f"the cost {model.cost.name!r} is not known to be the logarithm of a density, so there is no Fisher matrix: "
+            f"the cost {model.cost.name!r} is not known to be the logarithm of a density: there is no Fisher matrix; "
             f"use one of {known}, or your own with fastbp.Cost(…, information=…); or the empirical Fisher matrix"
         )
