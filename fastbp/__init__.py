@@ -12,7 +12,19 @@ from fastbp.kernels.costs import Cost, Huber, Quantile
 from fastbp.kernels.threads import get_num_threads, set_num_threads, threads
 from fastbp.metrics import Evaluation
 from fastbp.network import Network, load
-from fastbp.optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, ConjugateGradient, Momentum, Nesterov, RMSProp, Rprop
+from fastbp.optimizers import (
+    LBFGS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    ConjugateGradient,
+    LevenbergMarquardt,
+    Momentum,
+    Nesterov,
+    RMSProp,
+    Rprop,
+)
 from fastbp.parameters import ParameterVector
 from fastbp.schedules import (
     ConstantRate,
@@ -55,6 +67,7 @@ __all__ = [
     "Huber",
     "Initializer",
     "InverseScaling",
+    "LevenbergMarquardt",
     "MeasuringError",
     "ModelFileError",
     "Momentum",

@@ -1,4 +1,7 @@
-"""Training on the full batch: SciPy chooses direction and length of each step, fastbp gives cost and gradient."""
+"""Training on the full batch: SciPy chooses direction and length of each step, fastbp gives cost and gradient.
+
+Levenberg–Marquardt needs no SciPy and has a file of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from fastbp import levenberg_marquardt
 from fastbp.formulations import Formulation
-from fastbp.optimizers import LBFGS, ConjugateGradient, LineSearch, OptimizerState
+from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
 from fastbp.samples import AnySamples
 from fastbp.step_options import StepOptions
@@ -55,7 +59,7 @@ class Objective:
 def minimize(
     formulation: Formulation,
     model: Model,
-    optimizer: LineSearch,
+    optimizer: Optimizer,
     state: OptimizerState,
     samples: AnySamples,
     epochs: int,
@@ -84,10 +88,15 @@ def minimize(
     ImportError
         SciPy is not installed.
     ValueError
-        An option other than `l2` is on.
+        An option other than `l2` is on, or the cost is not one for this optimizer.
     """
     check_options(optimizer, options)
-    objective = Objective(formulation, model, samples, 0.0 if options is None else options.l2)
+    l2 = 0.0 if options is None else options.l2
+    if isinstance(optimizer, LevenbergMarquardt):
+        levenberg_marquardt.check_cost(model.cost)
+        chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, l2
+        return levenberg_marquardt.minimize(*chosen)
+    objective = Objective(formulation, model, samples, l2)
     accepted = model.parameters.vector.copy()
 
     def after_iteration(intermediate_result: Any) -> None:  # SciPy goes by this name
@@ -107,7 +116,7 @@ def minimize(
     return str(result.message)
 
 
-def check_options(optimizer: LineSearch, options: StepOptions | None) -> None:
+def check_options(optimizer: Optimizer, options: StepOptions | None) -> None:
     """Raise ValueError if an option is on that only makes sense for steps over mini-batches."""
     names = [option.name for option in fields(StepOptions) if option.name not in ("l2", "seed")]
     on = [name for name in names if options and not replace(StepOptions(), **{name: getattr(options, name)}).plain]
@@ -118,7 +127,7 @@ def check_options(optimizer: LineSearch, options: StepOptions | None) -> None:
         )
 
 
-def _scipy_settings(optimizer: LineSearch) -> tuple[str, dict[str, Any]]:
+def _scipy_settings(optimizer: Optimizer) -> tuple[str, dict[str, Any]]:
     """Return the name that SciPy has for a method, and its options."""
     if isinstance(optimizer, LBFGS):
         return "L-BFGS-B", {

@@ -19,6 +19,7 @@ from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost
 from fastbp.methods.first_order import FirstOrder
+from fastbp.methods.second_order import SecondOrder
 from fastbp.metrics import Evaluation, evaluate
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
@@ -28,7 +29,7 @@ from fastbp.training import Training, check_memory, fit
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network(FirstOrder):
+class Network(FirstOrder, SecondOrder):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
@@ -288,7 +289,7 @@ class Network(FirstOrder):
             decay=getattr(training.optimizer, "weight_decay", 0.0), sample_weight=source.weight,
             l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
         )  # fmt: skip
-        fitting.check_optimizer(training.optimizer, data, plan, options)
+        fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
         check_memory(self._formulation, training, plan, options, source.buffer_bytes)
         bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
         self._training, self.history = training, history

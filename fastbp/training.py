@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from fastbp.early_stopping import Best, EarlyStopping, greater_is_better, watche
 from fastbp.formulations import Formulation
 from fastbp.history import History
 from fastbp.metrics import Evaluation, Metric, evaluate
-from fastbp.optimizers import LineSearch, Optimizer, OptimizerState
+from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model
 from fastbp.progress import Progress
 from fastbp.samples import AnySamples
@@ -264,7 +264,7 @@ def _minimize(
         progress.advance(loop.n_samples)
         return loop.epoch_done(epoch, cost)
 
-    given = cast(LineSearch, training.optimizer), training.state, source.samples
+    given = training.optimizer, training.state, source.samples
     why = full_batch.minimize(formulation, training.model, *given, plan.epochs, epoch_done, options)
     if len(history) < plan.epochs:
         history.stopped = history.stopped or why
