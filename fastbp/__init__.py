@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.callbacks import Callback, Checkpoint, CSVLogger
 from fastbp.checks import check_derivative
+from fastbp.derivatives.nudge import Nudge
+from fastbp.derivatives.trace import Trace
 from fastbp.early_stopping import EarlyStopping
 from fastbp.history import History
 from fastbp.initializers import Initializer
@@ -26,6 +28,7 @@ from fastbp.optimizers import (
     Rprop,
 )
 from fastbp.parameters import ParameterVector
+from fastbp.recording import Recorder, error_norms
 from fastbp.schedules import (
     ConstantRate,
     CosineDecay,
@@ -73,15 +76,19 @@ __all__ = [
     "Momentum",
     "Nesterov",
     "Network",
+    "Nudge",
     "OneCycle",
     "ParameterVector",
     "Quantile",
     "RMSProp",
+    "Recorder",
     "ReduceOnPlateau",
     "Rprop",
     "StepDecay",
+    "Trace",
     "check_derivative",
     "compare",
+    "error_norms",
     "get_num_threads",
     "load",
     "load_digits",

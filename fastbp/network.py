@@ -18,6 +18,7 @@ from fastbp.history import History
 from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost
+from fastbp.methods.explanations import Explanations
 from fastbp.methods.first_order import FirstOrder
 from fastbp.methods.second_order import SecondOrder
 from fastbp.metrics import Evaluation, evaluate
@@ -29,7 +30,7 @@ from fastbp.training import Training, check_memory, fit
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network(FirstOrder, SecondOrder):
+class Network(FirstOrder, SecondOrder, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.

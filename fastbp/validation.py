@@ -56,9 +56,10 @@ def number(what: str, value: Any, minimum: float, below: float = math.inf) -> fl
     """Return `value` as a float. Raises TypeError if it is no number, ValueError unless minimum ≤ value < below."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{what} is {value!r}; it must be a number")
-    if not minimum <= value < below:
+    if not minimum <= value < below or value == -math.inf:
         limit = "finite" if below == math.inf else f"less than {below:g}"
-        raise ValueError(f"{what} is {value}; it must be at least {minimum:g} and {limit}")
+        least = "" if minimum == -math.inf else f"at least {minimum:g} and "
+        raise ValueError(f"{what} is {value}; it must be {least}{limit}")
     return float(value)
 
 
@@ -75,6 +76,24 @@ def layer(what: str, value: Any, n_layers: int) -> int:
     if l > n_layers:
         raise ValueError(f"{what} is {l}; the layers of this network are 0 (the input) to {n_layers} (the output)")
     return l
+
+
+def layer_index(layer: Any, sizes: Sequence[int], lowest: int, what: str = "layer") -> int:
+    """Return a layer of lowest…L. Raises TypeError if it is no whole number, ValueError if there is no such layer."""
+    checked, last = whole_number(what, layer, 0), len(sizes) - 1
+    if not lowest <= checked <= last:
+        hint = ", 0 the input" if lowest == 0 else "; layer 0 is the input, without weights" if checked == 0 else ""
+        raise ValueError(f"{what} is {checked}; here it must be {lowest} to {last}{hint}")
+    return checked
+
+
+def neuron_index(what: str, neuron: Any, layer: int, sizes: Sequence[int]) -> int:
+    """Return a neuron of a layer. Raises TypeError if it is not a whole number, ValueError if it is not there."""
+    checked = whole_number(what, neuron, 0)
+    if checked >= sizes[layer]:
+        neurons = "1 neuron, 0" if sizes[layer] == 1 else f"{sizes[layer]} neurons, 0 to {sizes[layer] - 1}"
+        raise ValueError(f"{what} is {checked}; layer {layer} has {neurons}")
+    return checked
 
 
 def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
