@@ -19,9 +19,11 @@ from fastbp.plots.canvas import (
 )
 from fastbp.plots.confusion import CHARACTER, MOST_NAMES, MOST_NUMBERS, confusion_matrix
 from fastbp.plots.curves import FEW_EPOCHS, LOGARITHMIC_FROM, PANELS_A_ROW, error_norms, history
+from fastbp.plots.diagram import network
 from fastbp.plots.directions import Directions, parameter_directions, principal_directions, random_directions
 from fastbp.plots.images import images, weight_images
 from fastbp.plots.surface import CostSurface, cost_surface, draw_surface
+from fastbp.plots.tree import computation_tree
 
 __all__ = [
     "CHARACTER",
@@ -40,12 +42,14 @@ __all__ = [
     "CostSurface",
     "Directions",
     "check",
+    "computation_tree",
     "confusion_matrix",
     "cost_surface",
     "draw_surface",
     "error_norms",
     "history",
     "images",
+    "network",
     "new_figure",
     "parameter_directions",
     "plain",
