@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp import resuming, serialization, validation
 from fastbp.history import History
+from fastbp.interchange import c_file, onnx_file, pytorch
 from fastbp.methods.base import HasModel
 from fastbp.training import Training
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
 
 class Files(HasModel):
@@ -67,3 +69,107 @@ class Files(HasModel):
         if validation.truth("training_state", training_state):
             state = resuming.state_of(self._training, self._rng, self._own_seed, self.history)
         serialization.save(path, self._model, self._formulation.name, self.metadata, state)
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as an ONNX file, which onnxruntime and others run; needs onnx.
+
+        Input ``X`` (n_samples, n_in), any number of samples, output ``A`` (n_samples, n_out), both of the network's
+        dtype. Replaced whole or not at all, as by `save`; `metadata` and the cost are not in it.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Raises
+        ------
+        ImportError
+            onnx is not installed.
+        OSError
+            The file cannot be written.
+        ValueError
+            An activation is your own, or the parameters are larger than the 2 GiB of an ONNX file.
+
+        References
+        ----------
+        Open Neural Network Exchange, operators of version 17, https://onnx.ai/onnx/operators.
+
+        Examples
+        --------
+        >>> import fastbp, numpy, onnxruntime, os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "net.onnx")
+        >>> net = fastbp.Network([2, 8, 3], output_activation="softmax", seed=0)
+        >>> net.to_onnx(path)
+        >>> X = numpy.array([[1, 2], [3, 4]], "float32")
+        >>> (A,) = onnxruntime.InferenceSession(path).run(None, {"X": X})
+        >>> bool(abs(A - net.predict(X)).max() < 1e-6)
+        True
+        """
+        serialization.write_atomically(path, onnx_file.model_proto(self._model).SerializeToString())
+
+    def to_torch(self) -> torch.nn.Sequential:
+        """Return the network as a ``torch.nn.Sequential`` with copies of its parameters; needs PyTorch.
+
+        Of the network's dtype, on the CPU, in training mode, as PyTorch makes modules; it ends with the output
+        activation. `fastbp.from_torch` is the way back.
+
+        Raises
+        ------
+        ImportError
+            PyTorch is not installed.
+        ValueError
+            An activation is your own.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> fastbp.Network([2, 8, 3], activation="tanh", output_activation="softmax").to_torch()
+        Sequential(
+          (0): Linear(in_features=2, out_features=8, bias=True)
+          (1): Tanh()
+          (2): Linear(in_features=8, out_features=3, bias=True)
+          (3): Softmax(dim=-1)
+        )
+        """
+        return pytorch.to_torch(self._model)
+
+    def to_c(self, path: str | os.PathLike[str], *, name: str = "predict") -> None:
+        """Write the network as one C99 file that needs nothing but ``math.h``.
+
+        It has one function, ``void predict(const float x[n_in], float a[n_out])``, of double for a float64 network,
+        which allocates nothing and keeps nothing, so that several threads can call it. Its numbers are those of
+        `predict` up to rounding. Replaced whole or not at all, as by `save`.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        name : str, default "predict"
+            The function's name. Everything else in the file is static: several networks fit in one program.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        TypeError, ValueError
+            An activation is your own, a parameter is not finite, or C cannot have a function of that `name`.
+
+        Examples
+        --------
+        >>> import fastbp, os, pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "net.c")
+        >>> fastbp.Network([2, 1], initializer="zeros").to_c(path)
+        >>> print(path.read_text()[-183:])
+        void predict(const float x[2], float a[1])
+        {
+            for (int j = 0; j < 1; j++) {
+                float z = biases_1[j];
+                for (int k = 0; k < 2; k++)
+                    z += weights_1[j][k] * x[k];
+                a[j] = z;
+            }
+        }
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"name is {name!r}; it must be a str, such as 'predict'")
+        serialization.write_atomically(path, c_file.c_source(self._model, name).encode())
