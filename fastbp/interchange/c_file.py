@@ -9,7 +9,7 @@ import numpy as np
 from fastbp.interchange.layers import check_ours
 from fastbp.parameters import Array, Model
 
-# REAL is float or double, and F what ends the names of its functions and its constants.
+# REAL is float or double, _F what ends the names of its functions and its constants, @ the name of the file's function.
 FUNCTIONS = {
     "sigmoid": "const REAL e = exp_F(-fabs_F(z));\nreturn (z < 0 ? e : 1) / (1 + e);",
     "tanh": "return tanh_F(z);",
@@ -50,7 +50,7 @@ HEAD = """\
 
    {layers}
 
-   {name}(x, a) reads {n_in} numbers x and writes {n_out} numbers a. It keeps nothing between two calls, and no memory but
+   @(x, a) reads {n_in} numbers x and writes {n_out} numbers a. It keeps nothing between two calls; its arrays are
    {stack:,} bytes of the stack. The constants are {constants:,} bytes. */
 
 #include <math.h>"""
@@ -72,20 +72,19 @@ def c_source(model: Model, name: str) -> str:
     names = [activation.name for activation in model.activations]
     functions = [_function(activation) for activation in FUNCTIONS if activation in names]
     softmax = [SOFTMAX] if "softmax" in names else []
-    parts = [_head(model, name, names), *_constants(model), *functions, *softmax, _predict(model, name, names)]
+    parts = [_head(model, names), *_constants(model), *functions, *softmax, _predict(model, names)]
     source = "\n\n".join(parts) + "\n"
     real, f = ("float", "f") if model.dtype == np.float32 else ("double", "")
-    return re.sub(r"\bREAL\b", real, source).replace("_F", f)
+    return source.replace("REAL", real).replace("_F", f).replace("@", name)
 
 
-def _head(model: Model, name: str, names: list[str]) -> str:
+def _head(model: Model, names: list[str]) -> str:
     from fastbp import __version__
 
     widths = [f"{n} {activation}" for n, activation in zip(model.sizes[1:], names, strict=True)]
     return HEAD.format(
         version=__version__,
         layers="\n   ".join(wrap(f"Layers: {model.sizes[0]} inputs -> " + " -> ".join(widths), 110)),
-        name=name,
         n_in=model.sizes[0],
         n_out=model.sizes[-1],
         stack=sum(model.sizes[1:-1]) * model.dtype.itemsize,
@@ -105,15 +104,15 @@ def _constants(model: Model) -> list[str]:
 
 def _numbers(values: Array) -> str:
     """Return numbers as C reads them, each with as many digits as bring back its bits."""
-    text = ", ".join(f"{value!s}_F" for value in values)
-    return "\n     ".join(wrap(text, 110))
+    words = [f"{value!s}_F" for value in values]
+    return ",\n     ".join(", ".join(words[start : start + 8]) for start in range(0, len(words), 8))
 
 
 def _function(activation: str) -> str:
     return f"static REAL sigma_{activation}(REAL z)\n{{\n{indent(FUNCTIONS[activation], '    ')}\n}}"
 
 
-def _predict(model: Model, name: str, names: list[str]) -> str:
+def _predict(model: Model, names: list[str]) -> str:
     last = model.n_layers
     places = ["x", *(f"a{l}" for l in range(1, last)), "a"]
     lines = [f"REAL a{l}[{model.sizes[l]}];" for l in range(1, last)]
@@ -123,5 +122,5 @@ def _predict(model: Model, name: str, names: list[str]) -> str:
         lines.append(LAYER.format(l=l, n_in=n_in, n_out=n_out, a_in=places[l - 1], a_out=places[l], sigma=sigma))
         if activation == "softmax":
             lines.append(f"softmax({places[l]}, {n_out});")
-    head = f"void {name}(const REAL x[{model.sizes[0]}], REAL a[{model.sizes[-1]}])"
+    head = f"void @(const REAL x[{model.sizes[0]}], REAL a[{model.sizes[-1]}])"
     return f"{head};\n\n{head}\n{{\n" + indent("\n".join(lines), "    ") + "\n}"

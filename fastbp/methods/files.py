@@ -131,7 +131,8 @@ class Files(HasModel):
           (3): Softmax(dim=-1)
         )
         """
-        return pytorch.to_torch(self._model)
+        module: torch.nn.Sequential = pytorch.to_torch(self._model)
+        return module
 
     def to_c(self, path: str | os.PathLike[str], *, name: str = "predict") -> None:
         """Write the network as one C99 file that needs nothing but ``math.h``.
