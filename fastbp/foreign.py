@@ -107,8 +107,8 @@ def from_keras(
     >>> net
     Network([2, 8, 3], activation=['tanh'], output_activation='softmax', cost='cross_entropy', dtype='float32',
             formulation='tiles')
-    >>> bool((net.weights[0] == model.layers[0].get_weights()[0].T).all())
-    True
+    >>> net.weights[0].shape, tuple(model.layers[0].kernel.shape)
+    ((8, 2), (2, 8))
     """
     return _network(keras_layers.from_keras(model, output_activation), cost, seed)
 

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from fastbp.interchange.layers import Layers, Reader
 from fastbp.kernels.activations import ALPHA, SLOPE
+from fastbp.parameters import Array
 
 FUNCTIONS = {
     "linear": "identity", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "elu": "elu", "softplus": "softplus",
@@ -50,11 +53,19 @@ def _read(keras: Any, model: Any, where: str, reader: Reader) -> None:
 
 
 def _read_dense(keras: Any, layer: Any, place: str, reader: Reader) -> None:
-    arrays = layer.get_weights()
+    arrays = [_array(variable.value) for variable in layer.weights]
     if len(arrays) != 1 + layer.use_bias:
         raise ValueError(f"{place} has {len(arrays)} arrays of weights; build the model before, as keras.Input does")
     reader.layer(place, arrays[0].T, arrays[1] if layer.use_bias else None)
     _read_function(keras, layer, place, reader)
+
+
+def _array(value: Any) -> Array:
+    """Return what Keras computes with, PyTorch's, JAX's or TensorFlow's, as an array.
+
+    Keras' own way, ``get_weights``, has NumPy warn of PyTorch.
+    """
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _read_function(keras: Any, layer: Any, place: str, reader: Reader) -> None:
