@@ -44,6 +44,7 @@ from fastbp.training import DivergenceError
 if TYPE_CHECKING:
     from fastbp.comparison import Comparison, MeasuringError, compare
     from fastbp.data import load_digits, load_mnist
+    from fastbp.foreign import from_keras, from_torch
 
 __version__ = "0.1.0"
 
@@ -89,6 +90,8 @@ __all__ = [
     "check_derivative",
     "compare",
     "error_norms",
+    "from_keras",
+    "from_torch",
     "get_num_threads",
     "load",
     "load_digits",
@@ -101,11 +104,12 @@ __all__ = [
 _LATER = {
     "load_digits": "fastbp.data", "load_mnist": "fastbp.data",
     "compare": "fastbp.comparison", "Comparison": "fastbp.comparison", "MeasuringError": "fastbp.comparison",
+    "from_keras": "fastbp.foreign", "from_torch": "fastbp.foreign",
 }  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Import data sets and comparisons when they are first asked for: files and downloads are a fifth of the import."""
+    """Import what few programs need when it is first asked for: files and downloads are a fifth of the import."""
     if name in _LATER:
         from importlib import import_module
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import fit_data, fitting, serialization, validation
+from fastbp import fit_data, fitting, resuming, serialization, validation
 from fastbp.callbacks import Callback, Run
 from fastbp.early_stopping import EarlyStopping
 from fastbp.formulations import FORMULATIONS, Formulation
@@ -19,6 +19,7 @@ from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost
 from fastbp.methods.explanations import Explanations
+from fastbp.methods.files import Files
 from fastbp.methods.first_order import FirstOrder
 from fastbp.methods.second_order import SecondOrder
 from fastbp.metrics import Evaluation, evaluate
@@ -30,7 +31,7 @@ from fastbp.training import Training, check_memory, fit
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network(FirstOrder, SecondOrder, Explanations):
+class Network(Files, FirstOrder, SecondOrder, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
@@ -156,6 +157,11 @@ class Network(FirstOrder, SecondOrder, Explanations):
     def cost(self) -> Cost:
         """The cost that training makes small."""
         return self._model.cost
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer of the last `fit`, which goes on where it is if the next is given it, or none; None before."""
+        return self._training.optimizer if self._training else None
 
     @property
     def formulation(self) -> FormulationName:
@@ -386,23 +392,6 @@ class Network(FirstOrder, SecondOrder, Explanations):
         self._formulation.gradient(self._model, samples.X, samples.Y, vector)
         return ParameterVector(self.sizes, vector)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file in the safetensors format, which `fastbp.load` reads.
-
-        Architecture, parameters and `metadata`; not the history, nor the state of an optimizer. An existing file is
-        replaced only once the new one is whole and on the disk.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        TypeError
-            `metadata` holds what JSON cannot.
-        ValueError
-            An activation or cost of your own has the name of one of fastbp's.
-        """
-        serialization.save(path, self._model, self.formulation, self.metadata)
-
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]
         return (
@@ -411,27 +400,29 @@ class Network(FirstOrder, SecondOrder, Explanations):
         )
 
 
-def load(path: str | os.PathLike[str], *, custom: Iterable[Activation | Cost] = ()) -> Network:
+def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom] = ()) -> Network:
     """Read a network that `Network.save` wrote.
 
     Parameters
     ----------
     path : path-like
         The file.
-    custom : list of Activation and Cost, optional
-        Your own activations and cost that the network uses. The file has their names only, and runs no code.
+    custom : list of Activation, Cost and classes of optimizers, optional
+        Your own that the network uses. The file has their names only, and runs no code.
 
     Returns
     -------
     Network
-        With the same parameters, bit for bit.
+        With the same parameters, bit for bit. If the state of its training was saved, a `fit` goes on with it: the bits
+        are the same as if the network had never left memory. Give that `fit` no optimizer, or ``net.optimizer``.
 
     Raises
     ------
     OSError
         The file cannot be read.
     ModelFileError
-        It is not a whole and valid model file, or names a function that is neither fastbp's nor in `custom`.
+        It is not a whole and valid model file, or names what is neither fastbp's nor in `custom`. Files of all older
+        versions of the format are read.
 
     Examples
     --------
@@ -442,14 +433,16 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[Activation | Cost] = 
     >>> bool((fastbp.load(path).parameters == net.parameters).all())
     True
     """
-    saved = serialization.load(path, custom)
-    try:
+    theirs = list(custom)
+    saved = serialization.load(path, theirs)
+    with serialization.refusing(path):
         net = Network(**saved.arguments, initializer="zeros")
-    except (ValueError, TypeError) as error:
-        raise serialization.ModelFileError(f"{os.fspath(path)}: not a model that fastbp can read: {error}") from None
-    for w, b, saved_w, saved_b in zip(net.weights, net.biases, saved.weights, saved.biases, strict=True):
-        w[:], b[:] = saved_w, saved_b
-    net.metadata = saved.metadata
+        for w, b, saved_w, saved_b in zip(net.weights, net.biases, saved.weights, saved.biases, strict=True):
+            w[:], b[:] = saved_w, saved_b
+        net.metadata = saved.metadata
+        if saved.training is not None:
+            state = resuming.resumed(saved.training, net._model, theirs)
+            net._rng, net._own_seed, net.history, net._training = state
     return net
 
 
