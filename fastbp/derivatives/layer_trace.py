@@ -83,7 +83,7 @@ class LayerTrace:
 def layers_of_sample(model: Model, x: Array, y: Array) -> tuple[float, tuple[LayerTrace, ...]]:
     """Return C and layers 0…L for one sample, x (n_in,) and y (n_out,).
 
-    z, a and δ are what the loops of `tiles` computed, so that ∂C/∂w and ∂C/∂b are those of the gradient to the last bit.
+    z, a and δ are what the loops of `tiles` computed, so that ∂C/∂w and ∂C/∂b have the bits of the gradient.
     """
     cost, zs, activations, deltas = _forward_and_back(model, x, y)
     theta = ParameterVector(model.sizes, model.parameters.vector.copy())

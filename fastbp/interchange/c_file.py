@@ -8,6 +8,7 @@ import numpy as np
 
 from fastbp.interchange.layers import check_ours
 from fastbp.parameters import Array, Model
+from fastbp.version import __version__
 
 # REAL is float or double, _F what ends the names of its functions and its constants, @ the name of the file's function.
 FUNCTIONS = {
@@ -79,8 +80,6 @@ def c_source(model: Model, name: str) -> str:
 
 
 def _head(model: Model, names: list[str]) -> str:
-    from fastbp import __version__
-
     widths = [f"{n} {activation}" for n, activation in zip(model.sizes[1:], names, strict=True)]
     return HEAD.format(
         version=__version__,

@@ -11,6 +11,7 @@ import numpy as np
 from fastbp.interchange.layers import check_ours
 from fastbp.kernels.activations import SLOPE
 from fastbp.parameters import Array, Model
+from fastbp.version import __version__
 
 OPSET = 17  # of 2022; the operators used have not changed up to now
 IR_VERSION = 8  # that goes with it
@@ -41,7 +42,6 @@ def model_proto(model: Model) -> Any:
             f"{LARGEST:,}: use net.save"
         )
     onnx = _onnx()
-    from fastbp import __version__
 
     graph = Graph(onnx, model.dtype)
     a = "X"
