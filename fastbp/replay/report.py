@@ -26,8 +26,8 @@ COUNTS = (
 )
 SILENT = (
     "Silent outputs: large weights saturate neurons; where σ′ is next to nothing, so is the gradient of the quadratic "
-    "cost. An output that is driven to 0 early never says its digit: every tenth image is wrong. So it is with the book's "
-    'network.py; a footnote there tells of "quite some variation" and of results "quite a bit worse".'
+    "cost. An output that is driven to 0 early never says its digit: every tenth image is wrong. So it is with "
+    'network.py; a footnote in the book tells of "quite some variation" and of results "quite a bit worse".'
 )
 CHAOTIC = "chaotic"
 
