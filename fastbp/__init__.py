@@ -40,13 +40,13 @@ from fastbp.schedules import (
 )
 from fastbp.serialization import ModelFileError
 from fastbp.training import DivergenceError
-from fastbp.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fastbp.comparison import Comparison, MeasuringError, compare
     from fastbp.data import load_digits, load_mnist
     from fastbp.foreign import from_keras, from_torch
 
+__version__ = "0.1.0"
 
 __all__ = [
     "LBFGS",

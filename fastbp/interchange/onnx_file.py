@@ -11,7 +11,6 @@ import numpy as np
 from fastbp.interchange.layers import check_ours
 from fastbp.kernels.activations import SLOPE
 from fastbp.parameters import Array, Model
-from fastbp.version import __version__
 
 OPSET = 17  # of 2022; the operators used have not changed up to now
 IR_VERSION = 8  # that goes with it
@@ -42,7 +41,6 @@ def model_proto(model: Model) -> Any:
             f"{LARGEST:,}: use net.save"
         )
     onnx = _onnx()
-
     graph = Graph(onnx, model.dtype)
     a = "X"
     parameters = zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True)
@@ -62,7 +60,6 @@ def model_proto(model: Model) -> Any:
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="fastbp",
-        producer_version=__version__,
     )
 
 
