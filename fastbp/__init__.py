@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from fastbp.callbacks import Callback, Checkpoint, CSVLogger
 from fastbp.checks import check_derivative
 from fastbp.early_stopping import EarlyStopping
+from fastbp.gradient_check import GradientCheck, check_gradient
 from fastbp.history import History
 from fastbp.initializers import Initializer
 from fastbp.kernels.activations import Activation
@@ -51,6 +52,7 @@ __all__ = [
     "EarlyStopping",
     "Evaluation",
     "ExponentialDecay",
+    "GradientCheck",
     "History",
     "Huber",
     "Initializer",
@@ -68,6 +70,7 @@ __all__ = [
     "Rprop",
     "StepDecay",
     "check_derivative",
+    "check_gradient",
     "compare",
     "get_num_threads",
     "load",
