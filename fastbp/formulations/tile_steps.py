@@ -22,7 +22,7 @@ from fastbp.formulations.tiles import (
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import INNER, LEAN, njit
 from fastbp.kernels.panels import layer, panel_width, unpack, weights_at
-from fastbp.kernels.rules import apply_rules, scale
+from fastbp.kernels.rules import L2, apply_rules, begin_rules, scale
 from fastbp.kernels.tile import lanes, wide
 from fastbp.kernels.views import stretch
 
@@ -244,16 +244,19 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
     total_cost, whole = 0.0, optimizer.clip_norm < math.inf
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
-        share = work.theta.dtype.type(1 / samples.size)
+        mean = begin_rules(optimizer, work.sample_weight, samples)
+        share = work.theta.dtype.type(mean)
         optimizer.t[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        penalty, cost = penalty_of_batch(optimizer, work, net), 0.0
         for first in range(0, samples.size, work.rows):
             some = samples[first : first + work.rows]
             errors(n_threads, work, X, Y, some, share, net)
             end = first + some.size == samples.size and not whole
             descend(n_threads, optimizer, work, some.size, first == 0, end, net)
             for s in range(some.size):
-                total_cost += work.costs[s]
+                cost += work.costs[s]
+        total_cost += samples.size * (mean * cost + penalty) if optimizer.per_batch else cost
         if whole:
             descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
@@ -267,10 +270,13 @@ def train_epoch_in_parts(n_threads, optimizer, work, X, Y, order, batch_size, ne
     total_cost = 0.0
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
+        mean = begin_rules(optimizer, work.sample_weight, samples)
         optimizer.t[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
-        sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(1 / samples.size), net)
-        total_cost += add_parts(work, samples.size, net)
+        penalty = penalty_of_batch(optimizer, work, net)
+        sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(mean), net)
+        cost = add_parts(work, samples.size, net)
+        total_cost += samples.size * (mean * cost + penalty) if optimizer.per_batch else cost
         descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
             limit_norms(work, optimizer.max_norm, net)
@@ -290,7 +296,7 @@ def descend_whole(optimizer, work, net):
                 apply_rules(dw, theta, columns, optimizer)
     factor = 1.0
     if optimizer.clip_norm < math.inf:
-        factor = min(1.0, optimizer.clip_norm / math.sqrt(squared_norm(work.gradient, net)))
+        factor = min(1.0, optimizer.clip_norm / math.sqrt(squared_norm(work.gradient, 0, net)))
     for start in range(0, work.theta.size, UPDATED):
         size = min(UPDATED, work.theta.size - start)
         dw, theta = stretch(work.gradient, start, size), stretch(work.theta, start, size)
@@ -301,15 +307,23 @@ def descend_whole(optimizer, work, net):
 
 
 @njit(**INNER)
-def squared_norm(panels, net):
-    """‖v‖² of a vector of the layout of θ in panels, without padding."""
+def penalty_of_batch(optimizer, work, net):
+    """½ λ/m Σ w² of the step that begins, where it is part of the cost: `per_batch`."""
+    if not optimizer.per_batch or optimizer.l2 == 0:
+        return 0.0
+    return 0.5 * optimizer.hyper[L2] * squared_norm(work.theta, 1, net)
+
+
+@njit(**INNER)
+def squared_norm(panels, first, net):
+    """‖v‖² of a vector of the layout of θ in panels, without padding; with first = 1 without biases, too."""
     total = 0.0
     for l in range(1, net.layers.size - 1):
         for j in range(0, net.layers[l].n, wide(panels)):
             width = panel_width(panels, net.layers[l].n - j)
             start, columns = weights_at(net, l, j, -1, width), min(width, net.layers[l].n - j)
             at_once = 32 if columns == width else 1  # rows without padding are one
-            for k in range(0, 1 + net.layers[l - 1].n, at_once):
+            for k in range(first, 1 + net.layers[l - 1].n, at_once):
                 n_rows, some = min(at_once, 1 + net.layers[l - 1].n - k), panels.dtype.type(0)
                 row = stretch(panels, start + k * width, (n_rows - 1) * width + columns)
                 for i in range(row.size):

@@ -13,6 +13,7 @@ from fastbp.kernels.network_data import NetworkData, OptimizerData, table
 from fastbp.kernels.panel_sums import panel_function
 from fastbp.kernels.panels import TiledWorkspace, pack, unpack
 from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.kernels.rules import N_HYPER
 from fastbp.kernels.threads import max_threads, parallel_region
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, aligned_empty
@@ -49,7 +50,9 @@ class Tiled(Compiled):
         n = len(X)
         net, work = tiled_network(model), tiled_workspace(model, n, gradient=True)
         no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
-        optimizer = OptimizerData(no_moments, no_moments, np.zeros(8), np.zeros(1, np.int64), nothing, nothing, False)
+        optimizer = OptimizerData(
+            no_moments, no_moments, np.zeros(N_HYPER), np.zeros(1, np.int64), nothing, nothing, False
+        )
         pack(work.theta, model.parameters.vector, net)
         with parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads:
             total_cost = self._form("gradient_in_parts" if work.in_parts else "gradient", n_threads)
