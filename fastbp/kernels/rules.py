@@ -15,7 +15,6 @@ import math
 from fastbp.kernels.compile_options import INNER, njit
 from fastbp.kernels.views import stretch
 
-
 L2 = 8  # where in `hyper` there is what multiplies w in the gradient of this step
 N_HYPER = 9
 

@@ -61,7 +61,7 @@ class Adam(Optimizer):
 class AdamEpsilonHat(Adam):
     """Adam in the order of computing that saves a pass, as scikit-learn and TensorFlow have it: ε̂ instead of ε.
 
-    θ ← θ − η (√(1 − β₂ᵗ) / (1 − β₁ᵗ)) m / (√v + ε̂), which is Adam with an ε of ε̂ / √(1 − β₂ᵗ): large in the first steps.
+    θ ← θ − η (√(1 − β₂ᵗ) / (1 − β₁ᵗ)) m / (√v + ε̂): `Adam` with an ε of ε̂ / √(1 − β₂ᵗ), large in the first steps.
 
     Parameters
     ----------

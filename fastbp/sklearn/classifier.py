@@ -1,6 +1,6 @@
 """`MLPClassifier`: classes, several labels at once, probabilities."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
@@ -116,12 +116,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     (array([0, 0]), True)
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CONSTRAINTS,
         "loss": [StrOptions({"log_loss"}), Cost],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
-    _stratifies = True
+    _stratifies: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -249,8 +249,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Inputs.
         """
         outputs, labels = self._outputs(X), self._label_binarizer
-        if labels.y_type_ == "multiclass" and not labels.sparse_input_:
+        kind = None if labels.sparse_input_ else labels.y_type_  # the frequent ones without a detour
+        if kind == "multiclass":
             return self.classes_[outputs.argmax(axis=1)]
+        if kind == "binary" and len(self.classes_) == 2:
+            return self.classes_[(outputs[:, 0] > 0.5).view(np.int8)]
         if self.n_outputs_ == 1:
             outputs = outputs.ravel()
         found: Array = labels.inverse_transform(outputs)

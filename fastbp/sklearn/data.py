@@ -18,7 +18,8 @@ DENSE_BYTES = 256 * 2**20
 
 
 def plain(array: Any, dtype: np.dtype[Any]) -> Array:
-    """Return a matrix C-contiguous, of `dtype` and read-only; without a copy where it is so. The loops meet one type."""
+    """Return a matrix C-contiguous, of `dtype` and read-only; without a copy where it is so."""
+    # Read-only, so that the compiled loops meet one type only.
     view = np.require(array, dtype, ["C", "A"]).view(np.ndarray)[...]
     view.flags.writeable = False
     return view

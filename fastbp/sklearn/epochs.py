@@ -1,5 +1,6 @@
 """`solver="sgd"` and `"adam"`, and fastbp's own optimizers: epochs over mini-batches, and what is between them."""
 
+import math
 import time
 import warnings
 from typing import Any
@@ -75,7 +76,7 @@ class Epochs:
         finally:
             progress.close()
         self._trainer.end_epoch()
-        self._watcher.restore_best(self._net)
+        self._watcher.end(self._net)
         self._call("on_train_end")
 
     def _begin_epoch(self, epoch: int) -> None:
@@ -86,27 +87,29 @@ class Epochs:
 
     def _epoch_done(self, epoch: int, loss: float) -> bool:
         """Keep the book. Return whether to stop."""
-        estimator, incremental = self._estimator, self._epochs == 1 and self._watcher.incremental
+        estimator, watcher = self._estimator, self._watcher
         estimator.n_iter_, estimator.loss_ = epoch, loss
         estimator.t_ += len(self._data)
         estimator.loss_curve_.append(loss)
         if estimator.verbose:
             print(f"Iteration {epoch:d}, loss = {loss:.8f}")
-        if self._watcher.looks or self._callbacks:
+        if watcher.looks or self._callbacks:
             self._trainer.end_epoch()
-        self._watcher.epoch_done(self._net, loss)
-        self._record(loss)
+        watcher.epoch_done(self._net, loss)
+        if self._callbacks:
+            self._record(loss)
         self._solver.epoch_done(estimator.t_)
-        if self._watcher.waited > estimator.n_iter_no_change:
+        if watcher.waited > estimator.n_iter_no_change:
             stop, words = self._solver.no_improvement()
             if estimator.verbose:
-                print(f"{self._watcher.why} {words}")
+                print(f"{watcher.why} {words}")
             if stop:
                 return True
-            self._watcher.waited = 0
-        self._tell_schedule(loss)
+            watcher.waited = 0
+        if estimator.schedule is not None:
+            self._tell_schedule(loss)
         self._call("on_epoch_end")
-        if incremental or self._run.stop or self._diverged(loss):
+        if watcher.incremental or self._run.stop or self._diverged(loss):
             return True
         if epoch == estimator.max_iter:
             warnings.warn(
@@ -122,7 +125,7 @@ class Epochs:
 
     def _diverged(self, loss: float) -> bool:
         """Whether no later epoch can make the weights finite again."""
-        if np.isfinite(loss) or self._watcher.keeps_best:
+        if math.isfinite(loss) or self._watcher.keeps_best:
             return False
         self._trainer.end_epoch()
         return not np.isfinite(self._net.parameters).all()

@@ -1,7 +1,7 @@
 """`MLPRegressor`: numbers, one or several at once."""
 
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
@@ -117,13 +117,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ((2,), True)
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"}), Cost],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
     }
-    _stratifies = False
+    _stratifies: ClassVar[bool] = False
 
     def __init__(
         self,

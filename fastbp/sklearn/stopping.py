@@ -29,11 +29,8 @@ class Watcher:
         self.validation_loss: float | None = None
         self._best: Array | None = None
         self._poisson = estimator.loss == "poisson"
-
-    @property
-    def looks(self) -> bool:
-        """Whether it needs the weights of the epoch."""
-        return self._held_out is not None or self._extra is not None
+        self.looks = held_out is not None or extra is not None  # whether it needs the weights of the epoch
+        self.waited: int = estimator._no_improvement_count  # epochs without improvement
 
     @property
     def keeps_best(self) -> bool:
@@ -44,15 +41,6 @@ class Watcher:
     def data_sets(self) -> dict[str, tuple[str, ...]]:
         """What the history says of samples that are not trained on."""
         return {} if self._extra is None else {"validation": ("cost",)}
-
-    @property
-    def waited(self) -> int:
-        """Epochs without improvement."""
-        return int(self._estimator._no_improvement_count)
-
-    @waited.setter
-    def waited(self, value: int) -> None:
-        self._estimator._no_improvement_count = value
 
     @property
     def why(self) -> str:
@@ -101,8 +89,9 @@ class Watcher:
             costs = costs + constant_of_poisson(data.Y)
         return float(np.average(costs, weights=data.weight))
 
-    def restore_best(self, net: Network) -> None:
+    def end(self, net: Network) -> None:
         """Go back to the weights of the best score, where there are some held out."""
+        self._estimator._no_improvement_count = self.waited
         if self._best is not None:
             net.parameters[:] = self._best
 
