@@ -61,9 +61,9 @@ class StepOptions:
     def rules(self) -> dict[str, Any]:
         """The rules as fields of `OptimizerData`."""
         names = "l2", "l1", "decay", "clip_value", "clip_norm", "max_norm"
-        has_rules = self.l2 > 0 or self.l1 > 0 or self.clip_value < math.inf or self.decay > 0
+        changes_gradient = self.l1 > 0 or self.clip_value < math.inf
         numbers = {name: float(getattr(self, name)) for name in names}
-        return {"has_rules": has_rules, "per_batch": self.per_batch, **numbers}
+        return {"changes_gradient": changes_gradient, "per_batch": self.per_batch, **numbers}
 
     def of_samples(self, t: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> dict[str, Any]:
         """What is done to samples, as fields of a workspace; t is the count of steps."""
@@ -74,9 +74,9 @@ class StepOptions:
     @property
     def plain(self) -> bool:
         """Whether a step only follows the gradient."""
-        limits = min(self.clip_norm, self.max_norm)
-        others = limits < math.inf or any(self.dropout) or self.sample_weight.size > 0 or self.per_batch
-        return not (self.rules["has_rules"] or others)
+        penalties, limits = self.l2 + self.l1 + self.decay, min(self.clip_value, self.clip_norm, self.max_norm)
+        others = any(self.dropout) or self.sample_weight.size > 0 or self.per_batch
+        return not (penalties > 0 or limits < math.inf or others)
 
     def of_batch(self, samples: npt.NDArray[np.int64], parameters: ParameterVector) -> Batch:
         """Return what holds for the step of a mini-batch of these samples, in NumPy."""
@@ -112,11 +112,11 @@ class StepOptions:
                 norms = np.sqrt((w * w).sum(axis=1, keepdims=True))
                 np.multiply(w, np.minimum(1, self.max_norm / np.maximum(norms, 1e-30)).astype(w.dtype), out=w)
 
-    def kept(self, t: int, l: int, samples: npt.NDArray[np.int64], n: int, dtype: np.dtype[Any]) -> Array:
-        """Return what a⁽ˡ⁾ is multiplied by, a row for each sample: 0 where a neuron is dropped, else 1 / (1 − p)."""
-        factors = np.ones((len(samples), n), dtype)
+    def kept(self, t: int, l: int, m: int, n: int, dtype: np.dtype[Any]) -> Array:
+        """Return what a⁽ˡ⁾ of m samples is multiplied by, (m, n): 0 where a neuron is dropped, else 1 / (1 − p)."""
+        factors = np.ones((m, n), dtype)
         p = self.dropout[l - 1] if l <= len(self.dropout) else 0.0
         if p > 0:
-            for row, sample in zip(factors, samples, strict=True):
-                drop(row, p, layer_key(self.seed, t, l, sample), 0)
+            for place, row in enumerate(factors):
+                drop(row, p, layer_key(self.seed, t, l, place), 0)
         return factors

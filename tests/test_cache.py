@@ -220,3 +220,12 @@ print(fastbp.Network([1, 1], cost=fastbp.Huber(float(sys.argv[1])), initializer=
 """
     costs = [run_python(script, delta, FASTBP_CACHE=str(cache)) for delta in ("0.5", "2.0", "0.5")]
     assert costs == ["1.375", "4.0", "1.375"]
+
+
+def test_twins_for_python_and_for_loops_have_names_of_their_own():
+    """The disk knows machine code by its name; that of the latter has no way in from Python."""
+    from fastbp.formulations import tile_steps
+    from fastbp.formulations.compiled import _serial
+
+    twins = [_serial(tile_steps, "errors", called_by).py_func.__qualname__ for called_by in ("TWIN", "INNER_TWIN")]
+    assert len(set(twins)) == 2

@@ -42,6 +42,19 @@ def scale(vector, factor):
 
 
 @njit(**INNER)
+def has_rules(optimizer):
+    """Whether `apply_rules` does anything."""
+    return optimizer.changes_gradient or optimizer.l2 > 0 or optimizer.decay > 0
+
+
+@njit(**INNER)
+def shrink(theta, n_biases, optimizer):
+    """W ← (1 − η (λ/n + κ)) w, which with w ← w − η g is the step of plain descent under l2 and decay. Writes: θ."""
+    w = stretch(theta, n_biases, theta.size - n_biases)
+    scale(w, 1 - optimizer.hyper[0] * (optimizer.hyper[L2] + optimizer.decay))
+
+
+@njit(**INNER)
 def apply_rules(gradient, theta, n_biases, optimizer):
     """Penalties, clip_value and decay, for a stretch of θ that begins with so many biases. Writes: gradient, θ."""
     number, n = theta.dtype.type, theta.size - n_biases

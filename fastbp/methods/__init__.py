@@ -1,0 +1,1 @@
+"""The methods of `Network` by topic: each checks what it is given, calls, and wraps."""
