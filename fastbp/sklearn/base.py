@@ -4,14 +4,16 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from fastbp.history import History
 from fastbp.network import Network
 from fastbp.parameters import Array
-from fastbp.sklearn import lbfgs, parameters
+from fastbp.sklearn import full_batch, parameters
 from fastbp.sklearn.data import Data
 from fastbp.sklearn.epochs import Epochs
 from fastbp.sklearn.linked import Linked
@@ -132,19 +134,47 @@ class BaseMLP(Linked, BaseEstimator):
 
     def _train(self, net: Network, data: Data, extra: Data | None, incremental: bool) -> None:
         if not self._stochastic:
-            self.loss_, self.n_iter_ = lbfgs.minimize(net, data, self, rows_between_looks(net._model, 1))
+            self.loss_, self.n_iter_ = full_batch.minimize(net, data, self, rows_between_looks(net._model, 1))
             return
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        if not incremental or not hasattr(self, "_solver"):
-            self._solver = new_solver(self, net.parameters.size, net.dtype)
         if extra is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_: list[float] = []
+        if self.optimizer is not None and self.optimizer.full_batch:
+            self._keep(full_batch.fit_full_batch(net, data, extra, self))
+            return
+        if not incremental or not hasattr(self, "_solver"):
+            self._solver = new_solver(self, net.parameters.size, net.dtype)
         held_out = None
         if self.early_stopping:
             data, held_out = (data, extra) if extra is not None else self._split(data)
         watcher = Watcher(self, held_out, extra, incremental)
         Epochs(self, net, self._solver, data, watcher, 1 if incremental else self.max_iter).run()
+
+    def _keep(self, history: History) -> None:
+        """Write the book from a history of `Network.fit`."""
+        self.loss_curve_ += history.cost
+        self.loss_, self.n_iter_ = history.cost[-1], len(history)
+        self.best_loss_ = min(self.loss_curve_)
+        if history.validation_cost:
+            self.validation_loss_curve_ += history.validation_cost
+
+    def input_gradient(self, X: Any, y: Any) -> Array:
+        """Return ∂C/∂x of each sample's own loss, (n_samples, n_features): what its inputs have to do with it.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        (n_samples, n_features) array
+            As `fastbp.Network.input_gradient` says.
+        """
+        check_is_fitted(self, "coefs_")
+        X, Y = self._validate_held_out(X, y)
+        return self.network_.input_gradient(X.toarray() if sparse.issparse(X) else X, Y)
 
     def _split(self, data: Data) -> tuple[Data, Data]:
         """Return samples to train on, and those held out for early stopping: the rows that scikit-learn chooses."""

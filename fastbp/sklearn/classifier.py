@@ -79,7 +79,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     dropout : float, or list with one for each hidden layer, optional
         The share of neurons that are dropped in each step. Not for lbfgs.
     optimizer : fastbp optimizer, optional
-        Instead of `solver` and its parameters: ``fastbp.RMSProp(0.01)`` and so on, but none that searches along lines.
+        Instead of `solver` and its parameters: ``fastbp.RMSProp(0.01)``, and also those on the full batch.
     schedule : function of the epoch and the base learning rate, optional
         The learning rate of each epoch, as in `fastbp.Network.fit`.
     callbacks : list of fastbp.Callback, optional
