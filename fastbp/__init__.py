@@ -113,8 +113,10 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     """Import what few programs need when it is first asked for: files and downloads are a fifth of the import."""
-    if name in _LATER:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "sklearn":
+        return import_module("fastbp.sklearn")
+    if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'fastbp' has no attribute {name!r}")

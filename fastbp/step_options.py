@@ -6,13 +6,21 @@ formulations that are not compiled.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.kernels.dropout import drop, layer_key
 from fastbp.parameters import Array, ParameterVector
+
+
+class Batch(NamedTuple):
+    """What is a mini-batch's own: the weights of its samples, what multiplies w in its gradient, its penalty."""
+
+    weight: Array | None
+    l2: float
+    penalty: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +41,9 @@ class StepOptions:
         Decides which neurons are dropped.
     sample_weight : (n_samples,) array
         What the cost of a sample is multiplied by, or empty.
+    per_batch : bool
+        Whether a mini-batch stands for itself, as in scikit-learn: C = (Σ_s w_s C_s + ½ λ Σ w²) / Σ_s w_s over its own
+        samples, w_s = 1 without weights. `l2` is then λ, and the penalty is part of the cost that training tells.
     """
 
     l2: float = 0.0
@@ -44,13 +55,15 @@ class StepOptions:
     dropout: tuple[float, ...] = ()
     seed: int = 0
     sample_weight: Array = field(default_factory=lambda: np.empty(0))
+    per_batch: bool = False
 
     @property
     def rules(self) -> dict[str, Any]:
         """The rules as fields of `OptimizerData`."""
         names = "l2", "l1", "decay", "clip_value", "clip_norm", "max_norm"
         changes_gradient = self.l1 > 0 or self.clip_value < math.inf
-        return {"changes_gradient": changes_gradient, **{name: float(getattr(self, name)) for name in names}}
+        numbers = {name: float(getattr(self, name)) for name in names}
+        return {"changes_gradient": changes_gradient, "per_batch": self.per_batch, **numbers}
 
     def of_samples(self, t: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> dict[str, Any]:
         """What is done to samples, as fields of a workspace; t is the count of steps."""
@@ -62,13 +75,25 @@ class StepOptions:
     def plain(self) -> bool:
         """Whether a step only follows the gradient."""
         penalties, limits = self.l2 + self.l1 + self.decay, min(self.clip_value, self.clip_norm, self.max_norm)
-        return not (penalties > 0 or limits < math.inf or any(self.dropout) or self.sample_weight.size)
+        others = any(self.dropout) or self.sample_weight.size > 0 or self.per_batch
+        return not (penalties > 0 or limits < math.inf or others)
 
-    def of_gradient(self, gradient: ParameterVector, parameters: ParameterVector, eta: float) -> None:
-        """Apply the rules before an optimizer's step, in NumPy. Writes: gradient, parameters."""
+    def of_batch(self, samples: npt.NDArray[np.int64], parameters: ParameterVector) -> Batch:
+        """Return what holds for the step of a mini-batch of these samples, in NumPy."""
+        weight = self.sample_weight[samples] if self.sample_weight.size else None
+        if not self.per_batch:
+            return Batch(weight, self.l2, 0.0)
+        total = float(len(samples) if weight is None else weight.sum(dtype=np.float64))
+        share = 1 / total if total > 0 else 0.0
+        squares = sum(float(np.einsum("jk,jk->", w, w, dtype=np.float64)) for w in parameters.weights)
+        weight = None if weight is None else weight * weight.dtype.type(len(samples) * share)
+        return Batch(weight, self.l2 * share, 0.5 * self.l2 * share * squares * len(samples))
+
+    def of_gradient(self, gradient: ParameterVector, parameters: ParameterVector, eta: float, l2: float) -> None:
+        """Apply the rules before an optimizer's step, in NumPy, with the `l2` of that step. Writes: both vectors."""
         for dw, w in zip(gradient.weights, parameters.weights, strict=True):
-            if self.l2 or self.l1:
-                dw += self.l2 * w + self.l1 * np.sign(w)
+            if l2 or self.l1:
+                dw += l2 * w + self.l1 * np.sign(w)
         g = gradient.vector
         if self.clip_value < math.inf:
             np.clip(g, -self.clip_value, self.clip_value, out=g)

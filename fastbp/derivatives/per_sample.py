@@ -14,6 +14,7 @@ from fastbp.formulations.tiled import ROWS, tiled_network, tiled_workspace
 from fastbp.kernels.network_data import NetworkData, OptimizerData
 from fastbp.kernels.panels import TiledWorkspace, pack
 from fastbp.kernels.registers import VECS, VECTOR_BYTES
+from fastbp.kernels.rules import N_HYPER
 from fastbp.kernels.threads import max_threads, parallel_region
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 
@@ -63,7 +64,7 @@ def clipped_gradient(model: Model, X: Array, Y: Array, max_norm: float) -> Param
     net, work = packed(model, n, gradient=True)
     squared, sums = np.empty((work.rows, model.n_layers)), _sums(model)
     no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
-    optimizer = OptimizerData(no_moments, no_moments, np.zeros(8), np.zeros(1, np.int64), nothing, nothing, False)
+    optimizer = OptimizerData(no_moments, no_moments, np.zeros(N_HYPER), np.zeros(1, np.int64), nothing, nothing, False)
     vector = np.empty_like(model.parameters.vector)
     with parallel_region(_flops(model, X)) as n_threads:
         square_norms, add_scaled = (form(sample_steps, name, n_threads) for name in ("square_norms", "add_scaled"))

@@ -25,7 +25,7 @@ from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import LEAN, njit
 from fastbp.kernels.dropout import drop, layer_key
 from fastbp.kernels.network_data import biases, layer, weights
-from fastbp.kernels.rules import apply_rules, has_rules, scale
+from fastbp.kernels.rules import L2, apply_rules, begin_rules, has_rules, scale
 from fastbp.kernels.views import matrix, stretch
 
 REGIONS = ("gradient", "update", "forward_rows")  # have prange; `compiled.py` makes their serial twins
@@ -178,6 +178,17 @@ def limit_norms(theta, max_norm, net):
                     scale(w[j], max_norm / math.sqrt(square))
 
 
+@njit(**LEAN)
+def squared_weights(theta, net):
+    """Σ w² of all layers."""
+    total = 0.0
+    for l in range(1, net.layers.size - 1):
+        w = stretch(theta, net.layers[l].weights_at, net.layers[l].n * net.layers[l - 1].n)
+        for i in range(w.size):
+            total += w[i] * w[i]
+    return total
+
+
 @njit(parallel=True)
 def update(theta, optimizer, gradient):
     """One step of the optimizer, θ ← θ − η ∇C for plain gradient descent. Writes: θ, the optimizer's moments.
@@ -202,14 +213,20 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
     total_cost = 0.0
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
+        mean = begin_rules(optimizer, work.sample_weight, samples)
         optimizer.t[0] += 1
         gradient(work, theta, X, Y, samples, net)
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        cost = 0.0
+        for s in range(samples.size):
+            cost += work.costs[s]
+        if optimizer.per_batch:
+            scale(work.gradient, samples.size * mean)
+            cost = samples.size * (mean * cost + 0.5 * optimizer.hyper[L2] * squared_weights(theta, net))
+        total_cost += cost
         regularize(work.gradient, theta, optimizer, net)
         update(theta, optimizer, work.gradient)
         limit_norms(theta, optimizer.max_norm, net)
-        for s in range(samples.size):
-            total_cost += work.costs[s]
     return total_cost
 
 

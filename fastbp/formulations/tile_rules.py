@@ -5,7 +5,7 @@ import math
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import INNER, njit
 from fastbp.kernels.panels import panel_width, weights_at
-from fastbp.kernels.rules import apply_rules, has_rules, scale
+from fastbp.kernels.rules import L2, apply_rules, has_rules, scale
 from fastbp.kernels.tile import wide
 from fastbp.kernels.views import stretch
 
@@ -26,7 +26,7 @@ def descend_whole(optimizer, work, net):
                 apply_rules(dw, theta, columns, optimizer)
     factor = 1.0
     if optimizer.clip_norm < math.inf:
-        factor = min(1.0, optimizer.clip_norm / math.sqrt(squared_norm(work.gradient, work.scratch[0], net)))
+        factor = min(1.0, optimizer.clip_norm / math.sqrt(squared_norm(work.gradient, 0, work.scratch[0], net)))
     rate, in_rate = hyper[0], optimizer.plain_descent  # θ − η (f g) is θ − (η f) g, without a pass over the gradient
     hyper[0] *= factor if in_rate else 1.0
     for start in range(0, work.theta.size, UPDATED):
@@ -58,14 +58,22 @@ def sum_squares(sums, rows):
 
 
 @njit(**INNER)
-def squared_norm(panels, scratch, net):
-    """‖v‖² of a vector of the layout of θ in panels, without padding. Writes: scratch."""
+def penalty_of_batch(optimizer, work, net):
+    """½ λ/m Σ w² of the step that begins, where it is part of the cost: `per_batch`. Writes: scratch."""
+    if not optimizer.per_batch or optimizer.l2 == 0:
+        return 0.0
+    return 0.5 * optimizer.hyper[L2] * squared_norm(work.theta, 1, work.scratch[0], net)
+
+
+@njit(**INNER)
+def squared_norm(panels, first, scratch, net):
+    """‖v‖² of a vector of the layout of θ in panels, without padding; first = 1: without biases. Writes: scratch."""
     total = 0.0
     for l in range(1, net.layers.size - 1):
         for j in range(0, net.layers[l].n, wide(panels)):
             width = panel_width(panels, net.layers[l].n - j)
             columns, start = min(width, net.layers[l].n - j), weights_at(net, l, j, -1, width)
-            panel = stretch(panels, start, (1 + net.layers[l - 1].n) * width)
+            panel = stretch(panels, start + first * width, (1 - first + net.layers[l - 1].n) * width)
             if columns == width:  # all of it lies behind one another
                 for i in range(0, panel.size, SUMMED):
                     some, numbers = panels.dtype.type(0), stretch(panel, i, min(SUMMED, panel.size - i))

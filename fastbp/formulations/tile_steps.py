@@ -9,7 +9,7 @@ import math
 from numba import prange
 from numpy import int64
 
-from fastbp.formulations.tile_rules import descend_whole, limit_norms
+from fastbp.formulations.tile_rules import descend_whole, limit_norms, penalty_of_batch
 from fastbp.formulations.tiles import (
     BLOCK,
     accumulate_gradient,
@@ -23,7 +23,7 @@ from fastbp.formulations.tiles import (
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import INNER, LEAN, njit
 from fastbp.kernels.panels import layer, panel_width, unpack, weights_at
-from fastbp.kernels.rules import apply_rules, shrink
+from fastbp.kernels.rules import apply_rules, begin_rules, shrink
 from fastbp.kernels.tile import lanes, wide
 from fastbp.kernels.views import stretch
 
@@ -240,16 +240,19 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
     total_cost, whole = 0.0, optimizer.clip_norm < math.inf
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
-        share = work.theta.dtype.type(1 / samples.size)
+        mean = begin_rules(optimizer, work.sample_weight, samples)
+        share = work.theta.dtype.type(mean)
         optimizer.t[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        penalty, cost = penalty_of_batch(optimizer, work, net), 0.0
         for first in range(0, samples.size, work.rows):
             some = samples[first : first + work.rows]
             errors(n_threads, work, X, Y, some, first, share, net)
             end = first + some.size == samples.size and not whole
             descend(n_threads, optimizer, work, some.size, first == 0, end, net)
             for s in range(some.size):
-                total_cost += work.costs[s]
+                cost += work.costs[s]
+        total_cost += samples.size * (mean * cost + penalty) if optimizer.per_batch else cost
         if whole:
             descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
@@ -263,10 +266,13 @@ def train_epoch_in_parts(n_threads, optimizer, work, X, Y, order, batch_size, ne
     total_cost = 0.0
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
+        mean = begin_rules(optimizer, work.sample_weight, samples)
         optimizer.t[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
-        sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(1 / samples.size), net)
-        total_cost += add_parts(work, samples.size, net)
+        penalty = penalty_of_batch(optimizer, work, net)
+        sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(mean), net)
+        cost = add_parts(work, samples.size, net)
+        total_cost += samples.size * (mean * cost + penalty) if optimizer.per_batch else cost
         descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
             limit_norms(work, optimizer.max_norm, net)

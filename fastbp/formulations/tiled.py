@@ -15,6 +15,7 @@ from fastbp.kernels.network_data import NetworkData, OptimizerData, table
 from fastbp.kernels.panel_sums import panel_function
 from fastbp.kernels.panels import TiledWorkspace, pack, unpack
 from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.kernels.rules import N_HYPER
 from fastbp.kernels.threads import max_threads, parallel_region
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, aligned_empty
@@ -54,7 +55,8 @@ class Tiled(Compiled):
         """Write the gradient of the mean cost, return the mean cost."""
         n, net = len(X), tiled_network(model)
         no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
-        optimizer = OptimizerData(no_moments, no_moments, np.zeros(8), np.zeros(1, np.int64), nothing, nothing, False)
+        zeros = np.zeros(N_HYPER), np.zeros(1, np.int64)
+        optimizer = OptimizerData(no_moments, no_moments, *zeros, nothing, nothing, False)
         with (
             borrowed_workspace(model, n, gradient=True) as work,
             parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,

@@ -75,9 +75,9 @@ class Vectorized:
                     options.kept(int(state.t[0]), l, len(mini_batch), n, model.dtype) if any(options.dropout) else None
                     for l, n in enumerate(model.sizes[1:-1], 1)
                 ]
-                weight = options.sample_weight[mini_batch] if options.sample_weight.size else None
-                total_cost += step.gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
-                options.of_gradient(gradient, model.parameters, float(state.rate[0]))
+                weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
+                total_cost += penalty + step.gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
+                options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
                 optimizer.step(model.parameters.vector, gradient.vector, state)
                 options.of_weights(model.parameters)
             return total_cost

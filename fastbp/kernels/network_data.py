@@ -77,6 +77,7 @@ class OptimizerData(NamedTuple):
     clip_value: float = math.inf
     clip_norm: float = math.inf
     max_norm: float = math.inf
+    per_batch: bool = False  # whether l2 is λ, and each mini-batch divides it by what it divides its costs by
 
 
 class Workspace(NamedTuple):
