@@ -16,6 +16,7 @@ from fastbp.plots.canvas import (
     new_figure,
     plain,
     signed_colours,
+    small_letters,
 )
 from fastbp.plots.confusion import CHARACTER, MOST_NAMES, MOST_NUMBERS, confusion_matrix
 from fastbp.plots.curves import FEW_EPOCHS, LOGARITHMIC_FROM, PANELS_A_ROW, error_norms, history
@@ -56,5 +57,6 @@ __all__ = [
     "principal_directions",
     "random_directions",
     "signed_colours",
+    "small_letters",
     "weight_images",
 ]

@@ -95,7 +95,8 @@ def small_letters(axes: Axes) -> None:
     axes.tick_params(labelsize=SMALL)
     axes.xaxis.label.set_fontsize(LABEL)
     axes.yaxis.label.set_fontsize(LABEL)
-    axes.title.set_fontsize(LABEL)
+    for place in ("left", "center", "right"):
+        axes.set_title(axes.get_title(place), loc=place, fontsize=LABEL)
     legend = axes.get_legend()
     for text in legend.get_texts() if legend else ():
         text.set_fontsize(SMALL)
