@@ -1,9 +1,9 @@
 """The chain of single neurons: 3 weights, 3 biases, one neuron a layer, and every derivative of it in numbers.
 
-    python examples/chain_of_single_neurons.py [--output FOLDER] [--quick]
+    python examples/chain_of_single_neurons.py [FOLDER] [--quick]
 
 Follows 3Blue1Brown's lesson "Backpropagation calculus". Covers B1 to B11, B14, D4 and the readers' questions of C1:
-how much do I tweak by, what about layer L−1, why not cross-entropy. The picture goes to FOLDER, by default here.
+how much do I tweak by, what about layer L−1, why not cross-entropy. The picture goes to FOLDER, here if there is none.
 """
 
 import argparse
@@ -163,10 +163,10 @@ def picture(net: fastbp.Network, ways: dict[float, list[float]], folder: Path) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The chain of single neurons, in numbers.")
-    parser.add_argument("--output", type=Path, default=Path("."), help="the folder of the picture, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the picture, default here")
     parser.add_argument("--quick", action="store_true", help="fewer steps downhill")
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     steps = 50 if arguments.quick else 300
     net = chain()
     the_gradient(net)
@@ -178,7 +178,7 @@ def main() -> None:
     a_mean(net)
     ways = how_much(steps)
     why_not_cross_entropy(steps)
-    picture(net, ways, arguments.output)
+    picture(net, ways, arguments.folder)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Several neurons a layer: the same with more indices, and a derivative that is a sum over every path.
 
-    python examples/several_neurons.py [--output FOLDER] [--quick]
+    python examples/several_neurons.py [FOLDER] [--quick]
 
-Covers B1, B7, B8, B10, B12, B13, B15, D3 and D5. The pictures go to FOLDER, by default here.
+Covers B1, B7, B8, B10, B12, B13, B15, D3 and D5. The pictures go to FOLDER, here if there is none.
 """
 
 import argparse
@@ -127,10 +127,10 @@ def pictures(net: fastbp.Network, costs: dict[str, list[float]], folder: Path) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Several neurons a layer, in numbers.")
-    parser.add_argument("--output", type=Path, default=Path("."), help="the folder of the pictures, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the pictures, default here")
     parser.add_argument("--quick", action="store_true", help="fewer epochs")
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     net = small_network()
     trace = net.trace(x, y)
     more_indices(net, trace)
@@ -139,7 +139,7 @@ def main() -> None:
     which_weights_matter(trace)
     means(net)
     costs = three_ways_down(20 if arguments.quick else 200)
-    pictures(net, costs, arguments.output)
+    pictures(net, costs, arguments.folder)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def sigmoid(z):
 
 
 def network(sizes, activation="sigmoid", cost="squared_error", seed=0, **options):
+    options = {"output_activation": "sigmoid", **options}
     net = fastbp.Network(sizes, activation=activation, cost=cost, dtype="float64", seed=seed, **options)
     net.parameters = np.random.default_rng(seed).normal(0, 1, net.parameters.size)
     return net
