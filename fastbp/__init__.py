@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.callbacks import Callback, Checkpoint, CSVLogger
 from fastbp.checks import check_derivative
+from fastbp.derivatives.nudge import Nudge
+from fastbp.derivatives.trace import Trace
 from fastbp.early_stopping import EarlyStopping
+from fastbp.gradient_check import GradientCheck, check_gradient
 from fastbp.history import History
 from fastbp.initializers import Initializer
 from fastbp.kernels.activations import Activation
@@ -12,8 +15,21 @@ from fastbp.kernels.costs import Cost, Huber, Quantile
 from fastbp.kernels.threads import get_num_threads, set_num_threads, threads
 from fastbp.metrics import Evaluation
 from fastbp.network import Network, load
-from fastbp.optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, ConjugateGradient, Momentum, Nesterov, RMSProp, Rprop
+from fastbp.optimizers import (
+    LBFGS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    ConjugateGradient,
+    LevenbergMarquardt,
+    Momentum,
+    Nesterov,
+    RMSProp,
+    Rprop,
+)
 from fastbp.parameters import ParameterVector
+from fastbp.recording import Recorder, error_norms
 from fastbp.schedules import (
     ConstantRate,
     CosineDecay,
@@ -52,24 +68,31 @@ __all__ = [
     "EarlyStopping",
     "Evaluation",
     "ExponentialDecay",
+    "GradientCheck",
     "History",
     "Huber",
     "Initializer",
     "InverseScaling",
+    "LevenbergMarquardt",
     "MeasuringError",
     "ModelFileError",
     "Momentum",
     "Nesterov",
     "Network",
+    "Nudge",
     "OneCycle",
     "ParameterVector",
     "Quantile",
     "RMSProp",
+    "Recorder",
     "ReduceOnPlateau",
     "Rprop",
     "StepDecay",
+    "Trace",
     "check_derivative",
+    "check_gradient",
     "compare",
+    "error_norms",
     "from_keras",
     "from_torch",
     "get_num_threads",
@@ -90,8 +113,10 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     """Import what few programs need when it is first asked for: files and downloads are a fifth of the import."""
-    if name in _LATER:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "sklearn":
+        return import_module("fastbp.sklearn")
+    if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'fastbp' has no attribute {name!r}")

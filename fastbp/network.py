@@ -18,18 +18,20 @@ from fastbp.history import History
 from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost
+from fastbp.methods.explanations import Explanations
 from fastbp.methods.files import Files
+from fastbp.methods.first_order import FirstOrder
+from fastbp.methods.second_order import SecondOrder
 from fastbp.metrics import Evaluation, evaluate
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 from fastbp.progress import new_progress
-from fastbp.samples import Samples
 from fastbp.training import Training, check_memory, fit
 
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network(Files):
+class Network(Files, FirstOrder, SecondOrder, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
@@ -57,7 +59,8 @@ class Network(Files):
         Decides the initial weights and the order of the samples. The same seed gives the same bits, on any number
         of threads. Left out, every network is another.
     formulation : {"tiles", "loops", "vectorized", "textbook"}, default "tiles"
-        How the sums are written. All give the same numbers up to rounding.
+        How the sums of `fit`, `predict` and `gradient` are written. All give the same numbers up to rounding. The other
+        derivatives are always computed by the loops of "tiles".
 
     Attributes
     ----------
@@ -147,11 +150,6 @@ class Network(Files):
         return self._model.parameters.biases
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """The number of neurons of each layer, the input first."""
-        return self._model.sizes
-
-    @property
     def activations(self) -> tuple[Activation, ...]:
         """σ of each layer after the input."""
         return self._model.activations
@@ -160,11 +158,6 @@ class Network(Files):
     def cost(self) -> Cost:
         """The cost that training makes small."""
         return self._model.cost
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """What everything is computed in."""
-        return self._model.dtype
 
     @property
     def optimizer(self) -> Optimizer | None:
@@ -218,11 +211,12 @@ class Network(Files):
         X : (n_samples, n_in) array-like, or chunks
             Inputs: real numbers, all finite. Converted once if need be, never modified. A memory-mapped array, as
             ``numpy.load(path, mmap_mode="r")`` returns it, stays in its file: pieces of it are read as they are needed.
-            The bits are those of the same array in memory (with dropout, which goes by the row, they are others).
+            The bits are those of the same array in memory.
 
             Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
             or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
-            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks.
+            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks. With weights they are
+            (X, Y, sample_weight), all of them.
         Y : (n_samples, n_out) array-like, or (n_samples,) class labels
             Targets. Labels 0…n_out − 1 where the output is sigmoid or softmax; (n_samples,) also for one output.
         epochs : int, default 10
@@ -303,8 +297,8 @@ class Network(Files):
             decay=getattr(training.optimizer, "weight_decay", 0.0), sample_weight=source.weight,
             l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
         )  # fmt: skip
-        fitting.check_optimizer(training.optimizer, data, plan, options)
-        check_memory(self._formulation, training, plan)
+        fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
+        check_memory(self._formulation, training, plan, options, source.buffer_bytes)
         bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
         self._training, self.history = training, history
         run = Run(self, history, epochs, tuple(plan.metrics))
@@ -398,11 +392,6 @@ class Network(Files):
         vector = np.empty_like(self.parameters)
         self._formulation.gradient(self._model, samples.X, samples.Y, vector)
         return ParameterVector(self.sizes, vector)
-
-    def _samples(self, X: Any, Y: Any, prefix: str = "") -> Samples:
-        checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
-        output = self._model.activations[-1]
-        return Samples(checked_X, *validation.targets(Y, checked_X, self.sizes[-1], output, self.cost, f"{prefix}Y"))
 
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]
