@@ -57,7 +57,7 @@ def test_every_optimizer_goes_on_with_the_same_bits(name, path):
         n, first, then = (int(v) for v in rng.integers([8, 1, 1], [40, 5, 4]))
         X, Y = data(rng, n)
         if name in FULL_BATCH:
-            options = {"batch_size": n} if name == "Rprop" else {}
+            options = {"batch_size": n, **DROPOUT} if name == "Rprop" else {"l2": 0.1}  # the others drop none
         else:
             options = {"batch_size": int(rng.integers(1, 9)), "validation_split": 0.25, **DROPOUT}
         never, net = (new_net(7, dtype=dtype) for _ in range(2))
@@ -217,7 +217,7 @@ def places(value, at=()):
             yield from places(value[key], (*at, key))
 
 
-@pytest.mark.parametrize("bits", ["PCG64", "MT19937", "Philox", "SFC64"])
+@pytest.mark.parametrize("bits", ["MT19937", "Philox"])
 def test_a_state_that_lies_is_refused_or_can_be_used(bits, path):
     """Every word of the state replaced by something odd: ModelFileError, or a network whose fit goes on."""
     arrays, content = written(path, bits)

@@ -29,7 +29,8 @@ class Files(HasModel):
         """Write the network to a file in the safetensors format, which `fastbp.load` reads.
 
         Architecture, parameters and `metadata`. An existing file is replaced only once the new one is whole and on the
-        disk: whatever happens meanwhile, there is the old file or the new one. Every later version of fastbp reads it.
+        disk: whatever happens meanwhile, there is the old file or the new one (and perhaps, after an end by force, an
+        unfinished one beside it, of a name that begins with a dot). Every later version of fastbp reads it.
 
         Parameters
         ----------
@@ -75,7 +76,8 @@ class Files(HasModel):
         """Write the network as an ONNX file, which onnxruntime and others run; needs onnx.
 
         Input ``X`` (n_samples, n_in), any number of samples, output ``A`` (n_samples, n_out), both of the network's
-        dtype. Replaced whole or not at all, as by `save`; `metadata` and the cost are not in it.
+        dtype. Replaced whole or not at all, as by `save`; `metadata` and the cost are not in it. The outputs are those
+        of `predict` up to rounding; gelu in float64 to 1e-7, because onnxruntime has erf in float32 only.
 
         Parameters
         ----------
