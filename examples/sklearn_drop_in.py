@@ -1,7 +1,7 @@
 """scikit-learn's MLP by another import: a pipeline, a grid search, and what scikit-learn's does not have.
 
-Needs scikit-learn: ``pip install "fastbp[sklearn]"``, then ``python examples/sklearn_drop_in.py``. The data, 569 tumours
-with 30 measurements each, come with scikit-learn; the question is whether one is malignant.
+Needs scikit-learn: ``pip install "fastbp[sklearn]"``, then ``python examples/sklearn_drop_in.py``. The data come with
+scikit-learn: 569 tumours with 30 measurements each; the question is whether one is malignant.
 """
 
 import argparse

@@ -47,11 +47,10 @@ def test_class_weight_is_sample_weight_of_classes():
     by_sample = MLPClassifier(**SMALL).fit(X, y, np.array([weights[label] for label in y]))
     assert np.array_equal(by_class.coefs_[0], by_sample.coefs_[0])
     few = np.r_[0:50, 50:60, 100:110]
-    balanced = MLPClassifier(**SMALL, class_weight="balanced").fit(X[few], y[few])
-    assert (
-        np.bincount(balanced.predict(X)).min()
-        >= np.bincount(MLPClassifier(**SMALL).fit(X[few], y[few]).predict(X)).min()
+    plain, balanced = (
+        MLPClassifier(**SMALL, class_weight=w).fit(X[few], y[few]).predict(X) for w in (None, "balanced")
     )
+    assert np.bincount(balanced).min() >= np.bincount(plain).min()
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile", fastbp.Cost(
@@ -59,17 +58,12 @@ def test_class_weight_is_sample_weight_of_classes():
 def test_losses_are_what_network_calls_them(loss):
     given = {"quantile": 0.9, "huber_delta": 0.3}
     model = MLPRegressor(loss, **SMALL, **given, alpha=0.0, shuffle=False).fit(Xr, yr)
-    costs = {"absolute_error": "absolute", "huber": fastbp.Huber(0.3), "quantile": fastbp.Quantile(0.9)}
-    net = fastbp.Network([10, 8, 1], cost=costs.get(loss, loss) if isinstance(loss, str) else loss, dtype="float64")
-    for mine, first in zip(
-        net.weights, MLPRegressor(**SMALL | {"max_iter": 1, "learning_rate_init": 1e-30}).fit(Xr, yr).coefs_
-    ):
-        mine[:] = first.T
     assert model.loss_curve_[-1] < 0.8 * model.loss_curve_[0]
-    start = MLPRegressor(
-        loss, **SMALL | {"max_iter": 1, "learning_rate_init": 1e-30, "batch_size": 442}, **given, alpha=0
-    ).fit(Xr, yr)
+    still = {"max_iter": 1, "learning_rate_init": 1e-30, "batch_size": len(yr)}
+    start = MLPRegressor(loss, **SMALL | still, **given, alpha=0).fit(Xr, yr)
     assert start.loss_ == pytest.approx(start.network_.evaluate(Xr, yr).cost)
+    names = {"absolute_error": "absolute", "huber": "huber", "quantile": "quantile"}
+    assert start.network_.cost.name == (names[loss] if isinstance(loss, str) else "fourth")
     if loss == "quantile":
         assert 0.8 < (yr < model.predict(Xr)).mean() < 0.97
 
@@ -166,21 +160,14 @@ def fitted():
 def test_there_and_back():
     for i, inputs, targets, parameters in fitted():
         theirs, ours = (cls(**SMALL | parameters).fit(inputs, targets) for cls in PAIRS[i])
-        for given, other in (
-            (theirs, from_sklearn(theirs)),
-            (ours, to_sklearn(ours)),
-            (ours, from_sklearn(to_sklearn(ours))),
-        ):
-            method = "predict" if i else "predict_proba"
-            tolerance = 1e-4 if inputs.dtype == np.float32 else 1e-10
+        pairs = (theirs, from_sklearn(theirs)), (ours, to_sklearn(ours)), (ours, from_sklearn(to_sklearn(ours)))
+        method, tolerance = "predict" if i else "predict_proba", 1e-4 if inputs.dtype == np.float32 else 1e-10
+        for given, other in pairs:
             for rows in (inputs, inputs[:1]):
-                np.testing.assert_allclose(
-                    getattr(other, method)(rows), getattr(given, method)(rows), tolerance, tolerance
-                )
+                wanted, found = (getattr(model, method)(rows) for model in (given, other))
+                np.testing.assert_allclose(found, wanted, tolerance, tolerance)
                 assert i or np.array_equal(other.predict(rows), given.predict(rows))
-            assert (
-                other.n_iter_ == given.n_iter_ and other.get_params()["activation"] == given.get_params()["activation"]
-            )
+            assert (other.n_iter_, other.activation) == (given.n_iter_, given.activation)
             before = given.coefs_[0].copy()
             if parameters.get("solver") != "lbfgs" and not parameters.get("early_stopping"):
                 other.partial_fit(inputs, targets)
