@@ -47,9 +47,8 @@ def test_class_weight_is_sample_weight_of_classes():
     by_sample = MLPClassifier(**SMALL).fit(X, y, np.array([weights[label] for label in y]))
     assert np.array_equal(by_class.coefs_[0], by_sample.coefs_[0])
     few = np.r_[0:50, 50:60, 100:110]
-    plain, balanced = (
-        MLPClassifier(**SMALL, class_weight=w).fit(X[few], y[few]).predict(X) for w in (None, "balanced")
-    )
+    models = (MLPClassifier(**SMALL, class_weight=given) for given in (None, "balanced"))
+    plain, balanced = (model.fit(X[few], y[few]).predict(X) for model in models)
     assert np.bincount(balanced).min() >= np.bincount(plain).min()
 
 
