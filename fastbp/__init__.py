@@ -7,6 +7,7 @@ from fastbp.checks import check_derivative
 from fastbp.derivatives.nudge import Nudge
 from fastbp.derivatives.trace import Trace
 from fastbp.early_stopping import EarlyStopping
+from fastbp.gradient_check import GradientCheck, check_gradient
 from fastbp.history import History
 from fastbp.initializers import Initializer
 from fastbp.kernels.activations import Activation
@@ -67,6 +68,7 @@ __all__ = [
     "EarlyStopping",
     "Evaluation",
     "ExponentialDecay",
+    "GradientCheck",
     "History",
     "Huber",
     "Initializer",
@@ -88,6 +90,7 @@ __all__ = [
     "StepDecay",
     "Trace",
     "check_derivative",
+    "check_gradient",
     "compare",
     "error_norms",
     "from_keras",

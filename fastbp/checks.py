@@ -1,6 +1,7 @@
 """Derivatives against central differences."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,15 +79,20 @@ def _check_cost(cost: Cost, tolerance: float) -> float:
     for a in _points(cost.output_range):
         for y in _points(cost.target_range, ends=True):
             place = f"a = {a:.4g}, y = {y:.4g}"
-            function, prime, second = (
-                f and (lambda a, f=f, y=y: f(a, y)) for f in (cost.function, cost.derivative, cost.second_derivative)
-            )
+            function, prime = (partial(_swapped, f, y) for f in (cost.function, cost.derivative))
             if _is_smooth(function, a):
                 worst = max(worst, _discrepancy(cost.name, place, prime(a), _difference(function, a), tolerance))
-                if second and _is_smooth(prime, a):
+                if cost.second_derivative and _is_smooth(prime, a):
                     difference = _difference(prime, a)
-                    worst = max(worst, _discrepancy(cost.name, place, second(a), difference, tolerance, "second "))
+                    worst = max(
+                        worst,
+                        _discrepancy(cost.name, place, cost.second_derivative(a, y), difference, tolerance, "second "),
+                    )
     return worst
+
+
+def _swapped(function: Any, y: float, a: float) -> Any:
+    return function(a, y)
 
 
 def _is_smooth(function: Any, a: float) -> bool:

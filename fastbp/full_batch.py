@@ -15,7 +15,7 @@ from fastbp import levenberg_marquardt
 from fastbp.formulations import Formulation
 from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
-from fastbp.samples import AnySamples
+from fastbp.samples import AnySamples, Samples
 from fastbp.step_options import StepOptions
 
 
@@ -94,6 +94,7 @@ def minimize(
     l2 = 0.0 if options is None else options.l2
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost)
+        assert isinstance(samples, Samples)
         chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, l2
         return levenberg_marquardt.minimize(*chosen)
     objective = Objective(formulation, model, samples, l2)

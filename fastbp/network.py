@@ -59,7 +59,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         Decides the initial weights and the order of the samples. The same seed gives the same bits, on any number
         of threads. Left out, every network is another.
     formulation : {"tiles", "loops", "vectorized", "textbook"}, default "tiles"
-        How the sums are written. All give the same numbers up to rounding.
+        How the sums of `fit`, `predict` and `gradient` are written. All give the same numbers up to rounding. The other
+        derivatives are always computed by the loops of "tiles".
 
     Attributes
     ----------

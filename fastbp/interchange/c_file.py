@@ -46,7 +46,7 @@ for (int j = 0; j < {n_out}; j++) {{
 }}"""
 
 HEAD = """\
-/* A neural network, written by fastbp {version}. C99, with nothing but math.h; link with -lm.
+/* A neural network, written by fastbp. C99, with nothing but math.h; link with -lm.
 
    {layers}
 
@@ -79,11 +79,8 @@ def c_source(model: Model, name: str) -> str:
 
 
 def _head(model: Model, names: list[str]) -> str:
-    from fastbp import __version__
-
     widths = [f"{n} {activation}" for n, activation in zip(model.sizes[1:], names, strict=True)]
     return HEAD.format(
-        version=__version__,
         layers="\n   ".join(wrap(f"Layers: {model.sizes[0]} inputs -> " + " -> ".join(widths), 110)),
         n_in=model.sizes[0],
         n_out=model.sizes[-1],

@@ -41,8 +41,6 @@ def model_proto(model: Model) -> Any:
             f"{LARGEST:,}: use net.save"
         )
     onnx = _onnx()
-    from fastbp import __version__
-
     graph = Graph(onnx, model.dtype)
     a = "X"
     parameters = zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True)
@@ -62,7 +60,6 @@ def model_proto(model: Model) -> Any:
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="fastbp",
-        producer_version=__version__,
     )
 
 

@@ -45,8 +45,8 @@ class Explanations(HasModel):
 
         Notes
         -----
-        It runs on the loops of `tiles`, whatever the network's formulation: ``trace.gradient`` is, to the last bit, what
-        ``net.gradient([x], [y])`` is there.
+        It runs on the loops of `tiles`, whatever the network's formulation: ``trace.gradient`` has the bits that
+        ``net.gradient([x], [y])`` has there.
 
         Examples
         --------

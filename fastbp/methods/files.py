@@ -38,8 +38,9 @@ class Files(HasModel):
         training_state : bool, default False
             Keep also what the next `fit` depends on, and the history: the optimizer with its moments and count of
             steps, the random generator, the seed of dropout and `validation_split`. After `fastbp.load` a `fit` gives
-            the same bits as one of this network. A schedule, permutations and chunks are the caller's to go on with:
-            they are arguments of `fit`. The file grows by the moments, up to three times the size.
+            the same bits as one of this network. What `fit` is given is the caller's to go on with: permutations,
+            chunks, and a schedule, which counts the epochs of every `fit` from 0; those done are ``len(net.history)``.
+            The file grows by the moments, up to three times the size.
 
         Raises
         ------
