@@ -26,6 +26,11 @@ from fastbp.training import rows_between_looks
 class BaseMLP(Linked, BaseEstimator):
     """A multi-layer perceptron. The classes for use are `MLPClassifier` and `MLPRegressor`."""
 
+    def _take_parameters(self, given: dict[str, Any]) -> None:
+        """Keep what `__init__` was given as it is, under the same names, as scikit-learn wants it."""
+        for name in self._get_param_names():
+            setattr(self, name, given[name])
+
     @abstractmethod
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
         """Return X as it is trained on, and y as (n, n_out) targets."""

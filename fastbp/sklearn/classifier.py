@@ -9,12 +9,13 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 from sklearn.utils.validation import validate_data
 
 from fastbp.kernels.costs import Cost
 from fastbp.optimizers import Optimizer
 from fastbp.parameters import Array
+from fastbp.sklearn import labels
 from fastbp.sklearn.base import BaseMLP
 from fastbp.sklearn.parameters import CONSTRAINTS
 from fastbp.sklearn.stopping import accuracy
@@ -158,37 +159,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         callbacks: Any = None,
         progress: bool = False,
     ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.class_weight = class_weight
-        self.output_activation = output_activation
-        self.dropout = dropout
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.callbacks = callbacks
-        self.progress = progress
+        self._take_parameters(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Any:
@@ -248,15 +219,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : (n_samples, n_features) array or sparse matrix
             Inputs.
         """
-        outputs, labels = self._outputs(X), self._label_binarizer
-        kind = None if labels.sparse_input_ else labels.y_type_  # the frequent ones without a detour
+        outputs, binarizer = self._outputs(X), self._label_binarizer
+        kind = None if binarizer.sparse_input_ else binarizer.y_type_  # the frequent ones without a detour
         if kind == "multiclass":
             return self.classes_[outputs.argmax(axis=1)]
         if kind == "binary" and len(self.classes_) == 2:
             return self.classes_[(outputs[:, 0] > 0.5).view(np.int8)]
         if self.n_outputs_ == 1:
             outputs = outputs.ravel()
-        found: Array = labels.inverse_transform(outputs)
+        found: Array = binarizer.inverse_transform(outputs)
         return found
 
     def predict_proba(self, X: Any) -> Array:
@@ -291,34 +262,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
-            self._check_classes(y)
+            labels.check_known(y, self.classes_, same=self.warm_start)
         return X, self._targets(y, X.dtype)
 
-    def _check_classes(self, y: Any) -> None:
-        classes = unique_labels(y)
-        if self.warm_start and set(classes) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {self.classes_}, `y` has {classes}"
-            )
-        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
-            raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
-            )
-
     def _targets(self, y: Any, dtype: Any) -> Array:
-        binary = self._label_binarizer.transform(y)
-        dense = binary.toarray() if hasattr(binary, "toarray") else binary
-        targets: Array = dense.astype(dtype)
-        return targets
+        return labels.targets(self._label_binarizer, y, dtype)
 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Array]:
         X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=FLOATS, reset=False)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y)
-        unknown = np.setdiff1d(unique_labels(y), self.classes_)
-        if len(unknown):
-            raise ValueError(f"y_val has the classes {unknown}, which y has not: {self.classes_}")
+        labels.check_known(y, self.classes_, same=False)
         return X, self._targets(y, X.dtype)
 
     def _class_weights(self, y: Any) -> Array | None:

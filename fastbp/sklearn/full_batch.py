@@ -67,8 +67,8 @@ def fit_full_batch(net: Network, data: Data, extra: Data | None, parameters: Any
     p, X = parameters, data.X.toarray() if sparse.issparse(data.X) else data.X
     if p.early_stopping:
         raise ValueError(
-            f"early_stopping is True, but {type(p.optimizer).__name__} needs all samples in every step and ends when it "
-            "has converged: leave it out"
+            f"early_stopping is True, but {type(p.optimizer).__name__} needs all samples in every step and ends by "
+            "itself: leave it out"
         )
     return net.fit(
         X, data.Y, epochs=p.max_iter, optimizer=p.optimizer, sample_weight=data.weight, l2=float(p.alpha),
