@@ -101,7 +101,7 @@ def seconds(function, *arguments):
         start = time.perf_counter()
         result = function(*arguments)
         times.append(time.perf_counter() - start)
-        if time.perf_counter() - begin > ENOUGH:
+        if len(times) > 1 and time.perf_counter() - begin > ENOUGH:
             break
     return min(times), result
 
@@ -160,8 +160,8 @@ def picture(widths, found, path):
     for way, times, style in zip(WAYS, found.T, plots.STYLES, strict=False):
         axes.plot(parameters, times, label=way, markersize=4, linewidth=1.4, **style)
     axes.set(xscale="log", yscale="log", xlabel="parameters", ylabel="seconds for one gradient")
-    axes.legend(frameon=False)
     plots.plain(axes)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=7)
     figure.savefig(path)
     print(f"\nThe picture is in {path}.")
 
