@@ -33,15 +33,15 @@ def the_gradient(net: fastbp.Network) -> None:
     gradient = net.gradient([[X]], [[Y]])
     for name, value, derivative in zip(NAMES, net.parameters, gradient.vector, strict=True):
         print(f"  {name} = {value:5.2f}    ∂C/∂{name} = {derivative:9.6f}")
-    print("\n  gradient.weights[2] and gradient.biases[2] are views of it, those of layer 3:",
-          gradient.weights[2].round(6), gradient.biases[2].round(6))  # fmt: skip
+    print("\n  gradient.weights[2] and gradient.biases[2] are views of it, those of layer 3:")
+    print(" ", gradient.weights[2].round(6), gradient.biases[2].round(6))
 
 
 def one_sample(net: fastbp.Network) -> fastbp.Trace:
     heading("One sample, forward and back (B3, B10): net.trace(x, y)")
     trace = net.trace([X], [Y])
     print(trace)
-    print("\n∂C/∂a of layers 2, 1, 0 are nothing we can change. They are the way further back.")
+    print("\n  ∂C/∂a of layers 2, 1, 0: nothing that we can change, but the way further back.")
     return trace
 
 
@@ -57,8 +57,8 @@ def further_back(trace: fastbp.Trace) -> None:
     print(trace.path([0, 0, 0]))
     print()
     print(trace.path([0, 0, 0, 0]))
-    print("\n  Nothing is computed twice: δ of a layer holds all factors behind it,", end=" ")
-    print("δ =", ", ".join(f"{layer.delta[0]:.5f} (l = {layer.l})" for layer in trace.layers[1:]))
+    print("\n  Nothing is computed twice: δ of a layer holds all factors behind it.")
+    print("  δ =", ", ".join(f"{layer.delta[0]:.5f} (l = {layer.l})" for layer in trace.layers[1:]))
 
 
 def a_nudge(net: fastbp.Network) -> None:
@@ -132,10 +132,7 @@ def why_not_cross_entropy(steps: int) -> None:
 def picture(net: fastbp.Network, ways: dict[float, list[float]], folder: Path) -> None:
     try:
         from fastbp.plots import STYLES, new_figure, plain
-    except ImportError as error:
-        print(f"\nno pictures: {error}")
-        return
-    try:
+
         figure = new_figure(7.2, 3.1)
     except ImportError as error:
         print(f"\nno pictures: {error}")

@@ -92,6 +92,7 @@ def picture(jacobians: list[np.ndarray], whole: np.ndarray, folder: Path) -> Non
         from fastbp.plots import new_figure, signed_colours
 
         figure = new_figure(7.2, 2.4)
+        from matplotlib.patches import Rectangle
     except ImportError as error:
         print(f"\nno pictures: {error}")
         return
@@ -99,9 +100,12 @@ def picture(jacobians: list[np.ndarray], whole: np.ndarray, folder: Path) -> Non
     for axes, name, J in zip(figure.subplots(1, 4), names, [whole, *reversed(jacobians)], strict=True):
         largest = np.abs(J).max()
         axes.imshow(J, cmap=signed_colours(), vmin=-largest, vmax=largest)
-        axes.set_title(f"{name}\n{J.shape[0]} × {J.shape[1]}, to ±{largest:.2g}", fontsize=9)
-        axes.set_xticks([])
-        axes.set_yticks([])
+        rows, columns = J.shape
+        axes.set_title(f"{name}\n{rows} × {columns}, to ±{largest:.2g}", fontsize=9)
+        axes.set_xlim((columns - 1) / 2 - 3.1, (columns - 1) / 2 + 3.1)  # cells of the same size in all of them
+        axes.set_ylim((rows - 1) / 2 + 3.1, (rows - 1) / 2 - 3.1)
+        axes.add_patch(Rectangle((-0.5, -0.5), columns, rows, fill=False, linewidth=0.8))
+        axes.set_axis_off()
     figure.savefig(folder / "jacobians.png")
     print("\nwrote jacobians.png")
 

@@ -81,8 +81,8 @@ def means(net: fastbp.Network) -> None:
     X, labels = blobs(50)
     Y = np.eye(2)[labels]
     each, gradient = net.per_sample_gradients(X, Y), net.gradient(X, Y)
-    print(f"  per_sample_gradients: {each.shape}; mean of its first column {each[:, 0].mean():.6f},", end=" ")
-    print(f"gradient.vector[0] {gradient.vector[0]:.6f}, gradient.weights[0][0, 0] {gradient.weights[0][0, 0]:.6f}")
+    print(f"  per_sample_gradients: {each.shape}; the mean of its first column is {each[:, 0].mean():.6f},")
+    print(f"  gradient.vector[0] {gradient.vector[0]:.6f}, gradient.weights[0][0, 0] {gradient.weights[0][0, 0]:.6f}")
     print(f"  largest difference of all {np.abs(each.mean(axis=0) - gradient.vector).max():.1e}")
     norms = net.per_sample_gradient_norms(X, Y)
     print(f"  the samples pull in different directions: norms {norms.min():.3f} to {norms.max():.3f},", end=" ")

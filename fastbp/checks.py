@@ -1,6 +1,7 @@
 """Derivatives against central differences."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ STEP = 1e-5  # near the cube root of float64's resolution, where rounding and cu
 
 
 def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e-5) -> float:
-    """Compare the derivative of an activation or a cost with central differences.
+    """Compare the derivative of an activation or a cost with central differences, and its second one if it has it.
 
     Parameters
     ----------
@@ -25,12 +26,13 @@ def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e
     Returns
     -------
     float
-        The largest difference found, (f(x + h) − f(x − h)) / 2h against the derivative, relative to 1 + |derivative|.
+        The largest difference found, (f(x + h) − f(x − h)) / 2h against the derivative, relative to 1 + |derivative|;
+        and (f′(x + h) − f′(x − h)) / 2h against the second derivative.
 
     Raises
     ------
     ValueError
-        The derivative is wrong: where, what it says, and what it should be.
+        One of them is wrong: where, what it says, and what it should be.
 
     Examples
     --------
@@ -53,30 +55,54 @@ def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e
 
 
 def _check_activation(activation: Activation, tolerance: float) -> float:
-    sigma, prime = activation.function, activation.derivative
-    worst = 0.0
+    sigma, name, worst = activation.function, activation.name, 0.0
+
+    def of_z(function: Any) -> Any:
+        return (lambda z: function(sigma(z))) if activation.derivative_of == "a" else function
+
+    prime = of_z(activation.derivative)
+    second = activation.second_derivative and of_z(activation.second_derivative)
     for z in np.linspace(-6.01, 6.03, 302).tolist():  # 0, where some have a corner, is not among them
-        difference = (sigma(z + STEP) - sigma(z - STEP)) / (2 * STEP)
-        derivative = prime(sigma(z) if activation.derivative_of == "a" else z)
-        worst = max(worst, _discrepancy(activation.name, f"z = {z:.4g}", derivative, difference, tolerance))
+        place = f"z = {z:.4g}"
+        worst = max(worst, _discrepancy(name, place, prime(z), _difference(sigma, z), tolerance))
+        if second:
+            worst = max(worst, _discrepancy(name, place, second(z), _difference(prime, z), tolerance, "second "))
     return worst
+
+
+def _difference(function: Any, x: float) -> float:
+    return float((function(x + STEP) - 1.0 * function(x - STEP)) / (2 * STEP))  # 1.0: relu′ is True or False
 
 
 def _check_cost(cost: Cost, tolerance: float) -> float:
-    function, prime = cost.function, cost.derivative
     worst = 0.0
     for a in _points(cost.output_range):
         for y in _points(cost.target_range, ends=True):
-            right, left = function(a + STEP, y) - function(a, y), function(a, y) - function(a - STEP, y)
-            if abs(right - left) <= 1e-3 * (STEP + abs(right)):  # else there is a corner, and no derivative
-                difference = (function(a + STEP, y) - function(a - STEP, y)) / (2 * STEP)
-                place = f"a = {a:.4g}, y = {y:.4g}"
-                worst = max(worst, _discrepancy(cost.name, place, prime(a, y), difference, tolerance))
+            place = f"a = {a:.4g}, y = {y:.4g}"
+            function, prime = (partial(_swapped, f, y) for f in (cost.function, cost.derivative))
+            if _is_smooth(function, a):
+                worst = max(worst, _discrepancy(cost.name, place, prime(a), _difference(function, a), tolerance))
+                if cost.second_derivative and _is_smooth(prime, a):
+                    difference = _difference(prime, a)
+                    worst = max(
+                        worst,
+                        _discrepancy(cost.name, place, cost.second_derivative(a, y), difference, tolerance, "second "),
+                    )
     return worst
 
 
+def _swapped(function: Any, y: float, a: float) -> Any:
+    return function(a, y)
+
+
+def _is_smooth(function: Any, a: float) -> bool:
+    """Whether there is no corner at a, where there would be no derivative."""
+    right, left = function(a + STEP) - function(a), function(a) - function(a - STEP)
+    return bool(abs(right - left) <= 1e-3 * (STEP + abs(right)))
+
+
 def _check_softmax(activation: Activation, tolerance: float) -> float:
-    sigma, times_jacobian = activation.function, activation.derivative
+    sigma, times_jacobian, name = activation.function, activation.derivative, activation.name
     z = np.array([-1.2, 0.3, 2.1, 0.4])
 
     def outputs(z: Any) -> Any:
@@ -84,14 +110,23 @@ def _check_softmax(activation: Activation, tolerance: float) -> float:
         sigma(a, z)
         return a
 
-    worst = 0.0
-    for i in range(len(z)):
+    def backward(z: Any, i: int) -> Any:
         delta = np.eye(len(z))[i]
         times_jacobian(delta, z, outputs(z))
+        return delta
+
+    worst = 0.0
+    for i in range(len(z)):
         for j in range(len(z)):
-            nudge = STEP * np.eye(len(z))[j]
-            difference = (outputs(z + nudge)[i] - outputs(z - nudge)[i]) / (2 * STEP)
-            worst = max(worst, _discrepancy(activation.name, f"∂a_{i}/∂z_{j}", delta[j], difference, tolerance))
+            nudge, unit = STEP * np.eye(len(z))[j], np.eye(len(z))[i]
+            a_dot = (outputs(z + nudge) - outputs(z - nudge)) / (2 * STEP)
+            worst = max(worst, _discrepancy(name, f"∂a_{i}/∂z_{j}", backward(z, i)[j], a_dot[i], tolerance))
+            if activation.second_derivative:
+                differences = (backward(z + nudge, i) - backward(z - nudge, i)) / (2 * STEP)
+                activation.second_derivative(unit, outputs(z), a_dot)
+                for k in range(len(z)):
+                    place = f"∂²a_{i}/∂z_{j}∂z_{k}"
+                    worst = max(worst, _discrepancy(name, place, unit[k], differences[k], tolerance, "second "))
     return worst
 
 
@@ -106,10 +141,13 @@ def _points(interval: str, ends: bool = False) -> list[float]:
     return inside
 
 
-def _discrepancy(name: str, place: str, derivative: float, difference: float, tolerance: float) -> float:
+def _discrepancy(
+    name: str, place: str, derivative: float, difference: float, tolerance: float, which: str = ""
+) -> float:
     discrepancy = abs(derivative - difference) / (1 + abs(difference))
     if not discrepancy <= tolerance:
         raise ValueError(
-            f"the derivative of {name!r} is wrong at {place}: it says {derivative:g}, differences say {difference:g}"
+            f"the {which}derivative of {name!r} is wrong at {place}: it says {derivative:g}, "
+            f"differences say {difference:g}"
         )
     return discrepancy

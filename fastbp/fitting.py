@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from fastbp import callbacks as callbacks_module
-from fastbp import full_batch, validation
+from fastbp import full_batch, levenberg_marquardt, validation
 from fastbp import metrics as metrics_module
 from fastbp.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.fit_data import Data
 from fastbp.history import History
-from fastbp.optimizers import LineSearch, Optimizer, Rprop
-from fastbp.parameters import Array
+from fastbp.optimizers import LevenbergMarquardt, Optimizer, Rprop
+from fastbp.parameters import Array, Model
 from fastbp.samples import AnySamples, MappedSamples
 from fastbp.step_options import StepOptions
-from fastbp.training import Plan
+from fastbp.training import Plan, physical_memory
 
 
 def plan(
@@ -117,14 +117,25 @@ def _dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
     return tuple(validation.number(f"dropout[{l}]", p, 0.0, below=1.0) for l, p in enumerate(layers))
 
 
-def check_optimizer(optimizer: Optimizer, data: Data, plan: Plan, options: StepOptions) -> None:
-    """Raise ValueError if an optimizer that needs all samples in every step does not get them, or other options."""
+def check_optimizer(optimizer: Optimizer, data: Data, plan: Plan, options: StepOptions, model: Model) -> None:
+    """Raise ValueError if an optimizer that needs all samples in every step does not get them, or other options.
+
+    Or a cost that it is not for; and MemoryError if it has no room.
+    """
     name = type(optimizer).__name__
-    if isinstance(optimizer, Rprop | LineSearch) and data.samples is None:
+    if (isinstance(optimizer, Rprop) or optimizer.full_batch) and data.samples is None:
         raise ValueError(f"{name} needs all samples in every step; they come in chunks: use another optimizer")
-    if isinstance(optimizer, LineSearch):
-        if isinstance(data.samples, MappedSamples):
+    if optimizer.full_batch:
+        if isinstance(optimizer, LevenbergMarquardt) and isinstance(data.samples, MappedSamples):
             raise ValueError(f"{name} needs all samples in memory, as numpy.array(X) makes them")
         full_batch.check_options(optimizer, options)
     elif data.samples is not None:
         optimizer.check(plan.batch_size, len(data.samples))
+    if isinstance(optimizer, LevenbergMarquardt):
+        levenberg_marquardt.check_cost(model.cost)
+        needed, present = levenberg_marquardt.bytes_needed(model), physical_memory()
+        if needed > present:
+            raise MemoryError(
+                f"{name} solves for all {model.parameters.vector.size:,} parameters at once, which needs {needed:,} "
+                f"bytes, and this machine has {present:,.0f}: use a smaller network, or LBFGS, which needs no matrix"
+            )

@@ -31,6 +31,7 @@ RANGES = {
     "learning_rate": POSITIVE, "momentum": SHARE, "beta_1": SHARE, "beta_2": SHARE, "alpha": SHARE,
     "epsilon": POSITIVE, "weight_decay": NOT_NEGATIVE, "rate_decay": NOT_NEGATIVE,
     "decrease": BETWEEN, "increase": ABOVE_1, "smallest_step": NOT_NEGATIVE, "largest_step": POSITIVE,
+    "damping": POSITIVE, "largest_damping": POSITIVE,
     "memory": COUNT, "gradient_tolerance": NOT_NEGATIVE, "cost_tolerance": NOT_NEGATIVE,
     "factor": AT_MOST_1, "every": COUNT, "power": NOT_NEGATIVE, "epochs": COUNT, "warm_up": COUNT_OR_0,
     "start_share": AT_MOST_1, "final_rate": NOT_NEGATIVE, "smallest_rate": NOT_NEGATIVE, "patience": COUNT_OR_0,

@@ -63,6 +63,21 @@ def number(what: str, value: Any, minimum: float, below: float = math.inf) -> fl
     return float(value)
 
 
+def positive(what: str, value: Any) -> float:
+    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless 0 < value < ∞."""
+    if number(what, value, 0) == 0:
+        raise ValueError(f"{what} is {value}; it must be a finite number greater than 0")
+    return float(value)
+
+
+def layer(what: str, value: Any, n_layers: int) -> int:
+    """Return `value`, the number of a layer. Raises TypeError if it is not whole, ValueError if there is none such."""
+    l = whole_number(what, value, 0)
+    if l > n_layers:
+        raise ValueError(f"{what} is {l}; the layers of this network are 0 (the input) to {n_layers} (the output)")
+    return l
+
+
 def layer_index(layer: Any, sizes: Sequence[int], lowest: int, what: str = "layer") -> int:
     """Return a layer of lowest…L. Raises TypeError if it is no whole number, ValueError if there is no such layer."""
     checked, last = whole_number(what, layer, 0), len(sizes) - 1
@@ -79,21 +94,6 @@ def neuron_index(what: str, neuron: Any, layer: int, sizes: Sequence[int]) -> in
         neurons = "1 neuron, 0" if sizes[layer] == 1 else f"{sizes[layer]} neurons, 0 to {sizes[layer] - 1}"
         raise ValueError(f"{what} is {checked}; layer {layer} has {neurons}")
     return checked
-
-
-def positive(what: str, value: Any) -> float:
-    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless 0 < value < ∞."""
-    if number(what, value, 0) == 0:
-        raise ValueError(f"{what} is {value}; it must be a finite number greater than 0")
-    return float(value)
-
-
-def layer(what: str, value: Any, n_layers: int) -> int:
-    """Return `value`, the number of a layer. Raises TypeError if it is not whole, ValueError if there is none such."""
-    l = whole_number(what, value, 0)
-    if l > n_layers:
-        raise ValueError(f"{what} is {l}; the layers of this network are 0 (the input) to {n_layers} (the output)")
-    return l
 
 
 def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:

@@ -209,6 +209,35 @@ def test_the_folder_is_named_by_sources_and_versions(monkeypatch, tmp_path):
     assert folder() not in (first, second)
 
 
+def test_machine_code_lies_beside_the_sources_of_a_checkout_only(monkeypatch, tmp_path):
+    """So pip removes an installed package whole: nothing of it remains that Python would import as `fastbp`."""
+    package, user = tmp_path / "fastbp", tmp_path / "user" / "fastbp"
+    (package / "kernels").mkdir(parents=True)
+    monkeypatch.delenv("FASTBP_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(user.parent))
+    monkeypatch.setattr(compile_options, "__file__", str(package / "kernels" / "compile_options.py"))
+    folder, project = compile_options.cache_folder.__wrapped__, tmp_path / "pyproject.toml"
+    assert folder().parent == user
+    project.write_text('[project]\nname = "another"\n')
+    assert folder().parent == user
+    project.write_bytes(b"\xff")
+    assert folder().parent == user
+    assert os.listdir(package) == ["kernels"]
+    project.write_text('[project]\nname = "fastbp"\n')
+    assert folder().parent == package / "__pycache__"
+    shutil.rmtree(package / "__pycache__")
+    (package / "__pycache__").write_text("no folder")
+    assert folder().parent == user
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    monkeypatch.setattr(compile_options.Path, "home", no_home)
+    assert folder() is None
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_two_parameters_of_a_cost_have_different_machine_code(filled, tmp_path):
     """In one process after the other, over one cache."""
     cache = tmp_path / "cache"

@@ -49,7 +49,7 @@ def forward_share(thread, n_threads, work, X, samples, of, wrt, net):
     n_blocks = (samples.size + size - 1) // size
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        take_samples(work, X, mine, i * size, net)
+        take_samples(work, X, mine, i * size, i * size, net)
         for l in range(1, of + 1):
             forward(work, scratch, i * size, mine.size, net, l)
             if l > wrt and net.layers[l].elementwise:

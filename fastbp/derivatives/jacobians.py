@@ -11,7 +11,7 @@ from fastbp.kernels.costs import Cost
 from fastbp.kernels.threads import max_threads, parallel_region
 from fastbp.parameters import Array, Model, aligned_empty
 
-ROWS = 256  # of Jacobians, that go through all layers together
+ROWS = 192  # of Jacobians, that go through all layers together
 
 
 def weighted(a, y):  # type: ignore[no-untyped-def]

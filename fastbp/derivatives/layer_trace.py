@@ -83,7 +83,7 @@ class LayerTrace:
 def layers_of_sample(model: Model, x: Array, y: Array) -> tuple[float, tuple[LayerTrace, ...]]:
     """Return C and layers 0…L for one sample, x (n_in,) and y (n_out,).
 
-    z, a and δ are what the loops of `tiles` computed, so that ∂C/∂w and ∂C/∂b are those of the gradient to the last bit.
+    z, a and δ are what the loops of `tiles` computed, so ∂C/∂w and ∂C/∂b are those of the gradient to the last bit.
     """
     cost, zs, activations, deltas = _forward_and_back(model, x, y)
     theta = ParameterVector(model.sizes, model.parameters.vector.copy())
@@ -116,7 +116,7 @@ def _forward_and_back(model: Model, x: Array, y: Array) -> tuple[float, list[Arr
     net, work = tiled_network(model), tiled_workspace(model, 1)
     pack(work.theta, model.parameters.vector, net)
     one = model.dtype.type(1)
-    form(tile_steps, "errors", 1)(1, work, x[None, :], y[None, :], np.arange(1), one, net)
+    form(tile_steps, "errors", 1)(1, work, x[None, :], y[None, :], np.arange(1), 0, one, net)
 
     def by_layer(panels: Array) -> list[Array]:  # of one sample, the panels of a layer are its row
         starts = net.layers["columns_before"]

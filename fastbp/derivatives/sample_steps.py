@@ -8,8 +8,8 @@
     propagate_to_inputs ∂C_s/∂x_sk = Σ_j δ_sj w_jk
 """
 
-from numba import float64, prange
-from numpy import int64
+from numba import prange
+from numpy import float64, int64
 
 from fastbp.formulations.tile_steps import block_size, descend, errors
 from fastbp.formulations.tiles import propagate_error, rows_of, take_rows
@@ -21,6 +21,12 @@ from fastbp.kernels.views import block, stretch
 
 REGIONS = ("errors", "descend", "write_gradients", "square_norms", "scale_errors", "propagate_to_inputs")
 TWIN, INNER_TWIN = LEAN, INNER
+
+
+@njit
+def own_errors(n_threads, work, X, Y, samples, net):
+    """Forward, and each sample's own errors back. Shapes: samples (≤ work.rows,). Writes: z, a and δ of all layers."""
+    errors(n_threads, work, X, Y, samples, 0, work.theta.dtype.type(1), net)
 
 
 @njit(**INNER)
@@ -56,16 +62,6 @@ def write_gradients(n_threads, gradients, work, m, net):
     """
     for thread in prange(n_threads):
         gradients_share(int64(thread), n_threads, gradients, work, m, net)
-
-
-@njit
-def sample_gradients(n_threads, gradients, work, X, Y, samples, net):
-    """∇C_s of every sample, in the layout of θ. Shapes: gradients (n, n_parameters). Writes: gradients, work."""
-    one = work.theta.dtype.type(1)
-    for first in range(0, samples.size, work.rows):
-        some = samples[first : first + work.rows]
-        errors(n_threads, work, X, Y, some, one, net)
-        write_gradients(n_threads, gradients[first : first + some.size], work, some.size, net)
 
 
 @njit(**INNER, **STRICT)
@@ -106,13 +102,6 @@ def square_norms(n_threads, squared, sums, work, m, net):
     """
     for thread in prange(n_threads):
         norms_share(int64(thread), n_threads, squared, sums, work, m, net)
-
-
-@njit
-def errors_and_norms(n_threads, squared, sums, work, X, Y, samples, net):
-    """The samples' own errors and ‖∇C_s‖² by layer. Shapes: samples (≤ work.rows,). Writes: squared, sums, work."""
-    errors(n_threads, work, X, Y, samples, work.theta.dtype.type(1), net)
-    square_norms(n_threads, squared, sums, work, samples.size, net)
 
 
 @njit(**INNER)
@@ -164,13 +153,3 @@ def propagate_to_inputs(n_threads, gradients, work, m, net):
     """
     for thread in prange(n_threads):
         inputs_share(int64(thread), n_threads, gradients, work, m, net)
-
-
-@njit
-def input_gradients(n_threads, gradients, work, X, Y, samples, net):
-    """∂C_s/∂x_s of every sample. Shapes: gradients (n, n_in). Writes: gradients, work."""
-    one = work.theta.dtype.type(1)
-    for first in range(0, samples.size, work.rows):
-        some = samples[first : first + work.rows]
-        errors(n_threads, work, X, Y, some, one, net)
-        propagate_to_inputs(n_threads, gradients[first : first + some.size], work, some.size, net)

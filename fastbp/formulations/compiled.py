@@ -64,7 +64,7 @@ class Compiled:
 
             return mean_of_blocks(gradient, n, rows, block)
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates: z, a and δ of a mini-batch, ∇C."""
         return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
 

@@ -1,4 +1,4 @@
-"""Activations σ, each with its derivative under it.
+"""Activations σ, each with its first and second derivative under it.
 
 A derivative is a function of z or, where that is cheaper, of the output a = σ(z); the argument's name says which.
 These are ordinary functions, as a user would write them; `array_functions.py` compiles those that a network uses.
@@ -21,12 +21,20 @@ def identity_prime(z):
     return 1
 
 
+def identity_second(z):
+    return like(z, 0)
+
+
 def sigmoid(z):
     return elementary.sigmoid(z)
 
 
 def sigmoid_prime(a):
     return a * (like(a, 1) - a)
+
+
+def sigmoid_second(a):
+    return a * (like(a, 1) - a) * (like(a, 1) - like(a, 2) * a)
 
 
 def tanh(z):
@@ -37,12 +45,20 @@ def tanh_prime(a):
     return (like(a, 1) - a) * (like(a, 1) + a)
 
 
+def tanh_second(a):
+    return like(a, -2) * a * ((like(a, 1) - a) * (like(a, 1) + a))
+
+
 def relu(z):
     return 0 if z <= 0 else z  # in this order NaN stays NaN, and a diverging network is noticed
 
 
 def relu_prime(z):
     return z > 0  # at 0, where there is no derivative, 0 as in every other library
+
+
+def relu_second(z):
+    return like(z, 0)  # at 0 too: flat on both sides
 
 
 SLOPE = 0.01
@@ -56,6 +72,10 @@ def leaky_relu_prime(z):
     return like(z, 1 if z > 0 else SLOPE)
 
 
+def leaky_relu_second(z):
+    return like(z, 0)
+
+
 ALPHA = 1.0
 
 
@@ -67,12 +87,21 @@ def elu_prime(z):
     return like(z, 1) if z > 0 else like(z, ALPHA) * elementary.exp(z)
 
 
+def elu_second(z):
+    return like(z, 0) if z > 0 else like(z, ALPHA) * elementary.exp(z)
+
+
 def softplus(z):
     return elementary.softplus(z)
 
 
 def softplus_prime(z):
     return elementary.sigmoid(z)
+
+
+def softplus_second(z):
+    s = elementary.sigmoid(z)
+    return s * (like(z, 1) - s)
 
 
 def silu(z):
@@ -84,6 +113,11 @@ def silu_prime(z):
     return s * (like(z, 1) + z * (like(z, 1) - s))
 
 
+def silu_second(z):
+    s = elementary.sigmoid(z)
+    return s * (like(z, 1) - s) * (like(z, 2) + z * (like(z, 1) - like(z, 2) * s))
+
+
 def gelu(z):
     return z * (0.5 * math.erfc(-z * math.sqrt(0.5)))
 
@@ -92,11 +126,19 @@ def gelu_prime(z):
     return 0.5 * math.erfc(-z * math.sqrt(0.5)) + z * elementary.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
+def gelu_second(z):
+    return elementary.exp(-z * z / 2) / math.sqrt(2 * math.pi) * (2 - z * z)
+
+
 def exponential(z):
     return elementary.exp(z)
 
 
 def exponential_prime(a):
+    return a
+
+
+def exponential_second(a):
     return a
 
 
@@ -126,6 +168,16 @@ def softmax_derivative(delta, z, a):
         delta[j] = a[j] * (delta[j] - mean)
 
 
+def softmax_second_derivative(delta, a, a_dot):
+    """δ_j ← ȧ_j (δ_j − Σ_i a_i δ_i) − a_j Σ_i ȧ_i δ_i: how the result of `softmax_derivative` changes along ȧ."""
+    mean, mean_dot = 0.0, 0.0
+    for i in range(a.size):
+        mean += a[i] * delta[i]
+        mean_dot += a_dot[i] * delta[i]
+    for j in range(a.size):
+        delta[j] = a_dot[j] * (delta[j] - mean) - a[j] * mean_dot
+
+
 @dataclass(frozen=True)
 class Activation:
     """An activation function σ and its derivative σ′, from ordinary functions of one number.
@@ -143,11 +195,13 @@ class Activation:
     output_range : str, default "(-inf, inf)"
         The interval of its values, ``(`` for an end it does not reach, ``[`` for one it does. Costs that need a
         probability or a positive output check it.
+    second_derivative : callable, optional
+        σ″(z), as a function of what `derivative` is a function of. Only Hessians need it; `check_derivative` checks it.
 
     Raises
     ------
     TypeError
-        `function` or `derivative` is not callable.
+        `function`, `derivative` or `second_derivative` is not callable.
     ValueError
         `derivative_of` or `output_range` is not of the form above.
 
@@ -166,11 +220,13 @@ class Activation:
     derivative: Callable[..., Any]
     derivative_of: Literal["z", "a"] = "z"
     output_range: str = "(-inf, inf)"
-    whole_layer: bool = False  # softmax: function(a, z) and derivative(delta, z, a) of arrays, not of one number
+    second_derivative: Callable[..., Any] | None = None
+    # softmax: function(a, z), derivative(delta, z, a), second_derivative(delta, a, a_dot) of arrays, not of one number
+    whole_layer: bool = False
 
     def __post_init__(self) -> None:
-        for role in ("function", "derivative"):
-            if not callable(getattr(self, role)):
+        for role in ("function", "derivative", "second_derivative"):
+            if not callable(getattr(self, role)) and (role, self.second_derivative) != ("second_derivative", None):
                 raise TypeError(f"the {role} of activation {self.name!r} is not callable: {getattr(self, role)!r}")
         if self.derivative_of not in ("z", "a"):
             raise ValueError(f"derivative_of is {self.derivative_of!r}; it must be 'z' or 'a'")
@@ -209,16 +265,16 @@ class Interval:
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
-        Activation("identity", identity, identity_prime),
-        Activation("sigmoid", sigmoid, sigmoid_prime, "a", "(0, 1)"),
-        Activation("tanh", tanh, tanh_prime, "a", "(-1, 1)"),
-        Activation("relu", relu, relu_prime, "z", "[0, inf)"),
-        Activation("leaky_relu", leaky_relu, leaky_relu_prime),
-        Activation("elu", elu, elu_prime, "z", "(-1, inf)"),
-        Activation("softplus", softplus, softplus_prime, "z", "(0, inf)"),
-        Activation("silu", silu, silu_prime, "z", "[-0.2784645427610738, inf)"),
-        Activation("gelu", gelu, gelu_prime, "z", "[-0.1699712074331036, inf)"),
-        Activation("exponential", exponential, exponential_prime, "a", "(0, inf)"),
-        Activation("softmax", softmax, softmax_derivative, "a", "(0, 1)", whole_layer=True),
+        Activation("identity", identity, identity_prime, second_derivative=identity_second),
+        Activation("sigmoid", sigmoid, sigmoid_prime, "a", "(0, 1)", sigmoid_second),
+        Activation("tanh", tanh, tanh_prime, "a", "(-1, 1)", tanh_second),
+        Activation("relu", relu, relu_prime, "z", "[0, inf)", relu_second),
+        Activation("leaky_relu", leaky_relu, leaky_relu_prime, second_derivative=leaky_relu_second),
+        Activation("elu", elu, elu_prime, "z", "(-1, inf)", elu_second),
+        Activation("softplus", softplus, softplus_prime, "z", "(0, inf)", softplus_second),
+        Activation("silu", silu, silu_prime, "z", "[-0.2784645427610738, inf)", silu_second),
+        Activation("gelu", gelu, gelu_prime, "z", "[-0.1699712074331036, inf)", gelu_second),
+        Activation("exponential", exponential, exponential_prime, "a", "(0, inf)", exponential_second),
+        Activation("softmax", softmax, softmax_derivative, "a", "(0, 1)", softmax_second_derivative, whole_layer=True),
     )
 }

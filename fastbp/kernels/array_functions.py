@@ -20,8 +20,10 @@ from fastbp.kernels.compile_options import LEAN, STRICT, compile_callback, njit,
 from fastbp.kernels.costs import FUSED_PAIRS, Cost
 from fastbp.kernels.views import stretch
 
-# Loops over the elements of a layer. `function` is bound anew, to the function of one number in question.
+# Loops over the elements of a layer. `function` is bound anew, to the function of one number in question, and `second`
+# to its derivative where that is needed too.
 function: Any = None
+second: Any = None
 
 
 def activate(a, z):
@@ -68,6 +70,59 @@ def cost_gradient(delta, z, a, y):
         delta[j] = function(a[j], y[j])
 
 
+# The same with tangents, all of them derivatives along one direction in which the network is changed: ż for z.
+
+
+def bend_by_z(delta, delta_dot, z, a, z_dot, a_dot):
+    """δ_j ← δ_j σ′(z_j), and its tangent, δ̇_j ← δ̇_j σ′(z_j) + δ_j σ″(z_j) ż_j."""
+    for j in range(a.size):
+        prime = function(z[j])
+        delta_dot[j] = delta_dot[j] * prime + delta[j] * second(z[j]) * z_dot[j]
+        delta[j] *= prime
+
+
+def bend_by_a(delta, delta_dot, z, a, z_dot, a_dot):
+    """The same, σ′ and σ″ in terms of a_j."""
+    for j in range(a.size):
+        prime = function(a[j])
+        delta_dot[j] = delta_dot[j] * prime + delta[j] * second(a[j]) * z_dot[j]
+        delta[j] *= prime
+
+
+def bend_layer(delta, delta_dot, z, a, z_dot, a_dot):
+    """The same for an activation of whole layers: δ ← Jᵀ δ, δ̇ ← Jᵀ δ̇ + J̇ᵀ δ."""
+    function(delta_dot, z, a)
+    for j in range(a.size):
+        z_dot[j] = delta[j]
+    second(z_dot, a, a_dot)
+    function(delta, z, a)
+    for j in range(a.size):
+        delta_dot[j] += z_dot[j]
+
+
+def leave_both(delta, delta_dot, z, a, z_dot, a_dot):
+    """The cost's own δ and δ̇ hold σ′ already."""
+
+
+def cost_gradient_and_tangent(delta, delta_dot, z, a, y, a_dot):
+    """δ_j = ∂C/∂a_j, and its tangent, δ̇_j = ∂²C/∂a_j² ȧ_j."""
+    for j in range(y.size):
+        delta[j] = function(a[j], y[j])
+        delta_dot[j] = second(a[j], y[j]) * a_dot[j]
+
+
+def cost_tangent(delta, delta_dot, z, a, y, a_dot):
+    """δ̇_j = ∂²C/∂a_j² ȧ_j."""
+    for j in range(y.size):
+        delta_dot[j] = function(a[j], y[j]) * a_dot[j]
+
+
+def information_tangent(delta, delta_dot, z, a, y, a_dot):
+    """δ̇_j = E[(∂C/∂a_j)²] ȧ_j."""
+    for j in range(y.size):
+        delta_dot[j] = function(a[j]) * a_dot[j]
+
+
 # The same as C functions: a pointer to each array, and its length.
 
 
@@ -95,7 +150,7 @@ def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyp
 # What an array holds: R the network's own numbers, D float64, I int64. A small letter is one such number.
 _CALLBACKS = {
     "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3,
-    "RRRR": callback_of_4, "DRRRi": callback_of_rows, "RRRDIR": callback_of_6,
+    "RRRR": callback_of_4, "DRRRi": callback_of_rows, "RRRDIR": callback_of_6, "RRRRRR": callback_of_6,
 }  # fmt: skip
 
 
@@ -137,14 +192,53 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
 
 
 @cache
+def bend_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
+    """σ′ and how it changes: ``call(…, delta, delta_dot, z, a, z_dot, a_dot)``. Writes: δ and δ̇, for softmax ż too."""
+    templates = {"a": bend_by_a, "z": bend_by_z}
+    template = bend_layer if activation.whole_layer else templates[activation.derivative_of]
+    return _address(activation.derivative, "RRRRRR", dtype, template, second=activation.second_derivative)
+
+
+@cache
+def no_bend(dtype: np.dtype[Any]) -> Any:
+    """δ ← δ and δ̇ ← δ̇: ``call(…, delta, delta_dot, z, a, z_dot, a_dot)``."""
+    return _address(leave_both, "RRRRRR", dtype)
+
+
+@cache
+def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any], kind: str) -> Any:
+    """δ̇ of the output layer, before its σ′, in a fused pair after it: ``call(…, delta, delta_dot, z, a, y, a_dot)``.
+
+    Of the kinds "hessian", which writes δ as well, "gauss_newton" and "fisher".
+    """
+    fused = FUSED_PAIRS.get((output.function, cost.function))
+    if fused:
+        return _address(fused[2], "RRRRRR", dtype)
+    if kind == "fisher":
+        return _address(cost.information, "RRRRRR", dtype, information_tangent)
+    if kind == "gauss_newton":
+        return _address(cost.second_derivative, "RRRRRR", dtype, cost_tangent)
+    return _address(cost.derivative, "RRRRRR", dtype, cost_gradient_and_tangent, second=cost.second_derivative)
+
+
+@cache
 def update_functions(name: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """Begin a step of an optimizer: ``call(…, hyper, t)``; and take it: ``(…, theta, first, second, hyper, t, g)``."""
     begin_step = getattr(updates, f"{name}_begin_step", updates.begin_step)
     return _address(begin_step, "DI", dtype), _address(getattr(updates, name), "RRRDIR", dtype)
 
 
-def _address(choice: Any, kinds: str, dtype: np.dtype[Any], *templates: Callable[..., Any], sums: bool = False) -> Any:
+def _address(
+    choice: Any,
+    kinds: str,
+    dtype: np.dtype[Any],
+    *templates: Callable[..., Any],
+    sums: bool = False,
+    second: Any = None,
+) -> Any:
     """The function of whole arrays `choice`, or of one number with loops around it: `templates`, innermost first.
+
+    `second` is its derivative, where the innermost template needs both.
 
     One that `sums` over a layer is faster when it may do so in vector lanes.
     Only our own functions can be found on disk again by their names; a user's may be another one tomorrow. Raises
@@ -152,10 +246,14 @@ def _address(choice: Any, kinds: str, dtype: np.dtype[Any], *templates: Callable
     """
     source = _python_function(choice)
     name, ours = source.__name__, str(getattr(choice, "__module__", None)).startswith("fastbp.")
-    loop = njit(source, on_disk=False, **({} if sums else STRICT))
+    loop, names = njit(source, on_disk=False, **({} if sums else STRICT)), {}
+    if second is not None:
+        other = _python_function(second)
+        name, ours = f"{name}_{other.__name__}", ours and str(getattr(second, "__module__", None)).startswith("fastbp.")
+        names = {"second": njit(other, on_disk=False, **STRICT)}
     for template in templates:
         name = f"{name}_{template.__name__}"
-        loop = njit(rebind(template, name, function=loop), on_disk=False, **STRICT, **LEAN)
+        loop = njit(rebind(template, name, function=loop, **names), on_disk=False, **STRICT, **LEAN)
     if numba.config.DISABLE_JIT:
         return loop
     callback = rebind(_CALLBACKS[kinds], f"{name}_{dtype.name}", function=loop)

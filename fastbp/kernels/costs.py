@@ -1,7 +1,10 @@
-"""Costs C, each with its derivative ∂C/∂a under it, as functions of one output a and its target y.
+"""Costs C, each with ∂C/∂a and ∂²C/∂a² under it, as functions of one output a and its target y.
 
 The cost of a sample is the sum over its outputs. Some pairs of output activation and cost simplify: δ = a − y. They
 have their own functions of a whole layer, which also stay exact where a is rounded to 0 or 1.
+
+Where exp(−C) is, up to a factor, a probability density of y, an output has a Fisher information, a function of a:
+E[(∂C/∂a)²] over the y that this density gives.
 """
 
 import math
@@ -23,12 +26,28 @@ def quadratic_prime(a, y):
     return a - y
 
 
+def quadratic_second(a, y):
+    return like(a, 1)
+
+
+def quadratic_information(a):  # a normal distribution of variance 1
+    return like(a, 1)
+
+
 def squared_error(a, y):
     return (a - y) * (a - y)
 
 
 def squared_error_prime(a, y):
     return like(a, 2) * (a - y)
+
+
+def squared_error_second(a, y):
+    return like(a, 2)
+
+
+def squared_error_information(a):  # of variance ½
+    return like(a, 2)
 
 
 def cross_entropy(a, y):
@@ -44,12 +63,29 @@ def cross_entropy_prime(a, y):
     return (a - y) / (a * (like(a, 1) - a))
 
 
+def cross_entropy_second(a, y):
+    not_a = like(a, 1) - a
+    return y / (a * a) + (like(a, 1) - y) / (not_a * not_a)
+
+
+def cross_entropy_information(a):  # y = 1 with probability a
+    return like(a, 1) / (a * (like(a, 1) - a))
+
+
 def absolute(a, y):
     return abs(a - y)
 
 
 def absolute_prime(a, y):
     return 1 if a > y else (-1 if a < y else 0)  # at a = y, where there is no derivative, 0
+
+
+def absolute_second(a, y):
+    return like(a, 0)
+
+
+def absolute_information(a):  # a Laplace distribution of scale 1
+    return like(a, 1)
 
 
 DELTA = 1.0
@@ -64,6 +100,10 @@ def huber_prime(a, y):
     return max(-DELTA, min(DELTA, a - y))
 
 
+def huber_second(a, y):
+    return like(a, 1 if abs(a - y) <= DELTA else 0)
+
+
 Q = 0.5
 
 
@@ -75,12 +115,28 @@ def quantile_prime(a, y):
     return -Q if y > a else (1 - Q if a > y else 0)  # at a = y, where there is no derivative, 0
 
 
+def quantile_second(a, y):
+    return like(a, 0)
+
+
+def quantile_information(a):  # an asymmetric Laplace distribution: q² with probability 1 − q, (1 − q)² with q
+    return like(a, Q * (1 - Q))
+
+
 def poisson(a, y):
     return a - y * elementary.log(a) if y > 0 else a + 0 * y
 
 
 def poisson_prime(a, y):
     return 1 - y / a
+
+
+def poisson_second(a, y):
+    return y / (a * a)
+
+
+def poisson_information(a):  # a Poisson distribution of mean and variance a
+    return like(a, 1) / a
 
 
 # Whole layers: a cost and its output error δ = ∂C/∂z under it. `out` is one number, `delta` one per output.
@@ -98,6 +154,13 @@ def error_is_difference(delta, z, a, y):
     """δ_j = ∂C/∂z_j = a_j − y_j: σ′ has cancelled (Nielsen, chapter 3, eq. 66)."""
     for j in range(a.size):
         delta[j] = a[j] - y[j]
+
+
+def difference_and_tangent(delta, delta_dot, z, a, y, a_dot):
+    """δ_j = a_j − y_j, so δ̇_j = ȧ_j: ∂²C/∂z² is ∂a/∂z, which is the Fisher information too."""
+    for j in range(a.size):
+        delta[j] = a[j] - y[j]
+        delta_dot[j] = a_dot[j]
 
 
 def softmax_cross_entropy(out, z, a, y):
@@ -139,11 +202,16 @@ class Cost:
         Where C and its derivative are defined: which outputs a and which targets y it can be given.
     output_activation : str, default "identity"
         The output activation of a network that names this cost and no output activation.
+    second_derivative : callable, optional
+        ∂²C/∂a²(a, y). Only Hessians and Gauss–Newton matrices need it; `check_derivative` checks it.
+    information : callable, optional
+        The Fisher information of a, if exp(−C) is a probability density of y: E[(∂C/∂a)²], a function of a. Only Fisher
+        matrices need it.
 
     Raises
     ------
     TypeError
-        `function` or `derivative` is not callable.
+        One of the functions is not callable.
     ValueError
         A range is not an interval.
 
@@ -162,11 +230,14 @@ class Cost:
     output_range: str = "(-inf, inf)"
     target_range: str = "(-inf, inf)"
     output_activation: str = "identity"
+    second_derivative: Callable[..., Any] | None = None
+    information: Callable[..., Any] | None = None
     parameter: float | None = None  # the number in huber and quantile, for files
 
     def __post_init__(self) -> None:
-        for role in ("function", "derivative"):
-            if not callable(getattr(self, role)):
+        for role in ("function", "derivative", "second_derivative", "information"):
+            optional = role in ("second_derivative", "information") and getattr(self, role) is None
+            if not callable(getattr(self, role)) and not optional:
                 raise TypeError(f"the {role} of cost {self.name!r} is not callable: {getattr(self, role)!r}")
         Interval.parse(self.output_range)
         Interval.parse(self.target_range)
@@ -196,7 +267,7 @@ def Huber(delta: float = 1.0) -> Cost:
     """
     if not 0 < delta < math.inf:
         raise ValueError(f"delta is {delta}; the Huber cost needs 0 < delta < infinity")
-    return _with_parameter("huber", huber, huber_prime, DELTA=float(delta))
+    return _with_parameter("huber", (huber, huber_prime, huber_second), DELTA=float(delta))
 
 
 def Quantile(q: float = 0.5) -> Cost:
@@ -209,14 +280,15 @@ def Quantile(q: float = 0.5) -> Cost:
     """
     if not 0 < q < 1:
         raise ValueError(f"q is {q}; a quantile needs 0 < q < 1")
-    return _with_parameter("quantile", quantile, quantile_prime, Q=float(q))
+    return _with_parameter("quantile", (quantile, quantile_prime, quantile_second, quantile_information), Q=float(q))
 
 
-def _with_parameter(name: str, function: Any, derivative: Any, **constant: float) -> Cost:
+def _with_parameter(name: str, functions: tuple[Any, ...], **constant: float) -> Cost:
     (value,) = constant.values()
-    label = f"{name}_{value!r}"
-    bound = rebind(function, label, **constant), rebind(derivative, f"{label}_prime", **constant)
-    return Cost(name, *bound, parameter=value)
+    roles = "", "_prime", "_second", "_information"
+    bound = [rebind(f, f"{name}_{value!r}{role}", **constant) for f, role in zip(functions, roles, strict=False)]
+    rest = dict(zip(("second_derivative", "information"), bound[2:], strict=False))
+    return Cost(name, bound[0], bound[1], **rest, parameter=value)
 
 
 PARAMETRIC: dict[str, Callable[[float], Cost]] = {"huber": Huber, "quantile": Quantile}
@@ -224,19 +296,33 @@ PARAMETRIC: dict[str, Callable[[float], Cost]] = {"huber": Huber, "quantile": Qu
 COSTS: dict[str, Cost] = {
     cost.name: cost
     for cost in (
-        Cost("quadratic", quadratic, quadratic_prime),
-        Cost("squared_error", squared_error, squared_error_prime),
-        Cost("cross_entropy", cross_entropy, cross_entropy_prime, "(0, 1)", "[0, 1]", "softmax"),
-        Cost("absolute", absolute, absolute_prime),
+        Cost(
+            "quadratic", quadratic, quadratic_prime,
+            second_derivative=quadratic_second, information=quadratic_information,
+        ),
+        Cost(
+            "squared_error", squared_error, squared_error_prime,
+            second_derivative=squared_error_second, information=squared_error_information,
+        ),
+        Cost(
+            "cross_entropy", cross_entropy, cross_entropy_prime, "(0, 1)", "[0, 1]", "softmax",
+            cross_entropy_second, cross_entropy_information,
+        ),
+        Cost(
+            "absolute", absolute, absolute_prime, second_derivative=absolute_second, information=absolute_information,
+        ),
         Huber(),
         Quantile(),
-        Cost("poisson", poisson, poisson_prime, "(0, inf)", "[0, inf)", "exponential"),
+        Cost(
+            "poisson", poisson, poisson_prime, "(0, inf)", "[0, inf)", "exponential",
+            poisson_second, poisson_information,
+        ),
     )
-}
+}  # fmt: skip
 
-# (σ of the output layer, C) → the cost of a whole layer and its error δ, σ′ included.
-FUSED_PAIRS: dict[tuple[Any, Any], tuple[Any, Any]] = {
-    (sigmoid, cross_entropy): (sigmoid_cross_entropy, error_is_difference),
-    (softmax, cross_entropy): (softmax_cross_entropy, error_is_difference),
-    (exponential, poisson): (exponential_poisson, error_is_difference),
+# (σ of the output layer, C) → the cost of a whole layer, its error δ, σ′ included, and that with its tangent δ̇.
+FUSED_PAIRS: dict[tuple[Any, Any], tuple[Any, Any, Any]] = {
+    (sigmoid, cross_entropy): (sigmoid_cross_entropy, error_is_difference, difference_and_tangent),
+    (softmax, cross_entropy): (softmax_cross_entropy, error_is_difference, difference_and_tangent),
+    (exponential, poisson): (exponential_poisson, error_is_difference, difference_and_tangent),
 }

@@ -45,8 +45,8 @@ class Explanations(HasModel):
 
         Notes
         -----
-        It runs on the loops of `tiles`, whatever the network's formulation: ``trace.gradient`` is, to the last bit, what
-        ``net.gradient([x], [y])`` is there.
+        It runs on the loops of `tiles`, whatever the network's formulation: there ``trace.gradient`` is what
+        ``net.gradient([x], [y])`` is, to the last bit.
 
         Examples
         --------

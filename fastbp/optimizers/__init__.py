@@ -1,12 +1,13 @@
 """Optimizers: frozen hyperparameters here, explicit state in `OptimizerState`, recurrences in `kernels/updates.py`.
 
 Every one has its recurrence twice: compiled, and as `step` in NumPy for the formulations that are not compiled. Those
-of `line_search.py` have none: SciPy drives them, through `full_batch.py`.
+of `line_search.py` have none: SciPy drives them, through `full_batch.py`; nor has `LevenbergMarquardt`.
 """
 
-from fastbp.optimizers.adaptive import Adagrad, Adam, AdamW, RMSProp
+from fastbp.optimizers.adaptive import Adagrad, Adam, AdamEpsilonHat, AdamW, RMSProp
 from fastbp.optimizers.base import Optimizer, OptimizerState
 from fastbp.optimizers.descent import SGD, Momentum, Nesterov
+from fastbp.optimizers.levenberg_marquardt import LevenbergMarquardt
 from fastbp.optimizers.line_search import LBFGS, ConjugateGradient, LineSearch
 from fastbp.optimizers.rprop import Rprop
 
@@ -27,8 +28,10 @@ __all__ = [
     "SGD",
     "Adagrad",
     "Adam",
+    "AdamEpsilonHat",
     "AdamW",
     "ConjugateGradient",
+    "LevenbergMarquardt",
     "LineSearch",
     "Momentum",
     "Nesterov",

@@ -1,0 +1,152 @@
+"""Products of vectors with matrices of second derivatives, and what is made of them: memory and calls, no loops."""
+
+from typing import Any
+
+import numpy as np
+
+from fastbp.derivatives import output_sweeps, tangent_steps, tangents
+from fastbp.derivatives.workspaces import Kind, is_fused, tangent_table, workspaces, zeros
+from fastbp.formulations.compiled import form
+from fastbp.formulations.tiled import ROWS, tiled_network
+from fastbp.kernels.panels import pack, unpack
+from fastbp.kernels.threads import parallel_region
+from fastbp.parameters import Array, Model, aligned_empty
+
+_CODES = {
+    "hessian": tangents.HESSIAN,
+    "gauss_newton": tangents.GAUSS_NEWTON,
+    "fisher": tangents.GAUSS_NEWTON,
+    "empirical_fisher": tangents.EMPIRICAL_FISHER,
+}
+
+
+class Product:
+    """v ↦ M v with one of the matrices of second derivatives, at the θ that the model has when this is made.
+
+    M is a mean over the samples. All memory is made here, so that many products cost no more than their sums.
+    """
+
+    def __init__(self, model: Model, X: Array, Y: Array, kind: Kind):
+        self._model, self._X, self._Y, self._kind = model, X, Y, _CODES[kind]
+        self._net, self._tangents = tiled_network(model), tangent_table(model, kind)
+        self._work, self._dot = workspaces(model, len(X))
+        self._samples = np.arange(len(X))
+        pack(self._work.theta, model.parameters.vector, self._net)
+
+    def __call__(self, v: Array) -> Array:
+        """Return M v, for a contiguous v of the model's dtype."""
+        result = aligned_empty(v.size, self._model.dtype)
+        pack(self._dot.theta, v, self._net)
+        flops = 2 * self._model.flops_per_sample * min(len(self._X), self._work.rows)
+        with parallel_region(flops) as n_threads:
+            product = form(tangent_steps, "product_in_parts" if self._work.in_parts else "product", n_threads)
+            product(
+                n_threads, result, self._work, self._dot, self._X, self._Y, self._samples, self._kind, self._net,
+                self._tangents,
+            )  # fmt: skip
+        return result
+
+
+def jvp(model: Model, X: Array, V: Array) -> Array:
+    """Return ∂a⁽ᴸ⁾/∂x v for every row of X and V, (n, n_out)."""
+    n = len(X)
+    net, tangents_of_layers = tiled_network(model), tangent_table(model, "jvp")
+    work, dot = workspaces(model, n, parameters_move=False, gradient=False)
+    outputs, samples = np.empty((n, model.sizes[-1]), model.dtype), np.arange(n)
+    pack(work.theta, model.parameters.vector, net)
+    with parallel_region(model.flops_per_sample * 2 / 3 * min(n, work.rows)) as n_threads:
+        jvp_blocks = form(tangent_steps, "jvp_blocks", n_threads)
+        for start in range(0, n, work.rows):
+            some = samples[start : start + work.rows]
+            to = outputs[start : start + work.rows]
+            jvp_blocks(n_threads, to, work, dot, X, V, some, net, tangents_of_layers)
+    return outputs
+
+
+def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
+    """Return the diagonal of the Gauss–Newton matrix, (P,): a way back from each output."""
+    n, net, fused, table = len(X), tiled_network(model), is_fused(model), tangent_table(model, "gauss_newton")
+    work, squares = workspaces(model, n, parts=False)
+    share, samples = model.dtype.type(1 / n), np.arange(n)
+    pack(work.theta, model.parameters.vector, net)
+    with parallel_region(model.flops_per_sample * min(n, work.rows)) as n_threads:
+        diagonal_blocks = form(output_sweeps, "diagonal_blocks", n_threads)
+        sum_squares = form(output_sweeps, "sum_squares", n_threads)
+        for start in range(0, n, work.rows):
+            some = samples[start : start + work.rows]
+            for c in range(model.sizes[-1]):
+                diagonal_blocks(n_threads, c, work, squares, X, Y, some, share, fused, net, table)
+                sum_squares(n_threads, work.gradient, squares, len(some), net)
+    result = aligned_empty(model.parameters.vector.size, model.dtype)
+    unpack(result, work.gradient, net)
+    return result
+
+
+class OutputJacobian:
+    """∂a⁽ᴸ⁾/∂θ of some samples at a time, with all memory; θ is that of the model at each call."""
+
+    def __init__(self, model: Model, X: Array, samples_at_once: int):
+        self._model, self._X, self.samples_at_once = model, X, min(samples_at_once, len(X), ROWS)
+        self._net, self._tangents = tiled_network(model), tangent_table(model, "jvp")
+        self._work, _ = workspaces(model, self.samples_at_once, gradient=False)
+        n_rows = self.samples_at_once * model.sizes[-1]
+        self._J = zeros(n_rows * model.parameters.vector.size, model.dtype).reshape(n_rows, -1)
+        self._outputs = np.empty((self.samples_at_once, model.sizes[-1]), model.dtype)
+
+    def __call__(self, start: int) -> tuple[Array, Array]:
+        """Return J, (m n_out, P), and the outputs, (m, n_out), from `start` on; the next call overwrites them."""
+        samples = np.arange(start, min(start + self.samples_at_once, len(self._X)))
+        m, n_out = len(samples), self._model.sizes[-1]
+        pack(self._work.theta, self._model.parameters.vector, self._net)
+        J, outputs = self._J[: m * n_out], self._outputs[:m]
+        with parallel_region(self._model.flops_per_sample * m * n_out) as n_threads:
+            jacobian_blocks = form(output_sweeps, "jacobian_blocks", n_threads)
+            jacobian_blocks(n_threads, J, outputs, self._work, self._X, samples, self._net, self._tangents)
+        return J, outputs
+
+
+def hessian(model: Model, X: Array, Y: Array) -> Array:
+    """Return ∂²C/∂θ², (P, P): a product with each unit vector, and the mean of the matrix and its transpose."""
+    product = Product(model, X, Y, "hessian")
+    n = model.parameters.vector.size
+    matrix, unit = np.empty((n, n), model.dtype), np.zeros(n, model.dtype)
+    for i in range(n):
+        unit[i] = 1
+        matrix[i] = product(unit)
+        unit[i] = 0
+    return _symmetric(matrix)
+
+
+def _symmetric(matrix: Array) -> Array:
+    """Make a matrix symmetric whose halves differ by rounding. Writes: matrix."""
+    for i in range(1, len(matrix)):
+        mean = (matrix[i, :i] + matrix[:i, i]) / 2
+        matrix[i, :i] = matrix[:i, i] = mean
+    return matrix
+
+
+def top_eigenvalues(model: Model, X: Array, Y: Array, k: int, kind: Kind) -> Array:
+    """Return the k largest eigenvalues, falling, by SciPy's Lanczos iteration.
+
+    Raises ImportError without SciPy, ArithmeticError if the iteration does not converge.
+    """
+    linalg, n = _scipy_linalg(), model.parameters.vector.size
+    product = Product(model, X, Y, kind)
+    operator = linalg.LinearOperator(
+        (n, n), matvec=lambda v: product(np.ascontiguousarray(v, model.dtype).reshape(n)), dtype=model.dtype
+    )
+    start = np.random.default_rng(0).standard_normal(n).astype(model.dtype)
+    try:
+        values = linalg.eigsh(operator, k, which="LA", v0=start, return_eigenvectors=False)
+    except linalg.ArpackError as error:  # no convergence is one of them
+        raise ArithmeticError(f"the largest eigenvalues were not found: {error}") from None
+    result: Array = np.sort(values)[::-1].astype(model.dtype)
+    return result
+
+
+def _scipy_linalg() -> Any:
+    try:
+        import scipy.sparse.linalg
+    except ImportError:
+        raise ImportError("top_eigenvalues needs SciPy: install it with `pip install 'fastbp[scipy]'`") from None
+    return scipy.sparse.linalg

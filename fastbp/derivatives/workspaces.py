@@ -1,0 +1,83 @@
+"""What the loops with tangents need: addresses of second derivatives, and memory, sized once."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from fastbp.formulations import tile_steps, tiles
+from fastbp.formulations.compiled import nothing_of_samples
+from fastbp.formulations.tiled import ROWS, sums_in_parts, tiled_network
+from fastbp.kernels import array_functions
+from fastbp.kernels.costs import FUSED_PAIRS
+from fastbp.kernels.network_data import table
+from fastbp.kernels.panels import TiledWorkspace
+from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.kernels.threads import max_threads
+from fastbp.parameters import Array, Model, aligned_empty
+
+Kind = Literal["jvp", "hessian", "gauss_newton", "fisher", "empirical_fisher"]
+
+
+def is_fused(model: Model) -> bool:
+    """Whether output activation and cost are a pair with an error of its own, δ = a − y."""
+    return (model.activations[-1].function, model.cost.function) in FUSED_PAIRS
+
+
+def tangent_table(model: Model, kind: Kind) -> Any:
+    """Return the functions that a product of this kind calls, a row for each layer as in `NetworkData.layers`.
+
+    ``derivative`` is σ′, also of the output of a fused pair; ``bend`` is σ′ and σ″, of "hessian" only;
+    ``error_tangent`` is how the cost bends, of the output layer only.
+    """
+    name = f"tangents of {kind}"
+    if name not in model.prepared:
+        dtype, sigmas = model.dtype, model.activations
+        rows: list[dict[str, Any]] = [{"derivative": array_functions.derivative_function(s, dtype)} for s in sigmas]
+        if kind == "hessian":
+            bends = [array_functions.bend_function(s, dtype) for s in sigmas[: -1 if is_fused(model) else None]]
+            for row, bend in zip(rows, [*bends, array_functions.no_bend(dtype)], strict=False):
+                row["bend"] = bend
+        if kind in ("hessian", "gauss_newton", "fisher"):
+            rows[-1]["error_tangent"] = array_functions.error_tangent_function(model.cost, sigmas[-1], dtype, kind)
+        model.prepared[name] = table("tangents", [{}, *rows, {}])
+    return model.prepared[name]
+
+
+def rows_at_once(model: Model, samples: int, *, in_parts: bool = False) -> int:
+    """For how many samples a workspace has room: whole tiles, at least one."""
+    if in_parts:
+        return max_threads() * tile_steps.PART_BLOCK
+    return -(-min(samples, ROWS) // 4) * 4
+
+
+def workspaces(
+    model: Model, samples: int, *, parameters_move: bool = True, gradient: bool = True, parts: bool = True
+) -> tuple[TiledWorkspace, TiledWorkspace]:
+    """Return `work` and `dot`: θ, z, a and δ, and their tangents in the same places.
+
+    Without `parameters_move` there is no v, and no room for errors; with `gradient` there is for what is summed.
+    """
+    net = tiled_network(model)
+    in_parts = gradient and parts and sums_in_parts(model, samples)
+    rows, n = rows_at_once(model, samples, in_parts=in_parts), int(net.layers["panels_at"][-1])
+    lanes, activations = VECTOR_BYTES // model.dtype.itemsize, rows * int(net.layers["columns_before"][-1])
+    transposed, whole_layer = tiles.CACHED // model.dtype.itemsize, 8 * int(net.layers["columns"].max())
+    scratch = zeros(max_threads() * (2 * lanes + max(transposed, whole_layer)), model.dtype).reshape(max_threads(), -1)
+    none, errors = zeros(0, model.dtype), activations if parameters_move else 0
+
+    def memory(theta: int, written: int) -> TiledWorkspace:
+        z, a, delta = (zeros(size, model.dtype) for size in (activations, activations, errors))
+        return TiledWorkspace(
+            zeros(theta, model.dtype), none, none, zeros(written, model.dtype), z, a, delta, np.zeros(rows), scratch,
+            rows, in_parts, np.empty(0, np.int64), **nothing_of_samples(model),
+        )  # fmt: skip
+
+    written = (tile_steps.PARTS if in_parts else 1) * n if gradient else 0
+    return memory(n, written), memory(n if parameters_move else 0, 0)
+
+
+def zeros(size: int, dtype: np.dtype[Any]) -> Array:
+    """Return zeros that begin at a cache line."""
+    vector = aligned_empty(size, dtype)
+    vector[:] = 0
+    return vector

@@ -1,0 +1,75 @@
+"""Levenberg–Marquardt: hyperparameters only; `fastbp/levenberg_marquardt.py` does the work."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.optimizers.base import Optimizer, OptimizerState
+
+
+@dataclass(frozen=True, eq=False)
+class LevenbergMarquardt(Optimizer):
+    """Levenberg–Marquardt: Gauss–Newton steps with damping, for small nets and a sum of squares (MATLAB's trainlm).
+
+    (G + μ I) d = −g,   θ ← θ + d,   with the gradient g and the Gauss–Newton matrix G of the mean cost: (1/n) Jᵀr and
+    (1/n) JᵀJ for quadratic, twice that for squared_error, where r = a − y are the residuals of all outputs of all
+    samples and J is ∂r/∂θ. A step that makes the cost smaller is taken, and μ ← μ · `decrease`; one that does not is
+    taken back, μ ← μ · `increase`, and it tries again. With a large μ it is a short step of gradient descent, with a
+    small one the step that a linear network needs to be done.
+
+    An epoch is a step that has been taken; `batch_size` plays no part. G is (P, P) for P parameters, and each try costs
+    P³/3 multiplications: some hundred parameters are quick, ten thousand are the end. The history ends before `epochs`
+    where there is no better step. With l2, (λ/n) w and (λ/n) come to g and to G's diagonal. Another `fit` with the same
+    object goes on with its μ. In float64 it gets further.
+
+    Parameters
+    ----------
+    damping : float, default 1e-3
+        μ of the first step (trainlm's mu), greater than 0.
+    decrease, increase : float, default 0.1 and 10
+        What μ is multiplied by (mu_dec, between 0 and 1, and mu_inc, greater than 1). It never falls below 1e-20.
+    largest_damping : float, default 1e10
+        It ends where μ would have to be larger (mu_max).
+    gradient_tolerance : float, default 1e-7
+        Converged when no element of the gradient is larger (as trainlm's min_grad, which is for the norm).
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range; in `fit`, the cost is neither quadratic nor
+        squared_error, or a rule of mini-batches is on.
+    MemoryError
+        In `fit`, if there is no room for G.
+
+    References
+    ----------
+    Levenberg, *A method for the solution of certain non-linear problems in least squares*, 1944; Marquardt, *An
+    algorithm for least-squares estimation of nonlinear parameters*, 1963; for networks, with this schedule of μ: Hagan
+    & Menhaj, *Training feedforward networks with the Marquardt algorithm*, 1994.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([1, 4, 1], activation="tanh", cost="quadratic", dtype="float64", seed=0)
+    >>> X = [[-2.0], [-1.0], [0.0], [1.0], [2.0]]
+    >>> history = net.fit(X, [4.0, 1.0, 0.0, 1.0, 4.0], epochs=100, optimizer=LevenbergMarquardt())
+    >>> bool(history.cost[-1] < 1e-10)
+    True
+    """
+
+    full_batch: ClassVar[bool] = True
+
+    learning_rate: float = field(default=1.0, init=False, repr=False)  # steps are taken whole
+    damping: float = 1e-3
+    decrease: float = 0.1
+    increase: float = 10.0
+    largest_damping: float = 1e10
+    gradient_tolerance: float = 1e-7
+
+    def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
+        """Return the state before the first step: `first` is μ."""
+        state = super().new_state(n_parameters, dtype)
+        state.first = np.array([float(self.damping)])
+        return state

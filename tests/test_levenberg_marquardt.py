@@ -1,0 +1,167 @@
+"""Levenberg–Marquardt: one step by hand, the minimum that others find, its damping, what is refused, how it ends."""
+
+import numpy as np
+import pytest
+from conftest import relative_difference
+from naive_second_order import gauss_newton, output_jacobian
+
+import fastbp
+from fastbp import fitting, levenberg_marquardt
+
+N = 30
+
+
+def samples(n_out=2, n=N):
+    rng = np.random.default_rng(8)
+    X = rng.uniform(-1, 1, (n, 3))
+    return X, np.sin(2 * X @ rng.standard_normal((3, n_out))) + 0.05 * rng.standard_normal((n, n_out))
+
+
+def network(n_out=2, hidden=(5,), cost="quadratic", dtype="float64", **choices):
+    return fastbp.Network([3, *hidden, n_out], activation="tanh", cost=cost, dtype=dtype, seed=2, **choices)
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "squared_error"])
+@pytest.mark.parametrize("l2", [0.0, 3.0])
+def test_a_step_solves_the_damped_normal_equations(cost, l2, monkeypatch):
+    """With G and g from their definitions, (G + μ I) d = −g; J in several blocks of samples."""
+    X, Y = samples()
+    net = network(cost=cost)
+    monkeypatch.setattr(levenberg_marquardt, "JACOBIAN_BYTES", 7 * 8 * 2 * net.parameters.size)  # 7 of 30 samples
+    theta, penalized = net.parameters.copy(), fastbp.ParameterVector(net.sizes, np.zeros(net.parameters.size))
+    for w in penalized.weights:
+        w[:] = l2 / N
+    G = gauss_newton(net, X, Y) + np.diag(penalized.vector)
+    g = net.gradient(X, Y).vector + penalized.vector * theta
+    optimizer = fastbp.LevenbergMarquardt(damping=0.5)
+    net.fit(X, Y, epochs=1, optimizer=optimizer, l2=l2)
+    expected = np.linalg.solve(G + 0.5 * np.eye(len(g)), -g)
+    assert relative_difference(net.parameters - theta, expected) < 1e-11
+    assert net._training.state.first[0] == pytest.approx(0.05)  # μ after a step that was taken
+
+
+def test_a_linear_network_is_done_in_two_steps():
+    """Least squares: with next to no damping the first step is the solution of the normal equations."""
+    X, Y = samples()
+    net = network(hidden=(), cost="squared_error")
+    net.fit(X, Y, epochs=2, optimizer=fastbp.LevenbergMarquardt(damping=1e-12))
+    extended = np.column_stack([X, np.ones(N)])
+    expected = np.linalg.lstsq(extended, Y, rcond=None)[0]
+    assert net.weights[0] == pytest.approx(expected[:3].T, abs=1e-9)
+    assert net.biases[0] == pytest.approx(expected[3], abs=1e-9)
+
+
+def test_it_reaches_the_minimum_that_scipy_reaches():
+    """MINPACK's Levenberg–Marquardt, from the same start, with a Jacobian of our naive twin."""
+    optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
+    X, Y = samples(1)
+    net, other = network(1, (3,)), network(1, (3,))
+
+    def residuals(theta):
+        other.parameters[:] = theta
+        return (other.predict(X) - Y).ravel()
+
+    def jacobian(theta):
+        other.parameters[:] = theta
+        return np.concatenate([output_jacobian(other, x) for x in X])
+
+    tight = {"ftol": 1e-14, "xtol": 1e-14, "gtol": 1e-14}
+    best = optimize.least_squares(residuals, net.parameters.copy(), jacobian, method="lm", **tight)
+    history = net.fit(X, Y, epochs=300, optimizer=fastbp.LevenbergMarquardt(gradient_tolerance=1e-12))
+    assert history.cost[-1] == pytest.approx(best.cost / N, rel=1e-8)
+    assert history.cost == sorted(history.cost, reverse=True)
+
+
+def test_it_gets_lower_than_lbfgs_in_fewer_epochs():
+    pytest.importorskip("scipy", reason="SciPy is not installed")
+    X, Y = samples()
+    ours, theirs = network(hidden=(8,)), network(hidden=(8,))
+    ours.fit(X, Y, epochs=40, optimizer=fastbp.LevenbergMarquardt())
+    theirs.fit(X, Y, epochs=40, optimizer=fastbp.LBFGS())
+    assert ours.history.cost[-1] < 0.7 * theirs.history.cost[-1]
+
+
+def test_damping_grows_until_a_step_is_good():
+    """From a start where Gauss–Newton's step is far too long."""
+    X, Y = samples()
+    net = network()
+    net.parameters *= 5
+    before = net.evaluate(X, Y).cost
+    history = net.fit(X, Y, epochs=1, optimizer=fastbp.LevenbergMarquardt(damping=1e-12))
+    assert history.cost[0] < before and history.cost[0] == pytest.approx(net.evaluate(X, Y).cost, rel=1e-14)
+    assert net._training.state.first[0] > 1e-12
+
+
+def test_two_fits_of_one_epoch_are_one_of_two():
+    X, Y = samples()
+    for dtype in ("float32", "float64"):
+        whole, halves = network(dtype=dtype), network(dtype=dtype)
+        whole.fit(X, Y, epochs=6, optimizer=fastbp.LevenbergMarquardt())
+        optimizer = fastbp.LevenbergMarquardt()
+        for _ in range(2):
+            halves.fit(X, Y, epochs=3, optimizer=optimizer)
+        assert whole.parameters.tobytes() == halves.parameters.tobytes()
+        assert whole.parameters.dtype == dtype
+
+
+def test_the_same_bits_on_any_number_of_threads(monkeypatch):
+    from fastbp.kernels import threads
+
+    for layer in threads.PARALLEL_FROM:
+        monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
+    X, Y = samples()
+    bits = []
+    for n in (1, 2):
+        with fastbp.threads(n):
+            net = network()
+            net.fit(X, Y, epochs=5, optimizer=fastbp.LevenbergMarquardt())
+            bits.append(net.parameters.tobytes())
+    assert bits[0] == bits[1]
+
+
+def test_how_it_ends():
+    X, Y = samples()
+    net = network(hidden=())
+    history = net.fit(X, Y, epochs=50, optimizer=fastbp.LevenbergMarquardt())
+    assert len(history) < 20 and history.stopped.startswith("converged: no element of the gradient")
+    before = net.parameters.copy()
+    again = net.fit(X, Y, epochs=50, optimizer=fastbp.LevenbergMarquardt(gradient_tolerance=0))
+    assert len(again) < 50 and again.stopped.startswith("converged: no step makes the cost smaller")
+    assert net.parameters == pytest.approx(before, abs=1e-6)
+
+    class Stop(fastbp.Callback):
+        def on_epoch_end(self, run):
+            run.stop = run.epoch == 2
+
+    assert len(network().fit(X, Y, epochs=50, optimizer=fastbp.LevenbergMarquardt(), callbacks=[Stop()])) == 2
+
+
+def test_a_cost_that_is_not_finite_is_a_divergence():
+    X, Y = samples()
+    net = network()
+    net.parameters[:] = 1e308
+    with pytest.raises(fastbp.DivergenceError):
+        net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())
+    assert (net.parameters == 1e308).all()
+
+
+def test_what_is_refused(monkeypatch):
+    X, Y = samples()
+    net = network(cost="huber")
+    with pytest.raises(ValueError, match=r"the cost is 'huber'; LevenbergMarquardt makes sums of squares small: use"):
+        net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())
+    net = network()
+    for option in ({"dropout": 0.5}, {"sample_weight": np.ones(N)}, {"l1": 0.1}, {"clip_norm": 1.0}):
+        with pytest.raises(ValueError, match=f"{next(iter(option))} given with LevenbergMarquardt"):
+            net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt(), **option)
+    with pytest.raises(ValueError, match="LevenbergMarquardt needs all samples in every step; they come in chunks"):
+        net.fit(lambda: iter([(X, Y)]), optimizer=fastbp.LevenbergMarquardt())
+    with pytest.raises(
+        ValueError, match="LevenbergMarquardt: decrease is 1; it must be greater than 0 and less than 1"
+    ):
+        fastbp.LevenbergMarquardt(decrease=1)
+    monkeypatch.setattr(fitting, "physical_memory", lambda: 1e4)
+    with pytest.raises(
+        MemoryError, match=r"32 parameters at once, which needs .* has 10,000: use a smaller network, or"
+    ):
+        net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())
