@@ -2,8 +2,9 @@
 
     python examples/chain_of_single_neurons.py [FOLDER] [--quick]
 
-Follows 3Blue1Brown's lesson "Backpropagation calculus". Covers B1 to B11, B14, D4 and the readers' questions of C1:
-how much do I tweak by, what about layer L−1, why not cross-entropy. The picture goes to FOLDER, here if there is none.
+Follows 3Blue1Brown's lesson "Backpropagation calculus". Covers B1 to B11, B14, B15, D4 and the readers' questions of
+C1: how much do I tweak by, what about layer L−1, why not cross-entropy. The pictures go to FOLDER, here if there is
+none.
 """
 
 import argparse
@@ -131,7 +132,7 @@ def why_not_cross_entropy(steps: int) -> None:
 
 def picture(net: fastbp.Network, ways: dict[float, list[float]], folder: Path) -> None:
     try:
-        from fastbp.plots import STYLES, new_figure, plain
+        from fastbp.plots import STYLES, computation_tree, new_figure, plain
 
         figure = new_figure(7.2, 3.1)
     except ImportError as error:
@@ -155,7 +156,8 @@ def picture(net: fastbp.Network, ways: dict[float, list[float]], folder: Path) -
         plain(axes)
     path = folder / "chain_of_single_neurons.png"
     figure.savefig(path)
-    print(f"\nwrote {path.name}")
+    computation_tree(net, [X], [Y], folder / "chain_as_a_tree.png")
+    print(f"\nwrote {path.name} and chain_as_a_tree.png")
 
 
 def main() -> None:
