@@ -154,6 +154,11 @@ def draw_surface(
     ax : matplotlib.axes.Axes, optional
         Where to draw; left out, a new figure.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Levels are at equal ratios where the cost varies much, else at equal distances.
+
     Raises
     ------
     ImportError
