@@ -40,7 +40,7 @@ def over_training(training, of_book, epochs):
             print("    in the book        " + "  ".join(f"{value:8.3f}" for value in PUBLISHED_NORMS[hidden]))
         print(f"    after {epochs:>3} epochs   " + "  ".join(f"{value:8.5f}" for value in norms[-1]))
         slower = np.median(norms[:, 1:].max(axis=1) / norms[:, 0])
-        print(f"    layer 1 learns {slower:.1f} times as slowly as the fastest, median of all epochs\n")
+        print(f"    the largest of the others is {slower:.1f} times that of layer 1, median of all epochs\n")
     return outcomes
 
 
