@@ -13,15 +13,16 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sidebyside.process import Settings
+from sidebyside.process import THREAD_VARIABLES, Settings
 
 SIZES, SAMPLES, CLIP = (784, 100, 10), 256, 1.0
-WANTED = {"per-sample gradients": 3, "norms of them": 20, "Jacobians": 2}  # times as fast as JAX, at least
+GRADIENTS, NORMS, JACOBIANS = "per-sample gradients", "norms of them", "Jacobians"
+JAX, ITS_GRADIENTS = "JAX", "JAX's gradients"
+WANTED = {(GRADIENTS, JAX): 3, (NORMS, ITS_GRADIENTS): 20, (JACOBIANS, JAX): 2}  # times as fast, at least
 TOLERANCE = 1e-4  # relative to the largest number, in float32
 PAUSE = 0.02  # seconds, in which the threads of the call before end their busy waiting for more work
 
@@ -47,13 +48,10 @@ def main() -> None:
 def run(threads: int, rounds: int, seconds: float) -> dict[str, Any]:
     """Measure in a process whose libraries find so many threads in their environment."""
     command = [sys.executable, __file__, "--worker", str(threads), "--rounds", str(rounds), "--seconds", str(seconds)]
-    with tempfile.TemporaryDirectory() as folder:
-        environment = Settings(threads, 0).environment(Path(folder))
-        if "FASTBP_CACHE" not in os.environ:
-            del environment["FASTBP_CACHE"]  # nothing about compiling is measured
-        else:
-            environment["FASTBP_CACHE"] = os.environ["FASTBP_CACHE"]
-        answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    surroundings = Settings(threads, 0).environment(Path())
+    names = (*THREAD_VARIABLES, "XLA_FLAGS", "JAX_PLATFORMS", "JAX_ENABLE_X64")
+    environment = {**os.environ, **{name: surroundings[name] for name in names}}
+    answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(answer.stdout)
     print(report(result), flush=True)
     return result
@@ -89,25 +87,24 @@ def everything() -> tuple[Calls, list[tuple[str, str, list[str]]]]:
     net = fastbp.Network(SIZES, activation="sigmoid", cost="cross_entropy", seed=0)
     out = np.zeros((SAMPLES, net.parameters.size), np.float32)
     ours: Calls = {
-        "per-sample gradients": lambda: net.per_sample_gradients(X, Y),
+        GRADIENTS: lambda: net.per_sample_gradients(X, Y),
         "the same, out=": lambda: net.per_sample_gradients(X, Y, out=out),
-        "norms of them": lambda: net.per_sample_gradient_norms(X, Y),
+        NORMS: lambda: net.per_sample_gradient_norms(X, Y),
         "mean of clipped ones": lambda: net.clipped_gradient(X, Y, CLIP).vector,
         "gradients by the inputs": lambda: net.input_gradient(X, Y),
-        "Jacobians": lambda: net.jacobian(X),
+        JACOBIANS: lambda: net.jacobian(X),
     }
     theirs = jax_derivatives.calls(net.weights, net.biases, X, Y, CLIP)
     calls, pairs = dict(ours), []
     for name, call in ours.items():
-        peers = theirs["per-sample gradients" if "out=" in name else name]
+        peers = theirs[GRADIENTS if "out=" in name else name]
         for peer, (their_call, read) in peers.items():
             difference = np.abs(call() - read(their_call())).max() / np.abs(call()).max()
             if not difference <= TOLERANCE:
                 raise SystemExit(f"{name}: {peer} is {difference:.2g} from ours, relative to the largest number")
             calls[peer] = their_call
-        pairs.append((name, "JAX", list(peers)))
-    grads, norms = theirs["per-sample gradients"], next(name for name in ours if name.startswith("norms"))
-    pairs.append((norms, "JAX's gradients", list(grads)))
+        pairs.append((name, JAX, list(peers)))
+    pairs.append((NORMS, ITS_GRADIENTS, list(theirs[GRADIENTS])))
     return calls, pairs
 
 
@@ -132,7 +129,7 @@ def report(result: dict[str, Any]) -> str:
     for name, beside, peers in result["pairs"]:
         peer = min(peers, key=lambda peer: statistics.median(seconds[peer]))
         ratio = statistics.median(b / a for a, b in zip(seconds[name], seconds[peer], strict=True))
-        wanted = f"{WANTED[name]} x" if name in WANTED and (beside != "JAX" or name != "norms of them") else ""
+        wanted = f"{WANTED[name, beside]} x" if (name, beside) in WANTED else ""
         ours, theirs = (statistics.median(seconds[which]) * 1e3 for which in (name, peer))
         lines.append(
             f"{name:<25}{ours:>8.2f} ms{pages[name]:>8.0f}{beside:>17}{theirs:>8.2f} ms{pages[peer]:>8.0f}"

@@ -138,7 +138,8 @@ def check_gradient(
     2      biases            1 of 1        0     ...  right
     layer 1, w_jk with j = ..., k = ...: backpropagation says ..., differences say ...
     layer 1, b_j with j = ...: backpropagation says ..., differences say ...
-    layer 1 is wrong and what comes after it is right: look at the derivative of 'sine', the σ of layer 1
+    layer 1 is wrong and what comes after it is right:
+    look at the derivative of 'sine', the σ of layer 1
     """
     if not isinstance(net, Network):
         raise TypeError(f"net is {net!r}; it must be a fastbp.Network")
@@ -243,5 +244,5 @@ def _advice(model: Model, rows: Any) -> str:
     last = max(wrong)
     suspect = f"the derivative of {model.activations[last - 1].name!r}, the σ of layer {last}"
     if last == model.n_layers:
-        return f"the output layer is wrong: look at the derivative of the cost {model.cost.name!r}, and {suspect}"
-    return f"layer {last} is wrong and what comes after it is right: look at {suspect}"
+        return f"the output layer is wrong: look at the derivative of the cost {model.cost.name!r},\nand at {suspect}"
+    return f"layer {last} is wrong and what comes after it is right:\nlook at {suspect}"

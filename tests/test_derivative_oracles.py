@@ -33,6 +33,7 @@ COST = {
 def random_net(hidden, output, cost, rng):
     """Depth 1–5, width 1–70; weights small enough that exponentials of exponentials stay numbers."""
     sizes = rng.integers(1, 71, rng.integers(2, 7)).tolist()
+    sizes[-1] = max(sizes[-1], 2 if output == "softmax" else 1)  # softmax of one number is 1, and has no derivatives
     net = fastbp.Network(sizes, activation=hidden, output_activation=output, cost=cost, dtype="float64", seed=0)
     for w, b in zip(net.weights, net.biases, strict=True):
         w[:] = rng.standard_normal(w.shape) * (0.4 / np.sqrt(w.shape[1]))
