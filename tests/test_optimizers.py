@@ -145,7 +145,7 @@ def test_twenty_steps_are_those_of_the_paper(case, formulation):
 
 
 def test_every_optimizer_is_tested_here():
-    classes = {cls for cls in subclasses(Optimizer) if not issubclass(cls, LineSearch)}
+    classes = {cls for cls in subclasses(Optimizer) if not cls.full_batch}
     assert {type(optimizer) for optimizer, _, _ in CASES.values()} == classes
     assert {type(make()) for make in OPTIMIZERS.values()} == classes - {fastbp.Rprop}  # which takes no mini-batches
 
@@ -381,7 +381,7 @@ def test_rprop_wants_all_samples():
     fastbp.Rprop().check(32, 10)
     with pytest.raises(ValueError, match=r"batch_size is 9 of 10 samples; Rprop needs .* use batch_size=10, or"):
         fastbp.Rprop().check(9, 10)
-    for make in [*OPTIMIZERS.values(), fastbp.LBFGS, fastbp.ConjugateGradient]:
+    for make in [*OPTIMIZERS.values(), fastbp.LBFGS, fastbp.ConjugateGradient, fastbp.LevenbergMarquardt]:
         make().check(1, 10)
 
 
