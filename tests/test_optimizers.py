@@ -383,7 +383,7 @@ def test_rprop_wants_all_samples():
     fastbp.Rprop().check(32, 10)
     with pytest.raises(ValueError, match=r"batch_size is 9 of 10 samples; Rprop needs .* use batch_size=10, or"):
         fastbp.Rprop().check(9, 10)
-    for make in [*OPTIMIZERS.values(), fastbp.LBFGS, fastbp.ConjugateGradient]:
+    for make in [*OPTIMIZERS.values(), fastbp.LBFGS, fastbp.ConjugateGradient, fastbp.LevenbergMarquardt]:
         make().check(1, 10)
 
 
