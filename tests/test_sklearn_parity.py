@@ -259,7 +259,6 @@ MISTAKES = {
     "vector in predict": lambda cls: cls(max_iter=1).fit(X, y).predict(X[0]),
     "weights": lambda cls: cls().fit(X, y, np.ones(3)),
     "clipped batch": lambda cls: cls(max_iter=1, batch_size=10_000).fit(X, y),
-    "lbfgs in parts": lambda cls: cls(solver="lbfgs").partial_fit(X, y),
     "early in parts": lambda cls: cls(early_stopping=True).partial_fit(X, y, **classes(cls)),
     "too few to hold out": lambda cls: cls(early_stopping=True, validation_fraction=0.001).fit(X, y),
     "converging": lambda cls: cls(max_iter=2).fit(X, y),
@@ -269,6 +268,7 @@ MISTAKES = {
     "diverging": lambda cls: cls(solver="sgd", learning_rate_init=1e30, max_iter=3, activation="identity").fit(X, y),
 }
 OF_CLASSES = {
+    "lbfgs in parts": lambda cls: cls(solver="lbfgs").partial_fit(X, y, classes=[0, 1, 2]),
     "continuous": lambda cls: cls().fit(X, y + 0.5),
     "no classes": lambda cls: cls().partial_fit(X, y),
     "new class": lambda cls: cls().partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y + 5),

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -23,7 +22,7 @@ from fastbp.sklearn.threads import granted_threads
 from fastbp.training import rows_between_looks
 
 
-class BaseMLP(Linked, BaseEstimator):
+class BaseMLP(Linked):
     """A multi-layer perceptron. The classes for use are `MLPClassifier` and `MLPRegressor`."""
 
     def _take_parameters(self, given: dict[str, Any]) -> None:

@@ -206,6 +206,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         MLPClassifier
             Itself.
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, but partial_fit does not see all samples: give a dict of "
+                "weights, or sample_weight"
+            )
         if _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if several else classes)
@@ -222,9 +227,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         outputs, binarizer = self._outputs(X), self._label_binarizer
         kind = None if binarizer.sparse_input_ else binarizer.y_type_  # the frequent ones without a detour
         if kind == "multiclass":
-            return self.classes_[outputs.argmax(axis=1)]
+            return np.asarray(self.classes_[outputs.argmax(axis=1)])
         if kind == "binary" and len(self.classes_) == 2:
-            return self.classes_[(outputs[:, 0] > 0.5).view(np.int8)]
+            return np.asarray(self.classes_[(outputs[:, 0] > 0.5).view(np.int8)])
         if self.n_outputs_ == 1:
             outputs = outputs.ravel()
         found: Array = binarizer.inverse_transform(outputs)

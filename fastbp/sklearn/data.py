@@ -78,8 +78,8 @@ class Source:
     """
 
     def __init__(self, data: Data, dtype: np.dtype[Any], batch_size: int, rows_at_once: int):
-        self._data, self._rows_at_once, n, n_in = data, rows_at_once, *data.X.shape
-        self._sparse = None
+        n, n_in = data.X.shape
+        self._rows_at_once, self._sparse = rows_at_once, None
         X, Y, weight = data.X, data.Y, np.empty(0, dtype) if data.weight is None else data.weight.astype(dtype)
         if sparse.issparse(X) and n * n_in * dtype.itemsize > DENSE_BYTES:
             batches = max(1, DENSE_BYTES // (4 * n_in * dtype.itemsize * batch_size))

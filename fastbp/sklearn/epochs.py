@@ -99,17 +99,11 @@ class Epochs:
         if self._callbacks:
             self._record(loss)
         self._solver.epoch_done(estimator.t_)
-        if watcher.waited > estimator.n_iter_no_change:
-            stop, words = self._solver.no_improvement()
-            if estimator.verbose:
-                print(f"{watcher.why} {words}")
-            if stop:
-                return True
-            watcher.waited = 0
+        stop = watcher.waited > estimator.n_iter_no_change and self._stops()
         if estimator.schedule is not None:
             self._tell_schedule(loss)
         self._call("on_epoch_end")
-        if watcher.incremental or self._run.stop or self._diverged(loss):
+        if stop or watcher.incremental or self._run.stop or self._diverged(loss):
             return True
         if epoch == estimator.max_iter:
             warnings.warn(
@@ -117,6 +111,15 @@ class Epochs:
                 "yet.", ConvergenceWarning, stacklevel=7,
             )  # fmt: skip
         return False
+
+    def _stops(self) -> bool:
+        """Stop, or lower the rate, because nothing has improved for long."""
+        stop, words = self._solver.no_improvement()
+        if self._estimator.verbose:
+            print(f"{self._watcher.why} {words}")
+        if not stop:
+            self._watcher.waited = 0
+        return stop
 
     def _constants(self, order: npt.NDArray[np.int64]) -> float:
         if self._constant is None:

@@ -9,7 +9,7 @@ from fastbp.parameters import Array
 
 
 def check_known(y: Any, classes: Any, same: bool) -> None:
-    """Raise ValueError, as scikit-learn does, if y has other classes; if it is to have the `same`, also if one is missing."""
+    """Raise ValueError, in scikit-learn's words, if y has other classes; or, if `same`, not all of them."""
     found = unique_labels(y)
     if same:
         if set(found) != set(classes):

@@ -6,6 +6,7 @@ from operator import is_
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastbp.network import Network
@@ -15,7 +16,7 @@ from fastbp.sklearn.data import TILES, outputs_of
 SMALL = 10_000  # numbers whose dot product with themselves is quicker than to ask each whether it is finite
 
 
-class Linked:
+class Linked(BaseEstimator):
     """An estimator whose `coefs_` and `intercepts_` are the parameters of a network, also after copies and pickles.
 
     A user may write into them, or put other arrays in their place: predictions follow.
@@ -29,8 +30,9 @@ class Linked:
     def _model(self) -> Model:
         """Return the fitted network. Raises NotFittedError."""
         linked = self.__dict__.get("_linked")
-        intact = linked is not None and self._is_linked(linked[1])
-        model: Model = (linked[0] if intact else self._network_of_coefs())._model
+        if linked is None or not self._is_linked(linked[1]):
+            return self._network_of_coefs()._model
+        model: Model = linked[0]._model
         return model
 
     def __getstate__(self) -> Any:
@@ -45,7 +47,7 @@ class Linked:
 
     def _network_of_coefs(self) -> Network:
         """Return a network of its own with `coefs_` and `intercepts_` in it."""
-        net = self._network([len(self.coefs_[0]), *(w.shape[1] for w in self.coefs_)], self.coefs_[0].dtype)
+        net: Network = self._network([len(self.coefs_[0]), *(w.shape[1] for w in self.coefs_)], self.coefs_[0].dtype)
         for mine, given in zip((*net.weights, *net.biases), (*self.coefs_, *self.intercepts_), strict=True):
             mine[:] = given.T
         return net
