@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fastbp.replay.result import Replay
     from fastbp.replay.slow_learning import NeuronOutcome, SpeedOutcome
-    from fastbp.replay.training import Outcome
+    from fastbp.replay.training import Outcome, Training
 
 # Okabe & Ito's, which the colour-blind tell apart; the lines differ in their dashes, too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
@@ -58,12 +58,14 @@ def _accuracies(experiment: Experiment, outcomes: list[Outcome], published: dict
     """Accuracy by epoch: of several seeds the median, and a band from the worst to the best."""
     figure = plots.new_figure(6, 3.8)
     axes = figure.subplots()
+    evaluated = {training.evaluated: None for training in experiment.trainings}
     for i, training in enumerate(experiment.trainings):
         values = np.array([100 * np.array(each.accuracy) for each in outcomes if each.training is training])
         if not len(values):
             continue
         epochs = np.arange(1, values.shape[1] + 1)
-        axes.plot(epochs, np.median(values, axis=0), label=training.name, **_style(i, len(epochs)))
+        label = training.name if len(evaluated) == 1 else f"{training.name}, {training.evaluated}"
+        axes.plot(epochs, np.median(values, axis=0), label=label, **_style(i, len(epochs)))
         axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=COLOURS[i], alpha=0.2, linewidth=0)
         told = published.get(training.run, {}).get("evaluation_right") if experiment.seeded else None
         if told:
@@ -71,8 +73,7 @@ def _accuracies(experiment: Experiment, outcomes: list[Outcome], published: dict
         elif training.published is not None:
             axes.axhline(100 * training.published, color=COLOURS[i], linewidth=0.8, linestyle=DASHES[i])
     _key(axes, bool(published), several=not experiment.seeded)
-    evaluated = " and ".join({training.evaluated: None for training in experiment.trainings})
-    _finish(axes, f"accuracy on the {evaluated} images (%)")
+    _finish(axes, f"accuracy on the {next(iter(evaluated))} images (%)" if len(evaluated) == 1 else "accuracy (%)")
     return figure
 
 
@@ -88,7 +89,7 @@ def _four(outcome: Outcome, published: Series) -> Figure:
         name = f"{data}_{what}"
         factor = 100 / n[data] if what == "right" else 1
         ours = [factor * value for value in outcome.series[name]]
-        axes.plot(range(1, len(ours) + 1), ours, label="here", **_style(0, len(ours)))
+        axes.plot(range(1, len(ours) + 1), ours, label=_named("here", outcome.training), **_style(0, len(ours)))
         if name in published:
             _circles(axes, [factor * value for value in published[name][: len(ours)]])
         words = "accuracy (%)" if what == "right" else "cost"
@@ -103,11 +104,21 @@ def _costs(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
     axes = figure.subplots()
     for i, outcome in enumerate(outcomes):
         costs = outcome.series["training_cost"]
-        axes.plot(range(1, len(costs) + 1), costs, label=outcome.training.name, **_style(i, len(costs)))
+        axes.plot(
+            range(1, len(costs) + 1),
+            costs,
+            label=_named(outcome.training.name, outcome.training),
+            **_style(i, len(costs)),
+        )
         _circles(axes, published.get(outcome.training.run, {}).get("training_cost", [])[: len(costs)])
     _key(axes, bool(published), several=False)
     _finish(axes, "cost on the training images")
     return figure
+
+
+def _named(name: str, training: Training) -> str:
+    """Where nobody can be as the book is, say so: it is no mistake that circles lie beside the line."""
+    return f"{name} (chaotic)" if training.chaotic else name
 
 
 def _more_data(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
@@ -213,7 +224,7 @@ def _finish(axes: Axes, y: str, x: str = "epoch") -> None:
     from matplotlib.ticker import MaxNLocator
 
     if axes.get_xscale() == "linear":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)
