@@ -1,9 +1,9 @@
 """What products with matrices of second derivatives cost, in gradients: ``python benchmarks/derivatives_second.py``.
 
 Gradient and products take turns in one run; the figure is the median of the ratios within the rounds. Beside it what
-the sums alone would cost, counted in multiply-adds: with F of a forward pass, f of its first layer, a gradient has 3 F − f
-(the first layer's errors stop there), a Hessian product 8 F − 5 f (each sum twice, but the inputs have no tangent), the
-other products 5 F − 2 f and a tangent of the outputs, jvp, 2 F.
+the sums alone would cost, counted in multiply-adds: with F of a forward pass, f of its first layer, a gradient has 3 F
+− f (the first layer's errors stop there), a Hessian product 8 F − 5 f (each sum twice, but the inputs have no
+tangent), the other products 5 F − 2 f and a tangent of the outputs, jvp, 2 F.
 """
 
 import argparse
