@@ -1,5 +1,7 @@
 """First derivatives beside the gradient: against naive twins, each other, documented values; and what is refused."""
 
+import math
+
 import numba
 import numpy as np
 import pytest
@@ -26,9 +28,12 @@ EXAMPLES = 3 if config.DISABLE_JIT else 25
 LARGEST = 9 if config.DISABLE_JIT else 70
 TOLERANCE = {"float32": 3e-5, "float64": 1e-12}
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
+ALGEBRAIC = fastbp.Activation("algebraic", lambda z: z / math.sqrt(1 + z * z), lambda z: (1 + z * z) ** -1.5)
+LOG_COSH = fastbp.Cost("log_cosh", lambda a, y: math.log(math.cosh(a - y)), lambda a, y: math.tanh(a - y))
 KINDS = [
     ("tanh", "softmax", "cross_entropy"), ("relu", "identity", "quadratic"), ("gelu", "sigmoid", "cross_entropy"),
     ("elu", "exponential", "poisson"), ("sigmoid", "softmax", "squared_error"), ("softplus", "tanh", "huber"),
+    (ALGEBRAIC, ALGEBRAIC, LOG_COSH),
 ]  # fmt: skip
 
 
@@ -69,11 +74,21 @@ def test_all_are_as_their_naive_twins(dtype, data):
     net = network(sizes, data.draw(st.sampled_from(KINDS)), dtype)
     X, Y = samples(net, data.draw(st.integers(1, 12)))
     of = data.draw(st.integers(1, len(sizes) - 1))
-    wrt = data.draw(st.integers(0, of - 1))
-    model, double = in_double(net), (X.astype(np.float64), Y.astype(np.float64))
+    check_against_naive_twins(net, X, Y, of, data.draw(st.integers(0, of - 1)))
+
+
+@both
+def test_layers_of_which_a_sum_is_cut_into_parts(dtype):
+    """More neurons than `tiles.CACHED` has room for the weights of."""
+    net = network([5, 150, 140, 3], KINDS[4], dtype)  # whose σ(0), in the padding, is not 0
+    check_against_naive_twins(net, *samples(net, 5), of=3, wrt=0)
+
+
+def check_against_naive_twins(net, X, Y, of, wrt):
+    model, double, tolerance = in_double(net), (X.astype(np.float64), Y.astype(np.float64)), TOLERANCE[net.dtype.name]
     norms = norms_by_layer(model, *double)
     max_norm = float(np.median(np.sqrt((norms**2).sum(axis=1)))) or 1.0  # so that some are clipped and some are not
-    whole = jacobian(model, double[0], len(sizes) - 1, 0)
+    whole = jacobian(model, double[0], model.n_layers, 0)
     expected = {
         "gradients": per_sample_gradients(model, *double),
         "norms": np.sqrt((norms**2).sum(axis=1)),
@@ -83,9 +98,9 @@ def test_all_are_as_their_naive_twins(dtype, data):
         "jacobian": jacobian(model, double[0], of, wrt),
         "vjp": np.einsum("si,sik->sk", double[1], whole),
     }
-    for name, given_ in everything(net, X, Y, of, wrt, max_norm).items():
-        assert given_.dtype == net.dtype and given_.flags.writeable, name
-        assert np.abs(given_ - expected[name]).max() <= TOLERANCE[dtype] * max(1e-3, np.abs(expected[name]).max()), name
+    for name, found in everything(net, X, Y, of, wrt, max_norm).items():
+        assert found.dtype == net.dtype and found.flags.writeable, name
+        assert np.abs(found - expected[name]).max() <= tolerance * max(1e-3, np.abs(expected[name]).max()), name
 
 
 @both
@@ -131,9 +146,9 @@ def test_jacobians_are_multiplied_by_the_chain_rule():
 
 
 def test_norms_of_vanishing_and_of_large_gradients():
-    """Squares would leave float32: they are added in double precision."""
+    """Squares would be 0 in float32: they are added in double precision."""
     net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros")
-    for size in (1e-25, 1e25):
+    for size in (1e-25, 1e18):
         (norm,) = net.per_sample_gradient_norms([[0.75]], [[4 * size]])  # |δ| √(x² + 1)
         assert norm == pytest.approx(5 * size, rel=1e-6)
         clipped = net.clipped_gradient([[0.75]], [[4 * size]], 1.0)
