@@ -49,12 +49,12 @@ def test_a_pipeline_with_a_search_in_every_backend():
     assert cross_val_score(model, X, y, n_jobs=2).mean() > 0.9
 
 
-def test_workers_take_the_threads_that_joblib_grants():
-    def granted():
-        with granted_threads():
-            limit = threads._limit_here()
-            return limit or fastbp.get_num_threads()
+def granted():
+    with granted_threads():
+        return threads._limit_here() or fastbp.get_num_threads()
 
+
+def test_workers_take_the_threads_that_joblib_grants():
     assert granted() == fastbp.get_num_threads()
     for backend in ("threading", "multiprocessing"):
         with joblib.parallel_config(backend=backend):
@@ -89,9 +89,7 @@ def test_ensembles_and_what_asks_for_probabilities():
     importance = permutation_importance(model.fit(X, y), X, y, n_repeats=3, random_state=0).importances_mean
     assert importance[2:].min() > importance[:2].max()  # petals say more than sepals
     diabetes, target = load_diabetes(return_X_y=True)
-    number = TransformedTargetRegressor(
-        MLPRegressor(solver="lbfgs", max_iter=50, alpha=10), transformer=StandardScaler()
-    )
+    number = TransformedTargetRegressor(MLPRegressor(solver="lbfgs", max_iter=50), transformer=StandardScaler())
     assert number.fit(diabetes, target).score(diabetes, target) > 0.5
 
 

@@ -120,10 +120,12 @@ def test_parameters(parameters):
 def test_sample_weights():
     weight = np.random.RandomState(0).rand(2000) ** 2
     weight[::7] = 0
-    for parameters in ({}, SOLVERS["sgd"], {"early_stopping": True}, {"solver": "lbfgs"}, {"batch_size": 600}):
+    for parameters in ({}, SOLVERS["sgd"], {"early_stopping": True}, {"solver": "lbfgs"}):
         for name in ("classes 1", "classes 3", "numbers 0"):
             kind, X, y = DATA[name]
             assert_same(*fit_both(kind, X, y, weight[: len(y)], **{"alpha": 0.3} | parameters))
+    kind, X, y = DATA["load_breast_cancer"]
+    assert_same(*fit_both(kind, X, y, weight[: len(y)], hidden_layer_sizes=(9,), batch_size=len(y)))
 
 
 def test_poisson_tells_the_deviance():
