@@ -44,6 +44,9 @@ def decode(content: bytes) -> tuple[dict[str, Array], dict[str, str]]:
     """Return arrays and metadata of a file. Raises ValueError, KeyError or TypeError for anything else."""
     header, start = _header(content)
     metadata = header.pop("__metadata__", {})
+    for name, entry in header.items():
+        if entry["dtype"] not in _DTYPES:
+            raise ValueError(f"array {name!r} is of dtype {entry['dtype']!r}, which fastbp does not write")
     package = _package()
     if package is None:
         return _arrays(header, memoryview(content)[start:]), metadata
@@ -51,9 +54,6 @@ def decode(content: bytes) -> tuple[dict[str, Array], dict[str, str]]:
         arrays = package.load(content)
     except Exception as error:  # the package has an exception of its own, and Python's beside it
         raise ValueError(str(error)) from None
-    for name, array in arrays.items():
-        if array.dtype not in _DTYPES.values():
-            raise ValueError(f"array {name!r} is of dtype {array.dtype}, which fastbp does not write")
     return arrays, metadata
 
 

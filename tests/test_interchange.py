@@ -47,7 +47,7 @@ def test_every_activation(name, dtype):
 @pytest.mark.parametrize("name", OTHERS)
 def test_numbers_near_zero_and_at_the_ends(name):
     """0, subnormal, saturated: no NaN where ours is none, and infinity where ours is."""
-    ends = np.array([0, 1e-40, 1e-6, 1, 10, 40, 88, 90, 1000, 1e4])
+    ends = np.array([0, 1e-40, 1e-6, 1, 12, 21, 40, 88, 90, 1000, 1e4])
     X = np.concatenate([-ends, ends])[:, None].repeat(2, axis=1)
     for dtype in ("float32", "float64"):
         for activation in ACTIVATIONS:
@@ -55,7 +55,9 @@ def test_numbers_near_zero_and_at_the_ends(name):
             net.weights[0][:] = [[1, 0], [0, -1]]
             with np.errstate(all="ignore"):
                 theirs, ours = way(name)(net, X.astype(dtype)), net.predict(X)
-            np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-6, err_msg=f"{activation} {dtype}")
+            exact = dtype == "float64" and (name, activation) != ("ONNX", "gelu")  # there erf is in float32
+            limits = {"rtol": 1e-12, "atol": 1e-12} if exact else {"rtol": 1e-5, "atol": 1e-6}
+            np.testing.assert_allclose(theirs, ours, **limits, err_msg=f"{activation} {dtype}")
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -8,12 +8,15 @@ import pytest
 from conftest import OPTIMIZERS, run_python, state_of
 
 import fastbp
-from fastbp import container
+from fastbp import container, resuming
 from fastbp.formulations import FORMULATIONS
-from fastbp.optimizers import Optimizer
+from fastbp.optimizers import AdamEpsilonHat, Optimizer
 
-FULL_BATCH = {"Rprop": fastbp.Rprop, "LBFGS": fastbp.LBFGS, "ConjugateGradient": fastbp.ConjugateGradient}
-EVERY_OPTIMIZER = {**OPTIMIZERS, **FULL_BATCH}
+FULL_BATCH = {
+    "Rprop": fastbp.Rprop, "LBFGS": fastbp.LBFGS, "ConjugateGradient": fastbp.ConjugateGradient,
+    "LevenbergMarquardt": fastbp.LevenbergMarquardt,
+}  # fmt: skip
+EVERY_OPTIMIZER = {**OPTIMIZERS, "AdamEpsilonHat": AdamEpsilonHat, **FULL_BATCH}
 DROPOUT = {"dropout": [0.3, 0.2], "l2": 0.1, "clip_norm": 1.0}
 
 
@@ -30,7 +33,7 @@ def data(rng, n):
 
 def new_net(seed, **options):
     functions = {"activation": "tanh", "output_activation": "sigmoid", "cost": "cross_entropy"}
-    return fastbp.Network([3, 9, 5, 2], seed=seed, **functions, **options)
+    return fastbp.Network([3, 9, 5, 2], seed=seed, **(functions | options))
 
 
 def bits_of(net):
@@ -60,7 +63,8 @@ def test_every_optimizer_goes_on_with_the_same_bits(name, path):
             options = {"batch_size": n, **DROPOUT} if name == "Rprop" else {"l2": 0.1}  # the others drop none
         else:
             options = {"batch_size": int(rng.integers(1, 9)), "validation_split": 0.25, **DROPOUT}
-        never, net = (new_net(7, dtype=dtype) for _ in range(2))
+        cost = "quadratic" if name == "LevenbergMarquardt" else "cross_entropy"
+        never, net, at_once = (new_net(7, dtype=dtype, cost=cost) for _ in range(3))
         net.fit(X, Y, epochs=first, optimizer=EVERY_OPTIMIZER[name](), **options)
         optimizer = EVERY_OPTIMIZER[name]()
         never.fit(X, Y, epochs=first, optimizer=optimizer, **options)
@@ -72,9 +76,12 @@ def test_every_optimizer_goes_on_with_the_same_bits(name, path):
         assert bits_of(resumed) == bits_of(never), (n, first, then, options)
         assert resumed._training.state.t[0] > 0
         if name not in ("LBFGS", "ConjugateGradient"):  # another fit of these begins without a memory
-            at_once = new_net(7, dtype=dtype)
             at_once.fit(X, Y, epochs=first + then, optimizer=optimizer, **options)
             assert at_once.parameters.tobytes() == resumed.parameters.tobytes()
+
+
+def test_every_optimizer_of_fastbps_is_among_these():
+    assert {type(make()).__name__ for make in EVERY_OPTIMIZER.values()} == set(resuming.OURS) - {"LineSearch"}
 
 
 @pytest.mark.parametrize("formulation_", FORMULATIONS)

@@ -614,6 +614,13 @@ def test_ours_and_the_package_write_the_same_bytes_and_read_each_others(path, mo
                     mine, theirs = (vars(each._training.state)[name] for each in (net, loaded))
                     assert mine.tobytes() == theirs.tobytes() and mine.dtype == theirs.dtype
         assert files[None] == files[package]
+    written = []
+    for writer in (None, package):
+        monkeypatch.setattr(container, "_package", lambda writer=writer: writer)
+        written.append(
+            container.encode({"b": np.zeros(1), "a": np.zeros((2, 0), np.int64)}, 'é "\\" \n \x01 \x7f \u2028')
+        )
+    assert written[0] == written[1]
 
 
 def test_the_package_finds_arrays_and_architecture(path):
@@ -635,8 +642,17 @@ def test_without_the_package_as_with_it(path, monkeypatch):
         monkeypatch.setattr(container, "_package", lambda reader=reader: reader)
         for damaged in (*(content[:length] for length in range(0, len(content), 7)), content + b"x", content + content):
             assert load_or_refuse(path, damaged) is None
-    package_only = package.save({"weights.1": np.zeros(3, np.float16)}, {"fastbp": "1"})
-    assert load_or_refuse(path, package_only) is None
+
+
+def test_an_array_of_another_dtype_is_refused_by_both_readers(path, monkeypatch):
+    package = pytest.importorskip("safetensors.numpy", reason="the safetensors package is not installed")
+    _, content = small_file(path)
+    arrays, words = container.decode(content)
+    path.write_bytes(package.save({**arrays, "more": np.zeros(3, np.float16)}, words))
+    for reader in (None, package):
+        monkeypatch.setattr(container, "_package", lambda reader=reader: reader)
+        with pytest.raises(fastbp.ModelFileError, match="array 'more' is of dtype 'F16', which fastbp does not write"):
+            fastbp.load(path)
 
 
 def test_files_are_as_safetensors_aligns_them(path):

@@ -34,7 +34,7 @@ class Reader:
 
     def layer(self, where: str, w: Any, b: Any) -> None:
         """Note a layer with weights (n_out, n_in), and biases (n_out,) or None for zeros."""
-        weights = np.array(w)
+        weights = np.asarray(w)
         if weights.dtype not in (np.float32, np.float64):
             raise ValueError(f"{where} has weights of dtype {weights.dtype}; fastbp computes in float32 or float64")
         if self._weights and weights.shape[1] != len(self._weights[-1]):
@@ -44,7 +44,7 @@ class Reader:
         if self._weights and weights.dtype != self._weights[0].dtype:
             raise ValueError(f"{where} is {weights.dtype}, the layers before it {self._weights[0].dtype}")
         self._weights.append(weights)
-        self._biases.append(np.zeros(len(weights), weights.dtype) if b is None else np.array(b))
+        self._biases.append(np.zeros(len(weights), weights.dtype) if b is None else np.asarray(b))
         self._activations.append(None)
 
     def activation(self, where: str, name: str) -> None:
