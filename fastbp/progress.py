@@ -36,6 +36,9 @@ class Silence:
         """Nothing."""
 
 
+CTRL_C = "^C"
+
+
 class Rewritten:
     """A line of a terminal that is written over and over."""
 
@@ -44,17 +47,25 @@ class Rewritten:
 
     def write(self, line: str) -> None:
         """Write over what is there."""
-        # A line that wraps could not be written over.
-        line = line[: (_columns(self._stream) or COLUMNS) - 1]
+        # A line that wraps could not be written over; nor could one that wraps because of the ^C that a terminal adds.
+        line = line[: max(0, self._columns() - len(CTRL_C))]
         self._stream.write("\r" + line.ljust(self._width))
         self._width = len(line)
         self._stream.flush()
 
     def close(self, line: str) -> None:
         """Leave this line standing; nothing, if it is empty."""
+        self._stream.write("\r" + " " * self._columns())  # also over ^C
+        self._width = 0
         self.write(line)
         self._stream.write("\n" if line else "\r")
         self._stream.flush()
+
+    def _columns(self) -> int:
+        return (_columns(self._stream) or COLUMNS) - 1
+
+
+SECONDS_BETWEEN = 0.1  # of a line and the next
 
 
 class Steps:
@@ -63,11 +74,22 @@ class Steps:
     def __init__(self, what: str, n: int, total: float, stream: TextIO | None):
         self._what, self._n, self._clock = what, n, Clock(total)
         self._line = Rewritten(stream) if stream else None
-        self._step, self._seen = 0, 0.0
+        self._step, self._seen, self._last = 0, 0.0, -math.inf
 
     def begin(self, description: str) -> None:
         """Write what the next step is about."""
         self._step += 1
+        self._write(description)
+
+    def within(self, weight: float, description: str) -> None:
+        """Write how far the step is that runs, unless the line was written a moment ago; `weight` of it is done."""
+        now = time.perf_counter()
+        if now - self._last >= SECONDS_BETWEEN:
+            self._clock.tick(now, self._seen + weight)
+            self._write(description)
+
+    def _write(self, description: str) -> None:
+        self._last = time.perf_counter()
         left = self._clock.left_and_speed()[:-1]
         if self._line:
             self._line.write("  ".join([f"{self._what} {self._step}/{self._n}", *left, description]))
@@ -89,8 +111,6 @@ class Steps:
 class Line:
     """One line, written over and over: where training stands, what the last epoch achieved, how long it will take."""
 
-    SECONDS_BETWEEN = 0.1
-
     def __init__(self, epochs: int, samples: int | None, stream: TextIO):
         self._epochs, self._line = epochs, Rewritten(stream)
         self._epoch, self._seen, self._description = 0, 0, ""
@@ -103,7 +123,7 @@ class Line:
         self._seen += samples
         now = time.perf_counter()
         self._clock.tick(now, self._seen)
-        if now - self._last >= self.SECONDS_BETWEEN:
+        if now - self._last >= SECONDS_BETWEEN:
             self._last = now
             self._line.write(self._words())
 

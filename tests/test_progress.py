@@ -104,7 +104,12 @@ def test_steps_of_different_weight(clock: list[float]) -> None:
         steps.done(1)
         steps.begin("a large one")
         assert terminal.line == "measuring 2/3  18.0 s left  a large one"
-        clock[0] += 4
+        clock[0] += 2
+        steps.within(4, "half of it")
+        assert terminal.line == "measuring 2/3  4.0 s left  half of it"
+        steps.within(5, "a moment later")
+        assert terminal.line == "measuring 2/3  4.0 s left  half of it"
+        clock[0] += 2
         steps.done(8)
         steps.begin("another small one")
         assert terminal.line == "measuring 3/3  0.7 s left  another small one"

@@ -45,7 +45,7 @@ def table(replay: Replay) -> str:
         blocks.append(f"{experiment.row:<4}{experiment.title}")
         for repeats in _by_training(outcomes):
             blocks.append(_training_row(replay, experiment, repeats))
-            blocks += _silent_rows(repeats)
+            blocks += [] if replay.quick else _silent_rows(repeats)
     if replay.neurons:
         blocks.append("N3  learning slowdown: the output of one neuron that is to turn 1 into 0, after 300 epochs")
         blocks += [_neuron_row(neuron) for neuron in replay.neurons]
@@ -144,13 +144,14 @@ def _words(replay: Replay) -> list[str]:
         if experiment.seeded and (equality := replay.equality(experiment, outcome)) is not None
     ]
     steady = [(experiment.title, equality) for experiment, training, equality in compared if not training.chaotic]
-    words = [NOTE] if replay.outcomes else []
+    words = [NOTE] if any(replay.outcomes.values()) else []
     if steady:
         words += [COUNTS, _exactness([equality for _, equality in steady])]
         words += [_drift(title, equality) for title, equality in steady if not equality.exact]
-    if any(each.silent and _learns(each.training) for outcomes in replay.outcomes.values() for each in outcomes):
+    everything = [each for outcomes in replay.outcomes.values() for each in outcomes]
+    if any(each.silent and _learns(each.training) for each in everything) and not replay.quick:
         words.append(SILENT)
-    if any(experiment.key == "regularization" for experiment in replay.outcomes):
+    if any(experiment.key == "regularization" and outcomes for experiment, outcomes in replay.outcomes.items()):
         words.append(ONE_SEED)
     if len(steady) < len(compared):
         words.append(

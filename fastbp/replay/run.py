@@ -14,7 +14,7 @@ from fastbp.replay.material import Book
 from fastbp.replay.recipe import SEED, Generators
 from fastbp.replay.result import Replay
 from fastbp.replay.slow_learning import N_IMAGES, PUBLISHED_NORMS, one_neuron, speed_of_learning
-from fastbp.replay.training import train
+from fastbp.replay.training import Training, train
 
 NEURON, SPEED = "one_neuron", "speed_of_learning"
 KEYS = ("network", "learning_rate", "cross_entropy", NEURON, "regularization",
@@ -101,8 +101,14 @@ def _run(
         generators = Generators(seed)
         for training in experiment.trainings:
             own = generators if experiment.seeded else Generators(seed)
-            steps.begin(f"{experiment.title}, {training.epochs} epochs of {training}")
-            outcome = train(training, own, seed, book, formulation, experiment.anew)
+            about = f"{experiment.row} {training}"
+
+            def tell(epoch: int, training: Training = training, about: str = about) -> None:
+                part = training.work * epoch / training.epochs
+                steps.within(part, f"{about}, epoch {min(epoch + 1, training.epochs)}/{training.epochs}")
+
+            steps.begin(f"{about}, epoch 1/{training.epochs}")
+            outcome = train(training, own, seed, book, formulation, experiment.anew, tell)
             result.outcomes[experiment].append(outcome)
             steps.done(training.work)
     if experiment.seeded:

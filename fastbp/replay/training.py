@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -122,12 +123,14 @@ class Outcome:
 
 
 class _Penalty(Callback):
-    """Keeps ½ Σ w² after every epoch."""
+    """Keeps ½ Σ w² after every epoch, and tells how many epochs are done."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[int], None]) -> None:
         self.values: list[float] = []
+        self._tell = tell
 
     def on_epoch_end(self, run: Fit) -> None:
+        self._tell(run.epoch)
         self.values.append(0.5 * sum(float(np.linalg.norm(w)) ** 2 for w in run.net.weights))
 
 
@@ -140,18 +143,25 @@ def sigmoid_network(sizes: tuple[int, ...], cost: str, formulation: FormulationN
 
 
 def train(
-    training: Training, generators: Generators, seed: int, book: Book, formulation: FormulationName, anew: bool = False
+    training: Training,
+    generators: Generators,
+    seed: int,
+    book: Book,
+    formulation: FormulationName,
+    anew: bool = False,
+    tell: Callable[[int], None] = lambda epoch: None,
 ) -> Outcome:
     """Train as the book's programs do. Raises KeyboardInterrupt after Ctrl-C.
 
-    `anew` says whether the program shuffles a new list of samples, not the one of its last training.
+    `anew` says whether the program shuffles a new list of samples, not the one of its last training. `tell` is told
+    after every epoch how many are done.
     """
     net = sigmoid_network(training.sizes, training.cost, formulation)
     for large in training.draws:
         net.parameters = starting_parameters(training.sizes, generators.numpy, large)
     X, y = book.first(training.n)
     data = {"evaluation": getattr(book, training.evaluated)} | ({"training": (X, y)} if training.on_training else {})
-    penalty = _Penalty()
+    penalty = _Penalty(tell)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
         history = net.fit(
