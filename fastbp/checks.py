@@ -78,15 +78,17 @@ def _check_cost(cost: Cost, tolerance: float) -> float:
     for a in _points(cost.output_range):
         for y in _points(cost.target_range, ends=True):
             place = f"a = {a:.4g}, y = {y:.4g}"
-            function, prime, second = (
-                f and (lambda a, f=f, y=y: f(a, y)) for f in (cost.function, cost.derivative, cost.second_derivative)
-            )
+            function, prime = _with_target(cost.function, y), _with_target(cost.derivative, y)
             if _is_smooth(function, a):
                 worst = max(worst, _discrepancy(cost.name, place, prime(a), _difference(function, a), tolerance))
-                if second and _is_smooth(prime, a):
-                    difference = _difference(prime, a)
-                    worst = max(worst, _discrepancy(cost.name, place, second(a), difference, tolerance, "second "))
+                if cost.second_derivative and _is_smooth(prime, a):
+                    derivative, difference = cost.second_derivative(a, y), _difference(prime, a)
+                    worst = max(worst, _discrepancy(cost.name, place, derivative, difference, tolerance, "second "))
     return worst
+
+
+def _with_target(function: Any, y: float) -> Any:
+    return lambda a: function(a, y)
 
 
 def _is_smooth(function: Any, a: float) -> bool:
