@@ -5,6 +5,7 @@
 Backpropagation is usually printed vectorized, with a transpose and a Hadamard product. This page writes its three sums
 as loops that Python runs, as the same loops compiled, spread over the cores, and held in register tiles, and as NumPy
 writes them; checks that all give the same numbers; and measures each. What is printed is the source of what ran.
+Covers C3.
 """
 
 # ruff: noqa: E402  (how many threads BLAS has is said before NumPy is imported, because it looks once)

@@ -4,7 +4,7 @@
 
 FOLDER holds `mnist`, with MNIST's four files that `fastbp.load_mnist` reads, and `nielsen`, with the results that the
 book's programs kept; without it they are looked for under $FASTBP_DATA. The pictures go to `the_book_replayed/`.
-The same from the command line: `fastbp replay`.
+The same from the command line: `fastbp replay`. Covers N1 to N6.
 """
 
 import sys

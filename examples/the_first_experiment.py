@@ -4,6 +4,7 @@
 
 FOLDER holds the four MNIST files; without it they are looked for where `fastbp.load_mnist` looks, and downloaded if
 they are not there. The book's best epoch gets 9,542 of 10,000 right with η = 3.0; η = 0.001 and η = 100.0 fail.
+Covers N1, N2 and T1.
 """
 
 import sys

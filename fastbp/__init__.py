@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.callbacks import Callback, Checkpoint, CSVLogger
 from fastbp.checks import check_derivative
+from fastbp.derivatives.nudge import Nudge
+from fastbp.derivatives.trace import Trace
 from fastbp.early_stopping import EarlyStopping
+from fastbp.gradient_check import GradientCheck, check_gradient
 from fastbp.history import History
 from fastbp.initializers import Initializer
 from fastbp.kernels.activations import Activation
@@ -26,6 +29,7 @@ from fastbp.optimizers import (
     Rprop,
 )
 from fastbp.parameters import ParameterVector
+from fastbp.recording import Recorder, error_norms
 from fastbp.schedules import (
     ConstantRate,
     CosineDecay,
@@ -41,6 +45,7 @@ from fastbp.training import DivergenceError
 if TYPE_CHECKING:
     from fastbp.comparison import Comparison, MeasuringError, compare
     from fastbp.data import load_digits, load_mnist
+    from fastbp.foreign import from_keras, from_torch
 
 __version__ = "0.1.0"
 
@@ -63,6 +68,7 @@ __all__ = [
     "EarlyStopping",
     "Evaluation",
     "ExponentialDecay",
+    "GradientCheck",
     "History",
     "Huber",
     "Initializer",
@@ -73,15 +79,22 @@ __all__ = [
     "Momentum",
     "Nesterov",
     "Network",
+    "Nudge",
     "OneCycle",
     "ParameterVector",
     "Quantile",
     "RMSProp",
+    "Recorder",
     "ReduceOnPlateau",
     "Rprop",
     "StepDecay",
+    "Trace",
     "check_derivative",
+    "check_gradient",
     "compare",
+    "error_norms",
+    "from_keras",
+    "from_torch",
     "get_num_threads",
     "load",
     "load_digits",
@@ -94,13 +107,16 @@ __all__ = [
 _LATER = {
     "load_digits": "fastbp.data", "load_mnist": "fastbp.data",
     "compare": "fastbp.comparison", "Comparison": "fastbp.comparison", "MeasuringError": "fastbp.comparison",
+    "from_keras": "fastbp.foreign", "from_torch": "fastbp.foreign",
 }  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Import data sets and comparisons when they are first asked for: files and downloads are a fifth of the import."""
-    if name in _LATER:
-        from importlib import import_module
+    """Import what few programs need when it is first asked for: files and downloads are a fifth of the import."""
+    from importlib import import_module
 
+    if name == "sklearn":
+        return import_module("fastbp.sklearn")
+    if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'fastbp' has no attribute {name!r}")

@@ -140,6 +140,8 @@ class Checkpoint(Callback):
         Save only after an epoch that is better than all before.
     mode : "min" or "max", optional
         Whether smaller or greater is better; needed for metrics of your own only.
+    training_state : bool, default False
+        As in `Network.save`: keep also what it takes to go on with the same bits.
 
     Raises
     ------
@@ -164,9 +166,11 @@ class Checkpoint(Callback):
         monitor: str | None = None,
         save_best_only: bool = False,
         mode: Literal["min", "max"] | None = None,
+        training_state: bool = False,
     ):
         self.path, self.monitor, self.mode = os.fspath(path), monitor, mode
         self.save_best_only = validation.truth("save_best_only", save_best_only)
+        self.training_state = validation.truth("training_state", training_state)
         if monitor is not None and not isinstance(monitor, str):
             raise TypeError(f"monitor is {monitor!r}; it must be the name of a metric, or 'cost'")
         if mode not in (None, "min", "max"):
@@ -190,7 +194,7 @@ class Checkpoint(Callback):
             if not self._best.improves(value):
                 return
             self._best.keep(value, run.epoch)
-        run.net.save(self.path.format(epoch=run.epoch))
+        run.net.save(self.path.format(epoch=run.epoch), training_state=self.training_state)
 
 
 def checked(callbacks: Any) -> tuple[Callback, ...]:

@@ -1,6 +1,7 @@
 """Derivatives against central differences."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,17 +79,20 @@ def _check_cost(cost: Cost, tolerance: float) -> float:
     for a in _points(cost.output_range):
         for y in _points(cost.target_range, ends=True):
             place = f"a = {a:.4g}, y = {y:.4g}"
-            function, prime = _with_target(cost.function, y), _with_target(cost.derivative, y)
+            function, prime = (partial(_swapped, f, y) for f in (cost.function, cost.derivative))
             if _is_smooth(function, a):
                 worst = max(worst, _discrepancy(cost.name, place, prime(a), _difference(function, a), tolerance))
                 if cost.second_derivative and _is_smooth(prime, a):
-                    derivative, difference = cost.second_derivative(a, y), _difference(prime, a)
-                    worst = max(worst, _discrepancy(cost.name, place, derivative, difference, tolerance, "second "))
+                    difference = _difference(prime, a)
+                    worst = max(
+                        worst,
+                        _discrepancy(cost.name, place, cost.second_derivative(a, y), difference, tolerance, "second "),
+                    )
     return worst
 
 
-def _with_target(function: Any, y: float) -> Any:
-    return lambda a: function(a, y)
+def _swapped(function: Any, y: float, a: float) -> Any:
+    return function(a, y)
 
 
 def _is_smooth(function: Any, a: float) -> bool:

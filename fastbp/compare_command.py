@@ -91,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "the comparison was interrupted", RuntimeWarning)
+            warnings.showwarning = _show_warning
             result = compare(**asked, progress=not options.quiet)
     written = _write(options, result)
     if not options.quiet:
@@ -102,6 +103,10 @@ def run(options: argparse.Namespace) -> int:
         print("fastbp: interrupted; what was measured by then was kept", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"fastbp: {message}", file=sys.stderr)
 
 
 def _refuse_with(option: str, asked: dict[str, Any], others: tuple[str, ...]) -> None:

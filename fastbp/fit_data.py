@@ -13,7 +13,7 @@ from fastbp import validation, weighting
 from fastbp.orders import Orders
 from fastbp.parameters import Array, Model
 from fastbp.samples import AnySamples, MappedSamples, Samples, is_mapped, mapped
-from fastbp.streaming import Buffers, Chunks, FromChunks, FromFiles, InMemory, Source, buffer_rows
+from fastbp.streaming import Buffers, Chunk, Chunks, FromChunks, FromFiles, InMemory, Source, buffer_rows
 from fastbp.training import Plan, rows_between_looks
 
 Check = Callable[[Any, Any, str], Samples]  # X, Y and what stands before their names in an error
@@ -122,7 +122,10 @@ class Weights:
         self.given = sample_weight is not None or class_weight is not None
         if data.samples is None:
             if sample_weight is not None or isinstance(class_weight, str):
-                raise ValueError("with chunks class_weight can only be a dict, and there is no sample_weight")
+                raise ValueError(
+                    "with chunks, class_weight can only be a dict, and sample_weight is a part of them: a chunk is "
+                    "(X, Y, sample_weight)"
+                )
             n_classes = max(2, n_out)
             self._of_classes = weighting.class_weights(class_weight, np.ones(n_classes, int), n_out)
             return
@@ -148,11 +151,11 @@ class Weights:
             start += len(block)
         return np.concatenate([part for part in parts if part is not None])
 
-    def of_chunk(self, part: Samples) -> Array | None:
+    def of_chunk(self, chunk: Chunk) -> Array | None:
         """Return one weight for each sample of a chunk; None if nothing was given."""
-        if self.given and not part.classes:
+        if self._of_classes is not None and not chunk.samples.classes:
             raise ValueError("class_weight needs targets that are classes: a chunk has others")
-        return weighting.combined(None, self._of_classes, part.Y)
+        return weighting.combined(chunk.weight, self._of_classes, chunk.samples.Y)
 
 
 def source(data: Data, weights: Weights, plan: Plan, shuffle: Any, model: Model) -> Source:

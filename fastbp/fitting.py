@@ -126,7 +126,7 @@ def check_optimizer(optimizer: Optimizer, data: Data, plan: Plan, options: StepO
     if (isinstance(optimizer, Rprop) or optimizer.full_batch) and data.samples is None:
         raise ValueError(f"{name} needs all samples in every step; they come in chunks: use another optimizer")
     if optimizer.full_batch:
-        if isinstance(data.samples, MappedSamples):
+        if isinstance(optimizer, LevenbergMarquardt) and isinstance(data.samples, MappedSamples):
             raise ValueError(f"{name} needs all samples in memory, as numpy.array(X) makes them")
         full_batch.check_options(optimizer, options)
     elif data.samples is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,23 +15,20 @@ from fastbp import levenberg_marquardt
 from fastbp.formulations import Formulation
 from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
+from fastbp.samples import AnySamples, Samples
 from fastbp.step_options import StepOptions
-
-
-class InputsAndTargets(Protocol):
-    """Checked samples."""
-
-    X: Array
-    Y: Array
 
 
 @dataclass
 class Objective:
-    """C(θ) + (λ/2n) Σ w², and its gradient, as SciPy asks for them: of a θ in float64."""
+    """C(θ) + (λ/2n) Σ w², and its gradient, as SciPy asks for them: of a θ in float64.
+
+    Samples come in pieces, which are the same in memory and in files: so the bits are.
+    """
 
     formulation: Formulation
     model: Model
-    samples: InputsAndTargets
+    samples: AnySamples
     l2: float  # λ/n
 
     def __post_init__(self) -> None:
@@ -47,8 +44,12 @@ class Objective:
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """Return value and gradient, both in float64. Writes the model's parameters."""
         self.model.parameters.vector[:] = theta
-        cost = self.formulation.gradient(self.model, self.samples.X, self.samples.Y, self._gradient)
-        gradient = ParameterVector(self.model.sizes, self._gradient.astype(np.float64))
+        cost, sums = 0.0, np.zeros(self._gradient.size)
+        for block in self.samples.blocks():
+            share = len(block) / len(self.samples)
+            cost += share * self.formulation.gradient(self.model, block.X, block.Y, self._gradient)
+            sums += share * self._gradient.astype(np.float64)
+        gradient = ParameterVector(self.model.sizes, sums)
         if self.l2 > 0:
             for dw, w in zip(gradient.weights, self.model.parameters.weights, strict=True):
                 dw += self.l2 * w
@@ -60,7 +61,7 @@ def minimize(
     model: Model,
     optimizer: Optimizer,
     state: OptimizerState,
-    samples: InputsAndTargets,
+    samples: AnySamples,
     epochs: int,
     epoch_done: Callable[[int, float], bool],
     options: StepOptions | None = None,
@@ -72,7 +73,7 @@ def minimize(
     formulation, model, optimizer, state
         What computes, what is trained, how, and what counts the steps.
     samples
-        What has X and Y.
+        All of them, in memory or in files.
     epochs : int
         The largest number of iterations. It may end before: converged, or the line search finds nothing lower, which
         in float32 is the same thing in other words.
@@ -93,6 +94,7 @@ def minimize(
     l2 = 0.0 if options is None else options.l2
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost)
+        assert isinstance(samples, Samples)
         chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, l2
         return levenberg_marquardt.minimize(*chosen)
     objective = Objective(formulation, model, samples, l2)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import fit_data, fitting, serialization, validation
+from fastbp import fit_data, fitting, resuming, serialization, validation
 from fastbp.callbacks import Callback, Run
 from fastbp.early_stopping import EarlyStopping
 from fastbp.formulations import FORMULATIONS, Formulation
@@ -18,18 +18,20 @@ from fastbp.history import History
 from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost
+from fastbp.methods.explanations import Explanations
+from fastbp.methods.files import Files
+from fastbp.methods.first_order import FirstOrder
 from fastbp.methods.second_order import SecondOrder
 from fastbp.metrics import Evaluation, evaluate
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 from fastbp.progress import new_progress
-from fastbp.samples import Samples
 from fastbp.training import Training, check_memory, fit
 
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network(SecondOrder):
+class Network(Files, FirstOrder, SecondOrder, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
@@ -57,7 +59,8 @@ class Network(SecondOrder):
         Decides the initial weights and the order of the samples. The same seed gives the same bits, on any number
         of threads. Left out, every network is another.
     formulation : {"tiles", "loops", "vectorized", "textbook"}, default "tiles"
-        How the sums are written. All give the same numbers up to rounding.
+        How the sums of `fit`, `predict` and `gradient` are written. All give the same numbers up to rounding. The other
+        derivatives are always computed by the loops of "tiles".
 
     Attributes
     ----------
@@ -147,11 +150,6 @@ class Network(SecondOrder):
         return self._model.parameters.biases
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """The number of neurons of each layer, the input first."""
-        return self._model.sizes
-
-    @property
     def activations(self) -> tuple[Activation, ...]:
         """σ of each layer after the input."""
         return self._model.activations
@@ -162,9 +160,9 @@ class Network(SecondOrder):
         return self._model.cost
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """What everything is computed in."""
-        return self._model.dtype
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer of the last `fit`, which goes on where it is if the next is given it, or none; None before."""
+        return self._training.optimizer if self._training else None
 
     @property
     def formulation(self) -> FormulationName:
@@ -213,11 +211,12 @@ class Network(SecondOrder):
         X : (n_samples, n_in) array-like, or chunks
             Inputs: real numbers, all finite. Converted once if need be, never modified. A memory-mapped array, as
             ``numpy.load(path, mmap_mode="r")`` returns it, stays in its file: pieces of it are read as they are needed.
-            The bits are those of the same array in memory (with dropout, which goes by the row, they are others).
+            The bits are those of the same array in memory.
 
             Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
             or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
-            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks.
+            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks. With weights they are
+            (X, Y, sample_weight), all of them.
         Y : (n_samples, n_out) array-like, or (n_samples,) class labels
             Targets. Labels 0…n_out − 1 where the output is sigmoid or softmax; (n_samples,) also for one output.
         epochs : int, default 10
@@ -299,7 +298,7 @@ class Network(SecondOrder):
             l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
         )  # fmt: skip
         fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
-        check_memory(self._formulation, training, plan)
+        check_memory(self._formulation, training, plan, options, source.buffer_bytes)
         bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
         self._training, self.history = training, history
         run = Run(self, history, epochs, tuple(plan.metrics))
@@ -394,28 +393,6 @@ class Network(SecondOrder):
         self._formulation.gradient(self._model, samples.X, samples.Y, vector)
         return ParameterVector(self.sizes, vector)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file in the safetensors format, which `fastbp.load` reads.
-
-        Architecture, parameters and `metadata`; not the history, nor the state of an optimizer. An existing file is
-        replaced only once the new one is whole and on the disk.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        TypeError
-            `metadata` holds what JSON cannot.
-        ValueError
-            An activation or cost of your own has the name of one of fastbp's.
-        """
-        serialization.save(path, self._model, self.formulation, self.metadata)
-
-    def _samples(self, X: Any, Y: Any, prefix: str = "") -> Samples:
-        checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
-        output = self._model.activations[-1]
-        return Samples(checked_X, *validation.targets(Y, checked_X, self.sizes[-1], output, self.cost, f"{prefix}Y"))
-
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]
         return (
@@ -424,27 +401,29 @@ class Network(SecondOrder):
         )
 
 
-def load(path: str | os.PathLike[str], *, custom: Iterable[Activation | Cost] = ()) -> Network:
+def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom] = ()) -> Network:
     """Read a network that `Network.save` wrote.
 
     Parameters
     ----------
     path : path-like
         The file.
-    custom : list of Activation and Cost, optional
-        Your own activations and cost that the network uses. The file has their names only, and runs no code.
+    custom : list of Activation, Cost and classes of optimizers, optional
+        Your own that the network uses. The file has their names only, and runs no code.
 
     Returns
     -------
     Network
-        With the same parameters, bit for bit.
+        With the same parameters, bit for bit. If the state of its training was saved, a `fit` goes on with it: the bits
+        are the same as if the network had never left memory. Give that `fit` no optimizer, or ``net.optimizer``.
 
     Raises
     ------
     OSError
         The file cannot be read.
     ModelFileError
-        It is not a whole and valid model file, or names a function that is neither fastbp's nor in `custom`.
+        It is not a whole and valid model file, or names what is neither fastbp's nor in `custom`. Files of all older
+        versions of the format are read.
 
     Examples
     --------
@@ -455,14 +434,16 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[Activation | Cost] = 
     >>> bool((fastbp.load(path).parameters == net.parameters).all())
     True
     """
-    saved = serialization.load(path, custom)
-    try:
+    theirs = list(custom)
+    saved = serialization.load(path, theirs)
+    with serialization.refusing(path):
         net = Network(**saved.arguments, initializer="zeros")
-    except (ValueError, TypeError) as error:
-        raise serialization.ModelFileError(f"{os.fspath(path)}: not a model that fastbp can read: {error}") from None
-    for w, b, saved_w, saved_b in zip(net.weights, net.biases, saved.weights, saved.biases, strict=True):
-        w[:], b[:] = saved_w, saved_b
-    net.metadata = saved.metadata
+        for w, b, saved_w, saved_b in zip(net.weights, net.biases, saved.weights, saved.biases, strict=True):
+            w[:], b[:] = saved_w, saved_b
+        net.metadata = saved.metadata
+        if saved.training is not None:
+            state = resuming.resumed(saved.training, net._model, theirs)
+            net._rng, net._own_seed, net.history, net._training = state
     return net
 
 

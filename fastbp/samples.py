@@ -16,6 +16,11 @@ BLOCK_BYTES = 64 * 2**20
 """Of a memory-mapped file about so much is in memory at once, as the network computes with it."""
 
 
+def block_rows(row_bytes: int) -> int:
+    """Return how many samples are a piece, where all are gone through: the same in memory and in files."""
+    return max(1, BLOCK_BYTES // row_bytes)
+
+
 @dataclass
 class Samples:
     """Inputs (n, n_in) and targets (n, n_out), C-contiguous, read-only, of the network's dtype."""
@@ -28,8 +33,10 @@ class Samples:
         return len(self.X)
 
     def blocks(self) -> Iterator[Samples]:
-        """Return all samples in pieces: one."""
-        yield self
+        """Return all samples in pieces, in their order: views."""
+        rows = block_rows(self.X[:1].nbytes + self.Y[:1].nbytes)
+        for start in range(0, len(self), rows):
+            yield Samples(self.X[start : start + rows], self.Y[start : start + rows], self.classes)
 
     def part(self, rows: npt.NDArray[np.int64]) -> Samples:
         """Return some of them, copied."""
@@ -51,7 +58,7 @@ class MappedSamples:
         self._X, self._Y, self._check = X, Y, check
         self._rows = np.arange(len(X))
         first = self.read(np.arange(1))
-        self.block = max(1, BLOCK_BYTES // (first.X.nbytes + first.Y.nbytes))
+        self.block = block_rows(first.X.nbytes + first.Y.nbytes)
         classes = [block.classes for block in self.blocks()]  # which checks every block
         self.classes = all(classes)
 

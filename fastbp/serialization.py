@@ -1,30 +1,48 @@
 """Networks in files: the safetensors format, with the architecture as JSON in its metadata. Loading runs no code.
 
-A file is eight bytes with the length of a JSON header, the header, which gives the dtype, shape and place of every
-array, and the arrays.
+**Versions.** A file says by which version of this format it is written. This fastbp writes version 2. Every later
+fastbp reads the files of all versions since 1, with the same parameters, bit for bit (`tests/data` has a file of each).
+A file of a version that is newer than the reader is refused, and the error says so.
+
+1. Metadata ``fastbp``: ``"1"``, ``architecture`` and ``metadata``: JSON. Arrays ``weights.l`` and ``biases.l``.
+2. Metadata ``fastbp``: a JSON object of ``version``, ``conventions``, ``architecture``, ``metadata`` and, where the
+   state of training is kept, ``training``; for that, arrays ``optimizer.…`` beside those of version 1.
 """
 
+import contextlib
+import errno
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-
+from fastbp.container import decode, encode
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, PARAMETRIC, Cost
+from fastbp.optimizers import Optimizer
 from fastbp.parameters import Array, Model
 
-FORMAT_VERSION = "1"
+FORMAT_VERSION = 2
 
-LARGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors package
-_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+CONVENTIONS = (
+    "z = w a + b and a = sigma(z) in the layers l = 1 ... L; weights.l is w of layer l, of the shape (n_out, n_in), "
+    "row by row, and biases.l is b; activations are those of the layers 1 ... L, by fastbp's names"
+)
+
+Custom: TypeAlias = Activation | Cost | type[Optimizer]
 
 
 class ModelFileError(ValueError):
     """A file is not a model that fastbp can read; the message names the file and says why."""
+
+
+class TrainingState(NamedTuple):
+    """What a file says of a training that is to go on: words that JSON can hold, and arrays."""
+
+    words: dict[str, Any]
+    arrays: dict[str, Array]
 
 
 class SavedNetwork(NamedTuple):
@@ -34,9 +52,16 @@ class SavedNetwork(NamedTuple):
     weights: list[Array]
     biases: list[Array]
     metadata: dict[str, Any]
+    training: TrainingState | None
 
 
-def save(path: str | os.PathLike[str], model: Model, formulation: str, metadata: dict[str, Any]) -> None:
+def save(
+    path: str | os.PathLike[str],
+    model: Model,
+    formulation: str,
+    metadata: dict[str, Any],
+    training: TrainingState | None = None,
+) -> None:
     """Write a network to a file, whole or not at all: an old file stays until the new one is on the disk."""
     for activation in model.activations:
         _check_name(activation, ACTIVATIONS)
@@ -52,8 +77,13 @@ def save(path: str | os.PathLike[str], model: Model, formulation: str, metadata:
         "dtype": model.dtype.name,
         "formulation": formulation,
     }
-    words = {"fastbp": FORMAT_VERSION, "architecture": json.dumps(architecture), "metadata": json.dumps(metadata)}
-    write_atomically(path, encode(arrays, words))
+    content = {
+        "version": FORMAT_VERSION, "conventions": CONVENTIONS, "architecture": architecture, "metadata": metadata,
+    }  # fmt: skip
+    if training is not None:
+        content["training"] = training.words
+        arrays.update(training.arrays)
+    write_atomically(path, encode(arrays, json.dumps(content)))
 
 
 def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost]) -> None:
@@ -66,24 +96,13 @@ def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost
         )
 
 
-def encode(arrays: dict[str, Array], metadata: dict[str, str]) -> bytes:
-    """Return the bytes of a safetensors file."""
-    names = {dtype: name for name, dtype in _DTYPES.items()}
-    header: dict[str, Any] = {"__metadata__": metadata}
-    content, end = [], 0
-    for name, array in arrays.items():
-        little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        start, end = end, end + array.nbytes
-        header[name] = {"dtype": names[little_endian.dtype], "shape": list(array.shape), "data_offsets": [start, end]}
-        content.append(little_endian.tobytes())
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return b"".join([len(text).to_bytes(8, "little"), text, *content])
-
-
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, and move it there."""
-    target = Path(path)
+    """Write a file beside its place, flush it to the disk, and move it there; a link stays, its target is replaced.
+
+    Whatever happens meanwhile, a crash, a full disk or an end by force, there is the old file or the new one. An end by
+    force may leave the unfinished one beside it, ``.name.`` and eight digits, which nothing reads.
+    """
+    target = Path(os.path.realpath(path))
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         with unfinished.open("xb") as file:
@@ -93,53 +112,60 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         os.replace(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
+    _flush_folder(target.parent)
 
 
-def load(path: str | os.PathLike[str], custom: Iterable[Activation | Cost]) -> SavedNetwork:
+def _flush_folder(folder: Path) -> None:
+    """Bring to the disk which file has which name, so that the new one is there after a power cut too.
+
+    Windows cannot, and some file systems will not: there the old file may come back, whole.
+    """
+    if os.name == "nt":
+        return
+    with contextlib.suppress(PermissionError):  # a folder may be written and not read
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def load(path: str | os.PathLike[str], custom: Iterable[Custom]) -> SavedNetwork:
     """Read what `save` wrote. Raises OSError if it cannot be read, ModelFileError if it is anything else."""
+    content = Path(path).read_bytes()
+    with refusing(path):
+        return _saved_network(*decode(content), list(custom))
+
+
+@contextlib.contextmanager
+def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make a ModelFileError of what reading a damaged or lying file can raise."""
     try:
-        return _saved_network(*decode(Path(path).read_bytes()), list(custom))
+        yield
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
         raise ModelFileError(f"{os.fspath(path)}: not a model that fastbp can read: {reason}") from None
 
 
-def decode(content: bytes) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return arrays and metadata of a safetensors file. Raises ValueError, KeyError or TypeError for anything else."""
-    if len(content) < 8:
-        raise ValueError(f"it is only {len(content)} bytes long")
-    length = int.from_bytes(content[:8], "little")
-    if length > min(LARGEST_HEADER, len(content) - 8):
+def _content(words: dict[str, str]) -> dict[str, Any]:
+    """Return what a file of any version says, as one of this version says it."""
+    if words["fastbp"] == "1":
+        return {name: json.loads(words[name]) for name in ("architecture", "metadata")}
+    content = json.loads(words["fastbp"])
+    version = content["version"]
+    if version != FORMAT_VERSION:
         raise ValueError(
-            f"its header should be {length} bytes, but {len(content) - 8} follow: cut off, or of another format"
+            f"it has format version {version!r}; this fastbp reads 1 to {FORMAT_VERSION}: install a newer one"
         )
-    header = json.loads(content[8 : 8 + length])
-    if not isinstance(header, dict):
-        raise ValueError("its header is not a JSON object")
-    data = memoryview(content)[8 + length :]
-    metadata = header.pop("__metadata__", {})
-    arrays, expected = {}, 0
-    for name, entry in header.items():
-        dtype, shape = _DTYPES[entry["dtype"]], [int(n) for n in entry["shape"]]
-        start, end = (int(n) for n in entry["data_offsets"])
-        n_bytes = dtype.itemsize
-        for n in shape:
-            n_bytes *= n
-        if min(shape, default=0) < 0 or start != expected or end != start + n_bytes or end > len(data):
-            raise ValueError(
-                f"array {name!r} of shape {shape} does not fit its place {start}…{end} of {len(data)} bytes"
-            )
-        arrays[name] = np.frombuffer(data[start:end], dtype).reshape(shape)
-        expected = end
-    if expected != len(data):
-        raise ValueError(f"{len(data) - expected} bytes follow the last array")
-    return arrays, metadata
+    return dict(content)
 
 
-def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list[Activation | Cost]) -> SavedNetwork:
-    if words.get("fastbp") != FORMAT_VERSION:
-        raise ValueError(f"it has format version {words.get('fastbp')!r}; this fastbp reads {FORMAT_VERSION!r}")
-    architecture = json.loads(words["architecture"])
+def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list[Custom]) -> SavedNetwork:
+    content = _content(words)
+    architecture, metadata = content["architecture"], content["metadata"]
     sizes, names = architecture["sizes"], architecture["activations"]
     if len(names) != len(sizes) - 1:
         raise ValueError(f"it names {len(names)} activations for {len(sizes) - 1} layers")
@@ -157,21 +183,21 @@ def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list
         "dtype": architecture["dtype"],
         "formulation": architecture["formulation"],
     }
-    metadata = json.loads(words["metadata"])
     if not isinstance(metadata, dict):
         raise ValueError(f"its metadata is not a JSON object but {metadata!r}")
-    return SavedNetwork(arguments, weights, biases, metadata)
+    training = TrainingState(content["training"], arrays) if "training" in content else None
+    return SavedNetwork(arguments, weights, biases, metadata, training)
 
 
-def _known_cost(name: str, parameter: float | None, custom: list[Activation | Cost]) -> Any:
+def _known_cost(name: str, parameter: float | None, custom: list[Custom]) -> Any:
     if name in PARAMETRIC and parameter is not None:
         return PARAMETRIC[name](parameter)
     return _known("cost", name, COSTS, custom, Cost)
 
 
-def _known(what: str, name: str, table: dict[str, Any], custom: list[Activation | Cost], kind: type) -> Any:
+def _known(what: str, name: str, table: dict[str, Any], custom: list[Custom], kind: type) -> Any:
     for candidate in custom:
-        if isinstance(candidate, kind) and candidate.name == name:
+        if isinstance(candidate, kind) and getattr(candidate, "name", None) == name:
             return candidate
     if name not in table:
         raise ValueError(f"it uses the {what} {name!r}, which is not one of fastbp's: give yours with custom=[…]")

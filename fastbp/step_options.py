@@ -6,13 +6,21 @@ formulations that are not compiled.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.kernels.dropout import drop, layer_key
 from fastbp.parameters import Array, ParameterVector
+
+
+class Batch(NamedTuple):
+    """What is a mini-batch's own: the weights of its samples, what multiplies w in its gradient, its penalty."""
+
+    weight: Array | None
+    l2: float
+    penalty: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +41,9 @@ class StepOptions:
         Decides which neurons are dropped.
     sample_weight : (n_samples,) array
         What the cost of a sample is multiplied by, or empty.
+    per_batch : bool
+        Whether a mini-batch stands for itself, as in scikit-learn: C = (Σ_s w_s C_s + ½ λ Σ w²) / Σ_s w_s over its own
+        samples, w_s = 1 without weights. `l2` is then λ, and the penalty is part of the cost that training tells.
     """
 
     l2: float = 0.0
@@ -44,13 +55,15 @@ class StepOptions:
     dropout: tuple[float, ...] = ()
     seed: int = 0
     sample_weight: Array = field(default_factory=lambda: np.empty(0))
+    per_batch: bool = False
 
     @property
     def rules(self) -> dict[str, Any]:
         """The rules as fields of `OptimizerData`."""
         names = "l2", "l1", "decay", "clip_value", "clip_norm", "max_norm"
-        has_rules = self.l2 > 0 or self.l1 > 0 or self.clip_value < math.inf or self.decay > 0
-        return {"has_rules": has_rules, **{name: float(getattr(self, name)) for name in names}}
+        changes_gradient = self.l1 > 0 or self.clip_value < math.inf
+        numbers = {name: float(getattr(self, name)) for name in names}
+        return {"changes_gradient": changes_gradient, "per_batch": self.per_batch, **numbers}
 
     def of_samples(self, t: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> dict[str, Any]:
         """What is done to samples, as fields of a workspace; t is the count of steps."""
@@ -61,14 +74,26 @@ class StepOptions:
     @property
     def plain(self) -> bool:
         """Whether a step only follows the gradient."""
-        limits = min(self.clip_norm, self.max_norm)
-        return not (self.rules["has_rules"] or limits < math.inf or any(self.dropout) or self.sample_weight.size)
+        penalties, limits = self.l2 + self.l1 + self.decay, min(self.clip_value, self.clip_norm, self.max_norm)
+        others = any(self.dropout) or self.sample_weight.size > 0 or self.per_batch
+        return not (penalties > 0 or limits < math.inf or others)
 
-    def of_gradient(self, gradient: ParameterVector, parameters: ParameterVector, eta: float) -> None:
-        """Apply the rules before an optimizer's step, in NumPy. Writes: gradient, parameters."""
+    def of_batch(self, samples: npt.NDArray[np.int64], parameters: ParameterVector) -> Batch:
+        """Return what holds for the step of a mini-batch of these samples, in NumPy."""
+        weight = self.sample_weight[samples] if self.sample_weight.size else None
+        if not self.per_batch:
+            return Batch(weight, self.l2, 0.0)
+        total = float(len(samples) if weight is None else weight.sum(dtype=np.float64))
+        share = 1 / total if total > 0 else 0.0
+        squares = sum(float(np.einsum("jk,jk->", w, w, dtype=np.float64)) for w in parameters.weights)
+        weight = None if weight is None else weight * weight.dtype.type(len(samples) * share)
+        return Batch(weight, self.l2 * share, 0.5 * self.l2 * share * squares * len(samples))
+
+    def of_gradient(self, gradient: ParameterVector, parameters: ParameterVector, eta: float, l2: float) -> None:
+        """Apply the rules before an optimizer's step, in NumPy, with the `l2` of that step. Writes: both vectors."""
         for dw, w in zip(gradient.weights, parameters.weights, strict=True):
-            if self.l2 or self.l1:
-                dw += self.l2 * w + self.l1 * np.sign(w)
+            if l2 or self.l1:
+                dw += l2 * w + self.l1 * np.sign(w)
         g = gradient.vector
         if self.clip_value < math.inf:
             np.clip(g, -self.clip_value, self.clip_value, out=g)
@@ -87,11 +112,11 @@ class StepOptions:
                 norms = np.sqrt((w * w).sum(axis=1, keepdims=True))
                 np.multiply(w, np.minimum(1, self.max_norm / np.maximum(norms, 1e-30)).astype(w.dtype), out=w)
 
-    def kept(self, t: int, l: int, samples: npt.NDArray[np.int64], n: int, dtype: np.dtype[Any]) -> Array:
-        """Return what a⁽ˡ⁾ is multiplied by, a row for each sample: 0 where a neuron is dropped, else 1 / (1 − p)."""
-        factors = np.ones((len(samples), n), dtype)
+    def kept(self, t: int, l: int, m: int, n: int, dtype: np.dtype[Any]) -> Array:
+        """Return what a⁽ˡ⁾ of m samples is multiplied by, (m, n): 0 where a neuron is dropped, else 1 / (1 − p)."""
+        factors = np.ones((m, n), dtype)
         p = self.dropout[l - 1] if l <= len(self.dropout) else 0.0
         if p > 0:
-            for row, sample in zip(factors, samples, strict=True):
-                drop(row, p, layer_key(self.seed, t, l, sample), 0)
+            for place, row in enumerate(factors):
+                drop(row, p, layer_key(self.seed, t, l, place), 0)
         return factors

@@ -8,21 +8,31 @@ steps, bit for bit, wherever they come from.
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from fastbp import weighting
 from fastbp.orders import Order, Orders
 from fastbp.parameters import Array, aligned_empty
-from fastbp.samples import BLOCK_BYTES, MappedSamples, Samples
+from fastbp.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples
 
 
 class Source(Protocol):
     """The samples of all epochs."""
 
-    X: Array
+    X: Array  # there from `open` on, as is Y
     Y: Array
     weight: Array | None  # of the rows of X and Y
+    buffer_bytes: int  # of what `open` allocates
+
+    @property
+    def samples(self) -> AnySamples | None:
+        """All of them; None if they come in chunks."""
+
+    def open(self) -> None:
+        """Find out what must be known before the first epoch: `weight` counts from then on."""
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
         """Return what to train on in each compiled call of the next epoch."""
@@ -31,8 +41,14 @@ class Source(Protocol):
 class InMemory:
     """All samples are in memory: an epoch is an order, cut into pieces of `rows`."""
 
+    buffer_bytes = 0
+
     def __init__(self, samples: Samples, weight: Array | None, orders: Orders, rows: int):
-        self.X, self.Y, self.weight, self._orders, self._rows = samples.X, samples.Y, weight, orders, rows
+        self.samples, self.X, self.Y, self.weight = samples, samples.X, samples.Y, weight
+        self._orders, self._rows = orders, rows
+
+    def open(self) -> None:
+        """Do nothing."""
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
         """Return an order in pieces."""
@@ -43,41 +59,54 @@ class FromFiles:
     """Samples are in files: those of a piece are read into buffers, in their order."""
 
     def __init__(self, samples: MappedSamples, weight: Array | None, orders: Orders, buffers: Buffers):
-        self._samples, self._weight, self._orders, self._buffers = samples, weight, orders, buffers
-        self.X, self.Y, self.weight = buffers.X, buffers.Y, buffers.weight
+        self.samples, self._weight, self._orders, self._buffers = samples, weight, orders, buffers
+        self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
+
+    def open(self) -> None:
+        """Make the buffers."""
+        self.X, self.Y = self._buffers.open()
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
         """Return, for each piece of an order, the rows of the buffers that hold it."""
         for piece in pieces(self._orders.next(rng), self._buffers.rows):
             weight = None if self._weight is None else self._weight[piece]
-            self._buffers.put(0, self._samples.read(piece), weight)
+            self._buffers.put(0, self.samples.read(piece), weight)
             yield np.arange(len(piece))
 
 
 class FromChunks:
     """Samples come in chunks, in an order and in sizes of their own; buffers are filled from them, and trained on."""
 
+    samples = None
+
     def __init__(
         self,
         chunks: Chunks,
-        weights_of: Callable[[Samples], Array | None],
+        weights_of: Callable[[Chunk], Array | None],
         buffers: Buffers,
         samples_per_epoch: int | None,
     ):
         self._chunks, self._weights_of, self._buffers = chunks, weights_of, buffers
         self._samples_per_epoch = samples_per_epoch
-        self.X, self.Y, self.weight = buffers.X, buffers.Y, buffers.weight
+        self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
+
+    def open(self) -> None:
+        """Make the buffers, and look at the first chunk, whether it has weights."""
+        self.X, self.Y = self._buffers.open()
+        self._chunks.look()
+        if self._chunks.weighted:
+            self._buffers.add_weights()
+            self.weight = self._buffers.weight
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
         """Return the rows of the buffers, whenever they are full, and at the end."""
         filled = total = 0
-        for part in self._parts():
+        for chunk in self._parts():
             start = 0
-            while start < len(part):
-                stop = min(len(part), start + self._buffers.rows - filled)
-                piece = Samples(part.X[start:stop], part.Y[start:stop], part.classes)
-                self._buffers.put(filled, piece, self._weights_of(piece))
-                filled, total, start = filled + len(piece), total + len(piece), stop
+            while start < len(chunk):
+                piece = chunk.part(start, start + self._buffers.rows - filled)
+                self._buffers.put(filled, piece.samples, self._weights_of(piece))
+                filled, total, start = filled + len(piece), total + len(piece), start + len(piece)
                 if filled == self._buffers.rows:
                     yield np.arange(filled)
                     filled = 0
@@ -86,12 +115,12 @@ class FromChunks:
         if filled:
             yield np.arange(filled)
 
-    def _parts(self) -> Iterator[Samples]:
+    def _parts(self) -> Iterator[Chunk]:
         """Return the chunks of an epoch, checked; of a chunk that reaches into the next epoch, keep the rest."""
         missing = self._samples_per_epoch
         while missing is None or missing > 0:
-            part = self._chunks.next()
-            if part is None:
+            chunk = self._chunks.next()
+            if chunk is None:
                 if missing is not None:
                     raise ValueError(
                         f"the chunks ran out {missing} samples before the end of the epoch; the network has the "
@@ -99,22 +128,51 @@ class FromChunks:
                     )
                 return
             if missing is not None:
-                if len(part) > missing:
-                    self._chunks.put_back(Samples(part.X[missing:], part.Y[missing:], part.classes))
-                    part = Samples(part.X[:missing], part.Y[:missing], part.classes)
-                missing -= len(part)
-            yield part
+                if len(chunk) > missing:
+                    self._chunks.put_back(chunk.part(missing, len(chunk)))
+                    chunk = chunk.part(0, missing)
+                missing -= len(chunk)
+            yield chunk
+
+
+@dataclass
+class Chunk:
+    """Some checked samples, and one weight for each of them, or None."""
+
+    samples: Samples
+    weight: Array | None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def part(self, start: int, stop: int) -> Chunk:
+        """Return some of them, as views."""
+        X, Y = self.samples.X[start:stop], self.samples.Y[start:stop]
+        return Chunk(Samples(X, Y, self.samples.classes), None if self.weight is None else self.weight[start:stop])
 
 
 class Chunks:
-    """Pairs (X, Y) from an iterable, or from a function that returns one for every epoch."""
+    """Pairs (X, Y), or triples with weights, from an iterable, or from a function that returns one for every epoch.
+
+    Attributes
+    ----------
+    weighted : bool or None
+        Whether they have weights: the first chunk says it for all. None before that is there.
+    """
 
     def __init__(self, given: Callable[[], Iterable[Any]] | Iterable[Any], check: Callable[[Any, Any], Samples]):
         self._given, self._check = given, check
         self._iterator: Iterator[Any] | None = None
-        self._rest: Samples | None = None
+        self._rest: Chunk | None = None
+        self.weighted: bool | None = None
 
-    def next(self) -> Samples | None:
+    def look(self) -> None:
+        """Make the first chunk, and keep it for `next`."""
+        self._rest = self.next()
+        if self._rest is None:
+            self._iterator = iter(())  # it is the first epoch that has no samples
+
+    def next(self) -> Chunk | None:
         """Return the next chunk, checked; None at the end of the iterable, and then again the first."""
         if self._rest is not None:
             rest, self._rest = self._rest, None
@@ -126,11 +184,22 @@ class Chunks:
         except StopIteration:
             self._iterator = None
             return None
-        if not isinstance(chunk, tuple | list) or len(chunk) != 2:
-            raise ValueError(f"a chunk is a {type(chunk).__name__}; it must be a pair (X, Y)")
-        return self._check(*chunk)
+        return self._checked(chunk)
 
-    def put_back(self, rest: Samples) -> None:
+    def _checked(self, given: Any) -> Chunk:
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise ValueError(f"a chunk is a {type(given).__name__}; it must be a pair (X, Y), or (X, Y, sample_weight)")
+        weighted = len(given) == 3
+        if self.weighted not in (None, weighted):
+            has, first = ("has", "has none") if weighted else ("has no", "has")
+            raise ValueError(f"a chunk {has} sample_weight, and the first {first}: give it with all of them or none")
+        self.weighted = weighted
+        samples = self._check(*given[:2])
+        if not weighted:
+            return Chunk(samples, None)
+        return Chunk(samples, weighting.weights_of_rows("chunk sample_weight", given[2], len(samples)))
+
+    def put_back(self, rest: Chunk) -> None:
         """Return this the next time."""
         self._rest = rest
 
@@ -139,10 +208,20 @@ class Buffers:
     """Memory for some rows of X and Y, read-only for the trainer, and of weights."""
 
     def __init__(self, rows: int, n_in: int, n_out: int, dtype: np.dtype[Any], weighted: bool):
-        self.rows = rows
-        self._X, self._Y = (aligned_empty(rows * n, dtype).reshape(rows, n) for n in (n_in, n_out))
-        self.weight = aligned_empty(rows, dtype) if weighted else None
-        self.X, self.Y = _read_only_view(self._X), _read_only_view(self._Y)
+        self.rows, self._widths, self._dtype = rows, (n_in, n_out), dtype
+        self.nbytes = rows * (n_in + n_out) * dtype.itemsize
+        self.weight: Array | None = None
+        if weighted:
+            self.add_weights()
+
+    def open(self) -> tuple[Array, Array]:
+        """Make room for X and Y, and return them."""
+        self._X, self._Y = (aligned_empty(self.rows * n, self._dtype).reshape(self.rows, n) for n in self._widths)
+        return _read_only_view(self._X), _read_only_view(self._Y)
+
+    def add_weights(self) -> None:
+        """Make room for one weight a row."""
+        self.weight = aligned_empty(self.rows, self._dtype)
 
     def put(self, start: int, samples: Samples, weight: Array | None) -> None:
         """Write samples from row `start` on."""

@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -231,8 +231,12 @@ def fit(
 def _train(
     loop: Loop, formulation: Formulation, source: Source, options: StepOptions, plan: Plan, progress: Progress
 ) -> None:
-    training, X, Y = loop.training, source.X, source.Y
-    trainer = formulation.trainer(training.model, training.optimizer, training.state, X, Y, plan.batch_size, options)
+    source.open()
+    if source.weight is not None:
+        options = replace(options, sample_weight=source.weight)
+    training, batch_size = loop.training, plan.batch_size
+    trained = training.model, training.optimizer, training.state, source.X, source.Y
+    trainer = formulation.trainer(*trained, batch_size, options)
     loop.begin()
     trainer.begin()
     loop.weights_changed = trainer.begin  # type: ignore[method-assign]
@@ -252,15 +256,16 @@ def _minimize(
     loop: Loop, formulation: Formulation, source: Source, options: StepOptions, plan: Plan, progress: Progress
 ) -> None:
     training, history = loop.training, loop.history
-    loop.n_samples = len(source.X)
+    assert source.samples is not None
+    loop.n_samples = len(source.samples)
     loop.begin()
 
     def epoch_done(epoch: int, cost: float) -> bool:
         progress.advance(loop.n_samples)
         return loop.epoch_done(epoch, cost)
 
-    optimizer, state = training.optimizer, training.state
-    why = full_batch.minimize(formulation, training.model, optimizer, state, source, plan.epochs, epoch_done, options)
+    given = training.optimizer, training.state, source.samples
+    why = full_batch.minimize(formulation, training.model, *given, plan.epochs, epoch_done, options)
     if len(history) < plan.epochs:
         history.stopped = history.stopped or why
 
@@ -270,11 +275,17 @@ def rows_between_looks(model: Model, batch_size: int) -> int:
     return batch_size * max(1, int(FLOPS_BETWEEN_LOOKS / (model.flops_per_sample * batch_size)))
 
 
-def check_memory(formulation: Formulation, training: Training, plan: Plan) -> None:
-    """Raise MemoryError, saying how many bytes a step needs, if that is more than this machine has."""
+def check_memory(
+    formulation: Formulation, training: Training, plan: Plan, options: StepOptions, buffer_bytes: int
+) -> None:
+    """Raise MemoryError, saying how many bytes a step needs, if that is more than this machine has.
+
+    buffer_bytes: of the buffers that samples from files or chunks go through, not allocated yet.
+    """
     snapshots = 2 + plan.keeps_best  # to undo an epoch, and to go back to the best
     kept = snapshots * (1 + training.optimizer.n_moments) * training.model.parameters.vector.nbytes
-    needed = kept + formulation.step_bytes(training.model, training.optimizer, plan.batch_size)
+    step = formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options)
+    needed = kept + step + buffer_bytes
     present = physical_memory()
     if needed > present:
         raise MemoryError(

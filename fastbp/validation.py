@@ -56,10 +56,44 @@ def number(what: str, value: Any, minimum: float, below: float = math.inf) -> fl
     """Return `value` as a float. Raises TypeError if it is no number, ValueError unless minimum ≤ value < below."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{what} is {value!r}; it must be a number")
-    if not minimum <= value < below:
+    if not minimum <= value < below or value == -math.inf:
         limit = "finite" if below == math.inf else f"less than {below:g}"
-        raise ValueError(f"{what} is {value}; it must be at least {minimum:g} and {limit}")
+        least = "" if minimum == -math.inf else f"at least {minimum:g} and "
+        raise ValueError(f"{what} is {value}; it must be {least}{limit}")
     return float(value)
+
+
+def positive(what: str, value: Any) -> float:
+    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless 0 < value < ∞."""
+    if number(what, value, 0) == 0:
+        raise ValueError(f"{what} is {value}; it must be a finite number greater than 0")
+    return float(value)
+
+
+def layer(what: str, value: Any, n_layers: int) -> int:
+    """Return `value`, the number of a layer. Raises TypeError if it is not whole, ValueError if there is none such."""
+    l = whole_number(what, value, 0)
+    if l > n_layers:
+        raise ValueError(f"{what} is {l}; the layers of this network are 0 (the input) to {n_layers} (the output)")
+    return l
+
+
+def layer_index(layer: Any, sizes: Sequence[int], lowest: int, what: str = "layer") -> int:
+    """Return a layer of lowest…L. Raises TypeError if it is no whole number, ValueError if there is no such layer."""
+    checked, last = whole_number(what, layer, 0), len(sizes) - 1
+    if not lowest <= checked <= last:
+        hint = ", 0 the input" if lowest == 0 else "; layer 0 is the input, without weights" if checked == 0 else ""
+        raise ValueError(f"{what} is {checked}; here it must be {lowest} to {last}{hint}")
+    return checked
+
+
+def neuron_index(what: str, neuron: Any, layer: int, sizes: Sequence[int]) -> int:
+    """Return a neuron of a layer. Raises TypeError if it is not a whole number, ValueError if it is not there."""
+    checked = whole_number(what, neuron, 0)
+    if checked >= sizes[layer]:
+        neurons = "1 neuron, 0" if sizes[layer] == 1 else f"{sizes[layer]} neurons, 0 to {sizes[layer] - 1}"
+        raise ValueError(f"{what} is {checked}; layer {layer} has {neurons}")
+    return checked
 
 
 def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
@@ -165,6 +199,24 @@ def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: 
     _check_length(what, len(checked), len(X))
     _check_target_range(what, checked, cost, output)
     return checked, _says_classes(checked, output)
+
+
+def vectors(what: str, V: Any, shape: tuple[int, int], dtype: np.dtype[Any], meaning: str) -> Array:
+    """Return one vector for each sample. Raises ValueError for another shape, and what `matrix` raises."""
+    checked = matrix(what, V, dtype)
+    if checked.shape != shape:
+        raise ValueError(f"{what} has shape {checked.shape}; needed is {shape}: {meaning}")
+    return checked
+
+
+def output(what: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise TypeError or ValueError unless `array` can be written to as an array of this shape and dtype."""
+    if type(array) is not np.ndarray:
+        raise TypeError(f"{what} is {type(array).__name__}; it must be a NumPy array")
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{what} is {array.shape} of {array.dtype}; needed is {shape} of {dtype}")
+    if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
+        raise ValueError(f"{what} must be C-contiguous, aligned and writeable; numpy.empty makes such an array")
 
 
 def _check_length(what: str, n: int, n_samples: int) -> None:

@@ -17,14 +17,20 @@ def sample_weights(given: Any, n: int) -> Array | None:
     """Return `sample_weight` as (n,) float64, or None. Raises TypeError or ValueError for anything else."""
     if given is None:
         return None
-    weights = validation.matrix("sample_weight", given, np.dtype(np.float64))
-    if weights.shape != (n,):
-        raise ValueError(f"sample_weight has shape {weights.shape}; needed is ({n},), one weight a sample")
-    negative = np.flatnonzero(weights < 0)
-    if len(negative):
-        raise ValueError(f"sample_weight[{negative[0]}] is {weights[negative[0]]:g}; weights are at least 0")
+    weights = weights_of_rows("sample_weight", given, n)
     if not weights.any():
         raise ValueError("sample_weight is 0 for every sample; at least one must count")
+    return weights
+
+
+def weights_of_rows(what: str, given: Any, n: int) -> Array:
+    """Return one weight for each of n rows, which may all be 0. Raises TypeError or ValueError for anything else."""
+    weights = validation.matrix(what, given, np.dtype(np.float64))
+    if weights.shape != (n,):
+        raise ValueError(f"{what} has shape {weights.shape}; needed is ({n},), one weight a sample")
+    negative = np.flatnonzero(weights < 0)
+    if len(negative):
+        raise ValueError(f"{what}[{negative[0]}] is {weights[negative[0]]:g}; weights are at least 0")
     return weights
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,25 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "RMSProp centered": lambda: fastbp.RMSProp(0.01, alpha=0.8, epsilon=1e-1, centered=True),
     "Adagrad": lambda: fastbp.Adagrad(0.1, rate_decay=0.1, epsilon=1e-3),
 }
+
+
+# Examples in docstrings that need more than the tests do: by the end of their names.
+EXAMPLES_THAT_NEED = {
+    "Files.to_onnx": ("onnx", "onnxruntime"),
+    "Files.to_torch": ("torch",),
+    "from_torch": ("torch",),
+    "from_keras": ("keras", "torch"),
+}
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip examples whose packages are not installed."""
+    for item in items:
+        for name, packages in EXAMPLES_THAT_NEED.items():
+            missing = [package for package in packages if find_spec(package) is None]
+            if isinstance(item, pytest.DoctestItem) and item.name.endswith(f".{name}") and missing:
+                item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(missing)}"))
 
 
 @pytest.fixture(params=list(FORMULATIONS))

@@ -209,6 +209,35 @@ def test_the_folder_is_named_by_sources_and_versions(monkeypatch, tmp_path):
     assert folder() not in (first, second)
 
 
+def test_machine_code_lies_beside_the_sources_of_a_checkout_only(monkeypatch, tmp_path):
+    """So pip removes an installed package whole: nothing of it remains that Python would import as `fastbp`."""
+    package, user = tmp_path / "fastbp", tmp_path / "user" / "fastbp"
+    (package / "kernels").mkdir(parents=True)
+    monkeypatch.delenv("FASTBP_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(user.parent))
+    monkeypatch.setattr(compile_options, "__file__", str(package / "kernels" / "compile_options.py"))
+    folder, project = compile_options.cache_folder.__wrapped__, tmp_path / "pyproject.toml"
+    assert folder().parent == user
+    project.write_text('[project]\nname = "another"\n')
+    assert folder().parent == user
+    project.write_bytes(b"\xff")
+    assert folder().parent == user
+    assert os.listdir(package) == ["kernels"]
+    project.write_text('[project]\nname = "fastbp"\n')
+    assert folder().parent == package / "__pycache__"
+    shutil.rmtree(package / "__pycache__")
+    (package / "__pycache__").write_text("no folder")
+    assert folder().parent == user
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    monkeypatch.setattr(compile_options.Path, "home", no_home)
+    assert folder() is None
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_two_parameters_of_a_cost_have_different_machine_code(filled, tmp_path):
     """In one process after the other, over one cache."""
     cache = tmp_path / "cache"
@@ -220,3 +249,12 @@ print(fastbp.Network([1, 1], cost=fastbp.Huber(float(sys.argv[1])), initializer=
 """
     costs = [run_python(script, delta, FASTBP_CACHE=str(cache)) for delta in ("0.5", "2.0", "0.5")]
     assert costs == ["1.375", "4.0", "1.375"]
+
+
+def test_twins_for_python_and_for_loops_have_names_of_their_own():
+    """The disk knows machine code by its name; that of the latter has no way in from Python."""
+    from fastbp.formulations import tile_steps
+    from fastbp.formulations.compiled import _serial
+
+    twins = [_serial(tile_steps, "errors", called_by).py_func.__qualname__ for called_by in ("TWIN", "INNER_TWIN")]
+    assert len(set(twins)) == 2

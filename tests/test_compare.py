@@ -203,15 +203,20 @@ def test_a_worker_answers_what_it_cannot_do_and_goes_on() -> None:
     assert child._process.returncode is not None
 
 
-def stops_at(monkeypatch: pytest.MonkeyPatch, n: int) -> list[Process]:
-    """Let Ctrl-C come when the n-th cell is measured; return the processes."""
+def stops_at(
+    monkeypatch: pytest.MonkeyPatch, n: int, how: type[BaseException] | None = KeyboardInterrupt
+) -> list[Process]:
+    """Let Ctrl-C come when the n-th cell is measured, or else the processes end; return these."""
     measure, done, children = run.Run._measure, [0], []
 
     def interrupted(self: Any, cell: Cell) -> None:
         children[:] = self.processes.values()
         done[0] += 1
+        if done[0] == n and how:
+            raise how
         if done[0] == n:
-            raise KeyboardInterrupt
+            for child in children:
+                child._process.kill()
         measure(self, cell)
 
     monkeypatch.setattr(run.Run, "_measure", interrupted)
@@ -225,6 +230,16 @@ def test_ctrl_c_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None
     assert result.interrupted and {row.batch_size for row in result.rows} == {2}
     assert "interrupted" in str(result)
     assert children and all(child._process.returncode is not None for child in children)
+
+
+def test_the_end_of_a_process_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    stops_at(monkeypatch, 2, how=None)
+    with pytest.warns(RuntimeWarning, match="ended with code -9; the system may have ended it for the memory it took"):
+        result = compare([4, 3, 2], batch_sizes=[2, 3, 4], formulations=["textbook", "vectorized"], **QUICK)
+    assert result.interrupted and {row.batch_size for row in result.rows} == {2}
+    stops_at(monkeypatch, 1, how=None)
+    with pytest.raises(MeasuringError, match="ended with code -9"):
+        compare([4, 3, 2], batch_sizes=[2], formulations=["textbook", "vectorized"], **QUICK)
 
 
 def test_ctrl_c_before_anything_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,13 @@ import re
 import pytest
 
 import fastbp
+from fastbp.methods.first_order import FirstOrder
 
 EXCEPTIONS = {
     name for name in fastbp.__all__ if inspect.isclass(v := getattr(fastbp, name)) and issubclass(v, Exception)
 }
 # A record that is only ever returned, beside the one with an example.
-RECORDS = {"Evaluation"}
+RECORDS = {"Evaluation", "GradientCheck"}
 
 
 def public_members(cls):
@@ -115,7 +116,10 @@ def test_names_that_can_be_chosen_are_in_the_types():
     assert set(get_args(FormulationName)) == set(FORMULATIONS)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov", "Adam", "Network.gradient"])
+DERIVATIVES = [f"Network.{name}" for name in ("gradient", *vars(FirstOrder)) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov", "Adam", "check_gradient", *DERIVATIVES])
 def test_what_comes_from_a_paper_says_from_which(name):
     public = fastbp
     for part in name.split("."):

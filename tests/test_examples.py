@@ -1,20 +1,27 @@
 """The scripts in `examples/` run as they are, each in a process of its own; those that need MNIST are left out."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from conftest import PACKAGE
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if "load_mnist" not in path.read_text(encoding="utf-8")]
+INDEX = EXAMPLES / "README.md"
+NOT_HERE = {"the_first_experiment", "the_book_replayed"}  # they need MNIST
+if find_spec("sklearn") is None:
+    NOT_HERE |= {path.stem for path in EXAMPLES.glob("*.py") if "sklearn" in path.read_text(encoding="utf-8")}
+SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if path.stem not in NOT_HERE]
 
 
-def run(script, folder, *arguments):
+def run(script, folder, *arguments, search=""):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
-    environment |= {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"}
+    environment |= {"PYTHONPATH": f"{search}{PACKAGE.parent}", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"}
     command = [sys.executable, str(script), *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300
@@ -36,17 +43,51 @@ def outputs(tmp_path_factory):
     return output
 
 
-def test_there_are_examples():
-    assert "loops_vs_vectorized" in {path.stem for path in SCRIPTS}
+STATEMENTS = [f"{text}{i}" for text, n in (("B", 15), ("D", 8), ("N", 6), ("T", 1), ("C", 3)) for i in range(1, n + 1)]
+
+
+def statements(text):
+    """The statements of the founding texts that a text names: ``B1 to B3, D2`` is B1, B2, B3 and D2."""
+    found = set()
+    for first, last in re.findall(r"\b([BDNTC]\d+)(?:(?:–| to )([BDNTC]\d+))?", text):
+        place, end = STATEMENTS.index(first), STATEMENTS.index(last or first)
+        found |= set(STATEMENTS[place : end + 1])
+    return found
+
+
+def test_the_index_says_which_page_covers_what():
+    """Every page is in the table, covers what the table says of it, and together they cover everything."""
+    rows = re.findall(r"^\| \[`(\w+)\.py`\]\((\w+)\.py\) \|.*\| (.*) \|$", INDEX.read_text(encoding="utf-8"), re.M)
+    pages = {path.stem: path for path in EXAMPLES.glob("*.py")}
+    assert sorted(name for name, _, _ in rows) == sorted(pages)
+    covered = set()
+    for name, link, cell in rows:
+        head = ast.get_docstring(ast.parse(pages[name].read_text(encoding="utf-8")))
+        head = head[head.index("Covers") :].split("Writes")[0] if "Covers" in head else ""
+        assert link == name and statements(cell) == statements(head), name
+        covered |= statements(cell)
+    assert covered == set(STATEMENTS)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_example_runs(script, outputs):
-    done, _ = outputs(script)
+    done, folder = outputs(script)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert done.stdout.strip()
     assert [line for line in done.stdout.splitlines() if len(line) > 100 or line != line.rstrip()] == []
+    pictures = [path.read_bytes()[:4] == b"\x89PNG" for path in folder.glob("*.png")]
+    assert all(pictures) and bool(pictures) == (".png" in script.read_text(encoding="utf-8"))
+
+
+def test_a_page_without_matplotlib_prints_all_the_same(tmp_path, outputs):
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('not here')\n")
+    script = EXAMPLES / "jacobians.py"
+    done = run(script, tmp_path, search=f"{tmp_path}{os.pathsep}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed, last = outputs(script)[0].stdout.rsplit("\n\n", 1)
+    assert done.stdout.startswith(printed) and "wrote" in last
+    assert "no pictures: pictures need matplotlib" in done.stdout and list(tmp_path.glob("*.png")) == []
 
 
 def test_loops_vs_vectorized_prints_what_ran_and_draws(outputs):

@@ -1,7 +1,6 @@
 """L-BFGS and conjugate gradient: the minimum that algebra knows, what they are given, and how they end."""
 
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,7 +73,7 @@ def test_the_gradient_is_that_of_the_cost(n_out, l2, formulation):
     """Of the mean over samples of the sum over outputs, by central differences: no factor of the number of outputs."""
     X, Y = samples(n_out, 7)
     net = network(n_out, [5], formulation)
-    objective = Objective(net._formulation, net._model, SimpleNamespace(X=X, Y=Y), l2 / len(X))
+    objective = Objective(net._formulation, net._model, net._samples(X, Y), l2 / len(X))
     theta = net.parameters.copy()
     cost, gradient = objective(theta)
     assert cost == pytest.approx(

@@ -13,10 +13,11 @@ import pytest
 import fastbp
 from fastbp.cli import main
 from fastbp.replay import KEYS, Book, Replay, read_book, recipe, replay, run
+from fastbp.replay import training as training_module
 from fastbp.replay.equality import compare_series
 from fastbp.replay.experiments import EXPERIMENTS
 from fastbp.replay.material import SERIES
-from fastbp.replay.training import Training, train
+from fastbp.replay.training import Outcome, Training, train
 
 BY_KEY = {experiment.key: experiment for experiment in EXPERIMENTS}
 EPOCHS = 20
@@ -124,25 +125,30 @@ def test_the_books_series_replay_exactly(book: Book, key: str, compiled: fastbp.
     outcome = train(training, recipe.Generators(recipe.SEED), recipe.SEED, book, compiled)
     equality = compare_series(outcome.series, book.published(key)["0"])
     assert sorted(outcome.series) == sorted(SERIES)
-    assert (equality.n_equal, equality.n_epochs) == (EPOCHS, EPOCHS)
+    assert equality.exact and (equality.n_counts, equality.n_costs, equality.until) == (2 * EPOCHS, 2 * EPOCHS, EPOCHS)
     assert equality.cost_difference is not None and equality.cost_difference < 1e-11
 
 
 def test_another_seed_is_another_series(book: Book) -> None:
     training = replace(BY_KEY["overfitting"].trainings[0], epochs=3)
     outcome = train(training, recipe.Generators(1), 1, book, "tiles")
-    assert compare_series(outcome.series, book.published("overfitting")["0"]).n_equal == 0
+    equality = compare_series(outcome.series, book.published("overfitting")["0"])
+    assert equality.equal_costs == equality.until == 0 and equality.n_costs == 6
 
 
 # what is compared, and how it is told
 
 
 def test_compare_series() -> None:
+    """Counts and costs apart: here all counts are equal, and one of three costs is not."""
     published = {"evaluation_cost": [1.0, 2.0, 3.0], "evaluation_right": [5.0, 6.0, 7.0], "training_right": [1.0] * 3}
     ours = {"evaluation_cost": [1.0, 2.0 * (1 + 1e-8), 3.0], "evaluation_right": [5.0, 6.0, 7.0, 8.0]}
     equality = compare_series(ours, published)
-    assert (equality.n_epochs, equality.n_equal, equality.until, equality.exact) == (3, 2, 1, False)
-    assert equality.cost_difference == pytest.approx(1e-8)
+    assert (equality.n_epochs, equality.until, equality.exact) == (3, 1, False)
+    assert (equality.n_counts, equality.equal_counts, equality.n_costs, equality.equal_costs) == (3, 3, 3, 2)
+    assert (equality.first_difference, equality.cost_difference) == (0.0, pytest.approx(1e-8))
+    other = compare_series({"evaluation_right": [5.0, 6.0, 7.0], "training_right": [1.0, 2.0, 1.0]}, published)
+    assert (other.n_counts, other.equal_counts, other.until, other.cost_difference) == (6, 5, 1, None)
     assert compare_series({"evaluation_right": [5.0]}, published).exact
     assert not compare_series({}, published).exact
 
@@ -173,10 +179,42 @@ def test_the_table_fits_and_says_both_figures(few: None, small_book: Book) -> No
         assert any(line.startswith(f"{row}  ") for line in lines)
     published = [t.published for each in EXPERIMENTS for t in each.trainings if t.published]
     assert all(f"{value:.2%}" in text for value in published)
-    assert "0 of 1 published series replay exactly" in text and "0 of 2 equal" in text and ", 2 seeds" in text
+    assert "0 of 1 published series replay exactly. Of all of these, 0 of 4 counts are equal, and" in text
+    assert "0 of 4, costs ±" in text and ", 2 seeds" in text
     assert "the folder nielsen lacks" in text and "regularized," in text
     w2 = next(line for line in lines if "quadratic, η 0.15, w 2, b 2" in line)
     assert w2.split()[-4:] == ["0.20", "0.20", "from", "0.98"]
+
+
+def test_the_table_tells_the_seeds_with_a_silent_output_apart() -> None:
+    """An output below ½ for all images of its digit. Of a learning rate that is to fail there is nothing to tell."""
+    net = training_module.sigmoid_network((784, 2, 10), "quadratic", "tiles")
+    net.biases[-1][3] = -1e-3
+    assert training_module._silent(net, (np.zeros((5, 784)), np.array([2, 3, 3, 4, 4]))) == [0, 1, 3, 5, 6, 7, 8, 9]
+    outcomes = {}
+    for key in ("network", "learning_rate"):
+        one = BY_KEY[key].trainings[0]
+        series = [([9500.0], []), ([8600.0], [1]), ([9600.0], [])]
+        made = [Outcome(one, i, {"evaluation_right": right}, [], silent) for i, (right, silent) in enumerate(series)]
+        outcomes[BY_KEY[key]] = made
+    lines = str(Replay(outcomes=outcomes)).splitlines()
+    assert lines[2].split() == [*"[784,30,10], η 3, 30 epochs 95.42% 95.00% 86.00…96.00, 3 seeds".split()]
+    assert lines[3].split() == [*"the 2 of 3 seeds without a silent output 95.50% 95.00…96.00, 2 seeds".split()]
+    assert sum("silent" in line for line in lines) == 1 and any(line.startswith("Silent outputs") for line in lines)
+
+
+def test_the_table_says_how_a_training_parts_from_the_books() -> None:
+    experiment = BY_KEY["regularized_full"]
+    book = {"evaluation_right": [9000.0] * 3, "training_cost": [1.0] * 3}
+    ours = {"evaluation_right": [9000.0, 9000.0, 9001.0], "training_cost": [1 + 1e-13, 1 + 1e-8, 1 + 1e-5]}
+    outcome = Outcome(experiment.trainings[0], 1, ours)
+    replayed = Replay(outcomes={experiment: [outcome]}, published={experiment.key: {"0": book}})
+    text = " ".join(str(replayed).split())
+    assert "2 of 3, costs ±1e-05" in text
+    assert "0 of 1 published series replay exactly. Of all of these, 2 of 3 counts are equal, and 1 of 3 costs" in text
+    assert "all images, regularised, where 1 of 3 counts differ and the costs part from 1e-13 after the first" in text
+    ours["training_cost"][0] = 1.1
+    assert "rounding grows" not in str(replayed)
 
 
 def test_quick_keeps_the_orders_of_the_epochs_left_out() -> None:

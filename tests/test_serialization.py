@@ -1,24 +1,31 @@
 """Files: round trips, whatever a damaged or lying file can hold, atomic writing, the safetensors package."""
 
+import errno
+import hashlib
 import json
 import os
 import random
+import stat
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PACKAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastbp
-from fastbp import serialization
+from fastbp import container, serialization
 from fastbp.formulations import FORMULATIONS
 from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.kernels.costs import COSTS
 
 MINE = fastbp.Activation("mine", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2, output_range="(-1, 1)")
 MY_COST = fastbp.Cost("my cost", lambda a, y: (a - y) ** 4, lambda a, y: 4 * (a - y) ** 3)
+DATA = Path(__file__).parent / "data"
 ELEMENTWISE = [name for name, activation in ACTIVATIONS.items() if not activation.whole_layer]
 
 
@@ -206,7 +213,7 @@ def test_every_byte_changed(path):
     net, content = small_file(path)
     header_end = 8 + int.from_bytes(content[:8], "little")
     for position in range(len(content)):
-        for flip in (0x01, 0x20, 0x80, 0xFF):
+        for flip in (0x01, 0x80):
             damaged = bytearray(content)
             damaged[position] ^= flip
             loaded = load_or_refuse(path, bytes(damaged))
@@ -325,12 +332,11 @@ def lying_files(content):
             yield at, rebuilt(replaced(header, at, odd), data)
         if at:
             yield at, rebuilt(removed(header, at), data)
-    for name in ("architecture", "metadata"):
-        inner = json.loads(header["__metadata__"][name])
-        for at in places(inner):
-            changes = [replaced(inner, at, odd) for odd in ODD] + ([removed(inner, at)] if at else [])
-            for change in changes:
-                yield (name, *at), rebuilt(replaced(header, ("__metadata__", name), json.dumps(change)), data)
+    inner = json.loads(header["__metadata__"]["fastbp"])
+    for at in places(inner):
+        changes = [replaced(inner, at, odd) for odd in ODD] + ([removed(inner, at)] if at else [])
+        for change in changes:
+            yield ("fastbp", *at), rebuilt(replaced(header, ("__metadata__", "fastbp"), json.dumps(change)), data)
 
 
 def test_a_header_that_lies(path):
@@ -348,7 +354,7 @@ def test_metadata_that_are_no_dictionary_are_refused(path):
     """`Network.metadata` is a dictionary, whatever the file says."""
     _, content = small_file(path)
     for at, lie in lying_files(content):
-        if at == ("metadata",):
+        if at == ("fastbp", "metadata"):
             loaded = load_or_refuse(path, lie)
             assert loaded is None or isinstance(loaded.metadata, dict)
 
@@ -363,6 +369,12 @@ def test_a_dtype_that_is_not_that_of_the_arrays_is_refused(path):
 HUGE = 10**9
 
 
+def with_sizes(header, sizes):
+    """The header of a file that says that its network has other sizes."""
+    content = json.loads(header["__metadata__"]["fastbp"])
+    return replaced(header, ("__metadata__", "fastbp"), json.dumps(replaced(content, ("architecture", "sizes"), sizes)))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -370,20 +382,11 @@ HUGE = 10**9
         lambda header: replaced(header, ("weights.1", "shape"), [2**32, 2**32]),
         lambda header: replaced(header, ("weights.1", "data_offsets"), [0, HUGE]),
         lambda header: replaced(header, ("weights.1", "data_offsets"), [-HUGE, 16]),
-        lambda header: replaced(
-            header,
-            ("__metadata__", "architecture"),
-            json.dumps({**json.loads(header["__metadata__"]["architecture"]), "sizes": [HUGE, HUGE, 1]}),
-        ),
-        lambda header: replaced(
-            header,
-            ("__metadata__", "architecture"),
-            json.dumps({**json.loads(header["__metadata__"]["architecture"]), "sizes": [2, 2, 1, HUGE]}),
-        ),
-        lambda header: replaced(
+        lambda header: with_sizes(header, [HUGE, HUGE, 1]),
+        lambda header: with_sizes(header, [2, 2, 1, HUGE]),
+        lambda header: with_sizes(
             replaced(header, ("weights.1",), {"dtype": "F32", "shape": [HUGE, 0], "data_offsets": [0, 0]}),
-            ("__metadata__", "architecture"),
-            json.dumps({**json.loads(header["__metadata__"]["architecture"]), "sizes": [0, HUGE, 1]}),
+            [0, HUGE, 1],
         ),
     ],
 )
@@ -486,35 +489,154 @@ def test_a_save_replaces_the_old_file(path):
     assert os.listdir(path.parent) == [path.name]
 
 
-# The safetensors package
+def test_processes_ended_by_force_while_they_save():
+    """A few kills; ``python tests/stress/kill_during_save.py`` does 300 of them."""
+    if not hasattr(os, "fork"):
+        pytest.skip("takes long where a process cannot be forked")
+    script = Path(__file__).parent / "stress" / "kill_during_save.py"
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, "-W", "ignore", str(script), "--kills", "5"]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "5 kills" in process.stdout and "0 unreadable or lost models" in process.stdout
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_safetensors_reads_our_files(dtype, path):
-    safetensors = pytest.importorskip("safetensors")
-    numpy_side = pytest.importorskip("safetensors.numpy")
-    net = fastbp.Network([3, 4, 2], dtype=dtype, seed=0)
+def test_a_link_stays_and_its_target_is_replaced(path):
+    link = path.with_name("latest")
+    try:
+        link.symlink_to(path)
+    except OSError:
+        pytest.skip("no symbolic links here")
+    for seed in range(2):
+        net = fastbp.Network([2, 1], seed=seed)
+        net.save(link)
+        assert link.is_symlink() and not path.is_symlink()
+        assert_equal(fastbp.load(path), net)
+
+
+def test_the_folder_is_flushed_after_the_new_name(path, monkeypatch):
+    """Else a power cut can bring the old name back, after `save` has returned."""
+    if os.name == "nt":
+        pytest.skip("Windows cannot flush a folder")
+    done, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(
+        serialization.os, "fsync", lambda f: done.append("folder" if stat.S_ISDIR(os.fstat(f).st_mode) else "file")
+    )
+    monkeypatch.setattr(serialization.os, "replace", lambda *names: done.append("name") or replace(*names))
+    fastbp.Network([2, 1], seed=0).save(path)
+    assert done == ["file", "name", "folder"]
+
+    def refuse(file):
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(code, "no")
+        fsync(file)
+
+    monkeypatch.setattr(serialization.os, "fsync", refuse)
+    code = errno.EINVAL  # file systems that cannot
+    fastbp.Network([2, 1], seed=0).save(path)
+    code = errno.EIO  # a disk that fails
+    with pytest.raises(OSError, match="no"):
+        fastbp.Network([2, 1], seed=0).save(path)
+
+
+# Versions
+
+
+def test_a_file_of_version_1_is_read():
+    """Written by fastbp when it wrote version 1, and never again: whatever becomes of the format, this file is read."""
+    path = DATA / "format-1.safetensors"
+    loaded = fastbp.load(path)
+    assert loaded.sizes == (3, 4, 2) and loaded.dtype == "float32" and loaded.formulation == "loops"
+    assert [a.name for a in loaded.activations] == ["tanh", "identity"] and loaded.cost.parameter == 0.5
+    assert loaded.metadata == {"note": "written by format version 1", "élan": [1, 2.5, None]}
+    expected = [[float.fromhex("0x1.10b692p-1"), float.fromhex("0x1.259bdcp-5")]]  # what it predicted then
+    np.testing.assert_allclose(loaded.predict([[0.5, -1, 2]]), expected, rtol=1e-6)
+    assert hashlib.sha256(loaded.parameters.tobytes()).hexdigest()[:16] == "6d67823a4bf6a2f6"
+    assert loaded.optimizer is None and loaded.history is None
+
+
+def test_a_file_of_version_2_is_read_and_its_training_goes_on():
+    """Written when version 2 was new; it is never to be written again either."""
+    path = DATA / "format-2.safetensors"
+    loaded = fastbp.load(path)
+    assert loaded.sizes == (3, 4, 2) and loaded.dtype == "float64" and loaded.cost.name == "cross_entropy"
+    assert hashlib.sha256(loaded.parameters.tobytes()).hexdigest()[:16] == "859b3f27326659b8"
+    state = loaded._training.state
+    assert hashlib.sha256(state.second.tobytes()).hexdigest()[:16] == "52e5926226d1404d" and state.t[0] == 4
+    assert repr(loaded.optimizer) == repr(fastbp.AdamW(0.01)) and loaded._own_seed == 2580212684014218954
+    assert loaded._rng.bit_generator.state["state"]["state"] == 184429380595326293708719383396114954637
+    assert loaded.history.cost == [0.506186805618886, 0.4664712089060825]
+    loaded.fit([[0, 1, 2], [1, 0, 3], [2, 2, 2]], [0, 1, 0], batch_size=2, epochs=1)
+    assert state.t[0] == 6
+
+
+@pytest.mark.parametrize("version", [3, 10**9, "2", None, [1]])
+def test_a_file_of_a_newer_version_is_refused_and_says_so(version, path):
+    fastbp.Network([2, 1], seed=0).save(path)
+    arrays, words = container.decode(path.read_bytes())
+    content = {**json.loads(words["fastbp"]), "version": version}
+    path.write_bytes(container.encode(arrays, json.dumps(content)))
+    with pytest.raises(
+        fastbp.ModelFileError, match=r"format version .*; this fastbp reads 1 to 2: install a newer one"
+    ):
+        fastbp.load(path)
+
+
+# The safetensors package, and ours
+
+
+def nets():
+    """A network of each dtype, with and without the state of a training; more than ten layers, to sort their names."""
+    for dtype in ("float32", "float64"):
+        net = fastbp.Network([3, *range(2, 12), 2], activation="tanh", dtype=dtype, cost=fastbp.Huber(0.3), seed=0)
+        net.metadata = {"note": 'é "quoted" \\ \n \x7f'}
+        yield net, False
+        net.fit([[1, 2, 3]], [[1, 2]], epochs=1, optimizer=fastbp.SGD(0.1))
+        yield net, True  # with empty moments
+        net.fit([[1, 2, 3]], [[1, 2]], epochs=1)
+        yield net, True
+
+
+def test_ours_and_the_package_write_the_same_bytes_and_read_each_others(path, monkeypatch):
+    package = pytest.importorskip("safetensors.numpy", reason="the safetensors package is not installed")
+    for net, state in nets():
+        files = {}
+        for writer in (None, package):
+            monkeypatch.setattr(container, "_package", lambda writer=writer: writer)
+            net.save(path, training_state=state)
+            files[writer] = path.read_bytes()
+            for reader in (None, package):
+                monkeypatch.setattr(container, "_package", lambda reader=reader: reader)
+                loaded = fastbp.load(path)
+                assert_equal(loaded, net)
+                assert not state or vars(loaded._training.state).keys() == vars(net._training.state).keys()
+                for name in vars(net._training.state) if state else ():
+                    mine, theirs = (vars(each._training.state)[name] for each in (net, loaded))
+                    assert mine.tobytes() == theirs.tobytes() and mine.dtype == theirs.dtype
+        assert files[None] == files[package]
+
+
+def test_the_package_finds_arrays_and_architecture(path):
+    safetensors = pytest.importorskip("safetensors", reason="the safetensors package is not installed")
+    net = fastbp.Network([3, 4, 2], seed=0)
     net.save(path)
-    arrays = numpy_side.load_file(path)
-    assert sorted(arrays) == ["biases.1", "biases.2", "weights.1", "weights.2"]
-    for l in (1, 2):
-        assert arrays[f"weights.{l}"].tobytes() == net.weights[l - 1].tobytes()
-        assert arrays[f"weights.{l}"].shape == net.weights[l - 1].shape and arrays[f"weights.{l}"].dtype == dtype
-        assert arrays[f"biases.{l}"].tobytes() == net.biases[l - 1].tobytes()
     with safetensors.safe_open(path, "np") as file:
-        assert json.loads(file.metadata()["architecture"])["sizes"] == [3, 4, 2]
+        content = json.loads(file.metadata()["fastbp"])
+        assert sorted(file.keys()) == ["biases.1", "biases.2", "weights.1", "weights.2"]
+        assert file.get_tensor("weights.2").tobytes() == net.weights[1].tobytes()
+    assert content["architecture"]["sizes"] == [3, 4, 2] and content["version"] == serialization.FORMAT_VERSION
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_we_read_files_of_safetensors(dtype, path):
-    numpy_side = pytest.importorskip("safetensors.numpy")
-    safetensors = pytest.importorskip("safetensors")
-    net = fastbp.Network([3, 17, 2], dtype=dtype, cost="cross_entropy", seed=0)
-    net.save(path)
-    with safetensors.safe_open(path, "np") as file:
-        metadata = file.metadata()
-    numpy_side.save_file(numpy_side.load_file(path), path, metadata)
-    assert_equal(fastbp.load(path), net)
+def test_without_the_package_as_with_it(path, monkeypatch):
+    """What is said of a damaged file does not hang on what is installed."""
+    package = pytest.importorskip("safetensors.numpy", reason="the safetensors package is not installed")
+    _, content = small_file(path)
+    for reader in (None, package):
+        monkeypatch.setattr(container, "_package", lambda reader=reader: reader)
+        for damaged in (*(content[:length] for length in range(0, len(content), 7)), content + b"x", content + content):
+            assert load_or_refuse(path, damaged) is None
+    package_only = package.save({"weights.1": np.zeros(3, np.float16)}, {"fastbp": "1"})
+    assert load_or_refuse(path, package_only) is None
 
 
 def test_files_are_as_safetensors_aligns_them(path):

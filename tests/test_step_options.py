@@ -7,7 +7,7 @@ from numba import config
 from numpy.testing import assert_array_equal
 
 import fastbp
-from fastbp.formulations import FORMULATIONS
+from fastbp.formulations import FORMULATIONS, tiled
 from fastbp.kernels import threads
 from fastbp.step_options import StepOptions
 
@@ -105,22 +105,32 @@ def test_sample_weights_are_repetitions(formulation):
 
 
 def test_dropout_drops_the_share_it_says_and_keeps_the_mean():
-    kept = StepOptions(dropout=(0.3,), seed=5).kept(1, 1, np.arange(1000), 100, np.dtype("float64"))
+    kept = StepOptions(dropout=(0.3,), seed=5).kept(1, 1, 1000, 100, np.dtype("float64"))
     assert set(np.unique(kept)) == {0.0, 1 / 0.7}
     assert abs((kept == 0).mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / kept.size)
     assert abs(kept.mean() - 1) < 0.02
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"t": 2}, {"l": 2}, {"first": 1000}])
-def test_each_step_layer_sample_and_seed_drops_others(change):
+def test_each_step_layer_place_and_seed_drops_others(change):
     """Neighbours are independent: of 100,000 neurons, 9 % are dropped in both."""
 
     def kept(seed=5, t=1, l=1, first=0):
         options = StepOptions(dropout=(0.3, 0.3), seed=seed)
-        return options.kept(t, l, np.arange(first, first + 1000), 100, np.dtype("float64")) == 0
+        return options.kept(t, l, first + 1000, 100, np.dtype("float64"))[first:] == 0
 
     both = (kept() & kept(**change)).mean()
     assert abs(both - 0.09) < 5 * np.sqrt(0.09 * 0.91 / 100_000)
+
+
+@pytest.mark.parametrize("part_bytes", [0, 2**15])
+def test_in_a_mini_batch_that_comes_in_parts_each_place_drops_its_own(part_bytes, monkeypatch):
+    """`tiles` takes 16 samples at a time here, or, where weights are few and samples many, a block for each thread."""
+    monkeypatch.setattr(tiled, "ROWS", 16)
+    monkeypatch.setattr(tiled, "PART_BYTES", part_bytes)
+    reference, _ = trained("textbook", OPTIONS["dropout"], fastbp.SGD(0.1), N)
+    net, _ = trained("tiles", OPTIONS["dropout"], fastbp.SGD(0.1), N)
+    assert relative_difference(net.parameters, reference.parameters) < 1e-12
 
 
 def test_predict_and_gradient_drop_nothing():

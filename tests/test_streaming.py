@@ -66,6 +66,34 @@ def test_every_option_that_is_about_samples(options, formulation, small_pieces, 
     assert state(mapped) == state(in_memory)
 
 
+def test_dropout_drops_the_same_neurons_wherever_samples_come_from(formulation, small_pieces, tmp_path):
+    """In memory, in a file, in chunks, and at other rows of an array: what counts is the place in the mini-batch."""
+    order = np.random.default_rng(0).permutation(23)
+    options = {"epochs": 2, "batch_size": 5, "optimizer": fastbp.SGD(0.3), "dropout": 0.5}
+    in_memory, mapped, chunked, sorted_rows, plain = (network(formulation) for _ in range(5))
+    in_memory.fit(X, Y, shuffle=[order] * 2, **options)
+    mapped.fit(on_disk(tmp_path, X), Y, shuffle=[order] * 2, **options)
+    chunked.fit(lambda: ((X[rows], Y[rows]) for rows in np.split(order, [7, 8])), **options)
+    sorted_rows.fit(X[order], Y[order], shuffle=False, **options)
+    plain.fit(X, Y, shuffle=[order] * 2, **{**options, "dropout": None})
+    assert state(mapped) == state(in_memory) and state(plain)[0] != state(in_memory)[0]
+    assert state(chunked)[0] == state(sorted_rows)[0] == state(in_memory)[0]
+
+
+@pytest.mark.parametrize("optimizer", [fastbp.LBFGS, fastbp.ConjugateGradient])
+def test_line_searches_take_files(optimizer, formulation, small_pieces, tmp_path, monkeypatch):
+    """The gradient is summed over pieces, the same in memory and in a file: same bits. And nearly those of one sum."""
+    pytest.importorskip("scipy")
+    in_memory, mapped, at_once = (network(formulation, "float64") for _ in range(3))
+    options = {"epochs": 6, "validation_split": 0.2, "l2": 0.5}
+    in_memory.fit(X, Y, optimizer=optimizer(), **options)
+    mapped.fit(on_disk(tmp_path, X), Y, optimizer=optimizer(), **options)
+    assert state(mapped) == state(in_memory) and mapped.history.cost == in_memory.history.cost
+    monkeypatch.setattr(samples_module, "BLOCK_BYTES", 2**20)
+    at_once.fit(X, Y, optimizer=optimizer(), **options)
+    np.testing.assert_allclose(mapped.history.cost, at_once.history.cost, rtol=1e-9)
+
+
 def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(samples_module, "BLOCK_BYTES", 2**18)
     monkeypatch.setattr("fastbp.streaming.BLOCK_BYTES", 2**18)
@@ -131,6 +159,9 @@ def chunks(sizes=(4, 1, 11, 7)):
         yield X[stop - size : stop], Y[stop - size : stop]
 
 
+PLACES = [slice(0, 4), slice(4, 5), slice(5, 16), slice(16, 23)]  # of the chunks in X and Y
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("sizes", [(23,), (4, 1, 11, 7), (1,) * 23])
 def test_chunks_give_the_bits_of_memory_in_order(sizes, optimizer, formulation, small_pieces):
@@ -149,6 +180,42 @@ def test_a_generator_is_one_epoch():
     assert state(chunked) == state(in_memory)
 
 
+def test_chunks_have_weights_of_their_own(formulation, small_pieces):
+    """A chunk reaches over buffers and epochs, and so do its weights; one may be all zeros. The second has the rest."""
+    weight = np.r_[np.zeros(4), np.linspace(0, 3, 19)]
+    options = {"batch_size": 5, "optimizer": fastbp.SGD(0.3), "class_weight": {1: 2.0}}
+    in_memory, chunked, endless = network(formulation), network(formulation), network(formulation)
+    in_memory.fit(X, Y, epochs=2, shuffle=False, sample_weight=weight, **options)
+    chunked.fit(
+        lambda: ((*pair, weight[rows]) for pair, rows in zip(chunks(), PLACES, strict=True)), epochs=2, **options
+    )
+    assert state(chunked)[0] == state(in_memory)[0]
+    twice, order = itertools.repeat((X, Y, weight)), np.r_[0:23, 0:17]
+    in_memory.fit(X[order], Y[order], epochs=1, shuffle=False, sample_weight=weight[order], **options)
+    endless.parameters = chunked.parameters
+    endless.fit(twice, epochs=2, steps_per_epoch=4, **options)
+    assert state(endless)[0] == state(in_memory)[0]
+
+
+WRONG_WEIGHTS = {
+    "too few": (np.ones(22), r"chunk sample_weight has shape \(22,\); needed is \(23,\)"),
+    "negative": (np.r_[np.ones(22), -1], r"chunk sample_weight\[22\] is -1; weights are at least 0"),
+    "missing": (None, "a chunk has no sample_weight, and the first has: give it with all of them or none"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WEIGHTS)
+def test_wrong_weights_of_a_chunk_keep_the_epochs_before_it(name):
+    weight, message = WRONG_WEIGHTS[name]
+    wrong = (X, Y) if weight is None else (X, Y, weight)
+    net, one = network(), network()
+    epochs = iter([[(X, Y, np.ones(23))], [wrong]])
+    with pytest.raises(ValueError, match=message):
+        net.fit(lambda: next(epochs), epochs=2, batch_size=5, optimizer=fastbp.SGD(0.1))
+    one.fit(X, Y, epochs=1, batch_size=5, optimizer=fastbp.SGD(0.1), shuffle=False)
+    assert state(net)[0] == state(one)[0] and len(net.history) == 1
+
+
 def test_a_generator_without_end(small_pieces):
     """Six epochs of four mini-batches are as many samples as 120 in order, over and over."""
     over_and_over = itertools.chain.from_iterable(chunks() for _ in itertools.count())
@@ -163,8 +230,13 @@ def test_a_generator_without_end(small_pieces):
 WRONG_CHUNKS = {
     "a generator, twice": (chunks, {"epochs": 2}, ValueError, "X is an iterator, which is there once, and epochs is 2"),
     "split": (chunks, {"validation_split": 0.5}, ValueError, "validation_split needs arrays"),
-    "weights": (chunks, {"sample_weight": np.ones(23)}, ValueError, "with chunks .* no sample_weight"),
-    "balanced": (chunks, {"class_weight": "balanced"}, ValueError, "with chunks class_weight can only be a dict"),
+    "weights": (
+        chunks,
+        {"sample_weight": np.ones(23)},
+        ValueError,
+        "sample_weight is a part of them: a chunk is \\(X, Y, sample_weight",
+    ),
+    "balanced": (chunks, {"class_weight": "balanced"}, ValueError, "with chunks, class_weight can only be a dict"),
     "own order": (chunks, {"shuffle": [range(23)]}, ValueError, "shuffle must be True or False with chunks"),
     "l2": (chunks, {"l2": 1.0}, ValueError, "with chunks, give steps_per_epoch"),
     "steps of arrays": (lambda: X, {"Y": Y, "steps_per_epoch": 3}, ValueError, "steps_per_epoch is for chunks"),
@@ -189,7 +261,8 @@ def test_what_chunks_cannot_do_is_refused_before_anything_changes(name):
     [
         ([(X[:, :2], Y)], {}, "chunk X has 2 features"),
         ([(X, Y[:3])], {}, "chunk Y has 3 rows, but X has 23"),
-        ([X], {}, r"a chunk is a ndarray; it must be a pair \(X, Y\)"),
+        ([X], {}, r"a chunk is a ndarray; it must be a pair \(X, Y\), or \(X, Y, sample_weight\)"),
+        ([(X, Y, np.ones(23))], {}, "a chunk has sample_weight, and the first has none: give it with all of them or"),
         ([], {}, "the chunks of this epoch have no samples"),
         ([(X, np.full((23, 2), 0.5))], {"class_weight": {1: 2.0}}, "targets that are classes: a chunk has others"),
     ],

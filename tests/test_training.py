@@ -16,6 +16,7 @@ import fastbp
 from fastbp import network as network_module
 from fastbp import streaming, training
 from fastbp.progress import Silence
+from fastbp.step_options import StepOptions
 
 
 def samples(n=23, seed=0):
@@ -335,6 +336,7 @@ from fastbp import network as network_module
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background process would not have
 from fastbp.progress import Silence
+from fastbp.step_options import StepOptions
 
 class Tell(Silence):
     def epoch_done(self, description):
@@ -551,15 +553,39 @@ def test_a_step_too_large_for_memory_is_refused_before_training(formulation, mon
     assert net.history is history and net._training is used
 
 
-def test_what_training_allocates_is_what_was_said(compiled):
+def bytes_needed(monkeypatch, *data, **options):
+    """What a `fit` that is refused says it would need."""
+    monkeypatch.setattr(training, "physical_memory", lambda: 0)
+    with pytest.raises(MemoryError, match="needs") as error:
+        network("tiles").fit(*data, epochs=1, batch_size=10, progress=False, **options)
+    return int(re.search(r"needs ([\d,]+) bytes", str(error.value))[1].replace(",", ""))
+
+
+def test_what_is_needed_counts_the_gradient_of_clip_norm_and_the_buffers_of_samples(monkeypatch, tmp_path):
+    """Buffers are whole mini-batches: of 30 rows for the 23 in a file, as many as a compiled call takes for chunks."""
+    path, net = tmp_path / "x.npy", network("tiles")
+    np.save(path, X)
+    needed = bytes_needed(monkeypatch, X, Y)
+    row = (net.sizes[0] + net.sizes[-1]) * 4
+    assert bytes_needed(monkeypatch, np.load(path, mmap_mode="r"), Y) == needed + 30 * row
+    chunks = bytes_needed(monkeypatch, lambda: iter([(X, Y)]))
+    rows = streaming.buffer_rows(training.rows_between_looks(net._model, 10), 10, row)
+    assert chunks == needed + rows * row
+    clipped = bytes_needed(monkeypatch, X, Y, clip_norm=1.0)
+    assert clipped >= needed + net.parameters.nbytes
+
+
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 1.0}], ids=["plain", "clip_norm"])
+def test_what_training_allocates_is_what_was_said(compiled, options):
     """The arrays of a workspace, counted."""
     net = network(compiled)
     X, Y = np.zeros((50, net.sizes[0]), np.float32), np.zeros((50, net.sizes[-1]), np.float32)
     optimizer = fastbp.Adam()
-    said = net._formulation.step_bytes(net._model, optimizer, 50)
+    chosen = StepOptions(**options)
+    said = net._formulation.step_bytes(net._model, optimizer, 50, chosen)
     tracemalloc.start()
     trainer = net._formulation.trainer(
-        net._model, optimizer, optimizer.new_state(net.parameters.size, net.dtype), X, Y, 50
+        net._model, optimizer, optimizer.new_state(net.parameters.size, net.dtype), X, Y, 50, chosen
     )
     allocated, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

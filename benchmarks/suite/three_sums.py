@@ -197,7 +197,7 @@ class Tiles(Compiled):
         net, work = tiled.tiled_network(self.model), tiled.tiled_workspace(self.model, m, gradient=True)
         pack(work.theta, self.model.parameters.vector, net)
         none, nothing = np.empty(0, self.w.dtype), net.functions["cost"][0]
-        optimizer = OptimizerData(none, none, np.zeros(8), np.zeros(1, np.int64), nothing, nothing, False)
+        optimizer = OptimizerData(none, none, np.zeros(9), np.zeros(1, np.int64), nothing, nothing, False)
         arguments = (work, m, net), (work, m, net), (optimizer, work, m, net)
         self.calls = dict(zip(SUM_NAMES, zip(_tiles_functions(), arguments, strict=True), strict=True))
         self._work, self._net, (put, self._take) = work, net, _tiles_copies()

@@ -37,7 +37,7 @@ class Comparison:
     rows : list of Row
         One for each cell, work and formulation: plain data.
     interrupted : bool
-        Whether Ctrl-C ended the measuring; the rows are those of the cells that were done.
+        Whether Ctrl-C, or the end of a measuring process, ended it early; the rows are those of the cells then done.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from fastbp import formulations as formulations_of_fastbp
 from fastbp import machine, validation
 from fastbp.comparison.cells import FORMULATIONS, PYTHON, Cell, Task
 from fastbp.comparison.comparison import Comparison
-from fastbp.comparison.process import Process
+from fastbp.comparison.process import MeasuringError, Process
 from fastbp.comparison.rows import Limits, rows_of
 from fastbp.formulations.compiled import Compiled
 from fastbp.kernels.activations import ACTIVATIONS
@@ -89,7 +89,7 @@ def compare(
     Returns
     -------
     Comparison
-        Ctrl-C ends the measuring with what was measured so far, and a RuntimeWarning.
+        Ctrl-C, or the end of a measuring process, ends it with what was measured so far and a RuntimeWarning.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def compare(
     MemoryError
         A net of the grid is too large for this machine.
     MeasuringError
-        A formulation gives another gradient, or a measuring process ended.
+        A formulation gives another gradient, or a measuring process ended before there was anything to keep.
 
     Examples
     --------
@@ -122,11 +122,12 @@ def compare(
     try:
         with ExitStack() as processes:
             run.everything(processes)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, MeasuringError) as error:
         run.result.interrupted = True
         if not run.result.rows:
             raise
-        warnings.warn("the comparison was interrupted; it has what was measured by then", RuntimeWarning, stacklevel=2)
+        why = "was interrupted" if isinstance(error, KeyboardInterrupt) else f"ended early: {error}"
+        warnings.warn(f"the comparison {why}; it has what was measured by then", RuntimeWarning, stacklevel=2)
     return run.result
 
 

@@ -91,7 +91,7 @@ def diagonal_share(thread, n_threads, c, work, squares, X, Y, samples, share, fu
         mine, first = samples[i * size : min(samples.size, (i + 1) * size)], i * size
         m = mine.size
         if c == 0:
-            take_samples(work, X, mine, first, net)
+            take_samples(work, X, mine, first, first, net)
             forward_block(work, scratch, first, m, 1, net)
             output_curvature(work, squares, scratch, first, Y, mine, fused, net, tangents)
             for l in range(L):
@@ -148,7 +148,7 @@ def jacobian_share(thread, n_threads, J, outputs, work, X, samples, net, tangent
     n_blocks, n_out, n_parameters = (samples.size + size - 1) // size, net.layers[L].n, net.layers[L + 1].weights_at
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         mine, first = samples[i * size : min(samples.size, (i + 1) * size)], i * size
-        take_samples(work, X, mine, first, net)
+        take_samples(work, X, mine, first, first, net)
         forward_block(work, scratch, first, mine.size, 1, net)
         to = stretch(outputs, first * n_out, mine.size * n_out)
         take_rows(to, layer(work.a, net, L), work.rows, first, mine.size, n_out)

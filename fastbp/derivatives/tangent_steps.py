@@ -29,7 +29,7 @@ TWIN, INNER_TWIN = LEAN, INNER
 def tangent_block(work, dot, scratch, first, X, Y, samples, kind, share, net, tangents):
     """Forward and back with tangents, a block of samples. Writes: its rows of z, a, δ, ż, ȧ and δ̇."""
     m, L = samples.size, net.layers.size - 2
-    take_samples(work, X, samples, first, net)
+    take_samples(work, X, samples, first, first, net)
     forward_block(work, scratch, first, m, 1, net)
     for l in range(1, L + 1):
         forward_tangent(work, dot, scratch, first, m, False, net, tangents, l)
@@ -133,7 +133,7 @@ def jvp_share(thread, n_threads, outputs, work, dot, X, V, samples, net, tangent
     n, n_blocks = net.layers[L].n, (samples.size + size - 1) // size
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        take_samples(work, X, mine, i * size, net)
+        take_samples(work, X, mine, i * size, i * size, net)
         call(net.functions[0].gather, layer(dot.a, net, 0), V, mine, work.rows, i * size, V.shape[1])
         forward_block(work, scratch, i * size, mine.size, 1, net)
         for l in range(1, L + 1):

@@ -220,8 +220,8 @@ def add_outer(dw, a, delta, biases, rows, first, m, j, k, n, net, l):
     width_a = panel_width(dw, net.layers[l - 1].n - k)
     sums, weights = net.functions[width // lanes(dw)], stretch(dw, dw.size - n * width, n * width)
     if k == 0 and biases:
-        call(sums.bias_panel, stretch(dw, 0, width), one, block(delta, rows, j, width, first, m), m)
+        call(sums.bias_panel, stretch(dw, 0, width), one, block(delta, rows, j, width, first, m), m, False)
     for s in range(first, first + m, BLOCK):
         some = min(BLOCK, first + m - s)
         delta_s, a_s = block(delta, rows, j, width, s, some), block(a, rows, k, width_a, s, some)
-        call(sums.gradient_panel, weights, one, a_s, delta_s, weights, weights, weights, some, n)
+        call(sums.gradient_panel, weights, one, a_s, delta_s, weights, weights, weights, some, n, False)

@@ -64,7 +64,7 @@ class Compiled:
 
             return mean_of_blocks(gradient, n, rows, block)
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates: z, a and δ of a mini-batch, ∇C."""
         return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
 
@@ -103,13 +103,18 @@ def form(loops: ModuleType, name: str, n_threads: int) -> Any:
 
 @cache
 def _serial(loops: ModuleType, name: str, called_by: str = "TWIN") -> Any:
-    """The serial twin of a loop: the same source, in which prange is range, and which calls serial twins."""
+    """The serial twin of a loop: the same source, in which prange is range, and which calls serial twins.
+
+    One that Python calls and one that loops call have names of their own: code compiled for loops has no way in from
+    Python, and taken from disk in place of the other it would end the process.
+    """
     loop = getattr(loops, name)
     names = getattr(loop, "py_func", loop).__code__.co_names  # those of attributes as well, such as work.gradient
     twins = {
         region: _serial(loops, region, "INNER_TWIN") for region in loops.REGIONS if region in names and region != name
     }
-    return njit(rebind(loop, f"{name}_serial", **twins), **getattr(loops, called_by))
+    twin = f"{name}_serial" if called_by == "TWIN" else f"{name}_serial_inside"
+    return njit(rebind(loop, twin, **twins), **getattr(loops, called_by))
 
 
 def network_data(model: Model) -> NetworkData:

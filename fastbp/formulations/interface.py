@@ -54,7 +54,7 @@ class Formulation(Protocol):
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
         """Write the gradient of the mean cost into `gradient`, of the layout of θ. Return the mean cost."""
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates."""
 
     def trainer(

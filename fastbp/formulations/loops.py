@@ -25,7 +25,7 @@ from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import LEAN, njit
 from fastbp.kernels.dropout import drop, layer_key
 from fastbp.kernels.network_data import biases, layer, weights
-from fastbp.kernels.rules import apply_rules, scale
+from fastbp.kernels.rules import L2, apply_rules, begin_rules, has_rules, scale
 from fastbp.kernels.views import matrix, stretch
 
 REGIONS = ("gradient", "update", "forward_rows")  # have prange; `compiled.py` makes their serial twins
@@ -90,10 +90,10 @@ def accumulate_gradient(dw, db, j, delta, a_previous, m):
 
 
 @njit(**LEAN)
-def forward_sample(s, sample, work, x, theta, net):
+def forward_sample(s, work, x, theta, net):
     """All layers for one sample, from a⁽⁰⁾ = x. Writes: row s of every layer's z and a.
 
-    Where neurons are dropped, the a of hidden layers is without them; `sample` decides which.
+    Where neurons are dropped, the a of hidden layers is without them; s, its place in the mini-batch, decides which.
     """
     z, a = work.z, work.a
     a_0 = layer(a, net, 0)[s]
@@ -103,7 +103,7 @@ def forward_sample(s, sample, work, x, theta, net):
         w, b = weights(theta, net, l), biases(theta, net, l)
         forward(layer(z, net, l)[s], layer(a, net, l)[s], w, b, layer(a, net, l - 1)[s], net.layers[l].activation)
         if l < work.dropout.size:
-            key = layer_key(work.seed, work.t[0], l, sample)
+            key = layer_key(work.seed, work.t[0], l, s)
             drop(layer(a, net, l)[s], work.dropout[l], key, 0)
 
 
@@ -126,7 +126,7 @@ def backward_sample(s, sample, work, y, theta, net):
         propagate_error(layer(delta, net, l - 1)[s], z_previous, a_previous, w, delta_l, net.layers[l - 1].derivative)
         if p > 0:
             scale(a_previous, 1 / (1 - p))
-            drop(layer(delta, net, l - 1)[s], p, layer_key(work.seed, work.t[0], l - 1, sample), 0)
+            drop(layer(delta, net, l - 1)[s], p, layer_key(work.seed, work.t[0], l - 1, s), 0)
 
 
 @njit(parallel=True)
@@ -139,7 +139,7 @@ def gradient(work, theta, X, Y, samples, net):
     So every number is summed by one thread in one order, and the bits do not depend on the number of threads.
     """
     for s in prange(samples.size):
-        forward_sample(s, samples[s], work, X[samples[s]], theta, net)
+        forward_sample(s, work, X[samples[s]], theta, net)
         backward_sample(s, samples[s], work, Y[samples[s]], theta, net)
     for l in range(1, net.layers.size - 1):
         dw, db = weights(work.gradient, net, l), biases(work.gradient, net, l)
@@ -151,7 +151,7 @@ def gradient(work, theta, X, Y, samples, net):
 @njit(**LEAN)
 def regularize(gradient, theta, optimizer, net):
     """What else bears on the gradient: `kernels/rules.py`. Writes: gradient, and θ where weights decay."""
-    if optimizer.has_rules:
+    if has_rules(optimizer):
         for l in range(1, net.layers.size - 1):
             w, b = net.layers[l].weights_at, net.layers[l].biases_at
             n, n_weights = net.layers[l].n, net.layers[l].n * net.layers[l - 1].n
@@ -178,6 +178,17 @@ def limit_norms(theta, max_norm, net):
                     scale(w[j], max_norm / math.sqrt(square))
 
 
+@njit(**LEAN)
+def squared_weights(theta, net):
+    """Σ w² of all layers."""
+    total = 0.0
+    for l in range(1, net.layers.size - 1):
+        w = stretch(theta, net.layers[l].weights_at, net.layers[l].n * net.layers[l - 1].n)
+        for i in range(w.size):
+            total += w[i] * w[i]
+    return total
+
+
 @njit(parallel=True)
 def update(theta, optimizer, gradient):
     """One step of the optimizer, θ ← θ − η ∇C for plain gradient descent. Writes: θ, the optimizer's moments.
@@ -202,14 +213,20 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
     total_cost = 0.0
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
+        mean = begin_rules(optimizer, work.sample_weight, samples)
         optimizer.t[0] += 1
         gradient(work, theta, X, Y, samples, net)
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        cost = 0.0
+        for s in range(samples.size):
+            cost += work.costs[s]
+        if optimizer.per_batch:
+            scale(work.gradient, samples.size * mean)
+            cost = samples.size * (mean * cost + 0.5 * optimizer.hyper[L2] * squared_weights(theta, net))
+        total_cost += cost
         regularize(work.gradient, theta, optimizer, net)
         update(theta, optimizer, work.gradient)
         limit_norms(theta, optimizer.max_norm, net)
-        for s in range(samples.size):
-            total_cost += work.costs[s]
     return total_cost
 
 
@@ -221,7 +238,7 @@ def forward_rows(outputs, work, theta, X, net):
     """
     a = layer(work.a, net, net.layers.size - 2)
     for s in prange(X.shape[0]):
-        forward_sample(s, s, work, X[s], theta, net)
+        forward_sample(s, work, X[s], theta, net)
         for j in range(outputs.shape[1]):
             outputs[s, j] = a[s, j]
 

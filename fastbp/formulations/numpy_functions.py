@@ -120,16 +120,23 @@ def backward(activation: Activation) -> Backward:
     return lambda error, z, a: error * derivative(a if activation.derivative_of == "a" else z)
 
 
+def cost_gradient(cost: Cost, output: Activation) -> Callable[[Array, Array], Array]:
+    """Return ∇_a C, a function of (a, y). That of cross_entropy depends on the output: with softmax C = −Σ y log a."""
+    if cost.function is costs.cross_entropy and output.function is activations.softmax:
+        return lambda a, y: np.where(y == 0, a.dtype.type(0), -y / a)
+    if cost.function is costs.cross_entropy:
+        return lambda a, y: (a - y) / (a * (1 - a))
+    return _COSTS[cost.function][1] if cost.function in _COSTS else _elementwise(cost.derivative, 2)
+
+
 def cost_and_error(cost: Cost, output: Activation) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Return C summed over the outputs and δ⁽ᴸ⁾ = ∇_a C ⊙ σ′, both functions of (z, a, y)."""
     fused = FUSED_PAIRS.get((output.function, cost.function))
     if fused:
         fused_cost = _FUSED_COSTS[fused[0]]
         return lambda z, a, y: fused_cost(z, y).sum(axis=-1), lambda z, a, y: a - y
-    if cost.function in _COSTS:
-        function, derivative = _COSTS[cost.function]
-    else:
-        function, derivative = _elementwise(cost.function, 2), _elementwise(cost.derivative, 2)
+    function = _COSTS[cost.function][0] if cost.function in _COSTS else _elementwise(cost.function, 2)
+    derivative = cost_gradient(cost, output)
     times_sigma_prime = backward(output)
     return (
         lambda z, a, y: function(a, y).sum(axis=-1),

@@ -57,7 +57,7 @@ class Textbook:
             mean.biases[l][:] = nabla_b[l] / len(X)
         return total_cost / len(X)
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates: ∇C, that of one sample, and their sum."""
         return 3 * model.parameters.vector.nbytes
 
@@ -83,11 +83,11 @@ class Textbook:
                 kept = None
                 if any(options.dropout):
                     layers = enumerate(model.sizes[1:-1], 1)
-                    kept = [options.kept(int(state.t[0]), l, mini_batch, n, model.dtype) for l, n in layers]
-                weight = options.sample_weight[mini_batch] if options.sample_weight.size else None
+                    kept = [options.kept(int(state.t[0]), l, len(mini_batch), n, model.dtype) for l, n in layers]
+                weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
                 mean_cost = self._gradient(model, X[mini_batch], Y[mini_batch], gradient, kept, weight)
-                total_cost += mean_cost * len(mini_batch)
-                options.of_gradient(gradient, model.parameters, float(state.rate[0]))
+                total_cost += mean_cost * len(mini_batch) + penalty
+                options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
                 optimizer.step(model.parameters.vector, gradient.vector, state)
                 options.of_weights(model.parameters)
             return total_cost

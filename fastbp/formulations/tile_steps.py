@@ -9,6 +9,7 @@ import math
 from numba import prange
 from numpy import int64
 
+from fastbp.formulations.tile_rules import descend_whole, limit_norms, penalty_of_batch
 from fastbp.formulations.tiles import (
     BLOCK,
     accumulate_gradient,
@@ -22,12 +23,11 @@ from fastbp.formulations.tiles import (
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import INNER, LEAN, njit
 from fastbp.kernels.panels import layer, panel_width, unpack, weights_at
-from fastbp.kernels.rules import apply_rules, scale
+from fastbp.kernels.rules import apply_rules, begin_rules, shrink
 from fastbp.kernels.tile import lanes, wide
 from fastbp.kernels.views import stretch
 
 PART_BLOCK = 128  # samples that go through all layers together in `sum_parts`
-UPDATED = 4096  # parameters at a time, where the whole gradient is in memory
 PARTS = 16  # how many parts of the samples there are at most
 
 REGIONS = ("errors", "descend", "sum_parts", "forward_blocks")  # have prange; `compiled.py` makes their serial twins
@@ -42,12 +42,12 @@ def block_size(m, n_threads):
 
 
 @njit(**INNER)
-def take_samples(work, X, samples, first, net):
-    """a⁽⁰⁾ = x for some samples. Writes: its rows from `first` on, and whose they are."""
+def take_samples(work, X, samples, first, place, net):
+    """a⁽⁰⁾ = x for some samples. Writes: their rows from `first` on, their places in the mini-batch."""
     call(net.functions[0].gather, layer(work.a, net, 0), X, samples, work.rows, first, X.shape[1])
-    if work.ids.size > 0:
+    if work.places.size > 0:
         for s in range(samples.size):
-            work.ids[first + s] = samples[s]
+            work.places[first + s] = place + s
 
 
 @njit(**INNER)
@@ -66,50 +66,48 @@ def backward_block(work, scratch, first, Y, samples, share, net):
 
 
 @njit(**INNER)
-def errors_share(thread, n_threads, work, X, Y, samples, share, net):
+def errors_share(thread, n_threads, work, X, Y, samples, place, share, net):
     """The blocks of samples that are one thread's: `errors` for them."""
     size, scratch = block_size(samples.size, n_threads), work.scratch[thread]
     n_blocks = (samples.size + size - 1) // size
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        take_samples(work, X, mine, i * size, net)
+        take_samples(work, X, mine, i * size, place + i * size, net)
         forward_block(work, scratch, i * size, mine.size, 1, net)
         backward_block(work, scratch, i * size, Y, mine, share, net)
 
 
 @njit(parallel=True)
-def errors(n_threads, work, X, Y, samples, share, net):
+def errors(n_threads, work, X, Y, samples, place, share, net):
     """Forward through all layers and errors back through all layers, for the samples of a mini-batch or a part of it.
 
-    Shapes: X (n, n_in); Y (n, n_out); samples (≤ work.rows,), rows of X and Y.
+    Shapes: X (n, n_in); Y (n, n_out); samples (≤ work.rows,), rows of X and Y, in the mini-batch from `place` on.
     Writes: work.costs; z, a and δ of every layer.
     Parallel: over blocks of samples, which do not interact; how they are cut changes no bits.
     """
     for thread in prange(n_threads):
-        errors_share(int64(thread), n_threads, work, X, Y, samples, share, net)
+        errors_share(int64(thread), n_threads, work, X, Y, samples, place, share, net)
 
 
 @njit(**INNER)
 def descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end, net, l):
     """Gradient and update of a block of weights, from `start` to `stop` in θ. Writes: these, their moments, scratch."""
-    size, at_once = stop - start, optimizer.plain_descent and begin and end and not optimizer.has_rules
+    size, at_once = stop - start, optimizer.plain_descent and begin and end and not optimizer.changes_gradient
+    n_biases = size - n * panel_width(work.theta, net.layers[l].n - j)
     if at_once:  # θ ← θ − η ∇C from registers: the gradient is never written
         dw, alpha = stretch(work.theta, start, size), work.theta.dtype.type(-optimizer.hyper[0])
     elif begin and end:
         dw, alpha = stretch(scratch, 0, size), work.theta.dtype.type(1)
     else:
         dw, alpha = stretch(work.gradient, start, size), work.theta.dtype.type(1)
-    if begin and not at_once:
-        for i in range(size):
-            dw[i] = 0
     theta = stretch(work.theta, start, size)
     first = stretch(optimizer.first, start, size) if optimizer.first.size > 0 else theta
     second = stretch(optimizer.second, start, size) if optimizer.second.size > 0 else theta
-    accumulate_gradient(dw, alpha, theta, first, second, work, 0, m, j, k, n, net, l)
+    if at_once:
+        shrink(theta, n_biases, optimizer)
+    accumulate_gradient(dw, alpha, theta, first, second, work, 0, m, j, k, n, net, l, begin and not at_once)
     if end and not at_once:
-        if optimizer.has_rules:
-            n_biases = size - n * panel_width(work.theta, net.layers[l].n - j)
-            apply_rules(dw, theta, n_biases, optimizer)
+        apply_rules(dw, theta, n_biases, optimizer)
         call(optimizer.update, theta, first, second, optimizer.hyper, optimizer.t, dw)
 
 
@@ -154,15 +152,13 @@ def part_size(m):
 
 
 @njit(**INNER)
-def sum_part(thread, part, work, X, Y, samples, share, net):
+def sum_part(thread, part, work, X, Y, samples, place, share, net):
     """The gradient of the samples of one part, a block after the other. Writes: its row of work.gradient, its cost."""
     size, first, scratch = net.layers[-1].panels_at, thread * PART_BLOCK, work.scratch[thread]
     dw, one, width, cost = stretch(work.gradient, part * size, size), work.theta.dtype.type(1), wide(work.theta), 0.0
-    for i in range(size):
-        dw[i] = 0
     for start in range(0, samples.size, PART_BLOCK):
         mine = samples[start : start + PART_BLOCK]
-        take_samples(work, X, mine, first, net)
+        take_samples(work, X, mine, first, place + start, net)
         forward_block(work, scratch, first, mine.size, 1, net)
         backward_block(work, scratch, first, Y, mine, share, net)
         costs = stretch(work.costs, first, mine.size)
@@ -175,10 +171,9 @@ def sum_part(thread, part, work, X, Y, samples, share, net):
                 for k in range(0, n_in, width):
                     n = (min(width, n_in - k) + 3) // 4 * 4  # whole tiles, into the padding
                     at = weights_at(net, l, j, k if k > 0 else -1, columns)
-                    block_dw = stretch(dw, at, weights_at(net, l, j, k + n, columns) - at)
-                    accumulate_gradient(
-                        block_dw, one, block_dw, block_dw, block_dw, work, first, mine.size, j, k, n, net, l
-                    )
+                    weights = stretch(dw, at, weights_at(net, l, j, k + n, columns) - at)
+                    block_of = first, mine.size, j, k, n, net, l, start == 0
+                    accumulate_gradient(weights, one, weights, weights, weights, work, *block_of)
     work.costs[work.rows + part] = cost
 
 
@@ -193,7 +188,8 @@ def sum_parts(n_threads, work, X, Y, samples, share, net):
     n_parts = (samples.size + size - 1) // size
     for thread in prange(n_threads):
         for part in range(n_parts * thread // n_threads, n_parts * (thread + 1) // n_threads):
-            sum_part(int64(thread), part, work, X, Y, samples[part * size : (part + 1) * size], share, net)
+            mine = samples[part * size : (part + 1) * size]
+            sum_part(int64(thread), part, work, X, Y, mine, part * size, share, net)
 
 
 @njit(**INNER)
@@ -218,7 +214,7 @@ def gradient(n_threads, vector, work, optimizer, X, Y, samples, net):
     total_cost, share = 0.0, work.theta.dtype.type(1 / samples.size)
     for first in range(0, samples.size, work.rows):
         some = samples[first : first + work.rows]
-        errors(n_threads, work, X, Y, some, share, net)
+        errors(n_threads, work, X, Y, some, first, share, net)
         descend(n_threads, optimizer, work, some.size, first == 0, first < 0, net)
         for s in range(some.size):
             total_cost += work.costs[s]
@@ -244,16 +240,19 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
     total_cost, whole = 0.0, optimizer.clip_norm < math.inf
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
-        share = work.theta.dtype.type(1 / samples.size)
+        mean = begin_rules(optimizer, work.sample_weight, samples)
+        share = work.theta.dtype.type(mean)
         optimizer.t[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+        penalty, cost = penalty_of_batch(optimizer, work, net), 0.0
         for first in range(0, samples.size, work.rows):
             some = samples[first : first + work.rows]
-            errors(n_threads, work, X, Y, some, share, net)
+            errors(n_threads, work, X, Y, some, first, share, net)
             end = first + some.size == samples.size and not whole
             descend(n_threads, optimizer, work, some.size, first == 0, end, net)
             for s in range(some.size):
-                total_cost += work.costs[s]
+                cost += work.costs[s]
+        total_cost += samples.size * (mean * cost + penalty) if optimizer.per_batch else cost
         if whole:
             descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
@@ -267,90 +266,17 @@ def train_epoch_in_parts(n_threads, optimizer, work, X, Y, order, batch_size, ne
     total_cost = 0.0
     for start in range(0, order.size, batch_size):
         samples = order[start : start + batch_size]
+        mean = begin_rules(optimizer, work.sample_weight, samples)
         optimizer.t[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
-        sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(1 / samples.size), net)
-        total_cost += add_parts(work, samples.size, net)
+        penalty = penalty_of_batch(optimizer, work, net)
+        sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(mean), net)
+        cost = add_parts(work, samples.size, net)
+        total_cost += samples.size * (mean * cost + penalty) if optimizer.per_batch else cost
         descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
             limit_norms(work, optimizer.max_norm, net)
     return total_cost
-
-
-@njit(**INNER)
-def descend_whole(optimizer, work, net):
-    """The step where the whole gradient is in work.gradient. Writes: θ, the moments, work.gradient."""
-    hyper, width = optimizer.hyper, wide(work.theta)
-    if optimizer.has_rules:
-        for l in range(1, net.layers.size - 1):
-            for j in range(0, net.layers[l].n, width):
-                columns = panel_width(work.theta, net.layers[l].n - j)
-                start, size = weights_at(net, l, j, -1, columns), (1 + net.layers[l - 1].n) * columns
-                dw, theta = stretch(work.gradient, start, size), stretch(work.theta, start, size)
-                apply_rules(dw, theta, columns, optimizer)
-    factor = 1.0
-    if optimizer.clip_norm < math.inf:
-        factor = min(1.0, optimizer.clip_norm / math.sqrt(squared_norm(work.gradient, net)))
-    for start in range(0, work.theta.size, UPDATED):
-        size = min(UPDATED, work.theta.size - start)
-        dw, theta = stretch(work.gradient, start, size), stretch(work.theta, start, size)
-        first = stretch(optimizer.first, start, size) if optimizer.first.size > 0 else theta
-        second = stretch(optimizer.second, start, size) if optimizer.second.size > 0 else theta
-        scale(dw, factor)
-        call(optimizer.update, theta, first, second, hyper, optimizer.t, dw)
-
-
-@njit(**INNER)
-def squared_norm(panels, net):
-    """‖v‖² of a vector of the layout of θ in panels, without padding."""
-    total = 0.0
-    for l in range(1, net.layers.size - 1):
-        for j in range(0, net.layers[l].n, wide(panels)):
-            width = panel_width(panels, net.layers[l].n - j)
-            start, columns = weights_at(net, l, j, -1, width), min(width, net.layers[l].n - j)
-            at_once = 32 if columns == width else 1  # rows without padding are one
-            for k in range(0, 1 + net.layers[l - 1].n, at_once):
-                n_rows, some = min(at_once, 1 + net.layers[l - 1].n - k), panels.dtype.type(0)
-                row = stretch(panels, start + k * width, (n_rows - 1) * width + columns)
-                for i in range(row.size):
-                    some += row[i] * row[i]
-                total += some
-    return total
-
-
-@njit(**INNER)
-def limit_norms(work, max_norm, net):
-    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ, scratch."""
-    one, limit = work.theta.dtype.type(1), work.theta.dtype.type(max_norm)
-    for l in range(1, net.layers.size - 1):
-        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-        for j in range(0, n_out, wide(work.theta)):
-            width, largest = panel_width(work.theta, n_out - j), limit
-            start, factors = weights_at(net, l, j, 0, width), stretch(work.scratch[0], 0, width)
-            for c in range(width):
-                factors[c] = 0
-            for k in range(0, n_in - 3, 4):
-                w, w1 = (
-                    stretch(work.theta, start + k * width, width),
-                    stretch(work.theta, start + (k + 1) * width, width),
-                )
-                w2 = stretch(work.theta, start + (k + 2) * width, width)
-                w3 = stretch(work.theta, start + (k + 3) * width, width)
-                for c in range(width):
-                    factors[c] += (w[c] * w[c] + w1[c] * w1[c]) + (w2[c] * w2[c] + w3[c] * w3[c])
-            for k in range(n_in - n_in % 4, n_in):
-                w = stretch(work.theta, start + k * width, width)
-                for c in range(width):
-                    factors[c] += w[c] * w[c]
-            for c in range(min(width, n_out - j)):
-                norm = math.sqrt(factors[c])
-                largest = max(largest, norm)
-                factors[c] = limit / norm if norm > limit else one
-            if largest > limit:
-                for k in range(n_in):
-                    w = stretch(work.theta, start + k * width, width)
-                    for c in range(width):
-                        w[c] *= factors[c]
 
 
 @njit(**LEAN)

@@ -1,5 +1,7 @@
 """The Python side of `tiles`: how a network lies in memory, what is allocated, which form runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from fastbp.kernels.network_data import NetworkData, OptimizerData, table
 from fastbp.kernels.panel_sums import panel_function
 from fastbp.kernels.panels import TiledWorkspace, pack, unpack
 from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.kernels.rules import N_HYPER
 from fastbp.kernels.threads import max_threads, parallel_region
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, aligned_empty
@@ -20,6 +23,7 @@ from fastbp.step_options import StepOptions
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
 PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
+KEPT_BYTES = 16 * 1024**2  # of a workspace, up to which it is kept for the next call: see `borrowed_workspace`
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
 
@@ -32,9 +36,12 @@ class Tiled(Compiled):
 
     def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
         n, rows = len(X), min(len(X), tiles.BLOCK * max_threads())
-        net, work = tiled_network(model), tiled_workspace(model, rows, training=False)
-        outputs, costs, samples = np.empty((n, model.sizes[-1]), model.dtype), np.empty(n), np.arange(n)
-        with parallel_region(model.flops_per_sample / 3 * rows) as n_threads:
+        net, outputs = tiled_network(model), np.empty((n, model.sizes[-1]), model.dtype)
+        costs, samples = np.empty(n), np.arange(n)
+        with (
+            borrowed_workspace(model, rows, training=False) as work,
+            parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
+        ):
             forward_blocks, costs_of_rows = self._form("forward_blocks", n_threads), tile_steps.costs_of_rows
             pack(work.theta, model.parameters.vector, net)
             for start in range(0, n, rows):
@@ -46,18 +53,22 @@ class Tiled(Compiled):
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
-        n = len(X)
-        net, work = tiled_network(model), tiled_workspace(model, n, gradient=True)
+        n, net = len(X), tiled_network(model)
         no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
-        optimizer = OptimizerData(no_moments, no_moments, np.zeros(8), np.zeros(1, np.int64), nothing, nothing, False)
-        pack(work.theta, model.parameters.vector, net)
-        with parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads:
+        zeros = np.zeros(N_HYPER), np.zeros(1, np.int64)
+        optimizer = OptimizerData(no_moments, no_moments, *zeros, nothing, nothing, False)
+        with (
+            borrowed_workspace(model, n, gradient=True) as work,
+            parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
+        ):
+            pack(work.theta, model.parameters.vector, net)
             total_cost = self._form("gradient_in_parts" if work.in_parts else "gradient", n_threads)
             return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates."""
-        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments)
+        whole = options.clip_norm < np.inf
+        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole)
         return sum(sizes.values()) * model.dtype.itemsize
 
     def trainer(
@@ -231,8 +242,30 @@ def tiled_workspace(
     arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
     costs, of_samples = np.empty(rows + tile_steps.PARTS * in_parts), of_samples or nothing_of_samples(model)
-    ids = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
-    return TiledWorkspace(**arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts, ids=ids, **of_samples)
+    places = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
+    return TiledWorkspace(
+        **arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts, places=places, **of_samples
+    )
+
+
+@contextmanager
+def borrowed_workspace(
+    model: Model, samples: int, *, training: bool = True, gradient: bool = False
+) -> Iterator[TiledWorkspace]:
+    """Lend a `tiled_workspace` for one call: that of the last such call, unless somebody else has it.
+
+    Making one takes as long as the gradient of a small net. What the last call left in it is not cleared.
+    """
+    in_parts = training and sums_in_parts(model, samples)
+    kind = f"workspace, training={training}"
+    needs = _rows(samples, in_parts), in_parts, gradient, samples > ROWS
+    kept = model.prepared.pop(kind, None)  # in one step: no two threads get the same
+    if kept is None or kept[0] != needs:
+        work = tiled_workspace(model, samples, training=training, gradient=gradient)
+        kept = needs, work, sum(array.nbytes for array in work if isinstance(array, np.ndarray))
+    yield kept[1]
+    if kept[2] <= KEPT_BYTES:
+        model.prepared[kind] = kept
 
 
 def _zeros(size: int, dtype: np.dtype[Any]) -> Array:

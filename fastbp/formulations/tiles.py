@@ -57,7 +57,7 @@ def drop_neurons(values, work, first, m, net, l):
     for j in range(0, net.layers[l].n, wide(values)):
         width = panel_width(values, net.layers[l].n - j)
         for s in range(first, first + m):
-            key = layer_key(work.seed, work.t[0], l, work.ids[s])
+            key = layer_key(work.seed, work.t[0], l, work.places[s])
             drop(block(values, work.rows, j, width, s, 1), work.dropout[l], key, j)
 
 
@@ -234,9 +234,10 @@ def transpose(transposed, theta, j, n, k, width, net, l):
 
 
 @njit(**INNER)
-def accumulate_gradient(dw, alpha, theta, moment, moment2, work, first, m, j, k, n, net, l):
+def accumulate_gradient(dw, alpha, theta, moment, moment2, work, first, m, j, k, n, net, l, begin=False):
     """dw_jk += alpha Σ_s a_sk δ_sj, db_j += alpha Σ_s δ_sj: BP4 and BP3, m samples, a block of weights. Writes: dw.
 
+    If `begin`, dw_jk = Σ_s a_sk δ_sj and db_j = Σ_s δ_sj, whatever was there.
     The neurons j are a panel, n inputs from k on one or more. Shapes: dw (n, width), with k = 0 behind db (width,).
     What an update will touch next, theta and its moments, is sent for meanwhile.
     """
@@ -245,8 +246,8 @@ def accumulate_gradient(dw, alpha, theta, moment, moment2, work, first, m, j, k,
     width_a = panel_width(dw, net.layers[l - 1].n - k) if rows > 1 else n  # of one row, all panels are one
     sums, weights = net.functions[width // lanes(dw)], stretch(dw, dw.size - n * width, n * width)
     if k == 0:
-        call(sums.bias_panel, stretch(dw, 0, width), alpha, block(delta, rows, j, width, first, m), m)
+        call(sums.bias_panel, stretch(dw, 0, width), alpha, block(delta, rows, j, width, first, m), m, begin)
     for s in range(first, first + m, BLOCK):
         some = min(BLOCK, first + m - s)
         delta_s, a_s = block(delta, rows, j, width, s, some), block(a_previous, rows, k, width_a, s, some)
-        call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, moment, moment2, some, n)
+        call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, moment, moment2, some, n, begin and s == first)

@@ -48,7 +48,7 @@ class Vectorized:
 
         return mean_of_blocks(gradient, len(X), ROWS_AT_ONCE, block)
 
-    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int) -> int:
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates: z, a and δ of a mini-batch, ∇C."""
         return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
 
@@ -72,12 +72,12 @@ class Vectorized:
                 mini_batch = order[start : start + batch_size]
                 state.t[0] += 1
                 kept = [
-                    options.kept(int(state.t[0]), l, mini_batch, n, model.dtype) if any(options.dropout) else None
+                    options.kept(int(state.t[0]), l, len(mini_batch), n, model.dtype) if any(options.dropout) else None
                     for l, n in enumerate(model.sizes[1:-1], 1)
                 ]
-                weight = options.sample_weight[mini_batch] if options.sample_weight.size else None
-                total_cost += step.gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
-                options.of_gradient(gradient, model.parameters, float(state.rate[0]))
+                weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
+                total_cost += penalty + step.gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
+                options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
                 optimizer.step(model.parameters.vector, gradient.vector, state)
                 options.of_weights(model.parameters)
             return total_cost

@@ -180,7 +180,10 @@ class MachineCodeCache(caching._Cache):
 
 @cache
 def cache_folder() -> Path | None:
-    """Where machine code is kept: ``$FASTBP_CACHE``, else beside the sources, else the user's cache; None if nowhere.
+    """Where machine code is kept: ``$FASTBP_CACHE``, else beside the sources of a checkout, else the user's cache.
+
+    None if none of them can be written. Beside an installed package it is never: pip, which knows nothing of it, would
+    leave a folder ``fastbp`` behind, which Python then imports as an empty package.
 
     The folder's name holds a digest of the sources and of the versions that compile them, so a change of any of
     them starts afresh.
@@ -203,8 +206,20 @@ def _candidate_folders() -> list[Path]:
     if "FASTBP_CACHE" in os.environ:
         return [Path(os.environ["FASTBP_CACHE"])]
     package = Path(__file__).resolve().parent.parent
-    user = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache")
-    return [package / "__pycache__", user / "fastbp"]
+    beside = [package / "__pycache__"] if _is_checkout(package.parent) else []
+    try:
+        user = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home
+        return beside
+    return [*beside, user / "fastbp"]
+
+
+def _is_checkout(folder: Path) -> bool:
+    """Whether a folder is one that fastbp is developed in, and not where packages are installed."""
+    try:
+        return 'name = "fastbp"' in (folder / "pyproject.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 @cache

@@ -1,9 +1,11 @@
-"""Which neurons are dropped: decided by a hash, so that no order of samples, blocks or threads changes it.
+"""Which neurons are dropped: decided by a hash, so that neither blocks nor threads change it, nor where samples lie.
 
-Every neuron of every sample in every step has a number of its own, from its seed, step t, layer l, sample and index j;
-the neuron is dropped where that number, uniform on [0, 2³²), lies below p 2³². Kept numbers are divided by 1 − p, so
-that the mean of a layer stays what it is in `predict`, where nothing is dropped ("inverted" dropout; Srivastava et al.,
-*Dropout: a simple way to prevent neural networks from overfitting*, 2014).
+Every neuron of every sample in every step has a number of its own, from the seed, the step t, the layer l, the sample's
+place in the mini-batch and its own index j. The place, not the row of an array: so it is the same number whether the
+samples are in memory, in a file or in chunks. The neuron is dropped where its number, uniform on [0, 2³²), lies below
+p 2³². Kept numbers are divided by 1 − p, so that the mean of a layer stays what it is in `predict`, where nothing is
+dropped ("inverted" dropout; Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*,
+2014).
 """
 
 import numpy as np
@@ -23,10 +25,10 @@ def scramble(x):
 
 
 @njit(**LEAN)
-def layer_key(seed, t, l, sample):
-    """What all neurons of one layer share, for one sample in one step."""
+def layer_key(seed, t, l, place):
+    """What all neurons of one layer share, for one sample in one step: the one at `place` of its mini-batch."""
     key = scramble((np.uint64(seed) ^ (np.uint64(t) * GOLDEN)) & MASK)
-    return scramble(((key ^ np.uint64(l)) * GOLDEN + np.uint64(sample)) & MASK)
+    return scramble(((key ^ np.uint64(l)) * GOLDEN + np.uint64(place)) & MASK)
 
 
 @njit(**LEAN)

@@ -70,13 +70,14 @@ class OptimizerData(NamedTuple):
     begin_step: Any
     update: Any
     plain_descent: bool  # whether the update is θ ← θ − η g and nothing else, η = hyper[0]
-    has_rules: bool = False  # whether any of l2, l1, clip_value or decay is on: `rules.py`
+    changes_gradient: bool = False  # whether l1 or clip_value is on: `rules.py`
     l2: float = 0.0  # λ/n
     l1: float = 0.0  # λ₁/n
     decay: float = 0.0
     clip_value: float = math.inf
     clip_norm: float = math.inf
     max_norm: float = math.inf
+    per_batch: bool = False  # whether l2 is λ, and each mini-batch divides it by what it divides its costs by
 
 
 class Workspace(NamedTuple):

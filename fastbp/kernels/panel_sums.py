@@ -136,8 +136,8 @@ def step_row(z_next, x_next, w, b, x, step, n):
 
 
 @njit(**INLINE)
-def gradient_tile(tile, dw, alpha, a_previous, delta, theta, first, second, k, m):
-    """∂C/∂w_jk = Σ_s a_sk δ_sj for a tile of (k, j); dw_jk += alpha ∂C/∂w_jk."""
+def gradient_tile(tile, dw, alpha, a_previous, delta, theta, first, second, k, m, begin):
+    """Σ_s a_sk δ_sj for a tile of (k, j), to where `gradient_panel` has it."""
     for s in range(m):
         if s % 8 == 0:  # meanwhile what will be updated is on its way from memory
             for c in (0, lanes(dw)):
@@ -145,11 +145,16 @@ def gradient_tile(tile, dw, alpha, a_previous, delta, theta, first, second, k, m
                 prefetch(first, k + s // 8, c)
                 prefetch(second, k + s // 8, c)
         tile = outer_add(tile, a_previous, k, s, delta, s, 0)
-    add_to(tile, alpha, dw, k, 0)
+    if begin:
+        store(tile, dw, k, 0)
+    else:
+        add_to(tile, alpha, dw, k, 0)
 
 
-def gradient_panel(dw, alpha, a_previous, delta, theta, first, second, m, n):
-    """Accumulate dw_jk += alpha Σ_s a_sk δ_sj: m samples s, the n inputs k of one panel, the neurons j of another.
+def gradient_panel(dw, alpha, a_previous, delta, theta, first, second, m, n, begin):
+    """Accumulate dw_jk += alpha Σ_s a_sk δ_sj, or dw_jk = Σ_s a_sk δ_sj if `begin`: m samples, a panel by a panel.
+
+    The n inputs k are of one panel, the neurons j of another.
 
     Shapes: dw (n, width); a_previous (m, ≥ n), one panel; delta (m, width). Writes: dw. The weights and moments that
     an update will touch next, theta, first and second (n, width), are sent for meanwhile.
@@ -163,18 +168,18 @@ def gradient_panel(dw, alpha, a_previous, delta, theta, first, second, m, n):
     while k < n:
         size = next_rows(n - k)
         if size == 12:
-            gradient_tile(zeros(dw, 12, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m)
+            gradient_tile(zeros(dw, 12, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m, begin)
         elif size == 8:
-            gradient_tile(zeros(dw, 8, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m)
+            gradient_tile(zeros(dw, 8, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m, begin)
         elif size == 6:
-            gradient_tile(zeros(dw, 6, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m)
+            gradient_tile(zeros(dw, 6, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m, begin)
         else:
-            gradient_tile(zeros(dw, 4, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m)
+            gradient_tile(zeros(dw, 4, VECS), dw, alpha, a_previous, delta, theta, first, second, k, m, begin)
         k += size
 
 
-def bias_panel(db, alpha, delta, m):
-    """Accumulate db_j += alpha Σ_s δ_sj: m samples, one panel. Shapes: db (width,), delta (m, width). Writes: db."""
+def bias_panel(db, alpha, delta, m, begin):
+    """The same for db_j and Σ_s δ_sj: m samples, one panel. Shapes: db (width,), delta (m, width). Writes: db."""
     db, delta = matrix(db, 0, 1, VECS * lanes(db)), matrix(delta, 0, m, VECS * lanes(delta))
     tile, tile1, tile2, tile3 = zeros(db, 1, VECS), zeros(db, 1, VECS), zeros(db, 1, VECS), zeros(db, 1, VECS)
     for s in range(0, m - 3, 4):
@@ -184,7 +189,11 @@ def bias_panel(db, alpha, delta, m):
         tile3 = add_row(tile3, delta[s + 3], 0)
     for s in range(m - m % 4, m):
         tile = add_row(tile, delta[s], 0)
-    add_to(add(add(tile, tile1), add(tile2, tile3)), alpha, db, 0, 0)
+    tile = add(add(tile, tile1), add(tile2, tile3))
+    if begin:
+        store(tile, db, 0, 0)
+    else:
+        add_to(tile, alpha, db, 0, 0)
 
 
 def propagate_row(delta_previous, w, n_rows, delta, n_in, n_out):
@@ -243,14 +252,14 @@ def call_step_row(z_next, n_z, x_next, n_next, w, n_w, b, n_b, x, n_x, step, n_s
 
 
 def call_gradient_panel(
-    dw, n_dw, alpha, a, n_a, delta, n_delta, theta, n_theta, first, n_first, second, n_second, m, n
+    dw, n_dw, alpha, a, n_a, delta, n_delta, theta, n_theta, first, n_first, second, n_second, m, n, begin
 ):
     a, delta, theta = carray(a, n_a), carray(delta, n_delta), carray(theta, n_theta)
-    function(carray(dw, n_dw), alpha, a, delta, theta, carray(first, n_first), carray(second, n_second), m, n)
+    function(carray(dw, n_dw), alpha, a, delta, theta, carray(first, n_first), carray(second, n_second), m, n, begin)
 
 
-def call_bias_panel(db, n_db, alpha, delta, n_delta, m):
-    function(carray(db, n_db), alpha, carray(delta, n_delta), m)
+def call_bias_panel(db, n_db, alpha, delta, n_delta, m, begin):
+    function(carray(db, n_db), alpha, carray(delta, n_delta), m, begin)
 
 
 def call_propagate_row(delta_previous, n_previous, w, n_w, n_rows, delta, n_delta, n_in, n_out):
@@ -269,8 +278,8 @@ _CALLBACKS = {
     forward_panel: (call_forward_panel, "RRRRiiiii"),
     forward_row: (call_forward_row, "RRRRi"),
     step_row: (call_step_row, "RRRRRRi"),
-    gradient_panel: (call_gradient_panel, "RrRRRRRii"),
-    bias_panel: (call_bias_panel, "RrRi"),
+    gradient_panel: (call_gradient_panel, "RrRRRRRiii"),
+    bias_panel: (call_bias_panel, "RrRii"),
     propagate_row: (call_propagate_row, "RRiRii"),
     transpose_weights: (call_transpose_weights, "RRii"),
     gather: (call_gather, "RRIiii"),

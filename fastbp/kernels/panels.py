@@ -33,7 +33,7 @@ class TiledWorkspace(NamedTuple):
     scratch: npt.NDArray[Any]  # a row for each thread, beginning with zeros
     rows: int  # how many samples z, a and δ have room for
     in_parts: bool  # whether the gradient is summed in parts
-    ids: npt.NDArray[np.int64]  # which sample each of the rows holds, where neurons are dropped
+    places: npt.NDArray[np.int64]  # of each row's sample in the mini-batch, where neurons are dropped
     dropout: npt.NDArray[np.float64]  # these as in `network_data.Workspace`
     seed: int
     t: npt.NDArray[np.int64]

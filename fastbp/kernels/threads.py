@@ -19,6 +19,7 @@ PARALLEL_FROM = {"omp": 3e6, "tbb": 3e6, "workqueue": 3e7}
 
 _region = threading.Lock()
 _limit: int | None = None
+_here = threading.local()  # .limit: that of this Python thread
 _forked_with_threads = False
 
 
@@ -40,7 +41,7 @@ def parallel_region(flops: float) -> Iterator[int]:
         return
     granted = numba.get_num_threads()
     try:
-        n_threads = min(granted, _limit or granted)
+        n_threads = min(granted, _limit or granted, _limit_here() or granted)
         numba.set_num_threads(n_threads)
         yield n_threads
     finally:
@@ -50,7 +51,7 @@ def parallel_region(flops: float) -> Iterator[int]:
 
 def worth_it(flops: float) -> bool:
     """Whether a step of so many floating-point operations is better shared between threads."""
-    if flops < min(PARALLEL_FROM.values()) or _limit == 1 or _forked_with_threads:
+    if flops < min(PARALLEL_FROM.values()) or _limit == 1 or _limit_here() == 1 or _forked_with_threads:
         return False
     return numba.get_num_threads() > 1 and flops >= PARALLEL_FROM[numba.threading_layer()]
 
@@ -103,3 +104,21 @@ def threads(n: int | None) -> Iterator[None]:
         yield
     finally:
         set_num_threads(before)
+
+
+@contextmanager
+def threads_here(n: int | None) -> Iterator[None]:
+    """Let fastbp use at most `n` threads where the Python thread that runs a ``with`` block calls it; None: as before.
+
+    Other Python threads have limits of their own, other than with `threads`.
+    """
+    before = _limit_here()
+    _here.limit = before if n is None else n
+    try:
+        yield
+    finally:
+        _here.limit = before
+
+
+def _limit_here() -> int | None:
+    return getattr(_here, "limit", None)

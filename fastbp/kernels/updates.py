@@ -59,6 +59,15 @@ def adam(theta, first, second, hyper, t, gradient):
         theta[i] -= step * first[i] / (math.sqrt(second[i]) * correction + epsilon)
 
 
+def adam_epsilon_hat_begin_step(hyper, t):
+    """η √(1 − β₂ᵗ) / (1 − β₁ᵗ), all of the correction: ε̂ is added to √v as it is."""
+    hyper[6] = hyper[0] * math.sqrt(1 - hyper[2] ** t[0]) / (1 - hyper[1] ** t[0])
+    hyper[7] = 1
+
+
+adam_epsilon_hat = adam
+
+
 def rmsprop(theta, first, second, hyper, t, gradient):
     """S ← α s + (1 − α) g², θ ← θ − η g / (√s + ε) (Hinton 2012)."""
     number = theta.dtype.type

@@ -1,10 +1,12 @@
 """What every topic's methods find in a network."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastbp import validation
+from fastbp import training, validation
 from fastbp.formulations import Formulation
 from fastbp.parameters import Model
 from fastbp.samples import Samples
@@ -33,3 +35,10 @@ class HasModel:
         checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
         output, cost = self._model.activations[-1], self._model.cost
         return Samples(checked_X, *validation.targets(Y, checked_X, self.sizes[-1], output, cost, f"{prefix}Y"))
+
+
+def check_memory(what: str, shape: Sequence[int], dtype: np.dtype[Any], instead: str) -> None:
+    """Raise MemoryError if an array would be larger than this machine's memory; `instead` says what to do then."""
+    needed, present = math.prod(shape) * dtype.itemsize, training.physical_memory()
+    if needed > present:
+        raise MemoryError(f"{what} need {needed:,} bytes, and this machine has {present:,}: {instead}")

@@ -4,7 +4,7 @@ Every one has its recurrence twice: compiled, and as `step` in NumPy for the for
 of `line_search.py` have none: SciPy drives them, through `full_batch.py`; nor has `LevenbergMarquardt`.
 """
 
-from fastbp.optimizers.adaptive import Adagrad, Adam, AdamW, RMSProp
+from fastbp.optimizers.adaptive import Adagrad, Adam, AdamEpsilonHat, AdamW, RMSProp
 from fastbp.optimizers.base import Optimizer, OptimizerState
 from fastbp.optimizers.descent import SGD, Momentum, Nesterov
 from fastbp.optimizers.levenberg_marquardt import LevenbergMarquardt
@@ -28,6 +28,7 @@ __all__ = [
     "SGD",
     "Adagrad",
     "Adam",
+    "AdamEpsilonHat",
     "AdamW",
     "ConjugateGradient",
     "LevenbergMarquardt",

@@ -58,6 +58,40 @@ class Adam(Optimizer):
 
 
 @dataclass(frozen=True, eq=False)
+class AdamEpsilonHat(Adam):
+    """Adam in the order of computing that saves a pass, as scikit-learn and TensorFlow have it: ε̂ instead of ε.
+
+    θ ← θ − η (√(1 − β₂ᵗ) / (1 − β₁ᵗ)) m / (√v + ε̂): `Adam` with an ε of ε̂ / √(1 − β₂ᵗ), large in the first steps.
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2
+        As in `Adam`.
+    epsilon : float, default 1e-8
+        ε̂, greater than 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Kingma & Ba, *Adam: a method for stochastic optimization*, 2015, end of section 2.
+    """
+
+    update: ClassVar[str] = "adam_epsilon_hat"
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """The recurrence above."""
+        t = int(state.t[0])
+        state.first[:] = self.beta_1 * state.first + (1 - self.beta_1) * gradient
+        state.second[:] = self.beta_2 * state.second + (1 - self.beta_2) * gradient**2
+        rate = float(state.rate[0]) * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
+        theta -= rate * state.first / (np.sqrt(state.second) + self.epsilon)
+
+
+@dataclass(frozen=True, eq=False)
 class AdamW(Adam):
     """Adam with decoupled weight decay: w ← (1 − η λ) w before a step of `Adam`; biases do not decay.
 

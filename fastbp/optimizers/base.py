@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import hyperparameters
+from fastbp.kernels.rules import N_HYPER
 from fastbp.parameters import Array, aligned_empty
 
 
@@ -63,7 +64,7 @@ class Optimizer:
     def hyper(self) -> npt.NDArray[np.float64]:
         """The hyperparameters in the order of the fields, padded to the length the compiled updates expect."""
         values = [float(getattr(self, hyperparameter.name)) for hyperparameter in fields(self)]
-        return np.array(values + [0.0] * (8 - len(values)))
+        return np.array(values + [0.0] * (N_HYPER - len(values)))
 
     def check(self, batch_size: int, n_samples: int) -> None:
         """Raise ValueError if this optimizer cannot train with mini-batches of that size."""

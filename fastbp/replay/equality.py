@@ -18,26 +18,29 @@ class Equality:
     ----------
     n_epochs : int
         How many epochs were compared.
-    n_equal : int
-        In how many all counts are equal, and all costs within `COST_TOLERANCE`.
     until : int
-        So many are equal before the first that is not.
-    counts : bool
-        Whether there are counts among the series.
-    cost_difference : float or None
-        The largest relative difference between costs; None if there are none.
+        In so many of them all is equal, before the first in which something is not.
+    n_counts, equal_counts : int
+        How many counts of right answers were compared, on all data sets, and how many of them are equal.
+    n_costs, equal_costs : int
+        The same for costs, equal within `COST_TOLERANCE`.
+    first_difference, cost_difference : float or None
+        The largest relative difference between costs, of the first epoch and of all; None if there are none.
     """
 
     n_epochs: int
-    n_equal: int
     until: int
-    counts: bool
+    n_counts: int
+    equal_counts: int
+    n_costs: int
+    equal_costs: int
+    first_difference: float | None
     cost_difference: float | None
 
     @property
     def exact(self) -> bool:
         """Whether it is the published training."""
-        return self.n_equal == self.n_epochs > 0
+        return self.n_epochs > 0 and (self.equal_counts, self.equal_costs) == (self.n_counts, self.n_costs)
 
 
 def compare_series(ours: Series, published: Series) -> Equality:
@@ -45,19 +48,25 @@ def compare_series(ours: Series, published: Series) -> Equality:
 
     Examples
     --------
-    >>> compare_series({"training_right": [3, 5, 8]}, {"training_right": [3, 5, 7]})
-    Equality(n_epochs=3, n_equal=2, until=2, counts=True, cost_difference=None)
+    >>> equality = compare_series({"training_right": [3, 5, 8]}, {"training_right": [3, 5, 7]})
+    >>> equality.n_counts, equality.equal_counts, equality.until, equality.exact
+    (3, 2, 2, False)
     """
     names = [name for name in published if name in ours]
     n = min((len(values) for name in names for values in (ours[name], published[name])), default=0)
-    counts = [name for name in names if name.endswith("right")]
+    right = [name for name in names if name.endswith("right")]
     costs = [name for name in names if name.endswith("cost")]
+    counts = [[ours[name][i] == published[name][i] for name in right] for i in range(n)]
     differences = [[abs(ours[name][i] / published[name][i] - 1) for name in costs] for i in range(n)]
-    equal = [
-        all(ours[name][i] == published[name][i] for name in counts)
-        and all(difference <= COST_TOLERANCE for difference in differences[i])
-        for i in range(n)
-    ]
-    until = equal.index(False) if False in equal else n
-    largest = max((difference for epoch in differences for difference in epoch), default=None)
-    return Equality(n, sum(equal), until, bool(counts), largest)
+    close = [[difference <= COST_TOLERANCE for difference in epoch] for epoch in differences]
+    equal = [all(counts[i]) and all(close[i]) for i in range(n)]
+    return Equality(
+        n_epochs=n,
+        until=equal.index(False) if False in equal else n,
+        n_counts=n * len(right),
+        equal_counts=sum(map(sum, counts)),
+        n_costs=n * len(costs),
+        equal_costs=sum(map(sum, close)),
+        first_difference=max(differences[0]) if n and costs else None,
+        cost_difference=max(map(max, differences)) if n and costs else None,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fastbp.replay.result import Replay
-    from fastbp.replay.training import Outcome
+    from fastbp.replay.slow_learning import NeuronOutcome, SpeedOutcome
+    from fastbp.replay.training import Outcome, Training
 
 # Okabe & Ito's, which the colour-blind tell apart; the lines differ in their dashes, too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
@@ -32,9 +33,9 @@ def draw(replay: Replay, folder: Path) -> list[Path]:
         if outcomes:
             figures[experiment.key] = _figure(replay, experiment, outcomes)
     if replay.neurons:
-        figures["one_neuron"] = _neurons(replay)
+        figures["one_neuron"] = neurons(replay.neurons)
     if replay.speeds:
-        figures["speed_of_learning"] = _speeds(replay)
+        figures["speed_of_learning"] = speeds(replay.speeds)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
@@ -57,12 +58,14 @@ def _accuracies(experiment: Experiment, outcomes: list[Outcome], published: dict
     """Accuracy by epoch: of several seeds the median, and a band from the worst to the best."""
     figure = plots.new_figure(6, 3.8)
     axes = figure.subplots()
+    evaluated = {training.evaluated: None for training in experiment.trainings}
     for i, training in enumerate(experiment.trainings):
         values = np.array([100 * np.array(each.accuracy) for each in outcomes if each.training is training])
         if not len(values):
             continue
         epochs = np.arange(1, values.shape[1] + 1)
-        axes.plot(epochs, np.median(values, axis=0), label=training.name, **_style(i, len(epochs)))
+        label = training.name if len(evaluated) == 1 else f"{training.name}, {training.evaluated}"
+        axes.plot(epochs, np.median(values, axis=0), label=label, **_style(i, len(epochs)))
         axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=COLOURS[i], alpha=0.2, linewidth=0)
         told = published.get(training.run, {}).get("evaluation_right") if experiment.seeded else None
         if told:
@@ -70,8 +73,7 @@ def _accuracies(experiment: Experiment, outcomes: list[Outcome], published: dict
         elif training.published is not None:
             axes.axhline(100 * training.published, color=COLOURS[i], linewidth=0.8, linestyle=DASHES[i])
     _key(axes, bool(published), several=not experiment.seeded)
-    evaluated = " and ".join({training.evaluated: None for training in experiment.trainings})
-    _finish(axes, f"accuracy on the {evaluated} images (%)")
+    _finish(axes, f"accuracy on the {next(iter(evaluated))} images (%)" if len(evaluated) == 1 else "accuracy (%)")
     return figure
 
 
@@ -87,7 +89,7 @@ def _four(outcome: Outcome, published: Series) -> Figure:
         name = f"{data}_{what}"
         factor = 100 / n[data] if what == "right" else 1
         ours = [factor * value for value in outcome.series[name]]
-        axes.plot(range(1, len(ours) + 1), ours, label="here", **_style(0, len(ours)))
+        axes.plot(range(1, len(ours) + 1), ours, label=_named("here", outcome.training), **_style(0, len(ours)))
         if name in published:
             _circles(axes, [factor * value for value in published[name][: len(ours)]])
         words = "accuracy (%)" if what == "right" else "cost"
@@ -102,11 +104,21 @@ def _costs(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
     axes = figure.subplots()
     for i, outcome in enumerate(outcomes):
         costs = outcome.series["training_cost"]
-        axes.plot(range(1, len(costs) + 1), costs, label=outcome.training.name, **_style(i, len(costs)))
+        axes.plot(
+            range(1, len(costs) + 1),
+            costs,
+            label=_named(outcome.training.name, outcome.training),
+            **_style(i, len(costs)),
+        )
         _circles(axes, published.get(outcome.training.run, {}).get("training_cost", [])[: len(costs)])
     _key(axes, bool(published), several=False)
     _finish(axes, "cost on the training images")
     return figure
+
+
+def _named(name: str, training: Training) -> str:
+    """Where nobody can be as the book is, say so: it is no mistake that circles lie beside the line."""
+    return f"{name} (chaotic)" if training.chaotic else name
 
 
 def _more_data(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
@@ -122,33 +134,70 @@ def _more_data(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
     return figure
 
 
-def _neurons(replay: Replay) -> Figure:
-    figure = plots.new_figure(9.5, 3.8)
-    panels = figure.subplots(1, 2, sharey=True)
+def neurons(outcomes: Sequence[NeuronOutcome], *, width: float = 9.5) -> Figure:
+    """Draw how the output of one neuron falls, a panel for each cost.
+
+    Parameters
+    ----------
+    outcomes : sequence of NeuronOutcome
+        From `slow_learning.one_neuron`.
+    width : float, default 9.5
+        Of the figure, in inches; the panels go below each other if it is narrow.
+    """
+    figure, panels = _panels(2, width)
     for axes, cost in zip(panels, ("quadratic", "cross_entropy"), strict=True):
-        for i, neuron in enumerate(each for each in replay.neurons if each.cost == cost):
+        for i, neuron in enumerate(each for each in outcomes if each.cost == cost):
             label = f"from w = {neuron.start:g}, b = {neuron.bias:g}"
             axes.plot(neuron.output, label=label, **_style(i, len(neuron.output)))
             if neuron.published is not None:
                 axes.plot([len(neuron.output) - 1], [neuron.published], "o", color="black", markerfacecolor="none")
         axes.set_title(f"{cost}, η {neuron.learning_rate:g}", fontsize=10, loc="left")
-        _key(axes, cost == "quadratic", several=False)
-        _finish(axes, "output (wanted: 0)" if axes is panels[0] else "")
+        if axes is panels[-1]:  # where there is room for it
+            _key(axes, any(neuron.published is not None for neuron in outcomes), several=False)
+        _finish(axes, "output (wanted: 0)" if axes is panels[0] or width < NARROW else "")
+        _fit(axes, width)
     return figure
 
 
-def _speeds(replay: Replay) -> Figure:
-    figure = plots.new_figure(4.2 * len(replay.speeds), 3.8)
-    panels = figure.subplots(1, len(replay.speeds), squeeze=False, sharey=True)[0]
-    for axes, (hidden, speeds) in zip(panels, replay.speeds.items(), strict=True):
-        norms = np.median([speed.norms for speed in speeds], axis=0)
+def speeds(outcomes: Mapping[int, Sequence[SpeedOutcome]], *, width: float | None = None) -> Figure:
+    """Draw ‖δ⁽ˡ⁾‖ of the hidden layers by epoch, a panel for each number of them.
+
+    Parameters
+    ----------
+    outcomes : dict of int to sequence of SpeedOutcome
+        From `slow_learning.speed_of_learning`, by the number of hidden layers; of several the median is drawn.
+    width : float, optional
+        Of the figure, in inches; the panels go below each other if it is narrow. Left out, 4.2 for each.
+    """
+    width = 4.2 * len(outcomes) if width is None else width
+    figure, panels = _panels(len(outcomes), width)
+    for axes, (hidden, found) in zip(panels, outcomes.items(), strict=True):
+        norms = np.median([speed.norms for speed in found], axis=0)
         for l in range(hidden):
             axes.plot(norms[:, l], label=f"layer {l + 1}", **_style(l, len(norms)))
         axes.set_yscale("log")
         axes.set_title(f"{hidden} hidden layers", fontsize=10, loc="left")
-        axes.legend(frameon=False, fontsize=9)
-        _finish(axes, "‖δ‖" if axes is panels[0] else "")
+        axes.legend(frameon=False, fontsize=9, ncols=2)
+        _finish(axes, "‖δ‖" if axes is panels[0] or width < NARROW else "")
+        _fit(axes, width)
     return figure
+
+
+NARROW = 4.5
+"""Inches: pictures that are narrower have their panels below each other, and smaller letters."""
+
+
+def _panels(n: int, width: float) -> tuple[Figure, Sequence[Axes]]:
+    if width < NARROW:
+        figure = plots.new_figure(width, 2.2 * n, dpi=300)
+        return figure, figure.subplots(n, 1, squeeze=False, sharey=True).ravel().tolist()
+    figure = plots.new_figure(width, 3.8)
+    return figure, figure.subplots(1, n, squeeze=False, sharey=True).ravel().tolist()
+
+
+def _fit(axes: Axes, width: float) -> None:
+    if width < NARROW:
+        plots.small_letters(axes)
 
 
 def _style(i: int, points: int) -> dict[str, Any]:
@@ -175,7 +224,7 @@ def _finish(axes: Axes, y: str, x: str = "epoch") -> None:
     from matplotlib.ticker import MaxNLocator
 
     if axes.get_xscale() == "linear":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)

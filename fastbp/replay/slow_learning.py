@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastbp.callbacks import Callback
-from fastbp.callbacks import Run as Fit
 from fastbp.network import FormulationName, Network
 from fastbp.optimizers import SGD
+from fastbp.recording import Recorder, error_norms
 from fastbp.replay.material import Pair
 from fastbp.replay.recipe import starting_parameters
 from fastbp.replay.training import sigmoid_network
@@ -49,18 +48,6 @@ class NeuronOutcome:
     published: float | None
 
 
-class _Recorder(Callback):
-    """Keeps what a function of the network returns, before the training and after every epoch."""
-
-    def __init__(self, function: object):
-        self._function, self.values = function, []  # type: ignore[var-annotated]
-
-    def on_train_begin(self, run: Fit) -> None:
-        self.values.append(self._function(run.net))  # type: ignore[operator]
-
-    on_epoch_end = on_train_begin
-
-
 def one_neuron(formulation: FormulationName) -> list[NeuronOutcome]:
     """Train one neuron from a good and a bad start, with both costs (chapter 3, "The cross-entropy cost function")."""
     found = []
@@ -68,7 +55,7 @@ def one_neuron(formulation: FormulationName) -> list[NeuronOutcome]:
         for (w, b), published in zip(((0.6, 0.9), (2.0, 2.0)), told, strict=True):
             net = sigmoid_network((1, 1), cost, formulation)
             net.parameters = [w, b]
-            output = _Recorder(lambda net: float(net.predict([[1.0]])[0, 0]))
+            output = Recorder(lambda net: float(net.predict([[1.0]])[0, 0]))
             _fit(net, ([[1.0]], [[0.0]]), NEURON_EPOCHS, SGD(eta), output)  # type: ignore[arg-type]
             found.append(NeuronOutcome(cost, w, b, eta, output.values, published))
     return found
@@ -95,16 +82,15 @@ def speed_of_learning(
 ) -> SpeedOutcome:
     """Train on 1,000 images, full batch, and follow ‖δ⁽ˡ⁾‖ (chapter 5; ``fig/generate_gradient.py``)."""
     X, y = training[0][:N_IMAGES], training[1][:N_IMAGES]
-    sizes = (784, *[30] * hidden, 10)
+    sizes = (X.shape[1], *[30] * hidden, 10)
     net = sigmoid_network(sizes, "cross_entropy", formulation)
     net.parameters = starting_parameters(sizes, np.random.RandomState(seed), large=False)
-    # ∂C/∂b = δ (BP3), so that the gradient of the biases is the mean of δ.
-    speeds = _Recorder(lambda net: [float(np.linalg.norm(b)) for b in net.gradient(X, y).biases[:-1]])
+    speeds = Recorder(lambda net: error_norms(net, X, y)[:-1].tolist())
     _fit(net, (X, y), epochs, SGD(0.1), speeds, l2=5.0)
     return SpeedOutcome(seed, speeds.values)
 
 
-def _fit(net: Network, pair: Pair, epochs: int, optimizer: SGD, recorder: _Recorder, l2: float = 0.0) -> None:
+def _fit(net: Network, pair: Pair, epochs: int, optimizer: SGD, recorder: Recorder, l2: float = 0.0) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
         history = net.fit(

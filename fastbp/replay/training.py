@@ -105,12 +105,15 @@ class Outcome:
         of, and counts of right answers.
     seconds : list of float
         How long each epoch took, evaluation included.
+    silent : list of int
+        Digits whose output neuron is below ½ for every one of their evaluation images, after the training.
     """
 
     training: Training
     seed: int
     series: Series = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    silent: list[int] = field(default_factory=list)
 
     @property
     def accuracy(self) -> list[float]:
@@ -159,7 +162,7 @@ def train(
     if history.interrupted:
         raise KeyboardInterrupt
     generators.skip(training.n, training.left_out)
-    outcome = Outcome(training, seed, seconds=history.seconds)
+    outcome = Outcome(training, seed, seconds=history.seconds, silent=_silent(net, data["evaluation"]))
     for name, (X, y) in data.items():
         costs, accuracies = _evaluations(net, history, name, (X, y))
         penalties = penalty.values[-len(costs) :]
@@ -168,6 +171,11 @@ def train(
         ]
         outcome.series[f"{name}_right"] = [float(round(accuracy * len(y))) for accuracy in accuracies]
     return outcome
+
+
+def _silent(net: Network, pair: Pair) -> list[int]:
+    outputs = net.predict(pair[0])
+    return [digit for digit in range(outputs.shape[1]) if not (outputs[pair[1] == digit, digit] >= 0.5).any()]
 
 
 def _evaluations(net: Network, history: Any, name: str, pair: Pair) -> tuple[list[float], list[float]]:

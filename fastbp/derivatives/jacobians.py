@@ -1,0 +1,58 @@
+"""Jacobians of layers, and their products with vectors from the left: the Python side of `jacobian_steps.py`.
+
+Arrays are checked; X (n, n_in) as a formulation gets it.
+"""
+
+import numpy as np
+
+from fastbp.derivatives import jacobian_steps, per_sample
+from fastbp.formulations.compiled import form
+from fastbp.kernels.costs import Cost
+from fastbp.kernels.threads import max_threads, parallel_region
+from fastbp.parameters import Array, Model, aligned_empty
+
+ROWS = 192  # of Jacobians, that go through all layers together
+
+
+def weighted(a, y):  # type: ignore[no-untyped-def]
+    return a * y
+
+
+def weighted_prime(a, y):  # type: ignore[no-untyped-def]
+    return y
+
+
+WEIGHTED = Cost("weighted", weighted, weighted_prime)
+
+
+def of_outputs(model: Model) -> Model:
+    """Return the same network with the cost Σ_j y_j a_j, which takes nothing from σ′ of the output layer: ∂C/∂a = y."""
+    if "of_outputs" not in model.prepared:
+        model.prepared["of_outputs"] = Model(model.sizes, model.activations, WEIGHTED, model.parameters)
+    same: Model = model.prepared["of_outputs"]
+    return same
+
+
+def vjp(model: Model, X: Array, U: Array) -> Array:
+    """Return u_s J_s of every sample, (n, n_in), J the Jacobian of the outputs by the inputs."""
+    return per_sample.input_gradients(of_outputs(model), X, U)
+
+
+def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
+    """Return ∂a⁽ᵒᶠ⁾/∂a⁽ʷʳᵗ⁾ of every sample, (n, n_of, n_wrt); 0 ≤ wrt < of ≤ L."""
+    n, n_of, n_wrt = len(X), model.sizes[of], model.sizes[wrt]
+    net, work = per_sample.packed(of_outputs(model), n)
+    rows = min(ROWS, -(-n * n_of // 4) * 4)
+    widest = int(net.layers["columns"][wrt : of + 1].max())
+    buffers = aligned_empty(max_threads() * 2 * rows * widest, model.dtype).reshape(max_threads(), -1)
+    out = aligned_empty(n * n_of * n_wrt, model.dtype).reshape(n, n_of, n_wrt)
+    with parallel_region(_flops(model, of, wrt) * min(n, work.rows)) as n_threads:
+        jacobians = form(jacobian_steps, "jacobians", n_threads)
+        jacobians(n_threads, out, buffers, rows, work, X, np.arange(n), of, wrt, net)
+    return out
+
+
+def _flops(model: Model, of: int, wrt: int) -> float:
+    """Floating-point operations for a sample: a product of matrices for every layer from `wrt` to `of`."""
+    pairs = zip(model.sizes[wrt:of], model.sizes[wrt + 1 : of + 1], strict=True)
+    return model.flops_per_sample / 3 + 2.0 * model.sizes[of] * sum(n_in * n_out for n_in, n_out in pairs)

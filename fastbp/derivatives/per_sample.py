@@ -1,0 +1,106 @@
+"""Derivatives of every sample's own cost: the Python side of `sample_steps.py`.
+
+Arrays are checked; X (n, n_in) and Y (n, n_out) as a formulation gets them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastbp.derivatives import sample_steps
+from fastbp.formulations.compiled import form
+from fastbp.formulations.tiled import ROWS, tiled_network, tiled_workspace
+from fastbp.kernels.network_data import NetworkData, OptimizerData
+from fastbp.kernels.panels import TiledWorkspace, pack
+from fastbp.kernels.registers import VECS, VECTOR_BYTES
+from fastbp.kernels.rules import N_HYPER
+from fastbp.kernels.threads import max_threads, parallel_region
+from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
+
+
+def packed(model: Model, n: int, **needs: Any) -> tuple[NetworkData, TiledWorkspace]:
+    """Return what the tile loops need for n samples, θ in panels.
+
+    Never a workspace of one row, whose sums go another way: so the bits of a sample do not depend on the others.
+    """
+    net, work = tiled_network(model), tiled_workspace(model, max(2, n), **needs)
+    pack(work.theta, model.parameters.vector, net)
+    return net, work
+
+
+def blocks(n_threads: int, net: NetworkData, work: TiledWorkspace, X: Array, Y: Array) -> Iterator[tuple[slice, int]]:
+    """Leave the samples' own errors in the workspace, of as many at a time as it has room for; say which, how many."""
+    own_errors = form(sample_steps, "own_errors", n_threads)
+    for first in range(0, len(X), work.rows):
+        some = np.arange(first, min(len(X), first + work.rows))
+        own_errors(n_threads, work, X, Y, some, net)
+        yield slice(first, first + len(some)), len(some)
+
+
+def gradients(model: Model, X: Array, Y: Array, out: Array) -> None:
+    """Write ∇C_s of every sample into `out`, (n, n_parameters)."""
+    net, work = packed(model, len(X))
+    with parallel_region(_flops(model, X)) as n_threads:
+        write_gradients = form(sample_steps, "write_gradients", n_threads)
+        for some, m in blocks(n_threads, net, work, X, Y):
+            write_gradients(n_threads, out[some], work, m, net)
+
+
+def squared_norms(model: Model, X: Array, Y: Array) -> Array:
+    """Return ‖∇C_s‖² by layer, (n, L) in float64, without forming ∇C_s."""
+    net, work = packed(model, len(X))
+    squared, sums = np.empty((len(X), model.n_layers)), _sums(model)
+    with parallel_region(_flops(model, X)) as n_threads:
+        square_norms = form(sample_steps, "square_norms", n_threads)
+        for some, m in blocks(n_threads, net, work, X, Y):
+            square_norms(n_threads, squared[some], sums, work, m, net)
+    return squared
+
+
+def clipped_gradient(model: Model, X: Array, Y: Array, max_norm: float) -> ParameterVector:
+    """Return the mean of ∇C_s min(1, max_norm / ‖∇C_s‖), without forming ∇C_s."""
+    n = len(X)
+    net, work = packed(model, n, gradient=True)
+    squared, sums = np.empty((work.rows, model.n_layers)), _sums(model)
+    no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
+    optimizer = OptimizerData(no_moments, no_moments, np.zeros(N_HYPER), np.zeros(1, np.int64), nothing, nothing, False)
+    vector = np.empty_like(model.parameters.vector)
+    with parallel_region(_flops(model, X)) as n_threads:
+        square_norms, add_scaled = (form(sample_steps, name, n_threads) for name in ("square_norms", "add_scaled"))
+        for some, m in blocks(n_threads, net, work, X, Y):
+            square_norms(n_threads, squared[:m], sums, work, m, net)
+            factors = clipping_factors(squared[:m].sum(axis=1), max_norm) / n
+            add_scaled(n_threads, vector, factors, work, optimizer, some.start == 0, some.stop == n, net)
+    return ParameterVector(model.sizes, vector)
+
+
+def clipping_factors(squared: Array, max_norm: float) -> Array:
+    """Return min(1, max_norm / ‖·‖): 1 where the norm is 0, NaN where it is.
+
+    >>> clipping_factors(np.array([0.0, 4.0, 100.0]), 5.0)
+    array([1. , 1. , 0.5])
+    """
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.minimum(1.0, max_norm / np.sqrt(squared)))
+
+
+def input_gradients(model: Model, X: Array, Y: Array) -> Array:
+    """Return ∂C_s/∂x_s of every sample, (n, n_in)."""
+    net, work = packed(model, len(X))
+    out = np.empty(X.shape, X.dtype)
+    with parallel_region(_flops(model, X)) as n_threads:
+        propagate_to_inputs = form(sample_steps, "propagate_to_inputs", n_threads)
+        for some, m in blocks(n_threads, net, work, X, Y):
+            propagate_to_inputs(n_threads, out[some], work, m, net)
+    return out
+
+
+def _flops(model: Model, X: Array) -> float:
+    """Floating-point operations of a block of samples, about."""
+    return float(model.flops_per_sample * min(len(X), ROWS))
+
+
+def _sums(model: Model) -> Array:
+    """Memory for `sum_squares`: for each thread as many numbers as a panel has columns."""
+    return np.zeros((max_threads(), VECS * VECTOR_BYTES // model.dtype.itemsize))

@@ -1,0 +1,155 @@
+"""What every sample says by itself, of which a step of `tiles` sums: the loops over samples are left as they are.
+
+`errors` of that module, given a share of 1, leaves each sample's own δ in the workspace. From there
+
+    write_gradients     ∂C_s/∂w_jk = a_sk δ_sj,  ∂C_s/∂b_j = δ_sj
+    square_norms        ‖∂C_s/∂w‖² + ‖∂C_s/∂b‖² = Σ_jk a_sk² δ_sj² + Σ_j δ_sj² = ‖δ_s‖² (‖a_s‖² + 1), layer by layer
+    scale_errors        δ_s ← f_s δ_s, after which `descend` sums Σ_s f_s ∇C_s: everything is linear in δ
+    propagate_to_inputs ∂C_s/∂x_sk = Σ_j δ_sj w_jk
+"""
+
+from numba import prange
+from numpy import float64, int64
+
+from fastbp.formulations.tile_steps import block_size, descend, errors
+from fastbp.formulations.tiles import propagate_error, rows_of, take_rows
+from fastbp.kernels.compile_options import INNER, LEAN, STRICT, njit
+from fastbp.kernels.panels import layer, panel_width, unpack
+from fastbp.kernels.rules import scale
+from fastbp.kernels.tile import wide
+from fastbp.kernels.views import block, stretch
+
+REGIONS = ("errors", "descend", "write_gradients", "square_norms", "scale_errors", "propagate_to_inputs")
+TWIN, INNER_TWIN = LEAN, INNER
+
+
+@njit
+def own_errors(n_threads, work, X, Y, samples, net):
+    """Forward, and each sample's own errors back. Shapes: samples (≤ work.rows,). Writes: z, a and δ of all layers."""
+    errors(n_threads, work, X, Y, samples, 0, work.theta.dtype.type(1), net)
+
+
+@njit(**INNER)
+def outer_product(gradient, a, delta, n_in, n_out):
+    """∂C/∂w_jk = a_k δ_j and ∂C/∂b_j = δ_j: one layer, one sample. Writes: gradient, w row by row and then b."""
+    for j in range(n_out):
+        row, error = stretch(gradient, j * n_in, n_in), delta[j]
+        for k in range(n_in):
+            row[k] = a[k] * error
+    db = stretch(gradient, n_out * n_in, n_out)
+    for j in range(n_out):
+        db[j] = delta[j]
+
+
+@njit(**INNER)
+def gradients_share(thread, n_threads, gradients, work, m, net):
+    """The samples that are one thread's: `write_gradients` for them."""
+    scratch, size = work.scratch[thread], net.layers[net.layers.size - 1].weights_at
+    for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
+        for l in range(1, net.layers.size - 1):
+            n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+            a = rows_of(layer(work.a, net, l - 1), scratch, 0, work.rows, s, 1, n_in)
+            delta = rows_of(layer(work.delta, net, l), scratch, n_in, work.rows, s, 1, n_out)
+            to = stretch(gradients, s * size + net.layers[l].weights_at, (n_in + 1) * n_out)
+            outer_product(to, a, delta, n_in, n_out)
+
+
+@njit(parallel=True)
+def write_gradients(n_threads, gradients, work, m, net):
+    """∇C_s of the m samples whose errors are in the workspace. Shapes: gradients (m, n_parameters).
+
+    Writes: gradients, scratch. Parallel: over samples; a row is one thread's.
+    """
+    for thread in prange(n_threads):
+        gradients_share(int64(thread), n_threads, gradients, work, m, net)
+
+
+@njit(**INNER, **STRICT)
+def sum_squares(sums, panels, rows, s, n):
+    """Σ_j v_sj², row s of a matrix in panels, in double precision: squares of small numbers would be 0.
+
+    In as many sums as a panel has columns, one after the other added up: vector lanes, and one order. Writes: sums.
+    """
+    for c in range(sums.size):
+        sums[c] = 0
+    for j in range(0, n, wide(panels)):
+        width = panel_width(panels, n - j)
+        row, columns = block(panels, rows, j, width, s, 1), min(width, n - j)
+        for c in range(columns):
+            sums[c] += float64(row[c]) * float64(row[c])
+    total = 0.0
+    for c in range(sums.size):
+        total += sums[c]
+    return total
+
+
+@njit(**INNER, **STRICT)
+def norms_share(thread, n_threads, squared, sums, work, m, net):
+    """The samples that are one thread's: `square_norms` for them."""
+    for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
+        for l in range(1, net.layers.size - 1):
+            of_a = sum_squares(sums[thread], layer(work.a, net, l - 1), work.rows, s, net.layers[l - 1].n)
+            of_delta = sum_squares(sums[thread], layer(work.delta, net, l), work.rows, s, net.layers[l].n)
+            squared[s, l - 1] = of_delta * (of_a + 1)
+
+
+@njit(parallel=True)
+def square_norms(n_threads, squared, sums, work, m, net):
+    """‖∇C_s‖² of the m samples whose errors are in the workspace, layer by layer.
+
+    Shapes: squared (m, L), sums (threads, columns of a panel). Writes: squared, sums.
+    Parallel: over samples; a row is one thread's.
+    """
+    for thread in prange(n_threads):
+        norms_share(int64(thread), n_threads, squared, sums, work, m, net)
+
+
+@njit(**INNER)
+def scale_share(thread, n_threads, factors, work, net):
+    """The samples that are one thread's: `scale_errors` for them."""
+    m = factors.size
+    for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
+        for l in range(1, net.layers.size - 1):
+            delta, n = layer(work.delta, net, l), net.layers[l].n
+            for j in range(0, n, wide(delta)):
+                scale(block(delta, work.rows, j, panel_width(delta, n - j), s, 1), factors[s])
+
+
+@njit(parallel=True)
+def scale_errors(n_threads, factors, work, net):
+    """δ_sj ← f_s δ_sj in every layer. Shapes: factors (m,). Writes: δ. Parallel: over samples."""
+    for thread in prange(n_threads):
+        scale_share(int64(thread), n_threads, factors, work, net)
+
+
+@njit
+def add_scaled(n_threads, vector, factors, work, optimizer, begin, end, net):
+    """Σ_s f_s ∇C_s of the samples whose errors are in the workspace, unless `begin` added to those before.
+
+    Writes: work; at the `end` also vector, in the layout of θ.
+    """
+    scale_errors(n_threads, factors, work, net)
+    descend(n_threads, optimizer, work, factors.size, begin, False, net)
+    if end:
+        unpack(vector, work.gradient, net)
+
+
+@njit(**INNER)
+def inputs_share(thread, n_threads, gradients, work, m, net):
+    """The blocks of samples that are one thread's: `propagate_to_inputs` for them."""
+    size, scratch, n = block_size(m, n_threads), work.scratch[thread], net.layers[0].n
+    n_blocks = (m + size - 1) // size
+    for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
+        first, some = i * size, min(size, m - i * size)
+        propagate_error(work, scratch, first, some, net, 1)
+        take_rows(stretch(gradients, first * n, some * n), layer(work.delta, net, 0), work.rows, first, some, n)
+
+
+@njit(parallel=True)
+def propagate_to_inputs(n_threads, gradients, work, m, net):
+    """∂C_s/∂x_sk = Σ_j δ_sj w_jk, BP2 once more. Shapes: gradients (m, n_in). Writes: gradients, δ, scratch.
+
+    Parallel: over blocks of samples, which do not interact.
+    """
+    for thread in prange(n_threads):
+        inputs_share(int64(thread), n_threads, gradients, work, m, net)

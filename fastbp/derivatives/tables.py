@@ -1,0 +1,85 @@
+"""Tables of numbers, as text of at most `WIDTH` columns and as HTML for notebooks."""
+
+import html
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH = 100
+
+
+def number(value: float) -> str:
+    """Return a number in four significant digits.
+
+    >>> number(0.123456), number(-1e-9), number(-0.0)
+    ('0.1235', '-1e-09', '0')
+    """
+    return f"{value + 0.0:.4g}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, heads, rows of cells, and notes under them. Columns in `left` are words, the others numbers."""
+
+    title: str
+    heads: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    notes: Sequence[str] = ()
+    left: Sequence[int] = ()
+
+    def text(self) -> str:
+        """Return it as lines of characters.
+
+        >>> print(Table("two neurons", ["j", "a"], [["0", "0.5"], ["1", "-0.25"]]).text())
+        two neurons
+          j      a
+          0    0.5
+          1  -0.25
+        """
+        cells = [self.heads, *self.rows] if self.heads else [*self.rows]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))] if cells else []
+        lines = [self.title] if self.title else []
+        for row in cells:
+            placed = [
+                cell.ljust(width) if i in self.left else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines += _within("  " + "  ".join(placed).rstrip(), 2 + sum(widths[:-1]) + 2 * (len(widths) - 1))
+        for note in self.notes:
+            lines += _within(f"  {note}", 2)
+        return "\n".join(lines)
+
+    def html(self) -> str:
+        """Return it as a table of HTML, everything escaped.
+
+        >>> Table("a < b", ["k"], [["1"]]).html()
+        '<table><caption>a &lt; b</caption><tr><th>k</th></tr><tr><td>1</td></tr></table>'
+        """
+        rows = ["".join(f"<th>{html.escape(head)}</th>" for head in self.heads)] if self.heads else []
+        rows += ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.rows]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        return (f"<table>{caption}{body}</table>" if body else f"<p>{html.escape(self.title)}</p>") + notes
+
+
+def _within(line: str, indent: int) -> list[str]:
+    """Return a line in pieces of at most `WIDTH`, those that go on indented."""
+    if len(line) <= WIDTH:
+        return [line]
+    # White space is kept, for the columns before the words that are wrapped.
+    pieces = textwrap.wrap(line, WIDTH, subsequent_indent=" " * indent, drop_whitespace=False)
+    return [piece.rstrip() for piece in pieces]
+
+
+class Readable:
+    """Something that prints as tables, and shows as tables in a notebook."""
+
+    def _tables(self) -> list[Table]:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return "\n\n".join(table.text() for table in self._tables())
+
+    def _repr_html_(self) -> str:
+        return "".join(table.html() for table in self._tables())

@@ -1,0 +1,124 @@
+"""Networks from models of other libraries."""
+
+from __future__ import annotations  # so that naming a torch.nn.Sequential does not import it
+
+from typing import TYPE_CHECKING, Any
+
+from fastbp.interchange import keras_layers, pytorch
+from fastbp.interchange.layers import Layers
+from fastbp.kernels.costs import Cost
+from fastbp.network import Network
+
+if TYPE_CHECKING:
+    import keras
+    import torch
+
+
+def from_torch(
+    module: torch.nn.Sequential,
+    *,
+    output_activation: str | None = None,
+    cost: str | Cost | None = None,
+    seed: Any = None,
+) -> Network:
+    """Return a network with the layers of a ``torch.nn.Sequential`` and copies of its parameters; needs PyTorch.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Of Linear layers, of float32 or float64, each with or without an activation after it: Identity, Sigmoid, Tanh,
+        ReLU, LeakyReLU(0.01), ELU, Softplus, SiLU, GELU, and Softmax at the end. Sequentials may be nested. Dropout and
+        Flatten are passed over: give ``fit(dropout=…)``, and rows.
+    output_activation : str, optional
+        σ of the output layer, where the module ends with a Linear layer: PyTorch's costs, such as CrossEntropyLoss,
+        take softmax or sigmoid upon themselves, fastbp's have them in the network.
+    cost : str or Cost, optional
+        As in `Network`, for further training.
+    seed : int, SeedSequence or Generator, optional
+        As in `Network`: decides the order of samples in further training.
+
+    Returns
+    -------
+    Network
+        Of the module's dtype. Later changes of one are not seen by the other.
+
+    Raises
+    ------
+    ImportError
+        PyTorch is not installed.
+    TypeError, ValueError
+        The module is no Sequential, or has a part that fastbp does not have; the message says which.
+
+    Examples
+    --------
+    >>> import fastbp, torch
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    >>> net = fastbp.from_torch(module, output_activation="softmax")
+    >>> net
+    Network([2, 8, 3], activation=['tanh'], output_activation='softmax', cost='cross_entropy', dtype='float32',
+            formulation='tiles')
+    >>> bool((net.weights[1] == module[2].weight.detach().numpy()).all())
+    True
+    """
+    return _network(pytorch.from_torch(module, output_activation), cost, seed)
+
+
+def from_keras(
+    model: keras.Sequential,
+    *,
+    output_activation: str | None = None,
+    cost: str | Cost | None = None,
+    seed: Any = None,
+) -> Network:
+    """Return a network with the layers of a ``keras.Sequential`` and copies of its parameters; needs Keras 3.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+        Of Dense layers, of float32 or float64, with an activation or with a layer for it after them: linear, sigmoid,
+        tanh, relu, elu, softplus, silu, gelu, exponential, LeakyReLU(0.01), and softmax at the end. Sequentials may be
+        nested. Dropout and Flatten are passed over: give ``fit(dropout=…)``, and rows.
+    output_activation : str, optional
+        σ of the output layer, where that of the model is linear: a cost with ``from_logits=True`` takes softmax or
+        sigmoid upon itself, fastbp's have them in the network.
+    cost : str or Cost, optional
+        As in `Network`, for further training.
+    seed : int, SeedSequence or Generator, optional
+        As in `Network`: decides the order of samples in further training.
+
+    Returns
+    -------
+    Network
+        Of the model's dtype. Keras' kernels are (n_in, n_out); here they are transposed.
+
+    Raises
+    ------
+    ImportError
+        Keras, or what computes for it, is not installed.
+    TypeError, ValueError
+        The model is no Sequential, is not built yet, or has a part that fastbp does not have; the message says which.
+
+    Examples
+    --------
+    >>> import fastbp, keras
+    >>> layers = keras.layers
+    >>> model = keras.Sequential([keras.Input((2,)), layers.Dense(8, "tanh"), layers.Dense(3, "softmax")])
+    >>> net = fastbp.from_keras(model)
+    >>> net
+    Network([2, 8, 3], activation=['tanh'], output_activation='softmax', cost='cross_entropy', dtype='float32',
+            formulation='tiles')
+    >>> net.weights[0].shape, tuple(model.layers[0].kernel.shape)
+    ((8, 2), (2, 8))
+    """
+    return _network(keras_layers.from_keras(model, output_activation), cost, seed)
+
+
+def _network(layers: Layers, cost: str | Cost | None, seed: Any) -> Network:
+    *hidden, output = layers.activations
+    net = Network(
+        layers.sizes, activation=hidden, output_activation=output, cost=cost, dtype=layers.weights[0].dtype, seed=seed,
+        initializer="zeros",
+    )  # fmt: skip
+    for w, b, their_w, their_b in zip(net.weights, net.biases, layers.weights, layers.biases, strict=True):
+        w[:], b[:] = their_w, their_b
+    return net

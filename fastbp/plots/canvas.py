@@ -1,0 +1,102 @@
+"""What all pictures share: figures without pyplot, colours, sizes of letters, and where they are written."""
+
+from __future__ import annotations  # so that naming a Figure does not import matplotlib
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
+
+PathLike = str | os.PathLike[str]
+
+COLUMN = 3.5
+"""Inches: a column of a paper in two columns. The pictures of nets, trees, weights and surfaces are so wide."""
+LABEL, SMALL = 8.0, 7.0
+"""Points: the letters of titles and axes, and of ticks and legends, in pictures one column wide."""
+POSITIVE, NEGATIVE = "#0072B2", "#D55E00"
+"""Okabe & Ito's blue and vermilion: the sign of a weight or derivative. The colour-blind tell them apart."""
+GREY = "#666666"
+
+# Okabe & Ito's blue and orange: the colour-blind tell them apart, and so does a printer without colours.
+TRAINING: dict[str, Any] = {"color": "#0072B2", "marker": "o"}
+HELD_OUT: dict[str, Any] = {"color": "#E69F00", "marker": "s"}
+STYLES: list[dict[str, Any]] = [
+    TRAINING, HELD_OUT, {"color": "#009E73", "marker": "^"}, {"color": "#CC79A7", "marker": "D"},
+    {"color": "#D55E00", "marker": "v"}, {"color": "#56B4E9", "marker": "P"},
+]  # fmt: skip
+
+
+def check(path: PathLike | None = None) -> None:
+    """Raise ImportError, saying how to install it, if matplotlib is missing; ValueError for a path it cannot write."""
+    figure = new_figure(1, 1)
+    if path is None:
+        return
+    known = figure.canvas.get_supported_filetypes()
+    kind = Path(path).suffix.lower().lstrip(".")
+    if kind not in known:
+        raise ValueError(
+            f"the picture {os.fspath(path)!r} needs a name that ends in one of .{', .'.join(sorted(known))}"
+        )
+
+
+def new_figure(width: float, height: float, dpi: float = 150) -> Figure:
+    """Return an empty figure of so many inches, drawn by Agg."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError('pictures need matplotlib, which is not installed: pip install "fastbp[plot]"') from None
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes to draw into: those that were given, or those of a new figure."""
+    check()
+    if ax is not None:
+        return ax
+    if not width > 0:
+        raise ValueError(f"width is {width!r}; it must be a number of inches greater than 0")
+    return new_figure(width, height, dpi=300).subplots()
+
+
+def figure_of(axes: Axes, path: PathLike | None, *, cropped: bool = False) -> Figure:
+    """Return the figure that these axes are in, written to `path` if there is one; `cropped` to what is in it."""
+    figure: Any = axes.figure
+    while not hasattr(figure, "savefig"):  # a subfigure
+        figure = figure.figure
+    if path is not None:
+        check(path)
+        figure.savefig(path, bbox_inches="tight" if cropped else None)
+    return cast("Figure", figure)
+
+
+def signed_colours() -> LinearSegmentedColormap:
+    """Return the colours from `NEGATIVE` over white to `POSITIVE`."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("fastbp_signed", [NEGATIVE, "white", POSITIVE])
+
+
+def plain(axes: Axes) -> None:
+    """Give axes a light grid, letters for one column, and no frame above and at the right."""
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    small_letters(axes)
+
+
+def small_letters(axes: Axes) -> None:
+    """Give axes the letters of pictures that are one column wide."""
+    axes.tick_params(labelsize=SMALL)
+    axes.xaxis.label.set_fontsize(LABEL)
+    axes.yaxis.label.set_fontsize(LABEL)
+    for place in ("left", "center", "right"):
+        axes.set_title(axes.get_title(place), loc=place, fontsize=LABEL)
+    legend = axes.get_legend()
+    for text in legend.get_texts() if legend else ():
+        text.set_fontsize(SMALL)

@@ -1,0 +1,137 @@
+"""How often each class was taken for each class."""
+
+from __future__ import annotations  # so that naming a Figure does not import matplotlib
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp import report
+from fastbp.plots.canvas import LABEL, SMALL, PathLike, axes_for, figure_of, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_NUMBERS = 25
+"""Up to so many classes the cells of a confusion matrix say their counts."""
+MOST_NAMES = 45
+"""Of more classes every second, third, … has its name, so that names do not overlap."""
+CHARACTER = 0.09
+"""The width of a character of the labels in inches, on the safe side."""
+
+
+def confusion_matrix(
+    matrix: npt.ArrayLike,
+    classes: Sequence[Any],
+    path: PathLike | None = None,
+    *,
+    width: float | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw how often each class was taken for each class.
+
+    Parameters
+    ----------
+    matrix : (n, n) array-like of counts
+        Row i, column j: how many samples of class i were taken for class j.
+    classes : sequence of n
+        Their names.
+    path : path-like, optional
+        Where to write the figure; its ending says the format.
+    width : float, optional
+        Of the figure, in inches: 3.5 is a column of a paper. Left out, as wide as the numbers need.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; left out, a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The shade of a cell is its share of the samples of its row.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        The matrix is not square, or there is not one name for each row; the width has no room for the cells.
+
+    Examples
+    --------
+    >>> figure = confusion_matrix([[9, 1], [0, 5]], ["cat", "dog"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['9', '1', '5']
+    """
+    counts = np.asarray(matrix)
+    n = len(classes)
+    if counts.shape != (n, n) or n == 0:
+        raise ValueError(f"the matrix has shape {counts.shape} and there are {n} classes; needed is ({n}, {n}), n ≥ 1")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = [report.shortened(str(name)) for name in classes]
+    digits, longest = len(str(counts.max())), max(map(len, names))
+    axes, bar_axes, side = _places(n, digits, longest, width, ax)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    bar = axes.figure.colorbar(image, cax=bar_axes, ax=None if bar_axes else axes)
+    small = width is not None or ax is not None
+    bar.set_label("share of the actual class", fontsize=LABEL if small else None)
+    size = min(9.0, 72 * side / n / (0.62 * digits + 0.3))
+    if n <= MOST_NUMBERS and size >= SMALLEST:
+        _write_counts(axes, counts, shares, size)
+    _label_classes(axes, names, CHARACTER * longest < side / n, SMALL if small else 9.0)
+    if small:
+        for each in (axes.xaxis.label, axes.yaxis.label):
+            each.set_fontsize(LABEL)
+        bar.ax.tick_params(labelsize=SMALL)
+    return figure_of(axes, path, cropped=not small)
+
+
+SMALLEST = 4.5
+"""Points: counts that would have to be smaller are left out."""
+
+
+def _write_counts(axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[Any], size: float) -> None:
+    for i, j in zip(*np.nonzero(counts), strict=True):
+        colour = "white" if shares[i, j] > 0.55 else "black"
+        axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=size)
+
+
+def _places(n: int, digits: int, longest: int, width: float | None, ax: Axes | None) -> tuple[Axes, Axes | None, float]:
+    """Return where the cells and the colour bar go, and how wide all cells are together, in inches."""
+    if ax is not None:
+        return axes_for(ax, 1, 1), None, 0.7 * ax.get_window_extent().width / ax.figure.dpi
+    if width is None:
+        cell = max(0.42, CHARACTER * (digits + 1.5)) if n <= MOST_NUMBERS else 8 / n
+        return _square_axes(max(2.0, n * cell), 0.6 + CHARACTER * longest, 0.6 + CHARACTER * longest, 1.05)
+    narrow = 0.75 * CHARACTER  # the width of a character of `SMALL`
+    left, right = 0.35 + narrow * longest, 0.75
+    side = width - left - right
+    if side < 1:
+        raise ValueError(
+            f"width is {width!r}; beside names of {longest} characters there is no room for cells in it: at least "
+            f"{left + right + 1:.1f} inches are needed"
+        )
+    bottom = 0.35 + (0.15 if narrow * longest < side / n else narrow * longest)
+    return _square_axes(side, left, bottom, right, dpi=300)
+
+
+def _square_axes(side: float, left: float, bottom: float, right: float, dpi: float = 150) -> tuple[Axes, Axes, float]:
+    """Return the axes of a square of this side, and of a colour bar, in a figure with such margins; in inches."""
+    top = 0.15
+    width, height = left + side + right, bottom + side + top
+    figure = new_figure(width, height, dpi)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
+    gap, thick = min(0.15, 0.14 * right), min(0.16, 0.15 * right)
+    bar_axes = figure.add_axes(((left + side + gap) / width, bottom / height, thick / width, side / height))
+    return axes, bar_axes, side
+
+
+def _label_classes(axes: Axes, names: list[str], upright: bool, size: float) -> None:
+    places = range(0, len(names), 1 + len(names) // MOST_NAMES)
+    axes.set_xticks(places, [names[i] for i in places], rotation=0 if upright else 90, fontsize=size)
+    axes.set_yticks(places, [names[i] for i in places], fontsize=size)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("actual class")
+    axes.tick_params(length=0)

@@ -1,0 +1,275 @@
+"""A network as the lessons draw it: neurons as circles, weights or their derivatives as lines between them."""
+
+from __future__ import annotations  # so that naming a Figure does not import matplotlib
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.parameters import ParameterVector
+from fastbp.plots.canvas import (
+    COLUMN,
+    GREY,
+    LABEL,
+    NEGATIVE,
+    POSITIVE,
+    SMALL,
+    PathLike,
+    axes_for,
+    figure_of,
+    signed_colours,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = npt.NDArray[Any]
+
+SPACING, RADIUS = 0.37, 0.15  # inches from neuron to neuron of a layer, and of a neuron
+THICKEST = 3.0
+"""Points: the line of the largest weight or derivative; others are thinner in proportion."""
+SMALLEST = 4.5
+"""Points: numbers that would have to be smaller are left out."""
+
+
+def network(
+    net: Any,
+    x: npt.ArrayLike | None = None,
+    y: npt.ArrayLike | None = None,
+    path: PathLike | None = None,
+    *,
+    edges: Literal["weights", "gradient"] | ParameterVector = "weights",
+    names: Sequence[str] | None = None,
+    most: int = 8,
+    width: float = COLUMN,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw a network: neurons with their activations, weights or their derivatives as colour and thickness.
+
+    Parameters
+    ----------
+    net : Network
+        What to draw.
+    x : (n_in,) array-like, optional
+        A sample; the neurons show their activations for it. Left out, they are empty.
+    y : (n_out,) array-like, or number, optional
+        Its target, as in `Network.trace`; it stands beside the outputs.
+    path : path-like, optional
+        Where to write the figure; its ending says the format.
+    edges : {"weights", "gradient"} or ParameterVector, default "weights"
+        What the lines are: w_jk, or ∂C/∂w_jk of this sample, or what `Network.gradient` gave for many. The rims of
+        the neurons are the same of b_j.
+    names : sequence of n_out str, optional
+        Of the outputs.
+    most : int, default 8
+        A layer of more neurons shows its first and last ones, so many together with the dots between them.
+    width : float, default 3.5
+        Of the figure, in inches.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; left out, a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Blue is positive, vermilion negative; the thickest line is the largest of all in the network.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    TypeError, ValueError
+        x and y are not one sample of the network; the gradient needs both; `edges` is of another network; `most` is
+        less than 3; there is not one name for each output.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> figure = network(fastbp.Network([784, 30, 10], seed=0))
+    >>> [len(lines.get_segments()) for lines in figure.axes[0].collections]  # 7 neurons, and dots for the others
+    [49, 49]
+    """
+    if most < 3:
+        raise ValueError(f"most is {most!r}; it must be at least 3: one neuron, the dots, one neuron")
+    if names is not None and len(names) != net.sizes[-1]:
+        raise ValueError(f"there are {len(names)} names for {net.sizes[-1]} outputs")
+    trace = _trace(net, x, y, edges)
+    drawn = _parameters(net, trace, edges)
+    ends = _ends(net.sizes[-1], names, None if y is None else trace.y)
+    rows = [_shown(n, most) for n in net.sizes]
+    slots = max(len(shown) for shown in rows)
+    if ax is not None:
+        width = ax.get_window_extent().width / ax.figure.dpi
+    right = 0.25 + 0.062 * max(map(len, ends))
+    plan = _Plan(rows, np.linspace(0.3, width - right, len(rows)), slots * SPACING + BELOW, SPACING)
+    height = slots * SPACING + ABOVE + BELOW
+    axes = axes_for(ax, width, height)
+    axes.set_xlim(0, width)
+    axes.set_ylim(0, height)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    largest = max(float(np.abs(drawn.vector).max()), np.finfo(np.float64).tiny)
+    for l in range(1, len(rows)):
+        _draw_lines(axes, plan, l, drawn.weights[l - 1] / largest)
+    for l in range(len(rows)):
+        activations = None if trace is None else trace.layers[l].a
+        _draw_neurons(axes, plan, l, activations, np.zeros(net.sizes[0]) if l == 0 else drawn.biases[l - 1] / largest)
+        _describe_layer(axes, plan, l, net)
+    for i, y_of in plan.places(len(rows) - 1):
+        axes.text(width - right + plan.radius + 0.06, y_of, ends[i], va="center", fontsize=SMALL)
+    _key(axes, width, not (isinstance(edges, str) and edges == "weights"), largest)
+    return figure_of(axes, path)
+
+
+ABOVE, BELOW = 0.3, 0.62  # inches over and under the neurons: names of the layers; sizes, functions and key
+
+
+@dataclass
+class _Plan:
+    """Where everything is, in inches from the lower left corner."""
+
+    rows: list[list[int | None]]
+    columns: Array
+    top: float
+    spacing: float
+
+    @property
+    def radius(self) -> float:
+        """Of a neuron: less where layers are close to each other."""
+        gap = self.columns[1] - self.columns[0]
+        return float(min(RADIUS, 0.26 * gap))
+
+    def places(self, l: int) -> list[tuple[int, float]]:
+        """Return the neurons that are shown, and their heights."""
+        return [(i, at) for i, at in self._slots(l) if i is not None]
+
+    def dots(self, l: int) -> list[float]:
+        """Return the height of the dots for the others, if there are any."""
+        return [at for i, at in self._slots(l) if i is None]
+
+    def _slots(self, l: int) -> list[tuple[int | None, float]]:
+        most = max(len(row) for row in self.rows)
+        first = self.top - self.spacing * (0.5 + (most - len(self.rows[l])) / 2)
+        return [(i, first - self.spacing * slot) for slot, i in enumerate(self.rows[l])]
+
+
+def _shown(n: int, most: int) -> list[int | None]:
+    """Return the neurons that are shown, with None for dots."""
+    if n <= most:
+        return list(range(n))
+    return [*range(most // 2), None, *range(n - (most - 1 - most // 2), n)]
+
+
+def _trace(net: Any, x: Any, y: Any, edges: Any) -> Any:
+    if x is None:
+        if y is not None or (isinstance(edges, str) and edges == "gradient"):
+            raise ValueError("y and edges='gradient' are of one sample: give its x, too")
+        return None
+    if y is None:
+        if isinstance(edges, str) and edges == "gradient":
+            raise ValueError("edges='gradient' needs the target y of the sample")
+        y = net.predict([x])[0]  # its own output will do as a target where only activations are wanted
+    return net.trace(x, y)
+
+
+def _parameters(net: Any, trace: Any, edges: Any) -> ParameterVector:
+    if isinstance(edges, str) and edges == "weights":
+        return ParameterVector(net.sizes, np.array(net.parameters, dtype=np.float64))
+    if isinstance(edges, str) and edges == "gradient":
+        return ParameterVector(net.sizes, np.array(trace.gradient.vector, dtype=np.float64))
+    if not isinstance(edges, ParameterVector):
+        raise ValueError(f"edges is {edges!r}; it must be 'weights', 'gradient' or what net.gradient returns")
+    if edges.sizes != net.sizes:
+        raise ValueError(f"edges is of layers {list(edges.sizes)}, and the network has {list(net.sizes)}")
+    return ParameterVector(net.sizes, np.array(edges.vector, dtype=np.float64))
+
+
+def _ends(n_out: int, names: Sequence[str] | None, target: Array | None) -> list[str]:
+    """Return what stands at the right of each output."""
+    texts = [""] * n_out if names is None else [str(name) for name in names]
+    if target is not None:
+        texts = [f"{text}{': ' if text else ''}y = {value:.3g}" for text, value in zip(texts, target, strict=True)]
+    return texts
+
+
+def _draw_lines(axes: Axes, plan: _Plan, l: int, w: Array) -> None:
+    from matplotlib.collections import LineCollection
+
+    lines = [
+        (abs(w[j, k]), w[j, k] > 0, [(plan.columns[l - 1], from_y), (plan.columns[l], to_y)])
+        for j, to_y in plan.places(l)
+        for k, from_y in plan.places(l - 1)
+    ]
+    lines.sort(key=lambda line: line[0])  # the thick ones over the thin ones
+    axes.add_collection(
+        LineCollection(
+            [segment for *_, segment in lines],
+            colors=[POSITIVE if positive else NEGATIVE for _, positive, _ in lines],
+            linewidths=[THICKEST * size for size, *_ in lines],
+            alpha=[0.35 + 0.65 * float(size) for size, *_ in lines],
+            zorder=1,
+        )
+    )
+
+
+def _draw_neurons(axes: Axes, plan: _Plan, l: int, activations: Array | None, b: Array) -> None:
+    from matplotlib.patches import Circle
+
+    fills = _fills(activations) if activations is not None else None
+    for i, at in plan.places(l):
+        colour = GREY if b[i] == 0 else POSITIVE if b[i] > 0 else NEGATIVE
+        face = "white" if fills is None else fills[i]
+        place = (float(plan.columns[l]), at)
+        axes.add_patch(Circle(place, plan.radius, facecolor="white", edgecolor=GREY, linewidth=0.8, zorder=2))
+        thick = max(0.8, THICKEST * abs(float(b[i])))
+        axes.add_patch(Circle(place, plan.radius, facecolor=face, edgecolor=colour, linewidth=thick, zorder=3))
+        if activations is not None:
+            _write(axes, place, _number(float(activations[i])), plan.radius, face)
+    for at in plan.dots(l):
+        for step in (-1, 0, 1):
+            axes.add_patch(Circle((float(plan.columns[l]), at + step * 0.075), 0.018, color=GREY, zorder=3))
+
+
+def _fills(activations: Array) -> Array:
+    """Return the colours of the activations of a layer: up to 1, or to the largest if that is larger."""
+    largest = max(1.0, float(np.abs(activations).max()))
+    # Half of the way to full blue and vermilion, so that lines and numbers stay readable.
+    return np.asarray(signed_colours()(0.5 + 0.33 * np.asarray(activations, dtype=np.float64) / largest))
+
+
+def _number(value: float) -> str:
+    size = abs(value)
+    if size < 9.995:
+        return f"{value:.2f}".replace("-", "−")
+    return (f"{value:.1f}" if size < 99.95 else f"{value:.0f}" if size < 9999.5 else f"{value:.0e}").replace("-", "−")
+
+
+def _write(axes: Axes, place: tuple[float, float], text: str, radius: float, face: Any) -> None:
+    size = min(SMALL, 2 * radius * 72 * 0.84 / (0.6 * len(text)))
+    if size >= SMALLEST:
+        axes.text(*place, text, ha="center", va="center_baseline", fontsize=size, zorder=4)
+
+
+def _describe_layer(axes: Axes, plan: _Plan, l: int, net: Any) -> None:
+    x, n = float(plan.columns[l]), net.sizes[l]
+    axes.text(x, plan.top + 0.04, f"$a^{{({l})}}$", ha="center", va="bottom", fontsize=LABEL)
+    what = ("input" if n == 1 else "inputs") if l == 0 else net.activations[l - 1].name.replace("_", " ")
+    gap = float(plan.columns[1] - plan.columns[0])
+    size = min(SMALL, 72 * gap * 0.95 / (0.58 * max(len(what), len(f"{n:,}"))))
+    axes.text(x, BELOW - 0.04, f"{n:,}\n{what}", ha="center", va="top", fontsize=size, color=GREY, linespacing=1.1)
+
+
+def _key(axes: Axes, width: float, derivatives: bool, largest: float) -> None:
+    """Say what colours and thicknesses mean."""
+    words = "lines ∂C/∂w, rims ∂C/∂b:" if derivatives else "lines w, rims b:"
+    axes.text(0.08, 0.09, words, va="center_baseline", fontsize=SMALL)
+    entries = [(POSITIVE, 1.8, "> 0"), (NEGATIVE, 1.8, "< 0"), (GREY, THICKEST, f"{largest:.3g}")]
+    begin = 0.15 + 0.055 * len(words)
+    step = min(0.75, (width - begin) / len(entries))
+    for i, (colour, thick, text) in enumerate(entries):
+        left = begin + i * step
+        axes.plot([left, left + 0.2], [0.09, 0.09], color=colour, linewidth=thick, solid_capstyle="butt")
+        axes.text(left + 0.25, 0.09, text, va="center_baseline", fontsize=SMALL)

@@ -1,0 +1,192 @@
+"""Inputs as images: what the neurons of the first layer look for, samples, and derivatives with respect to samples."""
+
+from __future__ import annotations  # so that naming a Figure does not import matplotlib
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, new_figure, signed_colours
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = npt.NDArray[Any]
+
+
+def weight_images(
+    net: Any,
+    shape: tuple[int, int] | None = None,
+    path: PathLike | None = None,
+    *,
+    neurons: Sequence[int] | None = None,
+    width: float = COLUMN,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw the weights of the neurons of the first layer as images, a tile for each neuron.
+
+    Parameters
+    ----------
+    net : Network
+        Or anything else with ``weights``, such as the gradient that `Network.gradient` returns.
+    shape : (height, width), optional
+        Of an input as an image; left out, it is square.
+    path : path-like, optional
+        Where to write the figure; its ending says the format.
+    neurons : sequence of int, optional
+        Which, from 0; left out, all, but at most the first 100.
+    width : float, default 3.5
+        Of the figure, in inches.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; left out, a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Blue are positive weights, vermilion negative ones, white is 0; all tiles have the same scale.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        The inputs do not fill the shape; there is no such neuron.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> figure = weight_images(fastbp.Network([64, 30, 10], seed=0))
+    >>> figure.axes[0].images[0].get_array().shape  # 5 rows of 6 tiles, 8 by 8 pixels each, with a line between
+    (46, 55)
+    """
+    w = np.asarray(net.weights[0], dtype=np.float64)
+    n_out, n_in = w.shape
+    chosen = np.arange(min(n_out, MOST_TILES)) if neurons is None else np.asarray(neurons, dtype=np.intp)
+    if not chosen.size or chosen.min() < 0 or chosen.max() >= n_out:
+        raise ValueError(f"neurons is {neurons!r}; needed are numbers from 0 to {n_out - 1}, of the first layer")
+    tiles = w[chosen].reshape(-1, *_shape(shape, n_in))
+    mosaic = _mosaic(tiles)
+    axes = axes_for(ax, width, width * (mosaic.shape[0] / mosaic.shape[1] * 0.82 + 0.06))
+    largest = float(np.abs(tiles).max()) or 1.0
+    shown = axes.imshow(mosaic, cmap=signed_colours(), vmin=-largest, vmax=largest, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_facecolor("white")
+    bar = axes.figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02, shrink=0.9)
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.set_label("weight", fontsize=LABEL)
+    return figure_of(axes, path)
+
+
+MOST_TILES = 100
+GAP = 1  # pixels between two tiles
+
+
+def _shape(shape: tuple[int, int] | None, n_in: int) -> tuple[int, int]:
+    if shape is None:
+        side = math.isqrt(n_in)
+        if side * side != n_in:
+            raise ValueError(f"{n_in} inputs make no square; give shape=(height, width)")
+        return side, side
+    height, width = shape
+    if height * width != n_in:
+        raise ValueError(f"shape is {tuple(shape)}, which is {height * width} pixels; there are {n_in} inputs")
+    return height, width
+
+
+def _mosaic(tiles: Array) -> Array:
+    """Return one image of all tiles, in rows; what is between them is NaN, and stays white."""
+    n, height, width = tiles.shape
+    columns = min(n, math.ceil(math.sqrt(n * height / width)))
+    rows = -(-n // columns)
+    mosaic = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP), np.nan)
+    for i, tile in enumerate(tiles):
+        top, left = GAP + i // columns * (height + GAP), GAP + i % columns * (width + GAP)
+        mosaic[top : top + height, left : left + width] = tile
+    return mosaic
+
+
+def images(
+    pictures: npt.ArrayLike,
+    titles: Sequence[str] | None = None,
+    path: PathLike | None = None,
+    *,
+    shape: tuple[int, int] | None = None,
+    signed: bool | Sequence[bool] | None = None,
+    columns: int | None = None,
+    width: float = COLUMN,
+) -> Figure:
+    """Draw samples, or derivatives with respect to them, as images beside each other.
+
+    Parameters
+    ----------
+    pictures : (n, n_in) array-like
+        A row is an image.
+    titles : sequence of n str, optional
+        What to write above each.
+    path : path-like, optional
+        Where to write the figure; its ending says the format.
+    shape : (height, width), optional
+        Of an image; left out, it is square.
+    signed : bool, or a sequence of n, optional
+        Whether an image has blue for positive numbers, white for 0 and vermilion for negative ones, up to its largest;
+        or else white for its least and black for its largest. Left out, those with negative numbers are signed.
+    columns : int, optional
+        How many are in a row; left out, at most 5.
+    width : float, default 3.5
+        Of the figure, in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With axes for each image.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        `pictures` is not a table of numbers, its rows do not fill the shape, or there is not one title for each.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> figure = images(fastbp.load_digits().X_test[:3], ["one", "two", "three"])
+    >>> [axes.get_title() for axes in figure.axes]
+    ['one', 'two', 'three']
+    """
+    rows = np.asarray(pictures, dtype=np.float64)
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise ValueError(f"pictures has shape {rows.shape}; needed is (n, n_in), an image a row")
+    n = len(rows)
+    names = [""] * n if titles is None else list(titles)
+    signs = [bool(row.min() < 0) for row in rows] if signed is None else np.broadcast_to(signed, n).tolist()
+    if len(names) != n:
+        raise ValueError(f"there are {len(names)} titles for {n} images")
+    of_image = _shape(shape, rows.shape[1])
+    across = min(n, 5 if columns is None else columns)
+    down = -(-n // across)
+    lines = max(name.count("\n") + 1 for name in names) if any(names) else 0
+    height = down * (width / across * of_image[0] / of_image[1] + 0.135 * lines)
+    figure = new_figure(width, height, dpi=300)
+    grid = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, row, name, sign in zip(grid, rows, names, signs, strict=False):
+        _draw_image(axes, row.reshape(of_image), sign)
+        axes.set_title(name, fontsize=SMALL, pad=3)
+    for unused in grid[n:]:
+        unused.remove()
+    return figure_of(grid[0], path)
+
+
+def _draw_image(axes: Axes, image: Array, signed: bool) -> None:
+    largest = float(np.abs(image).max()) or 1.0
+    if signed:
+        axes.imshow(image, cmap=signed_colours(), vmin=-largest, vmax=largest, interpolation="nearest")
+    else:
+        axes.imshow(image, cmap="Greys", vmin=min(0.0, float(image.min())), vmax=largest, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color("#BBBBBB")

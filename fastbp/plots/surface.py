@@ -1,0 +1,228 @@
+"""The cost as a surface over two directions in the space of the parameters, and the way down that training took."""
+
+from __future__ import annotations  # so that naming a Figure does not import matplotlib
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.plots.canvas import (
+    COLUMN,
+    LABEL,
+    SMALL,
+    PathLike,
+    axes_for,
+    figure_of,
+    small_letters,
+)
+from fastbp.plots.directions import Directions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = npt.NDArray[Any]
+Range = tuple[float, float]
+
+LOGARITHMIC_FROM = 30
+"""A cost that varies by more than this factor has levels at equal ratios."""
+
+
+@dataclass(frozen=True)
+class CostSurface:
+    """Costs over a plane in the space of the parameters, from `cost_surface`; `draw_surface` draws it.
+
+    Attributes
+    ----------
+    directions : Directions
+        The plane.
+    alphas, betas : (n,) arrays
+        Where it was looked at, along u and v.
+    costs : (n, n) array
+        ``costs[i, j]`` is the mean cost at ``betas[i]``, ``alphas[j]``; NaN where it is not finite.
+    """
+
+    directions: Directions
+    alphas: Array
+    betas: Array
+    costs: Array
+
+
+def cost_surface(
+    net: Any,
+    X: npt.ArrayLike,
+    Y: npt.ArrayLike,
+    directions: Directions,
+    *,
+    extent: tuple[Range, Range] | None = None,
+    descents: Sequence[Any] = (),
+    points: int = 41,
+) -> CostSurface:
+    """Compute the mean cost over a plane in the space of the parameters; the network stays as it is.
+
+    Parameters
+    ----------
+    net : Network
+        Its sizes, functions and cost.
+    X, Y
+        Samples, as in `Network.fit`.
+    directions : Directions
+        From `parameter_directions`, `random_directions` or `principal_directions`.
+    extent : ((low, high), (low, high)), optional
+        Of α and β. Left out: as far as the `descents` reach and a quarter more; without any 1 to
+        each side of the network's own parameters.
+    descents : sequence of (n, n_parameters) arrays
+        Paths that the extent must hold.
+    points : int, default 41
+        How many values of α, and of β: the cost is computed ``points**2`` times.
+
+    Raises
+    ------
+    TypeError, ValueError
+        X and Y are not as in `Network.fit`; the directions are not of this network; an extent is empty, or `points`
+        is less than 2.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> from fastbp import plots
+    >>> net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros", dtype="float64")
+    >>> plane = plots.parameter_directions(net, (1, 0, 0), (1, 0))
+    >>> surface = cost_surface(net, [[1.0]], [0.0], plane, extent=((0, 1), (0, 2)), points=3)
+    >>> surface.costs  # ½ (w + b)²; a row for each b
+    array([[0.   , 0.125, 0.5  ],
+           [0.5  , 1.125, 2.   ],
+           [2.   , 3.125, 4.5  ]])
+    """
+    if directions.origin.size != net.parameters.size:
+        raise ValueError(
+            f"the directions have {directions.origin.size} parameters, and the network {net.parameters.size}"
+        )
+    if points < 2:
+        raise ValueError(f"points is {points!r}; it must be at least 2")
+    ranges = _reach(directions.coordinates(net.parameters)[0], directions, descents) if extent is None else extent
+    for low, high in ranges:
+        if not low < high:
+            raise ValueError(f"extent is {extent!r}; needed is ((low, high), (low, high)) with low < high")
+    alphas, betas = (np.linspace(low, high, points) for low, high in ranges)
+    probe, costs = copy.deepcopy(net), np.empty((points, points))
+    for i, beta in enumerate(betas):
+        for j, alpha in enumerate(alphas):
+            probe.parameters[:] = directions.origin + alpha * directions.u + beta * directions.v
+            costs[i, j] = probe.evaluate(X, Y).cost
+    return CostSurface(directions, alphas, betas, np.where(np.isfinite(costs), costs, np.nan))
+
+
+def _reach(here: Array, directions: Directions, descents: Sequence[Any]) -> tuple[Range, Range]:
+    if not len(descents):
+        return (float(here[0] - 1), float(here[0] + 1)), (float(here[1] - 1), float(here[1] + 1))
+    walked = np.concatenate([directions.coordinates(descent) for descent in descents])
+    low, high = walked.min(axis=0), walked.max(axis=0)
+    more = 0.25 * np.maximum(high - low, 0.1 * max((high - low).max(), 1e-3))
+    low, high = low - more, high + more
+    return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+
+
+def draw_surface(
+    surface: CostSurface,
+    descents: Sequence[Any] = (),
+    path: PathLike | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    width: float = COLUMN,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw a cost surface as seen from above, dark where the cost is low, and the ways down that were taken.
+
+    Parameters
+    ----------
+    surface : CostSurface
+        From `cost_surface`.
+    descents : sequence of (n, n_parameters) arrays
+        The parameters on the way, before training and after each epoch; what is drawn is the nearest point of the
+        plane. An empty circle is where a way begins, a filled one where it ends.
+    path : path-like, optional
+        Where to write the figure; its ending says the format.
+    labels : sequence of str, optional
+        What to write at the end of each way.
+    width : float, default 3.5
+        Of the figure, in inches.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; left out, a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Levels are at equal ratios where the cost varies much, else at equal distances.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        No cost of the surface is finite; there is not one label for each way.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> from fastbp import plots
+    >>> net = fastbp.Network([1, 1, 1], activation="sigmoid", seed=0)
+    >>> plane = plots.parameter_directions(net, (1, 0, 0), (2, 0, 0))
+    >>> surface = plots.cost_surface(net, [[1.0]], [0.0], plane, extent=((-4, 4), (-4, 4)), points=9)
+    >>> figure = draw_surface(surface)
+    >>> figure.axes[0].get_xlabel()
+    '$w_{00}^{(1)}$'
+    """
+    if not np.isfinite(surface.costs).any():
+        raise ValueError("no cost of the surface is finite; choose a smaller extent")
+    if labels is not None and len(labels) != len(descents):
+        raise ValueError(f"there are {len(labels)} labels for {len(descents)} ways")
+    axes = axes_for(ax, width, 0.8 * width)
+    _contours(axes, surface)
+    for i, descent in enumerate(descents):
+        way = surface.directions.coordinates(descent)
+        axes.plot(*way.T, color="black", linewidth=2.6, solid_capstyle="round")
+        axes.plot(*way.T, color="white", linewidth=1.3, solid_capstyle="round")
+        axes.plot(*way[0], "o", color="black", markerfacecolor="white", markersize=5, markeredgewidth=1.2)
+        axes.plot(*way[-1], "o", color="white", markerfacecolor="black", markersize=6, markeredgewidth=1)
+        if labels is not None:
+            _label(axes, labels[i], way[-1])
+    axes.set_xlabel(surface.directions.names[0])
+    axes.set_ylabel(surface.directions.names[1])
+    axes.set_xlim(surface.alphas[0], surface.alphas[-1])
+    axes.set_ylim(surface.betas[0], surface.betas[-1])
+    small_letters(axes)
+    return figure_of(axes, path)
+
+
+def _contours(axes: Axes, surface: CostSurface) -> None:
+    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    costs = np.ma.masked_invalid(surface.costs)
+    low, high = float(costs.min()), float(costs.max())
+    logarithmic = 0 < low and high > LOGARITHMIC_FROM * low
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    levels = np.geomspace(low, high, 21) if logarithmic else np.linspace(low, high, 21)
+    norm = LogNorm(low, high) if logarithmic else Normalize(low, high)
+    filled = axes.contourf(surface.alphas, surface.betas, costs, levels=levels, norm=norm, cmap="cividis")
+    axes.contour(surface.alphas, surface.betas, costs, levels=levels[1::2], colors="white", linewidths=0.4, alpha=0.6)
+    ticks = LogLocator(numticks=6) if logarithmic else MaxNLocator(6)
+    bar = axes.figure.colorbar(filled, ax=axes, ticks=ticks, pad=0.03)
+    bar.minorticks_off()
+    bar.set_label("cost", fontsize=LABEL)
+    bar.ax.tick_params(labelsize=SMALL)
+
+
+def _label(axes: Axes, text: str, end: Array) -> None:
+    from matplotlib.patheffects import withStroke
+
+    axes.annotate(
+        text, (end[0], end[1]), xytext=(5, 5), textcoords="offset points", fontsize=SMALL, color="white",
+        path_effects=[withStroke(linewidth=1.8, foreground="black")],
+    )  # fmt: skip

@@ -1,0 +1,175 @@
+"""`solver="sgd"` and `"adam"`, and fastbp's own optimizers: epochs over mini-batches, and what is between them."""
+
+import math
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+
+from fastbp.callbacks import Run, checked
+from fastbp.history import History
+from fastbp.network import Network
+from fastbp.parameters import Array
+from fastbp.progress import new_progress
+from fastbp.sklearn.data import TILES, Data, Source, constant_of_poisson, mean_over_batches
+from fastbp.sklearn.solvers import Solver
+from fastbp.sklearn.stopping import Watcher
+from fastbp.step_options import StepOptions
+from fastbp.training import rows_between_looks
+
+
+class Epochs:
+    """The training of a network by mini-batches, for an estimator that keeps the book: its attributes are written."""
+
+    def __init__(self, estimator: Any, net: Network, solver: Solver, data: Data, watcher: Watcher, epochs: int):
+        self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
+        self._data, self._epochs = data, epochs
+        self.batch_size = _batch_size(estimator.batch_size, len(data))
+        self._check_optimizer()
+        self._source = Source(data, net.dtype, self.batch_size, rows_between_looks(net._model, self.batch_size))
+        self._trainer = TILES.trainer(
+            net._model, solver.optimizer, solver.state, self._source.X, self._source.Y, self.batch_size, self._options()
+        )
+        self._constant = constant_of_poisson(data.Y) if estimator.loss == "poisson" else None
+        self._run = Run(net, History(data_sets=watcher.data_sets), epochs)
+        self._callbacks = checked(() if estimator.callbacks is None else estimator.callbacks)
+
+    def _check_optimizer(self) -> None:
+        self._solver.optimizer.check(self.batch_size, len(self._data))
+
+    def _options(self) -> StepOptions:
+        estimator = self._estimator
+        dropout, seed = estimator._dropout(), 0
+        if any(dropout):
+            seed = int(estimator._random_state.randint(2**31 - 1))
+        return StepOptions(
+            l2=float(estimator.alpha), dropout=dropout, seed=seed, sample_weight=self._source.weight, per_batch=True,
+            decay=getattr(self._solver.optimizer, "weight_decay", 0.0),
+        )  # fmt: skip
+
+    def run(self) -> None:
+        """Train. Ctrl-C ends it with a warning, and with the weights of the last steps."""
+        estimator = self._estimator
+        progress = new_progress(bool(estimator.progress), self._epochs, len(self._data))
+        estimator.n_iter_ = 0
+        self._trainer.begin()
+        self._watcher.begin(self._net)
+        try:
+            self._call("on_train_begin")
+            order = np.arange(len(self._data))
+            for epoch in range(1, self._epochs + 1):
+                self._begin_epoch(epoch)
+                if estimator.shuffle:
+                    order = order[_shuffled(len(order), estimator._random_state)]
+                cost = 0.0
+                for rows in self._source.pieces(order):
+                    cost += self._trainer.train(rows)
+                    progress.advance(len(rows))
+                if self._epoch_done(epoch, cost / len(order) + self._constants(order)):
+                    break
+                progress.epoch_done(f"loss {estimator.loss_:.4g}")
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+        finally:
+            progress.close()
+        self._trainer.end_epoch()
+        self._watcher.end(self._net)
+        self._call("on_train_end")
+
+    def _begin_epoch(self, epoch: int) -> None:
+        estimator, self._run.epoch, self._start = self._estimator, epoch, time.perf_counter()
+        if estimator.schedule is not None:
+            self._solver.rate = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
+        self._call("on_epoch_begin")
+
+    def _epoch_done(self, epoch: int, loss: float) -> bool:
+        """Keep the book. Return whether to stop."""
+        estimator, watcher = self._estimator, self._watcher
+        estimator.n_iter_, estimator.loss_ = epoch, loss
+        estimator.t_ += len(self._data)
+        estimator.loss_curve_.append(loss)
+        if estimator.verbose:
+            print(f"Iteration {epoch:d}, loss = {loss:.8f}")
+        if watcher.looks or self._callbacks:
+            self._trainer.end_epoch()
+        watcher.epoch_done(self._net, loss)
+        if self._callbacks:
+            self._record(loss)
+        self._solver.epoch_done(estimator.t_)
+        stop = watcher.waited > estimator.n_iter_no_change and self._stops()
+        if estimator.schedule is not None:
+            self._tell_schedule(loss)
+        self._call("on_epoch_end")
+        if stop or watcher.incremental or self._run.stop or self._diverged(loss):
+            return True
+        if epoch == estimator.max_iter:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({epoch:d}) reached and the optimization hasn't converged "
+                "yet.", ConvergenceWarning, stacklevel=7,
+            )  # fmt: skip
+        return False
+
+    def _stops(self) -> bool:
+        """Stop, or lower the rate, because nothing has improved for long."""
+        stop, words = self._solver.no_improvement()
+        if self._estimator.verbose:
+            print(f"{self._watcher.why} {words}")
+        if not stop:
+            self._watcher.waited = 0
+        return stop
+
+    def _constants(self, order: npt.NDArray[np.int64]) -> float:
+        if self._constant is None:
+            return 0.0
+        return mean_over_batches(self._constant, self._data.weight, order, self.batch_size)
+
+    def _diverged(self, loss: float) -> bool:
+        """Whether no later epoch can make the weights finite again."""
+        if math.isfinite(loss) or self._watcher.keeps_best:
+            return False
+        self._trainer.end_epoch()
+        return not np.isfinite(self._net.parameters).all()
+
+    def _record(self, loss: float) -> None:
+        history, seconds = self._run.history, time.perf_counter() - self._start
+        history.cost.append(loss)
+        history.learning_rate.append(self._solver.rate)
+        history.seconds.append(seconds)
+        history.samples_per_second.append(len(self._data) / max(seconds, 1e-9))
+        if self._watcher.validation_loss is not None:
+            history.validation_cost.append(self._watcher.validation_loss)
+
+    def _tell_schedule(self, loss: float) -> None:
+        observe = getattr(self._estimator.schedule, "observe", None)
+        if observe is not None:
+            observe(loss if self._watcher.validation_loss is None else self._watcher.validation_loss)
+
+    def _call(self, name: str) -> None:
+        """Call a method of all callbacks; if one of them changes the weights, they are the ones that count."""
+        if not self._callbacks:
+            return
+        before: Array = self._net.parameters.copy()
+        for callback in self._callbacks:
+            getattr(callback, name)(self._run)
+        if not np.array_equal(before, self._net.parameters):
+            self._trainer.begin()
+
+
+def _shuffled(n: int, random_state: np.random.RandomState) -> npt.NDArray[np.int64]:
+    """Return a permutation from the numbers that `sklearn.utils.shuffle` would draw."""
+    permutation = np.arange(n)
+    random_state.shuffle(permutation)
+    return permutation
+
+
+def _batch_size(given: Any, n: int) -> int:
+    if isinstance(given, str):
+        return min(200, n)
+    if given > n:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7
+        )
+    return int(min(given, n))

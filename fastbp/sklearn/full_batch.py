@@ -1,0 +1,77 @@
+"""Training on all samples at once: `solver="lbfgs"`, for which SciPy chooses the steps, and fastbp's own optimizers."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, sparse
+from sklearn.utils.optimize import _check_optimize_result
+
+from fastbp.history import History
+from fastbp.network import Network
+from fastbp.optimizers import Momentum
+from fastbp.parameters import Array, ParameterVector
+from fastbp.sklearn.data import TILES, Data, Source
+from fastbp.step_options import StepOptions
+
+
+class Objective:
+    """(Σ_s w_s C_s + ½ α Σ w²) / Σ_s w_s and its gradient, of a θ in float64.
+
+    A step of momentum with η = 1 from rest leaves −∇C behind as its velocity: so the gradient of weighted samples
+    comes from the loops that train.
+    """
+
+    def __init__(self, net: Network, data: Data, alpha: float, rows_at_once: int):
+        n, self._model, self._alpha = len(data), net._model, alpha
+        self._source = Source(data, net.dtype, 1, min(n, rows_at_once))
+        self._weight = np.ones(n) if data.weight is None else data.weight.astype(np.float64)
+        rest = Momentum(1.0, 0.0)
+        self._state, self._order = rest.new_state(net.parameters.size, net.dtype), np.arange(n)
+        options = StepOptions(sample_weight=self._source.weight, per_batch=True)
+        rows = len(self._source.X)
+        self._trainer = TILES.trainer(self._model, rest, self._state, self._source.X, self._source.Y, rows, options)
+
+    def __call__(self, theta: Array) -> tuple[float, npt.NDArray[np.float64]]:
+        """Return the loss and its gradient."""
+        parameters, total = self._model.parameters, float(self._weight.sum())
+        loss, gradient, done = 0.0, np.zeros(theta.size), 0
+        for rows in self._source.pieces(self._order):
+            parameters.vector[:], self._state.first[:] = theta, 0
+            self._trainer.begin()
+            mean = self._trainer.train(rows) / len(rows)
+            self._trainer.end_epoch()
+            share = float(self._weight[done : done + len(rows)].sum()) / total
+            loss, done = loss + share * mean, done + len(rows)
+            gradient -= share * self._state.first
+        for dw, w in zip(*(ParameterVector(parameters.sizes, v).weights for v in (gradient, theta)), strict=True):
+            loss += 0.5 * self._alpha * float(np.vdot(w, w)) / total
+            dw += self._alpha / total * w
+        return loss, gradient
+
+
+def minimize(net: Network, data: Data, parameters: Any, rows_at_once: int) -> tuple[float, int]:
+    """Train on all samples at once. Returns the loss and the number of iterations; warns if it has not converged."""
+    p, theta = parameters, net.parameters
+    with np.errstate(all="ignore"):
+        result = optimize.minimize(
+            Objective(net, data, float(p.alpha), rows_at_once), theta.astype(np.float64), method="L-BFGS-B", jac=True,
+            options={"maxfun": p.max_fun, "maxiter": p.max_iter, "gtol": p.tol},
+        )  # fmt: skip
+    theta[:] = result.x
+    return float(result.fun), int(_check_optimize_result("lbfgs", result, p.max_iter))
+
+
+def fit_full_batch(net: Network, data: Data, extra: Data | None, parameters: Any) -> History:
+    """Train with an optimizer of fastbp's that takes all samples in every step, by `Network.fit`."""
+    p, X = parameters, data.X.toarray() if sparse.issparse(data.X) else data.X
+    if p.early_stopping:
+        raise ValueError(
+            f"early_stopping is True, but {type(p.optimizer).__name__} needs all samples in every step and ends by "
+            "itself: leave it out"
+        )
+    return net.fit(
+        X, data.Y, epochs=p.max_iter, optimizer=p.optimizer, sample_weight=data.weight, l2=float(p.alpha),
+        dropout=p.dropout, schedule=p.schedule, callbacks=() if p.callbacks is None else p.callbacks,
+        validation_data=None if extra is None else (extra.X, extra.Y), progress=bool(p.progress),
+    )  # fmt: skip

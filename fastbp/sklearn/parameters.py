@@ -1,0 +1,109 @@
+"""What the parameters of the estimators may be, in scikit-learn's own terms, and what they mean in fastbp's."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from fastbp.kernels.activations import ACTIVATIONS, Activation
+from fastbp.kernels.costs import COSTS, Cost, Huber, Quantile
+from fastbp.network import Network
+from fastbp.optimizers import Optimizer
+
+STOCHASTIC = ("sgd", "adam")
+OUR_NAMES = {"logistic": "sigmoid", "exp": "exponential", "squared_error": "quadratic", "absolute_error": "absolute"}
+"""scikit-learn's names of what fastbp calls otherwise."""
+THEIR_NAMES = {"sigmoid": "logistic", "exponential": "exp"}
+HIDDEN = {"logistic"} | {name for name, activation in ACTIVATIONS.items() if not activation.whole_layer}
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(HIDDEN), Activation, "array-like"],
+    "solver": [StrOptions({"lbfgs", *STOCHASTIC})],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "output_activation": [StrOptions({"logistic", "exp", *ACTIVATIONS}), Activation, None],
+    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like", None],
+    "optimizer": [Optimizer, None],
+    "schedule": [callable, None],
+    "callbacks": ["array-like", None],
+    "progress": ["boolean"],
+}
+
+
+def hidden_layer_sizes(given: Any) -> list[int]:
+    """Return the sizes of the hidden layers. Raises ValueError, as scikit-learn does, unless all are positive."""
+    sizes = list(given) if hasattr(given, "__iter__") else [given]
+    if np.any(np.array(sizes) <= 0):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return sizes
+
+
+def activations(given: Any, n_hidden: int) -> list[Any]:
+    """Return σ of each hidden layer, as `Network` takes it. Raises ValueError for a list of another length."""
+    if isinstance(given, str | Activation):
+        return [_ours(given)] * n_hidden
+    if len(given) != n_hidden:
+        raise ValueError(f"activation lists {len(given)} layers, but hidden_layer_sizes has {n_hidden}")
+    return [_ours(choice) for choice in given]
+
+
+def cost(loss: Any, quantile: float, huber_delta: float) -> Cost:
+    """Return the cost that `loss` means."""
+    if isinstance(loss, Cost):
+        return loss
+    if loss == "log_loss":
+        return COSTS["cross_entropy"]
+    if loss == "huber":
+        return Huber(float(huber_delta))
+    return Quantile(float(quantile)) if loss == "quantile" else COSTS[_ours(loss)]
+
+
+def network(sizes: Sequence[int], hidden: Any, output: Any, cost: Cost, dtype: Any) -> Network:
+    """Return a network of these layers, its parameters all zero. Raises ValueError if cost and output do not fit."""
+    return Network(
+        sizes, activation=activations(hidden, len(sizes) - 2), output_activation=_ours(output), cost=cost,
+        initializer="zeros", dtype=dtype, seed=0,
+    )  # fmt: skip
+
+
+def draw_parameters(net: Network, given: Any, random_state: np.random.RandomState, dtype: Any) -> None:
+    """Draw the first parameters as scikit-learn draws them (Glorot & Bengio 2010), layer after layer, then round them.
+
+    Uniform in ±√(6 / (n_in + n_out)), weights and biases; for the logistic activation with 2 instead of 6. The output
+    layer goes by the activation of the last hidden one.
+    """
+    n_hidden = len(net.sizes) - 2
+    names = [getattr(choice, "name", choice) for choice in activations(given, n_hidden)]
+    if n_hidden == 0 and isinstance(given, str | Activation):  # which then says nothing else
+        names = [getattr(choice, "name", choice) for choice in activations(given, 1)]
+    else:
+        names.append(names[-1] if names else "relu")
+    for w, b, name in zip(net.weights, net.biases, names, strict=True):
+        bound = np.sqrt((2.0 if name == "sigmoid" else 6.0) / sum(w.shape))
+        w[:] = random_state.uniform(-bound, bound, w.shape[::-1]).astype(dtype).T
+        b[:] = random_state.uniform(-bound, bound, len(b)).astype(dtype)
+
+
+def _ours(choice: Any) -> Any:
+    return OUR_NAMES.get(choice, choice) if isinstance(choice, str) else choice

@@ -1,0 +1,153 @@
+"""What the fuzzers call: each loader with bytes as a file, and what must hold whatever the bytes are.
+
+There is an object that is whole, or the one exception that the loader documents. Anything else, an array that is not as
+promised or memory out of proportion to the file included, is an error of the loader.
+"""
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import fastbp
+from fastbp.container import decode, encode
+from fastbp.data import errors, idx, tables
+
+FOLDER = Path(tempfile.mkdtemp(prefix="fastbp-fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+FILE = FOLDER / "input"
+SAVED = Path(__file__).parent.parent / "data" / "format-2.safetensors"
+
+
+class Target(NamedTuple):
+    """A loader under test."""
+
+    check: Callable[[bytes], bool]  # whether the bytes were accepted; raises for what must not be
+    mutation: str  # how plain mutations are made: of bytes, of text or of JSON
+
+
+def model(data: bytes) -> bool:
+    """`fastbp.load` of a file of these bytes."""
+    FILE.write_bytes(data)
+    try:
+        net = fastbp.load(FILE)
+    except fastbp.ModelFileError:
+        return False
+    _check_network(net)
+    return True
+
+
+def words(data: bytes) -> bool:
+    """`fastbp.load` of an intact container whose words are these bytes: their JSON is where most can be lied about."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return False
+    arrays = _arrays()
+    if any(name in text for name in ("SGD", "LBFGS", "ConjugateGradient")):  # which keep no moments
+        arrays["optimizer.first"] = arrays["optimizer.second"] = np.empty(0)
+    return model(encode(arrays, text))
+
+
+def idx_file(data: bytes) -> bool:
+    """`read_idx`, as it reads the files of MNIST."""
+    FILE.write_bytes(data)
+    try:
+        values = idx.read_idx(FILE)
+    except errors.DataFileError as error:
+        _check_cause(error)
+        return False
+    assert values.dtype == np.uint8 and 1 <= values.ndim <= idx.MAX_AXES
+    assert values.flags.c_contiguous and values.flags.writeable
+    assert values.nbytes <= len(data) * idx.DEFLATE_MAX_RATIO
+    values.sum()
+    return True
+
+
+def csv(data: bytes) -> bool:
+    """`read_table` of a CSV file; the target is its last column, or there is none."""
+    FILE.write_bytes(data)
+    last = data.partition(b"\n")[0].replace(b";", b",").rpartition(b",")[2].strip().decode(errors="replace")
+    return any([_check_table(None), _check_table(last)])
+
+
+def npz(data: bytes) -> bool:
+    """`read_table` of an NPZ file, which its ending says."""
+    path = FILE.with_suffix(".npz")
+    path.write_bytes(data)
+    return _check_table(None, path)
+
+
+def npy(data: bytes) -> bool:
+    """`read_table` of an intact archive with these bytes as X and as y, so that no checksum is in the way."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("X.npy", data)
+        archive.writestr("y.npy", data)
+    return npz(content.getvalue())
+
+
+TARGETS = {
+    "model": Target(model, "bytes"),
+    "words": Target(words, "json"),
+    "idx": Target(idx_file, "bytes"),
+    "csv": Target(csv, "text"),
+    "npz": Target(npz, "bytes"),
+    "npy": Target(npy, "bytes"),
+}
+
+
+def seeds(name: str) -> list[bytes]:
+    """The files of the corpus that is checked in."""
+    folder = Path(__file__).parent / "corpus" / name
+    return [file.read_bytes() for file in sorted(folder.iterdir())]
+
+
+def _arrays() -> dict[str, np.ndarray]:
+    return decode(SAVED.read_bytes())[0]
+
+
+def _check_network(net: fastbp.Network) -> None:
+    """A network that `load` returns is whole: it predicts, and the state of its training fits it."""
+    n_parameters = sum((n_in + 1) * n_out for n_in, n_out in zip(net.sizes, net.sizes[1:], strict=False))
+    assert net.parameters.shape == (n_parameters,) and net.parameters.flags.writeable
+    assert all(np.shares_memory(w, net.parameters) for w in net.weights)
+    assert isinstance(net.metadata, dict)
+    X = np.zeros((2, net.sizes[0]))
+    with np.errstate(all="ignore"):  # the parameters of a file may be any numbers
+        assert fastbp.formulations.FORMULATIONS[net.formulation] is net._formulation
+        assert net.predict(X).shape == (2, net.sizes[-1])
+    if net.optimizer is not None:
+        state = net.optimizer.new_state(n_parameters, net.dtype)
+        assert vars(state).keys() == vars(net._training.state).keys()
+    net._rng.integers(0, 2, 700)
+    repr(net.history), str(net.history)
+    json.dumps(net.metadata)
+
+
+def _check_table(target: str | None, path: Path = FILE) -> bool:
+    try:
+        table = tables.read_table(path, target=target)
+    except errors.DataFileError as error:
+        _check_cause(error)
+        return False
+    X, y = table.X, table.y
+    assert X.dtype == np.float64 and X.ndim == 2 and X.size and X.flags.c_contiguous and X.flags.writeable
+    assert np.isfinite(X).all()
+    assert len(table.feature_names) == X.shape[1]
+    if y is not None:
+        assert len(y) == len(X) and y.dtype.isnative and y.flags.writeable
+        assert y.dtype.kind == "U" or np.isfinite(y).all()
+    return True
+
+
+def _check_cause(error: BaseException | None) -> None:
+    """No documented error hides that the memory ran out or that the loader itself was wrong."""
+    while error is not None:
+        assert not isinstance(error, MemoryError | AssertionError | RecursionError), repr(error)
+        error = error.__cause__

@@ -1,0 +1,275 @@
+"""First derivatives beside the gradient: against naive twins, each other, documented values; and what is refused."""
+
+import numba
+import numpy as np
+import pytest
+from conftest import relative_difference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive_first_order import (
+    clipped_gradient,
+    in_double,
+    input_gradient,
+    jacobian,
+    norms_by_layer,
+    per_sample_gradients,
+)
+from numba import config
+
+import fastbp
+from fastbp import training
+from fastbp.derivatives import jacobians, per_sample
+from fastbp.formulations import tiled
+from fastbp.kernels import threads
+
+EXAMPLES = 3 if config.DISABLE_JIT else 25
+LARGEST = 9 if config.DISABLE_JIT else 70
+TOLERANCE = {"float32": 3e-5, "float64": 1e-12}
+both = pytest.mark.parametrize("dtype", ["float32", "float64"])
+KINDS = [
+    ("tanh", "softmax", "cross_entropy"), ("relu", "identity", "quadratic"), ("gelu", "sigmoid", "cross_entropy"),
+    ("elu", "exponential", "poisson"), ("sigmoid", "softmax", "squared_error"), ("softplus", "tanh", "huber"),
+]  # fmt: skip
+
+
+def network(sizes, kind=KINDS[0], dtype="float64", seed=1):
+    hidden, output, cost = kind
+    net = fastbp.Network(
+        sizes, activation=hidden, output_activation=output, cost=cost, dtype=dtype, seed=seed, initializer="glorot"
+    )
+    rng = np.random.default_rng(seed)
+    for b in net.biases:
+        b[:] = rng.uniform(-0.5, 0.5, b.size)
+    return net
+
+
+def samples(net, n, seed=0):
+    rng = np.random.default_rng(seed)
+    X, Y = rng.uniform(-1, 1, (n, net.sizes[0])), rng.uniform(0.1, 1, (n, net.sizes[-1]))
+    return X.astype(net.dtype), (Y / Y.sum(axis=1, keepdims=True)).astype(net.dtype)
+
+
+def everything(net, X, Y, of, wrt, max_norm):
+    return {
+        "gradients": net.per_sample_gradients(X, Y),
+        "norms": net.per_sample_gradient_norms(X, Y),
+        "norms by layer": net.per_sample_gradient_norms(X, Y, by_layer=True),
+        "clipped": net.clipped_gradient(X, Y, max_norm).vector,
+        "by inputs": net.input_gradient(X, Y),
+        "jacobian": net.jacobian(X, of=of, wrt=wrt),
+        "vjp": net.vjp(X, Y),
+    }
+
+
+@both
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_all_are_as_their_naive_twins(dtype, data):
+    sizes = data.draw(st.lists(st.integers(1, LARGEST), min_size=2, max_size=5))
+    net = network(sizes, data.draw(st.sampled_from(KINDS)), dtype)
+    X, Y = samples(net, data.draw(st.integers(1, 12)))
+    of = data.draw(st.integers(1, len(sizes) - 1))
+    wrt = data.draw(st.integers(0, of - 1))
+    model, double = in_double(net), (X.astype(np.float64), Y.astype(np.float64))
+    norms = norms_by_layer(model, *double)
+    max_norm = float(np.median(np.sqrt((norms**2).sum(axis=1)))) or 1.0  # so that some are clipped and some are not
+    whole = jacobian(model, double[0], len(sizes) - 1, 0)
+    expected = {
+        "gradients": per_sample_gradients(model, *double),
+        "norms": np.sqrt((norms**2).sum(axis=1)),
+        "norms by layer": norms,
+        "clipped": clipped_gradient(model, *double, max_norm),
+        "by inputs": input_gradient(model, *double),
+        "jacobian": jacobian(model, double[0], of, wrt),
+        "vjp": np.einsum("si,sik->sk", double[1], whole),
+    }
+    for name, given_ in everything(net, X, Y, of, wrt, max_norm).items():
+        assert given_.dtype == net.dtype and given_.flags.writeable, name
+        assert np.abs(given_ - expected[name]).max() <= TOLERANCE[dtype] * max(1e-3, np.abs(expected[name]).max()), name
+
+
+@both
+def test_more_samples_than_a_workspace_has_room_for(dtype):
+    """Several parts of rows, several blocks of a Jacobian; the mean of the samples' gradients is the gradient (B8)."""
+    net = network([5, 9, 3], dtype=dtype)
+    X, Y = samples(net, 2 * tiled.ROWS + 77)
+    assert 3 * len(X) > 2 * jacobians.ROWS
+    gradients = net.per_sample_gradients(X, Y)
+    tolerance = TOLERANCE[dtype]
+    assert relative_difference(gradients.mean(axis=0, dtype=np.float64), net.gradient(X, Y).vector) < tolerance
+    norms = np.linalg.norm(gradients.astype(np.float64), axis=1)
+    assert relative_difference(net.per_sample_gradient_norms(X, Y), norms) < tolerance
+    limit = float(np.median(norms))
+    clipped = (gradients * np.minimum(1, limit / norms)[:, None]).mean(axis=0)
+    assert relative_difference(net.clipped_gradient(X, Y, limit).vector, clipped) < tolerance
+    assert relative_difference(net.clipped_gradient(X, Y, 1e9).vector, net.gradient(X, Y).vector) < tolerance
+    assert relative_difference(net.jacobian(X)[-5:], jacobian(in_double(net), X[-5:].astype(float), 2, 0)) < tolerance
+    by_inputs = input_gradient(in_double(net), X[-5:].astype(float), Y[-5:].astype(float))
+    assert relative_difference(net.input_gradient(X, Y)[-5:], by_inputs) < tolerance
+
+
+@both
+def test_a_sample_has_the_same_bits_whatever_is_beside_it(dtype):
+    net = network([19, 33, 7], dtype=dtype)
+    X, Y = samples(net, 40)
+    together, apart = (everything(net, *some, 2, 0, 1.0) for some in ((X, Y), (X[17:18], Y[17:18])))
+    for name in set(together) - {"clipped"}:
+        assert (together[name][17] == apart[name][0]).all(), name
+
+
+def test_jacobians_are_multiplied_by_the_chain_rule():
+    net = network([6, 20, 35, 4])
+    X, Y = samples(net, 9)
+    whole, rows = net.jacobian(X), []
+    for wrt in (1, 2):
+        assert relative_difference(net.jacobian(X, wrt=wrt) @ net.jacobian(X, of=wrt), whole) < 1e-13
+    for i in range(4):
+        rows.append(net.vjp(X, np.tile(np.eye(4)[i], (9, 1))))
+    assert relative_difference(np.stack(rows, axis=1), whole) < 1e-13
+    halves = network([6, 20, 35, 4], ("tanh", "identity", "quadratic"))
+    assert relative_difference(halves.vjp(X, halves.predict(X) - Y), halves.input_gradient(X, Y)) < 1e-13
+
+
+def test_norms_of_vanishing_and_of_large_gradients():
+    """Squares would leave float32: they are added in double precision."""
+    net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros")
+    for size in (1e-25, 1e25):
+        (norm,) = net.per_sample_gradient_norms([[0.75]], [[4 * size]])  # |δ| √(x² + 1)
+        assert norm == pytest.approx(5 * size, rel=1e-6)
+        clipped = net.clipped_gradient([[0.75]], [[4 * size]], 1.0)
+        assert clipped.biases[0] == pytest.approx(-min(4 * size, 0.8), rel=1e-6)
+
+
+def test_no_gradient_is_clipped_to_none():
+    net = fastbp.Network([2, 1], cost="quadratic", initializer="zeros")
+    assert (net.clipped_gradient([[1, 2]], [[0]], 1e-3).vector == 0).all()
+
+
+needs_two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="Numba has one thread only")
+
+
+@needs_two_threads
+@both
+def test_the_same_bits_for_one_and_two_threads(dtype, monkeypatch):
+    for layer in threads.PARALLEL_FROM:
+        monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
+    seen = set()
+
+    def spy(loops, name, n_threads):
+        seen.add((name, n_threads))
+        return form(loops, name, n_threads)
+
+    form = per_sample.form
+    for module in (per_sample, jacobians):
+        monkeypatch.setattr(module, "form", spy)
+    results = {}
+    for n_threads in (1, 2):
+        with fastbp.threads(n_threads):
+            results[n_threads] = {}
+            for kind, sizes, n in ((KINDS[0], [37, 50, 33, 5], 83), (KINDS[2], [4, 3, 40], 1500)):
+                net = network(sizes, kind, dtype)
+                found = everything(net, *samples(net, n), len(sizes) - 1, 0, 0.2)
+                results[n_threads][str(sizes)] = {name: array.tobytes() for name, array in found.items()}
+    assert results[1] == results[2]
+    names = {"own_errors", "write_gradients", "square_norms", "add_scaled", "propagate_to_inputs", "jacobians"}
+    assert seen == {(name, n) for name in names for n in (1, 2)}
+
+
+def test_values_where_there_is_no_derivative():
+    relu = fastbp.Network([1, 1, 1], activation="relu", cost="quadratic", initializer="zeros")
+    for w in relu.weights:
+        w[:] = 1
+    assert relu.jacobian([[0.0], [1e-30]]).ravel().tolist() == [0, 1]
+    assert relu.input_gradient([[0.0]], [[1.0]]).ravel().tolist() == [0]
+    leaky = fastbp.Network([1, 1], output_activation="leaky_relu", cost="quadratic", initializer="zeros")
+    leaky.weights[0][:] = 1
+    assert leaky.jacobian([[0.0], [1.0]]).ravel().tolist() == pytest.approx([0.01, 1])
+    for cost in ("absolute", "quantile"):
+        net = fastbp.Network([1, 1], cost=cost, initializer="zeros")
+        net.weights[0][:] = 1
+        assert net.input_gradient([[2.0]], [[2.0]]).ravel().tolist() == [0]
+        assert (net.per_sample_gradients([[2.0]], [[2.0]]) == 0).all()
+
+
+def test_derivatives_are_those_of_tiles_whatever_the_formulation():
+    net = network([6, 5, 4])
+    X, Y = samples(net, 7)
+    expected = {name: array.tobytes() for name, array in everything(net, X, Y, 2, 0, 0.1).items()}
+    net.formulation = "textbook"
+    assert {name: array.tobytes() for name, array in everything(net, X, Y, 2, 0, 0.1).items()} == expected
+
+
+def test_out_is_written_and_returned():
+    net = network([6, 5, 4], dtype="float32")
+    X, Y = samples(net, 7)
+    out = np.full((7, net.parameters.size), np.nan, np.float32)
+    assert net.per_sample_gradients(X, Y, out=out) is out
+    assert (out == net.per_sample_gradients(X, Y)).all()
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "message"),
+    [
+        ([[0.0]], TypeError, "out is list; it must be a NumPy array"),
+        (np.zeros((7, 58), np.float32), ValueError, r"out is \(7, 58\) of float32; needed is \(7, 59\) of float32"),
+        (np.zeros((7, 59)), ValueError, "of float64; needed is"),
+        (np.zeros((59, 7), np.float32).T, ValueError, "C-contiguous, aligned and writeable; numpy.empty makes"),
+    ],
+)
+def test_out_that_cannot_be_written_is_refused(out, error, message):
+    net = network([6, 5, 4], dtype="float32")
+    with pytest.raises(error, match=message):
+        net.per_sample_gradients(*samples(net, 7), out=out)
+    read_only = np.zeros((7, 59), np.float32)
+    read_only.flags.writeable = False
+    with pytest.raises(ValueError, match="writeable"):
+        net.per_sample_gradients(*samples(net, 7), out=read_only)
+
+
+def test_bad_arguments_say_what_is_needed():
+    net = network([6, 5, 4])
+    X, Y = samples(net, 7)
+    for call, error, message in (
+        (
+            lambda: net.vjp(X, np.ones((7, 3))),
+            ValueError,
+            r"U has shape \(7, 3\); needed is \(7, 4\): a number for each",
+        ),
+        (lambda: net.vjp(X, np.ones(4)), ValueError, r"U has shape \(4,\); needed is \(7, 4\)"),
+        (lambda: net.vjp(X, np.full((7, 4), np.nan)), ValueError, r"U\[0, 0\] is nan"),
+        (lambda: net.jacobian(X[:, :5]), ValueError, "X has 5 features, but the network expects 6"),
+        (lambda: net.jacobian(X, of=3), ValueError, r"of is 3; the layers of this network are 0 \(the input\) to 2"),
+        (lambda: net.jacobian(X, of=-1), ValueError, "of is -1; it must be at least 0"),
+        (lambda: net.jacobian(X, of=1.0), TypeError, "of is 1.0; it must be a whole number"),
+        (lambda: net.jacobian(X, wrt=2), ValueError, "wrt is 2 and of is 2; wrt must be an earlier layer"),
+        (lambda: net.jacobian(X, of=1, wrt=5), ValueError, "wrt is 5; the layers of this network are 0"),
+        (lambda: net.clipped_gradient(X, Y, 0), ValueError, "max_norm is 0; it must be a finite number greater than 0"),
+        (lambda: net.clipped_gradient(X, Y, np.inf), ValueError, "max_norm is inf"),
+        (lambda: net.clipped_gradient(X, Y, "1"), TypeError, "max_norm is '1'; it must be a number"),
+        (lambda: net.per_sample_gradient_norms(X, Y, by_layer=1), TypeError, "by_layer is 1; it must be True or False"),
+        (lambda: net.input_gradient(X, Y[:6]), ValueError, "Y has 6 rows, but X has 7"),
+    ):
+        with pytest.raises(error, match=message):
+            call()
+
+
+def test_what_does_not_fit_in_memory_says_how_many_bytes_and_what_to_do(monkeypatch):
+    net = network([6, 5, 4])
+    X, Y = samples(net, 7)
+    monkeypatch.setattr(training, "physical_memory", lambda: 1000)
+    with pytest.raises(
+        MemoryError, match=r"7 samples by 59 parameters need 3,304 bytes, .* 1,000: .*_norms and clipped"
+    ):
+        net.per_sample_gradients(X, Y)
+    with pytest.raises(MemoryError, match=r"\(4, 6\) of 7 samples need 1,344 bytes, .* 1,000: vjp multiplies"):
+        net.jacobian(X)
+    assert net.per_sample_gradient_norms(X, Y).shape == (7,)  # which needs none of it
+    assert net.jacobian(X[:5]).shape == (5, 4, 6)
+
+
+def test_what_is_given_is_not_changed():
+    net = network([6, 5, 4])
+    X, Y = samples(net, 7)
+    before = X.copy(), Y.copy(), net.parameters.copy()
+    everything(net, X, Y, 2, 1, 0.1)
+    assert all((a == b).all() for a, b in zip(before, (X, Y, net.parameters), strict=True))

@@ -1,0 +1,21 @@
+"""The loaders bear random changes of good files; `python tests/fuzz/loaders.py` does so for as long as you like."""
+
+import numpy as np
+import pytest
+from fuzz import loaders
+from fuzz.targets import TARGETS, seeds
+
+EXECUTIONS = {"words": 250}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_is_no_model_or_table_is_refused_and_nothing_else_happens(name):
+    assert any(TARGETS[name].check(data) for data in seeds(name))
+    result = loaders.plain(name, executions=EXECUTIONS.get(name, 500))
+    assert 0 < result.accepted < result.executions  # some changes leave a good file
+
+
+def test_a_loader_that_believes_a_file_is_found():
+    with pytest.raises(AssertionError, match="bytes of memory for a file of 2") as error:
+        loaders.call(lambda data: np.zeros(100_000_000, np.uint8).any() and False, b"no", True)
+    assert error.value.__notes__ == ["the file: b'no'"]

@@ -1,0 +1,191 @@
+"""What scikit-learn's users were refused, and the way from scikit-learn to fastbp and back."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", minversion="1.7", reason="scikit-learn 1.7 or newer is not installed")
+
+from sklearn import neural_network
+from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
+from sklearn.exceptions import NotFittedError
+
+import fastbp
+import fastbp.sklearn
+from fastbp.sklearn import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X, y = load_iris(return_X_y=True)
+X = (X - X.mean(axis=0)) / X.std(axis=0)
+Xr, yr = load_diabetes(return_X_y=True)
+Xr, yr = Xr / Xr.std(axis=0), (yr - yr.mean()) / yr.std()
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 60, "learning_rate_init": 0.02, "random_state": 0}
+PAIRS = [(neural_network.MLPClassifier, MLPClassifier), (neural_network.MLPRegressor, MLPRegressor)]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), PAIRS)
+def test_parameters_are_scikit_learn_s_and_what_is_ours_comes_by_name_only(theirs, ours):
+    wanted, given = inspect.signature(theirs).parameters, inspect.signature(ours).parameters
+    assert list(given)[: len(wanted)] == list(wanted)
+    for name, parameter in wanted.items():
+        assert (given[name].default, given[name].kind) == (parameter.default, parameter.kind), name
+    extra = list(given)[len(wanted) :]
+    assert all(given[name].kind is inspect.Parameter.KEYWORD_ONLY for name in extra)
+    text = inspect.getdoc(ours)
+    assert [name for name in given if not re.search(rf"\b{name}\b", text)] == []
+    for name, method in inspect.getmembers(theirs, callable):
+        if not name.startswith("_") and name not in ("set_callbacks", "fit"):
+            assert hasattr(ours, name)
+            assert list(inspect.signature(method).parameters) == list(inspect.signature(getattr(ours, name)).parameters)
+
+
+def test_class_weight_is_sample_weight_of_classes():
+    weights = {0: 1.0, 1: 3.0, 2: 0.5}
+    by_class = MLPClassifier(**SMALL, class_weight=weights).fit(X, y)
+    by_sample = MLPClassifier(**SMALL).fit(X, y, np.array([weights[label] for label in y]))
+    assert np.array_equal(by_class.coefs_[0], by_sample.coefs_[0])
+    few = np.r_[0:50, 50:60, 100:110]
+    models = (MLPClassifier(**SMALL, class_weight=given) for given in (None, "balanced"))
+    plain, balanced = (model.fit(X[few], y[few]).predict(X) for model in models)
+    assert np.bincount(balanced).min() >= np.bincount(plain).min()
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile", fastbp.Cost(
+    "fourth", lambda a, y: (a - y) ** 4 / 4, lambda a, y: (a - y) ** 3)])  # fmt: skip
+def test_losses_are_what_network_calls_them(loss):
+    given = {"quantile": 0.9, "huber_delta": 0.3}
+    model = MLPRegressor(loss, **SMALL, **given, alpha=0.0, shuffle=False).fit(Xr, yr)
+    assert model.loss_curve_[-1] < 0.8 * model.loss_curve_[0]
+    still = {"max_iter": 1, "learning_rate_init": 1e-30, "batch_size": len(yr)}
+    start = MLPRegressor(loss, **SMALL | still, **given, alpha=0).fit(Xr, yr)
+    assert start.loss_ == pytest.approx(start.network_.evaluate(Xr, yr).cost)
+    names = {"absolute_error": "absolute", "huber": "huber", "quantile": "quantile"}
+    assert start.network_.cost.name == (names[loss] if isinstance(loss, str) else "fourth")
+    if loss == "quantile":
+        assert 0.8 < (yr < model.predict(Xr)).mean() < 0.97
+
+
+def test_activations_by_layer_and_of_the_output():
+    model = MLPClassifier((8, 6), ["gelu", "logistic"], max_iter=100, learning_rate_init=0.02, random_state=0).fit(X, y)
+    assert [sigma.name for sigma in model.network_.activations] == ["gelu", "sigmoid", "softmax"]
+    assert model.score(X, y) > 0.9
+    softsign = fastbp.Activation("softsign", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2)
+    model = MLPRegressor(activation=softsign, output_activation="tanh", **SMALL).fit(Xr, np.tanh(yr))
+    assert model.out_activation_ == "tanh" and np.abs(model.predict(Xr)).max() < 1
+    independent = MLPClassifier(output_activation="logistic", **SMALL).fit(X, y)
+    assert independent.score(X, y) > 0.9 and np.ptp(independent.predict_proba(X).sum(axis=1)) > 1e-3
+    for wrong in ({"activation": ["tanh"]}, {"activation": ["tanh", "swish"]}, {"output_activation": "tanh"}):
+        with pytest.raises(ValueError):
+            MLPClassifier(**SMALL | {"hidden_layer_sizes": (3, 3)} | wrong).fit(X, y)
+
+
+def test_dropout_learns_less_by_heart():
+    plain, dropped = (MLPClassifier(**SMALL, dropout=p).fit(X, y) for p in (None, 0.5))
+    assert dropped.loss_ > plain.loss_ and dropped.score(X, y) > 0.85
+    again = MLPClassifier(**SMALL, dropout=[0.5]).fit(X, y)
+    assert np.array_equal(again.coefs_[0], dropped.coefs_[0])
+    for wrong in (1.0, -0.1, [0.1, 0.2], [1.5], "half"):
+        with pytest.raises((ValueError, TypeError)):
+            MLPClassifier(**SMALL, dropout=wrong).fit(X, y)
+
+
+def test_validation_data_is_watched_and_decides():
+    train, test = slice(0, None, 2), slice(1, None, 2)
+    model = MLPClassifier(**SMALL | {"max_iter": 200}, early_stopping=True, n_iter_no_change=5)
+    model.fit(X[train], y[train], X_val=X[test], y_val=y[test])
+    assert len(model.validation_loss_curve_) == len(model.validation_scores_) == model.n_iter_ < 200
+    assert model.best_validation_score_ == pytest.approx(model.score(X[test], y[test]))
+    model = MLPRegressor(**SMALL).fit(Xr[::2], yr[::2], X_val=Xr[1::2], y_val=yr[1::2])
+    wanted = 0.5 * np.mean((model.predict(Xr[1::2]) - yr[1::2]) ** 2)
+    assert model.validation_loss_curve_[-1] == pytest.approx(wanted)
+    for wrong in ({"X_val": X}, {"y_val": y}, {"X_val": X, "y_val": y + 9}, {"X_val": X[:, :2], "y_val": y}):
+        with pytest.raises(ValueError):
+            MLPClassifier(**SMALL).fit(X, y, **wrong)
+
+
+def test_callbacks_schedules_and_optimizers():
+    class Watch(fastbp.Callback):
+        def on_epoch_end(self, run):
+            costs.append(run.history.cost[-1])
+            rates.append(run.history.learning_rate[-1])
+            run.stop = run.epoch == 7
+
+    costs, rates = [], []
+    halving = fastbp.StepDecay(every=2, factor=0.5)
+    model = MLPClassifier(**SMALL, callbacks=[Watch()], schedule=halving, optimizer=fastbp.RMSProp(0.01)).fit(X, y)
+    assert model.n_iter_ == 7 and costs == model.loss_curve_
+    assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025, 0.00125])
+
+    class Zero(fastbp.Callback):
+        def on_epoch_end(self, run):
+            run.net.parameters[:] = 0
+
+    model = MLPRegressor(**SMALL | {"max_iter": 1}, callbacks=[Zero()]).fit(Xr, yr)
+    assert not model.predict(Xr).any()
+    for optimizer in (fastbp.LBFGS(), fastbp.ConjugateGradient()):
+        model = MLPRegressor(**SMALL, optimizer=optimizer).fit(Xr, yr)
+        assert model.score(Xr, yr) > 0.55 and len(model.loss_curve_) == model.n_iter_ > 5
+    with pytest.raises(ValueError, match="Rprop"):
+        MLPRegressor(optimizer=fastbp.Rprop(), batch_size=10).fit(Xr, yr)
+    with pytest.raises(ValueError, match="early_stopping"):
+        MLPRegressor(optimizer=fastbp.LBFGS(), early_stopping=True).fit(Xr, yr)
+
+
+def test_input_gradient():
+    model = MLPRegressor(**SMALL).fit(Xr, yr)
+    gradient, step = model.input_gradient(Xr[:5], yr[:5]), 1e-6
+    for k in range(10):
+        nudge = step * (np.arange(10) == k)
+        costs = [0.5 * (model.predict(Xr[:5] + sign * nudge) - yr[:5]) ** 2 for sign in (1, -1)]
+        np.testing.assert_allclose(gradient[:, k], (costs[0] - costs[1]) / (2 * step), rtol=1e-5, atol=1e-7)
+    with pytest.raises(NotFittedError):
+        MLPRegressor().input_gradient(Xr, yr)
+
+
+def fitted():
+    Xm, Ym = make_multilabel_classification(100, 5, n_classes=3, random_state=0)
+    for activation in ("identity", "logistic", "tanh", "relu"):
+        yield 0, X, np.array(["a", "b", "c"])[y], {"activation": activation}
+    yield 0, X, y > 0, {"hidden_layer_sizes": ()}
+    yield 0, Xm, Ym, {"hidden_layer_sizes": (5, 4)}
+    yield 1, Xr, yr, {"early_stopping": True}
+    yield 1, Xr.astype(np.float32), np.column_stack([yr, -yr]), {}
+    yield 1, Xr, np.exp(yr), {"loss": "poisson"}
+    yield 1, Xr, yr, {"solver": "lbfgs"}
+
+
+def test_there_and_back():
+    for i, inputs, targets, parameters in fitted():
+        theirs, ours = (cls(**SMALL | parameters).fit(inputs, targets) for cls in PAIRS[i])
+        pairs = (theirs, from_sklearn(theirs)), (ours, to_sklearn(ours)), (ours, from_sklearn(to_sklearn(ours)))
+        method, tolerance = "predict" if i else "predict_proba", 1e-4 if inputs.dtype == np.float32 else 1e-10
+        for given, other in pairs:
+            for rows in (inputs, inputs[:1]):
+                wanted, found = (getattr(model, method)(rows) for model in (given, other))
+                np.testing.assert_allclose(found, wanted, tolerance, tolerance)
+                assert i or np.array_equal(other.predict(rows), given.predict(rows))
+            assert (other.n_iter_, other.activation) == (given.n_iter_, given.activation)
+            before = given.coefs_[0].copy()
+            if parameters.get("solver") != "lbfgs" and not parameters.get("early_stopping"):
+                other.partial_fit(inputs, targets)
+            assert np.array_equal(given.coefs_[0], before)
+
+
+def test_what_cannot_be_converted():
+    for convert in (from_sklearn, to_sklearn):
+        with pytest.raises(TypeError):
+            convert(fastbp.Network([1, 1]))
+    with pytest.raises(NotFittedError):
+        from_sklearn(neural_network.MLPRegressor())
+    for parameters in ({"activation": "gelu"}, {"output_activation": "logistic"}):
+        with pytest.raises(ValueError, match="scikit-learn knows"):
+            to_sklearn(MLPClassifier(**SMALL, **parameters).fit(X, y))
+    model = to_sklearn(MLPRegressor("huber", **SMALL, dropout=0.1).fit(Xr, yr))
+    assert model.loss == "squared_error"
+
+
+def test_progress_is_for_terminals(capsys):
+    MLPClassifier(**SMALL | {"max_iter": 2}, progress=True).fit(X, y)
+    assert capsys.readouterr() == ("", "")
