@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.derivatives import output_sweeps, tangent_steps, tangents
-from fastbp.derivatives.workspaces import Kind, is_fused, kept_workspaces, tangent_table, workspaces, zeros
+from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, is_fused, tangent_table, workspaces, zeros
 from fastbp.formulations.compiled import form
 from fastbp.formulations.tiled import ROWS, tiled_network
 from fastbp.kernels.panels import TiledWorkspace, pack, unpack
@@ -57,7 +57,7 @@ class Product:
 
 def product(model: Model, X: Array, Y: Array, kind: Kind, v: Array) -> Array:
     """Return M v, a single `Product`, in memory that the model keeps for the next one."""
-    with kept_workspaces(model, len(X)) as memory:
+    with borrowed_workspaces(model, len(X)) as memory:
         return Product(model, X, Y, kind, memory)(v)
 
 

@@ -1,14 +1,14 @@
 """What the loops with tangents need: addresses of second derivatives, and memory, sized once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from fastbp.formulations import tile_steps, tiles
 from fastbp.formulations.compiled import nothing_of_samples
-from fastbp.formulations.tiled import ROWS, sums_in_parts, tiled_network
+from fastbp.formulations.tiled import ROWS, borrowed, sums_in_parts, tiled_network
 from fastbp.kernels import array_functions
 from fastbp.kernels.costs import FUSED_PAIRS
 from fastbp.kernels.network_data import table
@@ -16,8 +16,6 @@ from fastbp.kernels.panels import TiledWorkspace
 from fastbp.kernels.registers import VECTOR_BYTES
 from fastbp.kernels.threads import max_threads
 from fastbp.parameters import Array, Model, aligned_empty
-
-KEPT_BYTES = 64 * 2**20  # of memory, up to which a network keeps it for the next product
 
 Kind = Literal["jvp", "hessian", "gauss_newton", "fisher", "empirical_fisher"]
 
@@ -80,21 +78,11 @@ def workspaces(
     return memory(n, written), memory(n if parameters_move else 0, 0)
 
 
-@contextmanager
-def kept_workspaces(model: Model, samples: int) -> Iterator[tuple[TiledWorkspace, TiledWorkspace]]:
-    """Lend the `workspaces` of the last product with as many samples, or make them.
-
-    New memory comes from the system page by page, for as long as the sums take in it: for [784,512,512,10] products
-    cost twice as much. Whoever calls at the same time from another thread finds none and makes its own.
-    """
+def borrowed_workspaces(model: Model, samples: int) -> AbstractContextManager[tuple[TiledWorkspace, TiledWorkspace]]:
+    """Lend `workspaces` for one product: those of the last one with as many samples, unless somebody else has them."""
     in_parts = sums_in_parts(model, samples)
-    rows = rows_at_once(model, samples, in_parts=in_parts)
-    memory = model.prepared.pop("tangent memory", None)
-    if memory is None or (memory[0].rows, memory[0].in_parts) != (rows, in_parts):
-        memory = workspaces(model, samples)
-    yield memory
-    if sum(array.nbytes for part in memory for array in part if isinstance(array, np.ndarray)) <= KEPT_BYTES:
-        model.prepared["tangent memory"] = memory
+    needs = rows_at_once(model, samples, in_parts=in_parts), in_parts
+    return borrowed(model, "workspaces", needs, partial(workspaces, model, samples))
 
 
 def zeros(size: int, dtype: np.dtype[Any]) -> Array:
