@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 import fastbp
 from fastbp.formulations import FORMULATIONS, tiled
 from fastbp.kernels import threads
+from fastbp.optimizers import AdamEpsilonHat
 from fastbp.step_options import StepOptions
 
 N = 700 if not config.DISABLE_JIT else 40
@@ -25,6 +26,8 @@ OPTIONS = {
     "sample_weight": {"sample_weight": WEIGHT},
 }
 OPTIONS["all"] = {name: value for options in OPTIONS.values() for name, value in options.items()}
+PER_BATCH = {"per_batch": True, "l2": 0.5, "sample_weight": WEIGHT}
+OPTIONS["per_batch"] = PER_BATCH
 TOLERANCE = {"float64": 1e-12, "float32": 5e-5}  # Adam divides small gradients by their size
 
 
@@ -131,6 +134,31 @@ def test_in_a_mini_batch_that_comes_in_parts_each_place_drops_its_own(part_bytes
     reference, _ = trained("textbook", OPTIONS["dropout"], fastbp.SGD(0.1), N)
     net, _ = trained("tiles", OPTIONS["dropout"], fastbp.SGD(0.1), N)
     assert relative_difference(net.parameters, reference.parameters) < 1e-12
+
+
+def test_a_mini_batch_that_stands_for_itself():
+    """C = (Σ w_s C_s + ½ λ Σ w²) / Σ w_s, weighted and penalised by its own samples; told times their number."""
+    start = fastbp.Network((5, 40, 7, 3), activation="tanh", cost="quadratic", dtype="float64", seed=1)
+    of_samples, total = start.per_sample_gradients(X, Y), WEIGHT.sum()
+    gradient = fastbp.ParameterVector(start.sizes, WEIGHT @ of_samples / total)
+    for dw, w in zip(gradient.weights, start.weights, strict=True):
+        dw += 0.5 * w / total
+    costs = 0.5 * ((start.predict(X) - Y) ** 2).sum(axis=1)
+    squares = sum((w**2).sum() for w in start.weights)
+    net, cost = trained("tiles", PER_BATCH, fastbp.SGD(0.1), N)
+    assert relative_difference(net.parameters, start.parameters - 0.1 * gradient.vector) < 1e-12
+    assert cost == pytest.approx(N * (WEIGHT @ costs + 0.25 * squares) / total)
+
+
+def test_adam_with_epsilon_hat_adds_it_before_the_correction():
+    optimizer = AdamEpsilonHat(0.01, 0.8, 0.95, 1e-2)
+    start = fastbp.Network((5, 40, 7, 3), activation="tanh", cost="quadratic", dtype="float64", seed=1)
+    g = start.gradient(X, Y).vector
+    step = 0.01 * np.sqrt(1 - 0.95) / (1 - 0.8) * 0.2 * g / (np.sqrt(0.05 * g**2) + 1e-2)
+    assert relative_difference(trained("tiles", {}, optimizer, N)[0].parameters, start.parameters - step) < 1e-12
+    reference, _ = trained("textbook", {}, optimizer, 32)
+    for formulation in FORMULATIONS:
+        assert relative_difference(trained(formulation, {}, optimizer, 32)[0].parameters, reference.parameters) < 1e-10
 
 
 def test_predict_and_gradient_drop_nothing():
