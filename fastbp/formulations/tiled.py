@@ -151,9 +151,11 @@ def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
 def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
-        model.prepared["tiles"] = NetworkData(
+        made = NetworkData(
             table("layers", _panel_rows(model)), table("functions", [costs(model) | _functions(model), *_sums(model)])
         )
+        # Of two threads that make one, both take the first: functions of one row are added to it later.
+        model.prepared.setdefault("tiles", made)
     net: NetworkData = model.prepared["tiles"]
     return net
 
