@@ -82,8 +82,8 @@ def heading(text: str) -> None:
     print(f"\n{text}\n{'=' * len(text)}\n")
 
 
-def backpropagate(equations: tuple[Callable, ...], trace: fastbp.Trace) -> tuple[Layers, Layers]:
-    """Return ∂C/∂w and ∂C/∂b of layers 1…L from the z and a of a forward pass, by four equations."""
+def backpropagate(equations, trace):
+    """∂C/∂w and ∂C/∂b of layers 1…L from the z and a of a forward pass, by four equations."""
     bp1, bp2, bp3, bp4 = equations
     layers, weights, biases = trace.layers, [], []
     delta = bp1(layers[-1].dC_da, layers[-1].da_dz)

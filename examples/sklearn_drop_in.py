@@ -74,8 +74,8 @@ def beyond(best: Any, epochs: int, data: Any) -> None:
     scale = StandardScaler().fit(X_train)
     watched.fit(scale.transform(X_train), y_train, X_val=scale.transform(X_test), y_val=y_test)
     curve = np.array(watched.validation_loss_curve_)
-    print(f"\nfit(X, y, X_val=, y_val=): the loss of X_val is lowest, {curve.min():.4f}, after", end=" ")
-    print(f"{curve.argmin() + 1} of {len(curve)} epochs.")
+    lowest = f"lowest, {curve.min():.4f}, after {curve.argmin() + 1} of {len(curve)} epochs"
+    print(f"\nfit(..., X_val=, y_val=): the loss of samples that are not trained on\nis {lowest}.")
 
 
 def main() -> None:

@@ -88,9 +88,7 @@ def main():
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     name, training, of_book = data(options.quick)
-    print(
-        f"The speed of learning ‖δ⁽ˡ⁾‖ = ‖∂C/∂b⁽ˡ⁾‖ of sigmoid layers, on {N_IMAGES:,} images of {name}, full batch:\n"
-    )
+    print(f"‖δ⁽ˡ⁾‖ = ‖∂C/∂b⁽ˡ⁾‖ of sigmoid layers on {N_IMAGES:,} images of {name}, full batch:\n")
     outcomes = over_training(training, of_book, 30 if options.quick else 200)
     found = by_depth(training)
     try:

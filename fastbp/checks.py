@@ -150,4 +150,4 @@ def _discrepancy(
             f"the {which}derivative of {name!r} is wrong at {place}: it says {derivative:g}, "
             f"differences say {difference:g}"
         )
-    return discrepancy
+    return float(discrepancy)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
+import contextlib
 import copy
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -279,6 +280,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             The data or a parameter is not what is described above; nothing has been changed. Only what is not known
             before (the next permutation of an iterator, the next chunk, what a function of yours returns) is found
             while training; then the weights and the history are those of the last whole epoch.
+        RuntimeError
+            The network is being trained already, by another thread or by the `fit` that called a callback.
         MemoryError
             A step needs more memory than this machine has.
         DivergenceError
@@ -291,18 +294,32 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         weights = fit_data.Weights(data, sample_weight, class_weight, n_out)
         plan, history = fitting.plan(data, epochs, batch_size, metrics, schedule, early_stopping, callbacks, n_out)
         source = fit_data.source(data, weights, plan, shuffle, self._model)
-        training = self._training_with(optimizer)
-        options = fitting.step_options(
-            n_samples=data.samples_per_epoch, n_hidden=len(self.sizes) - 2, seed=self._own_seed,
-            decay=getattr(training.optimizer, "weight_decay", 0.0), sample_weight=source.weight,
-            l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
-        )  # fmt: skip
-        fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
-        check_memory(self._formulation, training, plan, options, source.buffer_bytes)
-        bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
-        self._training, self.history = training, history
-        run = Run(self, history, epochs, tuple(plan.metrics))
-        return fit(training, self._formulation, source, options, plan, run, bar)
+        with self._alone():
+            training = self._training_with(optimizer)
+            options = fitting.step_options(
+                n_samples=data.samples_per_epoch, n_hidden=len(self.sizes) - 2, seed=self._own_seed,
+                decay=getattr(training.optimizer, "weight_decay", 0.0), sample_weight=source.weight,
+                l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
+            )  # fmt: skip
+            fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
+            check_memory(self._formulation, training, plan, options, source.buffer_bytes)
+            bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
+            self._training, self.history = training, history
+            run = Run(self, history, epochs, tuple(plan.metrics))
+            return fit(training, self._formulation, source, options, plan, run, bar)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a second `fit` while there is one: two would write the same weights, moments and history."""
+        if not self._model.training.acquire(blocking=False):
+            raise RuntimeError(
+                "this network is being trained already, by another thread or by the fit that called this callback: "
+                "train a copy, copy.deepcopy(net), or wait for the other fit to end"
+            )
+        try:
+            yield
+        finally:
+            self._model.training.release()
 
     def _training_with(self, optimizer: Optimizer | None) -> Training:
         last = self._training

@@ -1,5 +1,6 @@
 """The parameters of a network: one flat vector, and views of it layer by layer."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -95,9 +96,12 @@ class Model:
     parameters: ParameterVector
     dtype: np.dtype[Any] = field(init=False)
     prepared: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)  # by formulations
+    training: threading.Lock = field(
+        init=False, repr=False, compare=False, default_factory=threading.Lock
+    )  # held by fit
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What was prepared holds addresses, which are this process's.
+        # What was prepared holds addresses, which are this process's; a copy is not being trained.
         return Model, (self.sizes, self.activations, self.cost, self.parameters)
 
     def __post_init__(self) -> None:

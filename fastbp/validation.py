@@ -70,15 +70,7 @@ def positive(what: str, value: Any) -> float:
     return float(value)
 
 
-def layer(what: str, value: Any, n_layers: int) -> int:
-    """Return `value`, the number of a layer. Raises TypeError if it is not whole, ValueError if there is none such."""
-    l = whole_number(what, value, 0)
-    if l > n_layers:
-        raise ValueError(f"{what} is {l}; the layers of this network are 0 (the input) to {n_layers} (the output)")
-    return l
-
-
-def layer_index(layer: Any, sizes: Sequence[int], lowest: int, what: str = "layer") -> int:
+def layer_index(what: str, layer: Any, sizes: Sequence[int], lowest: int = 0) -> int:
     """Return a layer of lowest…L. Raises TypeError if it is no whole number, ValueError if there is no such layer."""
     checked, last = whole_number(what, layer, 0), len(sizes) - 1
     if not lowest <= checked <= last:
@@ -87,7 +79,7 @@ def layer_index(layer: Any, sizes: Sequence[int], lowest: int, what: str = "laye
     return checked
 
 
-def neuron_index(what: str, neuron: Any, layer: int, sizes: Sequence[int]) -> int:
+def neuron_index(what: str, neuron: Any, sizes: Sequence[int], layer: int) -> int:
     """Return a neuron of a layer. Raises TypeError if it is not a whole number, ValueError if it is not there."""
     checked = whole_number(what, neuron, 0)
     if checked >= sizes[layer]:

@@ -199,7 +199,7 @@ def test_the_table_tells_the_seeds_with_a_silent_output_apart() -> None:
         outcomes[BY_KEY[key]] = made
     lines = str(Replay(outcomes=outcomes)).splitlines()
     assert lines[2].split() == [*"[784,30,10], η 3, 30 epochs 95.42% 95.00% 86.00…96.00, 3 seeds".split()]
-    assert lines[3].split() == [*"the 2 of 3 seeds without a silent output 95.50% 95.00…96.00, 2 seeds".split()]
+    assert lines[3].split() == [*"seeds without a silent output: 2 of 3 95.50% 95.00…96.00, 2 seeds".split()]
     assert sum("silent" in line for line in lines) == 1 and any(line.startswith("Silent outputs") for line in lines)
 
 

@@ -1,6 +1,9 @@
 """Threads: the same bits on any number of them, from several Python threads at once, and in a forked child."""
 
+import copy
+import pickle
 import threading
+import time
 
 import numba
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from conftest import COMPILED, OPTIMIZERS, run_python
 
 import fastbp
+from fastbp.formulations import tiled
 from fastbp.formulations.compiled import Compiled
 from fastbp.kernels import threads
 
@@ -278,3 +282,92 @@ def test_a_limit_holds_in_all_python_threads():
         thread.start()
         thread.join()
     assert seen == [1]
+
+
+# One net, several threads
+
+
+def start_second_fit(net, whom):
+    """Train a net in a callback of its own training, by way of `whom`."""
+    errors = []
+
+    class Second(fastbp.Callback):
+        def on_epoch_end(self, run):
+            def fit():
+                try:
+                    whom(net).fit(*samples(), epochs=1)
+                except RuntimeError as error:
+                    errors.append(str(error))
+
+            thread = threading.Thread(target=fit)
+            thread.start()
+            thread.join()
+
+    net.fit(*samples(), epochs=2, callbacks=[Second()])
+    return errors
+
+
+@pytest.mark.parametrize("whom", [lambda net: net, copy.copy], ids=["itself", "a copy that shares its weights"])
+def test_a_net_that_is_being_trained_is_not_trained_by_another_thread(whom):
+    net, alone = network("tiles"), network("tiles")
+    errors = start_second_fit(net, whom)
+    alone.fit(*samples(), epochs=2)
+    assert len(errors) == 2 and all("is being trained already" in error for error in errors)
+    assert net.parameters.tobytes() == alone.parameters.tobytes() and net.history.cost == alone.history.cost
+    net.fit(*samples(), epochs=1)  # when the other fit has ended
+    with pytest.raises(ValueError):
+        net.fit(*samples(), epochs=1, clip_norm=-1)
+    net.fit(*samples(), epochs=1)  # and when it ended in an error
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_of_a_net_that_is_being_trained_can_be(duplicate):
+    assert start_second_fit(network("tiles"), duplicate) == []
+
+
+def test_two_threads_that_prepare_one_net_share_what_they_prepare():
+    """Functions that only one-row steps need are added to it later: with one each, a thread would call address 0."""
+    barrier, found = threading.Barrier(8), []
+
+    def prepare(model):
+        barrier.wait()
+        found.append(tiled.tiled_network(model))
+
+    for _ in range(20):
+        found.clear()
+        model = network("tiles")._model
+        running = [threading.Thread(target=prepare, args=(model,)) for _ in range(8)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        assert len(set(map(id, found))) == 1
+
+
+def test_the_interpreter_runs_while_a_kernel_does(compiled):
+    """While an epoch is one compiled call, another Python thread counts."""
+    net = network(compiled, sizes=[300, 300, 300])
+    X, Y = samples(1000, 300, 300)
+    net.gradient(X[:2], Y[:2])
+    counted, done = [], threading.Event()
+
+    def count():
+        while not done.is_set():
+            counted.append(time.perf_counter())
+            time.sleep(0.001)
+
+    with fastbp.threads(1):
+        checked = net._samples(X, Y)
+        adam = fastbp.Adam()
+        state = adam.new_state(net.parameters.size, net.dtype)
+        trainer = net._formulation.trainer(net._model, adam, state, checked.X, checked.Y, 32)
+        trainer.begin()
+        thread = threading.Thread(target=count)
+        thread.start()
+        start = time.perf_counter()
+        trainer.train(np.arange(1000))
+        stop = time.perf_counter()
+        done.set()
+        thread.join()
+    amid = [t for t in counted if start + 0.25 * (stop - start) < t < start + 0.75 * (stop - start)]
+    assert len(amid) > 3

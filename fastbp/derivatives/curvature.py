@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from fastbp.derivatives import output_sweeps, tangent_steps, tangents
-from fastbp.derivatives.workspaces import Kind, is_fused, tangent_table, workspaces, zeros
+from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, is_fused, tangent_table, workspaces, zeros
 from fastbp.formulations.compiled import form
 from fastbp.formulations.tiled import ROWS, tiled_network
-from fastbp.kernels.panels import pack, unpack
+from fastbp.kernels.panels import TiledWorkspace, pack, unpack
 from fastbp.kernels.threads import parallel_region
 from fastbp.parameters import Array, Model, aligned_empty
 
@@ -23,13 +23,21 @@ _CODES = {
 class Product:
     """v ↦ M v with one of the matrices of second derivatives, at the θ that the model has when this is made.
 
-    M is a mean over the samples. All memory is made here, so that many products cost no more than their sums.
+    M is a mean over the samples. All memory is made here, unless it is given, so that many products cost no more than
+    their sums.
     """
 
-    def __init__(self, model: Model, X: Array, Y: Array, kind: Kind):
+    def __init__(
+        self,
+        model: Model,
+        X: Array,
+        Y: Array,
+        kind: Kind,
+        memory: tuple[TiledWorkspace, TiledWorkspace] | None = None,
+    ):
         self._model, self._X, self._Y, self._kind = model, X, Y, _CODES[kind]
         self._net, self._tangents = tiled_network(model), tangent_table(model, kind)
-        self._work, self._dot = workspaces(model, len(X))
+        self._work, self._dot = memory or workspaces(model, len(X))
         self._samples = np.arange(len(X))
         pack(self._work.theta, model.parameters.vector, self._net)
 
@@ -45,6 +53,12 @@ class Product:
                 self._tangents,
             )  # fmt: skip
         return result
+
+
+def product(model: Model, X: Array, Y: Array, kind: Kind, v: Array) -> Array:
+    """Return M v, a single `Product`, in memory that the model keeps for the next one."""
+    with borrowed_workspaces(model, len(X)) as memory:
+        return Product(model, X, Y, kind, memory)(v)
 
 
 def jvp(model: Model, X: Array, V: Array) -> Array:

@@ -6,6 +6,7 @@ Arrays are checked; X (n, n_in) as a formulation gets it.
 import numpy as np
 
 from fastbp.derivatives import jacobian_steps, per_sample
+from fastbp.formulations import tiled
 from fastbp.formulations.compiled import form
 from fastbp.kernels.costs import Cost
 from fastbp.kernels.threads import max_threads, parallel_region
@@ -41,12 +42,15 @@ def vjp(model: Model, X: Array, U: Array) -> Array:
 def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
     """Return ∂a⁽ᵒᶠ⁾/∂a⁽ʷʳᵗ⁾ of every sample, (n, n_of, n_wrt); 0 ≤ wrt < of ≤ L."""
     n, n_of, n_wrt = len(X), model.sizes[of], model.sizes[wrt]
-    net, work = per_sample.packed(of_outputs(model), n)
+    net = tiled.tiled_network(model)
     rows = min(ROWS, -(-n * n_of // 4) * 4)
     widest = int(net.layers["columns"][wrt : of + 1].max())
     buffers = aligned_empty(max_threads() * 2 * rows * widest, model.dtype).reshape(max_threads(), -1)
     out = aligned_empty(n * n_of * n_wrt, model.dtype).reshape(n, n_of, n_wrt)
-    with parallel_region(_flops(model, of, wrt) * min(n, work.rows)) as n_threads:
+    with (
+        per_sample.packed(of_outputs(model), n) as (net, work),
+        parallel_region(_flops(model, of, wrt) * min(n, tiled.ROWS)) as n_threads,
+    ):
         jacobians = form(jacobian_steps, "jacobians", n_threads)
         jacobians(n_threads, out, buffers, rows, work, X, np.arange(n), of, wrt, net)
     return out

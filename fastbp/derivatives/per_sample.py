@@ -4,13 +4,13 @@ Arrays are checked; X (n, n_in) and Y (n, n_out) as a formulation gets them.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
 
 import numpy as np
 
 from fastbp.derivatives import sample_steps
 from fastbp.formulations.compiled import form
-from fastbp.formulations.tiled import ROWS, tiled_network, tiled_workspace
+from fastbp.formulations.tiled import ROWS, borrowed_workspace, tiled_network
 from fastbp.kernels.network_data import NetworkData, OptimizerData
 from fastbp.kernels.panels import TiledWorkspace, pack
 from fastbp.kernels.registers import VECS, VECTOR_BYTES
@@ -19,14 +19,16 @@ from fastbp.kernels.threads import max_threads, parallel_region
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 
 
-def packed(model: Model, n: int, **needs: Any) -> tuple[NetworkData, TiledWorkspace]:
-    """Return what the tile loops need for n samples, θ in panels.
+@contextmanager
+def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[NetworkData, TiledWorkspace]]:
+    """Lend what the tile loops need for n samples, θ in panels.
 
     Never a workspace of one row, whose sums go another way: so the bits of a sample do not depend on the others.
     """
-    net, work = tiled_network(model), tiled_workspace(model, max(2, n), **needs)
-    pack(work.theta, model.parameters.vector, net)
-    return net, work
+    net = tiled_network(model)
+    with borrowed_workspace(model, max(2, n), gradient=gradient) as work:
+        pack(work.theta, model.parameters.vector, net)
+        yield net, work
 
 
 def blocks(n_threads: int, net: NetworkData, work: TiledWorkspace, X: Array, Y: Array) -> Iterator[tuple[slice, int]]:
@@ -40,8 +42,7 @@ def blocks(n_threads: int, net: NetworkData, work: TiledWorkspace, X: Array, Y: 
 
 def gradients(model: Model, X: Array, Y: Array, out: Array) -> None:
     """Write ∇C_s of every sample into `out`, (n, n_parameters)."""
-    net, work = packed(model, len(X))
-    with parallel_region(_flops(model, X)) as n_threads:
+    with packed(model, len(X)) as (net, work), parallel_region(_flops(model, X)) as n_threads:
         write_gradients = form(sample_steps, "write_gradients", n_threads)
         for some, m in blocks(n_threads, net, work, X, Y):
             write_gradients(n_threads, out[some], work, m, net)
@@ -49,9 +50,8 @@ def gradients(model: Model, X: Array, Y: Array, out: Array) -> None:
 
 def squared_norms(model: Model, X: Array, Y: Array) -> Array:
     """Return ‖∇C_s‖² by layer, (n, L) in float64, without forming ∇C_s."""
-    net, work = packed(model, len(X))
     squared, sums = np.empty((len(X), model.n_layers)), _sums(model)
-    with parallel_region(_flops(model, X)) as n_threads:
+    with packed(model, len(X)) as (net, work), parallel_region(_flops(model, X)) as n_threads:
         square_norms = form(sample_steps, "square_norms", n_threads)
         for some, m in blocks(n_threads, net, work, X, Y):
             square_norms(n_threads, squared[some], sums, work, m, net)
@@ -60,13 +60,12 @@ def squared_norms(model: Model, X: Array, Y: Array) -> Array:
 
 def clipped_gradient(model: Model, X: Array, Y: Array, max_norm: float) -> ParameterVector:
     """Return the mean of ∇C_s min(1, max_norm / ‖∇C_s‖), without forming ∇C_s."""
-    n = len(X)
-    net, work = packed(model, n, gradient=True)
-    squared, sums = np.empty((work.rows, model.n_layers)), _sums(model)
-    no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
+    n, sums = len(X), _sums(model)
+    no_moments, nothing = aligned_empty(0, model.dtype), tiled_network(model).functions["cost"][0]
     optimizer = OptimizerData(no_moments, no_moments, np.zeros(N_HYPER), np.zeros(1, np.int64), nothing, nothing, False)
     vector = np.empty_like(model.parameters.vector)
-    with parallel_region(_flops(model, X)) as n_threads:
+    with packed(model, n, gradient=True) as (net, work), parallel_region(_flops(model, X)) as n_threads:
+        squared = np.empty((work.rows, model.n_layers))
         square_norms, add_scaled = (form(sample_steps, name, n_threads) for name in ("square_norms", "add_scaled"))
         for some, m in blocks(n_threads, net, work, X, Y):
             square_norms(n_threads, squared[:m], sums, work, m, net)
@@ -87,9 +86,8 @@ def clipping_factors(squared: Array, max_norm: float) -> Array:
 
 def input_gradients(model: Model, X: Array, Y: Array) -> Array:
     """Return ∂C_s/∂x_s of every sample, (n, n_in)."""
-    net, work = packed(model, len(X))
     out = np.empty(X.shape, X.dtype)
-    with parallel_region(_flops(model, X)) as n_threads:
+    with packed(model, len(X)) as (net, work), parallel_region(_flops(model, X)) as n_threads:
         propagate_to_inputs = form(sample_steps, "propagate_to_inputs", n_threads)
         for some, m in blocks(n_threads, net, work, X, Y):
             propagate_to_inputs(n_threads, out[some], work, m, net)

@@ -103,11 +103,11 @@ class Trace(Readable):
         ----------
         3Blue1Brown, *Backpropagation calculus*, the chain rule for one weight; Nielsen, chapter 2, BP3 and BP4.
         """
-        layer_index(layer, self.sizes, 1)
-        neuron_index("j", j, layer, self.sizes)
+        layer_index("layer", layer, self.sizes, 1)
+        neuron_index("j", j, self.sizes, layer)
         if k is None:
             return self._chains.from_bias(layer, j, [j])
-        neuron_index("k", k, layer - 1, self.sizes)
+        neuron_index("k", k, self.sizes, layer - 1)
         return self._chains.from_weight(layer, j, k, [j])
 
     def path(self, neurons: Iterable[int], of: Literal["weight", "bias", "activation"] = "weight") -> Factors:
@@ -152,7 +152,7 @@ class Trace(Readable):
             )
         start = self.n_layers + 1 - len(path)  # the layer of the first neuron
         for l, neuron in enumerate(path, start):
-            neuron_index(f"neurons[{l - start}]", neuron, l, self.sizes)
+            neuron_index(f"neurons[{l - start}]", neuron, self.sizes, l)
         if of == "weight":
             return self._chains.from_weight(start + 1, path[1], path[0], path[1:])
         if of == "bias":
@@ -190,8 +190,8 @@ class Trace(Readable):
                 f"layer {layer} is the output layer: ∂C/∂a there is the derivative of the cost, no sum over paths; "
                 f"it is in layers[{layer}].dC_da"
             )
-        layer_index(layer, self.sizes, 0)
-        neuron_index("k", k, layer, self.sizes)
+        layer_index("layer", layer, self.sizes)
+        neuron_index("k", k, self.sizes, layer)
         return self._chains.to_activation(layer, k)
 
     def error_terms(self, j: int) -> Terms:
@@ -210,7 +210,7 @@ class Trace(Readable):
         TypeError, ValueError
             There is no such neuron.
         """
-        neuron_index("j", j, self.n_layers, self.sizes)
+        neuron_index("j", j, self.sizes, self.n_layers)
         return self._chains.to_output_error(j)
 
     def most_sensitive(self, n: int = 10, *, layer: int | None = None) -> Ranking:
@@ -237,7 +237,7 @@ class Trace(Readable):
         """
         n = whole_number("n", n, 1)
         if layer is not None:
-            layer_index(layer, self.sizes, 1)
+            layer_index("layer", layer, self.sizes, 1)
         return ranked(self.layers[1:] if layer is None else self.layers[layer : layer + 1], n, self.y)
 
     def __repr__(self) -> str:

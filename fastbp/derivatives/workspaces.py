@@ -1,12 +1,14 @@
 """What the loops with tangents need: addresses of second derivatives, and memory, sized once."""
 
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from fastbp.formulations import tile_steps, tiles
 from fastbp.formulations.compiled import nothing_of_samples
-from fastbp.formulations.tiled import ROWS, sums_in_parts, tiled_network
+from fastbp.formulations.tiled import ROWS, borrowed, sums_in_parts, tiled_network
 from fastbp.kernels import array_functions
 from fastbp.kernels.costs import FUSED_PAIRS
 from fastbp.kernels.network_data import table
@@ -74,6 +76,13 @@ def workspaces(
 
     written = (tile_steps.PARTS if in_parts else 1) * n if gradient else 0
     return memory(n, written), memory(n if parameters_move else 0, 0)
+
+
+def borrowed_workspaces(model: Model, samples: int) -> AbstractContextManager[tuple[TiledWorkspace, TiledWorkspace]]:
+    """Lend `workspaces` for one product: those of the last one with as many samples, unless somebody else has them."""
+    in_parts = sums_in_parts(model, samples)
+    needs = rows_at_once(model, samples, in_parts=in_parts), in_parts
+    return borrowed(model, "workspaces", needs, partial(workspaces, model, samples))
 
 
 def zeros(size: int, dtype: np.dtype[Any]) -> Array:

@@ -120,7 +120,8 @@ def _serial(loops: ModuleType, name: str, called_by: str = "TWIN") -> Any:
 def network_data(model: Model) -> NetworkData:
     """Return what a compiled loop needs to know of a network."""
     if "loops" not in model.prepared:
-        model.prepared["loops"] = NetworkData(table("layers", layer_rows(model)), table("functions", [costs(model)]))
+        made = NetworkData(table("layers", layer_rows(model)), table("functions", [costs(model)]))
+        model.prepared.setdefault("loops", made)  # of two threads that make one, both take the first
     net: NetworkData = model.prepared["loops"]
     return net
 

@@ -1,8 +1,9 @@
 """The Python side of `tiles`: how a network lies in memory, what is allocated, which form runs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,11 @@ from fastbp.step_options import StepOptions
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
 PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
-KEPT_BYTES = 16 * 1024**2  # of a workspace, up to which it is kept for the next call: see `borrowed_workspace`
+KEPT_BYTES = 64 * 1024**2  # of memory, up to which it is kept for the next call: see `borrowed`
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
+
+Memory = TypeVar("Memory")
 
 
 class Tiled(Compiled):
@@ -148,9 +151,11 @@ def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
 def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
-        model.prepared["tiles"] = NetworkData(
+        made = NetworkData(
             table("layers", _panel_rows(model)), table("functions", [costs(model) | _functions(model), *_sums(model)])
         )
+        # Of two threads that make one, both take the first: functions of one row are added to it later.
+        model.prepared.setdefault("tiles", made)
     net: NetworkData = model.prepared["tiles"]
     return net
 
@@ -248,24 +253,36 @@ def tiled_workspace(
     )
 
 
-@contextmanager
 def borrowed_workspace(
     model: Model, samples: int, *, training: bool = True, gradient: bool = False
-) -> Iterator[TiledWorkspace]:
-    """Lend a `tiled_workspace` for one call: that of the last such call, unless somebody else has it.
-
-    Making one takes as long as the gradient of a small net. What the last call left in it is not cleared.
-    """
+) -> AbstractContextManager[TiledWorkspace]:
+    """Lend a `tiled_workspace` for one call: see `borrowed`."""
     in_parts = training and sums_in_parts(model, samples)
-    kind = f"workspace, training={training}"
     needs = _rows(samples, in_parts), in_parts, gradient, samples > ROWS
+    make = partial(tiled_workspace, model, samples, training=training, gradient=gradient)
+    return borrowed(model, f"workspace, training={training}", needs, make)
+
+
+@contextmanager
+def borrowed(model: Model, kind: str, needs: Any, make: Callable[[], Memory]) -> Iterator[Memory]:
+    """Lend memory for one call: that of the last call of this kind with the same needs, unless somebody else has it.
+
+    Making it takes as long as the gradient of a small net; and new memory comes from the system page by page, for as
+    long as the sums of a large one take. What the last call left in it is not cleared.
+    """
     kept = model.prepared.pop(kind, None)  # in one step: no two threads get the same
     if kept is None or kept[0] != needs:
-        work = tiled_workspace(model, samples, training=training, gradient=gradient)
-        kept = needs, work, sum(array.nbytes for array in work if isinstance(array, np.ndarray))
+        memory = make()
+        kept = needs, memory, _nbytes(memory)
     yield kept[1]
     if kept[2] <= KEPT_BYTES:
         model.prepared[kind] = kept
+
+
+def _nbytes(memory: Any) -> int:
+    if isinstance(memory, tuple):
+        return sum(map(_nbytes, memory))
+    return memory.nbytes if isinstance(memory, np.ndarray) else 0
 
 
 def _zeros(size: int, dtype: np.dtype[Any]) -> Array:

@@ -152,15 +152,15 @@ class Explanations(HasModel):
             raise ValueError(f"{said} to nudge; give one of weight=(l, j, k), bias=(l, j), input=k")
         (kind,) = named
         if kind == "input":
-            return kind, (validation.neuron_index("input", input, 0, self.sizes),)
+            return kind, (validation.neuron_index("input", input, self.sizes, 0),)
         wanted = ("l", "j", "k") if kind == "weight" else ("l", "j")
         if not isinstance(given[kind], Sequence) or len(given[kind]) != len(wanted):
             raise ValueError(f"{kind} is {given[kind]!r}; needed is ({', '.join(wanted)})")
-        l = validation.layer_index(given[kind][0], self.sizes, 1, f"{kind}[0]")
-        j = validation.neuron_index(f"{kind}[1]", given[kind][1], l, self.sizes)
+        l = validation.layer_index(f"{kind}[0]", given[kind][0], self.sizes, 1)
+        j = validation.neuron_index(f"{kind}[1]", given[kind][1], self.sizes, l)
         if kind == "bias":
             return kind, (l, j)
-        return kind, (l, j, validation.neuron_index("weight[2]", given[kind][2], l - 1, self.sizes))
+        return kind, (l, j, validation.neuron_index("weight[2]", given[kind][2], self.sizes, l - 1))
 
     def _one_sample(self, x: Any, y: Any) -> tuple[Array, Array]:
         checked_x = validation.matrix("x", x, self.dtype)

@@ -274,8 +274,8 @@ class FirstOrder(HasModel):
 
     def _layers(self, of: Any, wrt: Any) -> tuple[int, int]:
         n_layers = self._model.n_layers
-        of = validation.layer("of", n_layers if of is None else of, n_layers)
-        wrt = validation.layer("wrt", wrt, n_layers)
+        of = validation.layer_index("of", n_layers if of is None else of, self.sizes)
+        wrt = validation.layer_index("wrt", wrt, self.sizes)
         if wrt >= of:
             raise ValueError(f"wrt is {wrt} and of is {of}; wrt must be an earlier layer than of (0 is the input)")
         return of, wrt

@@ -375,7 +375,7 @@ class SecondOrder(HasModel):
     def _product_of_checked(self, X: Array, Y: Array, v: Any, kind: Kind) -> ParameterVector:
         direction = _direction(v, self._model)
         _check_functions(self._model, kind)
-        return ParameterVector(self.sizes, curvature.Product(self._model, X, Y, kind)(direction))
+        return ParameterVector(self.sizes, curvature.product(self._model, X, Y, kind, direction))
 
 
 def _direction(v: Any, model: Model) -> Array:

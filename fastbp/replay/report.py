@@ -26,8 +26,8 @@ COUNTS = (
 )
 SILENT = (
     "Silent outputs: large weights saturate neurons; where σ′ is next to nothing, so is the gradient of the quadratic "
-    "cost. An output that is driven to 0 early never says its digit: every tenth image is wrong. So it is with "
-    'network.py; a footnote in the book tells of "quite some variation" and of results "quite a bit worse".'
+    "cost. An output that is driven to 0 early never says its digit, a tenth of the images. So it is with the book's "
+    'network.py; a footnote there tells of "quite some variation" and of results "quite a bit worse".'
 )
 ONE_SEED = (
     "The book's 96.49% of N4 is the best epoch of one seed, that of N5, all images, regularised; with other seeds it "
@@ -88,7 +88,7 @@ def _silent_rows(repeats: list[Outcome]) -> list[str]:
         return []
     here = f"{statistics.median(alive):.2%} " if alive else "– "
     note = _spread([f"{100 * each:.2f}" for each in alive]) if alive else ""
-    what = f"  the {len(alive)} of {len(repeats)} seeds without a silent output"
+    what = f"  seeds without a silent output: {len(alive)} of {len(repeats)}"
     return [_row("", what, "", here, note)]
 
 

@@ -105,9 +105,9 @@ def _run(
 
             def tell(epoch: int, training: Training = training, about: str = about) -> None:
                 part = training.work * epoch / training.epochs
-                steps.within(part, f"{about}, epoch {min(epoch + 1, training.epochs)}/{training.epochs}")
+                steps.within(part, f"epoch {min(epoch + 1, training.epochs)}/{training.epochs}  {about}")
 
-            steps.begin(f"{about}, epoch 1/{training.epochs}")
+            steps.begin(f"epoch 1/{training.epochs}  {about}")
             outcome = train(training, own, seed, book, formulation, experiment.anew, tell)
             result.outcomes[experiment].append(outcome)
             steps.done(training.work)
