@@ -18,6 +18,7 @@ import numpy as np
 import fastbp
 
 Layers = list[np.ndarray]
+Equations = tuple[Callable, ...]
 SAMPLES = 100
 
 # As loops, with the indices of the book: j in layer l, k in layer l − 1.
@@ -82,8 +83,8 @@ def heading(text: str) -> None:
     print(f"\n{text}\n{'=' * len(text)}\n")
 
 
-def backpropagate(equations, trace):
-    """∂C/∂w and ∂C/∂b of layers 1…L from the z and a of a forward pass, by four equations."""
+def backpropagate(equations: Equations, trace: fastbp.Trace) -> tuple[Layers, Layers]:
+    """Return ∂C/∂w and ∂C/∂b of layers 1…L from what a forward pass found, by four equations."""
     bp1, bp2, bp3, bp4 = equations
     layers, weights, biases = trace.layers, [], []
     delta = bp1(layers[-1].dC_da, layers[-1].da_dz)
@@ -154,13 +155,10 @@ def timed(trace: fastbp.Trace, net: fastbp.Network, at_least: float) -> dict[str
     }
     for formulation in ("textbook", "vectorized", "loops", "tiles"):
         net.formulation = formulation
-        times[f"net.gradient, forward pass too: {formulation}"] = (
-            seconds(lambda: net.gradient(X, Y), at_least) / SAMPLES
-        )
-    print(
-        f"  a sample of [{', '.join(map(str, net.sizes))}], float64, the best of some rounds; net.gradient in calls of"
-    )
-    print(f"  {SAMPLES}, on as many threads as it takes of {fastbp.get_num_threads()}")
+        taken = seconds(lambda: net.gradient(X, Y), at_least)
+        times[f"net.gradient, forward pass too: {formulation}"] = taken / SAMPLES
+    print(f"  one sample of [{', '.join(map(str, net.sizes))}], float64, the best of some rounds")
+    print(f"  (net.gradient: a share of {SAMPLES} at once, on up to {fastbp.get_num_threads()} threads)")
     for name, taken in times.items():
         print(f"    {name:<44} {1e6 * taken:10.1f} µs")
     print("  `loops` and `tiles` are loops as well, compiled. fastbp compare measures all of it properly.")
