@@ -1,5 +1,6 @@
 """`fastbp.sklearn` beside scikit-learn's own MLP: the same weights, losses, scores, epochs, warnings and errors."""
 
+import re
 import warnings
 
 import numpy as np
@@ -235,7 +236,8 @@ def outcome(function):
         try:
             function()
         except Exception as error:
-            return type(error), str(error)
+            choices = re.compile(r"\{.*?\}")  # of a set, whose order is that of the moment
+            return type(error), choices.sub(lambda found: "".join(sorted(found[0])), str(error))
     return sorted((w.category.__name__, str(w.message)) for w in caught if w.category is not RuntimeWarning)
 
 
