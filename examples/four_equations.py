@@ -84,7 +84,7 @@ def heading(text: str) -> None:
 
 
 def backpropagate(equations: Equations, trace: fastbp.Trace) -> tuple[Layers, Layers]:
-    """Return ∂C/∂w and ∂C/∂b of layers 1…L from what a forward pass found, by four equations."""
+    """Return ∂C/∂w and ∂C/∂b of layers 1…L from a forward pass, by four equations."""
     bp1, bp2, bp3, bp4 = equations
     layers, weights, biases = trace.layers, [], []
     delta = bp1(layers[-1].dC_da, layers[-1].da_dz)
