@@ -1,6 +1,7 @@
 """Threads: the same bits on any number of them, from several Python threads at once, and in a forked child."""
 
 import copy
+import os
 import pickle
 import threading
 import time
@@ -249,6 +250,46 @@ def test_a_forked_child_trains_with_the_same_bits(compiled):
     assert run_python(FORK, compiled).splitlines() == ["fork 0 same", "pool True", "parent True"]
 
 
+FORK_WHILE_COMPILING = """
+import os, threading, time
+import numba
+import numpy as np
+import fastbp
+
+net = fastbp.Network([2, 3, 1], seed=0, formulation="loops")
+compiling, stop = threading.Event(), threading.Event()
+
+def compile_things():
+    while not stop.is_set():
+        compiling.set()
+        numba.njit(lambda x: np.sort(x) + np.sin(x).sum())(np.zeros(3))
+
+thread = threading.Thread(target=compile_things)
+thread.start()
+compiling.wait()
+for _ in range(3):
+    time.sleep(0.1)
+    child = os.fork()
+    if child == 0:
+        net.predict(np.zeros((2, 2)))  # which has to be compiled, or to be read from the disk
+        os._exit(0)
+    stop_waiting = time.monotonic() + 60
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > stop_waiting:
+            os.kill(child, 9)
+            os._exit(1)
+        time.sleep(0.01)
+stop.set()
+thread.join()
+print("all ended")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_while_another_thread_compiles():
+    assert run_python(FORK_WHILE_COMPILING) == "all ended"
+
+
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", True, [1]])
 def test_what_is_no_number_of_threads_is_refused(wrong):
     before = fastbp.get_num_threads()
@@ -365,7 +406,8 @@ def test_the_interpreter_runs_while_a_kernel_does(compiled):
     amid = 0
     for _ in range(30):  # on a busy machine the other thread may not get its turn
         start = time.perf_counter()
-        trainer.train(np.arange(len(X)))
+        with fastbp.threads(1):  # Numba's parallel regions do without the lock anyway
+            trainer.train(np.arange(len(X)))
         quarter = (time.perf_counter() - start) / 4
         amid = max(amid, sum(start + quarter < tick < start + 3 * quarter for tick in ticks))
         ticks.clear()

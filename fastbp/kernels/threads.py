@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as numba_threads
 
 # Floating-point operations of a step from which two threads win: a region costs 1-5 µs, or 100 µs with workqueue.
@@ -25,12 +26,18 @@ _forked_with_threads = False
 
 def _after_fork_in_child() -> None:
     global _region, _forked_with_threads
+    global_compiler_lock.release()
     _region = threading.Lock()
     _forked_with_threads = _forked_with_threads or numba_threads._is_initialized
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    # A fork waits until no thread compiles: the child has no such thread, which would hold Numba's lock for ever.
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 @contextmanager
