@@ -127,8 +127,10 @@ def test_the_hessian_is_symmetric_and_its_products_are_the_products():
     assert relative_difference(single.hessian(X, Y), H) < 1e-5
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("sizes", "n"), [([5, 33, 40, 3], 60), ([4, 6, 2], 1500), ([4, 300, 2], 1100)])
+@pytest.mark.parametrize(
+    ("sizes", "n", "dtype"),
+    [([5, 33, 40, 3], 60, "float32"), ([4, 6, 2], 1500, "float64"), ([4, 300, 2], 1100, "float64")],
+)
 def test_the_same_bits_on_any_number_of_threads(sizes, n, dtype, monkeypatch):
     """Of few weights and many samples in parts too, and of more samples than there is room for at once."""
     if numba.config.NUMBA_NUM_THREADS < 2:
