@@ -197,7 +197,8 @@ BLOCK = 4096
 def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
     """Gradient descent through all mini-batches of `order`, one step each. Returns the sum of the samples' costs.
 
-    The cost of a sample is the one before the step that it takes part in. Writes: θ, `optimizer`, `work`.
+    The cost of a sample is the one before the step that it takes part in. Once the sum is not finite, it takes no more
+    steps. Writes: θ, `optimizer`, `work`.
     """
     total_cost = 0.0
     for start in range(0, order.size, batch_size):
@@ -210,6 +211,8 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
         limit_norms(theta, optimizer.max_norm, net)
         for s in range(samples.size):
             total_cost += work.costs[s]
+        if not math.isfinite(total_cost):
+            break
     return total_cost
 
 
