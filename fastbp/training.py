@@ -246,6 +246,8 @@ def _train(
             cost += trainer.train(rows)
             n_samples += len(rows)
             progress.advance(len(rows))
+            if not math.isfinite(cost):
+                break
         trainer.end_epoch()
         loop.n_samples = n_samples
         if loop.epoch_done(epoch, cost / n_samples):

@@ -592,3 +592,18 @@ def test_what_training_allocates_is_what_was_said(compiled, options):
     assert trainer is not None
     assert said <= allocated + 1000
     assert allocated <= said + 50_000  # Python's objects, and compiled functions looked up
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_an_epoch_ends_with_the_step_in_which_it_diverges(batch_size, formulation, monkeypatch):
+    """And not after thousands of steps with NaN: those that a step takes are counted by the optimizer's state."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.uniform(-1, 1, (200 * batch_size, 3)), rng.uniform(-1, 1, (200 * batch_size, 2))
+    net = fastbp.Network([3, 4, 2], activation="identity", cost="quadratic", seed=0, formulation=formulation)
+    steps = []
+    monkeypatch.setattr(
+        training.Training, "restore", lambda self, _: steps.append(int(self.state.t[0]))
+    )  # what it would undo
+    with pytest.raises(fastbp.DivergenceError, match="epoch 1: "):
+        net.fit(X, Y, epochs=1, batch_size=batch_size, optimizer=fastbp.SGD(1e6))
+    assert 1 < steps[0] < 15

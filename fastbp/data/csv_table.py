@@ -197,9 +197,9 @@ def _number(value: str) -> float | None:
 
 def _fault(value: str) -> str | None:
     """Say what is wrong with a value that must be a finite number; None if nothing is."""
-    value = value.strip()
-    if value.lower() in MISSING:
-        return f"the value is missing ({shorten(value)}); fill it in or delete the line"
+    if value.strip().lower() in MISSING:
+        return f"the value is missing ({shorten(value.strip())}); fill it in or delete the line"
+    # As it is: float() takes fewer blanks away than strip().
     number = _number(value)
     if number is None:
         decimal_comma = _number(value.replace(",", ".")) is not None

@@ -208,7 +208,8 @@ BLOCK = 4096
 def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
     """Gradient descent through all mini-batches of `order`, one step each. Returns the sum of the samples' costs.
 
-    The cost of a sample is the one before the step that it takes part in. Writes: θ, `optimizer`, `work`.
+    The cost of a sample is the one before the step that it takes part in. Once the sum is not finite, it takes no more
+    steps. Writes: θ, `optimizer`, `work`.
     """
     total_cost = 0.0
     for start in range(0, order.size, batch_size):
@@ -227,6 +228,8 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
         regularize(work.gradient, theta, optimizer, net)
         update(theta, optimizer, work.gradient)
         limit_norms(theta, optimizer.max_norm, net)
+        if not math.isfinite(total_cost):
+            break
     return total_cost
 
 

@@ -3,6 +3,8 @@
 The slowest formulation, and the oracle of all others.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -90,6 +92,8 @@ class Textbook:
                 options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
                 optimizer.step(model.parameters.vector, gradient.vector, state)
                 options.of_weights(model.parameters)
+                if not math.isfinite(total_cost):
+                    break
             return total_cost
 
         return InPlaceTrainer(train)

@@ -235,7 +235,8 @@ def gradient_in_parts(n_threads, vector, work, optimizer, X, Y, samples, net):
 def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
     """Gradient descent through all mini-batches of `order`, one step each. Returns the sum of the samples' costs.
 
-    The cost of a sample is the one before the step that it takes part in. Writes: `optimizer`, `work`.
+    The cost of a sample is the one before the step that it takes part in. Once the sum is not finite, it takes no more
+    steps. Writes: `optimizer`, `work`.
     """
     total_cost, whole = 0.0, optimizer.clip_norm < math.inf
     for start in range(0, order.size, batch_size):
@@ -257,6 +258,8 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
             descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
             limit_norms(work, optimizer.max_norm, net)
+        if not math.isfinite(total_cost):
+            break
     return total_cost
 
 
@@ -276,6 +279,8 @@ def train_epoch_in_parts(n_threads, optimizer, work, X, Y, order, batch_size, ne
         descend_whole(optimizer, work, net)
         if optimizer.max_norm < math.inf:
             limit_norms(work, optimizer.max_norm, net)
+        if not math.isfinite(total_cost):
+            break
     return total_cost
 
 
@@ -306,6 +311,8 @@ def train_one_by_one(optimizer, work, X, Y, order, net):
                 step[c] = -z.dtype.type(optimizer.hyper[0]) * delta[j + c]
             call(net.functions[width // lanes(z)].step_row, z_panel, x_next, w, b, x, step, x.size)
         activate(work, scratch, 0, 1, net, 1)
+        if not math.isfinite(total_cost):
+            break
     return total_cost
 
 

@@ -3,6 +3,7 @@
 A is (m, n) with a row a sample, so the book's Wᵀδ reads Δ W here, and the outer products summed over samples Δᵀ A.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -80,6 +81,8 @@ class Vectorized:
                 options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
                 optimizer.step(model.parameters.vector, gradient.vector, state)
                 options.of_weights(model.parameters)
+                if not math.isfinite(total_cost):
+                    break
             return total_cost
 
         return InPlaceTrainer(train)

@@ -1,5 +1,6 @@
 """Random changes of a file: of its bytes, of its lines and fields, or of the JSON in it."""
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -87,11 +88,11 @@ def json_changed(data: bytes, chance: random.Random) -> bytes:
                 other, place = chance.choice(places)
                 part[key] = json.loads(json.dumps(other[place]))
             case 2 if isinstance(part, list):
-                part.insert(key, chance.choice(LIES))
+                part.insert(key, copy.deepcopy(chance.choice(LIES)))
             case 3 if isinstance(part[key], int | float) and abs(part[key]) < 2**200:
                 part[key] = chance.choice([part[key] + 1, part[key] - 1, -part[key], str(part[key]), float(part[key])])
             case _:
-                part[key] = chance.choice(LIES)
+                part[key] = copy.deepcopy(chance.choice(LIES))
     return json.dumps(content).encode()[:MOST_BYTES]
 
 
