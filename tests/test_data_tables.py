@@ -120,7 +120,9 @@ BAD_CSV: dict[str, tuple[str | bytes, str | None, tuple[str, ...]]] = {
     "text behind lines": ('a,t\n1,"x\ny"\nz,q\n', "t", ("line 4, column 'a': 'z' is not a number",)),
     "decimal comma": ("a;b\n1,5;2\n", None, ("line 2, column 'a': '1,5' is not a number", "decimal point")),
     "separator, which float() does not strip": (
-        "a,b\n1,\x1d.5\n", None, ("column 'b': '\\x1d.5' is not a number",),
+        "a,b\n1,\x1d.5\n",
+        None,
+        ("column 'b': '\\x1d.5' is not a number",),
     ),
     "underscore": ("a,b\n1_000,2\n", None, ("line 2, column 'a': '1_000' is not a number",)),
     "missing": ("a,b\n1,2\n,4\n", None, ("line 3, column 'a': the value is missing ('')", "fill it in")),

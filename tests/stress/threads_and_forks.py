@@ -4,7 +4,7 @@
 
 The parent trains on several threads before it starts a child, which is when a fork ends a process on GNU OpenMP. A cell
 passes if the child ends well and has the bits of the parent. Exits with 1 if one does not. `tbb` needs the package tbb,
-the rows of joblib need joblib.
+the rows of joblib need joblib. It takes some minutes: much is compiled several times.
 """
 
 import argparse
@@ -34,6 +34,7 @@ LAYERS = ("omp", "tbb", "workqueue")
 METHODS = ("fork", "spawn", "forkserver")
 CELLS = [(form, act) for form in ("parallel", "serial") for act in ("train", "predict")]
 FORMULATIONS = ("tiles", "loops")
+LIBRARIES = f"{sys.prefix}/lib:{os.environ.get('LD_LIBRARY_PATH', '')}"  # where pip puts that of tbb
 LONGEST = 300.0  # seconds, after which a child is taken for a deadlock
 PACKAGE = Path(fastbp.__file__).resolve().parent
 
@@ -172,13 +173,11 @@ def through_joblib(backend: str) -> str:
     return "ok" if set(found) == {expected} else "other bits"
 
 
-def with_cache(folder: str) -> str:
-    """What a process that has to compile everything says."""
-    return f"ok {results('train')}"
-
-
 def odd_places() -> dict[str, str]:
-    """Return how it goes with one thread, without compiling, without a cache, with one that two processes fill."""
+    """Return how it goes with one thread, without compiling, without a cache, with one that two processes fill.
+
+    A cache that cannot be written is what a read-only install comes to: the machine code would lie beside the sources.
+    """
     rows = {"NUMBA_NUM_THREADS=1": in_another_python("--digest", NUMBA_NUM_THREADS="1")}
     expected = in_another_python("--digest")
     rows = {name: "ok" if words == expected else words for name, words in rows.items()}
@@ -222,11 +221,9 @@ def table(layers: tuple[str, ...], methods: tuple[str, ...]) -> list[tuple[str, 
     """Return the rows of the matrix: a name, and a word for each of `CELLS`."""
     rows = []
     for layer in layers:
-        if layer == "tbb" and importlib.util.find_spec("tbb") is None:
-            rows.append(("tbb", ["not installed"] * len(CELLS)))
-            continue
         for method in methods:
-            words = in_another_python("--row", method, NUMBA_THREADING_LAYER=layer)
+            words = in_another_python("--row", method, NUMBA_THREADING_LAYER=layer, LD_LIBRARY_PATH=LIBRARIES)
+            words = "not installed" if "No threading layer could be loaded" in words else words
             cells = json.loads(words) if words.startswith("[") else [words] * len(CELLS)
             rows.append((f"{layer:<10} {method}", cells))
     return rows
