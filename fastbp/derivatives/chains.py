@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from fastbp.derivatives import symbols
 from fastbp.derivatives.factors import Factor, Factors, Terms
 from fastbp.derivatives.layer_trace import LayerTrace
-from fastbp.kernels.costs import FUSED_PAIRS, Cost
+from fastbp.kernels.cost_pairs import FUSED_PAIRS
+from fastbp.kernels.costs import Cost
 
 
 class Chains:

@@ -131,7 +131,7 @@ def output_tangent(work, dot, scratch, first, Y, samples, kind, share, net, tang
                 dd, zd, ad = stretch(dd_s, i, size), stretch(zd_s, i, size), stretch(ad_s, i, size)
                 call(tangents[l].bend, d, dd, z_i, a_i, zd, ad)
             else:
-                call(output.derivative, d, z_i, a_i)
+                call(tangents[l].error_derivative, d, z_i, a_i)
         if kind == EMPIRICAL_FISHER:
             for i in range(0, m * width, width):
                 along = 0.0  # ∂C/∂z · ż is the derivative of this sample's cost along v

@@ -10,7 +10,7 @@ from fastbp.formulations import tile_steps, tiles
 from fastbp.formulations.compiled import nothing_of_samples
 from fastbp.formulations.tiled import ROWS, borrowed, sums_in_parts, tiled_network
 from fastbp.kernels import array_functions
-from fastbp.kernels.costs import FUSED_PAIRS
+from fastbp.kernels.cost_pairs import FUSED_PAIRS
 from fastbp.kernels.network_data import table
 from fastbp.kernels.panels import TiledWorkspace
 from fastbp.kernels.registers import VECTOR_BYTES
@@ -29,7 +29,8 @@ def tangent_table(model: Model, kind: Kind) -> Any:
     """Return the functions that a product of this kind calls, a row for each layer as in `NetworkData.layers`.
 
     ``derivative`` is σ′, also of the output of a fused pair; ``bend`` is σ′ and σ″, of "hessian" only;
-    ``error_tangent`` is how the cost bends, of the output layer only.
+    ``error_tangent`` is how the cost bends, of the output layer only, and ``error_derivative`` the σ′ that its error is
+    multiplied by.
     """
     name = f"tangents of {kind}"
     if name not in model.prepared:
@@ -41,6 +42,12 @@ def tangent_table(model: Model, kind: Kind) -> Any:
                 row["bend"] = bend
         if kind in ("hessian", "gauss_newton", "fisher"):
             rows[-1]["error_tangent"] = array_functions.error_tangent_function(model.cost, sigmas[-1], dtype, kind)
+        if kind == "empirical_fisher":
+            _, _, rows[-1]["error_derivative"] = array_functions.cost_functions(model.cost, sigmas[-1], dtype)
+        elif is_fused(model):
+            rows[-1]["error_derivative"] = array_functions.no_derivative(dtype)
+        else:
+            rows[-1]["error_derivative"] = rows[-1]["derivative"]
         model.prepared[name] = table("tangents", [{}, *rows, {}])
     return model.prepared[name]
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.kernels import activations, costs
+from fastbp.kernels import activations, cost_pairs, costs
 from fastbp.kernels.activations import Activation
-from fastbp.kernels.costs import FUSED_PAIRS, Cost
+from fastbp.kernels.cost_pairs import FAR, FUSED_PAIRS, SAFE_PAIRS
+from fastbp.kernels.costs import Cost
 from fastbp.parameters import Array
 
 # Infinities and NaN are found by whoever looks at a cost, not told by a warning: as in compiled code.
@@ -57,6 +58,12 @@ def softmax(z: Array) -> Array:
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
+def log_softmax(z: Array) -> Array:
+    """Return log a of softmax, also where a is rounded to 0."""
+    below = z - z.max(axis=-1, keepdims=True)
+    return np.asarray(below - np.log(np.exp(below).sum(axis=-1, keepdims=True)))
+
+
 # σ(z), and σ′ from z and a.
 _ACTIVATIONS: dict[Any, tuple[Sigma, Callable[[Array, Array], Any]]] = {
     activations.identity: (lambda z: z.copy(), lambda z, a: 1),
@@ -71,7 +78,7 @@ _ACTIVATIONS: dict[Any, tuple[Sigma, Callable[[Array, Array], Any]]] = {
         lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
         lambda z, a: np.where(z > 0, z.dtype.type(1), np.exp(np.minimum(z, 0))),
     ),
-    activations.softplus: (softplus, lambda z, a: sigmoid(z)),
+    activations.softplus: (softplus, lambda z, a: -np.expm1(-a)),  # has the digits of a tiny σ′ too
     activations.silu: (lambda z: z * sigmoid(z), lambda z, a: silu_prime(z)),
     activations.gelu: (gelu, lambda z, a: gelu_prime(z)),
     activations.exponential: (np.exp, lambda z, a: a),
@@ -85,11 +92,20 @@ _COSTS: dict[Any, tuple[Callable[[Array, Array], Array], Callable[[Array, Array]
     costs.poisson: (lambda a, y: a - y * np.log(a), lambda a, y: 1 - y / a),
 }
 
-# C of a sample, from z and y, where δ = a − y.
-_FUSED_COSTS: dict[Any, Callable[[Array, Array], Array]] = {
-    costs.sigmoid_cross_entropy: lambda z, y: y * softplus(-z) + (1 - y) * softplus(z),
-    costs.softmax_cross_entropy: lambda z, y: y * (np.logaddexp.reduce(z, axis=-1, keepdims=True) - z),
-    costs.exponential_poisson: lambda z, y: np.exp(z) - y * z,
+# C and δ from z, a and y, of the pairs that have their own.
+_PAIRS: dict[Any, tuple[Callable[[Array, Array, Array], Array], Callable[[Array, Array, Array], Array]]] = {
+    cost_pairs.sigmoid_cross_entropy: (lambda z, a, y: y * softplus(-z) + (1 - y) * softplus(z), lambda z, a, y: a - y),
+    cost_pairs.softmax_cross_entropy: (lambda z, a, y: -y * log_softmax(z), lambda z, a, y: a - y),
+    cost_pairs.exponential_poisson: (lambda z, a, y: a - y * z, lambda z, a, y: a - y),
+    cost_pairs.sigmoid_poisson: (lambda z, a, y: a + y * softplus(-z), lambda z, a, y: (a - y) * (1 - a)),
+    cost_pairs.softplus_poisson: (
+        lambda z, a, y: a - y * np.where(z < FAR, z, np.log(a)),
+        lambda z, a, y: -np.expm1(-a) - y * np.where(z < FAR, 1, -np.expm1(-a) / a).astype(a.dtype),
+    ),
+    cost_pairs.softmax_poisson: (
+        lambda z, a, y: a - y * log_softmax(z),
+        lambda z, a, y: a * y.sum(axis=-1, keepdims=True) - y,
+    ),
 }
 
 
@@ -131,10 +147,11 @@ def cost_gradient(cost: Cost, output: Activation) -> Callable[[Array, Array], Ar
 
 def cost_and_error(cost: Cost, output: Activation) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Return C summed over the outputs and δ⁽ᴸ⁾ = ∇_a C ⊙ σ′, both functions of (z, a, y)."""
-    fused = FUSED_PAIRS.get((output.function, cost.function))
-    if fused:
-        fused_cost = _FUSED_COSTS[fused[0]]
-        return lambda z, a, y: fused_cost(z, y).sum(axis=-1), lambda z, a, y: a - y
+    pair = output.function, cost.function
+    own = FUSED_PAIRS.get(pair) or SAFE_PAIRS.get(pair)
+    if own:
+        of_pair, error = _PAIRS[own[0]]
+        return lambda z, a, y: of_pair(z, a, y).sum(axis=-1), error
     function = _COSTS[cost.function][0] if cost.function in _COSTS else _elementwise(cost.function, 2)
     derivative = cost_gradient(cost, output)
     times_sigma_prime = backward(output)

@@ -17,7 +17,8 @@ from numba.core.errors import NumbaError
 from fastbp.kernels import updates
 from fastbp.kernels.activations import Activation
 from fastbp.kernels.compile_options import LEAN, STRICT, compile_callback, njit, rebind
-from fastbp.kernels.costs import FUSED_PAIRS, Cost
+from fastbp.kernels.cost_pairs import FUSED_PAIRS, SAFE_PAIRS
+from fastbp.kernels.costs import Cost
 from fastbp.kernels.views import stretch
 
 # Loops over the elements of a layer. `function` is bound anew, to the function of one number in question, and `second`
@@ -183,10 +184,12 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
     ``call(…, costs, z, a, y, n)``, ``call(…, delta, z, a, y)`` and ``call(…, delta, z, a)``.
     For one sample or several: as many as `costs` has room for, of n outputs each, and perhaps padding behind them.
     """
-    fused = FUSED_PAIRS.get((output.function, cost.function))
-    if fused:
-        function = _address(fused[0], "DRRRi", dtype, each_sample, sums=True)
-        return function, _address(fused[1], "RRRR", dtype), no_derivative(dtype)
+    pair = output.function, cost.function
+    own = FUSED_PAIRS.get(pair) or SAFE_PAIRS.get(pair)
+    if own:
+        function = _address(own[0], "DRRRi", dtype, each_sample, sums=True)
+        rest = _address(SAFE_PAIRS[pair][2] or leave, "RRR", dtype) if pair in SAFE_PAIRS else no_derivative(dtype)
+        return function, _address(own[1], "RRRR", dtype), rest
     function = _address(cost.function, "DRRRi", dtype, sum_cost, each_sample)
     return function, _address(cost.derivative, "RRRR", dtype, cost_gradient), derivative_function(output, dtype)
 

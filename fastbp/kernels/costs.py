@@ -1,7 +1,7 @@
 """Costs C, each with ∂C/∂a and ∂²C/∂a² under it, as functions of one output a and its target y.
 
-The cost of a sample is the sum over its outputs. Some pairs of output activation and cost simplify: δ = a − y. They
-have their own functions of a whole layer, which also stay exact where a is rounded to 0 or 1.
+The cost of a sample is the sum over its outputs. Some pairs of output activation and cost have functions of their own
+of a whole layer, in `cost_pairs.py`, which stay exact where a is rounded to 0 or 1.
 
 Where exp(−C) is, up to a factor, a probability density of y, an output has a Fisher information, a function of a:
 E[(∂C/∂a)²] over the y that this density gives.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastbp.kernels import elementary
-from fastbp.kernels.activations import Activation, Interval, exponential, sigmoid, softmax
+from fastbp.kernels.activations import Activation, Interval
 from fastbp.kernels.compile_options import rebind
 from fastbp.kernels.elementary import like
 
@@ -137,53 +137,6 @@ def poisson_second(a, y):
 
 def poisson_information(a):  # a Poisson distribution of mean and variance a
     return like(a, 1) / a
-
-
-# Whole layers: a cost and its output error δ = ∂C/∂z under it. `out` is one number, `delta` one per output.
-
-
-def sigmoid_cross_entropy(out, z, a, y):
-    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)), where −log σ(z) = log(1 + exp −z) = softplus(−z)."""
-    total = 0.0
-    for j in range(z.size):
-        total += y[j] * elementary.softplus(-z[j]) + (1 - y[j]) * elementary.softplus(z[j])
-    out[0] = total
-
-
-def error_is_difference(delta, z, a, y):
-    """δ_j = ∂C/∂z_j = a_j − y_j: σ′ has cancelled (Nielsen, chapter 3, eq. 66)."""
-    for j in range(a.size):
-        delta[j] = a[j] - y[j]
-
-
-def difference_and_tangent(delta, delta_dot, z, a, y, a_dot):
-    """δ_j = a_j − y_j, so δ̇_j = ȧ_j: ∂²C/∂z² is ∂a/∂z, which is the Fisher information too."""
-    for j in range(a.size):
-        delta[j] = a[j] - y[j]
-        delta_dot[j] = a_dot[j]
-
-
-def softmax_cross_entropy(out, z, a, y):
-    """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j), the largest z taken out of the exponentials."""
-    largest = z[0]
-    for j in range(1, z.size):
-        largest = max(largest, z[j])
-    exponentials = 0.0
-    for j in range(z.size):
-        exponentials += elementary.exp(z[j] - largest)
-    log_sum = largest + elementary.log(exponentials)
-    total = 0.0
-    for j in range(z.size):
-        total += y[j] * (log_sum - z[j])
-    out[0] = total
-
-
-def exponential_poisson(out, z, a, y):
-    """C = Σ_j a_j − y_j log a_j = Σ_j exp z_j − y_j z_j."""
-    total = 0.0
-    for j in range(z.size):
-        total += a[j] - y[j] * z[j]
-    out[0] = total
 
 
 @dataclass(frozen=True)
@@ -319,10 +272,3 @@ COSTS: dict[str, Cost] = {
         ),
     )
 }  # fmt: skip
-
-# (σ of the output layer, C) → the cost of a whole layer, its error δ, σ′ included, and that with its tangent δ̇.
-FUSED_PAIRS: dict[tuple[Any, Any], tuple[Any, Any, Any]] = {
-    (sigmoid, cross_entropy): (sigmoid_cross_entropy, error_is_difference, difference_and_tangent),
-    (softmax, cross_entropy): (softmax_cross_entropy, error_is_difference, difference_and_tangent),
-    (exponential, poisson): (exponential_poisson, error_is_difference, difference_and_tangent),
-}

@@ -56,7 +56,7 @@ _FIELDS = {
         ("cost", "cost_gradient", "gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
          "forward_row", "step_row", "propagate_row"),
     ),
-    "tangents": ((), ("derivative", "bend", "error_tangent")),
+    "tangents": ((), ("derivative", "bend", "error_tangent", "error_derivative")),
 }  # fmt: skip
 
 

@@ -1,0 +1,136 @@
+"""σ, C and their derivatives with mpmath, and how far a computed number may be from them: running error analysis.
+
+A bound is in units of K roundings of the dtype, and follows the computation as written: what a rounding before does to
+what comes after (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, chapter 3). It is as small as the
+condition of z → a → C allows, and no smaller than the dtype's smallest normal number, below which digits run out.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import mpmath
+from mpmath import mpf
+
+DIGITS = 60
+LOST = {"sigmoid", "silu", "gelu"}  # NumPy's are right to the last digit of 1, or of z, not to that of a tiny a
+
+
+class Sigma(NamedTuple):
+    """σ at one z: a, σ′, σ″; how many roundings, in absolute numbers, a and σ′ have."""
+
+    a: Any
+    prime: Any
+    second: Any
+    a_error: Any
+    prime_error: Any
+
+
+@cache
+def sigma(name: str, z: float, compiled: bool) -> Sigma:
+    with mpmath.workdps(DIGITS):
+        return _sigma(name, mpf(z), compiled)
+
+
+def _sigma(name: str, z: Any, compiled: bool) -> Sigma:
+    e, zero, one = mpmath.exp(-abs(z)), mpf(0), mpf(1)
+    big, small = 1 / (1 + e), e / (1 + e)
+    s, rest = (big, small) if z >= 0 else (small, big)  # σ and 1 − σ
+    lost = zero if compiled or name not in LOST else max(one, abs(z) if name != "sigmoid" else zero)
+    if name in ("identity", "relu", "leaky_relu"):
+        below = {"identity": one, "relu": zero, "leaky_relu": mpf(1) / 100}[name]
+        slope = one if z > 0 else below
+        return Sigma(slope * z, slope, zero, abs(slope * z), slope)
+    if name == "sigmoid":
+        error = max(s, lost)
+        return Sigma(s, s * rest, s * rest * (rest - s), error, s * rest + abs(rest - s) * error)
+    if name == "tanh":
+        double = mpmath.exp(-2 * abs(z))
+        a = mpmath.tanh(z) if abs(z) < 1 else mpmath.sign(z) * (1 - double) / (1 + double)
+        prime = 4 * double / (1 + double) ** 2
+        return Sigma(a, prime, -2 * a * prime, abs(a), prime + 2 * a * a)
+    if name == "elu":
+        grown = mpmath.exp(min(z, zero))
+        return Sigma(mpmath.expm1(z) if z <= 0 else z, grown, grown if z <= 0 else zero, min(abs(z), one), grown)
+    if name == "softplus":
+        a = max(z, zero) + mpmath.log1p(e)
+        return Sigma(a, s, s * rest, a, s)
+    if name == "silu":
+        reach = abs(z) * s if abs(z) < 50 else zero
+        a, prime = z * s, s * (1 + z * rest)
+        return Sigma(a, prime, s * rest * (2 + z * (rest - s)), max(abs(a), lost), max(s + reach, 2 * lost))
+    if name == "gelu":
+        near = min(max(z, mpf(-(10**4))), mpf(10**4))
+        tail, density = mpmath.erfc(-near / mpmath.sqrt(2)) / 2, mpmath.npdf(near)
+        bent = abs(near) * density * (1 + near**2)
+        a, prime = z * tail, tail + near * density
+        return Sigma(a, prime, density * (2 - near**2), max(abs(a) + abs(z) * bent, lost), max(tail + bent, lost))
+    assert name == "exponential"
+    grown = mpmath.exp(z)
+    return Sigma(grown, grown, grown, grown, grown)
+
+
+class Cost(NamedTuple):
+    """C of one output, ∂C/∂a, and the largest ∂²C/∂a² near it."""
+
+    value: Any
+    prime: Any
+    second: Any
+
+
+def cost(name: str, a: Any, y: Any) -> Cost:
+    d, sign = a - y, mpmath.sign(a - y)
+    half = {"absolute": mpf(1), "quantile": mpf(1) / 2}
+    if name in half:
+        return Cost(half[name] * abs(d), half[name] * sign, mpf(0))
+    if name == "huber":
+        return Cost(d * d / 2, d, mpf(1)) if abs(d) <= 1 else Cost(abs(d) - mpf(1) / 2, sign, mpf(1))
+    scale = {"quadratic": 1, "squared_error": 2}[name]
+    return Cost(scale * d * d / 2, scale * d, mpf(scale))
+
+
+class Output(NamedTuple):
+    """C and δ of one output, and their errors; at a corner of C, where rounding decides, δ is None."""
+
+    cost: Any
+    delta: Any
+    cost_error: Any
+    delta_error: Any
+
+
+def output(name: str, activation: str, z: float, y: float, compiled: bool, unit: Any) -> Output:
+    """Return C and δ from z. `unit` is what errors are counted in, for terms of second order."""
+    with mpmath.workdps(DIGITS):
+        at, exact_z, y = sigma(activation, z, compiled), mpf(z), mpf(y)
+        a = at.a
+        if (name, activation) == ("cross_entropy", "sigmoid"):
+            value = y * _softplus(-exact_z) + (1 - y) * _softplus(exact_z)
+            return Output(value, a - y, value, at.a_error + abs(a - y))
+        if name == "poisson":
+            return _poisson(activation, exact_z, y, at)
+        value, prime, second = cost(name, a, y)
+        corner = name in ("absolute", "quantile") and abs(a - y) <= unit * at.a_error
+        error_of_prime = abs(prime) + second * at.a_error
+        return Output(
+            value,
+            None if corner else prime * at.prime,
+            value + (abs(prime) + second * unit * at.a_error) * at.a_error,
+            abs(prime) * at.prime_error + at.prime * error_of_prime,
+        )
+
+
+def _poisson(activation: str, z: Any, y: Any, at: Sigma) -> Output:
+    a, log_a = at.a, -_softplus(-z) if activation == "sigmoid" else z
+    if activation == "softplus" and z > -5000:
+        log_a = mpmath.log(at.a)
+    value, reach = a - y * log_a, at.a_error + abs(y * log_a) + y
+    if activation == "exponential":
+        return Output(value, a - y, reach, at.a_error + abs(a - y))
+    if activation == "sigmoid":
+        rest = 1 / (1 + mpmath.exp(z)) if z < 5000 else mpf(0)
+        return Output(value, (a - y) * rest, reach, rest * at.a_error + abs(a - y))
+    ratio = at.prime / a if z > -5000 else mpf(1)
+    return Output(value, at.prime - y * ratio, reach, at.prime + y * ratio)
+
+
+def _softplus(z: Any) -> Any:
+    return max(z, mpf(0)) + mpmath.log1p(mpmath.exp(-abs(z)))
