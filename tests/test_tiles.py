@@ -101,6 +101,14 @@ def test_many_samples_a_step(sizes, m, batch_size, in_parts, dtype):
 
 
 @both
+@pytest.mark.parametrize("sizes", [[37, 1], [16, 1], [1, 1], [5, 19, 1], [9, 1, 3]], ids=str)
+def test_one_neuron(sizes, dtype):
+    """Its sums go along rows (`column_sums.py`): inputs that fill the last panel, and those that do not."""
+    check_gradient_and_fit(sizes, 11, 7, dtype, fastbp.SGD(0.1), activation="tanh", cost="quadratic")
+    check_gradient_and_fit(sizes, 11, 7, dtype, fastbp.Adam(0.01), activation="tanh", cost="quadratic")
+
+
+@both
 def test_one_sample_a_step_reads_the_weights_once(dtype):
     """The update of one step and the first layer of the next share a pass; a parallel net takes them one by one."""
     sizes, m = [9, 40, 3], 30
@@ -173,8 +181,8 @@ def test_rows_of_tiles_add_up():
 
 @both
 @pytest.mark.parametrize("m", [1, 2, 5, 17])
-def test_padding_never_enters_a_result(m, dtype, monkeypatch):
-    sizes = [5, 19, 3]
+@pytest.mark.parametrize("sizes", [[5, 19, 3], [5, 19, 1]], ids=str)
+def test_padding_never_enters_a_result(sizes, m, dtype, monkeypatch):
     X, Y = data(sizes, m)
     tiles, textbook = pair(sizes, dtype, activation="tanh", cost="quadratic")
 
@@ -195,7 +203,9 @@ def test_padding_never_enters_a_result(m, dtype, monkeypatch):
 
 @pytest.mark.skipif(config.DISABLE_JIT or config.NUMBA_NUM_THREADS < 2, reason="needs threads")
 @both
-@pytest.mark.parametrize(("sizes", "m", "batch_size"), [([20, 70, 35, 4], 150, 70), ([3, 12, 4], 1500, 1500)])
+@pytest.mark.parametrize(
+    ("sizes", "m", "batch_size"), [([20, 70, 35, 4], 150, 70), ([3, 12, 4], 1500, 1500), ([20, 35, 1], 150, 70)]
+)
 def test_same_bits_on_one_and_two_threads(sizes, m, batch_size, dtype, monkeypatch):
     X, Y = data(sizes, m)
 

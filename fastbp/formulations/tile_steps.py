@@ -121,10 +121,10 @@ def descend_share(thread, n_threads, optimizer, work, m, begin, end, lowest, net
     inputs = width if work.rows > 1 else 8 * width  # of a block
     for l in range(net.layers.size - 2, lowest - 1, -1):
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-        for j in range((n_out - 1) // width * width, -1, -width):
-            columns = panel_width(work.theta, n_out - j)
-            for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
-                n = (min(inputs, n_in - k) + 3) // 4 * 4  # whole tiles, into the padding
+        for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
+            n = (min(inputs, n_in - k) + 3) // 4 * 4  # whole tiles, into the padding
+            for j in range((n_out - 1) // width * width, -1, -width):
+                columns = panel_width(work.theta, n_out - j)
                 start = weights_at(net, l, j, k if k > 0 else -1, columns)
                 stop = weights_at(net, l, j, k + n, columns)
                 if start * n_threads // total == thread:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from fastbp.formulations import tile_steps, tiles
 from fastbp.formulations.compiled import Compiled, costs, layer_rows, nothing_of_samples
 from fastbp.formulations.interface import PLAIN, Trainer
-from fastbp.kernels import array_functions, panel_sums
+from fastbp.kernels import array_functions, column_sums, panel_sums
 from fastbp.kernels.network_data import NetworkData, OptimizerData, table
-from fastbp.kernels.panel_sums import panel_function
+from fastbp.kernels.panel_functions import panel_function
 from fastbp.kernels.panels import TiledWorkspace, pack, unpack
 from fastbp.kernels.registers import VECTOR_BYTES
 from fastbp.kernels.rules import N_HYPER
@@ -173,12 +173,12 @@ def _panel_rows(model: Model) -> list[dict[str, Any]]:
 
 
 def _functions(model: Model) -> dict[str, Any]:
-    kernels = panel_sums.gather, panel_sums.transpose_weights
+    kernels = panel_sums.gather, panel_sums.transpose_weights, column_sums.forward_column
     return {kernel.__name__: panel_function(kernel, model.dtype) for kernel in kernels}
 
 
 def _sums(model: Model) -> list[dict[str, Any]]:
-    kernels = panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel
+    kernels = panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel, column_sums.gradient_column
     return [{kernel.__name__: panel_function(kernel, model.dtype, vecs) for kernel in kernels} for vecs in (1, 2)]
 
 

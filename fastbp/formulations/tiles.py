@@ -3,7 +3,8 @@
     z_sj = Σ_k a_sk w_jk + b_j        a_sj = σ(z_sj)        for the samples s of a mini-batch
 
 The functions are those of `loops.py` in their order. Each goes through the panels of a layer (`kernels/panels.py`) and
-leaves the sum over one of them to a loop around a register tile (`kernels/panel_sums.py`):
+leaves the sum over one of them to a loop around a register tile (`kernels/panel_sums.py`; for a layer of one neuron
+`column_sums.py`):
 
     forward             z_sj = Σ_k a_sk w_jk + b_j               tiles of z (s, j), sum over k
     output_error        BP1    δ⁽ᴸ⁾ = ∇_a C ⊙ σ′(z⁽ᴸ⁾)

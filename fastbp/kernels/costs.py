@@ -143,10 +143,14 @@ def poisson_information(a):  # a Poisson distribution of mean and variance a
 
 
 def sigmoid_cross_entropy(out, z, a, y):
-    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)), where −log σ(z) = log(1 + exp −z) = softplus(−z)."""
+    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)), where −log σ(z) = log(1 + exp −z) = softplus(−z).
+
+    And softplus(z) = z + softplus(−z), so that one of the two is enough: that of −|z|.
+    """
     total = 0.0
     for j in range(z.size):
-        total += y[j] * elementary.softplus(-z[j]) + (1 - y[j]) * elementary.softplus(z[j])
+        wrong = (1 - y[j]) * z[j] if z[j] > 0 else -y[j] * z[j]
+        total += wrong + elementary.softplus(-abs(z[j]))
     out[0] = total
 
 
@@ -164,17 +168,14 @@ def difference_and_tangent(delta, delta_dot, z, a, y, a_dot):
 
 
 def softmax_cross_entropy(out, z, a, y):
-    """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j), the largest z taken out of the exponentials."""
-    largest = z[0]
+    """C = −Σ_j y_j log a_j, where log a_j = z_j − z_i + log a_i, with i the largest: there a is not rounded to 0."""
+    largest, probability = z[0], a[0]
     for j in range(1, z.size):
-        largest = max(largest, z[j])
-    exponentials = 0.0
-    for j in range(z.size):
-        exponentials += elementary.exp(z[j] - largest)
-    log_sum = largest + elementary.log(exponentials)
+        largest, probability = max(largest, z[j]), max(probability, a[j])
+    log_largest = elementary.log(probability)
     total = 0.0
     for j in range(z.size):
-        total += y[j] * (log_sum - z[j])
+        total += y[j] * ((largest - z[j]) - log_largest)
     out[0] = total
 
 
