@@ -39,6 +39,8 @@ def forward(work, scratch, first, m, net, l):
         w = stretch(theta, weights_at(net, l, j, 0, width), n_in * width)
         if rows == 1:
             call(sums.forward_row, z_panel, a_previous, w, b, n_in)
+        elif n_out == 1:
+            call(net.functions[0].forward_column, z_panel, a_previous, w, b, scratch, rows, first, m, n_in)
         else:
             for k in range(0, n_in, depth(theta, m)):
                 n = min(depth(theta, m), n_in - k)
@@ -251,4 +253,8 @@ def accumulate_gradient(dw, alpha, theta, moment, moment2, work, first, m, j, k,
     for s in range(first, first + m, BLOCK):
         some = min(BLOCK, first + m - s)
         delta_s, a_s = block(delta, rows, j, width, s, some), block(a_previous, rows, k, width_a, s, some)
-        call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, moment, moment2, some, n, begin and s == first)
+        new = begin and s == first
+        if net.layers[l].n == 1 and rows > 1:
+            call(net.functions[width_a // lanes(dw)].gradient_column, weights, alpha, a_s, delta_s, some, n, new)
+        else:
+            call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, moment, moment2, some, n, new)
