@@ -54,7 +54,8 @@ _FIELDS = {
     "functions": (
         (),
         ("cost", "cost_gradient", "gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
-         "forward_row", "step_row", "propagate_row", "forward_column", "gradient_column"),
+         "forward_row", "step_row", "propagate_row", "forward_column", "gradient_column",
+         "note_inputs", "list_inputs", "forward_listed", "list_samples", "gradient_listed"),
     ),
     "tangents": ((), ("derivative", "bend", "error_tangent")),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from numba import carray
 from fastbp.kernels.array_functions import c_signature
 from fastbp.kernels.column_sums import forward_column, gradient_column
 from fastbp.kernels.compile_options import INLINE, compile_callback, njit, rebind
+from fastbp.kernels.listed_sums import forward_listed, gradient_listed, list_inputs, list_samples, note_inputs
 from fastbp.kernels.panel_sums import (
     bias_panel,
     forward_panel,
@@ -56,6 +57,32 @@ def call_gradient_column(dw, n_dw, alpha, a, n_a, delta, n_delta, m, n, begin):
     function(carray(dw, n_dw), alpha, carray(a, n_a), carray(delta, n_delta), m, n, begin)
 
 
+def call_note_inputs(noted, n_noted, a, n_a, rows, first, m, n):
+    function(carray(noted, n_noted), carray(a, n_a), rows, first, m, n)
+
+
+def call_list_inputs(listed, n_listed, stride, noted, n_noted, a, n_a, rows, first, m, n, chunk):
+    function(carray(listed, n_listed), stride, carray(noted, n_noted), carray(a, n_a), rows, first, m, n, chunk)
+
+
+def call_forward_listed(z, n_z, a, n_a, w, n_w, b, n_b, listed, n_listed, stride, rows, first, m, n, begin):
+    z, a, w, b, listed = carray(z, n_z), carray(a, n_a), carray(w, n_w), carray(b, n_b), carray(listed, n_listed)
+    function(z, a, w, b, listed, stride, rows, first, m, n, begin)
+
+
+def call_list_samples(listed, n_listed, stride, noted, n_noted, m, n):
+    function(carray(listed, n_listed), stride, carray(noted, n_noted), m, n)
+
+
+def call_gradient_listed(
+    dw, n_dw, alpha, a, n_a, delta, n_delta, theta, n_theta, first, n_first, second, n_second, listed, n_listed,
+    stride, m, n, begin,
+):  # fmt: skip
+    a, delta, theta = carray(a, n_a), carray(delta, n_delta), carray(theta, n_theta)
+    first, second, listed = carray(first, n_first), carray(second, n_second), carray(listed, n_listed)
+    function(carray(dw, n_dw), alpha, a, delta, theta, first, second, listed, stride, m, n, begin)
+
+
 def call_bias_panel(db, n_db, alpha, delta, n_delta, m, begin):
     function(carray(db, n_db), alpha, carray(delta, n_delta), m, begin)
 
@@ -79,6 +106,11 @@ _CALLBACKS = {
     gradient_panel: (call_gradient_panel, "RrRRRRRiii"),
     forward_column: (call_forward_column, "RRRRRiiii"),
     gradient_column: (call_gradient_column, "RrRRiii"),
+    note_inputs: (call_note_inputs, "URiiii"),
+    list_inputs: (call_list_inputs, "UiURiiiii"),
+    forward_listed: (call_forward_listed, "RRRRUiiiiii"),
+    list_samples: (call_list_samples, "UiUii"),
+    gradient_listed: (call_gradient_listed, "RrRRRRRUiiii"),
     bias_panel: (call_bias_panel, "RrRii"),
     propagate_row: (call_propagate_row, "RRiRii"),
     transpose_weights: (call_transpose_weights, "RRii"),

@@ -218,7 +218,7 @@ def gather(a, X, samples, rows, first, n):
     """a_sk = x_k for some samples. Shapes: a (rows, n), in panels; X (n_samples, n). Writes: a, rows `first` on."""
     X = matrix(X, 0, X.size // n, n)
     for s in range(samples.size):
-        ahead = samples[min(s + 2, samples.size - 1)]
+        ahead = samples[min(s + 4, samples.size - 1)]
         for start in range(0, n, wide(a)):
             prefetch(X, ahead, start)
             prefetch(X, ahead, start + lanes(a))

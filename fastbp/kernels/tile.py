@@ -245,6 +245,27 @@ def _(code, kinds, tile, C, i, j):
         code.store_part(some[0], 0, count, code.cell(corner, strides[0], 0, first))
 
 
+def nonzero(tile):
+    """Return which columns are not 0 in any row, as the bits of a whole number."""
+    return sum(1 << c for c, column in enumerate(tile.T) if (column != 0).any())
+
+
+@type_callable(nonzero)
+def _nonzero_type(context):
+    return lambda tile: signature(types.intp, tile) if isinstance(tile, Tile) else None
+
+
+@lower_builtin(nonzero, Tile)
+def _nonzero_code(context, builder, sig, args):
+    code, bits = Code(context, builder, sig.args[0]), I64(0)
+    zero = ir.Constant(code.tile.vector, None)
+    for n, _, c in code.tile.cells():
+        differs = builder.fcmp_unordered("!=", builder.extract_value(args[0], n), zero)
+        register = builder.zext(builder.bitcast(differs, ir.IntType(code.tile.lanes)), I64)
+        bits = builder.or_(bits, builder.shl(register, I64(c)))
+    return bits
+
+
 def prefetch(A, i, j):
     """Ask for the cache line of A[i, j], which need not exist, to be brought near. Changes nothing."""
 
