@@ -69,7 +69,7 @@ class Tiled(Compiled):
             return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
-        """Return how much memory a trainer allocates."""
+        """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
         whole = options.clip_norm < np.inf
         sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole)
         return sum(sizes.values()) * model.dtype.itemsize
