@@ -8,6 +8,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -160,7 +161,8 @@ def _history(words: dict[str, Any]) -> History:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a float, or a whole number that could be one."""
+    return isinstance(value, float) or (type(value) is int and abs(value) <= sys.float_info.max)
 
 
 def _plain(value: Any) -> Any:

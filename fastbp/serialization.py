@@ -167,8 +167,8 @@ def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list
     content = _content(words)
     architecture, metadata = content["architecture"], content["metadata"]
     sizes, names = architecture["sizes"], architecture["activations"]
-    if len(names) != len(sizes) - 1:
-        raise ValueError(f"it names {len(names)} activations for {len(sizes) - 1} layers")
+    if len(names) != len(sizes) - 1 or not names:
+        raise ValueError(f"it names {len(names)} activations for layers of {sizes} neurons")
     weights = [arrays[f"weights.{l}"] for l in range(1, len(sizes))]
     biases = [arrays[f"biases.{l}"] for l in range(1, len(sizes))]
     for l, (shape, w, b) in enumerate(zip(zip(sizes[1:], sizes, strict=False), weights, biases, strict=True), start=1):

@@ -58,6 +58,39 @@ def test_columns_limit_what_is_touched(dtype, order):
         assert_array_equal(B, expected_B)
 
 
+@njit
+def column(C, b, columns):
+    t.add_to_column(t.add_row(t.zeros(C, 1, 2), b, 1), b[0], C, 2, 1, columns)
+
+
+@both
+def test_a_row_is_added_to_a_column(dtype):
+    rng = np.random.default_rng(2)
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    for columns in range(lanes + 1, 2 * lanes + 1):
+        C, b = whole_numbers(rng, (columns + 4, 3), dtype), whole_numbers(rng, 2 * lanes + 1, dtype)
+        expected = C.copy()
+        expected[2 : 2 + columns, 1] += b[0] * b[1 : 1 + columns]
+        column(C, b, columns)
+        assert_array_equal(C, expected)
+
+
+@njit
+def sum_rows(sums, A):
+    t.store_row_sums(t.load(t.zeros(A, 2, 2), A, 0, 0), sums, 0, 0)
+    t.store_row_sums(t.load(t.zeros(A, 4, 2), A, 0, 0), sums, 1, 0)
+    t.store_row_sums(t.load(t.zeros(A, 4, 1), A, 0, 0), sums, 2, 0)
+
+
+@both
+def test_sums_of_fewer_or_more_rows_than_lanes(dtype):
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    A, sums = whole_numbers(np.random.default_rng(3), (4, 2 * lanes), dtype), np.full((3, 5), 99, dtype)
+    sum_rows(sums, A)
+    whole, half = A.sum(axis=1), A[:, :lanes].sum(axis=1)
+    assert_array_equal(sums, [[*whole[:2], 99, 99, 99], [*whole, 99], [*half, 99]])
+
+
 @both
 @pytest.mark.parametrize("n", [1, 3, 20])
 def test_transposed_store_and_row_sums(n, dtype):

@@ -101,6 +101,14 @@ def test_many_samples_a_step(sizes, m, batch_size, in_parts, dtype):
 
 
 @both
+@pytest.mark.parametrize("sizes", [[37, 1], [16, 1], [1, 1], [5, 19, 1], [9, 1, 3]], ids=str)
+def test_one_neuron(sizes, dtype):
+    """Its sums go along rows (`column_sums.py`): inputs that fill the last panel, and those that do not."""
+    check_gradient_and_fit(sizes, 11, 7, dtype, fastbp.SGD(0.1), activation="tanh", cost="quadratic")
+    check_gradient_and_fit(sizes, 11, 7, dtype, fastbp.Adam(0.01), activation="tanh", cost="quadratic")
+
+
+@both
 def test_one_sample_a_step_reads_the_weights_once(dtype):
     """The update of one step and the first layer of the next share a pass; a parallel net takes them one by one."""
     sizes, m = [9, 40, 3], 30
@@ -173,8 +181,8 @@ def test_rows_of_tiles_add_up():
 
 @both
 @pytest.mark.parametrize("m", [1, 2, 5, 17])
-def test_padding_never_enters_a_result(m, dtype, monkeypatch):
-    sizes = [5, 19, 3]
+@pytest.mark.parametrize("sizes", [[5, 19, 3], [5, 19, 1]], ids=str)
+def test_padding_never_enters_a_result(sizes, m, dtype, monkeypatch):
     X, Y = data(sizes, m)
     tiles, textbook = pair(sizes, dtype, activation="tanh", cost="quadratic")
 
@@ -195,7 +203,9 @@ def test_padding_never_enters_a_result(m, dtype, monkeypatch):
 
 @pytest.mark.skipif(config.DISABLE_JIT or config.NUMBA_NUM_THREADS < 2, reason="needs threads")
 @both
-@pytest.mark.parametrize(("sizes", "m", "batch_size"), [([20, 70, 35, 4], 150, 70), ([3, 12, 4], 1500, 1500)])
+@pytest.mark.parametrize(
+    ("sizes", "m", "batch_size"), [([20, 70, 35, 4], 150, 70), ([3, 12, 4], 1500, 1500), ([20, 35, 1], 150, 70)]
+)
 def test_same_bits_on_one_and_two_threads(sizes, m, batch_size, dtype, monkeypatch):
     X, Y = data(sizes, m)
 
@@ -220,7 +230,8 @@ def test_other_targets(target):
     # Compiling takes most of the time, for each dtype. What differs between targets is in the serial form: registers of
     # two numbers (generic, float64), of eight (avx2, float32), none at all.
     left_out = {"generic": "float32", "avx2": "float64"}.get(target, "nothing")
-    chosen = f"(textbook or optimizer or one_ or padding or panels or rows) and not {left_out}"
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-p", "no:cacheprovider", "-k", chosen, __file__]
+    chosen = f"(textbook or optimizer or one_ or padding or panels or rows or listed) and not {left_out}"
+    files = __file__, __file__.replace("test_tiles", "test_listed_sums")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-p", "no:cacheprovider", "-k", chosen, *files]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]

@@ -340,7 +340,7 @@ from fastbp.step_options import StepOptions
 
 class Tell(Silence):
     def epoch_done(self, description):
-        print("epoch", flush=True)
+        print("epoch\\n", end="", flush=True)  # in one piece
 
 rng = np.random.default_rng(0)
 X, Y = rng.uniform(-1, 1, (500, 20)), rng.uniform(0, 1, (500, 3))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastbp.formulations import tile_steps, tiles
+from fastbp.formulations import tile_lists, tile_steps, tiles
 from fastbp.formulations.compiled import nothing_of_samples
 from fastbp.formulations.tiled import ROWS, borrowed, sums_in_parts, tiled_network
 from fastbp.kernels import array_functions
@@ -78,7 +78,7 @@ def workspaces(
         z, a, delta = (zeros(size, model.dtype) for size in (activations, activations, errors))
         return TiledWorkspace(
             zeros(theta, model.dtype), none, none, zeros(written, model.dtype), z, a, delta, np.zeros(rows), scratch,
-            rows, in_parts, np.empty(0, np.int64), **nothing_of_samples(model),
+            rows, in_parts, places=np.empty(0, np.int64), **tile_lists.none(), **nothing_of_samples(model),
         )  # fmt: skip
 
     written = (tile_steps.PARTS if in_parts else 1) * n if gradient else 0

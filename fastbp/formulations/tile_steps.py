@@ -12,9 +12,11 @@ from numpy import int64
 from fastbp.formulations.tile_rules import descend_whole, limit_norms, penalty_of_batch
 from fastbp.formulations.tiles import (
     BLOCK,
+    LISTED_FROM,
     accumulate_gradient,
     activate,
     forward,
+    list_samples,
     output_error,
     propagate_error,
     rows_of,
@@ -43,8 +45,11 @@ def block_size(m, n_threads):
 
 @njit(**INNER)
 def take_samples(work, X, samples, first, place, net):
-    """a⁽⁰⁾ = x for some samples. Writes: their rows from `first` on, their places in the mini-batch."""
+    """a⁽⁰⁾ = x for some samples. Writes: their rows from `first` on, their places in the mini-batch; what is noted."""
     call(net.functions[0].gather, layer(work.a, net, 0), X, samples, work.rows, first, X.shape[1])
+    if work.noted.size > 0:
+        a, note_inputs = layer(work.a, net, 0), net.functions[0].note_inputs
+        call(note_inputs, work.noted, a, work.rows, first, samples.size, X.shape[1])
     if work.places.size > 0:
         for s in range(samples.size):
             work.places[first + s] = place + s
@@ -90,7 +95,7 @@ def errors(n_threads, work, X, Y, samples, place, share, net):
 
 
 @njit(**INNER)
-def descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end, net, l):
+def descend_block(optimizer, work, scratch, listed, start, stop, j, k, n, m, begin, end, net, l):
     """Gradient and update of a block of weights, from `start` to `stop` in θ. Writes: these, their moments, scratch."""
     size, at_once = stop - start, optimizer.plain_descent and begin and end and not optimizer.changes_gradient
     n_biases = size - n * panel_width(work.theta, net.layers[l].n - j)
@@ -105,7 +110,7 @@ def descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end,
     second = stretch(optimizer.second, start, size) if optimizer.second.size > 0 else theta
     if at_once:
         shrink(theta, n_biases, optimizer)
-    accumulate_gradient(dw, alpha, theta, first, second, work, 0, m, j, k, n, net, l, begin and not at_once)
+    accumulate_gradient(dw, alpha, theta, first, second, work, listed, 0, m, j, k, n, net, l, begin and not at_once)
     if end and not at_once:
         apply_rules(dw, theta, n_biases, optimizer)
         call(optimizer.update, theta, first, second, optimizer.hyper, optimizer.t, dw)
@@ -119,16 +124,20 @@ def descend_share(thread, n_threads, optimizer, work, m, begin, end, lowest, net
     """
     total, scratch, width = net.layers[net.layers.size - 1].panels_at, work.scratch[thread], wide(work.theta)
     inputs = width if work.rows > 1 else 8 * width  # of a block
+    lists = work.listed_samples[thread]
     for l in range(net.layers.size - 2, lowest - 1, -1):
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-        for j in range((n_out - 1) // width * width, -1, -width):
-            columns = panel_width(work.theta, n_out - j)
-            for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
-                n = (min(inputs, n_in - k) + 3) // 4 * 4  # whole tiles, into the padding
+        for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
+            n = (min(inputs, n_in - k) + 3) // 4 * 4  # whole tiles, into the padding
+            listed = stretch(lists, 0, lists.size if l == 1 and m >= LISTED_FROM else 0)
+            if listed.size > 0:
+                list_samples(listed, work, m, k, n, net)
+            for j in range((n_out - 1) // width * width, -1, -width):
+                columns = panel_width(work.theta, n_out - j)
                 start = weights_at(net, l, j, k if k > 0 else -1, columns)
                 stop = weights_at(net, l, j, k + n, columns)
                 if start * n_threads // total == thread:
-                    descend_block(optimizer, work, scratch, start, stop, j, k, n, m, begin, end, net, l)
+                    descend_block(optimizer, work, scratch, listed, start, stop, j, k, n, m, begin, end, net, l)
 
 
 @njit(parallel=True)
@@ -156,6 +165,7 @@ def sum_part(thread, part, work, X, Y, samples, place, share, net):
     """The gradient of the samples of one part, a block after the other. Writes: its row of work.gradient, its cost."""
     size, first, scratch = net.layers[-1].panels_at, thread * PART_BLOCK, work.scratch[thread]
     dw, one, width, cost = stretch(work.gradient, part * size, size), work.theta.dtype.type(1), wide(work.theta), 0.0
+    no_list = stretch(work.listed_inputs, 0, 0)
     for start in range(0, samples.size, PART_BLOCK):
         mine = samples[start : start + PART_BLOCK]
         take_samples(work, X, mine, first, place + start, net)
@@ -173,7 +183,7 @@ def sum_part(thread, part, work, X, Y, samples, place, share, net):
                     at = weights_at(net, l, j, k if k > 0 else -1, columns)
                     weights = stretch(dw, at, weights_at(net, l, j, k + n, columns) - at)
                     block_of = first, mine.size, j, k, n, net, l, start == 0
-                    accumulate_gradient(weights, one, weights, weights, weights, work, *block_of)
+                    accumulate_gradient(weights, one, weights, weights, weights, work, no_list, *block_of)
     work.costs[work.rows + part] = cost
 
 

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.formulations import tile_steps, tiles
+from fastbp.formulations import tile_lists, tile_steps, tiles
 from fastbp.formulations.compiled import Compiled, costs, layer_rows, nothing_of_samples
 from fastbp.formulations.interface import PLAIN, Trainer
-from fastbp.kernels import array_functions, panel_sums
+from fastbp.kernels import array_functions, column_sums, listed_sums, panel_sums
 from fastbp.kernels.network_data import NetworkData, OptimizerData, table
-from fastbp.kernels.panel_sums import panel_function
+from fastbp.kernels.panel_functions import panel_function
 from fastbp.kernels.panels import TiledWorkspace, pack, unpack
 from fastbp.kernels.registers import VECTOR_BYTES
 from fastbp.kernels.rules import N_HYPER
@@ -69,7 +69,7 @@ class Tiled(Compiled):
             return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
-        """Return how much memory a trainer allocates."""
+        """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
         whole = options.clip_norm < np.inf
         sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole)
         return sum(sizes.values()) * model.dtype.itemsize
@@ -116,6 +116,7 @@ class TiledTrainer:
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
         self._packed = OptimizerData(work.first, work.second, *rest, **options.rules)
         pairs = (model.parameters.vector, work.theta), (state.first, work.first), (state.second, work.second)
+        self._looked = False  # whether there are so many zeros in X that it pays to list them
         self._pairs = [(vector, panels) for vector, panels in pairs if vector.size > 0]
 
     def begin(self) -> None:
@@ -125,6 +126,8 @@ class TiledTrainer:
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
+        if not self._looked:
+            self._looked, self._work = True, tile_lists.added(self._work, self._X, order)
         self._packed.hyper[0] = self._rate[0]
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
             return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
@@ -173,12 +176,14 @@ def _panel_rows(model: Model) -> list[dict[str, Any]]:
 
 
 def _functions(model: Model) -> dict[str, Any]:
-    kernels = panel_sums.gather, panel_sums.transpose_weights
+    kernels = [panel_sums.gather, panel_sums.transpose_weights, column_sums.forward_column]
+    kernels += [listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples]
     return {kernel.__name__: panel_function(kernel, model.dtype) for kernel in kernels}
 
 
 def _sums(model: Model) -> list[dict[str, Any]]:
-    kernels = panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel
+    kernels = [panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel, column_sums.gradient_column]
+    kernels += [listed_sums.forward_listed, listed_sums.gradient_listed]
     return [{kernel.__name__: panel_function(kernel, model.dtype, vecs) for kernel in kernels} for vecs in (1, 2)]
 
 
@@ -248,9 +253,8 @@ def tiled_workspace(
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
     costs, of_samples = np.empty(rows + tile_steps.PARTS * in_parts), of_samples or nothing_of_samples(model)
     places = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
-    return TiledWorkspace(
-        **arrays, scratch=scratch, costs=costs, rows=rows, in_parts=in_parts, places=places, **of_samples
-    )
+    of_rows = {"scratch": scratch, "costs": costs, "rows": rows, "in_parts": in_parts, "places": places}
+    return TiledWorkspace(**arrays, **of_rows, **tile_lists.none(), **of_samples)
 
 
 def borrowed_workspace(

@@ -3,7 +3,8 @@
     z_sj = Σ_k a_sk w_jk + b_j        a_sj = σ(z_sj)        for the samples s of a mini-batch
 
 The functions are those of `loops.py` in their order. Each goes through the panels of a layer (`kernels/panels.py`) and
-leaves the sum over one of them to a loop around a register tile (`kernels/panel_sums.py`):
+leaves the sum over one of them to a loop around a register tile (`kernels/panel_sums.py`; for a layer of one neuron
+`column_sums.py`):
 
     forward             z_sj = Σ_k a_sk w_jk + b_j               tiles of z (s, j), sum over k
     output_error        BP1    δ⁽ᴸ⁾ = ∇_a C ⊙ σ′(z⁽ᴸ⁾)
@@ -17,12 +18,16 @@ function is told which rows are its own: m from `first` on.
 from fastbp.kernels.call import call
 from fastbp.kernels.compile_options import INLINE, INNER, njit
 from fastbp.kernels.dropout import drop, layer_key
+from fastbp.kernels.listed_sums import GROUP
 from fastbp.kernels.panels import layer, panel_width, weights_at
+from fastbp.kernels.registers import VECTOR_BYTES
 from fastbp.kernels.rules import scale
 from fastbp.kernels.tile import lanes, load, store, wide, zeros
 from fastbp.kernels.views import block, matrix, stretch
 
 BLOCK = 256  # samples whose gradient is summed in one go
+LISTS = 2 * VECTOR_BYTES // (4 * GROUP) * (1 + BLOCK)  # room for those of the samples of a block, for a panel of inputs
+LISTED_FROM = 24  # samples from which it pays to list the inputs that are not 0
 CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
 
 
@@ -31,6 +36,10 @@ def forward(work, scratch, first, m, net, l):
     """z_sj = Σ_k a_sk w_jk + b_j, a_sj = σ(z_sj): one layer, m samples. Writes: their rows of z and a."""
     n_in, n_out, rows, theta = net.layers[l - 1].n, net.layers[l].n, work.rows, work.theta
     z, a, a_previous = layer(work.z, net, l), layer(work.a, net, l), layer(work.a, net, l - 1)
+    chunk, lists = depth(theta, m), work.listed_inputs
+    stride, listed = lists_of_tile(n_in, chunk), l == 1 and n_out > 1 and m >= LISTED_FROM and lists.size > 0
+    if listed:
+        call(net.functions[0].list_inputs, lists, stride, work.noted, a_previous, rows, first, m, n_in, chunk)
     for j in range(0, n_out, wide(theta)):
         width = panel_width(theta, n_out - j)
         sums, z_panel = net.functions[width // lanes(theta)], block(z, rows, j, width, 0, rows)
@@ -38,17 +47,32 @@ def forward(work, scratch, first, m, net, l):
         w = stretch(theta, weights_at(net, l, j, 0, width), n_in * width)
         if rows == 1:
             call(sums.forward_row, z_panel, a_previous, w, b, n_in)
+        elif n_out == 1:
+            call(net.functions[0].forward_column, z_panel, a_previous, w, b, scratch, rows, first, m, n_in)
         else:
-            for k in range(0, n_in, depth(theta, m)):
-                n = min(depth(theta, m), n_in - k)
-                some_a, some_w = (
-                    stretch(a_previous, k * rows, a_previous.size - k * rows),
-                    stretch(w, k * width, n * width),
-                )
-                call(sums.forward_panel, z_panel, some_a, some_w, b, rows, first, m, n, k == 0)
+            for k in range(0, n_in, chunk):
+                n = min(chunk, n_in - k)
+                some_a, some_w = from_(a_previous, k * rows), stretch(w, k * width, n * width)
+                if listed:
+                    some = from_(lists, lists_of_tile(k, chunk))
+                    call(sums.forward_listed, z_panel, some_a, some_w, b, some, stride, rows, first, m, n, k == 0)
+                else:
+                    call(sums.forward_panel, z_panel, some_a, some_w, b, rows, first, m, n, k == 0)
     activate(work, scratch, first, m, net, l)
     if l < work.dropout.size:
         drop_neurons(a, work, first, m, net, l)
+
+
+@njit(**INNER)
+def lists_of_tile(n, chunk):
+    """Room for the lists of the first n inputs of a tile: one for each chunk, of its length and the inputs."""
+    return (n + chunk - 1) // chunk * (1 + chunk)
+
+
+@njit(**INLINE)
+def from_(vector, start):
+    """Return all of a vector from `start` on."""
+    return stretch(vector, start, vector.size - start)
 
 
 @njit(**INNER)
@@ -212,8 +236,7 @@ def propagate_error(work, scratch, first, m, net, l):
             for j in range(0, n_out, CACHED // (wide(theta) * theta.itemsize)):
                 n = min(CACHED // (wide(theta) * theta.itemsize), n_out - j)
                 transpose(transposed, theta, j, n, k, width, net, l)
-                some_delta = stretch(delta, j * rows, delta.size - j * rows)
-                call(sums.forward_panel, panel, some_delta, transposed, no_bias, rows, first, m, n, j == 0)
+                call(sums.forward_panel, panel, from_(delta, j * rows), transposed, no_bias, rows, first, m, n, j == 0)
         z, a = layer(work.z, net, l - 1), layer(work.a, net, l - 1)
         z_s, a_s = block(z, rows, k, width, first, m), block(a, rows, k, width, first, m)
         scale(a_s, 1 - p)  # σ′ is that of the neuron before dropout
@@ -234,11 +257,12 @@ def transpose(transposed, theta, j, n, k, width, net, l):
 
 
 @njit(**INNER)
-def accumulate_gradient(dw, alpha, theta, moment, moment2, work, first, m, j, k, n, net, l, begin=False):
+def accumulate_gradient(dw, alpha, theta, moment, moment2, work, listed, first, m, j, k, n, net, l, begin=False):
     """dw_jk += alpha Σ_s a_sk δ_sj, db_j += alpha Σ_s δ_sj: BP4 and BP3, m samples, a block of weights. Writes: dw.
 
     If `begin`, dw_jk = Σ_s a_sk δ_sj and db_j = Σ_s δ_sj, whatever was there.
     The neurons j are a panel, n inputs from k on one or more. Shapes: dw (n, width), with k = 0 behind db (width,).
+    `listed`, unless empty, says which samples count for which inputs: see `list_samples`.
     What an update will touch next, theta and its moments, is sent for meanwhile.
     """
     delta, a_previous, rows = layer(work.delta, net, l), layer(work.a, net, l - 1), work.rows
@@ -250,4 +274,19 @@ def accumulate_gradient(dw, alpha, theta, moment, moment2, work, first, m, j, k,
     for s in range(first, first + m, BLOCK):
         some = min(BLOCK, first + m - s)
         delta_s, a_s = block(delta, rows, j, width, s, some), block(a_previous, rows, k, width_a, s, some)
-        call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, moment, moment2, some, n, begin and s == first)
+        new = begin and s == first
+        if net.layers[l].n == 1 and rows > 1:
+            call(net.functions[width_a // lanes(dw)].gradient_column, weights, alpha, a_s, delta_s, some, n, new)
+        elif listed.size > 0:
+            here, stride, sum_listed = from_(listed, (s - first) // BLOCK * LISTS), 1 + BLOCK, sums.gradient_listed
+            call(sum_listed, weights, alpha, a_s, delta_s, theta, moment, moment2, here, stride, some, n, new)
+        else:
+            call(sums.gradient_panel, weights, alpha, a_s, delta_s, theta, moment, moment2, some, n, new)
+
+
+@njit(**INNER)
+def list_samples(listed, work, m, k, n, net):
+    """List which samples count for n inputs from k on, a panel: those in which they are not all 0. Writes: listed."""
+    for s in range(0, m, BLOCK):
+        here, noted = from_(listed, s // BLOCK * LISTS), from_(work.noted, k // wide(work.a) * work.rows + s)
+        call(net.functions[0].list_samples, here, 1 + BLOCK, noted, min(BLOCK, m - s), n)

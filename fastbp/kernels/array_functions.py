@@ -148,7 +148,7 @@ def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyp
     function(carray(theta, n_theta), first, second, hyper, carray(t, n_t), carray(gradient, n))
 
 
-# What an array holds: R the network's own numbers, D float64, I int64. A small letter is one such number.
+# What an array holds: R the network's own numbers, D float64, I int64, U uint32. A small letter is one such number.
 _CALLBACKS = {
     "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3,
     "RRRR": callback_of_4, "DRRRi": callback_of_rows, "RRRDIR": callback_of_6, "RRRRRR": callback_of_6,
@@ -273,7 +273,7 @@ def _address(
 
 def c_signature(kinds: str, dtype: np.dtype[Any]) -> Any:
     """The C signature of a function of these arrays and numbers, as `call` calls it."""
-    letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64}
+    letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64, "U": types.uint32}
     arguments: list[Any] = []
     for kind in kinds:
         number = letters[kind.upper()]

@@ -5,6 +5,7 @@ C here is made of log-sum-exp and its kin, and σ′ has been multiplied out of 
 output.
 """
 
+import math
 from typing import Any
 
 from fastbp.kernels import elementary
@@ -17,28 +18,34 @@ FAR = -40.0  # below, log(1 + exp z) is exp z, in float64 too
 
 
 @njit(**INNER)
-def largest_and_log_sum(z):
-    """Return the largest z and log Σ_j exp(z_j − largest): kept apart, the sum is not rounded as the largest is."""
-    largest = z[0]
+def largest_and_log_sum(z, a):
+    """Return the largest z, and log Σ_j exp(z_j − largest) from the a of softmax: a_i of the largest is 1 / Σ.
+
+    The sum of the others keeps all the digits of a small logarithm, and the largest z is not rounded into it.
+    """
+    i, others = 0, 0.0
     for j in range(1, z.size):
-        largest = max(largest, z[j])
-    exponentials = 0.0
+        i = j if z[j] > z[i] else i
     for j in range(z.size):
-        exponentials += elementary.exp(z[j] - largest)
-    return largest, elementary.log(exponentials)
+        others += 0.0 if j == i else a[j]
+    return z[i], math.log1p(others / a[i])
 
 
 def sigmoid_cross_entropy(out, z, a, y):
-    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)), where −log σ(z) = log(1 + exp −z) = softplus(−z)."""
+    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)), where −log σ(z) = log(1 + exp −z) = softplus(−z).
+
+    And softplus(z) = z + softplus(−z), so that one of the two is enough: that of −|z|.
+    """
     total = 0.0
     for j in range(z.size):
-        total += y[j] * elementary.softplus(-z[j]) + (1 - y[j]) * elementary.softplus(z[j])
+        wrong = (1 - y[j]) * z[j] if z[j] > 0 else -y[j] * z[j]
+        total += wrong + elementary.softplus(-abs(z[j]))
     out[0] = total
 
 
 def softmax_cross_entropy(out, z, a, y):
     """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j)."""
-    largest, log_sum = largest_and_log_sum(z)
+    largest, log_sum = largest_and_log_sum(z, a)
     total = 0.0
     for j in range(z.size):
         total += y[j] * (log_sum + (largest - z[j]))
@@ -97,7 +104,7 @@ def softplus_poisson_error(delta, z, a, y):
 
 def softmax_poisson(out, z, a, y):
     """C = Σ_j a_j − y_j log a_j, log a_j as in `softmax_cross_entropy`."""
-    largest, log_sum = largest_and_log_sum(z)
+    largest, log_sum = largest_and_log_sum(z, a)
     total = 0.0
     for j in range(z.size):
         total += a[j] + y[j] * (log_sum + (largest - z[j]))

@@ -30,7 +30,7 @@ class NetworkData(NamedTuple):
     =================  ===============================================================================================
 
     and a row for l = L + 1 that says where all ends. ``functions[i]`` has what else `call` takes: cost and
-    cost_gradient, and for `tiles` those of `panel_sums.py`, with i = 1 and 2 for panels of so many registers.
+    cost_gradient, and for `tiles` those of `panel_functions.py`, with i = 1 and 2 for panels of so many registers.
     """
 
     layers: npt.NDArray[Any]
@@ -54,7 +54,8 @@ _FIELDS = {
     "functions": (
         (),
         ("cost", "cost_gradient", "gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
-         "forward_row", "step_row", "propagate_row"),
+         "forward_row", "step_row", "propagate_row", "forward_column", "gradient_column",
+         "note_inputs", "list_inputs", "forward_listed", "list_samples", "gradient_listed"),
     ),
     "tangents": ((), ("derivative", "bend", "error_tangent", "error_derivative")),
 }  # fmt: skip

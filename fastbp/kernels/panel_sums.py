@@ -7,19 +7,13 @@
 Error propagation is `forward_panel` again, with δ for a and the transposed weights for w. `forward_row` and
 `propagate_row` are the same for a single sample, where a tile would have one row.
 
-Compiled once each for panels one and two registers wide, `VECS`, and called by address: so no step is compiled around
-them again. All arrays are flat; their shapes are said where they are cut out.
+Each is compiled for panels one and two registers wide, `VECS` (see `panel_functions.py`). All arrays are flat; their
+shapes are said where they are cut out.
 """
 
-from functools import cache
 from typing import Any
 
-import numba
-import numpy as np
-from numba import carray
-
-from fastbp.kernels.array_functions import c_signature
-from fastbp.kernels.compile_options import INLINE, compile_callback, njit, rebind
+from fastbp.kernels.compile_options import INLINE, njit
 from fastbp.kernels.panels import panel_width
 from fastbp.kernels.registers import ROWS
 from fastbp.kernels.tile import (
@@ -43,7 +37,7 @@ VECS: Any = None  # bound to 1 and 2
 
 # Rows of the next tile when so many are left, at most ROWS. A tile of less than 4 would be no faster than one of 4,
 # because its sums are too few to hide how long each addition takes; so up to 3 rows of padding are computed as well.
-NEXT_ROWS = (0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8) if ROWS == 12 else (0, 4, 4, 4, 4, 6, 6, 4, 4)
+NEXT_ROWS = (0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8, 8, 8) if ROWS == 12 else (0, 4, 4, 4, 4, 6, 6, 4, 4)
 
 
 @njit(**INLINE)
@@ -224,7 +218,10 @@ def gather(a, X, samples, rows, first, n):
     """a_sk = x_k for some samples. Shapes: a (rows, n), in panels; X (n_samples, n). Writes: a, rows `first` on."""
     X = matrix(X, 0, X.size // n, n)
     for s in range(samples.size):
+        ahead = samples[min(s + 4, samples.size - 1)]
         for start in range(0, n, wide(a)):
+            prefetch(X, ahead, start)
+            prefetch(X, ahead, start + lanes(a))
             panel = matrix(a, start * rows, rows, panel_width(a, n - start))
             if n - start >= wide(a):
                 store(load(zeros(a, 1, 2), X, samples[s], start), panel, first + s, 0)
@@ -232,66 +229,3 @@ def gather(a, X, samples, rows, first, n):
                 store(load(zeros(a, 1, 2), X, samples[s], start, n - start), panel, first + s, 0)
             else:
                 store(load(zeros(a, 1, 1), X, samples[s], start, n - start), panel, first + s, 0)
-
-
-# The same as C functions, for `call`: a pointer to each array and its length, numbers as they are.
-function: Any = None
-
-
-def call_forward_panel(z, n_z, a, n_a, w, n_w, b, n_b, rows, first, m, n, begin):
-    function(carray(z, n_z), carray(a, n_a), carray(w, n_w), carray(b, n_b), rows, first, m, n, begin)
-
-
-def call_forward_row(z, n_z, a, n_a, w, n_w, b, n_b, n):
-    function(carray(z, n_z), carray(a, n_a), carray(w, n_w), carray(b, n_b), n)
-
-
-def call_step_row(z_next, n_z, x_next, n_next, w, n_w, b, n_b, x, n_x, step, n_step, n):
-    z_next, x_next, w, b = carray(z_next, n_z), carray(x_next, n_next), carray(w, n_w), carray(b, n_b)
-    function(z_next, x_next, w, b, carray(x, n_x), carray(step, n_step), n)
-
-
-def call_gradient_panel(
-    dw, n_dw, alpha, a, n_a, delta, n_delta, theta, n_theta, first, n_first, second, n_second, m, n, begin
-):
-    a, delta, theta = carray(a, n_a), carray(delta, n_delta), carray(theta, n_theta)
-    function(carray(dw, n_dw), alpha, a, delta, theta, carray(first, n_first), carray(second, n_second), m, n, begin)
-
-
-def call_bias_panel(db, n_db, alpha, delta, n_delta, m, begin):
-    function(carray(db, n_db), alpha, carray(delta, n_delta), m, begin)
-
-
-def call_propagate_row(delta_previous, n_previous, w, n_w, n_rows, delta, n_delta, n_in, n_out):
-    function(carray(delta_previous, n_previous), carray(w, n_w), n_rows, carray(delta, n_delta), n_in, n_out)
-
-
-def call_transpose_weights(to, n_to, w, n_w, n_in, n_out):
-    function(carray(to, n_to), carray(w, n_w), n_in, n_out)
-
-
-def call_gather(a, n_a, X, n_X, samples, n_samples, rows, first, n):
-    function(carray(a, n_a), carray(X, n_X), carray(samples, n_samples), rows, first, n)
-
-
-_CALLBACKS = {
-    forward_panel: (call_forward_panel, "RRRRiiiii"),
-    forward_row: (call_forward_row, "RRRRi"),
-    step_row: (call_step_row, "RRRRRRi"),
-    gradient_panel: (call_gradient_panel, "RrRRRRRiii"),
-    bias_panel: (call_bias_panel, "RrRii"),
-    propagate_row: (call_propagate_row, "RRiRii"),
-    transpose_weights: (call_transpose_weights, "RRii"),
-    gather: (call_gather, "RRIiii"),
-}
-
-
-@cache
-def panel_function(kernel: Any, dtype: np.dtype[Any], vecs: int | None = None) -> Any:
-    """What `call` takes for one of the above: its address, or itself where nothing is compiled."""
-    callback, kinds = _CALLBACKS[kernel]
-    name = f"{kernel.__name__}_{vecs}_{dtype.name}"
-    loop = njit(rebind(kernel, name, VECS=vecs), on_disk=False, **INLINE)
-    if numba.config.DISABLE_JIT:
-        return loop
-    return compile_callback(rebind(callback, name, function=loop), c_signature(kinds, dtype), on_disk=True)

@@ -33,6 +33,9 @@ class TiledWorkspace(NamedTuple):
     scratch: npt.NDArray[Any]  # a row for each thread, beginning with zeros
     rows: int  # how many samples z, a and δ have room for
     in_parts: bool  # whether the gradient is summed in parts
+    noted: npt.NDArray[np.uint32]  # which inputs are not 0, and their lists: see `listed_sums.py`; or empty
+    listed_inputs: npt.NDArray[np.uint32]
+    listed_samples: npt.NDArray[np.uint32]
     places: npt.NDArray[np.int64]  # of each row's sample in the mini-batch, where neurons are dropped
     dropout: npt.NDArray[np.float64]  # these as in `network_data.Workspace`
     seed: int

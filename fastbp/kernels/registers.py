@@ -2,6 +2,7 @@
 
 import inspect
 import platform
+from contextlib import nullcontext
 
 from llvmlite import binding, ir
 from numba import types
@@ -107,10 +108,14 @@ class Code:
         pointer = self.builder.gep(pointer, [I64(column * self.tile.itemsize)])
         return self.builder.bitcast(pointer, self.tile.vector.as_pointer())
 
+    def element(self, pointer, row_stride, row):
+        """Return the address of the element `row` rows below `pointer`."""
+        pointer = self.builder.gep(pointer, [self.builder.mul(row_stride, I64(row))])
+        return self.builder.bitcast(pointer, self.tile.element.as_pointer())
+
     def scalar(self, pointer, row_stride, row):
         """Load the element `row` rows below `pointer`."""
-        pointer = self.builder.gep(pointer, [self.builder.mul(row_stride, I64(row))])
-        return self.builder.load(self.builder.bitcast(pointer, self.tile.element.as_pointer()))
+        return self.builder.load(self.element(pointer, row_stride, row))
 
     def row(self, array_type, array, *index, columns=None):
         """Load a tile's row that begins at array[index]: its registers by their first column."""
@@ -128,6 +133,12 @@ class Code:
         limit = self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
         numbers = ir.Constant(kind, [column + lane for lane in range(self.tile.lanes)])
         return self.builder.icmp_signed("<", numbers, limit)
+
+    def if_column(self, columns, column):
+        """Return a context whose instructions run if `column` is one of those to touch."""
+        if columns is None:
+            return nullcontext()
+        return self.builder.if_then(self.builder.icmp_signed("<", I64(column), columns))
 
     def load(self, pointer, mask=None):
         if mask is None:

@@ -205,23 +205,65 @@ def _(code, kinds, tile, C, i, j):
                 code.store_part(register, part * code.tile.rows, code.tile.rows, code.cell(corner, strides[0], c, 0))
 
 
+def add_to_column(tile, alpha, C, i, j, columns=None):
+    """Add C[i + c, j] += alpha * tile[0, c], for a tile of one row."""
+    width = _width(tile, columns)
+    C[i : i + width, j] += C.dtype.type(alpha) * tile[0, :width]
+
+
+@compiles(add_to_column, "scalar", "array", "index", "index", "columns", returns_tile=False)
+def _(code, kinds, tile, alpha, C, i, j, columns=None):
+    corner, strides = code.corner(kinds[2], C, i, j)
+    for n, _, first in code.tile.cells():
+        for lane in range(code.tile.lanes):
+            number = code.builder.extract_element(code.builder.extract_value(tile, n), I32(lane))
+            with code.if_column(columns, first + lane):
+                pointer = code.element(corner, strides[0], first + lane)
+                new = code.builder.fadd(code.builder.load(pointer), code.builder.fmul(alpha, number))
+                code.builder.store(new, pointer)
+
+
 def store_row_sums(tile, C, i, j):
-    """Store C[i, j + r] = sum over c of tile[r, c], for a tile of `lanes` rows."""
+    """Store C[i, j + r] = sum over c of tile[r, c], for a tile of 2, 4 .. rows."""
     C[i, j : j + tile.shape[0]] = tile.sum(axis=1)
 
 
 @compiles(store_row_sums, "array", "index", "index", returns_tile=False)
 def _(code, kinds, tile, C, i, j):
-    row_sums = [code.builder.extract_value(tile, r * code.tile.vecs) for r in range(code.tile.rows)]
+    rows, lanes = code.tile.rows, code.tile.lanes
+    row_sums = [code.builder.extract_value(tile, r * code.tile.vecs) for r in range(rows)]
     for n, r, c in code.tile.cells():
         if c > 0:
             row_sums[r] = code.builder.fadd(row_sums[r], code.builder.extract_value(tile, n))
-    while len(row_sums) > 1:  # transposing and adding at once: each round pairs row r with row r + half
-        half = len(row_sums) // 2
-        pairs = zip(row_sums[:half], row_sums[half:], strict=True)
-        row_sums = [code.builder.fadd(*code.interleave(x, y)) for x, y in pairs]
     corner, strides = code.corner(kinds[1], C, i, j)
-    code.store(row_sums[0], code.cell(corner, strides[0], 0, 0))
+    for first in range(0, rows, lanes):
+        some = row_sums[first : first + lanes]
+        count, some = len(some), some * (lanes // len(some))  # fewer rows than lanes: each of them more than once
+        while len(some) > 1:  # transposing and adding at once: each round pairs row r with row r + half
+            half = len(some) // 2
+            some = [code.builder.fadd(*code.interleave(*pair)) for pair in zip(some[:half], some[half:], strict=True)]
+        code.store_part(some[0], 0, count, code.cell(corner, strides[0], 0, first))
+
+
+def nonzero(tile):
+    """Return which columns are not 0 in any row, as the bits of a whole number."""
+    return sum(1 << c for c, column in enumerate(tile.T) if (column != 0).any())
+
+
+@type_callable(nonzero)
+def _nonzero_type(context):
+    return lambda tile: signature(types.intp, tile) if isinstance(tile, Tile) else None
+
+
+@lower_builtin(nonzero, Tile)
+def _nonzero_code(context, builder, sig, args):
+    code, bits = Code(context, builder, sig.args[0]), I64(0)
+    zero = ir.Constant(code.tile.vector, None)
+    for n, _, c in code.tile.cells():
+        differs = builder.fcmp_unordered("!=", builder.extract_value(args[0], n), zero)
+        register = builder.zext(builder.bitcast(differs, ir.IntType(code.tile.lanes)), I64)
+        bits = builder.or_(bits, builder.shl(register, I64(c)))
+    return bits
 
 
 def prefetch(A, i, j):

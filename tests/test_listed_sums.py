@@ -1,0 +1,121 @@
+"""The sums that pass over inputs that are 0 (`listed_sums.py`) against those that do not: the same bits."""
+
+import numpy as np
+import pytest
+from numba import config, njit
+from numpy.testing import assert_array_equal
+
+import fastbp
+from fastbp.formulations import tile_lists, tile_steps, tiled, tiles
+from fastbp.formulations.compiled import form
+from fastbp.formulations.tiled import tiled_network, tiled_workspace
+from fastbp.kernels import listed_sums, panel_sums, threads
+from fastbp.kernels.panels import pack
+from fastbp.kernels.registers import VECTOR_BYTES
+
+both = pytest.mark.parametrize("dtype", ["float32", "float64"])
+SOME = [([64, 20, 3], 40, 24), ([33, 40, 3], 60, 30)]
+if not config.DISABLE_JIT:
+    SOME += [([300, 105, 7], 90, 37), ([784, 33], 300, 300), ([45, 600, 3], 1100, 1100), ([150, 1], 60, 30)]
+
+
+def data(sizes, m, dtype, seed=0):
+    """Inputs in clusters, most of them 0, some of those −0, one column of them always."""
+    rng = np.random.default_rng(seed)
+    X = (
+        rng.standard_normal((m, sizes[0]))
+        * np.repeat(rng.random((m, -(-sizes[0] // 5))) < 0.3, 5, axis=1)[:, : sizes[0]]
+    )
+    X[rng.random(X.shape) < 0.2] *= -1.0
+    X[:, 3] = 0
+    return X.astype(dtype), rng.random((m, sizes[-1])).astype(dtype)
+
+
+def fit(sizes, X, Y, batch_size, dtype, optimizer, **options):
+    net = fastbp.Network(sizes, activation="tanh", cost="quadratic", dtype=dtype, seed=1, formulation="tiles")
+    history = net.fit(X, Y, epochs=2, batch_size=batch_size, optimizer=optimizer, progress=False, **options)
+    return net.parameters, history.cost
+
+
+@both
+@pytest.mark.parametrize(("sizes", "m", "batch_size"), SOME, ids=str)
+def test_same_bits_as_the_sums_over_all(sizes, m, batch_size, dtype, monkeypatch):
+    X, Y = data(sizes, m, dtype)
+    results = []
+    for share in (-1, 1):  # never, always
+        monkeypatch.setattr(tile_lists, "SHARE", share)
+        results.append([
+            fit(sizes, X, Y, batch_size, dtype, fastbp.SGD(0.1)),
+            fit(sizes, X, Y, batch_size, dtype, fastbp.Adam(0.01), l2=0.1, dropout=0.3 if len(sizes) > 2 else None),
+            fit(sizes, X, Y, batch_size, dtype, fastbp.Momentum(0.01), clip_norm=0.5),
+        ])  # fmt: skip
+    for (parameters, costs), (theirs, their_costs) in zip(*results, strict=True):
+        assert_array_equal(parameters, theirs)
+        assert costs == their_costs
+
+
+@both
+def test_same_bits_where_padding_holds_anything(dtype, monkeypatch):
+    sizes, make = [45, 19, 3], tiled_workspace
+    X, Y = data(sizes, 70, dtype)
+    clean = fit(sizes, X, Y, 35, dtype, fastbp.SGD(0.1))[0]
+
+    def poisoned(*arguments, **options):
+        work = make(*arguments, **options)
+        for buffer in (work.theta, work.z, work.a, work.delta, work.scratch):
+            buffer[:] = np.nan
+        return work
+
+    monkeypatch.setattr(tiled, "tiled_workspace", poisoned)
+    assert_array_equal(fit(sizes, X, Y, 35, dtype, fastbp.SGD(0.1))[0], clean)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT or config.NUMBA_NUM_THREADS < 2, reason="needs threads")
+@both
+def test_same_bits_on_two_threads(dtype, monkeypatch):
+    monkeypatch.setattr(threads, "PARALLEL_FROM", dict.fromkeys(threads.PARALLEL_FROM, 0))
+    sizes = [130, 70, 3]
+    X, Y = data(sizes, 300, dtype)
+    results = []
+    for n in (1, 2):
+        with fastbp.threads(n):
+            results.append(fit(sizes, X, Y, 150, dtype, fastbp.Adam(0.01))[0])
+    assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_lists_are_used_where_inputs_are_0_and_only_there(shift):
+    """The weights of an input that is always 0 are NaN: sums that pass over it do not notice."""
+    net = fastbp.Network([64, 20, 3], activation="tanh", cost="quadratic", dtype="float64", seed=1)
+    X, Y = data([64, 20, 3], 60, "float64")
+    X, network = np.where(np.arange(64) == 3, 0, X + shift), tiled_network(net._model)
+    net.weights[0][:, 3] = np.nan
+    work = tile_lists.added(tiled_workspace(net._model, 60), X, np.arange(60))
+    pack(work.theta, net.parameters, network)
+    form(tile_steps, "errors", 1)(1, work, X, Y, np.arange(60), 0, 1.0, network)
+    assert (work.noted.size > 0) == (shift == 0)
+    assert np.isnan(work.costs).all() == (shift == 1)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="calls the compiled form")
+@both
+def test_lists_hold_what_is_not_0_and_no_more(dtype):
+    columns, m = 2 * VECTOR_BYTES // np.dtype(dtype).itemsize, 30
+    n = max(2, tile_lists.INPUTS // columns) * columns  # whole panels, one list for each tile
+    net = fastbp.Network([n, 20, 3], dtype=dtype, seed=0)
+    (X, Y), network = data([n, 3], m, dtype), tiled_network(net._model)
+    work = tile_lists.added(tiled_workspace(net._model, m), X, np.arange(m))
+    form(tile_steps, "errors", 1)(1, work, X, Y, np.arange(m), 0, Y.dtype.type(1), network)
+    next_rows = getattr(panel_sums.next_rows, "py_func", panel_sums.next_rows)
+    lists, s = work.listed_inputs.reshape(work.rows // listed_sums.LEAST, -1), 0
+    while s < m:
+        listed, size = lists[s // listed_sums.LEAST], next_rows(m - s)
+        assert_array_equal(listed[1 : 1 + listed[0]], np.flatnonzero((X[s : s + size] != 0).any(axis=0)))
+        s += size
+    listed, noted = np.zeros(tiles.LISTS, np.uint32), work.noted.reshape(-1, work.rows)
+    kernel = njit(listed_sums.list_samples)
+    kernel(listed, 1 + tiles.BLOCK, noted[1], m, columns)
+    for g, of_group in enumerate(listed.reshape(-1, 1 + tiles.BLOCK)[: columns // listed_sums.GROUP]):
+        k = columns + g * listed_sums.GROUP
+        expected = np.flatnonzero((X[:, k : k + listed_sums.GROUP] != 0).any(axis=1))
+        assert_array_equal(of_group[1 : 1 + of_group[0]], expected)
