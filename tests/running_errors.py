@@ -114,7 +114,7 @@ def output(name: str, activation: str, z: float, y: float, compiled: bool, unit:
             value,
             None if corner else prime * at.prime,
             value + (abs(prime) + second * unit * at.a_error) * at.a_error,
-            abs(prime) * at.prime_error + at.prime * error_of_prime,
+            abs(prime) * at.prime_error + abs(at.prime) * error_of_prime,
         )
 
 

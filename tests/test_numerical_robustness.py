@@ -18,7 +18,26 @@ from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.kernels.costs import COSTS
 
 K = 8
-LOGITS = [0.0, 1e-8, -1e-3, 0.7, -0.75, 1.0, -5.0, 17.0, -17.0, -38.0, 40.0, -90.0, 100.0, -750.0, 1e4, -1e4, 1e18, -1e18]
+LOGITS = [
+    0.0,
+    1e-8,
+    -1e-3,
+    0.7,
+    -0.75,
+    1.0,
+    -5.0,
+    17.0,
+    -17.0,
+    -38.0,
+    40.0,
+    -90.0,
+    100.0,
+    -750.0,
+    1e4,
+    -1e4,
+    1e18,
+    -1e18,
+]
 ANY, COUNTS, PROBABILITIES = [0.0, 1.0, 0.5, 1e-30, -3.0, 1e9], [0.0, 1.0, 0.5, 1e-30, 1e6], [0.0, 1.0, 0.5, 1e-30]
 PAIRS = [
     (cost, output)
@@ -63,4 +82,50 @@ def test_costs_and_errors_at_the_edges(cost, activation, dtype):
                 wrong.append(f"C, {at}: {costs[s]}, not {mpmath.nstr(exact.cost, 8)}: {times:.3g} times too far")
             if exact.delta is not None and (times := ratio(deltas[s], exact.delta, exact.delta_error, info)) > 1:
                 wrong.append(f"δ, {at}: {deltas[s]}, not {mpmath.nstr(exact.delta, 8)}: {times:.3g} times too far")
+    assert wrong == []
+
+
+ROWS = [
+    [0, 0, 0], [1e4, -1e4, 0], [-1e4, -1e4, -1e4], [1e4, 1e4, -3], [30, 0, 0], [-1e18, 0, 1e18], [1e-40, 0, 0],
+    [0, 90, 0],
+]  # fmt: skip
+TARGETS = [[1, 0, 0], [0, 0, 1], [0.5, 0.5, 0], [1e-30, 1, 0]]
+
+
+def softmax_exactly(cost, z, y):
+    """C and δ of a row of logits, and what roundings are relative to: terms that are added, and 1 for log a."""
+    with mpmath.workdps(DIGITS):
+        below = [mpmath.mpf(v) - max(z) for v in z]
+        log_sum = mpmath.log(mpmath.fsum(map(mpmath.exp, below)))
+        a, logs = [mpmath.exp(v - log_sum) for v in below], [v - log_sum for v in below]
+        total = mpmath.fsum(y)
+        value = -mpmath.fsum(t * v for t, v in zip(y, logs, strict=True))
+        errors = [p * total - t for p, t in zip(a, y, strict=True)]
+        reach = mpmath.fsum(abs(t * v) for t, v in zip(y, logs, strict=True))
+        if cost == "poisson":
+            value, reach = value + 1, reach + 1
+        else:
+            errors = [p - t for p, t in zip(a, y, strict=True)]
+        return value, errors, reach, [p * total + p + t for p, t in zip(a, y, strict=True)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cost", ["cross_entropy", "poisson"])
+def test_softmax_at_the_edges(cost, dtype):
+    """Every row of logits with every row of targets; a small cost has all its digits, a large logit loses none."""
+    info, wrong = np.finfo(dtype), []
+    for z, y in itertools.product(np.array(ROWS, dtype), np.array(TARGETS, dtype)):
+        net = fastbp.Network([1, 3], output_activation="softmax", cost=cost, dtype=dtype, initializer="zeros")
+        net.biases[0][:] = z
+        value, errors, reach, reaches = softmax_exactly(cost, [float(v) for v in z], [float(v) for v in y])
+        for formulation in FORMULATIONS:
+            net.formulation = formulation
+            given = net.evaluate([[0.0]], y[None]).cost
+            deltas = net.gradient([[0.0]], y[None]).biases[0]
+            pairs = [("C", given, value, reach), *zip("δδδ", deltas, errors, reaches, strict=True)]
+            wrong += [
+                f"{what} of {formulation}, z = {z}, y = {y}: {number}, not {mpmath.nstr(exact, 8)}"
+                for what, number, exact, bound in pairs
+                if ratio(number, exact, bound if is_compiled(formulation) else max(bound, 1), info) > 1
+            ]
     assert wrong == []

@@ -46,10 +46,11 @@ def sigmoid_cross_entropy(out, z, a, y):
 def softmax_cross_entropy(out, z, a, y):
     """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j)."""
     largest, log_sum = largest_and_log_sum(z, a)
-    total = 0.0
+    total, weight = 0.0, 0.0
     for j in range(z.size):
-        total += y[j] * (log_sum + (largest - z[j]))
-    out[0] = total
+        total += y[j] * (largest - z[j])
+        weight += y[j]
+    out[0] = total + weight * log_sum  # not in the loop, where the compiler would add it to the largest z
 
 
 def exponential_poisson(out, z, a, y):
@@ -105,10 +106,11 @@ def softplus_poisson_error(delta, z, a, y):
 def softmax_poisson(out, z, a, y):
     """C = Σ_j a_j − y_j log a_j, log a_j as in `softmax_cross_entropy`."""
     largest, log_sum = largest_and_log_sum(z, a)
-    total = 0.0
+    total, weight = 0.0, 0.0
     for j in range(z.size):
-        total += a[j] + y[j] * (log_sum + (largest - z[j]))
-    out[0] = total
+        total += a[j] + y[j] * (largest - z[j])
+        weight += y[j]
+    out[0] = total + weight * log_sum
 
 
 def softmax_poisson_error(delta, z, a, y):
