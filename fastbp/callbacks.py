@@ -168,7 +168,7 @@ class Checkpoint(Callback):
         mode: Literal["min", "max"] | None = None,
         training_state: bool = False,
     ):
-        self.path, self.monitor, self.mode = os.fspath(path), monitor, mode
+        self.path, self.monitor, self.mode = os.fsdecode(path), monitor, mode
         self.save_best_only = validation.truth("save_best_only", save_best_only)
         self.training_state = validation.truth("training_state", training_state)
         if monitor is not None and not isinstance(monitor, str):

@@ -85,6 +85,41 @@ def test_costs_and_errors_at_the_edges(cost, activation, dtype):
     assert wrong == []
 
 
+def exact_gradient(net, x, y):
+    """∂C/∂θ of a sample, tanh and then sigmoid with cross-entropy, by the four equations with mpmath."""
+    with mpmath.workdps(DIGITS):
+        w, b = ([mpmath.matrix(part.tolist()) for part in parts] for parts in (net.weights, net.biases))
+        a0, target = mpmath.matrix(x.tolist()), mpmath.matrix(y.tolist())
+        z1 = w[0] * a0 + b[0]
+        a1 = z1.apply(mpmath.tanh)
+        delta2 = (w[1] * a1 + b[1]).apply(lambda z: 1 / (1 + mpmath.exp(-z))) - target
+        back = w[1].T * delta2
+        delta1 = mpmath.matrix([back[j] * mpmath.sech(z1[j]) ** 2 for j in range(len(z1))])
+        return [list(delta1 * a0.T), list(delta2 * a1.T), list(delta1), list(delta2), list(w[0].T * delta1)]
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-30, 1.0, 40.0])
+def test_the_gradient_of_a_whole_net_at_tiny_and_huge_scales(scale):
+    """In float64, each layer's to 1e-12 of its largest number."""
+    rng = np.random.default_rng(0)
+    net = fastbp.Network(
+        [3, 4, 2], activation="tanh", output_activation="sigmoid", cost="cross_entropy", dtype="float64", seed=1
+    )
+    net.parameters[:] *= scale
+    for x, y in (
+        (rng.standard_normal(3), np.array([0.0, 1.0])),
+        (rng.standard_normal(3) / scale, np.array([1.0, 0.3])),
+    ):
+        exact = exact_gradient(net, x, y)
+        for formulation in FORMULATIONS:
+            net.formulation = formulation
+            gradient = net.gradient(x[None], y[None])
+            given = [*gradient.weights, *gradient.biases, net.input_gradient(x[None], y[None])]
+            for ours, theirs in zip(given, exact, strict=True):
+                expected = np.array([float(v) for v in theirs])
+                np.testing.assert_allclose(ours.ravel(), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
 ROWS = [
     [0, 0, 0], [1e4, -1e4, 0], [-1e4, -1e4, -1e4], [1e4, 1e4, -3], [30, 0, 0], [-1e18, 0, 1e18], [1e-40, 0, 0],
     [0, 90, 0],

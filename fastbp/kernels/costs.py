@@ -8,6 +8,7 @@ E[(∂C/∂a)²] over the y that this density gives.
 """
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -218,7 +219,7 @@ def Huber(delta: float = 1.0) -> Cost:
     >>> Huber(0.5).function(3.0, 1.0)
     0.875
     """
-    if not 0 < delta < math.inf:
+    if not 0 < delta <= sys.float_info.max:
         raise ValueError(f"delta is {delta}; the Huber cost needs 0 < delta < infinity")
     return _with_parameter("huber", (huber, huber_prime, huber_second), DELTA=float(delta))
 

@@ -141,7 +141,10 @@ class Explanations(HasModel):
         factor = validation.number("shrink", shrink, 1)
         if factor == 1:
             raise ValueError("shrink is 1; each nudge must be smaller than the one before, such as shrink=10")
-        nudges = [first / factor**i for i in range(validation.whole_number("steps", steps, 1))]
+        last = validation.whole_number("steps", steps, 1) - 1
+        if last > (300 + min(0.0, math.log10(abs(first)))) / math.log10(factor):
+            raise ValueError(f"steps is {steps}: divided by {shrink} so often, {by} is 0; ask for fewer")
+        nudges = [first / factor**i for i in range(last + 1)]
         return nudged(self._model, *self._one_sample(x, y), self._target(weight, bias, input), nudges)
 
     def _target(self, weight: Any, bias: Any, input: Any) -> Target:
