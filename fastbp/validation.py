@@ -57,8 +57,8 @@ def number(what: str, value: Any, minimum: float, below: float = math.inf) -> fl
     """Return `value` as a float. Raises TypeError if it is no number, ValueError unless minimum ≤ value < below."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{what} is {value!r}; it must be a number")
-    largest = sys.float_info.max  # whole numbers can be larger
-    if not minimum <= value < below or not -largest <= value <= largest:
+    too_large = isinstance(value, int) and abs(value) > sys.float_info.max  # for a float
+    if not minimum <= value < below or value == -math.inf or too_large:
         limit = "finite" if below == math.inf else f"less than {below:g}"
         least = "" if minimum == -math.inf else f"at least {minimum:g} and "
         raise ValueError(f"{what} is {value}; it must be {least}{limit}")

@@ -31,7 +31,12 @@ from fastbp.kernels import threads
 from fastbp.sklearn import MLPClassifier, MLPRegressor
 from fastbp.sklearn.threads import granted_threads
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:os.fork.. was called:RuntimeWarning"
+    ),  # by JAX, if a test before has imported it
+]
 X, y = load_iris(return_X_y=True)
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 60, "learning_rate_init": 0.02, "random_state": 0}
 
