@@ -33,9 +33,7 @@ from fastbp.sklearn.threads import granted_threads
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings(
-        "ignore:os.fork.. was called:RuntimeWarning"
-    ),  # by JAX, once it is there
+    pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning"),  # by JAX, once it is there
 ]
 X, y = load_iris(return_X_y=True)
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 60, "learning_rate_init": 0.02, "random_state": 0}
