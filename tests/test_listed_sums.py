@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 import fastbp
 from fastbp.formulations import tile_lists, tile_steps, tiled, tiles
 from fastbp.formulations.compiled import form
-from fastbp.formulations.tiled import tiled_network, tiled_workspace
+from fastbp.formulations.tiled import tiled_network, tiled_workspace, with_lists
 from fastbp.kernels import listed_sums, panel_sums, threads
 from fastbp.kernels.panels import pack
 from fastbp.kernels.registers import VECTOR_BYTES
@@ -90,7 +90,7 @@ def test_lists_are_used_where_inputs_are_0_and_only_there(shift):
     X, Y = data([64, 20, 3], 60, "float64")
     X, network = np.where(np.arange(64) == 3, 0, X + shift), tiled_network(net._model)
     net.weights[0][:, 3] = np.nan
-    work = tile_lists.added(tiled_workspace(net._model, 60), X, np.arange(60))
+    work = with_lists(net._model, tiled_workspace(net._model, 60), X, np.arange(60))
     pack(work.theta, net.parameters, network)
     form(tile_steps, "errors", 1)(1, work, X, Y, np.arange(60), 0, 1.0, network)
     assert (work.noted.size > 0) == (shift == 0)
@@ -104,7 +104,7 @@ def test_lists_hold_what_is_not_0_and_no_more(dtype):
     n = max(2, tile_lists.INPUTS // columns) * columns  # whole panels, one list for each tile
     net = fastbp.Network([n, 20, 3], dtype=dtype, seed=0)
     (X, Y), network = data([n, 3], m, dtype), tiled_network(net._model)
-    work = tile_lists.added(tiled_workspace(net._model, m), X, np.arange(m))
+    work = with_lists(net._model, tiled_workspace(net._model, m), X, np.arange(m))
     form(tile_steps, "errors", 1)(1, work, X, Y, np.arange(m), 0, Y.dtype.type(1), network)
     next_rows = getattr(panel_sums.next_rows, "py_func", panel_sums.next_rows)
     lists, s = work.listed_inputs.reshape(work.rows // listed_sums.LEAST, -1), 0

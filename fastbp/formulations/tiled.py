@@ -127,7 +127,7 @@ class TiledTrainer:
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
         if not self._looked:
-            self._looked, self._work = True, tile_lists.added(self._work, self._X, order)
+            self._looked, self._work = True, with_lists(self._model, self._work, self._X, order)
         self._packed.hyper[0] = self._rate[0]
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
             return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
@@ -176,14 +176,14 @@ def _panel_rows(model: Model) -> list[dict[str, Any]]:
 
 
 def _functions(model: Model) -> dict[str, Any]:
-    kernels = [panel_sums.gather, panel_sums.transpose_weights, column_sums.forward_column]
-    kernels += [listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples]
+    kernels = [panel_sums.gather, panel_sums.transpose_weights]
+    kernels += [column_sums.forward_column] if 1 in model.sizes[1:] else []
     return {kernel.__name__: panel_function(kernel, model.dtype) for kernel in kernels}
 
 
 def _sums(model: Model) -> list[dict[str, Any]]:
-    kernels = [panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel, column_sums.gradient_column]
-    kernels += [listed_sums.forward_listed, listed_sums.gradient_listed]
+    kernels = [panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel]
+    kernels += [column_sums.gradient_column] if 1 in model.sizes[1:] else []
     return [{kernel.__name__: panel_function(kernel, model.dtype, vecs) for kernel in kernels} for vecs in (1, 2)]
 
 
@@ -194,6 +194,19 @@ def _add_functions_of_one_row(model: Model) -> None:
     for vecs in (1, 2):
         for kernel in (panel_sums.forward_row, panel_sums.step_row):
             functions[kernel.__name__][vecs] = panel_function(kernel, model.dtype, vecs)
+
+
+def with_lists(model: Model, work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -> TiledWorkspace:
+    """Return a workspace with room for lists of inputs that are not 0, if it pays, and compile what only they need."""
+    work = tile_lists.added(work, X, samples)
+    if work.noted.size > 0:
+        functions = tiled_network(model).functions
+        for lists in (listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples):
+            functions[lists.__name__][0] = panel_function(lists, model.dtype)
+        for vecs in (1, 2):
+            for sums in (listed_sums.forward_listed, listed_sums.gradient_listed):
+                functions[sums.__name__][vecs] = panel_function(sums, model.dtype, vecs)
+    return work
 
 
 def workspace_sizes(
