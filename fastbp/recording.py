@@ -75,7 +75,7 @@ def error_norms(net: Any, X: npt.ArrayLike, Y: npt.ArrayLike) -> npt.NDArray[np.
     Raises
     ------
     TypeError, ValueError
-        As `Network.gradient`.
+        As `Network.gradient`; `net` is not a network.
 
     References
     ----------
@@ -89,4 +89,6 @@ def error_norms(net: Any, X: npt.ArrayLike, Y: npt.ArrayLike) -> npt.NDArray[np.
     >>> error_norms(net, [[1.0]], [0.0]).round(4)  # a = σ(2) at the end; a layer further back: times w σ′(0) = 4 / 4
     array([0.0925, 0.0925])
     """
+    if not callable(getattr(net, "gradient", None)):  # Network itself is above this module
+        raise TypeError(f"net is {net!r}; it must be a fastbp.Network")
     return np.array([np.linalg.norm(b) for b in net.gradient(X, Y).biases], dtype=np.float64)
