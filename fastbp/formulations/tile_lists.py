@@ -13,6 +13,7 @@ from fastbp.kernels.threads import max_threads
 from fastbp.parameters import Array
 
 INPUTS = 32  # of a network that may list them
+LOOKED_AT = 32  # samples: no more, because a call of `fit` or `partial_fit` may be a single step
 SHARE = 0.7  # of the groups of neighbouring inputs that are not all 0: up to it, lists save more than they cost
 _lists_of_tile = getattr(tiles.lists_of_tile, "py_func", tiles.lists_of_tile)  # compiled, it has no way in from here
 
@@ -27,7 +28,7 @@ def added(work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -> Til
 
     No bit of a result depends on it, so the first samples may speak for all.
     """
-    n_in, some = X.shape[1], samples[: tiles.BLOCK]
+    n_in, some = X.shape[1], samples[:LOOKED_AT]
     if work.in_parts or n_in < INPUTS or min(len(some), work.rows) < tiles.LISTED_FROM:
         return work
     groups = X[some, : n_in // GROUP * GROUP].reshape(len(some), -1, GROUP)
