@@ -175,6 +175,14 @@ def test_the_tree_of_a_wide_net_follows_a_path(cost: str) -> None:
         plots.computation_tree(net, x, y, depth=0)
 
 
+def test_letters_between_powers_of_ten_are_as_small_as_the_others() -> None:
+    """Where all norms lie in one decade, the axis has few powers of ten and writes numbers between them."""
+    axes = plots.error_norms([[0.003, 0.004], [0.006, 0.009]]).axes[0]
+    axes.figure.canvas.draw()
+    sizes = {label.get_fontsize() for minor in (False, True) for label in axes.get_yticklabels(minor=minor)}
+    assert len(axes.get_yticklabels(minor=True)) > 0 and len(sizes) == 1
+
+
 def test_recorder_and_error_norms() -> None:
     net = fastbp.Network([2, 4, 3, 1], activation="sigmoid", cost="quadratic", seed=0, dtype="float64")
     recorder = fastbp.Recorder(lambda net: fastbp.error_norms(net, X, Y))

@@ -92,7 +92,7 @@ def plain(axes: Axes) -> None:
 
 def small_letters(axes: Axes) -> None:
     """Give axes the letters of pictures that are one column wide."""
-    axes.tick_params(labelsize=SMALL)
+    axes.tick_params(which="both", labelsize=SMALL)  # also between powers of ten, where all lies in one decade
     axes.xaxis.label.set_fontsize(LABEL)
     axes.yaxis.label.set_fontsize(LABEL)
     for place in ("left", "center", "right"):

@@ -216,7 +216,7 @@ def _contours(axes: Axes, surface: CostSurface) -> None:
     bar = axes.figure.colorbar(filled, ax=axes, ticks=ticks, pad=0.03)
     bar.minorticks_off()
     bar.set_label("cost", fontsize=LABEL)
-    bar.ax.tick_params(labelsize=SMALL)
+    bar.ax.tick_params(which="both", labelsize=SMALL)
 
 
 def _label(axes: Axes, text: str, end: Array) -> None:
