@@ -6,11 +6,10 @@ import csv
 import io
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from fastbp import validation
-from fastbp.early_stopping import Best, greater_is_better, watched
+from fastbp import paths, validation
+from fastbp.early_stopping import Best, check_mode, greater_is_better, watched
 from fastbp.history import History
 from fastbp.metrics import Metric
 from fastbp.serialization import write_atomically
@@ -103,7 +102,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = paths.checked(path)
 
     def on_train_begin(self, run: Run) -> None:
         """Write a file without rows, so that a place that cannot be written is found before the `run`."""
@@ -168,13 +167,12 @@ class Checkpoint(Callback):
         mode: Literal["min", "max"] | None = None,
         training_state: bool = False,
     ):
-        self.path, self.monitor, self.mode = os.fsdecode(path), monitor, mode
+        self.path, self.monitor, self.mode = os.fspath(paths.checked(path)), monitor, mode
         self.save_best_only = validation.truth("save_best_only", save_best_only)
         self.training_state = validation.truth("training_state", training_state)
         if monitor is not None and not isinstance(monitor, str):
             raise TypeError(f"monitor is {monitor!r}; it must be the name of a metric, or 'cost'")
-        if mode not in (None, "min", "max"):
-            raise ValueError(f"mode is {mode!r}; it must be 'min' or 'max'")
+        check_mode(mode)
         try:
             self.path.format(epoch=1)
         except (LookupError, ValueError) as error:

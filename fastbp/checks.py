@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fastbp import validation
 from fastbp.kernels.activations import ACTIVATIONS, Activation, Interval
 from fastbp.kernels.costs import COSTS, Cost
-from fastbp.validation import named
 
 STEP = 1e-5  # near the cube root of float64's resolution, where rounding and curvature err equally
 
@@ -31,6 +31,8 @@ def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e
 
     Raises
     ------
+    TypeError
+        `function` is neither, or `tolerance` is no number.
     ValueError
         One of them is wrong: where, what it says, and what it should be.
 
@@ -44,9 +46,10 @@ def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e
         ...
     ValueError: the derivative of 'sine' is wrong at z = -6.01: it says 0.2698, differences say 0.962916
     """
+    validation.positive("tolerance", tolerance)
     if isinstance(function, str):
         known: dict[str, Any] = {**COSTS, **ACTIVATIONS}
-        function = known[function] if function in known else named("activation or cost", function, known, Cost)
+        function = known[function] if function in known else validation.named("activation or cost", function, known, Cost)
     if isinstance(function, Cost):
         return _check_cost(function, tolerance)
     if not isinstance(function, Activation):

@@ -58,8 +58,13 @@ class EarlyStopping:
         validation.whole_number("patience", self.patience, 1)
         validation.number("min_delta", self.min_delta, 0.0)
         validation.truth("restore_best", self.restore_best)
-        if self.mode not in (None, "min", "max"):
-            raise ValueError(f"mode is {self.mode!r}; it must be 'min' or 'max'")
+        check_mode(self.mode)
+
+
+def check_mode(mode: Any) -> None:
+    """Raise ValueError unless it is "min", "max" or None."""
+    if mode is not None and not (isinstance(mode, str) and mode in ("min", "max")):
+        raise ValueError(f"mode is {mode!r}; it must be 'min' or 'max'")
 
 
 class Best:

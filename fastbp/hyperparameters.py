@@ -1,7 +1,7 @@
 """What the numbers that optimizers and schedules are made of may be: one table, and its check."""
 
-import math
 import operator
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,14 +18,15 @@ class Range:
     whole: bool = False
 
 
-POSITIVE = Range(lambda x: 0 < x < math.inf, "a finite number greater than 0")
-NOT_NEGATIVE = Range(lambda x: 0 <= x < math.inf, "a finite number of at least 0")
+LARGEST = sys.float_info.max
+POSITIVE = Range(lambda x: 0 < x <= LARGEST, "a finite number greater than 0")
+NOT_NEGATIVE = Range(lambda x: 0 <= x <= LARGEST, "a finite number of at least 0")
 SHARE = Range(lambda x: 0 <= x < 1, "at least 0 and less than 1")
 BETWEEN = Range(lambda x: 0 < x < 1, "greater than 0 and less than 1")
 AT_MOST_1 = Range(lambda x: 0 < x <= 1, "greater than 0 and at most 1")
-ABOVE_1 = Range(lambda x: 1 < x < math.inf, "a finite number greater than 1")
-COUNT = Range(lambda n: n >= 1, "a whole number of at least 1", whole=True)
-COUNT_OR_0 = Range(lambda n: n >= 0, "a whole number of at least 0", whole=True)
+ABOVE_1 = Range(lambda x: 1 < x <= LARGEST, "a finite number greater than 1")
+COUNT = Range(lambda n: 1 <= n <= sys.maxsize, "a whole number of at least 1", whole=True)
+COUNT_OR_0 = Range(lambda n: 0 <= n <= sys.maxsize, "a whole number of at least 0", whole=True)
 
 RANGES = {
     "learning_rate": POSITIVE, "momentum": SHARE, "beta_1": SHARE, "beta_2": SHARE, "alpha": SHARE,

@@ -133,10 +133,11 @@ def chosen(metrics: Any, n_out: int) -> list[Metric]:
         found = [_own(name, function) for name, function in metrics.items()]
     elif isinstance(metrics, str) or callable(metrics):
         found = [_metric(metrics, n_out)]
-    elif isinstance(metrics, Iterable):
-        found = [_metric(choice, n_out) for choice in metrics]
     else:
-        raise TypeError(f"metrics is {metrics!r}; it must be a list of names and functions. Known: {', '.join(KNOWN)}")
+        listed = validation.entries(
+            "metrics", metrics, f"a list of names and functions. Known: {', '.join(KNOWN)}"
+        )
+        found = [_metric(choice, n_out) for choice in listed]
     names = [metric.name for metric in found]
     twice = next((name for name in names if names.count(name) > 1 or name == "cost"), None)
     if twice is not None:

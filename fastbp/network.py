@@ -19,6 +19,7 @@ from fastbp.history import History
 from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost
+from fastbp.methods.base import check_room
 from fastbp.methods.explanations import Explanations
 from fastbp.methods.files import Files
 from fastbp.methods.first_order import FirstOrder
@@ -77,7 +78,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
     Raises
     ------
     TypeError, ValueError
-        A parameter is of the wrong kind, unknown, or out of range; the output activation and the cost do not fit.
+        A parameter is of the wrong kind, unknown, or out of range; the output activation and the cost do not fit;
+        the parameters are more than this machine has memory for.
 
     Examples
     --------
@@ -103,6 +105,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         formulation: FormulationName = "tiles",
     ):
         checked_sizes, checked_dtype = validation.layer_sizes(sizes), validation.float_type(dtype)
+        check_room(checked_sizes, checked_dtype)
         n_hidden = len(checked_sizes) - 2
         hidden = [
             validation.named("activation", choice, ACTIVATIONS, Activation)
@@ -438,6 +441,8 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom]
     ------
     OSError
         The file cannot be read.
+    TypeError, ValueError
+        `path` is no path, `custom` no list.
     ModelFileError
         It is not a whole and valid model file, or names what is neither fastbp's nor in `custom`. Files of all older
         versions of the format are read.
@@ -451,7 +456,7 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom]
     >>> bool((fastbp.load(path).parameters == net.parameters).all())
     True
     """
-    theirs = list(custom)
+    theirs = validation.entries("custom", custom, "a list of activations, costs and classes of optimizers")
     saved = serialization.load(path, theirs)
     with serialization.refusing(path):
         net = Network(**saved.arguments, initializer="zeros")

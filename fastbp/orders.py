@@ -39,7 +39,8 @@ class Orders:
         if isinstance(shuffle, bool | np.bool_):
             self._from_seed = bool(shuffle) and not full_batch
             return
-        if not isinstance(shuffle, Iterable) or isinstance(shuffle, str | bytes | dict | set):
+        walks = isinstance(shuffle, Iterable) and not (isinstance(shuffle, np.ndarray) and shuffle.ndim == 0)
+        if not walks or isinstance(shuffle, str | bytes | dict | set):
             raise TypeError(f"shuffle is {shuffle!r}; it must be True, False or an iterable of permutations")
         if isinstance(shuffle, Sized):
             self._check_all(shuffle)

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from fastbp import paths
 from fastbp.container import decode, encode
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, PARAMETRIC, Cost
@@ -102,7 +103,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     Whatever happens meanwhile, a crash, a full disk or an end by force, there is the old file or the new one. An end by
     force may leave the unfinished one beside it, ``.name.`` and eight digits, which nothing reads.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(paths.checked(path)))
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         with unfinished.open("xb") as file:
@@ -135,7 +136,7 @@ def _flush_folder(folder: Path) -> None:
 
 def load(path: str | os.PathLike[str], custom: Iterable[Custom]) -> SavedNetwork:
     """Read what `save` wrote. Raises OSError if it cannot be read, ModelFileError if it is anything else."""
-    content = Path(path).read_bytes()
+    content = paths.checked(path).read_bytes()
     with refusing(path):
         return _saved_network(*decode(content), list(custom))
 

@@ -40,8 +40,8 @@ def known_name(what: str, choice: Any, table: Mapping[str, Any]) -> str:
     raise ValueError(f"unknown {what} {choice!r}{hint} Known: {', '.join(table)}")
 
 
-def whole_number(what: str, value: Any, minimum: int) -> int:
-    """Return `value` as an int. Raises TypeError if it is not a whole number, ValueError if it is too small."""
+def whole_number(what: str, value: Any, minimum: int, most: float = sys.maxsize) -> int:
+    """Return `value` as an int. Raises TypeError if it is not a whole number, ValueError if too small or too large."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
@@ -50,6 +50,8 @@ def whole_number(what: str, value: Any, minimum: int) -> int:
         raise TypeError(f"{what} is {value!r}; it must be a whole number") from None
     if number < minimum:
         raise ValueError(f"{what} is {number}; it must be at least {minimum}")
+    if number > most:
+        raise ValueError(f"{what} is {number}; it must be at most {most}")
     return number
 
 
@@ -90,11 +92,20 @@ def neuron_index(what: str, neuron: Any, sizes: Sequence[int], layer: int) -> in
     return checked
 
 
+def entries(what: str, value: Any, needed: str) -> list[Any]:
+    """Return what can be walked through as a list. Raises TypeError for what cannot, and for words."""
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{what} is {value!r}; it must be {needed}") from None
+
+
 def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
     """Return the sizes of the layers, input first. Raises TypeError or ValueError unless two or more, all ≥ 1."""
-    if not isinstance(sizes, Iterable) or isinstance(sizes, str | bytes):
-        raise TypeError(f"sizes is {sizes!r}; it must be a list of layer sizes such as [784, 30, 10]")
-    checked = tuple(whole_number(f"sizes[{l}]", n, 1) for l, n in enumerate(sizes))
+    listed = entries("sizes", sizes, "a list of layer sizes such as [784, 30, 10]")
+    checked = tuple(whole_number(f"sizes[{l}]", n, 1) for l, n in enumerate(listed))
     if len(checked) < 2:
         raise ValueError(f"sizes is {list(checked)}; a network needs at least an input and an output layer")
     return checked
@@ -276,7 +287,7 @@ def seed(given: Any) -> Any:
     """Return what `numpy.random.default_rng` takes. Raises TypeError or ValueError for anything else."""
     if given is None or isinstance(given, np.random.Generator | np.random.SeedSequence):
         return given
-    return whole_number("seed", given, 0)
+    return whole_number("seed", given, 0, most=math.inf)
 
 
 def truth(what: str, value: Any) -> bool:

@@ -226,9 +226,10 @@ class Activation:
 
     def __post_init__(self) -> None:
         for role in ("function", "derivative", "second_derivative"):
-            if not callable(getattr(self, role)) and (role, self.second_derivative) != ("second_derivative", None):
+            left_out = role == "second_derivative" and self.second_derivative is None
+            if not left_out and not callable(getattr(self, role)):
                 raise TypeError(f"the {role} of activation {self.name!r} is not callable: {getattr(self, role)!r}")
-        if self.derivative_of not in ("z", "a"):
+        if not isinstance(self.derivative_of, str) or self.derivative_of not in ("z", "a"):
             raise ValueError(f"derivative_of is {self.derivative_of!r}; it must be 'z' or 'a'")
         Interval.parse(self.output_range)
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fastbp.kernels import elementary
 from fastbp.kernels.activations import Activation, Interval
 from fastbp.kernels.compile_options import rebind
@@ -219,8 +221,8 @@ def Huber(delta: float = 1.0) -> Cost:
     >>> Huber(0.5).function(3.0, 1.0)
     0.875
     """
-    if not 0 < delta <= sys.float_info.max:
-        raise ValueError(f"delta is {delta}; the Huber cost needs 0 < delta < infinity")
+    if not _is_number(delta) or not 0 < delta <= sys.float_info.max:
+        raise ValueError(f"delta is {delta!r}; the Huber cost needs a number, 0 < delta < infinity")
     return _with_parameter("huber", (huber, huber_prime, huber_second), DELTA=float(delta))
 
 
@@ -232,9 +234,13 @@ def Quantile(q: float = 0.5) -> Cost:
     >>> Quantile(0.9).function(0.0, 1.0)
     0.9
     """
-    if not 0 < q < 1:
-        raise ValueError(f"q is {q}; a quantile needs 0 < q < 1")
+    if not _is_number(q) or not 0 < q < 1:
+        raise ValueError(f"q is {q!r}; a quantile needs a number, 0 < q < 1")
     return _with_parameter("quantile", (quantile, quantile_prime, quantile_second, quantile_information), Q=float(q))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _with_parameter(name: str, functions: tuple[Any, ...], **constant: float) -> Cost:

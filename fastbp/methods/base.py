@@ -1,6 +1,7 @@
 """What every topic's methods find in a network."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from fastbp import training, validation
 from fastbp.formulations import Formulation
-from fastbp.parameters import Model
+from fastbp.parameters import Model, ParameterVector
 from fastbp.samples import Samples
 
 
@@ -35,6 +36,17 @@ class HasModel:
         checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
         output, cost = self._model.activations[-1], self._model.cost
         return Samples(checked_X, *validation.targets(Y, checked_X, self.sizes[-1], output, cost, f"{prefix}Y"))
+
+
+def check_room(sizes: Sequence[int], dtype: np.dtype[Any]) -> None:
+    """Raise ValueError for layers whose parameters this machine's memory could not hold."""
+    n_parameters = ParameterVector.count(sizes)
+    needed, present = n_parameters * dtype.itemsize, min(training.physical_memory(), sys.maxsize)
+    if needed > present:
+        raise ValueError(
+            f"sizes is {list(sizes)}: {n_parameters:,} parameters need {needed:,} bytes, and this machine has "
+            f"{present:,}: choose smaller layers"
+        )
 
 
 def check_memory(what: str, shape: Sequence[int], dtype: np.dtype[Any], instead: str) -> None:
