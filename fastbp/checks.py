@@ -49,7 +49,9 @@ def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e
     validation.positive("tolerance", tolerance)
     if isinstance(function, str):
         known: dict[str, Any] = {**COSTS, **ACTIVATIONS}
-        function = known[function] if function in known else validation.named("activation or cost", function, known, Cost)
+        function = (
+            known[function] if function in known else validation.named("activation or cost", function, known, Cost)
+        )
     if isinstance(function, Cost):
         return _check_cost(function, tolerance)
     if not isinstance(function, Activation):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import validation
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -87,17 +89,23 @@ class History:
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float64]:
         series = self._all()
-        if name not in series:
+        if not isinstance(name, str) or name not in series:
             raise KeyError(f"no series {name!r}; there are {', '.join(series)}")
         return np.array(series[name])
 
     def series(self, name: str) -> list[float]:
-        """Return the list of the series called `name`; a new one, if there is none of that name yet."""
+        """Return the list of the series called `name`; a new one, if there is none of that name yet.
+
+        Raises TypeError for what is no name.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"name is {name!r}; it must be the name of a series, such as 'validation_cost'")
         own = vars(self).get(name)
         return own if isinstance(own, list) else self.metrics.setdefault(name, [])
 
     def keep(self, epochs: int) -> None:
-        """Forget all but the first so many `epochs`."""
+        """Forget all but the first so many `epochs`. Raises TypeError or ValueError for what is no count."""
+        epochs = validation.whole_number("epochs", epochs, 0)
         for values in self._all().values():
             del values[epochs:]
 
@@ -113,12 +121,15 @@ class History:
     def table(self, most_rows: int = MOST_ROWS) -> str:
         """Return a table in text, an epoch a row, at most `most_rows` of them; the best epoch has a star.
 
+        Raises TypeError or ValueError for what is no count.
+
         >>> print(History(cost=[2, 1], learning_rate=[0.5, 0.25], best_epoch=2).table())
         epoch     cost  learning
                             rate
            1         2       0.5
            2 *       1      0.25
         """
+        most_rows = validation.whole_number("most_rows", most_rows, 1)
         series, shown = self.as_dict(), self._shown(most_rows)
         for left_out in ("samples_per_second", "seconds", "learning_rate"):
             if len(series) > MOST_COLUMNS:
@@ -147,8 +158,8 @@ class History:
         ------
         ImportError
             matplotlib is not installed.
-        ValueError
-            The history has no epochs.
+        TypeError, ValueError
+            The history has no epochs; `path` is none that a picture can have.
         """
         from fastbp import plots
 

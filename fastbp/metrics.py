@@ -134,9 +134,7 @@ def chosen(metrics: Any, n_out: int) -> list[Metric]:
     elif isinstance(metrics, str) or callable(metrics):
         found = [_metric(metrics, n_out)]
     else:
-        listed = validation.entries(
-            "metrics", metrics, f"a list of names and functions. Known: {', '.join(KNOWN)}"
-        )
+        listed = validation.entries("metrics", metrics, f"a list of names and functions. Known: {', '.join(KNOWN)}")
         found = [_metric(choice, n_out) for choice in listed]
     names = [metric.name for metric in found]
     twice = next((name for name in names if names.count(name) > 1 or name == "cost"), None)

@@ -51,6 +51,10 @@ class ParameterVector:
     """
 
     def __init__(self, sizes: Sequence[int], vector: Array):
+        n_parameters = self.count(sizes)
+        if type(vector) is not np.ndarray or vector.shape != (n_parameters,):
+            what = f"an array {vector.shape}" if isinstance(vector, np.ndarray) else repr(vector)
+            raise ValueError(f"vector is {what}; layers of {list(sizes)} need an array ({n_parameters},)")
         self.sizes = tuple(sizes)
         self.vector = vector
         weights, biases, start = [], [], 0
@@ -68,11 +72,13 @@ class ParameterVector:
 
     @staticmethod
     def count(sizes: Sequence[int]) -> int:
-        """Return how many parameters a network of these layer sizes has.
+        """Return how many parameters a network of these layer sizes has. Raises TypeError unless all are whole numbers.
 
         >>> ParameterVector.count([784, 30, 10])
         23860
         """
+        if isinstance(sizes, str) or not all(isinstance(n, int | np.integer) for n in sizes):
+            raise TypeError(f"sizes is {sizes!r}; it must be a list of whole numbers")
         return sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
 
     def __repr__(self) -> str:

@@ -117,7 +117,7 @@ def float_type(dtype: Any) -> np.dtype[Any]:
         if dtype is None:  # which NumPy takes for float64
             raise TypeError
         checked = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError, DeprecationWarning):
         raise TypeError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'") from None
     if checked not in (np.float32, np.float64):
         raise ValueError(f"dtype is {checked}; fastbp computes in float32 or float64")

@@ -189,7 +189,7 @@ def test_the_best_by_the_training_cost_where_there_is_no_other(tmp_path):
     [
         ({"path": "net-{cost}"}, ValueError, "only {epoch} can stand in braces"),
         ({"path": "net-{"}, ValueError, "only {epoch} can stand in braces"),
-        ({"path": 3}, TypeError, "PathLike"),
+        ({"path": 3}, TypeError, "pathlib.Path"),
         ({"path": "net", "monitor": 3}, TypeError, "monitor is 3"),
         ({"path": "net", "mode": "up"}, ValueError, "mode is 'up'"),
         ({"path": "net", "save_best_only": 1}, TypeError, "save_best_only is 1"),

@@ -8,10 +8,11 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastbp import paths, plots, validation
 from fastbp.comparison import words
+from fastbp.comparison.cells import FORMULATIONS
 from fastbp.comparison.rows import Limits, Row
 from fastbp.serialization import write_atomically
 
@@ -75,13 +76,19 @@ class Comparison:
         ----------
         formulation : str, default "tiles"
             Whose losses.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is no such formulation.
         """
+        validation.known_name("formulation", formulation, dict.fromkeys(FORMULATIONS))
         return words.losses_table(self.rows, formulation)
 
     def to_json(self, path: PathLike) -> None:
         """Write all of it to a file that `from_json` reads.
 
-        Raises OSError if the file cannot be written.
+        Raises OSError if the file cannot be written, TypeError or ValueError if `path` is none.
         """
         content = {"format": FORMAT, **asdict(self)}
         write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
@@ -90,10 +97,12 @@ class Comparison:
     def from_json(cls, path: PathLike) -> Comparison:
         """Read what `to_json` wrote.
 
-        Raises OSError if the file cannot be read, ValueError if it holds something else.
+        Raises OSError if the file cannot be read, ValueError if it holds something else, TypeError if `path` is none.
         """
+        named = paths.checked(path)
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = named.read_text(encoding="utf-8")
+            content = json.loads(text)
             if content.pop("format") != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}")
             rows = [Row.from_dict(row) for row in content.pop("rows")]
@@ -101,14 +110,16 @@ class Comparison:
                 Limits(each["threads"], each["peak_gflops"], [(int(n), float(s)) for n, s in each["bandwidth_gbs"]])
                 for each in content.pop("limits")
             ]
-            return cls(**content, rows=rows, limits=limits)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{os.fspath(path)}: not a comparison that fastbp wrote: {error}") from None
+            found = cls(**content, rows=rows, limits=limits)
+            str(found)  # which needs all of it
+            return found
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{named}: not a comparison that fastbp wrote: {error}") from None
 
     def to_csv(self, path: PathLike) -> None:
         """Write the rows to a CSV file, their rounds separated by spaces.
 
-        Raises OSError if the file cannot be written.
+        Raises OSError if the file cannot be written, TypeError or ValueError if `path` is none.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -133,8 +144,8 @@ class Comparison:
         ------
         ImportError
             matplotlib is not installed.
-        ValueError
-            There is nothing to draw.
+        TypeError, ValueError
+            There is nothing to draw, or `path` is none that a picture can have.
         """
         from fastbp.comparison import pictures
 
@@ -155,6 +166,8 @@ class Comparison:
     def _draw(self, draw: Callable[[Comparison], Figure], path: PathLike | None) -> Figure:
         if not any(row.us for row in self.rows):
             raise ValueError("there is nothing to draw: no cell was measured")
+        if path is not None:
+            plots.check(path)
         figure = draw(self)
         if path is not None:
             figure.savefig(path)

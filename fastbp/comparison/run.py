@@ -1,6 +1,7 @@
 """`compare`: checks what is asked for, has it checked and measured in processes of their own, gathers the rows."""
 
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,8 @@ from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fastbp import formulations as formulations_of_fastbp
 from fastbp import machine, validation
@@ -110,6 +113,8 @@ def compare(
     True
     """
     names = [validation.known_name("formulation", name, dict.fromkeys(FORMULATIONS)) for name in _several(formulations)]
+    if not names:
+        raise ValueError(f"formulations is empty; name one at least of {', '.join(FORMULATIONS)}")
     task = _task(activation, cost, optimizer)
     cells = _grid(sizes, widths, batch_sizes, dtypes, threads)
     settings = {
@@ -279,10 +284,11 @@ def _task(activation: str, cost: str, optimizer: str) -> Task:
 
 def _several(value: Any) -> list[Any]:
     """Return a list of one or several values."""
-    return [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    one = isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0
+    return [value] if one else list(value)
 
 
 def _positive(what: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
         raise ValueError(f"{what} is {value!r}; it must be a number of seconds greater than 0")
     return float(value)

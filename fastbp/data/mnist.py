@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastbp import paths
+
 from .download import download as fetch
 from .errors import DataFileError
 from .idx import read_content, read_idx
@@ -87,8 +89,8 @@ def load_mnist(
         If a file is damaged, or is not the MNIST file of its name.
     ConnectionError
         If no mirror could be reached.
-    ValueError
-        If `dtype` or `divisor` is out of range.
+    TypeError, ValueError
+        If a parameter is of another kind, or `dtype` or `divisor` is out of range.
 
     References
     ----------
@@ -106,7 +108,10 @@ def load_mnist(
     """
     kind = checked_dtype(dtype)
     factor = None if divisor is None else _checked_divisor(divisor, kind)
-    folder = None if path is None else Path(path).expanduser()
+    for what, value in (("download", download), ("progress", progress)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{what} is {value!r}; it must be True or False")
+    folder = None if path is None else _expanded(path)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"path is {folder}, a file; give the folder that holds the four MNIST files")
     missing = [name for name in FILES if _find(name, folder) is None]
@@ -124,9 +129,16 @@ def load_mnist(
     )
 
 
+def _expanded(path: Any) -> Path:
+    try:
+        return paths.checked(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"path is {path!r}, which begins in a home folder that is not known: {error}") from None
+
+
 def _checked_divisor(divisor: float, kind: np.dtype[Any]) -> Any:
     # Within these bounds neither the divisor nor the quotients overflow float32.
-    if not isinstance(divisor, Real) or not 1e-30 < divisor < 1e30:
+    if isinstance(divisor, bool) or not isinstance(divisor, Real) or not 1e-30 < divisor < 1e30:
         raise ValueError(
             f"divisor is {divisor!r}, but pixels are divided by a number between 1e-30 and 1e30; "
             "give 255 (pixels in [0, 1]), 256 (Nielsen's book), or None (raw uint8 pixels)"

@@ -1,12 +1,13 @@
 """Tables from files, for the command line: CSV and NPZ."""
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastbp import paths
 
 from .csv_table import read_csv
 from .errors import DataFileError
@@ -78,12 +79,15 @@ def read_table(
         If the file is not such a table: junk or an empty file; no data below the header; column names
         that are empty, double or numbers; values that are missing or no finite numbers; lines of unequal
         length; a target that is not there. The message names the file, and the line and column.
+    TypeError, ValueError
+        If `path`, `target` or `features` is of another kind; if `features` is empty.
     OSError
         If the file cannot be opened or read, for one FileNotFoundError.
 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "iris.csv"
     ...     _ = path.write_text("length;width;species\n5.1;3.5;setosa\n6.3;3.3;virginica\n")
@@ -97,13 +101,25 @@ def read_table(
     (('length', 'width'), 'species')
 
     """
-    path = Path(path)
+    path = paths.checked(path)
+    if target is not None and not isinstance(target, str):
+        raise TypeError(f"target is {target!r}; it must be the name of a column, or of an array of an NPZ file")
+    names = None if features is None else _names(features)
     try:
         with open(path, "rb") as file:
             start = file.read(4)
             file.seek(0)
             if start in ZIP_MAGICS or path.suffix.lower() == ".npz":
                 return Table(*read_npz(file, target))
-            return Table(*read_csv(file.read(), target, features))
+            return Table(*read_csv(file.read(), target, names))
     except DataFileError as error:
         raise DataFileError(f"{path}: {error}") from error
+
+
+def _names(features: Any) -> list[str]:
+    listed = list(features) if isinstance(features, Iterable) and not isinstance(features, str | bytes) else None
+    if listed is None or not all(isinstance(name, str) for name in listed):
+        raise TypeError(f"features is {features!r}; it must be a list of the names of columns")
+    if not listed:
+        raise ValueError("features is empty; name one column at least, or leave it out for all")
+    return listed

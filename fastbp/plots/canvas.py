@@ -3,8 +3,9 @@
 from __future__ import annotations  # so that naming a Figure does not import matplotlib
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from fastbp import paths, validation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,21 +31,38 @@ STYLES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+MOST_PIXELS = 2**16
+"""Agg has fewer, each way."""
+
+
 def check(path: PathLike | None = None) -> None:
-    """Raise ImportError, saying how to install it, if matplotlib is missing; ValueError for a path it cannot write."""
+    """Raise ImportError, saying how to install it, if matplotlib is missing.
+
+    ValueError for a path that it cannot write, TypeError for what is no path.
+    """
     figure = new_figure(1, 1)
     if path is None:
         return
+    named = paths.checked(path)
     known = figure.canvas.get_supported_filetypes()
-    kind = Path(path).suffix.lower().lstrip(".")
+    kind = named.suffix.lower().lstrip(".")
     if kind not in known:
         raise ValueError(
-            f"the picture {os.fspath(path)!r} needs a name that ends in one of .{', .'.join(sorted(known))}"
+            f"the picture {os.fspath(named)!r} needs a name that ends in one of .{', .'.join(sorted(known))}"
         )
 
 
 def new_figure(width: float, height: float, dpi: float = 150) -> Figure:
-    """Return an empty figure of so many inches, drawn by Agg."""
+    """Return an empty figure of so many inches, drawn by Agg.
+
+    Raises ImportError without matplotlib, TypeError or ValueError for a size that no picture has.
+    """
+    for what, inches in (("width", width), ("height", height)):
+        pixels = validation.positive(what, inches) * validation.positive("dpi", dpi)
+        if not 1 <= pixels < MOST_PIXELS:
+            raise ValueError(
+                f"{what} is {inches:g} inches; at {dpi:g} dpi that is {pixels:.3g} pixels, of 1 to {MOST_PIXELS - 1}"
+            )
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -57,12 +75,7 @@ def new_figure(width: float, height: float, dpi: float = 150) -> Figure:
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     """Return the axes to draw into: those that were given, or those of a new figure."""
-    check()
-    if ax is not None:
-        return ax
-    if not width > 0:
-        raise ValueError(f"width is {width!r}; it must be a number of inches greater than 0")
-    return new_figure(width, height, dpi=300).subplots()
+    return ax if ax is not None else new_figure(width, height, dpi=300).subplots()
 
 
 def figure_of(axes: Axes, path: PathLike | None, *, cropped: bool = False) -> Figure:
@@ -76,6 +89,14 @@ def figure_of(axes: Axes, path: PathLike | None, *, cropped: bool = False) -> Fi
     return cast("Figure", figure)
 
 
+def check_axes(axes: Any, what: str = "axes") -> None:
+    """Raise TypeError unless these are axes of matplotlib."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(axes, Axes):
+        raise TypeError(f"{what} is {axes!r}; it must be a matplotlib.axes.Axes, as figure.subplots() makes them")
+
+
 def signed_colours() -> LinearSegmentedColormap:
     """Return the colours from `NEGATIVE` over white to `POSITIVE`."""
     from matplotlib.colors import LinearSegmentedColormap
@@ -84,14 +105,19 @@ def signed_colours() -> LinearSegmentedColormap:
 
 
 def plain(axes: Axes) -> None:
-    """Give axes a light grid, letters for one column, and no frame above and at the right."""
+    """Give axes a light grid, letters for one column, and no frame above and at the right.
+
+    Raises TypeError for what are no axes.
+    """
+    check_axes(axes)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     small_letters(axes)
 
 
 def small_letters(axes: Axes) -> None:
-    """Give axes the letters of pictures that are one column wide."""
+    """Give axes the letters of pictures that are one column wide. Raises TypeError for what are no axes."""
+    check_axes(axes)
     axes.tick_params(which="both", labelsize=SMALL)  # also between powers of ten, where all lies in one decade
     axes.xaxis.label.set_fontsize(LABEL)
     axes.yaxis.label.set_fontsize(LABEL)

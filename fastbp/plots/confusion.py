@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import report
+from fastbp import report, validation
+from fastbp.plots import given
 from fastbp.plots.canvas import LABEL, SMALL, PathLike, axes_for, figure_of, new_figure
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ def confusion_matrix(
     ------
     ImportError
         matplotlib is not installed.
-    ValueError
-        The matrix is not square, or there is not one name for each row; the width has no room for the cells.
+    TypeError, ValueError
+        The matrix has no counts, is not square, or there is not one name for each row; the width has no
+        room for the cells.
 
     Examples
     --------
@@ -64,12 +66,10 @@ def confusion_matrix(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['9', '1', '5']
     """
-    counts = np.asarray(matrix)
-    n = len(classes)
-    if counts.shape != (n, n) or n == 0:
-        raise ValueError(f"the matrix has shape {counts.shape} and there are {n} classes; needed is ({n}, {n}), n ≥ 1")
+    given.frame(path, width, ax)
+    counts, names = _checked(matrix, classes)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [report.shortened(str(name)) for name in classes]
+    n = len(names)
     digits, longest = len(str(counts.max())), max(map(len, names))
     axes, bar_axes, side = _places(n, digits, longest, width, ax)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -85,6 +85,17 @@ def confusion_matrix(
             each.set_fontsize(LABEL)
         bar.ax.tick_params(labelsize=SMALL)
     return figure_of(axes, path, cropped=not small)
+
+
+def _checked(matrix: Any, classes: Any) -> tuple[npt.NDArray[Any], list[str]]:
+    counts = validation.as_array("matrix", matrix)
+    listed = list(classes) if isinstance(classes, str) else validation.entries("classes", classes, "a list of names")
+    n = len(listed)
+    if counts.shape != (n, n) or n == 0:
+        raise ValueError(f"the matrix has shape {counts.shape} and there are {n} classes; needed is ({n}, {n}), n ≥ 1")
+    if validation.matrix("matrix", counts, np.dtype(np.float64)).min() < 0:
+        raise ValueError(f"the matrix has {counts.min()}; needed are counts, of at least 0")
+    return np.asarray(counts), [report.shortened(str(name)) for name in listed]
 
 
 SMALLEST = 4.5

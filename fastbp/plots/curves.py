@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp.history import History
+from fastbp.plots import given
 from fastbp.plots.canvas import (
     COLUMN,
     GREY,
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    from fastbp.history import History
 
 LOGARITHMIC_FROM = 20
 """A cost that shrinks by more than this factor is shown on a logarithmic axis."""
@@ -58,8 +59,8 @@ def history(
     ------
     ImportError
         matplotlib is not installed.
-    ValueError
-        The history has no epochs.
+    TypeError, ValueError
+        It is no history, or has no epochs; the width is not of 2 to 100 inches.
 
     Examples
     --------
@@ -69,6 +70,11 @@ def history(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['cost']
     """
+    given.frame(path, width)
+    if not isinstance(history, History):
+        raise TypeError(f"history is {history!r}; it must be a fastbp.History, as Network.fit returns it")
+    if not isinstance(held_out, str):
+        raise TypeError(f"held_out is {held_out!r}; it must be a word for the legend")
     if len(history) == 0:
         raise ValueError("the history has no epochs; train at least one")
     panels = _panels(history, held_out)
@@ -162,7 +168,7 @@ def error_norms(
     ------
     ImportError
         matplotlib is not installed.
-    ValueError
+    TypeError, ValueError
         `norms` is not a table of finite numbers ≥ 0.
 
     References
@@ -180,11 +186,10 @@ def error_norms(
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['layer 1', 'layer 2', 'layer 3']
     """
-    values = np.asarray(norms, dtype=np.float64)
-    if values.ndim != 2 or 0 in values.shape or not np.all(np.isfinite(values)) or values.min() < 0:
-        raise ValueError(
-            f"norms has shape {values.shape}; needed is (n_epochs, n_layers), n ≥ 1, of finite numbers ≥ 0"
-        )
+    given.frame(path, width, ax)
+    values = given.numbers("norms", norms, "(n_epochs, n_layers)", ", n ≥ 1")
+    if values.min() < 0:
+        raise ValueError(f"norms has {values.min():g}; needed is (n_epochs, n_layers) of numbers ≥ 0")
     axes = axes_for(ax, width, 0.72 * width)
     from matplotlib import colormaps
 

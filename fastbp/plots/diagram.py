@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import validation
 from fastbp.parameters import ParameterVector
+from fastbp.plots import given
 from fastbp.plots.canvas import (
     COLUMN,
     GREY,
@@ -82,8 +84,8 @@ def network(
     ImportError
         matplotlib is not installed.
     TypeError, ValueError
-        x and y are not one sample of the network; the gradient needs both; `edges` is of another network; `most` is
-        less than 3; there is not one name for each output.
+        `net` is no network; x and y are not one sample of it; the gradient needs both; `edges` is of another
+        network; `most` is less than 3; there is not one name for each output.
 
     Examples
     --------
@@ -92,10 +94,11 @@ def network(
     >>> [len(lines.get_segments()) for lines in figure.axes[0].collections]  # 7 neurons, and dots for the others
     [49, 49]
     """
-    if most < 3:
-        raise ValueError(f"most is {most!r}; it must be at least 3: one neuron, the dots, one neuron")
-    if names is not None and len(names) != net.sizes[-1]:
-        raise ValueError(f"there are {len(names)} names for {net.sizes[-1]} outputs")
+    given.frame(path, width, ax)
+    given.network(net)
+    most = validation.whole_number("most", most, 3)  # one neuron, the dots, one neuron
+    if names is not None:
+        names = given.words("names", names, net.sizes[-1], "outputs")
     trace = _trace(net, x, y, edges)
     drawn = _parameters(net, trace, edges)
     ends = _ends(net.sizes[-1], names, None if y is None else trace.y)
@@ -184,12 +187,12 @@ def _parameters(net: Any, trace: Any, edges: Any) -> ParameterVector:
         raise ValueError(f"edges is {edges!r}; it must be 'weights', 'gradient' or what net.gradient returns")
     if edges.sizes != net.sizes:
         raise ValueError(f"edges is of layers {list(edges.sizes)}, and the network has {list(net.sizes)}")
-    return ParameterVector(net.sizes, np.array(edges.vector, dtype=np.float64))
+    return ParameterVector(net.sizes, given.numbers("edges", edges.vector, "(n_parameters,)"))
 
 
 def _ends(n_out: int, names: Sequence[str] | None, target: Array | None) -> list[str]:
     """Return what stands at the right of each output."""
-    texts = [""] * n_out if names is None else [str(name) for name in names]
+    texts = [""] * n_out if names is None else list(names)
     if target is not None:
         texts = [f"{text}{': ' if text else ''}y = {value:.3g}" for text, value in zip(texts, target, strict=True)]
     return texts

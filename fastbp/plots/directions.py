@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import validation
 from fastbp.parameters import ParameterVector
+from fastbp.plots import given
 
 Array = npt.NDArray[Any]
 Parameter = int | tuple[int, int] | tuple[int, int, int]
@@ -32,10 +35,24 @@ class Directions:
     v: Array
     names: tuple[str, str]
 
+    def __post_init__(self) -> None:
+        for what in ("origin", "u", "v"):
+            checked = given.numbers(what, getattr(self, what), "(n_parameters,)")
+            if checked.shape != np.shape(self.origin):
+                raise ValueError(f"{what} has {checked.size} numbers, and origin {np.size(self.origin)}")
+            object.__setattr__(self, what, checked)
+        object.__setattr__(self, "names", tuple(given.words("names", self.names, 2, "directions")))
+
     def coordinates(self, parameters: npt.ArrayLike) -> Array:
-        """Return (α, β) of the points of the plane nearest to some parameters, (n, n_parameters) gives (n, 2)."""
+        """Return (α, β) of the points of the plane nearest to some parameters, (n, n_parameters) gives (n, 2).
+
+        Raises TypeError or ValueError unless they are as many as those of the origin.
+        """
+        points = validation.matrix("parameters", parameters, np.dtype(np.float64))
+        if points.ndim not in (1, 2) or points.shape[-1] != self.origin.size:
+            raise ValueError(f"parameters has shape {points.shape}; needed is (n, {self.origin.size})")
         plane = np.column_stack([self.u, self.v])
-        away = np.atleast_2d(np.asarray(parameters, dtype=np.float64)) - self.origin
+        away = np.atleast_2d(points) - self.origin
         return np.asarray(np.linalg.lstsq(plane, away.T, rcond=None)[0].T)
 
 
@@ -52,8 +69,8 @@ def parameter_directions(net: Any, first: Parameter, second: Parameter) -> Direc
 
     Raises
     ------
-    ValueError
-        The network has no such parameter, or both are the same.
+    TypeError, ValueError
+        `net` is no network; it has no such parameter, or both are the same.
 
     Examples
     --------
@@ -63,6 +80,7 @@ def parameter_directions(net: Any, first: Parameter, second: Parameter) -> Direc
     >>> plane.u, plane.v, plane.names
     (array([1., 0., 0., 0.]), array([0., 0., 0., 1.]), ('$w_{00}^{(1)}$', '$b_{0}^{(2)}$'))
     """
+    given.network(net)
     (i, first_name), (j, second_name) = (_place(net, which) for which in (first, second))
     if i == j:
         raise ValueError(f"both directions are the parameter {first!r}; they must be two")
@@ -78,16 +96,17 @@ def _place(net: Any, which: Parameter) -> tuple[int, str]:
     index = ParameterVector(net.sizes, np.arange(size))
     try:
         if isinstance(which, tuple):
-            l, *jk = which
+            l, *jk = map(operator.index, which)
             if l < 1 or min(jk) < 0:
                 raise IndexError
             part = index.weights if len(jk) == 2 else index.biases
             place = int(part[l - 1][tuple(jk)])
             letter = "w" if len(jk) == 2 else "b"
             return place, f"${letter}_{{{''.join(map(str, jk))}}}^{{({l})}}$"
-        if not 0 <= which < size:
+        place = operator.index(which)
+        if not 0 <= place < size:
             raise IndexError
-        return int(which), f"parameter {which}"
+        return place, f"parameter {place}"
     except (IndexError, TypeError, ValueError):
         raise ValueError(
             f"{which!r} is not a parameter of a network of layers {list(net.sizes)}: give (l, j, k) for a weight, "
@@ -108,6 +127,11 @@ def random_directions(net: Any, seed: int = 0) -> Directions:
     seed : int, default 0
         Of the directions.
 
+    Raises
+    ------
+    TypeError, ValueError
+        `net` is no network, `seed` none.
+
     References
     ----------
     Li, Xu, Taylor, Studer and Goldstein, "Visualizing the Loss Landscape of Neural Nets", NeurIPS 2018, section 4.
@@ -120,8 +144,9 @@ def random_directions(net: Any, seed: int = 0) -> Directions:
     >>> bool(np.isclose(np.linalg.norm(plane.u[:3]), np.linalg.norm(net.weights[0][0])))
     True
     """
+    given.network(net)
     origin = np.array(net.parameters, dtype=np.float64)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(validation.seed(seed))
     both = []
     for _ in range(2):
         direction = ParameterVector(net.sizes, generator.standard_normal(origin.size))
@@ -147,8 +172,8 @@ def principal_directions(descent: Sequence[npt.ArrayLike] | Array) -> Directions
 
     Raises
     ------
-    ValueError
-        There are fewer than three points, or they do not differ in two directions.
+    TypeError, ValueError
+        They are no numbers, fewer than three points, or do not differ in two directions.
 
     References
     ----------
@@ -159,8 +184,8 @@ def principal_directions(descent: Sequence[npt.ArrayLike] | Array) -> Directions
     >>> principal_directions([[0, 0, 3], [0, 0, 1], [0, 1, 0], [0, 0, 0]]).names
     ('1st component of the path (91 %)', '2nd component (9 %)')
     """
-    points = np.asarray(descent, dtype=np.float64)
-    if points.ndim != 2 or len(points) < 3:
+    points = given.numbers("descent", descent, "(n, n_parameters)", " with n ≥ 3")
+    if len(points) < 3:
         raise ValueError(f"descent has shape {points.shape}; needed is (n, n_parameters) with n ≥ 3")
     origin = points[-1]
     _, singular, components = np.linalg.svd(points - origin, full_matrices=False)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import validation
+from fastbp.plots import given
 from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, new_figure, signed_colours
 
 if TYPE_CHECKING:
@@ -53,8 +55,8 @@ def weight_images(
     ------
     ImportError
         matplotlib is not installed.
-    ValueError
-        The inputs do not fill the shape; there is no such neuron.
+    TypeError, ValueError
+        `net` has no weights; the inputs do not fill the shape; there is no such neuron.
 
     Examples
     --------
@@ -63,10 +65,14 @@ def weight_images(
     >>> figure.axes[0].images[0].get_array().shape  # 5 rows of 6 tiles, 8 by 8 pixels each, with a line between
     (46, 55)
     """
-    w = np.asarray(net.weights[0], dtype=np.float64)
+    given.frame(path, width, ax)
+    if not getattr(net, "weights", ()):
+        raise TypeError(f"net is {net!r}; it must be a fastbp.Network, or what has weights")
+    w = given.numbers("net.weights[0]", net.weights[0], "(n_out, n_in)")
     n_out, n_in = w.shape
-    chosen = np.arange(min(n_out, MOST_TILES)) if neurons is None else np.asarray(neurons, dtype=np.intp)
-    if not chosen.size or chosen.min() < 0 or chosen.max() >= n_out:
+    chosen = np.arange(min(n_out, MOST_TILES)) if neurons is None else validation.as_array("neurons", neurons)
+    whole = chosen.dtype.kind in "iu" and chosen.ndim == 1
+    if not whole or not chosen.size or chosen.min() < 0 or chosen.max() >= n_out:
         raise ValueError(f"neurons is {neurons!r}; needed are numbers from 0 to {n_out - 1}, of the first layer")
     tiles = w[chosen].reshape(-1, *_shape(shape, n_in))
     mosaic = _mosaic(tiles)
@@ -91,10 +97,10 @@ def _shape(shape: tuple[int, int] | None, n_in: int) -> tuple[int, int]:
         if side * side != n_in:
             raise ValueError(f"{n_in} inputs make no square; give shape=(height, width)")
         return side, side
-    height, width = shape
-    if height * width != n_in:
-        raise ValueError(f"shape is {tuple(shape)}, which is {height * width} pixels; there are {n_in} inputs")
-    return height, width
+    sides = [validation.whole_number("shape", n, 1) for n in validation.entries("shape", shape, "(height, width)")]
+    if len(sides) != 2 or math.prod(sides) != n_in:
+        raise ValueError(f"shape is {tuple(sides)}, which is {math.prod(sides)} pixels; there are {n_in} inputs")
+    return sides[0], sides[1]
 
 
 def _mosaic(tiles: Array) -> Array:
@@ -148,7 +154,7 @@ def images(
     ------
     ImportError
         matplotlib is not installed.
-    ValueError
+    TypeError, ValueError
         `pictures` is not a table of numbers, its rows do not fill the shape, or there is not one title for each.
 
     Examples
@@ -158,16 +164,13 @@ def images(
     >>> [axes.get_title() for axes in figure.axes]
     ['one', 'two', 'three']
     """
-    rows = np.asarray(pictures, dtype=np.float64)
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise ValueError(f"pictures has shape {rows.shape}; needed is (n, n_in), an image a row")
+    given.frame(path, width)
+    rows = given.numbers("pictures", pictures, "(n, n_in)", ", an image a row")
     n = len(rows)
-    names = [""] * n if titles is None else list(titles)
-    signs = [bool(row.min() < 0) for row in rows] if signed is None else np.broadcast_to(signed, n).tolist()
-    if len(names) != n:
-        raise ValueError(f"there are {len(names)} titles for {n} images")
+    names = [""] * n if titles is None else given.words("titles", titles, n, "images")
+    signs = [bool(row.min() < 0) for row in rows] if signed is None else _signs(signed, n)
     of_image = _shape(shape, rows.shape[1])
-    across = min(n, 5 if columns is None else columns)
+    across = min(n, 5 if columns is None else validation.whole_number("columns", columns, 1))
     down = -(-n // across)
     lines = max(name.count("\n") + 1 for name in names) if any(names) else 0
     height = down * (width / across * of_image[0] / of_image[1] + 0.135 * lines)
@@ -179,6 +182,15 @@ def images(
     for unused in grid[n:]:
         unused.remove()
     return figure_of(grid[0], path)
+
+
+def _signs(signed: Any, n: int) -> list[bool]:
+    signs = (
+        [signed] * n if isinstance(signed, bool | np.bool_) else validation.entries("signed", signed, "a bool or more")
+    )
+    if len(signs) != n:
+        raise ValueError(f"signed has {len(signs)} entries; there are {n} images")
+    return [validation.truth(f"signed[{i}]", sign) for i, sign in enumerate(signs)]
 
 
 def _draw_image(axes: Axes, image: Array, signed: bool) -> None:

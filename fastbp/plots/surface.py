@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import validation
+from fastbp.plots import given
 from fastbp.plots.canvas import (
     COLUMN,
     LABEL,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Range = tuple[float, float]
 
+MOST_POINTS = 2000
 LOGARITHMIC_FROM = 30
 """A cost that varies by more than this factor has levels at equal ratios."""
 
@@ -50,6 +53,21 @@ class CostSurface:
     alphas: Array
     betas: Array
     costs: Array
+
+    def __post_init__(self) -> None:
+        _plane(self.directions)
+        for what in ("alphas", "betas"):
+            object.__setattr__(self, what, given.numbers(what, getattr(self, what), "(n,)"))
+        costs = validation.as_array("costs", self.costs)
+        if costs.dtype.kind not in "buif":
+            raise TypeError(f"costs is of dtype {costs.dtype}; needed are real numbers, or NaN")
+        if costs.shape != (self.betas.size, self.alphas.size) or min(costs.shape) < 2:
+            raise ValueError(f"costs has shape {costs.shape}; needed is (n_betas, n_alphas), at least 2 each")
+
+
+def _plane(directions: Any) -> None:
+    if not isinstance(directions, Directions):
+        raise TypeError(f"directions is {directions!r}; it must be of fastbp.plots.Directions, as random_directions")
 
 
 def cost_surface(
@@ -83,8 +101,8 @@ def cost_surface(
     Raises
     ------
     TypeError, ValueError
-        X and Y are not as in `Network.fit`; the directions are not of this network; an extent is empty, or `points`
-        is less than 2.
+        `net` is no network; X and Y are not as in `Network.fit`; the directions are not of this
+        network; an extent is empty, or `points` is less than 2.
 
     Examples
     --------
@@ -98,16 +116,15 @@ def cost_surface(
            [0.5  , 1.125, 2.   ],
            [2.   , 3.125, 4.5  ]])
     """
+    given.network(net)
+    _plane(directions)
     if directions.origin.size != net.parameters.size:
         raise ValueError(
             f"the directions have {directions.origin.size} parameters, and the network {net.parameters.size}"
         )
-    if points < 2:
-        raise ValueError(f"points is {points!r}; it must be at least 2")
-    ranges = _reach(directions.coordinates(net.parameters)[0], directions, descents) if extent is None else extent
-    for low, high in ranges:
-        if not low < high:
-            raise ValueError(f"extent is {extent!r}; needed is ((low, high), (low, high)) with low < high")
+    points = validation.whole_number("points", points, 2, MOST_POINTS)
+    here = directions.coordinates(net.parameters)[0]
+    ranges = _reach(here, directions, _descents(descents)) if extent is None else _extent(extent)
     alphas, betas = (np.linspace(low, high, points) for low, high in ranges)
     probe, costs = copy.deepcopy(net), np.empty((points, points))
     for i, beta in enumerate(betas):
@@ -115,6 +132,18 @@ def cost_surface(
             probe.parameters[:] = directions.origin + alpha * directions.u + beta * directions.v
             costs[i, j] = probe.evaluate(X, Y).cost
     return CostSurface(directions, alphas, betas, np.where(np.isfinite(costs), costs, np.nan))
+
+
+def _extent(extent: Any) -> Array:
+    ranges = validation.matrix("extent", extent, np.dtype(np.float64))
+    if ranges.shape != (2, 2) or not (ranges[:, 0] < ranges[:, 1]).all():
+        raise ValueError(f"extent is {extent!r}; needed is ((low, high), (low, high)) with low < high")
+    return ranges
+
+
+def _descents(descents: Any) -> list[Array]:
+    listed = validation.entries("descents", descents, "a list of (n, n_parameters) arrays")
+    return [given.numbers(f"descents[{i}]", way, "(n, n_parameters)") for i, way in enumerate(listed)]
 
 
 def _reach(here: Array, directions: Directions, descents: Sequence[Any]) -> tuple[Range, Range]:
@@ -163,8 +192,8 @@ def draw_surface(
     ------
     ImportError
         matplotlib is not installed.
-    ValueError
-        No cost of the surface is finite; there is not one label for each way.
+    TypeError, ValueError
+        `surface` or a way is something else; no cost of the surface is finite; there is not one label for each way.
 
     Examples
     --------
@@ -177,14 +206,17 @@ def draw_surface(
     >>> figure.axes[0].get_xlabel()
     '$w_{00}^{(1)}$'
     """
+    given.frame(path, width, ax)
+    if not isinstance(surface, CostSurface):
+        raise TypeError(f"surface is {surface!r}; it must be what cost_surface returns")
     if not np.isfinite(surface.costs).any():
         raise ValueError("no cost of the surface is finite; choose a smaller extent")
-    if labels is not None and len(labels) != len(descents):
-        raise ValueError(f"there are {len(labels)} labels for {len(descents)} ways")
+    descents = _descents(descents)
+    labels = None if labels is None else given.words("labels", labels, len(descents), "ways")
+    ways = [surface.directions.coordinates(descent) for descent in descents]
     axes = axes_for(ax, width, 0.8 * width)
     _contours(axes, surface)
-    for i, descent in enumerate(descents):
-        way = surface.directions.coordinates(descent)
+    for i, way in enumerate(ways):
         axes.plot(*way.T, color="black", linewidth=2.6, solid_capstyle="round")
         axes.plot(*way.T, color="white", linewidth=1.3, solid_capstyle="round")
         axes.plot(*way[0], "o", color="black", markerfacecolor="white", markersize=5, markeredgewidth=1.2)

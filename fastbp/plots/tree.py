@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import validation
+from fastbp.plots import given
 from fastbp.plots.canvas import COLUMN, GREY, NEGATIVE, POSITIVE, PathLike, axes_for, figure_of
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def computation_tree(
     ImportError
         matplotlib is not installed.
     TypeError, ValueError
-        x and y are not one sample of the network; `through` is no path through it; `depth` is less than 1.
+        `net` is no network; x and y are not one sample of it; `through` is no path through it; `depth` is less than 1.
 
     References
     ----------
@@ -80,8 +82,9 @@ def computation_tree(
     >>> [text.get_text() for text in figure.axes[0].texts if "∂C/∂a" in text.get_text()]
     ['∂C/∂a\n−2']
     """
-    if depth < 1:
-        raise ValueError(f"depth is {depth!r}; it must be at least 1")
+    given.frame(path, width, ax)
+    given.network(net)
+    depth = validation.whole_number("depth", depth, 1)
     trace = net.trace(x, y)
     neurons = _strongest(trace) if through is None else _checked(through, net.sizes)
     nodes, edges = _tree(trace, neurons, max(1, trace.n_layers + 1 - depth))
@@ -177,12 +180,12 @@ def _strongest(trace: Any) -> list[int]:
 
 
 def _checked(through: Sequence[int], sizes: Sequence[int]) -> list[int]:
-    neurons = [int(neuron) for neuron in through]
-    if len(neurons) != len(sizes) or any(not 0 <= i < n for i, n in zip(neurons, sizes, strict=False)):
-        raise ValueError(
-            f"through is {list(through)}; needed is one neuron, from 0, of each of the layers {list(sizes)}"
-        )
-    return neurons
+    needed = f"one neuron, from 0, of each of the layers {list(sizes)}"
+    neurons = validation.entries("through", through, f"a list of {needed}")
+    right = all(isinstance(i, int | np.integer) and 0 <= i < n for i, n in zip(neurons, sizes, strict=False))
+    if len(neurons) != len(sizes) or not right:
+        raise ValueError(f"through is {neurons}; needed is {needed}")
+    return [int(neuron) for neuron in neurons]
 
 
 def _colour(derivative: float) -> str:
