@@ -36,6 +36,8 @@ def from_keras(model: Any, output_activation: str | None) -> Layers:
 
 
 def _read(keras: Any, model: Any, where: str, reader: Reader) -> None:
+    if type(model).call is not keras.Sequential.call:
+        raise ValueError(f"{where} is a {type(model).__name__}, with a call of its own, which fastbp cannot know")
     for i, layer in enumerate(model.layers):
         place, name = f"{where}.layers[{i}]", type(layer).__name__
         ours = type(layer) is getattr(keras.layers, name, None)

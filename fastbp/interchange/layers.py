@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastbp import validation
 from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.parameters import Array, Model
 
@@ -33,8 +34,13 @@ class Reader:
         self._activations: list[str | None] = []
 
     def layer(self, where: str, w: Any, b: Any) -> None:
-        """Note a layer with weights (n_out, n_in), and biases (n_out,) or None for zeros."""
+        """Note a layer with weights (n_out, n_in), and biases (n_out,) or None for zeros.
+
+        Raises ValueError for what is no layer of finite numbers that follows on those before.
+        """
         weights = np.asarray(w)
+        if weights.ndim != 2 or 0 in weights.shape:
+            raise ValueError(f"{where} has weights of shape {weights.shape}; needed is (n_out, n_in), at least 1 each")
         if weights.dtype not in (np.float32, np.float64):
             raise ValueError(f"{where} has weights of dtype {weights.dtype}; fastbp computes in float32 or float64")
         if self._weights and weights.shape[1] != len(self._weights[-1]):
@@ -43,8 +49,14 @@ class Reader:
             )
         if self._weights and weights.dtype != self._weights[0].dtype:
             raise ValueError(f"{where} is {weights.dtype}, the layers before it {self._weights[0].dtype}")
-        self._weights.append(weights)
-        self._biases.append(np.zeros(len(weights), weights.dtype) if b is None else np.asarray(b))
+        biases = np.zeros(len(weights), weights.dtype) if b is None else np.asarray(b)
+        if biases.shape != weights.shape[:1] or biases.dtype != weights.dtype:
+            raise ValueError(
+                f"{where} has biases {biases.shape} of {biases.dtype}; its weights need {weights.shape[:1]} of "
+                f"{weights.dtype}"
+            )
+        self._weights.append(validation.matrix(f"{where}.weights", weights, weights.dtype))
+        self._biases.append(validation.matrix(f"{where}.biases", biases, weights.dtype))
         self._activations.append(None)
 
     def activation(self, where: str, name: str) -> None:
@@ -60,6 +72,7 @@ class Reader:
         if not self._weights:
             raise ValueError(f"{what} has no layers with weights")
         if output_activation is not None:
+            validation.known_name("output_activation", output_activation, ACTIVATIONS)
             if self._activations[-1] not in (None, output_activation):
                 raise ValueError(
                     f"output_activation is {output_activation!r}, but {what} ends with {self._activations[-1]!r}: "

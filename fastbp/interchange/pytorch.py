@@ -53,26 +53,53 @@ def from_torch(module: Any, output_activation: str | None) -> Layers:
     if not isinstance(module, torch.nn.Sequential):
         raise TypeError(f"module is a {type(module).__name__}; it must be a torch.nn.Sequential")
     reader = Reader()
-    _read(torch, module, "module", reader)
+    try:
+        _read(torch, module, "module", reader)
+    except RecursionError:
+        raise ValueError("the module contains itself, or is nested too deeply: give a Sequential of layers") from None
     return reader.layers("the module", output_activation)
 
 
 def _read(torch: Any, sequential: Any, where: str, reader: Reader) -> None:
+    _check_is_its_parts(torch, sequential, where)
     for i, module in enumerate(sequential):
         place, name = f"{where}[{i}]", type(module).__name__
         if isinstance(module, torch.nn.Sequential):
             _read(torch, module, place, reader)
         elif type(module) is torch.nn.Linear:
-            bias = None if module.bias is None else module.bias.detach().cpu().numpy()
-            if str(module.weight.dtype) not in ("torch.float32", "torch.float64"):
-                raise ValueError(f"{place} is of {module.weight.dtype}; call module.float() before")
-            reader.layer(place, module.weight.detach().cpu().numpy(), bias)
+            bias = None if module.bias is None else _numbers(torch, module.bias, place)
+            reader.layer(place, _numbers(torch, module.weight, place), bias)
         elif name == "Exponential":
             reader.activation(place, "exponential")
         elif type(module) is getattr(torch.nn, name, None) and name in PASSED_OVER:
-            continue
+            if getattr(module, "start_dim", 1) != 1:
+                raise ValueError(f"{place} is {module}, which makes one row of several samples; fastbp has rows")
         else:
             _read_activation(torch, module, place, reader)
+        _check_has_no_hooks(module, place)
+
+
+def _check_is_its_parts(torch: Any, sequential: Any, where: str) -> None:
+    if type(sequential).forward is not torch.nn.Sequential.forward:
+        raise ValueError(
+            f"{where} is a {type(sequential).__name__}, with a forward of its own, which fastbp cannot know"
+        )
+    _check_has_no_hooks(sequential, where)
+
+
+def _check_has_no_hooks(module: Any, place: str) -> None:
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise ValueError(f"{place} has hooks, which change what it computes unknown to fastbp: remove them before")
+
+
+def _numbers(torch: Any, tensor: Any, place: str) -> Any:
+    """Return a parameter as an array. Raises ValueError for what is no ordinary one in memory."""
+    if tensor is None or tensor.layout != torch.strided or tensor.device.type == "meta":
+        kind = "no parameters" if tensor is None else f"parameters on {tensor.device}, {tensor.layout}"
+        raise ValueError(f"{place} has {kind}; needed are ordinary tensors with numbers in them")
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{place} is of {tensor.dtype}; call module.float() before")
+    return tensor.detach().cpu().resolve_neg().numpy()
 
 
 def _read_activation(torch: Any, module: Any, place: str, reader: Reader) -> None:
@@ -85,13 +112,19 @@ def _read_activation(torch: Any, module: Any, place: str, reader: Reader) -> Non
     ours, needed = known[name]
     for parameter, value in needed.items():
         given = getattr(module, parameter)
-        same = (
-            given >= 20 if parameter == "threshold" else given in (value, 1) if parameter == "dim" else given == value
-        )
+        same = _is_same(parameter, given, value)
         if not same:
             raise ValueError(f"{place} has {parameter}={given!r}; fastbp's {ours} has {value!r}")
     if ours != "identity":
         reader.activation(place, ours)
+
+
+def _is_same(parameter: str, given: Any, value: Any) -> bool:
+    if not isinstance(given, int | float | str):
+        return False
+    return bool(
+        given >= 20 if parameter == "threshold" else given in (value, 1) if parameter == "dim" else given == value
+    )
 
 
 def _torch() -> Any:

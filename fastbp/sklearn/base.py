@@ -1,6 +1,7 @@
 """What `MLPClassifier` and `MLPRegressor` share: `fit` and its order of things, and what is kept of it."""
 
 from abc import abstractmethod
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from fastbp import validation
 from fastbp.history import History
 from fastbp.network import Network
 from fastbp.parameters import Array
@@ -51,15 +53,10 @@ class BaseMLP(Linked):
         return None
 
     def _dropout(self) -> tuple[float, ...]:
-        given, n_hidden = self.dropout, len(parameters.hidden_layer_sizes(self.hidden_layer_sizes))
-        shares = () if given is None else tuple(map(float, [given] * n_hidden if np.isscalar(given) else given))
-        if shares and len(shares) != n_hidden:
-            raise ValueError(f"dropout lists {len(shares)} layers, but hidden_layer_sizes has {n_hidden}")
-        if not all(0 <= p < 1 for p in shares):
-            raise ValueError(f"dropout is {given!r}; shares of neurons to drop are at least 0 and less than 1")
-        return shares
+        return parameters.dropout(self.dropout, len(parameters.hidden_layer_sizes(self.hidden_layer_sizes)))
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Any:
+        parameters.check_numbers(self)
         hidden = parameters.hidden_layer_sizes(self.hidden_layer_sizes)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         given_y = y
@@ -86,6 +83,8 @@ class BaseMLP(Linked):
         of_classes = self._class_weights(y)
         if sample_weight is None:
             return of_classes
+        if isinstance(sample_weight, Number):
+            sample_weight = validation.number("sample_weight", sample_weight, 0)
         weight: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         if not weight.any():
             raise ValueError("Sample weights are all zero: at least one sample must count.")

@@ -1,5 +1,6 @@
 """What the parameters of the estimators may be, in scikit-learn's own terms, and what they mean in fastbp's."""
 
+import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from fastbp import validation
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost, Huber, Quantile
 from fastbp.network import Network
@@ -52,20 +54,45 @@ CONSTRAINTS: dict[str, list[Any]] = {
 
 
 def hidden_layer_sizes(given: Any) -> list[int]:
-    """Return the sizes of the hidden layers. Raises ValueError, as scikit-learn does, unless all are positive."""
-    sizes = list(given) if hasattr(given, "__iter__") else [given]
-    if np.any(np.array(sizes) <= 0):
+    """Return the sizes of the hidden layers. Raises ValueError, as scikit-learn does, unless all are positive.
+
+    TypeError for what are no whole numbers.
+    """
+    sizes = (
+        [given] if isinstance(given, Integral) else validation.entries("hidden_layer_sizes", given, "a list of sizes")
+    )
+    if any(isinstance(n, Integral) and n <= 0 for n in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return sizes
+    return [validation.whole_number("hidden_layer_sizes", n, 1) for n in sizes]
+
+
+def dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
+    """Return the share of neurons to drop of each hidden layer, or nothing. Raises TypeError or ValueError."""
+    if given is None:
+        return ()
+    listed = (
+        [given] * n_hidden if isinstance(given, Real) else validation.entries("dropout", given, "a number or a list")
+    )
+    if listed and len(listed) != n_hidden:
+        raise ValueError(f"dropout lists {len(listed)} layers, but hidden_layer_sizes has {n_hidden}")
+    return tuple(validation.number(f"dropout[{l}]", share, 0.0, below=1.0) for l, share in enumerate(listed))
+
+
+def check_numbers(estimator: Any) -> None:
+    """Raise ValueError for a whole number that is larger than any float, which scikit-learn's own checks let pass."""
+    for name, value in estimator.get_params(deep=False).items():
+        if isinstance(value, Integral) and abs(value) > sys.float_info.max:
+            raise ValueError(f"{name} is {value}; it must be less than {sys.float_info.max:g}")
 
 
 def activations(given: Any, n_hidden: int) -> list[Any]:
     """Return σ of each hidden layer, as `Network` takes it. Raises ValueError for a list of another length."""
     if isinstance(given, str | Activation):
         return [_ours(given)] * n_hidden
-    if len(given) != n_hidden:
-        raise ValueError(f"activation lists {len(given)} layers, but hidden_layer_sizes has {n_hidden}")
-    return [_ours(choice) for choice in given]
+    listed = validation.entries("activation", given, "a name, a fastbp.Activation or a list of them")
+    if len(listed) != n_hidden:
+        raise ValueError(f"activation lists {len(listed)} layers, but hidden_layer_sizes has {n_hidden}")
+    return [_ours(choice) for choice in listed]
 
 
 def cost(loss: Any, quantile: float, huber_delta: float) -> Cost:
