@@ -1,5 +1,6 @@
 """The parameters of a network: one flat vector, and views of it layer by layer."""
 
+import operator
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -77,9 +78,10 @@ class ParameterVector:
         >>> ParameterVector.count([784, 30, 10])
         23860
         """
-        if isinstance(sizes, str) or not all(isinstance(n, int | np.integer) for n in sizes):
-            raise TypeError(f"sizes is {sizes!r}; it must be a list of whole numbers")
-        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+        try:
+            return sum((n_in + 1) * n_out for n_in, n_out in pairwise(map(operator.index, sizes)))
+        except TypeError:
+            raise TypeError(f"sizes is {sizes!r}; it must be a list of whole numbers") from None
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(w.shape) for w in self.weights)

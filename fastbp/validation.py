@@ -1,5 +1,6 @@
 """What users give, checked and converted once. Every error says what was given, what is required, what to do."""
 
+import contextlib
 import difflib
 import math
 import operator
@@ -14,7 +15,7 @@ from fastbp.kernels.costs import Cost
 from fastbp.parameters import Array
 
 T = TypeVar("T")
-SMALL = 4096  # numbers whose sum of squares is a microsecond, and the fastest way to see that all are finite
+SMALL = 4096  # numbers whose sum of squares is the fastest way to see that all are finite
 
 
 def named(what: str, choice: Any, table: Mapping[str, T], kind: type[T]) -> T:
@@ -94,12 +95,10 @@ def neuron_index(what: str, neuron: Any, sizes: Sequence[int], layer: int) -> in
 
 def entries(what: str, value: Any, needed: str) -> list[Any]:
     """Return what can be walked through as a list. Raises TypeError for what cannot, and for words."""
-    try:
-        if isinstance(value, str | bytes):
-            raise TypeError
-        return list(value)
-    except TypeError:
-        raise TypeError(f"{what} is {value!r}; it must be {needed}") from None
+    if not isinstance(value, str | bytes):
+        with contextlib.suppress(TypeError):
+            return list(value)
+    raise TypeError(f"{what} is {value!r}; it must be {needed}")
 
 
 def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
@@ -134,7 +133,11 @@ def per_layer(what: str, choice: Any, n_layers: int) -> list[Any]:
 
 
 def as_array(what: str, data: Any) -> Array:
-    """Return `data` as an array of whatever dtype. Raises ValueError if it is none, as ragged lists are."""
+    """Return `data` as an array of whatever dtype. Raises ValueError if it is ragged, or some of it is masked."""
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise ValueError(
+            f"{what} is a masked array with {np.ma.count_masked(data)} masked entries; fill or remove them"
+        )
     try:
         return np.asarray(data)
     except (ValueError, TypeError) as error:
