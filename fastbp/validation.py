@@ -135,9 +135,7 @@ def per_layer(what: str, choice: Any, n_layers: int) -> list[Any]:
 def as_array(what: str, data: Any) -> Array:
     """Return `data` as an array of whatever dtype. Raises ValueError if it is ragged, or some of it is masked."""
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
-        raise ValueError(
-            f"{what} is a masked array with {np.ma.count_masked(data)} masked entries; fill or remove them"
-        )
+        raise ValueError(f"{what} is a masked array with masked entries; fill or remove them")
     try:
         return np.asarray(data)
     except (ValueError, TypeError) as error:

@@ -107,7 +107,10 @@ def refused(call: Any, arguments: dict[str, Any], name: str, *others: Path) -> b
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", "Glyph 0")  # no font has that one
             result = call(**arguments)
+            if hasattr(result, "savefig"):
+                result.canvas.draw()
             if hasattr(result, "__exit__"):
                 with result:
                     pass

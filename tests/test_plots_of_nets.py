@@ -206,7 +206,7 @@ def test_recorder_and_error_norms() -> None:
     with pytest.raises(TypeError, match="function of the network"):
         fastbp.Recorder(3)  # type: ignore[arg-type]
     for wrong in ([], [1.0], [[-1.0]], [[np.nan]]):
-        with pytest.raises(ValueError, match="needed is|must be finite"):
+        with pytest.raises(ValueError, match=r"needed is|must be finite"):
             plots.error_norms(wrong)
 
 

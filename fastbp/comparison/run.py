@@ -11,8 +11,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fastbp import formulations as formulations_of_fastbp
 from fastbp import machine, validation
 from fastbp.comparison.cells import FORMULATIONS, PYTHON, Cell, Task
@@ -284,7 +282,7 @@ def _task(activation: str, cost: str, optimizer: str) -> Task:
 
 def _several(value: Any) -> list[Any]:
     """Return a list of one or several values."""
-    one = isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0
+    one = isinstance(value, str) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0
     return [value] if one else list(value)
 
 

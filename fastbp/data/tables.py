@@ -1,7 +1,7 @@
 """Tables from files, for the command line: CSV and NPZ."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,7 +117,10 @@ def read_table(
 
 
 def _names(features: Any) -> list[str]:
-    listed = list(features) if isinstance(features, Iterable) and not isinstance(features, str | bytes) else None
+    try:
+        listed = None if isinstance(features, str | bytes) else list(features)
+    except TypeError:
+        listed = None
     if listed is None or not all(isinstance(name, str) for name in listed):
         raise TypeError(f"features is {features!r}; it must be a list of the names of columns")
     if not listed:

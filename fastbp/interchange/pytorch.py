@@ -122,9 +122,9 @@ def _read_activation(torch: Any, module: Any, place: str, reader: Reader) -> Non
 def _is_same(parameter: str, given: Any, value: Any) -> bool:
     if not isinstance(given, int | float | str):
         return False
-    return bool(
-        given >= 20 if parameter == "threshold" else given in (value, 1) if parameter == "dim" else given == value
-    )
+    if parameter == "threshold":
+        return not isinstance(given, str) and given >= 20
+    return bool(given in (value, 1) if parameter == "dim" else given == value)
 
 
 def _torch() -> Any:

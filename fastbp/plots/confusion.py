@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastbp import report, validation
 from fastbp.plots import given
-from fastbp.plots.canvas import LABEL, SMALL, PathLike, axes_for, figure_of, new_figure
+from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def confusion_matrix(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['9', '1', '5']
     """
-    given.frame(path, width, ax)
+    given.frame(path, COLUMN if width is None else width, ax)
     counts, names = _checked(matrix, classes)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     n = len(names)

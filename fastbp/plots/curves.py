@@ -70,7 +70,7 @@ def history(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['cost']
     """
-    given.frame(path, width)
+    given.frame(path, COLUMN if width is None else width)
     if not isinstance(history, History):
         raise TypeError(f"history is {history!r}; it must be a fastbp.History, as Network.fit returns it")
     if not isinstance(held_out, str):

@@ -17,13 +17,10 @@ NARROWEST, WIDEST = 2, 100
 """Inches: in less there is no room for letters; of more Agg cannot make the pixels."""
 
 
-def frame(path: PathLike | None, width: float | None, ax: Any = None) -> None:
-    """Raise ImportError without matplotlib, TypeError or ValueError unless a picture can be so wide, there, and kept.
-
-    Also `width` None is right: it follows from what is drawn.
-    """
+def frame(path: PathLike | None, width: float, ax: Any = None) -> None:
+    """Raise TypeError or ValueError unless a picture can be so wide, there, kept; ImportError without matplotlib."""
     check(path)
-    if width is not None and not NARROWEST <= validation.number("width", width, 0) <= WIDEST:
+    if not NARROWEST <= validation.number("width", width, 0) <= WIDEST:
         raise ValueError(f"width is {width!r}; it must be {NARROWEST} to {WIDEST} inches")
     if ax is not None:
         check_axes(ax, "ax")

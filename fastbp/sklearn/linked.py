@@ -65,6 +65,8 @@ class Linked(BaseEstimator):
                     return TILES.outputs(model, view)
         check_is_fitted(self, "coefs_")
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if X.dtype.kind not in "buif":
+            raise TypeError(f"X is of dtype {X.dtype}; needed are real numbers")
         return outputs_of(_in_dtype(self._model(), np.result_type(X.dtype, self.coefs_[0].dtype)), X)
 
     def _is_linked(self, arrays: tuple[Array, ...]) -> bool:

@@ -81,7 +81,7 @@ def dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
 def check_numbers(estimator: Any) -> None:
     """Raise ValueError for a whole number that is larger than any float, which scikit-learn's own checks let pass."""
     for name, value in estimator.get_params(deep=False).items():
-        if isinstance(value, Integral) and abs(value) > sys.float_info.max:
+        if isinstance(value, Integral) and abs(int(value)) > sys.float_info.max:
             raise ValueError(f"{name} is {value}; it must be less than {sys.float_info.max:g}")
 
 
