@@ -222,7 +222,7 @@ def Huber(delta: float = 1.0) -> Cost:
     0.875
     """
     if not _is_number(delta) or not 0 < delta <= sys.float_info.max:
-        raise ValueError(f"delta is {delta!r}; the Huber cost needs a number, 0 < delta < infinity")
+        raise ValueError(f"delta is {delta!r}; the Huber cost needs 0 < delta < infinity")
     return _with_parameter("huber", (huber, huber_prime, huber_second), DELTA=float(delta))
 
 
@@ -235,7 +235,7 @@ def Quantile(q: float = 0.5) -> Cost:
     0.9
     """
     if not _is_number(q) or not 0 < q < 1:
-        raise ValueError(f"q is {q!r}; a quantile needs a number, 0 < q < 1")
+        raise ValueError(f"q is {q!r}; a quantile needs 0 < q < 1")
     return _with_parameter("quantile", (quantile, quantile_prime, quantile_second, quantile_information), Q=float(q))
 
 

@@ -229,6 +229,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _targets(self, y: Any, dtype: Any) -> Array:
         Y: Array = np.asarray(y).reshape(len(y), -1)
+        if Y.dtype.kind not in "buif":
+            raise TypeError(f"y is of dtype {Y.dtype}; needed are real numbers")
         with np.errstate(over="ignore"):
             Y = Y.astype(dtype)
         if not np.isfinite(Y).all():
