@@ -22,12 +22,32 @@ REFUSALS = (TypeError, ValueError, fastbp.DivergenceError)  # OSError too where 
 PATHS = {"path"}
 FOREVER = 2**40  # and more epochs, steps or seconds than this are a right thing to ask for, but not of a test
 
-DTYPES = ["f4", "f8", ">f4", ">f8", "f2", "i1", "u8", ">i4", "?", "c16", "O", "U3", "M8[s]", "V4"]
+DTYPES = [
+    "f4",
+    "f8",
+    ">f4",
+    ">f8",
+    "f2",
+    "g",
+    "i1",
+    "u8",
+    ">i4",
+    "?",
+    "F",
+    "c16",
+    "O",
+    "U3",
+    "S3",
+    "M8[s]",
+    "m8[s]",
+    "V4",
+]
 VALUES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-310, 1e30, 1e300, -1.0, 3.0]
 LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "as it is": lambda a: a,
     "column by column": np.asfortranarray,
     "backwards": lambda a: a[::-1] if a.ndim else a,
+    "columns backwards": lambda a: a[..., ::-1] if a.ndim else a,
     "every second": lambda a: np.repeat(a, 2, axis=0)[::2] if a.ndim else a,
     "read-only": lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape) if a.dtype.kind in "fiu" else a,
     "not aligned": lambda a: unaligned(a) if a.dtype.kind in "fiu" else a,
