@@ -13,8 +13,8 @@ X, Y, V = np.full((4, 3), 0.5), np.full((4, 2), 0.25), np.full(26, 0.1)
 
 
 def net() -> fastbp.Network:
-    """Another one for every call, with 26 parameters."""
-    return fastbp.Network([3, 4, 2], cost="cross_entropy", output_activation="sigmoid", seed=0)
+    """Another one for every call, with 26 parameters; of the dtype whose derivatives `test_hostile.py` compiles, too."""
+    return fastbp.Network([3, 4, 2], cost="cross_entropy", output_activation="sigmoid", dtype="float64", seed=0)
 
 
 FUNCTIONS: dict[str, dict[str, Any]] = {
