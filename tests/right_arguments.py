@@ -13,7 +13,7 @@ X, Y, V = np.full((4, 3), 0.5), np.full((4, 2), 0.25), np.full(26, 0.1)
 
 
 def net() -> fastbp.Network:
-    """Another one for every call, with 26 parameters; of the dtype whose derivatives `test_hostile.py` compiles, too."""
+    """Another one for every call, with 26 parameters; of the dtype whose derivatives `test_hostile.py` compiles."""
     return fastbp.Network([3, 4, 2], cost="cross_entropy", output_activation="sigmoid", dtype="float64", seed=0)
 
 

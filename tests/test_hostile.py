@@ -7,7 +7,7 @@ whose loops take long to compile; what is used most is tried in both.
 import numpy as np
 import pytest
 from conftest import state_of
-from hostile import LAYOUTS, REFUSALS, arrays, kept, plain, said
+from hostile import DTYPES, LAYOUTS, REFUSALS, arrays, kept, plain, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,6 +170,24 @@ def test_parameters_that_are_assigned(values):
         assert net.parameters.tobytes() == before.tobytes()
     else:
         assert net.parameters.tobytes() == np.asarray(values).astype(np.float32).ravel().tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype(dtype):
+    """Each for certain: real numbers are taken as they are, others are refused."""
+    net, real = NETS["float64"], np.dtype(dtype).kind in "buif" and dtype != "f2"
+    odd = [np.zeros(a.shape, "V4") if dtype == "V4" else (a > 0).astype(dtype) for a in (X, Y, V)]
+    for right, function in (
+        ([odd[0]], lambda X: net.predict(X)), ([X, odd[1]], lambda X, Y: net.gradient(X, Y).vector),
+        ([odd[2]], lambda v: net.fisher_vector_product(X, v).vector), ([odd[1]], lambda U: net.vjp(X, U)),
+        ([odd[0][0], odd[1][0]], lambda x, y: np.array(str(net.trace(x, y)))),
+    ):  # fmt: skip
+        if not real:
+            with pytest.raises(TypeError, match=r"is of dtype .*; needed are") as caught:
+                function(*right)
+            assert said(caught.value)
+            continue
+        np.testing.assert_array_equal(function(*right), function(*(plain(a, "f8") for a in right)))
 
 
 def test_what_these_tests_are_about_happens():

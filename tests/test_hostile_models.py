@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import ODD, arrays, kept, plain, said, wrongs
+from hostile import DTYPES, ODD, arrays, kept, plain, said, wrongs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from right_arguments import net
@@ -147,6 +147,15 @@ def test_odd_arrays_of_estimators(data, name, method):
         assert np.asarray(result).tobytes() == np.asarray(again).tobytes()
         assert not any(np.shares_memory(result, a) for a in given)
     assert [kept(a) for a in given] == before
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_every_dtype_of_estimators(name):
+    for dtype in DTYPES:
+        odd = np.zeros(X.shape, dtype) if dtype == "V4" else (X > 0).astype(dtype)
+        for method, right in (("predict", [odd]), ("fit", [odd, Y[name]]), ("fit", [X, odd[:, 0]])):
+            call = partial(lambda method, right, _: getattr(fitted(name), method)(*right), method, right)
+            assert_done_or_refused(f"{method} of {dtype}", call, None, their_folder())
 
 
 def linear(torch, **changed):

@@ -52,6 +52,12 @@ def test_sizes_that_no_machine_has_room_for():
             fastbp.Network(sizes)
 
 
+def test_numbers_that_are_no_float():
+    for make in (fastbp.SGD, fastbp.LBFGS, fastbp.Huber, lambda huge: fastbp.StepDecay(huge)):
+        with pytest.raises(ValueError, match=r"(learning_rate|memory|delta|every) is 1000"):
+            make(10**400)
+
+
 def test_every_method_of_a_network_is_here():
     methods = {name for name in dir(fastbp.Network) if not name.startswith("_")}
     assert methods == set(METHODS) | PROPERTIES | OF_EXTRAS
