@@ -17,3 +17,11 @@ def checked(path: Any, what: str = "path") -> Path:
     if not given or "\0" in given:
         raise ValueError(f"{what} is {given!r}; it must name a file, without the character NUL")
     return Path(given)
+
+
+def expanded(path: Any, what: str = "path") -> Path:
+    """Return a path, ``~`` being the user's home. Raises as `checked` does, and ValueError where no home is known."""
+    try:
+        return checked(path, what).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{what} is {path!r}, which begins in a home folder that is not known: {error}") from None

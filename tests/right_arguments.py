@@ -67,6 +67,11 @@ HISTORY: dict[str, dict[str, Any]] = {
     "series": {"name": "cost"}, "keep": {"epochs": 1}, "table": {"most_rows": 3}, "plot": {"path": "history.png"},
 }  # fmt: skip
 
+TRACE: dict[str, dict[str, Any]] = {
+    "factors": {"layer": 1, "j": 0, "k": 0}, "path": {"neurons": [0, 1, 1]}, "terms": {"layer": 1, "k": 0},
+    "error_terms": {"j": 0}, "most_sensitive": {"n": 2},
+}  # fmt: skip
+
 RESULTS = {
     "Evaluation",
     "GradientCheck",
@@ -79,6 +84,6 @@ RESULTS = {
     "History",
     "Callback",
 }
-"""Records that are only returned, or whose methods `fit` calls; those of `History` and `Comparison` are tested."""
+"""Records that are only returned, or whose methods `fit` calls; the methods of three of them are tested."""
 ERRORS = {"DataFileError", "DivergenceError", "MeasuringError", "ModelFileError"}
 ELSEWHERE = RESULTS | ERRORS | {"compare", "from_keras", "from_torch", "load_digits", "load_mnist"}  # ..._packages.py

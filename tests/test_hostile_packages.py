@@ -11,7 +11,7 @@ import pytest
 from hostile import ODD, arrays, kept, plain, said, wrongs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from right_arguments import ELSEWHERE, FUNCTIONS, HISTORY, X, Y, net
+from right_arguments import ELSEWHERE, FUNCTIONS, HISTORY, TRACE, X, Y, net
 
 import fastbp
 from fastbp.history import History
@@ -68,15 +68,17 @@ CONSTANTS = {
     "fastbp.plots": {"CHARACTER", "COLUMN", "FEW_EPOCHS", "GREY", "HELD_OUT", "LOGARITHMIC_FROM", "MOST_NAMES",
                      "MOST_NUMBERS", "NEGATIVE", "PANELS_A_ROW", "POSITIVE", "STYLES", "TRAINING"},
     "fastbp.comparison": {"CROSSOVER"},
+    "fastbp.replay": {"KEYS", "Book", "Replay"},  # and records
 }  # fmt: skip
 TESTED = {
     "fastbp": set(fastbp.__all__),  # `test_odd_arguments.py` goes over all but `ELSEWHERE`
     "fastbp.comparison": {"compare"},
     "fastbp.data": {"load_digits", "load_mnist", "read_table"},
     "fastbp.plots": {*PLOTS, "signed_colours"},
+    "fastbp.replay": {"read_book", "replay"},
     "fastbp.sklearn": {"MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"},
 }
-INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.kernels", "fastbp.optimizers", "fastbp.replay"}
+INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.kernels", "fastbp.optimizers"}
 
 
 def test_nothing_public_is_forgotten():
@@ -183,6 +185,27 @@ def test_tables_of_odd_arguments(monkeypatch, tmp_path):
         if odd is not True:
             with pytest.raises(TypeError, match=r"download is .*; it must be True or False"):
                 data.load_mnist("no such folder", download=odd)
+
+
+def test_replays_of_odd_arguments(monkeypatch, tmp_path):
+    replays, run = importlib.import_module("fastbp.replay"), importlib.import_module("fastbp.replay.run")
+    for name in ("_run", "_run_slow_learning"):
+        monkeypatch.setattr(run, name, lambda *given: None)
+    pair = (np.zeros((2, 784)), np.zeros(2))
+    wrong, times = wrongs("replay", replays.replay, {"book": replays.Book(pair, pair, pair)})
+    assert wrong == [] and times > 80
+    monkeypatch.setenv("FASTBP_DATA", str(tmp_path))
+    for odd in ODD:
+        with pytest.raises((TypeError, ValueError, FileNotFoundError), match=r"folder is|MNIST is not complete"):
+            replays.read_book(odd)
+
+
+def test_explanations_of_odd_arguments():
+    trace = net().trace(X[0], Y[0])
+    assert {name for name in dir(fastbp.Trace) if inspect.isfunction(getattr(fastbp.Trace, name))} >= TRACE.keys()
+    for name, right in TRACE.items():
+        wrong, times = wrongs(name, getattr(trace, name), right)
+        assert wrong == [] and times > 0
 
 
 def test_histories_of_odd_arguments():

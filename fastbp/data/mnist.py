@@ -111,7 +111,7 @@ def load_mnist(
     for what, value in (("download", download), ("progress", progress)):
         if not isinstance(value, bool):
             raise TypeError(f"{what} is {value!r}; it must be True or False")
-    folder = None if path is None else _expanded(path)
+    folder = None if path is None else paths.expanded(path)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"path is {folder}, a file; give the folder that holds the four MNIST files")
     missing = [name for name in FILES if _find(name, folder) is None]
@@ -127,13 +127,6 @@ def load_mnist(
         y_test.astype(np.intp),
         np.arange(10),
     )
-
-
-def _expanded(path: Any) -> Path:
-    try:
-        return paths.checked(path).expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"path is {path!r}, which begins in a home folder that is not known: {error}") from None
 
 
 def _checked_divisor(divisor: float, kind: np.dtype[Any]) -> Any:

@@ -14,7 +14,7 @@ from fastbp.derivatives.tables import Readable, Table
 from fastbp.derivatives.trace_tables import tables
 from fastbp.kernels.costs import Cost
 from fastbp.parameters import Array, ParameterVector
-from fastbp.validation import layer_index, neuron_index, whole_number
+from fastbp.validation import entries, layer_index, neuron_index, whole_number
 
 
 class Trace(Readable):
@@ -140,9 +140,9 @@ class Trace(Readable):
         ----------
         3Blue1Brown, *Backpropagation calculus*, further back in the chain of single neurons.
         """
-        path = list(neurons)
+        path = entries("neurons", neurons, "a list of one neuron for each layer of the path")
         allowed = {"weight": (2, self.n_layers + 1), "bias": (1, self.n_layers), "activation": (1, self.n_layers + 1)}
-        if of not in allowed:
+        if not isinstance(of, str) or of not in allowed:
             raise ValueError(f"of is {of!r}; a path begins with a 'weight', a 'bias' or an 'activation'")
         low, high = allowed[of]
         if not low <= len(path) <= high:
@@ -185,12 +185,12 @@ class Trace(Readable):
         ----------
         3Blue1Brown, *Backpropagation calculus*, more than one neuron a layer; Nielsen, chapter 2, BP2.
         """
+        layer = layer_index("layer", layer, self.sizes)
         if layer == self.n_layers:
             raise ValueError(
                 f"layer {layer} is the output layer: ∂C/∂a there is the derivative of the cost, no sum over paths; "
                 f"it is in layers[{layer}].dC_da"
             )
-        layer_index("layer", layer, self.sizes)
         neuron_index("k", k, self.sizes, layer)
         return self._chains.to_activation(layer, k)
 

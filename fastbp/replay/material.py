@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import paths
 from fastbp.data import load_mnist
 
 Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -88,11 +89,13 @@ def read_book(folder: str | os.PathLike[str] | None = None) -> Book:
 
     Raises
     ------
+    TypeError, ValueError
+        `folder` is no path.
     FileNotFoundError
         There is no MNIST.
     """
-    folder = folder or os.environ.get("FASTBP_DATA") or None
-    root = None if folder is None else Path(folder).expanduser()
+    named = os.environ.get("FASTBP_DATA") or None if folder is None else folder
+    root = None if named is None else paths.expanded(named, "folder")
     mnist = None if root is None else root / "mnist" if (root / "mnist").is_dir() else root
     # The book's pixels: eight bits divided by 256, in float32; from then on NumPy computed in float64.
     split = load_mnist(mnist, dtype="float32", divisor=256)

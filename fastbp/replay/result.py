@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastbp import paths
 from fastbp.replay import pictures, report
 from fastbp.replay.equality import Equality, compare_series
 from fastbp.replay.experiments import Experiment
@@ -79,7 +80,9 @@ class Replay:
         ------
         ImportError
             matplotlib is not installed.
+        TypeError, ValueError
+            `folder` is no path.
         OSError
             `folder` is not there, or cannot be written to.
         """
-        return pictures.draw(self, Path(folder))
+        return pictures.draw(self, paths.checked(folder, "folder"))

@@ -59,7 +59,11 @@ def replay(
     TypeError, ValueError
         A parameter is not what is described above.
     """
-    chosen = [validation.known_name("experiment", key, dict.fromkeys(KEYS)) for key in only] or list(KEYS)
+    if not isinstance(book, Book):
+        raise TypeError(f"book is {book!r}; it must be what fastbp.replay.read_book returns")
+    listed = validation.entries("only", only, f"a list of experiments, of {', '.join(KEYS)}")
+    chosen = [validation.known_name("experiment", key, dict.fromkeys(KEYS)) for key in listed] or list(KEYS)
+    quick = validation.truth("quick", quick)
     validation.known_name("formulation", formulation, FORMULATIONS)
     n_seeds = 1 if quick else validation.whole_number("seeds", seeds, 1)
     experiments = [experiment.quick() if quick else experiment for experiment in EXPERIMENTS]
