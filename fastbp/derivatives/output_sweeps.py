@@ -60,7 +60,7 @@ def output_curvature(work, squares, scratch, first, Y, samples, fused, net, tang
         if fused and not softmax:
             call(tangents[l].derivative, of_h, of_z, of_a)
         elif not fused:
-            call(tangents[l].error_tangent, junk, of_h, of_z, of_a, y_s, ones)
+            call(tangents[l].error_tangent, junk, of_h, of_z, of_a, y_s, ones, net.functions[0].parameter)
         if n > wide(h):
             put_rows(h, h_s, rows, s, 1, n)
 

@@ -117,9 +117,9 @@ def output_tangent(work, dot, scratch, first, Y, samples, kind, share, net, tang
         y_s = stretch(scratch, 6 * m * n, m * width)
         take_targets(y_s, Y, stretch(samples, start, m), n, net)
         if kind == EMPIRICAL_FISHER:
-            call(net.functions[0].cost_gradient, delta_s, z_s, a_s, y_s)
+            call(net.functions[0].cost_gradient, delta_s, z_s, a_s, y_s, net.functions[0].parameter)
         else:
-            call(tangents[l].error_tangent, delta_s, dd_s, z_s, a_s, y_s, ad_s)
+            call(tangents[l].error_tangent, delta_s, dd_s, z_s, a_s, y_s, ad_s, net.functions[0].parameter)
         if kind == GAUSS_NEWTON:
             for i in range(m * width):
                 delta_s[i] = dd_s[i]
