@@ -17,7 +17,7 @@ from numba.core.errors import NumbaError
 from fastbp.kernels import updates
 from fastbp.kernels.activations import Activation
 from fastbp.kernels.compile_options import LEAN, STRICT, compile_callback, njit, rebind
-from fastbp.kernels.cost_pairs import FUSED_PAIRS, SAFE_PAIRS
+from fastbp.kernels.cost_pairs import PAIRS
 from fastbp.kernels.costs import Cost, WithParameter
 from fastbp.kernels.views import stretch
 
@@ -113,20 +113,20 @@ def leave_both(delta, delta_dot, z, a, z_dot, a_dot):
     """The cost's own δ and δ̇ hold σ′ already."""
 
 
-def cost_gradient_and_tangent(delta, delta_dot, z, a, y, a_dot, parameter):
+def cost_gradient_and_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
     """δ_j = ∂C/∂a_j, and its tangent, δ̇_j = ∂²C/∂a_j² ȧ_j."""
     for j in range(y.size):
         delta[j] = function(a[j], y[j], parameter)
         delta_dot[j] = second(a[j], y[j], parameter) * a_dot[j]
 
 
-def cost_tangent(delta, delta_dot, z, a, y, a_dot, parameter):
+def cost_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
     """δ̇_j = ∂²C/∂a_j² ȧ_j."""
     for j in range(y.size):
         delta_dot[j] = function(a[j], y[j], parameter) * a_dot[j]
 
 
-def information_tangent(delta, delta_dot, z, a, y, a_dot, parameter):
+def information_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
     """δ̇_j = E[(∂C/∂a_j)²] ȧ_j."""
     for j in range(y.size):
         delta_dot[j] = function(a[j], parameter) * a_dot[j]
@@ -151,9 +151,9 @@ def callback_of_rows(costs, n_costs, z, n_z, a, n_a, y, n_y, n, parameter):
     function(carray(costs, n_costs), carray(z, n_z), carray(a, n_a), carray(y, n_y), n, parameter)
 
 
-def callback_of_tangents(delta, n_delta, delta_dot, n_delta_dot, z, n_z, a, n_a, y, n_y, a_dot, n_a_dot, parameter):
-    delta, delta_dot, a_dot = carray(delta, n_delta), carray(delta_dot, n_delta_dot), carray(a_dot, n_a_dot)
-    function(delta, delta_dot, carray(z, n_z), carray(a, n_a), carray(y, n_y), a_dot, parameter)
+def callback_of_tangents(delta, n_delta, delta_dot, n_delta_dot, z, n_z, a, n_a, y, n_y, zd, n_zd, ad, n_ad, parameter):
+    delta, delta_dot, z, a = carray(delta, n_delta), carray(delta_dot, n_delta_dot), carray(z, n_z), carray(a, n_a)
+    function(delta, delta_dot, z, a, carray(y, n_y), carray(zd, n_zd), carray(ad, n_ad), parameter)
 
 
 def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyper, t, n_t, gradient, n):
@@ -164,7 +164,7 @@ def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyp
 # What an array holds: R the network's own numbers, D float64, I int64, U uint32. A small letter is one such number.
 _CALLBACKS = {
     "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3, "RRRRd": callback_of_4,
-    "DRRRid": callback_of_rows, "RRRDIR": callback_of_6, "RRRRRR": callback_of_6, "RRRRRRd": callback_of_tangents,
+    "DRRRid": callback_of_rows, "RRRDIR": callback_of_6, "RRRRRR": callback_of_6, "RRRRRRRd": callback_of_tangents,
 }  # fmt: skip
 
 
@@ -197,12 +197,10 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
     ``call(…, costs, z, a, y, n, parameter)``, ``call(…, delta, z, a, y, parameter)`` and ``call(…, delta, z, a)``.
     For one sample or several: as many as `costs` has room for, of n outputs each, and perhaps padding behind them.
     """
-    pair = output.function, cost.function
-    own = FUSED_PAIRS.get(pair) or SAFE_PAIRS.get(pair)
+    own = PAIRS.get((output.function, cost.function))
     if own:
-        function = _cost_address(own[0], "DRRRid", dtype, each_sample, sums=True)
-        rest = _address(SAFE_PAIRS[pair][2] or leave, "RRR", dtype) if pair in SAFE_PAIRS else no_derivative(dtype)
-        return function, _cost_address(own[1], "RRRRd", dtype), rest
+        function = _cost_address(own.cost, "DRRRid", dtype, each_sample, sums=True)
+        return function, _cost_address(own.error, "RRRRd", dtype), _address(own.derivative or leave, "RRR", dtype)
     function = _cost_address(cost.function, "DRRRid", dtype, sum_cost, each_sample)
     return function, _cost_address(cost.derivative, "RRRRd", dtype, cost_gradient), derivative_function(output, dtype)
 
@@ -223,19 +221,19 @@ def no_bend(dtype: np.dtype[Any]) -> Any:
 
 @cache
 def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any], kind: str) -> Any:
-    """δ̇ of the output layer, before its σ′, in a fused pair after it.
+    """δ̇ of the output layer, before its σ′, in a pair with functions of its own after it.
 
-    ``call(…, delta, delta_dot, z, a, y, a_dot, parameter)``. Of the kinds "hessian", which writes δ as well,
-    "gauss_newton" and "fisher".
+    ``call(…, delta, delta_dot, z, a, y, z_dot, a_dot, parameter)``. Of the kinds "hessian", which writes δ as well,
+    "gauss_newton", "fisher" and "diagonal".
     """
-    fused = FUSED_PAIRS.get((output.function, cost.function))
-    if fused:
-        return _cost_address(fused[2], "RRRRRRd", dtype)
+    own = PAIRS.get((output.function, cost.function))
+    if own:
+        return _cost_address(getattr(own, kind), "RRRRRRRd", dtype)
     if kind == "fisher":
-        return _cost_address(cost.information, "RRRRRRd", dtype, information_tangent)
-    if kind == "gauss_newton":
-        return _cost_address(cost.second_derivative, "RRRRRRd", dtype, cost_tangent)
-    return _cost_address(cost.derivative, "RRRRRRd", dtype, cost_gradient_and_tangent, second=cost.second_derivative)
+        return _cost_address(cost.information, "RRRRRRRd", dtype, information_tangent)
+    if kind in ("gauss_newton", "diagonal"):
+        return _cost_address(cost.second_derivative, "RRRRRRRd", dtype, cost_tangent)
+    return _cost_address(cost.derivative, "RRRRRRRd", dtype, cost_gradient_and_tangent, second=cost.second_derivative)
 
 
 @cache
