@@ -5,6 +5,7 @@ Levenberg–Marquardt needs no SciPy and has a file of its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -78,7 +79,8 @@ def minimize(
         The largest number of iterations. It may end before: converged, or the line search finds nothing lower, which
         in float32 is the same thing in other words.
     epoch_done : callable
-        Called after each iteration with its number from 1 and the mean cost that it has reached, without the penalty.
+        Called after each iteration with its number from 1 and the mean cost that it has reached, without the penalty;
+        with NaN if cost or gradient are not finite to begin with.
         The model has the parameters of that cost. True ends the training.
     options : StepOptions, optional
         Of which `l2` is part of the cost, and the others are refused.
@@ -114,6 +116,8 @@ def minimize(
     with np.errstate(all="ignore"):  # whoever looks at the cost finds what is not finite, as in compiled code
         result = scipy_minimize(objective, start, jac=True, method=method, callback=after_iteration, options=settings)
     model.parameters.vector[:] = accepted  # and not what the line search tried last
+    if state.t[0] == t_before and not (np.isfinite(result.fun) and np.isfinite(result.jac).all()):
+        epoch_done(1, math.nan)  # there was nowhere to begin, which SciPy does not say
     return str(result.message)
 
 

@@ -309,9 +309,13 @@ def _check_finite(epoch: int, cost: float, training: Training) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(cost) and (np.isfinite(theta.sum()) or np.isfinite(theta).all()):
             return
+    if training.optimizer.full_batch:
+        advice = "Scale X and Y, or begin with smaller weights"
+    else:
+        advice = f"Try a smaller learning rate than {training.optimizer.learning_rate:g}"
     raise DivergenceError(
         f"training diverged in epoch {epoch}: the cost or a weight is no longer finite. The network has the weights "
-        f"from before that epoch. Try a smaller learning rate than {training.optimizer.learning_rate:g}"
+        f"from before that epoch. {advice}"
     )
 
 

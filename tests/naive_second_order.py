@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import fastbp
 from fastbp.formulations.numpy_functions import backward
 from fastbp.formulations.textbook import feedforward
-from fastbp.kernels.cost_pairs import FUSED_PAIRS
+from fastbp.kernels.cost_pairs import PAIRS
 
 
 def output_jacobian(net: fastbp.Network, x: NDArray[Any], of: str = "a") -> NDArray[Any]:
@@ -43,7 +43,8 @@ def input_jacobian(net: fastbp.Network, x: NDArray[Any]) -> NDArray[Any]:
 
 def gauss_newton(net: fastbp.Network, X: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
     """1/n Σ_s Jᵀ H J, (P, P): of a fused pair at z, where H = ∂a/∂z, else at a, where H = ∂²C/∂a²."""
-    fused = (net.activations[-1].function, net.cost.function) in FUSED_PAIRS
+    pair = PAIRS.get((net.activations[-1].function, net.cost.function))
+    fused = pair is not None and pair.is_fused
     total = np.zeros((net.parameters.size, net.parameters.size))
     for x, y in zip(X, Y, strict=True):
         zs, activations = feedforward(net._model, x)

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import mpmath
+import numpy as np
 from mpmath import mpf
 
 DIGITS = 60
@@ -132,5 +133,82 @@ def _poisson(activation: str, z: Any, y: Any, at: Sigma) -> Output:
     return Output(value, at.prime - y * ratio, reach, at.prime + y * ratio)
 
 
+class Layer(NamedTuple):
+    """C and δ of a layer of softmax, and their errors."""
+
+    cost: Any
+    delta: list[Any] | None
+    cost_error: Any
+    delta_error: list[Any]
+
+
+def softmax_output(name: str, z: list[float], y: list[float], unit: Any) -> Layer:
+    """Return C and δ of a row of logits. An a has the rounding of its logit's distance from the largest."""
+    with mpmath.workdps(DIGITS):
+        targets = [mpf(t) for t in y]
+        below = [mpf(v) - max(z) for v in z]
+        log_sum = mpmath.log(mpmath.fsum(map(mpmath.exp, below)))
+        logs = [v - log_sum for v in below]
+        a = [mpmath.exp(v) for v in logs]
+        a_errors = [p * (1 + abs(v)) for p, v in zip(a, below, strict=True)]
+        if name in ("cross_entropy", "poisson"):
+            total = mpmath.fsum(targets) if name == "poisson" else mpf(1)
+            value = -mpmath.fsum(t * v for t, v in zip(targets, logs, strict=True)) + (name == "poisson")
+            reach = mpmath.fsum(abs(t * v) for t, v in zip(targets, logs, strict=True)) + (name == "poisson")
+            delta = [p * total - t for p, t in zip(a, targets, strict=True)]
+            return Layer(value, delta, reach, [e * total + t for e, t in zip(a_errors, targets, strict=True)])
+        costs = [cost(name, p, t) for p, t in zip(a, targets, strict=True)]
+        corner = name in ("absolute", "quantile") and any(
+            abs(p - t) <= unit * e for p, t, e in zip(a, targets, a_errors, strict=True)
+        )
+        g_errors = [abs(c.prime) + c.second * e for c, e in zip(costs, a_errors, strict=True)]
+        mean = mpmath.fsum(p * c.prime for p, c in zip(a, costs, strict=True))
+        mean_error = mpmath.fsum(
+            p * g + e * abs(c.prime) for p, g, e, c in zip(a, g_errors, a_errors, costs, strict=True)
+        )
+        return Layer(
+            mpmath.fsum(c.value for c in costs),
+            None if corner else [p * (c.prime - mean) for p, c in zip(a, costs, strict=True)],
+            mpmath.fsum(
+                c.value + (abs(c.prime) + c.second * unit * e) * e for c, e in zip(costs, a_errors, strict=True)
+            ),
+            [
+                e * abs(c.prime - mean) + p * (g + mean_error)
+                for p, e, g, c in zip(a, a_errors, g_errors, costs, strict=True)
+            ],
+        )
+
+
 def _softplus(z: Any) -> Any:
     return max(z, mpf(0)) + mpmath.log1p(mpmath.exp(-abs(z)))
+
+
+def gradient(name: str, w: list[Any], b: list[Any], x: Any, y: Any, compiled: bool) -> list[tuple[Any, Any]]:
+    """∂C/∂w¹, ∂C/∂w², ∂C/∂b¹, ∂C/∂b², ∂C/∂x of a net of two layers, each with its errors, by the four equations.
+
+    The hidden activation is `name`; the output is sigmoid with cross-entropy.
+    """
+    with mpmath.workdps(DIGITS):
+        w1, w2, b1, b2, x, y = (_exactly(v) for v in (*w, *b, x, y))
+        z1, z1_error = w1 @ x + b1, abs(w1) @ abs(x) + abs(b1)
+        hidden = [sigma(name, z, compiled) for z in z1]
+        a1, prime, second, a1_error, prime_error = (np.array(v) for v in zip(*hidden, strict=True))
+        a1_error, prime_error = a1_error + abs(prime) * z1_error, prime_error + abs(second) * z1_error
+        z2, z2_error = w2 @ a1 + b2, abs(w2) @ (abs(a1) + a1_error) + abs(b2)
+        outputs = [sigma("sigmoid", z, compiled) for z in z2]
+        a2, slope, _, a2_error, _ = (np.array(v) for v in zip(*outputs, strict=True))
+        delta2 = a2 - y
+        error2 = a2_error + slope * z2_error + abs(delta2)
+        back, back_error = w2.T @ delta2, abs(w2).T @ (abs(delta2) + error2)
+        delta1, error1 = back * prime, abs(back) * prime_error + abs(prime) * back_error
+        return [
+            (np.outer(delta1, x), np.outer(error1, abs(x))),
+            (np.outer(delta2, a1), np.outer(error2, abs(a1)) + np.outer(abs(delta2), a1_error)),
+            (delta1, error1),
+            (delta2, error2),
+            (w1.T @ delta1, abs(w1).T @ (error1 + abs(delta1))),
+        ]
+
+
+def _exactly(array: Any) -> Any:
+    return np.vectorize(lambda v: mpf(float(v)), otypes=[object])(array)

@@ -209,6 +209,21 @@ def test_the_folder_is_named_by_sources_and_versions(monkeypatch, tmp_path):
     assert folder() not in (first, second)
 
 
+def test_old_folders_are_removed_when_a_new_one_is_made(monkeypatch, tmp_path):
+    folder = compile_options.cache_folder.__wrapped__
+    monkeypatch.setenv("FASTBP_CACHE", str(tmp_path))
+    for age in range(20):
+        (tmp_path / f"machinecode-{age}").mkdir()
+        (tmp_path / f"machinecode-{age}" / "code").touch()
+        os.utime(tmp_path / f"machinecode-{age}", (1e9 - age, 1e9 - age))
+    (tmp_path / "machinery").mkdir()
+    youngest = {f"machinecode-{age}" for age in range(compile_options.FOLDERS_KEPT - 1)}
+    new = folder()
+    assert set(os.listdir(tmp_path)) == {new.name, "machinery", *youngest}
+    (tmp_path / "machinecode-9").mkdir()
+    assert folder() == new and (tmp_path / "machinecode-9").is_dir()  # it is there: nothing is looked at
+
+
 def test_machine_code_lies_beside_the_sources_of_a_checkout_only(monkeypatch, tmp_path):
     """So pip removes an installed package whole: nothing of it remains that Python would import as `fastbp`."""
     package, user = tmp_path / "fastbp", tmp_path / "user" / "fastbp"
@@ -238,16 +253,14 @@ def no_home():
     raise RuntimeError("Could not determine home directory.")
 
 
-def test_two_parameters_of_a_cost_have_different_machine_code(filled, tmp_path):
+def test_parameters_of_a_cost_are_not_in_its_machine_code(tmp_path):
     """In one process after the other, over one cache."""
-    cache = tmp_path / "cache"
-    shutil.copytree(filled[0], cache)
     script = """
 import sys, fastbp
 print(fastbp.Network([1, 1], cost=fastbp.Huber(float(sys.argv[1])), initializer="zeros", dtype="float64").evaluate(
     [[0.0]], [[-3.0]]).cost)
 """
-    costs = [run_python(script, delta, FASTBP_CACHE=str(cache)) for delta in ("0.5", "2.0", "0.5")]
+    costs = [run_python(script, delta, FASTBP_CACHE=str(tmp_path)) for delta in ("0.5", "2.0", "0.5")]
     assert costs == ["1.375", "4.0", "1.375"]
 
 

@@ -368,7 +368,7 @@ def four_equations(net, trace):
     _, cost_gradient, output_derivative = cost_functions(net.cost, output, dtype)
     layers = trace.layers
     delta = np.empty(layers[-1].n)
-    loops.output_error(delta, layers[-1].z, layers[-1].a, trace.y, cost_gradient, output_derivative)
+    loops.output_error(delta, layers[-1].z, layers[-1].a, trace.y, cost_gradient, 0.0, output_derivative)
     for l in range(len(layers) - 1, 0, -1):
         at = layers[l]
         dw, db = np.empty_like(at.w), np.empty_like(at.b)

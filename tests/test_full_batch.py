@@ -141,6 +141,17 @@ def test_what_epoch_done_raises_comes_through(optimizer):
     assert calls == [1, 2, 3]
 
 
+@pytest.mark.parametrize("start", [1e160, 1e308])
+def test_where_there_is_nowhere_to_begin_is_a_divergence(optimizer, start):
+    """SciPy says nothing of it, and ends. At 1e160 the gradient is finite, only the cost is not."""
+    X, Y = samples(2)
+    net = network(2, activation="relu")
+    net.parameters[:] = start
+    with pytest.raises(fastbp.DivergenceError, match=r"epoch 1: .* Scale X and Y, or begin with smaller weights"):
+        net.fit(X, Y, optimizer=optimizer)
+    assert (net.parameters == start).all() and len(net.history) == 0
+
+
 @pytest.mark.parametrize("start", [np.inf, 1e200])
 def test_a_cost_that_is_not_finite_moves_nothing(optimizer, start):
     """The caller sees no iteration, or a cost that is not finite; there is no warning, and no endless search."""

@@ -142,7 +142,7 @@ def test_a_cost_that_is_not_finite_is_a_divergence():
     X, Y = samples()
     net = network()
     net.parameters[:] = 1e308
-    with pytest.raises(fastbp.DivergenceError):
+    with pytest.raises(fastbp.DivergenceError, match="begin with smaller weights"):
         net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())
     assert (net.parameters == 1e308).all()
 

@@ -36,7 +36,7 @@ def test_a_copy_goes_on_like_the_original_and_shares_nothing(duplicate):
 @pytest.mark.parametrize("cost", [fastbp.Huber(0.3), fastbp.Quantile(0.8)])
 def test_costs_with_a_number_are_pickled_with_it(cost):
     other = pickle.loads(pickle.dumps(cost))
-    assert other.parameter == cost.parameter
+    assert other.parameter == cost.parameter and other == cost
     assert other.function(2.5, 0.5) == cost.function(2.5, 0.5) != fastbp.Huber(0.5).function(2.5, 0.5)
 
 

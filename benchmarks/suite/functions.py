@@ -78,10 +78,10 @@ class CostPairs(Sampled):
         self.time_error()
 
     def time_cost(self, *_: str) -> None:
-        self.call_rows(self.cost, self.costs, self.z, self.a, self.y, 10)
+        self.call_rows(self.cost, self.costs, self.z, self.a, self.y, 10, 0.0)
 
     def time_error(self, *_: str) -> None:
-        self.call4(self.cost_gradient, self.delta, self.z, self.a, self.y)
+        self.call4(self.cost_gradient, self.delta, self.z, self.a, self.y, 0.0)
         self.call3(self.derivative, self.delta, self.z, self.a)
 
 
@@ -99,11 +99,11 @@ def calls() -> tuple[Any, Any, Any, Any]:
         call(function, x, y, z)
 
     @njit(on_disk=False)
-    def call4(function, x, y, z, u):
-        call(function, x, y, z, u)
+    def call4(function, x, y, z, u, parameter):
+        call(function, x, y, z, u, parameter)
 
     @njit(on_disk=False)
-    def call_rows(function, x, y, z, u, n):
-        call(function, x, y, z, u, n)
+    def call_rows(function, x, y, z, u, n, parameter):
+        call(function, x, y, z, u, n, parameter)
 
     return call2, call3, call4, call_rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fastbp.derivatives import symbols
 from fastbp.derivatives.factors import Factor, Factors, Terms
 from fastbp.derivatives.layer_trace import LayerTrace
-from fastbp.kernels.cost_pairs import FUSED_PAIRS
+from fastbp.kernels.cost_pairs import PAIRS
 from fastbp.kernels.costs import Cost
 
 
@@ -18,7 +18,8 @@ class Chains:
         self.output = layers[-1]
         assert self.output.activation is not None
         self.sigma = self.output.activation
-        self.fused = (self.sigma.function, cost.function) in FUSED_PAIRS
+        pair = PAIRS.get((self.sigma.function, cost.function))
+        self.fused = pair is not None and pair.is_fused
 
     def from_weight(self, l: int, j: int, k: int, path: Sequence[int]) -> Factors:
         """∂C/∂w_jk, along the neurons of layers l, l + 1, …: the first is j."""

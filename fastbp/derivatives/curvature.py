@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.derivatives import output_sweeps, tangent_steps, tangents
-from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, is_fused, tangent_table, workspaces, zeros
+from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, own_pair, tangent_table, workspaces, zeros
 from fastbp.formulations.compiled import form
 from fastbp.formulations.tiled import ROWS, tiled_network
 from fastbp.kernels.panels import TiledWorkspace, pack, unpack
@@ -79,7 +79,7 @@ def jvp(model: Model, X: Array, V: Array) -> Array:
 
 def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
     """Return the diagonal of the Gauss–Newton matrix, (P,): a way back from each output."""
-    n, net, fused, table = len(X), tiled_network(model), is_fused(model), tangent_table(model, "gauss_newton")
+    n, net, at_z, table = len(X), tiled_network(model), own_pair(model) is not None, tangent_table(model, "diagonal")
     work, squares = workspaces(model, n, parts=False)
     share, samples = model.dtype.type(1 / n), np.arange(n)
     pack(work.theta, model.parameters.vector, net)
@@ -89,7 +89,7 @@ def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
         for start in range(0, n, work.rows):
             some = samples[start : start + work.rows]
             for c in range(model.sizes[-1]):
-                diagonal_blocks(n_threads, c, work, squares, X, Y, some, share, fused, net, table)
+                diagonal_blocks(n_threads, c, work, squares, X, Y, some, share, at_z, net, table)
                 sum_squares(n_threads, work.gradient, squares, len(some), net)
     result = aligned_empty(model.parameters.vector.size, model.dtype)
     unpack(result, work.gradient, net)

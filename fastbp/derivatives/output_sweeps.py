@@ -43,8 +43,8 @@ def seed_output(work, scratch, first, m, c, through, net, tangents):
 
 
 @njit(**INNER)
-def output_curvature(work, squares, scratch, first, Y, samples, fused, net, tangents):
-    """h_sc = ∂²C/∂a_c², of a fused pair ∂a_c/∂z_c, for softmax a_c. Writes: rows of squares.z, of the output layer."""
+def output_curvature(work, squares, scratch, first, Y, samples, at_z, net, tangents):
+    """h_sc = ∂²C/∂a_c², or `at_z`, in a pair with functions of its own, what stands for it there. Writes: rows of h."""
     l, rows = net.layers.size - 2, work.rows
     n, one = net.layers[l].n, work.theta.dtype.type(1)
     z, a, h = layer(work.z, net, l), layer(work.a, net, l), layer(squares.z, net, l)
@@ -52,15 +52,13 @@ def output_curvature(work, squares, scratch, first, Y, samples, fused, net, tang
         s = first + i
         z_s, a_s = rows_of(z, scratch, 0, rows, s, 1, n), rows_of(a, scratch, n, rows, s, 1, n)
         h_s, y_s = rows_of(h, scratch, 2 * n, rows, s, 1, n), stretch(scratch, 3 * n, n)
-        ones, junk = stretch(scratch, 4 * n, n), stretch(scratch, 5 * n, n)
-        softmax = fused and not net.layers[l].elementwise
+        ones, a_dot, junk = stretch(scratch, 4 * n, n), stretch(scratch, 5 * n, n), stretch(scratch, 6 * n, n)
         for j in range(n):
-            y_s[j], ones[j], h_s[j] = Y[samples[i], j], one, a_s[j] if softmax else one
+            y_s[j], ones[j], a_dot[j] = Y[samples[i], j], one, one
         of_h, of_z, of_a = stretch(h_s, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n)
-        if fused and not softmax:
-            call(tangents[l].derivative, of_h, of_z, of_a)
-        elif not fused:
-            call(tangents[l].error_tangent, junk, of_h, of_z, of_a, y_s, ones)
+        if at_z and net.layers[l].elementwise:
+            call(tangents[l].derivative, a_dot, of_z, of_a)
+        call(tangents[l].error_tangent, junk, of_h, of_z, of_a, y_s, ones, a_dot, net.functions[0].parameter)
         if n > wide(h):
             put_rows(h, h_s, rows, s, 1, n)
 
@@ -82,7 +80,7 @@ def square_panels(to, values, weights, c, rows, first, m, n, weighted, share):
 
 
 @njit(**INNER)
-def diagonal_share(thread, n_threads, c, work, squares, X, Y, samples, share, fused, net, tangents):
+def diagonal_share(thread, n_threads, c, work, squares, X, Y, samples, share, at_z, net, tangents):
     """The blocks of samples that are one thread's: `diagonal_blocks` for them."""
     size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.layers.size - 2
     n_blocks, one, rows = (samples.size + size - 1) // size, work.theta.dtype.type(1), work.rows
@@ -93,11 +91,11 @@ def diagonal_share(thread, n_threads, c, work, squares, X, Y, samples, share, fu
         if c == 0:
             take_samples(work, X, mine, first, first, net)
             forward_block(work, scratch, first, m, 1, net)
-            output_curvature(work, squares, scratch, first, Y, mine, fused, net, tangents)
+            output_curvature(work, squares, scratch, first, Y, mine, at_z, net, tangents)
             for l in range(L):
                 to = layer(squares.a, net, l)
                 square_panels(to, layer(work.a, net, l), h, 0, rows, first, m, net.layers[l].n, False, one)
-        seed_output(work, scratch, first, m, c, not fused, net, tangents)
+        seed_output(work, scratch, first, m, c, not at_z, net, tangents)
         for l in range(L, 1, -1):
             propagate_error(work, scratch, first, m, net, l)
         for l in range(1, L + 1):
@@ -106,13 +104,13 @@ def diagonal_share(thread, n_threads, c, work, squares, X, Y, samples, share, fu
 
 
 @njit(parallel=True)
-def diagonal_blocks(n_threads, c, work, squares, X, Y, samples, share, fused, net, tangents):
+def diagonal_blocks(n_threads, c, work, squares, X, Y, samples, share, at_z, net, tangents):
     """a² of all layers, with c = 0, and h_c δ² from the output c back, for some samples.
 
     Writes: `work`, and in `squares`, whose z of the output layer is h, a and δ. Parallel: over blocks of samples.
     """
     for thread in prange(n_threads):
-        diagonal_share(int64(thread), n_threads, c, work, squares, X, Y, samples, share, fused, net, tangents)
+        diagonal_share(int64(thread), n_threads, c, work, squares, X, Y, samples, share, at_z, net, tangents)
 
 
 @njit(parallel=True)

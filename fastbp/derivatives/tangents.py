@@ -116,19 +116,24 @@ def output_tangent(work, dot, scratch, first, Y, samples, kind, share, net, tang
         dd_s = rows_of(delta_dot, scratch, 5 * m * n, rows, s, m, n)
         y_s = stretch(scratch, 6 * m * n, m * width)
         take_targets(y_s, Y, stretch(samples, start, m), n, net)
-        if kind == EMPIRICAL_FISHER:
-            call(net.functions[0].cost_gradient, delta_s, z_s, a_s, y_s)
-        else:
-            call(tangents[l].error_tangent, delta_s, dd_s, z_s, a_s, y_s, ad_s)
-        if kind == GAUSS_NEWTON:
-            for i in range(m * width):
-                delta_s[i] = dd_s[i]
         step = m * width if output.elementwise else width  # softmax goes sample by sample
         size = step if output.elementwise else n
         for i in range(0, m * width, step):
-            d, z_i, a_i = stretch(delta_s, i, size), stretch(z_s, i, size), stretch(a_s, i, size)
+            d, z_i, a_i, y_i = (
+                stretch(delta_s, i, size),
+                stretch(z_s, i, size),
+                stretch(a_s, i, size),
+                stretch(y_s, i, size),
+            )
+            dd, zd, ad = stretch(dd_s, i, size), stretch(zd_s, i, size), stretch(ad_s, i, size)
+            if kind == EMPIRICAL_FISHER:
+                call(net.functions[0].cost_gradient, d, z_i, a_i, y_i, net.functions[0].parameter)
+            else:
+                call(tangents[l].error_tangent, d, dd, z_i, a_i, y_i, zd, ad, net.functions[0].parameter)
+            if kind == GAUSS_NEWTON:
+                for j in range(size):
+                    d[j] = dd[j]
             if kind == HESSIAN:
-                dd, zd, ad = stretch(dd_s, i, size), stretch(zd_s, i, size), stretch(ad_s, i, size)
                 call(tangents[l].bend, d, dd, z_i, a_i, zd, ad)
             else:
                 call(tangents[l].error_derivative, d, z_i, a_i)

@@ -10,41 +10,41 @@ from fastbp.formulations import tile_lists, tile_steps, tiles
 from fastbp.formulations.compiled import nothing_of_samples
 from fastbp.formulations.tiled import ROWS, borrowed, sums_in_parts, tiled_network
 from fastbp.kernels import array_functions
-from fastbp.kernels.cost_pairs import FUSED_PAIRS
+from fastbp.kernels.cost_pairs import PAIRS, Pair
 from fastbp.kernels.network_data import table
 from fastbp.kernels.panels import TiledWorkspace
 from fastbp.kernels.registers import VECTOR_BYTES
 from fastbp.kernels.threads import max_threads
 from fastbp.parameters import Array, Model, aligned_empty
 
-Kind = Literal["jvp", "hessian", "gauss_newton", "fisher", "empirical_fisher"]
+Kind = Literal["jvp", "hessian", "gauss_newton", "diagonal", "fisher", "empirical_fisher"]
 
 
-def is_fused(model: Model) -> bool:
-    """Whether output activation and cost are a pair with an error of its own, δ = a − y."""
-    return (model.activations[-1].function, model.cost.function) in FUSED_PAIRS
+def own_pair(model: Model) -> Pair | None:
+    """Return the functions of output activation and cost, if they are a pair with some of its own."""
+    return PAIRS.get((model.activations[-1].function, model.cost.function))
 
 
 def tangent_table(model: Model, kind: Kind) -> Any:
     """Return the functions that a product of this kind calls, a row for each layer as in `NetworkData.layers`.
 
-    ``derivative`` is σ′, also of the output of a fused pair; ``bend`` is σ′ and σ″, of "hessian" only;
-    ``error_tangent`` is how the cost bends, of the output layer only, and ``error_derivative`` the σ′ that its error is
-    multiplied by.
+    ``derivative`` is σ′, of the output too; ``bend`` is σ′ and σ″, of "hessian" only; ``error_tangent`` is how the cost
+    bends, of the output layer only, and ``error_derivative`` the σ′ that its error is multiplied by, none in a pair
+    with functions of its own.
     """
     name = f"tangents of {kind}"
     if name not in model.prepared:
         dtype, sigmas = model.dtype, model.activations
         rows: list[dict[str, Any]] = [{"derivative": array_functions.derivative_function(s, dtype)} for s in sigmas]
         if kind == "hessian":
-            bends = [array_functions.bend_function(s, dtype) for s in sigmas[: -1 if is_fused(model) else None]]
+            bends = [array_functions.bend_function(s, dtype) for s in sigmas[: -1 if own_pair(model) else None]]
             for row, bend in zip(rows, [*bends, array_functions.no_bend(dtype)], strict=False):
                 row["bend"] = bend
-        if kind in ("hessian", "gauss_newton", "fisher"):
+        if kind in ("hessian", "gauss_newton", "diagonal", "fisher"):
             rows[-1]["error_tangent"] = array_functions.error_tangent_function(model.cost, sigmas[-1], dtype, kind)
         if kind == "empirical_fisher":
             _, _, rows[-1]["error_derivative"] = array_functions.cost_functions(model.cost, sigmas[-1], dtype)
-        elif is_fused(model):
+        elif own_pair(model):
             rows[-1]["error_derivative"] = array_functions.no_derivative(dtype)
         else:
             rows[-1]["error_derivative"] = rows[-1]["derivative"]

@@ -127,9 +127,9 @@ def network_data(model: Model) -> NetworkData:
 
 
 def costs(model: Model) -> dict[str, Any]:
-    """Return the functions of the cost, by their names in `NetworkData`."""
+    """Return the functions of the cost and its parameter, by their names in `NetworkData`."""
     cost, cost_gradient, _ = array_functions.cost_functions(model.cost, model.activations[-1], model.dtype)
-    return {"cost": cost, "cost_gradient": cost_gradient}
+    return {"cost": cost, "cost_gradient": cost_gradient, "parameter": model.cost.parameter or 0}
 
 
 def layer_rows(model: Model) -> list[dict[str, Any]]:

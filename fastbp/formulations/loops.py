@@ -48,12 +48,12 @@ def forward(z, a, w, b, a_previous, activation):
 
 
 @njit(**LEAN)
-def output_error(delta, z, a, y, cost_gradient, derivative):
+def output_error(delta, z, a, y, cost_gradient, parameter, derivative):
     """δ_j = ∂C/∂a_j · σ′(z_j): BP1, the output layer, one sample.
 
     Shapes: all (n_out,). Writes: delta.
     """
-    call(cost_gradient, delta, z, a, y)
+    call(cost_gradient, delta, z, a, y, parameter)
     call(derivative, delta, z, a)
 
 
@@ -113,8 +113,9 @@ def backward_sample(s, sample, work, y, theta, net):
     z, a, delta = work.z, work.a, work.delta
     l = net.layers.size - 2
     z_l, a_l, delta_l = layer(z, net, l)[s], layer(a, net, l)[s], layer(delta, net, l)[s]
-    call(net.functions[0].cost, work.costs[s : s + 1], z_l, a_l, y, y.size)
-    output_error(delta_l, z_l, a_l, y, net.functions[0].cost_gradient, net.layers[l].derivative)
+    cost = net.functions[0]
+    call(cost.cost, work.costs[s : s + 1], z_l, a_l, y, y.size, cost.parameter)
+    output_error(delta_l, z_l, a_l, y, cost.cost_gradient, cost.parameter, net.layers[l].derivative)
     if work.sample_weight.size > 0:
         work.costs[s] *= work.sample_weight[sample]
         scale(delta_l, work.sample_weight[sample])
@@ -268,5 +269,6 @@ def forward_one(output, scratch, theta, x, layers):
 def costs_of_rows(costs, work, Y, net):
     """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
     z, a = layer(work.z, net, net.layers.size - 2), layer(work.a, net, net.layers.size - 2)
+    cost = net.functions[0]
     for s in range(costs.size):
-        call(net.functions[0].cost, costs[s : s + 1], z[s], a[s], Y[s], Y.shape[1])
+        call(cost.cost, costs[s : s + 1], z[s], a[s], Y[s], Y.shape[1], cost.parameter)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastbp.kernels import activations, cost_pairs, costs
 from fastbp.kernels.activations import Activation
-from fastbp.kernels.cost_pairs import FAR, FUSED_PAIRS, SAFE_PAIRS
+from fastbp.kernels.cost_pairs import FAR, PAIRS
 from fastbp.kernels.costs import Cost
 from fastbp.parameters import Array
 
@@ -147,10 +147,9 @@ def cost_gradient(cost: Cost, output: Activation) -> Callable[[Array, Array], Ar
 
 def cost_and_error(cost: Cost, output: Activation) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Return C summed over the outputs and δ⁽ᴸ⁾ = ∇_a C ⊙ σ′, both functions of (z, a, y)."""
-    pair = output.function, cost.function
-    own = FUSED_PAIRS.get(pair) or SAFE_PAIRS.get(pair)
+    own = PAIRS.get((output.function, cost.function))
     if own:
-        of_pair, error = _PAIRS[own[0]]
+        of_pair, error = _PAIRS[own.cost]
         return lambda z, a, y: of_pair(z, a, y).sum(axis=-1), error
     function = _COSTS[cost.function][0] if cost.function in _COSTS else _elementwise(cost.function, 2)
     derivative = cost_gradient(cost, output)

@@ -353,11 +353,11 @@ def forward_blocks(n_threads, outputs, work, X, samples, net):
 @njit(**LEAN)
 def costs_of_rows(costs, work, Y, net):
     """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
-    l = net.layers.size - 2
+    l, cost = net.layers.size - 2, net.functions[0]
     n, scratch, z, a = net.layers[l].n, work.scratch[0], layer(work.z, net, l), layer(work.a, net, l)
     for s in range(costs.size):
         z_s, a_s = rows_of(z, scratch, 0, work.rows, s, 1, n), rows_of(a, scratch, n, work.rows, s, 1, n)
         y_s = stretch(scratch, 2 * n, n)
         for j in range(n):
             y_s[j] = Y[s, j]
-        call(net.functions[0].cost, stretch(costs, s, 1), stretch(z_s, 0, n), stretch(a_s, 0, n), y_s, n)
+        call(cost.cost, stretch(costs, s, 1), stretch(z_s, 0, n), stretch(a_s, 0, n), y_s, n, cost.parameter)

@@ -114,7 +114,7 @@ def output_error(work, scratch, first, Y, samples, share, net):
 
     The 1/m of the mean over the mini-batch, `share`, comes in here: everything after is linear in δ.
     """
-    l, rows = net.layers.size - 2, work.rows
+    l, rows, cost = net.layers.size - 2, work.rows, net.functions[0]
     n, output = net.layers[l].n, net.layers[l]
     z, a, delta = layer(work.z, net, l), layer(work.a, net, l), layer(work.delta, net, l)
     width = row_width(delta, n)
@@ -125,8 +125,8 @@ def output_error(work, scratch, first, Y, samples, share, net):
         z_s, a_s = rows_of(z, scratch, 0, rows, s, m, n), rows_of(a, scratch, m * n, rows, s, m, n)
         delta_s, y_s = rows_of(delta, scratch, 2 * m * n, rows, s, m, n), stretch(scratch, 3 * m * n, m * width)
         take_targets(y_s, Y, stretch(samples, start, m), n, net)
-        call(net.functions[0].cost, stretch(work.costs, s, m), z_s, a_s, y_s, n)
-        call(net.functions[0].cost_gradient, delta_s, z_s, a_s, y_s)
+        call(cost.cost, stretch(work.costs, s, m), z_s, a_s, y_s, n, cost.parameter)
+        call(cost.cost_gradient, delta_s, z_s, a_s, y_s, cost.parameter)
         if output.elementwise:
             call(output.derivative, delta_s, z_s, a_s)
         else:

@@ -17,8 +17,8 @@ from numba.core.errors import NumbaError
 from fastbp.kernels import updates
 from fastbp.kernels.activations import Activation
 from fastbp.kernels.compile_options import LEAN, STRICT, compile_callback, njit, rebind
-from fastbp.kernels.cost_pairs import FUSED_PAIRS, SAFE_PAIRS
-from fastbp.kernels.costs import Cost
+from fastbp.kernels.cost_pairs import PAIRS
+from fastbp.kernels.costs import Cost, WithParameter
 from fastbp.kernels.views import stretch
 
 # Loops over the elements of a layer. `function` is bound anew, to the function of one number in question, and `second`
@@ -49,26 +49,34 @@ def leave(delta, z, a):
     """δ_j ← δ_j: the cost's own δ holds σ′ already, and the input has no σ."""
 
 
-def sum_cost(out, z, a, y):
+# What a cost has gets the cost's parameter behind its other arguments, 0 if it has none.
+
+
+def without_parameter(*arguments):
+    """Call one that has none."""
+    return function(*arguments[:-1])
+
+
+def sum_cost(out, z, a, y, parameter):
     """Out = Σ_j C(a_j, y_j)."""
     total = 0.0
     for j in range(y.size):
-        total += function(a[j], y[j])
+        total += function(a[j], y[j], parameter)
     out[0] = total
 
 
-def each_sample(costs, z, a, y, n):
+def each_sample(costs, z, a, y, n, parameter):
     """C of several samples, whose z, a and y lie one after the other, n of each and perhaps padding."""
     width = y.size // costs.size
     for s in range(costs.size):
         i = s * width
-        function(stretch(costs, s, 1), stretch(z, i, n), stretch(a, i, n), stretch(y, i, n))
+        function(stretch(costs, s, 1), stretch(z, i, n), stretch(a, i, n), stretch(y, i, n), parameter)
 
 
-def cost_gradient(delta, z, a, y):
+def cost_gradient(delta, z, a, y, parameter):
     """δ_j = ∂C/∂a_j."""
     for j in range(y.size):
-        delta[j] = function(a[j], y[j])
+        delta[j] = function(a[j], y[j], parameter)
 
 
 # The same with tangents, all of them derivatives along one direction in which the network is changed: ż for z.
@@ -105,23 +113,23 @@ def leave_both(delta, delta_dot, z, a, z_dot, a_dot):
     """The cost's own δ and δ̇ hold σ′ already."""
 
 
-def cost_gradient_and_tangent(delta, delta_dot, z, a, y, a_dot):
+def cost_gradient_and_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
     """δ_j = ∂C/∂a_j, and its tangent, δ̇_j = ∂²C/∂a_j² ȧ_j."""
     for j in range(y.size):
-        delta[j] = function(a[j], y[j])
-        delta_dot[j] = second(a[j], y[j]) * a_dot[j]
+        delta[j] = function(a[j], y[j], parameter)
+        delta_dot[j] = second(a[j], y[j], parameter) * a_dot[j]
 
 
-def cost_tangent(delta, delta_dot, z, a, y, a_dot):
+def cost_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
     """δ̇_j = ∂²C/∂a_j² ȧ_j."""
     for j in range(y.size):
-        delta_dot[j] = function(a[j], y[j]) * a_dot[j]
+        delta_dot[j] = function(a[j], y[j], parameter) * a_dot[j]
 
 
-def information_tangent(delta, delta_dot, z, a, y, a_dot):
+def information_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
     """δ̇_j = E[(∂C/∂a_j)²] ȧ_j."""
     for j in range(y.size):
-        delta_dot[j] = function(a[j]) * a_dot[j]
+        delta_dot[j] = function(a[j], parameter) * a_dot[j]
 
 
 # The same as C functions: a pointer to each array, and its length.
@@ -135,12 +143,17 @@ def callback_of_3(delta, n_delta, z, n_z, a, n_a):
     function(carray(delta, n_delta), carray(z, n_z), carray(a, n_a))
 
 
-def callback_of_4(out, n_out, z, n_z, a, n_a, y, n_y):
-    function(carray(out, n_out), carray(z, n_z), carray(a, n_a), carray(y, n_y))
+def callback_of_4(delta, n_delta, z, n_z, a, n_a, y, n_y, parameter):
+    function(carray(delta, n_delta), carray(z, n_z), carray(a, n_a), carray(y, n_y), parameter)
 
 
-def callback_of_rows(costs, n_costs, z, n_z, a, n_a, y, n_y, n):
-    function(carray(costs, n_costs), carray(z, n_z), carray(a, n_a), carray(y, n_y), n)
+def callback_of_rows(costs, n_costs, z, n_z, a, n_a, y, n_y, n, parameter):
+    function(carray(costs, n_costs), carray(z, n_z), carray(a, n_a), carray(y, n_y), n, parameter)
+
+
+def callback_of_tangents(delta, n_delta, delta_dot, n_delta_dot, z, n_z, a, n_a, y, n_y, zd, n_zd, ad, n_ad, parameter):
+    delta, delta_dot, z, a = carray(delta, n_delta), carray(delta_dot, n_delta_dot), carray(z, n_z), carray(a, n_a)
+    function(delta, delta_dot, z, a, carray(y, n_y), carray(zd, n_zd), carray(ad, n_ad), parameter)
 
 
 def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyper, t, n_t, gradient, n):
@@ -150,8 +163,8 @@ def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyp
 
 # What an array holds: R the network's own numbers, D float64, I int64, U uint32. A small letter is one such number.
 _CALLBACKS = {
-    "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3,
-    "RRRR": callback_of_4, "DRRRi": callback_of_rows, "RRRDIR": callback_of_6, "RRRRRR": callback_of_6,
+    "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3, "RRRRd": callback_of_4,
+    "DRRRid": callback_of_rows, "RRRDIR": callback_of_6, "RRRRRR": callback_of_6, "RRRRRRRd": callback_of_tangents,
 }  # fmt: skip
 
 
@@ -181,17 +194,15 @@ def no_derivative(dtype: np.dtype[Any]) -> Any:
 def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
     """C, ∂C/∂a and the σ′ that makes it δ.
 
-    ``call(…, costs, z, a, y, n)``, ``call(…, delta, z, a, y)`` and ``call(…, delta, z, a)``.
+    ``call(…, costs, z, a, y, n, parameter)``, ``call(…, delta, z, a, y, parameter)`` and ``call(…, delta, z, a)``.
     For one sample or several: as many as `costs` has room for, of n outputs each, and perhaps padding behind them.
     """
-    pair = output.function, cost.function
-    own = FUSED_PAIRS.get(pair) or SAFE_PAIRS.get(pair)
+    own = PAIRS.get((output.function, cost.function))
     if own:
-        function = _address(own[0], "DRRRi", dtype, each_sample, sums=True)
-        rest = _address(SAFE_PAIRS[pair][2] or leave, "RRR", dtype) if pair in SAFE_PAIRS else no_derivative(dtype)
-        return function, _address(own[1], "RRRR", dtype), rest
-    function = _address(cost.function, "DRRRi", dtype, sum_cost, each_sample)
-    return function, _address(cost.derivative, "RRRR", dtype, cost_gradient), derivative_function(output, dtype)
+        function = _cost_address(own.cost, "DRRRid", dtype, each_sample, sums=True)
+        return function, _cost_address(own.error, "RRRRd", dtype), _address(own.derivative or leave, "RRR", dtype)
+    function = _cost_address(cost.function, "DRRRid", dtype, sum_cost, each_sample)
+    return function, _cost_address(cost.derivative, "RRRRd", dtype, cost_gradient), derivative_function(output, dtype)
 
 
 @cache
@@ -210,18 +221,19 @@ def no_bend(dtype: np.dtype[Any]) -> Any:
 
 @cache
 def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any], kind: str) -> Any:
-    """δ̇ of the output layer, before its σ′, in a fused pair after it: ``call(…, delta, delta_dot, z, a, y, a_dot)``.
+    """δ̇ of the output layer, before its σ′, in a pair with functions of its own after it.
 
-    Of the kinds "hessian", which writes δ as well, "gauss_newton" and "fisher".
+    ``call(…, delta, delta_dot, z, a, y, z_dot, a_dot, parameter)``. Of the kinds "hessian", which writes δ as well,
+    "gauss_newton", "fisher" and "diagonal".
     """
-    fused = FUSED_PAIRS.get((output.function, cost.function))
-    if fused:
-        return _address(fused[2], "RRRRRR", dtype)
+    own = PAIRS.get((output.function, cost.function))
+    if own:
+        return _cost_address(getattr(own, kind), "RRRRRRRd", dtype)
     if kind == "fisher":
-        return _address(cost.information, "RRRRRR", dtype, information_tangent)
-    if kind == "gauss_newton":
-        return _address(cost.second_derivative, "RRRRRR", dtype, cost_tangent)
-    return _address(cost.derivative, "RRRRRR", dtype, cost_gradient_and_tangent, second=cost.second_derivative)
+        return _cost_address(cost.information, "RRRRRRRd", dtype, information_tangent)
+    if kind in ("gauss_newton", "diagonal"):
+        return _cost_address(cost.second_derivative, "RRRRRRRd", dtype, cost_tangent)
+    return _cost_address(cost.derivative, "RRRRRRRd", dtype, cost_gradient_and_tangent, second=cost.second_derivative)
 
 
 @cache
@@ -231,6 +243,14 @@ def update_functions(name: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
     return _address(begin_step, "DI", dtype), _address(getattr(updates, name), "RRRDIR", dtype)
 
 
+def _cost_address(choice: Any, *rest: Any, second: Any = None, **options: Any) -> Any:
+    """`_address` of a cost's function, which is called with a parameter, whether it has one or not."""
+    if isinstance(choice, WithParameter):
+        return _address(choice.function, *rest, second=second and second.function, **options)
+    return _address(choice, *rest, second=second, ignores_parameter=True, **options)
+
+
+@cache
 def _address(
     choice: Any,
     kinds: str,
@@ -238,6 +258,7 @@ def _address(
     *templates: Callable[..., Any],
     sums: bool = False,
     second: Any = None,
+    ignores_parameter: bool = False,
 ) -> Any:
     """The function of whole arrays `choice`, or of one number with loops around it: `templates`, innermost first.
 
@@ -254,6 +275,12 @@ def _address(
         other = _python_function(second)
         name, ours = f"{name}_{other.__name__}", ours and str(getattr(second, "__module__", None)).startswith("fastbp.")
         names = {"second": njit(other, on_disk=False, **STRICT)}
+    if ignores_parameter:
+        loop, *others = (
+            njit(rebind(without_parameter, "without_parameter", function=f), on_disk=False, **STRICT)
+            for f in (loop, *names.values())
+        )
+        names = dict(zip(names, others, strict=True))
     for template in templates:
         name = f"{name}_{template.__name__}"
         loop = njit(rebind(template, name, function=loop, **names), on_disk=False, **STRICT, **LEAN)

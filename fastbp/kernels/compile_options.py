@@ -6,9 +6,11 @@
 import hashlib
 import os
 import pickle
+import shutil
 import sys
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -178,6 +180,9 @@ class MachineCodeCache(caching._Cache):
         """Do nothing: files of other digests are never read."""
 
 
+FOLDERS_KEPT = 8  # up to 80 MB each
+
+
 @cache
 def cache_folder() -> Path | None:
     """Where machine code is kept: ``$FASTBP_CACHE``, else beside the sources of a checkout, else the user's cache.
@@ -194,12 +199,25 @@ def cache_folder() -> Path | None:
     for parent in _candidate_folders():
         folder = parent / f"machinecode-{digest}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                _remove_oldest(parent)
         except OSError:
             continue
         if os.access(folder, os.W_OK):
             return folder
     return None
+
+
+def _remove_oldest(parent: Path) -> None:
+    """Remove the folders of earlier sources and versions but for some that other installations may still use.
+
+    A process that uses a folder which goes away here compiles what it needs, as if there had been none.
+    """
+    with suppress(OSError):  # another process does the same at this moment
+        folders = sorted(parent.glob("machinecode-*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+        for folder in folders[FOLDERS_KEPT:]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _candidate_folders() -> list[Path]:

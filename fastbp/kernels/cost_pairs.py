@@ -6,7 +6,7 @@ output.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastbp.kernels import elementary
 from fastbp.kernels.activations import exponential, sigmoid, softmax, softplus
@@ -67,13 +67,6 @@ def error_is_difference(delta, z, a, y):
         delta[j] = a[j] - y[j]
 
 
-def difference_and_tangent(delta, delta_dot, z, a, y, a_dot):
-    """δ_j = a_j − y_j, so δ̇_j = ȧ_j: ∂²C/∂z² is ∂a/∂z, which is the Fisher information too."""
-    for j in range(a.size):
-        delta[j] = a[j] - y[j]
-        delta_dot[j] = a_dot[j]
-
-
 def sigmoid_poisson(out, z, a, y):
     """C = Σ_j a_j − y_j log a_j, where −log σ(z) = softplus(−z)."""
     total = 0.0
@@ -96,11 +89,16 @@ def softplus_poisson(out, z, a, y):
     out[0] = total
 
 
+@njit(**INNER)
+def prime_over_a(z, a):
+    """σ′(z) / a of softplus, which tends to 1 where both tend to 0."""
+    return like(a, 1) if z < like(z, FAR) else elementary.sigmoid(z) / a
+
+
 def softplus_poisson_error(delta, z, a, y):
     """δ_j = (1 − y_j / a_j) σ′(z_j) = σ′ − y_j σ′ / a_j, where far below 0 σ′ is a."""
     for j in range(a.size):
-        prime = elementary.sigmoid(z[j])
-        delta[j] = prime - y[j] * (like(prime, 1) if z[j] < like(prime, FAR) else prime / a[j])
+        delta[j] = elementary.sigmoid(z[j]) - y[j] * prime_over_a(z[j], a[j])
 
 
 def softmax_poisson(out, z, a, y):
@@ -128,16 +126,142 @@ def softmax_poisson_derivative(delta, z, a):
         delta[j] -= a[j] * total
 
 
-# (σ of the output layer, C) → the cost of a whole layer, its error δ = a − y, and that with its tangent δ̇.
-FUSED_PAIRS: dict[tuple[Any, Any], tuple[Any, Any, Any]] = {
-    (sigmoid, cross_entropy): (sigmoid_cross_entropy, error_is_difference, difference_and_tangent),
-    (softmax, cross_entropy): (softmax_cross_entropy, error_is_difference, difference_and_tangent),
-    (exponential, poisson): (exponential_poisson, error_is_difference, difference_and_tangent),
-}
-# The cost and error of pairs whose δ is another, and what makes δ of the latter, if that is not δ yet. Their tangents,
-# and so Hessian, Gauss–Newton and Fisher matrix, are those of any pair.
-SAFE_PAIRS: dict[tuple[Any, Any], tuple[Any, Any, Any]] = {
-    (sigmoid, poisson): (sigmoid_poisson, sigmoid_poisson_error, None),
-    (softplus, poisson): (softplus_poisson, softplus_poisson_error, None),
-    (softmax, poisson): (softmax_poisson, softmax_poisson_error, softmax_poisson_derivative),
-}
+# How δ changes with z, and with it a, ż and ȧ: δ̇ of Hessian, Gauss–Newton and Fisher matrix, made of what does not
+# become 0/0 where a does. Those of softmax are called sample by sample.
+
+
+def difference_and_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ_j = a_j − y_j, so δ̇_j = ȧ_j: ∂²C/∂z² is ∂a/∂z, which is the Fisher information too."""
+    for j in range(a.size):
+        delta[j] = a[j] - y[j]
+        delta_dot[j] = a_dot[j]
+
+
+def sigmoid_poisson_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ_j = (a_j − y_j)(1 − a_j), so δ̇_j = (1 + y_j − 2 a_j) ȧ_j."""
+    for j in range(a.size):
+        delta[j] = (a[j] - y[j]) * (like(a[j], 1) - a[j])
+        delta_dot[j] = (like(a[j], 1) + y[j] - like(a[j], 2) * a[j]) * a_dot[j]
+
+
+def sigmoid_poisson_gauss_newton(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = σ′ y_j / a_j² σ′ ż_j = y_j (1 − a_j)² ż_j."""
+    for j in range(a.size):
+        rest = like(a[j], 1) - a[j]
+        delta_dot[j] = y[j] * rest * rest * z_dot[j]
+
+
+def sigmoid_poisson_fisher(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = σ′ / a_j ȧ_j = (1 − a_j) ȧ_j."""
+    for j in range(a.size):
+        delta_dot[j] = (like(a[j], 1) - a[j]) * a_dot[j]
+
+
+@njit(**INNER)
+def bend_of_log(a):
+    """−∂²(log a)/∂z² / σ′ of softplus, σ′ = 1 − e⁻ᵃ: (1 − (1 + a) e⁻ᵃ) / a², near 0 the first terms of its series."""
+    a = float(a)
+    if a > 1 / 32:
+        return (1 - (1 + a) * math.exp(-a)) / (a * a)
+    return 1 / 2 - a * (1 / 3 - a * (1 / 8 - a * (1 / 30 - a * (1 / 144 - a / 840))))
+
+
+def softplus_poisson_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ_j = σ′ − y_j σ′ / a_j, so δ̇_j = (1 − σ′ + y_j `bend_of_log`) ȧ_j, as ∂σ′/∂a is 1 − σ′."""
+    for j in range(a.size):
+        delta[j] = elementary.sigmoid(z[j]) - y[j] * prime_over_a(z[j], a[j])
+        delta_dot[j] = (elementary.sigmoid(-z[j]) + y[j] * bend_of_log(a[j])) * a_dot[j]
+
+
+def softplus_poisson_gauss_newton(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = σ′ y_j / a_j² σ′ ż_j."""
+    for j in range(a.size):
+        ratio = prime_over_a(z[j], a[j])
+        delta_dot[j] = y[j] * ratio * ratio * z_dot[j]
+
+
+def softplus_poisson_fisher(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = σ′ / a_j ȧ_j."""
+    for j in range(a.size):
+        delta_dot[j] = prime_over_a(z[j], a[j]) * a_dot[j]
+
+
+def softmax_poisson_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ_j = a_j Σ_i y_i − y_j, so δ̇_j = ȧ_j Σ_i y_i."""
+    total = 0.0
+    for i in range(a.size):
+        total += y[i]
+    for j in range(a.size):
+        delta[j] = a[j] * total - y[j]
+        delta_dot[j] = a_dot[j] * total
+
+
+def softmax_poisson_gauss_newton(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = y_j u_j − a_j Σ_i y_i u_i, where u_j = ȧ_j / a_j = ż_j − Σ_i a_i ż_i."""
+    mean, total = 0.0, 0.0
+    for i in range(a.size):
+        mean += a[i] * z_dot[i]
+    for i in range(a.size):
+        total += y[i] * (z_dot[i] - mean)
+    for j in range(a.size):
+        delta_dot[j] = y[j] * (z_dot[j] - mean) - a[j] * total
+
+
+def softmax_poisson_fisher(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = a_j (u_j − Σ_i a_i u_i) = ȧ_j, as Σ_i a_i u_i = Σ_i ȧ_i = 0."""
+    for j in range(a.size):
+        delta_dot[j] = a_dot[j]
+
+
+# The Gauss–Newton matrix of softmax is a sum over outputs, Σ_c h_c (e_c − a)(e_c − a)ᵀ at z: its diagonal needs h.
+
+
+def outputs_are_weights(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """h_j = a_j, of cross_entropy."""
+    for j in range(a.size):
+        delta_dot[j] = a[j]
+
+
+def targets_are_weights(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """h_j = y_j, of poisson."""
+    for j in range(a.size):
+        delta_dot[j] = y[j]
+
+
+class Pair(NamedTuple):
+    """The functions of a pair; the tangents' are called as those in `array_functions`, but give all of δ̇."""
+
+    cost: Any
+    error: Any
+    derivative: Any  # what makes δ of the error, if that is not δ yet: ``derivative(delta, z, a)``
+    hessian: Any
+    gauss_newton: Any
+    fisher: Any
+    diagonal: Any  # that of the Gauss–Newton matrix: h_j, of other outputs than softmax δ̇_j for ż_j = 1
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether δ = a − y. If so, the Gauss–Newton matrix is made of ∂²C/∂z², else, as in all others, of ∂²C/∂a²."""
+        return self.error is error_is_difference
+
+
+# (σ of the output layer, C) → its functions.
+PAIRS: dict[tuple[Any, Any], Pair] = {
+    (sigmoid, cross_entropy): Pair(sigmoid_cross_entropy, error_is_difference, None, *[difference_and_tangent] * 4),
+    (softmax, cross_entropy): Pair(
+        softmax_cross_entropy, error_is_difference, None, *[difference_and_tangent] * 3, outputs_are_weights
+    ),
+    (exponential, poisson): Pair(exponential_poisson, error_is_difference, None, *[difference_and_tangent] * 4),
+    (sigmoid, poisson): Pair(
+        sigmoid_poisson, sigmoid_poisson_error, None,
+        sigmoid_poisson_tangent, sigmoid_poisson_gauss_newton, sigmoid_poisson_fisher, sigmoid_poisson_gauss_newton,
+    ),
+    (softplus, poisson): Pair(
+        softplus_poisson, softplus_poisson_error, None,
+        softplus_poisson_tangent, softplus_poisson_gauss_newton, softplus_poisson_fisher, softplus_poisson_gauss_newton,
+    ),
+    (softmax, poisson): Pair(
+        softmax_poisson, softmax_poisson_error, softmax_poisson_derivative,
+        softmax_poisson_tangent, softmax_poisson_gauss_newton, softmax_poisson_fisher, targets_are_weights,
+    ),
+}  # fmt: skip

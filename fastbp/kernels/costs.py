@@ -17,7 +17,6 @@ import numpy as np
 
 from fastbp.kernels import elementary
 from fastbp.kernels.activations import Activation, Interval
-from fastbp.kernels.compile_options import rebind
 from fastbp.kernels.elementary import like
 
 
@@ -91,39 +90,33 @@ def absolute_information(a):  # a Laplace distribution of scale 1
     return like(a, 1)
 
 
-DELTA = 1.0
-
-
-def huber(a, y):
+def huber(a, y, delta):
     distance = abs(a - y)
-    return distance * distance / 2 if distance <= DELTA else DELTA * (distance - DELTA / 2)
+    return distance * distance / 2 if distance <= delta else delta * (distance - delta / 2)
 
 
-def huber_prime(a, y):
-    return max(-DELTA, min(DELTA, a - y))
+def huber_prime(a, y, delta):
+    return max(-delta, min(delta, a - y))
 
 
-def huber_second(a, y):
-    return like(a, 1 if abs(a - y) <= DELTA else 0)
+def huber_second(a, y, delta):
+    return like(a, 1 if abs(a - y) <= delta else 0)
 
 
-Q = 0.5
+def quantile(a, y, q):
+    return q * (y - a) if y > a else (1 - q) * (a - y)
 
 
-def quantile(a, y):
-    return Q * (y - a) if y > a else (1 - Q) * (a - y)
+def quantile_prime(a, y, q):
+    return -q if y > a else (1 - q if a > y else 0)  # at a = y, where there is no derivative, 0
 
 
-def quantile_prime(a, y):
-    return -Q if y > a else (1 - Q if a > y else 0)  # at a = y, where there is no derivative, 0
-
-
-def quantile_second(a, y):
+def quantile_second(a, y, q):
     return like(a, 0)
 
 
-def quantile_information(a):  # an asymmetric Laplace distribution: q² with probability 1 − q, (1 − q)² with q
-    return like(a, Q * (1 - Q))
+def quantile_information(a, q):  # an asymmetric Laplace distribution: q² with probability 1 − q, (1 − q)² with q
+    return like(a, q * (1 - q))
 
 
 def poisson(a, y):
@@ -140,6 +133,17 @@ def poisson_second(a, y):
 
 def poisson_information(a):  # a Poisson distribution of mean and variance a
     return like(a, 1) / a
+
+
+@dataclass(frozen=True)
+class WithParameter:
+    """A function whose last argument is this number, as one of the others. Compiled once for all numbers."""
+
+    function: Callable[..., Any]
+    parameter: float
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments, self.parameter)
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,6 @@ class Cost:
     output_activation: str = "identity"
     second_derivative: Callable[..., Any] | None = None
     information: Callable[..., Any] | None = None
-    parameter: float | None = None  # the number in huber and quantile, for files
 
     def __post_init__(self) -> None:
         for role in ("function", "derivative", "second_derivative", "information"):
@@ -198,10 +201,10 @@ class Cost:
         Interval.parse(self.output_range)
         Interval.parse(self.target_range)
 
-    def __reduce__(self) -> Any:
-        if self.parameter is not None:  # their functions are made for that number and have no name to be found by
-            return PARAMETRIC[self.name], (self.parameter,)
-        return super().__reduce__()
+    @property
+    def parameter(self) -> float | None:
+        """δ of huber and q of quantile; None of the others."""
+        return self.function.parameter if isinstance(self.function, WithParameter) else None
 
     def refusal(self, activation: Activation) -> str | None:
         """Why this cost makes no sense on the outputs of `activation`; None if it does."""
@@ -223,7 +226,7 @@ def Huber(delta: float = 1.0) -> Cost:
     """
     if not _is_number(delta) or not 0 < delta <= sys.float_info.max:
         raise ValueError(f"delta is {delta!r}; the Huber cost needs 0 < delta < infinity")
-    return _with_parameter("huber", (huber, huber_prime, huber_second), DELTA=float(delta))
+    return _with_parameter("huber", (huber, huber_prime, huber_second), float(delta))
 
 
 def Quantile(q: float = 0.5) -> Cost:
@@ -236,19 +239,16 @@ def Quantile(q: float = 0.5) -> Cost:
     """
     if not _is_number(q) or not 0 < q < 1:
         raise ValueError(f"q is {q!r}; a quantile needs 0 < q < 1")
-    return _with_parameter("quantile", (quantile, quantile_prime, quantile_second, quantile_information), Q=float(q))
+    return _with_parameter("quantile", (quantile, quantile_prime, quantile_second, quantile_information), float(q))
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _with_parameter(name: str, functions: tuple[Any, ...], **constant: float) -> Cost:
-    (value,) = constant.values()
-    roles = "", "_prime", "_second", "_information"
-    bound = [rebind(f, f"{name}_{value!r}{role}", **constant) for f, role in zip(functions, roles, strict=False)]
-    rest = dict(zip(("second_derivative", "information"), bound[2:], strict=False))
-    return Cost(name, bound[0], bound[1], **rest, parameter=value)
+def _with_parameter(name: str, functions: tuple[Any, ...], value: float) -> Cost:
+    function, derivative, *rest = (WithParameter(f, value) for f in functions)
+    return Cost(name, function, derivative, **dict(zip(("second_derivative", "information"), rest, strict=False)))
 
 
 PARAMETRIC: dict[str, Callable[[float], Cost]] = {"huber": Huber, "quantile": Quantile}

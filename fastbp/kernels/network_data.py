@@ -29,8 +29,9 @@ class NetworkData(NamedTuple):
     panels_at          where the weights of layer l begin in panels
     =================  ===============================================================================================
 
-    and a row for l = L + 1 that says where all ends. ``functions[i]`` has what else `call` takes: cost and
-    cost_gradient, and for `tiles` those of `panel_functions.py`, with i = 1 and 2 for panels of so many registers.
+    and a row for l = L + 1 that says where all ends. ``functions[i]`` has what else `call` takes: cost
+    and cost_gradient, with the parameter that both are given, and for `tiles` those of `panel_functions.py`, with i = 1
+    and 2 for panels of so many registers.
     """
 
     layers: npt.NDArray[Any]
@@ -39,9 +40,10 @@ class NetworkData(NamedTuple):
 
 def table(kind: str, rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
     """Rows of named numbers, as an array with fields; what is missing in a row is 0."""
-    integers, functions = _FIELDS[kind]
+    integers, numbers, functions = _FIELDS[kind]
     address = object if config.DISABLE_JIT else np.int64
-    dtype = np.dtype([(name, np.int64) for name in integers] + [(name, address) for name in functions])
+    fields = (integers, np.int64), (numbers, np.float64), (functions, address)
+    dtype = np.dtype([(name, kind) for names, kind in fields for name in names])
     array = np.array([tuple(row.get(name, 0) for name in dtype.names or ()) for row in rows], dtype)
     return array.view(np.recarray) if config.DISABLE_JIT else array  # compiled code needs no recarray for array[l].n
 
@@ -49,15 +51,17 @@ def table(kind: str, rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
 _FIELDS = {
     "layers": (
         ("n", "neurons_before", "weights_at", "biases_at", "elementwise", "columns", "columns_before", "panels_at"),
+        (),
         ("activation", "derivative"),
     ),
     "functions": (
         (),
+        ("parameter",),
         ("cost", "cost_gradient", "gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
          "forward_row", "step_row", "propagate_row", "forward_column", "gradient_column",
          "note_inputs", "list_inputs", "forward_listed", "list_samples", "gradient_listed"),
     ),
-    "tangents": ((), ("derivative", "bend", "error_tangent", "error_derivative")),
+    "tangents": ((), (), ("derivative", "bend", "error_tangent", "error_derivative")),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastbp import validation
 from fastbp.derivatives import curvature
-from fastbp.derivatives.workspaces import Kind, is_fused
+from fastbp.derivatives.workspaces import Kind, own_pair
 from fastbp.kernels.costs import COSTS
 from fastbp.methods.base import HasModel
 from fastbp.parameters import Array, Model, ParameterVector
@@ -400,18 +400,18 @@ def _no_targets(model: Model, X: Array) -> Array:
 def _check_functions(model: Model, kind: Kind) -> None:
     """Raise ValueError if a product of this kind needs a function that an activation or the cost lacks."""
     if kind == "hessian":
-        for activation in model.activations[: -1 if is_fused(model) else None]:
+        for activation in model.activations[: -1 if own_pair(model) else None]:
             if activation.second_derivative is None:
                 raise ValueError(
                     f"the activation {activation.name!r} has no second_derivative, which the Hessian needs: give it, "
                     "fastbp.Activation(…, second_derivative=…)"
                 )
-    if kind in ("hessian", "gauss_newton") and not is_fused(model) and model.cost.second_derivative is None:
+    if kind in ("hessian", "gauss_newton") and not own_pair(model) and model.cost.second_derivative is None:
         raise ValueError(
             f"the cost {model.cost.name!r} has no second_derivative, which Hessian and Gauss–Newton matrix need: give "
             "it, fastbp.Cost(…, second_derivative=…)"
         )
-    if kind == "fisher" and not is_fused(model) and model.cost.information is None:
+    if kind == "fisher" and not own_pair(model) and model.cost.information is None:
         known = ", ".join(name for name, cost in COSTS.items() if cost.information is not None)
         raise ValueError(
             f"the cost {model.cost.name!r} is not known to be the logarithm of a density: there is no Fisher matrix; "
