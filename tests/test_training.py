@@ -555,9 +555,10 @@ def test_a_step_too_large_for_memory_is_refused_before_training(formulation, mon
 
 def bytes_needed(monkeypatch, *data, **options):
     """What a `fit` that is refused says it would need."""
-    monkeypatch.setattr(training, "physical_memory", lambda: 0)
-    with pytest.raises(MemoryError, match="needs") as error:
-        network("tiles").fit(*data, epochs=1, batch_size=10, progress=False, **options)
+    net = network("tiles")
+    with monkeypatch.context() as small, pytest.raises(MemoryError, match="needs") as error:
+        small.setattr(training, "physical_memory", lambda: 0)
+        net.fit(*data, epochs=1, batch_size=10, progress=False, **options)
     return int(re.search(r"needs ([\d,]+) bytes", str(error.value))[1].replace(",", ""))
 
 
