@@ -1,15 +1,20 @@
 """Machine code on disk: made once, never stale, and never in the way. Every process here is a new Python."""
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import COMPILED, PACKAGE, run_python
 
-from fastbp.kernels import compile_options
+import fastbp
+from fastbp.kernels import array_functions, compile_options
+from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.kernels.costs import COSTS
 
 # Every compilation, also of C callbacks, goes through Numba's passes. The last line is what was computed.
 PROGRAM = """
@@ -262,6 +267,37 @@ print(fastbp.Network([1, 1], cost=fastbp.Huber(float(sys.argv[1])), initializer=
 """
     costs = [run_python(script, delta, FASTBP_CACHE=str(tmp_path)) for delta in ("0.5", "2.0", "0.5")]
     assert costs == ["1.375", "4.0", "1.375"]
+
+
+def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
+    """Machine code from the disk brings the functions it calls along, by name: another of that name would be called."""
+    made = {}
+
+    def njit(function, **options):
+        bound = [function.__globals__.get(name) for name in function.__code__.co_names]
+        called = [(getattr(f, "__module__", None), getattr(f, "__qualname__", None)) for f in bound]
+        what = function.__code__, called, str(options)
+        assert made.setdefault(f"{function.__module__}.{function.__qualname__}", what) == what
+        return function
+
+    def user(name):
+        twin = compile_options.rebind(lambda a, y: 0.0, name)
+        twin.__module__ = "of_a_user"
+        return twin
+
+    monkeypatch.setattr(array_functions, "njit", njit)
+    monkeypatch.setattr(array_functions, "compile_callback", lambda *_, **options: options["on_disk"])
+    monkeypatch.setattr(array_functions, "_address", array_functions._address.__wrapped__)
+    dtype, costs = np.dtype("float64"), {name: COSTS[name] for name in COSTS}
+    costs["of a user"] = fastbp.Cost(
+        "mine", user("quadratic"), user("quadratic_prime"), second_derivative=user("quadratic_second")
+    )
+    for cost, sigma in itertools.product(costs.values(), ACTIVATIONS.values()):
+        if cost.refusal(sigma) is None:
+            array_functions.cost_functions.__wrapped__(cost, sigma, dtype)
+            for kind in ("hessian", "gauss_newton"):
+                array_functions.error_tangent_function.__wrapped__(cost, sigma, dtype, kind)
+    assert len(made) > 40
 
 
 def test_twins_for_python_and_for_loops_have_names_of_their_own():

@@ -268,22 +268,22 @@ def _address(
     Only our own functions can be found on disk again by their names; a user's may be another one tomorrow. Raises
     TypeError for a user's function that Numba cannot compile.
     """
-    source = _python_function(choice)
-    name, ours = source.__name__, str(getattr(choice, "__module__", None)).startswith("fastbp.")
-    loop, names = njit(source, on_disk=False, **({} if sums else STRICT)), {}
-    if second is not None:
-        other = _python_function(second)
-        name, ours = f"{name}_{other.__name__}", ours and str(getattr(second, "__module__", None)).startswith("fastbp.")
-        names = {"second": njit(other, on_disk=False, **STRICT)}
+    given = [f for f in (choice, second) if f is not None]
+    ours = all(str(getattr(f, "__module__", None)).startswith("fastbp.") for f in given)
+    sources = [_python_function(f) for f in given]
+    # Two functions of one name could be taken for one another, where one of them comes from the disk.
+    names = [source.__name__ if ours else f"users_{source.__name__}" for source in sources]
+    of_numbers = [njit(sources[0], on_disk=False, **({} if sums else STRICT))]
+    of_numbers += [njit(source, on_disk=False, **STRICT) for source in sources[1:]]
     if ignores_parameter:
-        loop, *others = (
-            njit(rebind(without_parameter, "without_parameter", function=f), on_disk=False, **STRICT)
-            for f in (loop, *names.values())
-        )
-        names = dict(zip(names, others, strict=True))
+        of_numbers = [
+            njit(rebind(without_parameter, f"{name}_without_parameter", function=f), on_disk=False, **STRICT)
+            for name, f in zip(names, of_numbers, strict=True)
+        ]
+    loop, name, bound = of_numbers[0], "_".join(names), dict(zip(("second",), of_numbers[1:], strict=False))
     for template in templates:
         name = f"{name}_{template.__name__}"
-        loop = njit(rebind(template, name, function=loop, **names), on_disk=False, **STRICT, **LEAN)
+        loop = njit(rebind(template, name, function=loop, **bound), on_disk=False, **STRICT, **LEAN)
     if numba.config.DISABLE_JIT:
         return loop
     callback = rebind(_CALLBACKS[kinds], f"{name}_{dtype.name}", function=loop)
