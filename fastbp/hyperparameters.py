@@ -58,7 +58,8 @@ def check(owner: Any) -> None:
         if not _is_number(value, allowed.whole):
             kind = "a whole number" if allowed.whole else "a number"
             raise TypeError(f"{name}: {field.name} is {value!r}; it must be {kind}")
-        if not allowed.holds(value):
+        # A number of NumPy's would make the largest float one of its own dtype, infinite in float32.
+        if not allowed.holds(value.item() if isinstance(value, np.generic) else value):
             raise ValueError(f"{name}: {field.name} is {value}; it must be {allowed.in_words}")
 
 

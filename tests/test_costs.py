@@ -49,6 +49,11 @@ def test_values_and_derivatives_are_those_of_mpmath(cost, a, y):
     assert cost.derivative(a, y) == pytest.approx(float(derivative), rel=1e-14, abs=1e-300)
 
 
+@pytest.mark.parametrize("cost", [fastbp.Huber, fastbp.Quantile])
+def test_a_parameter_may_be_a_number_of_numpys(cost):
+    assert cost(np.float32(0.25)) == cost(0.25) == cost(np.float64(0.25))
+
+
 def test_the_default_parameters():
     assert COSTS["huber"].parameter == 1 and COSTS["quantile"].parameter == 0.5
     assert COSTS["huber"].function(3.0, 1.0) == 1.5

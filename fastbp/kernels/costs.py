@@ -224,7 +224,7 @@ def Huber(delta: float = 1.0) -> Cost:
     >>> Huber(0.5).function(3.0, 1.0)
     0.875
     """
-    if not _is_number(delta) or not 0 < delta <= sys.float_info.max:
+    if not _is_number(delta) or not 0 < _plain(delta) <= sys.float_info.max:
         raise ValueError(f"delta is {delta!r}; the Huber cost needs 0 < delta < infinity")
     return _with_parameter("huber", (huber, huber_prime, huber_second), float(delta))
 
@@ -244,6 +244,11 @@ def Quantile(q: float = 0.5) -> Cost:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    """A number of Python's: NumPy would make the largest float one of the value's own dtype, infinite in float32."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _with_parameter(name: str, functions: tuple[Any, ...], value: float) -> Cost:
