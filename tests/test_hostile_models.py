@@ -110,6 +110,7 @@ def test_odd_arguments_of_estimators(name, method):
 
 
 def test_odd_estimators_are_not_converted():
+    their_folder()
     from sklearn.exceptions import NotFittedError
     from sklearn.neural_network import MLPClassifier as Theirs
 
