@@ -130,7 +130,7 @@ def test_the_hessian_is_symmetric_and_its_products_are_the_products():
 
 @pytest.mark.parametrize(
     ("sizes", "n", "dtype"),
-    [([5, 33, 40, 3], 60, "float32"), ([4, 6, 2], 1500, "float64"), ([4, 300, 2], 1100, "float64")],
+    [([5, 33, 40, 3], 60, "float64"), ([4, 6, 2], 1500, "float64"), ([4, 300, 2], 1100, "float64")],
 )
 def test_the_same_bits_on_any_number_of_threads(sizes, n, dtype, monkeypatch):
     """Of few weights and many samples in parts too, and of more samples than there is room for at once."""
