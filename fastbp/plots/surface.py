@@ -96,13 +96,13 @@ def cost_surface(
     descents : sequence of (n, n_parameters) arrays
         Paths that the extent must hold.
     points : int, default 41
-        How many values of α, and of β: the cost is computed ``points**2`` times.
+        How many values of α, and of β, 2 to 2000: the cost is computed ``points**2`` times.
 
     Raises
     ------
     TypeError, ValueError
         `net` is no network; X and Y are not as in `Network.fit`; the directions are not of this
-        network; an extent is empty, or `points` is less than 2.
+        network; an extent is empty, or `points` is not 2 to 2000.
 
     Examples
     --------
