@@ -5,7 +5,6 @@ import io
 import pickle
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -27,9 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastbp
-from fastbp.kernels import threads
 from fastbp.sklearn import MLPClassifier, MLPRegressor
-from fastbp.sklearn.threads import granted_threads
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -52,32 +49,17 @@ def test_a_pipeline_with_a_search_in_every_backend():
     assert cross_val_score(model, X, y, n_jobs=2).mean() > 0.9
 
 
-def granted():
-    with granted_threads():
-        return threads._limit_here() or fastbp.get_num_threads()
-
-
 def test_workers_take_the_threads_that_joblib_grants():
-    assert granted() == fastbp.get_num_threads()
+    granted = fastbp.get_num_threads
+    before = granted()
     for backend in ("threading", "multiprocessing"):
         with joblib.parallel_config(backend=backend):
             assert joblib.Parallel(n_jobs=2)(joblib.delayed(granted)() for _ in range(3)) == [1, 1, 1]
     for inner in (1, 2):
         with joblib.parallel_config(backend="loky", inner_max_num_threads=inner):
-            assert joblib.Parallel(n_jobs=2)(joblib.delayed(granted)() for _ in range(2)) == [inner, inner]
-    assert granted() == fastbp.get_num_threads()
-
-
-def test_a_limit_of_a_python_thread_is_no_other_s():
-    seen = []
-    with threads.threads_here(1):
-        assert not threads.worth_it(1e12)
-        other = threading.Thread(target=lambda: seen.append(threads._limit_here()))
-        other.start()
-        other.join()
-        with threads.threads_here(None):
-            assert threads._limit_here() == 1
-    assert seen == [None] and threads._limit_here() is None
+            found = joblib.Parallel(n_jobs=2)(joblib.delayed(granted)() for _ in range(2))
+            assert found == [min(inner, before)] * 2
+    assert granted() == before
 
 
 def test_ensembles_and_what_asks_for_probabilities():

@@ -20,7 +20,6 @@ from fastbp.sklearn.epochs import Epochs
 from fastbp.sklearn.linked import Linked
 from fastbp.sklearn.solvers import new_solver
 from fastbp.sklearn.stopping import Watcher
-from fastbp.sklearn.threads import granted_threads
 from fastbp.training import rows_between_looks
 
 
@@ -69,8 +68,7 @@ class BaseMLP(Linked):
         if first_pass:
             self._initialize()
         net = self._first_network(sizes, X.dtype) if first_pass else self._network_to_go_on(sizes)
-        with granted_threads():
-            self._train(net, Data(X, Y, weight), extra, incremental)
+        self._train(net, Data(X, Y, weight), extra, incremental)
         self._link(net)
         if not np.isfinite(net.parameters).all():
             raise ValueError(

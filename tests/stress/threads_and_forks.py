@@ -34,7 +34,6 @@ LAYERS = ("omp", "tbb", "workqueue")
 METHODS = ("fork", "spawn", "forkserver")
 CELLS = [(form, act) for form in ("parallel", "serial") for act in ("train", "predict")]
 FORMULATIONS = ("tiles", "loops")
-LIBRARIES = f"{sys.prefix}/lib:{os.environ.get('LD_LIBRARY_PATH', '')}"  # where pip puts that of tbb
 LONGEST = 300.0  # seconds, after which a child is taken for a deadlock
 PACKAGE = Path(fastbp.__file__).resolve().parent
 
@@ -222,7 +221,7 @@ def table(layers: tuple[str, ...], methods: tuple[str, ...]) -> list[tuple[str, 
     rows = []
     for layer in layers:
         for method in methods:
-            words = in_another_python("--row", method, NUMBA_THREADING_LAYER=layer, LD_LIBRARY_PATH=LIBRARIES)
+            words = in_another_python("--row", method, NUMBA_THREADING_LAYER=layer)
             words = "not installed" if "No threading layer could be loaded" in words else words
             cells = json.loads(words) if words.startswith("[") else [words] * len(CELLS)
             rows.append((f"{layer:<10} {method}", cells))
