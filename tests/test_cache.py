@@ -1,20 +1,23 @@
 """Machine code on disk: made once, never stale, and never in the way. Every process here is a new Python."""
 
 import itertools
+import math
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, PACKAGE, run_python
 
 import fastbp
-from fastbp.kernels import array_functions, compile_options
+from fastbp.kernels import array_functions, code_cache, compile_options, elementary
 from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.kernels.costs import COSTS
+from fastbp.kernels.user_functions import named_by_content
 
 # Every compilation, also of C callbacks, goes through Numba's passes. The last line is what was computed.
 PROGRAM = """
@@ -108,13 +111,57 @@ def test_damaged_files_are_compiled_anew(filled, tmp_path):
     assert run(cache) == (0, filled[2])  # and written anew
 
 
-def test_a_folder_that_cannot_be_written_is_the_same_as_none(tmp_path):
+# What is warned of goes behind the result, in a line of its own.
+WARNED = """
+import sys, warnings
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+""" + "\n".join(f"    {line}" for line in PROGRAM.splitlines())
+WARNED += """
+print(len(warned), *(f"{each.category.__name__}: {each.message}" for each in warned))
+"""
+
+
+def test_a_folder_that_cannot_be_written_is_the_same_as_none_and_told_once(tmp_path):
     """A plain file stands where the folder would be: that stops root too."""
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    passes, result = run(blocked / "cache")
-    assert passes > 0 and result
+    _, result, warned = run_python(WARNED, COMPILED[0], "fit", FASTBP_CACHE=str(blocked / "cache")).splitlines()
+    assert result and warned.startswith("1 RuntimeWarning: fastbp cannot keep the machine code")
+    assert str(blocked / "cache") in warned and "FASTBP_CACHE" in warned and "half a minute" in warned
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_warning_that_is_an_error_leaves_all_else_right(tmp_path):
+    """It comes out of the first call that compiles; the second one does not know of it."""
+    script = """
+import warnings
+warnings.simplefilter("error")
+import fastbp
+def cost():
+    return fastbp.Network([2, 2, 1], cost="quadratic", initializer="zeros", seed=0).evaluate([[1, 1]], [[2]]).cost
+try:
+    cost()
+except RuntimeWarning as warning:
+    print("told" if "FASTBP_CACHE" in str(warning) else warning)
+print(cost())
+"""
+    (tmp_path / "file").write_text("not a folder")
+    told, number = run_python(script, FASTBP_CACHE=str(tmp_path / "file" / "cache")).splitlines()
+    assert (told, float(number)) == ("told", 2.0)
+
+
+def test_a_folder_that_cannot_be_written_is_read(filled):
+    """One for all users, say, which holds all that is needed. Nothing is told then."""
+    cache, _, predicted = filled
+    script = WARNED.replace("import sys, warnings", "import sys, warnings, os\nos.access = lambda *_: False", 1)
+    before = files_of(cache)
+    assert run_python(script, COMPILED[0], "predict", FASTBP_CACHE=str(cache)).splitlines()[-3:] == [
+        "0",
+        predicted,
+        "0",
+    ]
+    assert files_of(cache) == before
 
 
 def test_a_file_that_cannot_be_written_is_compiled_all_the_same(filled, tmp_path):
@@ -127,13 +174,43 @@ def test_a_file_that_cannot_be_written_is_compiled_all_the_same(filled, tmp_path
     before = files_of(cache)
     script = PROGRAM.replace(
         "    result =",
-        "    from fastbp.kernels import compile_options\n    def full(*_):\n        raise OSError(28, 'full')\n"
-        "    compile_options.os.replace = full\n    result =",
+        "    from fastbp.kernels import code_cache\n    def full(*_):\n        raise OSError(28, 'full')\n"
+        "    code_cache.os.replace = full\n    result =",
         1,
     )
     passes, predicted = run(cache, script=script)
     assert missing and passes > 0 and predicted == filled[2]
     assert sorted(path for path in cache.rglob("*") if path.is_file()) == before
+
+
+# What each of Numba's settings may be besides what it is here.
+OTHER_SETTINGS = {"NUMBA_OPT": "1", "NUMBA_LOOP_VECTORIZE": "0", "NUMBA_SLP_VECTORIZE": "1", "NUMBA_DEBUGINFO": "1",
+                  "NUMBA_BOUNDSCHECK": "1", "NUMBA_CPU_NAME": "generic", "NUMBA_LLVM_REFPRUNE_PASS": "0"}  # fmt: skip
+
+
+def test_files_are_named_by_all_settings_that_change_machine_code(monkeypatch):
+    class Codegen:
+        def magic_tuple(self):
+            return ("this machine",)
+
+    def name():
+        return code_cache.MachineCodeCache(test_two_processes_fill_an_empty_cache_at_once)._file("()", Codegen())
+
+    seen = {name()}
+    assert name() in seen
+    for setting in code_cache.SETTINGS:
+        assert hasattr(numba.core.config, setting)
+        with monkeypatch.context() as changed:
+            changed.setattr(numba.core.config, setting, "another value")
+            assert name() not in seen, setting
+            seen.add(name())
+    assert name() in seen
+
+
+def test_settings_are_those_of_the_environment():
+    script = "from fastbp.kernels.code_cache import settings; print(settings())"
+    found = [run_python(script)] + [run_python(script, **{name: v}) for name, v in OTHER_SETTINGS.items()]
+    assert len(set(found)) == len(found)
 
 
 def test_two_processes_fill_an_empty_cache_at_once(tmp_path, filled):
@@ -186,12 +263,12 @@ def copied_sources(tmp_path, monkeypatch):
     """`source_digest` of a copy of the sources that may be changed."""
     for folder in ("kernels", "formulations"):
         shutil.copytree(PACKAGE / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(compile_options, "__file__", str(tmp_path / "kernels" / "compile_options.py"))
+    monkeypatch.setattr(code_cache, "__file__", str(tmp_path / "kernels" / "code_cache.py"))
     return tmp_path
 
 
 def test_the_digest_is_of_all_compiled_sources(copied_sources):
-    digest = compile_options.source_digest.__wrapped__
+    digest = code_cache.source_digest.__wrapped__
     seen = {digest()}
     assert digest() in seen
     for path in sorted(copied_sources.glob("*/*.py")):
@@ -202,41 +279,49 @@ def test_the_digest_is_of_all_compiled_sources(copied_sources):
     assert digest() not in seen
 
 
-def test_the_folder_is_named_by_sources_and_versions(monkeypatch, tmp_path):
-    folder = compile_options.cache_folder.__wrapped__
+@pytest.fixture
+def folder(monkeypatch):
+    """`cache_folder`, which looks anew at each call."""
+    monkeypatch.setattr(code_cache, "_folders", code_cache._folders.__wrapped__)
+    return code_cache.cache_folder.__wrapped__
+
+
+def test_the_folder_is_named_by_sources_and_versions(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("FASTBP_CACHE", str(tmp_path))
     first = folder()
     assert first == folder() and first.parent == tmp_path and first.is_dir()
-    monkeypatch.setattr(compile_options, "source_digest", lambda: "of other sources")
+    monkeypatch.setattr(code_cache, "source_digest", lambda: "of other sources")
     assert folder() != first
-    second = folder()
-    monkeypatch.setattr(compile_options.numba, "__version__", "0.0")
-    assert folder() not in (first, second)
+    seen = {first, folder()}
+    for package in (code_cache.numba, code_cache.llvmlite, code_cache.np):
+        monkeypatch.setattr(package, "__version__", "0.0")
+        assert folder() not in seen
+        seen.add(folder())
 
 
-def test_old_folders_are_removed_when_a_new_one_is_made(monkeypatch, tmp_path):
-    folder = compile_options.cache_folder.__wrapped__
+def test_old_folders_are_removed_when_a_new_one_is_made(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("FASTBP_CACHE", str(tmp_path))
     for age in range(20):
         (tmp_path / f"machinecode-{age}").mkdir()
         (tmp_path / f"machinecode-{age}" / "code").touch()
         os.utime(tmp_path / f"machinecode-{age}", (1e9 - age, 1e9 - age))
     (tmp_path / "machinery").mkdir()
-    youngest = {f"machinecode-{age}" for age in range(compile_options.FOLDERS_KEPT - 1)}
+    youngest = {f"machinecode-{age}" for age in range(code_cache.FOLDERS_KEPT - 1)}
     new = folder()
     assert set(os.listdir(tmp_path)) == {new.name, "machinery", *youngest}
     (tmp_path / "machinecode-9").mkdir()
     assert folder() == new and (tmp_path / "machinecode-9").is_dir()  # it is there: nothing is looked at
 
 
-def test_machine_code_lies_beside_the_sources_of_a_checkout_only(monkeypatch, tmp_path):
+def test_machine_code_lies_beside_the_sources_of_a_checkout_only(folder, monkeypatch, tmp_path):
     """So pip removes an installed package whole: nothing of it remains that Python would import as `fastbp`."""
     package, user = tmp_path / "fastbp", tmp_path / "user" / "fastbp"
     (package / "kernels").mkdir(parents=True)
     monkeypatch.delenv("FASTBP_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(user.parent))
-    monkeypatch.setattr(compile_options, "__file__", str(package / "kernels" / "compile_options.py"))
-    folder, project = compile_options.cache_folder.__wrapped__, tmp_path / "pyproject.toml"
+    monkeypatch.setattr(code_cache, "__file__", str(package / "kernels" / "code_cache.py"))
+    monkeypatch.setattr(code_cache, "source_digest", lambda: "none")
+    project = tmp_path / "pyproject.toml"
     assert folder().parent == user
     project.write_text('[project]\nname = "another"\n')
     assert folder().parent == user
@@ -250,7 +335,7 @@ def test_machine_code_lies_beside_the_sources_of_a_checkout_only(monkeypatch, tm
     assert folder().parent == user
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
-    monkeypatch.setattr(compile_options.Path, "home", no_home)
+    monkeypatch.setattr(code_cache.Path, "home", no_home)
     assert folder() is None
 
 
@@ -307,3 +392,125 @@ def test_twins_for_python_and_for_loops_have_names_of_their_own():
 
     twins = [_serial(tile_steps, "errors", called_by).py_func.__qualname__ for called_by in ("TWIN", "INNER_TWIN")]
     assert len(set(twins)) == 2
+
+
+# A user's cost, whose functions refer to a constant, a global number, an array, another function and a closure.
+USERS = """
+import sys, math
+from numba.core import event
+with event.install_recorder("numba:run_pass") as recorder:
+    import fastbp, numba
+    import numpy as np
+    SCALE, TABLE = 2.0, np.array([1.0, 3.0])
+    @numba.njit
+    def helper(x):
+        return x * x
+    def scaled(by):
+        return lambda a, y: SCALE * by * helper(a - y) * TABLE[1]
+    cost = fastbp.Cost("mine", scaled(0.5), lambda a, y: SCALE * (a - y) * TABLE[1])
+    net = fastbp.Network([1, 1], cost=cost, initializer="zeros", dtype="float64")
+    result = net.evaluate([[0.0]], [[3.0]]).cost, net.gradient([[0.0]], [[3.0]]).biases[0][0]
+print(len(recorder.buffer), *result)
+"""
+CHANGES = {  # what is changed to what, and the cost and the gradient then
+    "constant": ("scaled(0.5)", "scaled(1.5)", (81, -18)),
+    "global number": ("SCALE, TABLE = 2.0", "SCALE, TABLE = 4.0", (54, -36)),
+    "array": ("[1.0, 3.0]", "[1.0, 5.0]", (45, -30)),
+    "helper": ("return x * x", "return x * x * x", (-81, -18)),
+    "its options": ("@numba.njit", "@numba.njit(fastmath=True)", (27, -18)),
+    "code": ("SCALE * by *", "SCALE + by *", (83 / 2 - 26, -18)),
+}
+
+
+def test_a_users_functions_are_kept_by_their_content(tmp_path):
+    """In `__main__` and without a source file, as in a notebook."""
+
+    def passes_and_result(script=USERS):
+        passes, *result = map(float, run_python(script, FASTBP_CACHE=str(tmp_path)).split())
+        return passes, tuple(result)
+
+    passes, result = passes_and_result()
+    assert passes > 0 and result == (27, -18)
+    assert passes_and_result() == (0, (27, -18))
+    for what, (old, new, expected) in CHANGES.items():
+        before = files_of(tmp_path)
+        assert old in USERS
+        passes, result = passes_and_result(USERS.replace(old, new))
+        assert passes > 0 and result == pytest.approx(expected), what
+        assert set(files_of(tmp_path)) > set(before), what
+    assert passes_and_result() == (0, (27, -18))
+
+
+def content(function):
+    copy = named_by_content(function)
+    return copy and copy.__name__
+
+
+def test_digests_know_what_a_function_refers_to(monkeypatch):
+    def of(value):
+        return content(lambda a: (value, a))
+
+    values = [
+        *(0, False, 0.0, -0.0, 1, True, "0", b"0", None, (), (0,), (0.0,), ((0,),), 1j, frozenset({1}), np.float32(1)),
+        *(np.float64(1), np.int8(1), np.zeros(2), np.zeros((2, 1)), np.zeros((2, 2)), np.zeros((2, 2), order="F")),
+        *(math.sin, math.cos, np.sin, abs, math, np, float, np.float32, elementary.exp, elementary.log),
+    ]
+    names = [of(value) for value in values]
+    assert None not in names and len(set(names)) == len(names)
+    assert names == [of(value) for value in values]
+    unknown = [object(), [], {}, os, test_digests_know_what_a_function_refers_to, np.zeros(2**20), np.array([None])]
+    assert {of(value) for value in unknown} == {None}
+    assert len({content(lambda a, b=1: a), content(lambda a, b=2: a), content(lambda a, *, b=2: a)}) == 3
+    assert content(lambda a: max(a, (lambda: 1)())) != content(lambda a: max(a, (lambda: 2)()))
+
+
+def test_a_function_that_calls_itself_or_imports_has_no_digest():
+    @numba.njit
+    def itself(n):
+        return 1 if n < 2 else n * itself(n - 1)
+
+    def imports(a):
+        import os
+
+        return a * len(os.sep)
+
+    assert content(lambda a: itself(a)) is None and content(itself.py_func) is None and content(imports) is None
+
+
+def test_what_has_no_digest_works_and_is_not_kept(tmp_path):
+    script = USERS.replace("TABLE[1]", "TABLE[1] * BOX.number").replace("SCALE, TABLE", "BOX, SCALE, TABLE")
+    script = script.replace("= 2.0, np", "= types.ModuleType('box'), 2.0, np").replace(
+        "import sys", "import types, sys"
+    )
+    script = script.replace("    def scaled", "    BOX.number = 1.0\n    def scaled")
+    for _ in range(2):
+        passes, *result = map(float, run_python(script, FASTBP_CACHE=str(tmp_path)).split())
+        assert passes > 0 and result == [27, -18]
+    assert not list(tmp_path.rglob("users_*")) and files_of(tmp_path)
+
+
+def test_only_so_many_files_of_users_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(code_cache, "USERS_FILES_KEPT", 2)
+    for age in range(5):
+        (tmp_path / f"users_{age}.machinecode").touch()
+        os.utime(tmp_path / f"users_{age}.machinecode", (1e9 - age, 1e9 - age))
+    (tmp_path / "ours.machinecode").touch()
+    os.utime(tmp_path / "ours.machinecode", (0, 0))
+
+    class Data:
+        class library:
+            has_dynamic_globals = False
+
+        class codegen:
+            magic_tuple = tuple
+
+        def _reduce(self):
+            return ()
+
+    def users_new():
+        pass
+
+    monkeypatch.setattr(code_cache, "cache_folder", lambda: tmp_path)
+    code_cache.MachineCodeCache(users_new).save_overload("()", Data())
+    new, *rest = sorted(os.listdir(tmp_path), key=lambda name: not name.startswith("users_new"))
+    assert new.startswith("users_new") and sorted(rest) == ["ours.machinecode", "users_0.machinecode"]

@@ -45,7 +45,6 @@ def test_nothing_is_compiled_then(compiled):
 
 
 def test_with_checked_indices(compiled, tmp_path):
-    """In a cache of its own: the checks are not part of a file's name."""
     expected = numbers(compiled, "1")
     given = numbers(compiled, "1", NUMBA_BOUNDSCHECK="1", FASTBP_CACHE=str(tmp_path))
     assert given == pytest.approx(expected, rel=1e-12, abs=1e-13)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastbp import machine
 from fastbp.comparison.cells import PYTHON, Cell, Task
-from fastbp.kernels.compile_options import cache_folder
+from fastbp.kernels.code_cache import cache_folder
 from fastbp.network import Network
 from fastbp.optimizers import OPTIMIZERS
 from fastbp.timing import interleaved_rounds

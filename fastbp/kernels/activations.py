@@ -118,12 +118,16 @@ def silu_second(z):
     return s * (like(z, 1) - s) * (like(z, 2) + z * (like(z, 1) - like(z, 2) * s))
 
 
+SQRT_HALF = math.sqrt(0.5)
+
+
 def gelu(z):
-    return z * (0.5 * math.erfc(-z * math.sqrt(0.5)))
+    return z * (like(z, 0.5) * elementary.erfc(-z * like(z, SQRT_HALF)))
 
 
 def gelu_prime(z):
-    return 0.5 * math.erfc(-z * math.sqrt(0.5)) + z * elementary.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    lower = like(z, 0.5) * elementary.erfc(-z * like(z, SQRT_HALF))
+    return lower + z * elementary.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
 def gelu_second(z):

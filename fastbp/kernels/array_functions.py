@@ -19,6 +19,7 @@ from fastbp.kernels.activations import Activation
 from fastbp.kernels.compile_options import LEAN, STRICT, compile_callback, njit, rebind
 from fastbp.kernels.cost_pairs import PAIRS
 from fastbp.kernels.costs import Cost, WithParameter
+from fastbp.kernels.user_functions import named_by_content
 from fastbp.kernels.views import stretch
 
 # Loops over the elements of a layer. `function` is bound anew, to the function of one number in question, and `second`
@@ -265,14 +266,18 @@ def _address(
     `second` is its derivative, where the innermost template needs both.
 
     One that `sums` over a layer is faster when it may do so in vector lanes.
-    Only our own functions can be found on disk again by their names; a user's may be another one tomorrow. Raises
-    TypeError for a user's function that Numba cannot compile.
+    Our own functions are found on disk again by their names, a user's by a digest of its content; where that cannot be
+    told, it is not kept. Raises TypeError for a user's function that Numba cannot compile.
     """
     given = [f for f in (choice, second) if f is not None]
     ours = all(str(getattr(f, "__module__", None)).startswith("fastbp.") for f in given)
     sources = [_python_function(f) for f in given]
     # Two functions of one name could be taken for one another, where one of them comes from the disk.
-    names = [source.__name__ if ours else f"users_{source.__name__}" for source in sources]
+    names, on_disk = [source.__name__ if ours else f"users_{source.__name__}" for source in sources], ours
+    if not ours and not numba.config.DISABLE_JIT:
+        copies = [copy for copy in map(named_by_content, sources) if copy]
+        if len(copies) == len(sources):
+            sources, names, on_disk = copies, [copy.__name__ for copy in copies], True
     of_numbers = [njit(sources[0], on_disk=False, **({} if sums else STRICT))]
     of_numbers += [njit(source, on_disk=False, **STRICT) for source in sources[1:]]
     if ignores_parameter:
@@ -288,7 +293,7 @@ def _address(
         return loop
     callback = rebind(_CALLBACKS[kinds], f"{name}_{dtype.name}", function=loop)
     try:
-        return compile_callback(callback, c_signature(kinds, dtype), on_disk=ours)
+        return compile_callback(callback, c_signature(kinds, dtype), on_disk=on_disk)
     except NumbaError as error:
         # Numba tells every step on its way; the first line that is none of them says what was wrong.
         reasons = [line for line in str(error).splitlines() if line and not line.startswith("Failed in")]

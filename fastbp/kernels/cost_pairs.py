@@ -5,7 +5,6 @@ C here is made of log-sum-exp and its kin, and σ′ has been multiplied out of 
 output.
 """
 
-import math
 from typing import Any, NamedTuple
 
 from fastbp.kernels import elementary
@@ -28,7 +27,7 @@ def largest_and_log_sum(z, a):
         i = j if z[j] > z[i] else i
     for j in range(z.size):
         others += 0.0 if j == i else a[j]
-    return z[i], math.log1p(others / a[i])
+    return z[i], elementary.log1p(others / a[i])
 
 
 def sigmoid_cross_entropy(out, z, a, y):
@@ -162,7 +161,7 @@ def bend_of_log(a):
     """−∂²(log a)/∂z² / σ′ of softplus, σ′ = 1 − e⁻ᵃ: (1 − (1 + a) e⁻ᵃ) / a², near 0 the first terms of its series."""
     a = float(a)
     if a > 1 / 32:
-        return (1 - (1 + a) * math.exp(-a)) / (a * a)
+        return (1 - (1 + a) * elementary.exp(-a)) / (a * a)
     return 1 / 2 - a * (1 / 3 - a * (1 / 8 - a * (1 / 30 - a * (1 / 144 - a / 840))))
 
 

@@ -7,7 +7,6 @@ Where exp(−C) is, up to a factor, a probability density of y, an output has a 
 E[(∂C/∂a)²] over the y that this density gives.
 """
 
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ def cross_entropy(a, y):
     if y > 0:  # 0 log 0 = 0
         cost -= y * elementary.log(a)
     if y < 1:
-        cost -= (1 - y) * math.log1p(-a)
+        cost -= (1 - y) * elementary.log1p(-a)
     return cost
 
 

@@ -8,6 +8,8 @@ spare.
 
 import math
 
+from fastbp.kernels.elementary import one_minus_power
+
 
 def sgd(theta, first, second, hyper, t, gradient):
     """θ ← θ − η g."""
@@ -40,8 +42,8 @@ def begin_step(hyper, t):
 
 def adam_begin_step(hyper, t):
     """η / (1 − β₁ᵗ) and 1 / √(1 − β₂ᵗ), which undo the pull of the zeros that m and v start from."""
-    hyper[6] = hyper[0] / (1 - hyper[1] ** t[0])
-    hyper[7] = 1 / math.sqrt(1 - hyper[2] ** t[0])
+    hyper[6] = hyper[0] / one_minus_power(hyper[1], t[0])
+    hyper[7] = 1 / math.sqrt(one_minus_power(hyper[2], t[0]))
 
 
 def adam(theta, first, second, hyper, t, gradient):
@@ -61,7 +63,7 @@ def adam(theta, first, second, hyper, t, gradient):
 
 def adam_epsilon_hat_begin_step(hyper, t):
     """η √(1 − β₂ᵗ) / (1 − β₁ᵗ), all of the correction: ε̂ is added to √v as it is."""
-    hyper[6] = hyper[0] * math.sqrt(1 - hyper[2] ** t[0]) / (1 - hyper[1] ** t[0])
+    hyper[6] = hyper[0] * math.sqrt(one_minus_power(hyper[2], t[0])) / one_minus_power(hyper[1], t[0])
     hyper[7] = 1
 
 
