@@ -9,18 +9,26 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.special import xlogy
 
-from fastbp.formulations import FORMULATIONS, Formulation
+from fastbp.formulations.tiled import Tiled
 from fastbp.parameters import Array, Model, aligned_empty
 
-TILES: Formulation = FORMULATIONS["tiles"]
+TILES = Tiled()
 DENSE_BYTES = 256 * 2**20
 """Up to so many bytes a sparse X is unpacked as a whole, which is faster."""
 
 
+def lies_plainly(array: Array) -> bool:
+    """Whether an array is C-contiguous and aligned."""
+    flags = array.flags
+    return flags.c_contiguous and flags.aligned
+
+
 def plain(array: Any, dtype: np.dtype[Any]) -> Array:
     """Return a matrix C-contiguous, of `dtype` and read-only; without a copy where it is so."""
+    if type(array) is not np.ndarray or array.dtype != dtype or not lies_plainly(array):
+        array = np.require(array, dtype, ["C", "A"])
     # Read-only, so that the compiled loops meet one type only.
-    view = np.require(array, dtype, ["C", "A"]).view(np.ndarray)[...]
+    view: Array = array.view(np.ndarray)
     view.flags.writeable = False
     return view
 
