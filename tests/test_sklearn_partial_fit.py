@@ -240,6 +240,17 @@ def test_an_estimator_that_is_dropped_is_gone_at_once():
         gc.enable()
 
 
+def test_samples_are_not_held_after_the_call():
+    X, y = samples("regressor", 20, np.random.default_rng(0))
+    model, weight = MLPRegressor().partial_fit(X, y), np.ones(20)
+    for given in ((X, y), (X, y, weight)):
+        model.partial_fit(*given)
+    held = [weakref.ref(array) for array in (X, y, weight)]
+    del X, y, weight, given
+    gc.collect()
+    assert [array() for array in held] == [None] * 3 and "_kept" in vars(model)
+
+
 def test_what_is_kept_is_no_part_of_a_pickle():
     X, y = samples("regressor", 1, np.random.default_rng(0))
     model = MLPRegressor().partial_fit(X, y)

@@ -17,7 +17,7 @@ from fastbp.history import History
 from fastbp.network import Network
 from fastbp.parameters import Array
 from fastbp.sklearn import full_batch, parameters
-from fastbp.sklearn.data import Data
+from fastbp.sklearn.data import Data, surely_right_weight
 from fastbp.sklearn.epochs import Epochs
 from fastbp.sklearn.kept import Kept
 from fastbp.sklearn.linked import Linked
@@ -25,15 +25,6 @@ from fastbp.sklearn.solvers import new_solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.sklearn.threads import granted_threads
 from fastbp.training import rows_between_looks
-
-
-def surely_right_weight(weight: Any, X: Array) -> bool:
-    """Whether scikit-learn's checks would let the weights of the rows of X pass as they are. False if in doubt."""
-    if weight is None:
-        return True
-    if type(weight) is not np.ndarray or weight.dtype != X.dtype or weight.shape != (len(X),):
-        return False
-    return bool(weight.min() >= 0) and 0 < weight.sum() < math.inf
 
 
 class BaseMLP(Linked):
@@ -130,6 +121,7 @@ class BaseMLP(Linked):
 
     def _put_back(self, kept: Kept | None) -> None:
         if kept is not None and kept.epochs.can_be_kept:
+            kept.epochs.let_go()
             self._kept = kept
         elif kept is not None:
             kept.settle()

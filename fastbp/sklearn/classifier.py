@@ -275,9 +275,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return X, self._targets(y, X.dtype)
 
     def _surely_right_targets(self, y: Any, n: int, net: Network) -> Array | None:
-        if self.warm_start or self.class_weight is not None or type(y) is not np.ndarray or len(y) != n:
-            return None
-        return labels.surely_right_targets(self._label_binarizer, y, net.dtype)
+        given = self.warm_start or self.class_weight is not None  # which look at all of y
+        return None if given else labels.surely_right_targets(self._label_binarizer, y, n, net.dtype)
 
     def _targets(self, y: Any, dtype: Any) -> Array:
         return labels.targets(self._label_binarizer, y, dtype)

@@ -1,5 +1,6 @@
 """Checked samples as the compiled loops take them; a sparse matrix that would be too large is unpacked in pieces."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,15 @@ class Data:
     def part(self, rows: npt.NDArray[np.int64]) -> "Data":
         """Return some of them."""
         return Data(self.X[rows], self.Y[rows], None if self.weight is None else self.weight[rows])
+
+
+def surely_right_weight(weight: Any, X: Array) -> bool:
+    """Whether scikit-learn's checks would let the weights of the rows of X pass as they are. False if in doubt."""
+    if weight is None:
+        return True
+    if type(weight) is not np.ndarray or weight.dtype != X.dtype or weight.shape != (len(X),):
+        return False
+    return bool(weight.min() >= 0) and 0 < float(weight.sum()) < math.inf
 
 
 def _dense_blocks(X: Any, dtype: np.dtype[Any]) -> Iterator[Array]:

@@ -31,6 +31,7 @@ class Epochs:
     def __init__(self, estimator: Any, net: Network, solver: Solver, data: Data, watcher: Watcher, epochs: int):
         self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
         self._epochs, self.batch_size = epochs, _batch_size(estimator.batch_size, len(data))
+        self._rows_at_once = rows_between_looks(net._model, self.batch_size)
         self._place(data)
         options, source, self._settled = self._options(), self._source, True
         self._trainer = TILES.trainer(
@@ -39,12 +40,13 @@ class Epochs:
         self._run = Run(net, History(data_sets=watcher.data_sets), epochs)
         self._callbacks = checked(() if estimator.callbacks is None else estimator.callbacks)
         n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
+        empty = Data(np.empty((0, 0), net.dtype), np.empty((0, 0), net.dtype), None)
+        self._nothing = empty, Source(empty, net.dtype, 1, 1)
         self.can_be_kept = not (self._callbacks or any(options.dropout)) and n_bytes <= KEPT_BYTES
 
     def _place(self, data: Data) -> None:
         self._solver.optimizer.check(min(self.batch_size, len(data)), len(data))
-        rows = rows_between_looks(self._net._model, self.batch_size)
-        self._data, self._source = data, Source(data, self._net.dtype, self.batch_size, rows)
+        self._data, self._source = data, Source(data, self._net.dtype, self.batch_size, self._rows_at_once)
         self._constant = constant_of_poisson(data.Y) if self._estimator.loss == "poisson" else None
 
     def take(self, data: Data) -> bool:
@@ -59,6 +61,11 @@ class Epochs:
         self._place(data)
         self._trainer.take(self._source.X, self._source.Y, self._source.weight)
         return True
+
+    def let_go(self) -> None:
+        """Hold no samples any longer: they are the caller's, and may be large."""
+        self._data, self._source = self._nothing
+        self._trainer.take(self._source.X, self._source.Y, self._source.weight)
 
     def settle(self) -> None:
         """Bring the moments of the optimizer from the trainer, where `run` leaves those of `partial_fit`, back."""

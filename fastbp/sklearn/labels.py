@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils.multiclass import unique_labels
 
 from fastbp.parameters import Array
@@ -29,9 +28,11 @@ def targets(binarizer: Any, y: Any, dtype: Any) -> Array:
     return dense.astype(dtype)
 
 
-def surely_right_targets(binarizer: Any, y: npt.NDArray[Any], dtype: Any) -> Array | None:
-    """Return `targets` of labels that are known, all of them; None for any others, and where there is a doubt."""
+def surely_right_targets(binarizer: Any, y: Any, n: int, dtype: Any) -> Array | None:
+    """Return `targets` of labels of n samples that are known, all of them; None for any others, or if in doubt."""
     classes, kind = binarizer.classes_, binarizer.y_type_
+    if type(y) is not np.ndarray or y.ndim == 0 or len(y) != n:
+        return None
     if binarizer.sparse_input_ or y.dtype.kind != classes.dtype.kind or y.dtype.kind not in "biufU":
         return None
     if kind == "multilabel-indicator":

@@ -239,8 +239,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Y: Array = np.asarray(y).reshape(len(y), -1)
         if Y.dtype.kind not in "buif":
             raise TypeError(f"y is of dtype {Y.dtype}; needed are real numbers")
-        with np.errstate(over="ignore"):
-            Y = Y.astype(dtype)
+        if Y.dtype != dtype:
+            with np.errstate(over="ignore"):
+                Y = Y.astype(dtype)
         if not np.isfinite(Y).all():
             raise ValueError(f"y has numbers that are too large for {np.dtype(dtype)}, in which X is: scale y")
         if self.loss == "poisson" and (Y < 0).any():
