@@ -1,7 +1,8 @@
 """`partial_fit` of `fastbp.sklearn` beside scikit-learn's: ``python benchmarks/sklearn_partial_fit.py``.
 
-A few rows a call, standard normal, and numbers or ten classes; one thread, default parameters but for the layers. Turns of both are interleaved, the order turns around from round to round; a ratio is the median over the rounds
-of theirs/ours, beside the smallest and the largest. "coefs_" is the largest difference of weights after ten calls.
+A few rows a call, standard normal, and numbers or ten classes; one thread, default parameters but for the layers. Turns
+of both are interleaved, the order turns around from round to round; a ratio is the median over the rounds of
+theirs/ours, beside the smallest and the largest. "coefs_" is the largest difference of weights after ten calls.
 """
 
 import argparse
