@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastbp.formulations import tile_lists, tile_steps, tiles
 from fastbp.formulations.compiled import Compiled, costs, layer_rows, nothing_of_samples
-from fastbp.formulations.interface import PLAIN, Trainer
+from fastbp.formulations.interface import PLAIN
 from fastbp.kernels import array_functions, column_sums, listed_sums, panel_sums
 from fastbp.kernels.network_data import NetworkData, OptimizerData, table
 from fastbp.kernels.panel_functions import panel_function
@@ -83,7 +83,7 @@ class Tiled(Compiled):
         Y: Array,
         batch_size: int,
         options: StepOptions = PLAIN,
-    ) -> Trainer:
+    ) -> "TiledTrainer":
         """Return what trains the model; a step allocates nothing."""
         return TiledTrainer(self, model, optimizer, state, X, Y, batch_size, options)
 
@@ -115,13 +115,20 @@ class TiledTrainer:
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
         self._packed = OptimizerData(work.first, work.second, *rest, **options.rules)
-        pairs = (model.parameters.vector, work.theta), (state.first, work.first), (state.second, work.second)
+        moments = (state.first, work.first), (state.second, work.second)
         self._looked = False  # whether there are so many zeros in X that it pays to list them
-        self._pairs = [(vector, panels) for vector, panels in pairs if vector.size > 0]
+        self._parameters = [(model.parameters.vector, work.theta)]
+        self._moments = [(vector, panels) for vector, panels in moments if vector.size > 0]
 
-    def begin(self) -> None:
-        """Pack θ and the moments."""
-        for vector, panels in self._pairs:
+    def take(self, X: Array, Y: Array, sample_weight: Array) -> None:
+        """Train on these samples from now on; all else stays as it is."""
+        self._X, self._Y = X, Y
+        if sample_weight.size + self._work.sample_weight.size > 0:
+            self._work = self._work._replace(sample_weight=sample_weight)
+
+    def begin(self, moments: bool = True) -> None:
+        """Pack θ and, unless those in panels are the ones that count, the moments."""
+        for vector, panels in self._parameters + self._moments * moments:
             pack(panels, vector, self._net)
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
@@ -131,16 +138,17 @@ class TiledTrainer:
         self._packed.hyper[0] = self._rate[0]
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
             return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
-        with parallel_region(self._model.flops_per_sample * min(self._batch_size, ROWS)) as n_threads:
+        rows = min(self._batch_size, len(order), ROWS)
+        with parallel_region(self._model.flops_per_sample * rows) as n_threads:
             name = "train_epoch_in_parts" if self._work.in_parts else "train_epoch"
             train_epoch = self._formulation._form(name, n_threads)
             return float(
                 train_epoch(n_threads, self._packed, self._work, self._X, self._Y, order, self._batch_size, self._net)
             )
 
-    def end_epoch(self) -> None:
+    def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Unpack them."""
-        for vector, panels in self._pairs:
+        for vector, panels in self._parameters * parameters + self._moments * moments:
             unpack(vector, panels, self._net)
 
 

@@ -1,7 +1,9 @@
 """What `MLPClassifier` and `MLPRegressor` share: `fit` and its order of things, and what is kept of it."""
 
+import math
+import weakref
 from abc import abstractmethod
-from numbers import Number
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,9 @@ from fastbp.history import History
 from fastbp.network import Network
 from fastbp.parameters import Array
 from fastbp.sklearn import full_batch, parameters
-from fastbp.sklearn.data import Data
+from fastbp.sklearn.data import Data, surely_right_weight
 from fastbp.sklearn.epochs import Epochs
+from fastbp.sklearn.kept import Kept
 from fastbp.sklearn.linked import Linked
 from fastbp.sklearn.solvers import new_solver
 from fastbp.sklearn.stopping import Watcher
@@ -34,6 +37,10 @@ class BaseMLP(Linked):
     @abstractmethod
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
         """Return X as it is trained on, and y as (n, n_out) targets."""
+
+    @abstractmethod
+    def _surely_right_targets(self, y: Any, n: int, net: Network) -> Array | None:
+        """Return y as `_validate_input` would return it for n samples, seen in little time. None if in doubt."""
 
     @abstractmethod
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Array]:
@@ -55,6 +62,29 @@ class BaseMLP(Linked):
         return parameters.dropout(self.dropout, len(parameters.hidden_layer_sizes(self.hidden_layer_sizes)))
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Any:
+        kept = self._take_kept(incremental)
+        try:
+            data = None if kept is None else self._surely_right_samples(kept.net, X, y, sample_weight)
+            if kept is None or data is None:
+                net, data, extra = self._checked(X, y, sample_weight, X_val, y_val, incremental, kept)
+            else:
+                net, extra = kept.net, None
+            kept = self._train(net, data, extra, incremental, kept)
+            if not self._is_linked_to(net):
+                self._link(net)
+        finally:
+            self._put_back(kept)
+        if not math.isfinite(np.vdot(net.parameters, net.parameters)) and not np.isfinite(net.parameters).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                "preprocessed."
+            )
+        return self
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool, kept: Kept | None
+    ) -> tuple[Network, Data, Data | None]:
+        """Return what is trained, on what, and what is only looked at. Raises whatever is wrong with it."""
         parameters.check_numbers(self)
         hidden = parameters.hidden_layer_sizes(self.hidden_layer_sizes)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
@@ -67,15 +97,32 @@ class BaseMLP(Linked):
         sizes = [X.shape[1], *hidden, self.n_outputs_]
         if first_pass:
             self._initialize()
-        net = self._first_network(sizes, X.dtype) if first_pass else self._network_to_go_on(sizes)
-        self._train(net, Data(X, Y, weight), extra, incremental)
-        self._link(net)
-        if not np.isfinite(net.parameters).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-                "preprocessed."
-            )
-        return self
+        net = self._first_network(sizes, X.dtype) if first_pass else self._network_to_go_on(sizes, kept)
+        return net, Data(X, Y, weight), extra
+
+    def _surely_right_samples(self, net: Network, X: Any, y: Any, sample_weight: Any) -> Data | None:
+        """Return samples of `partial_fit` that pass all checks as they are, seen in little time. None if in doubt."""
+        Y = self._surely_right_targets(y, len(X), net) if self._surely_right(net._model, X) else None
+        if Y is None or not surely_right_weight(sample_weight, X):
+            return None
+        if isinstance(self.random_state, Integral):
+            self._random_state.seed(self.random_state)  # as a new one would be, which takes longer to make
+        return Data(X, Y, sample_weight)
+
+    def _take_kept(self, incremental: bool) -> Kept | None:
+        """Return what the last `partial_fit` left, for nobody else; None if there is nothing, or it is of no use."""
+        kept: Kept | None = self.__dict__.pop("_kept", None)  # in one step: no two threads get the same
+        if kept is None or (incremental and kept.parameters_are_the_same(self) and self._is_linked_to(kept.net)):
+            return kept
+        kept.settle()
+        return None
+
+    def _put_back(self, kept: Kept | None) -> None:
+        if kept is not None and kept.epochs.can_be_kept:
+            kept.epochs.let_go()
+            self._kept = kept
+        elif kept is not None:
+            kept.settle()
 
     def _weights(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
         of_classes = self._class_weights(y)
@@ -124,33 +171,41 @@ class BaseMLP(Linked):
         output = self.out_activation_ if self.output_activation is None else self.output_activation
         return parameters.network(sizes, self.activation, output, cost, dtype)
 
-    def _network_to_go_on(self, sizes: list[int]) -> Network:
+    def _network_to_go_on(self, sizes: list[int], kept: Kept | None) -> Network:
         fitted = [len(self.coefs_[0]), *(w.shape[1] for w in self.coefs_)]
         if fitted != sizes:
             raise ValueError(
                 f"the fitted network has layers of {fitted} neurons, and parameters and data now ask for {sizes}: "
                 "fit a new one, with warm_start=False"
             )
-        return self._network_of_coefs()
+        return self._network_of_coefs() if kept is None else kept.net
 
-    def _train(self, net: Network, data: Data, extra: Data | None, incremental: bool) -> None:
+    def _train(self, net: Network, data: Data, extra: Data | None, incremental: bool, kept: Kept | None) -> Kept | None:
+        if kept is not None:
+            if kept.epochs.take(data):
+                kept.epochs.run()
+                return kept
+            kept.settle()
         if not self._stochastic:
             self.loss_, self.n_iter_ = full_batch.minimize(net, data, self, rows_between_looks(net._model, 1))
-            return
+            return None
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         if extra is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_: list[float] = []
         if self.optimizer is not None and self.optimizer.full_batch:
             self._keep(full_batch.fit_full_batch(net, data, extra, self))
-            return
+            return None
         if not incremental or not hasattr(self, "_solver"):
             self._solver = new_solver(self, net.parameters.size, net.dtype)
         held_out = None
         if self.early_stopping:
             data, held_out = (data, extra) if extra is not None else self._split(data)
-        watcher = Watcher(self, held_out, extra, incremental)
-        Epochs(self, net, self._solver, data, watcher, 1 if incremental else self.max_iter).run()
+        me = weakref.proxy(self)  # which may keep them: a circle would keep all memory until it is looked for
+        watcher = Watcher(me, held_out, extra, incremental)
+        epochs = Epochs(me, net, self._solver, data, watcher, 1 if incremental else self.max_iter)
+        epochs.run()
+        return Kept(self, net, epochs) if incremental else None
 
     def _keep(self, history: History) -> None:
         """Write the book from a history of `Network.fit`."""

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from sklearn.utils.validation import validate_data
 
 from fastbp.kernels.costs import Cost
+from fastbp.network import Network
 from fastbp.optimizers import Optimizer
 from fastbp.parameters import Array
 from fastbp.sklearn import labels
@@ -123,6 +124,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
     _stratifies: ClassVar[bool] = True
+    classes_: Array
 
     def __init__(
         self,
@@ -211,6 +213,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"class_weight is {self.class_weight!r}, but partial_fit does not see all samples: give a dict of "
                 "weights, or sample_weight"
             )
+        if classes is not None and hasattr(self, "classes_") and np.array_equal(classes, self.classes_):
+            classes = None  # seen before, in less time than it takes to check them
         if _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if several else classes)
@@ -269,6 +273,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         else:
             labels.check_known(y, self.classes_, same=self.warm_start)
         return X, self._targets(y, X.dtype)
+
+    def _surely_right_targets(self, y: Any, n: int, net: Network) -> Array | None:
+        given = self.warm_start or self.class_weight is not None  # which look at all of y
+        return None if given else labels.surely_right_targets(self._label_binarizer, y, n, net.dtype)
 
     def _targets(self, y: Any, dtype: Any) -> Array:
         return labels.targets(self._label_binarizer, y, dtype)

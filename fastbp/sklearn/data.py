@@ -1,5 +1,6 @@
 """Checked samples as the compiled loops take them; a sparse matrix that would be too large is unpacked in pieces."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,18 +10,26 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.special import xlogy
 
-from fastbp.formulations import FORMULATIONS, Formulation
+from fastbp.formulations.tiled import Tiled
 from fastbp.parameters import Array, Model, aligned_empty
 
-TILES: Formulation = FORMULATIONS["tiles"]
+TILES = Tiled()
 DENSE_BYTES = 256 * 2**20
 """Up to so many bytes a sparse X is unpacked as a whole, which is faster."""
 
 
+def lies_plainly(array: Array) -> bool:
+    """Whether an array is C-contiguous and aligned."""
+    flags = array.flags
+    return flags.c_contiguous and flags.aligned
+
+
 def plain(array: Any, dtype: np.dtype[Any]) -> Array:
     """Return a matrix C-contiguous, of `dtype` and read-only; without a copy where it is so."""
+    if type(array) is not np.ndarray or array.dtype != dtype or not lies_plainly(array):
+        array = np.require(array, dtype, ["C", "A"])
     # Read-only, so that the compiled loops meet one type only.
-    view = np.require(array, dtype, ["C", "A"]).view(np.ndarray)[...]
+    view: Array = array.view(np.ndarray)
     view.flags.writeable = False
     return view
 
@@ -39,6 +48,15 @@ class Data:
     def part(self, rows: npt.NDArray[np.int64]) -> "Data":
         """Return some of them."""
         return Data(self.X[rows], self.Y[rows], None if self.weight is None else self.weight[rows])
+
+
+def surely_right_weight(weight: Any, X: Array) -> bool:
+    """Whether scikit-learn's checks would let the weights of the rows of X pass as they are. False if in doubt."""
+    if weight is None:
+        return True
+    if type(weight) is not np.ndarray or weight.dtype != X.dtype or weight.shape != (len(X),):
+        return False
+    return bool(weight.min() >= 0) and 0 < float(weight.sum()) < math.inf
 
 
 def _dense_blocks(X: Any, dtype: np.dtype[Any]) -> Iterator[Array]:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.callbacks import Run, checked
+from fastbp.formulations.tiled import KEPT_BYTES
 from fastbp.history import History
 from fastbp.network import Network
 from fastbp.parameters import Array
@@ -20,25 +22,56 @@ from fastbp.sklearn.stopping import Watcher
 from fastbp.step_options import StepOptions
 from fastbp.training import rows_between_looks
 
+AUTO = 200  # rows of a mini-batch, or all if they are fewer
+
 
 class Epochs:
     """The training of a network by mini-batches, for an estimator that keeps the book: its attributes are written."""
 
     def __init__(self, estimator: Any, net: Network, solver: Solver, data: Data, watcher: Watcher, epochs: int):
         self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
-        self._data, self._epochs = data, epochs
-        self.batch_size = _batch_size(estimator.batch_size, len(data))
-        self._check_optimizer()
-        self._source = Source(data, net.dtype, self.batch_size, rows_between_looks(net._model, self.batch_size))
+        self._epochs, self.batch_size = epochs, _batch_size(estimator.batch_size, len(data))
+        self._rows_at_once = rows_between_looks(net._model, self.batch_size)
+        self._place(data)
+        options, source, self._settled = self._options(), self._source, True
         self._trainer = TILES.trainer(
-            net._model, solver.optimizer, solver.state, self._source.X, self._source.Y, self.batch_size, self._options()
+            net._model, solver.optimizer, solver.state, source.X, source.Y, self.batch_size, options
         )
-        self._constant = constant_of_poisson(data.Y) if estimator.loss == "poisson" else None
         self._run = Run(net, History(data_sets=watcher.data_sets), epochs)
         self._callbacks = checked(() if estimator.callbacks is None else estimator.callbacks)
+        n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
+        empty = Data(np.empty((0, 0), net.dtype), np.empty((0, 0), net.dtype), None)
+        self._nothing = empty, Source(empty, net.dtype, 1, 1)
+        self.can_be_kept = not (self._callbacks or any(options.dropout)) and n_bytes <= KEPT_BYTES
 
-    def _check_optimizer(self) -> None:
-        self._solver.optimizer.check(self.batch_size, len(self._data))
+    def _place(self, data: Data) -> None:
+        self._solver.optimizer.check(min(self.batch_size, len(data)), len(data))
+        self._data, self._source = data, Source(data, self._net.dtype, self.batch_size, self._rows_at_once)
+        self._constant = constant_of_poisson(data.Y) if self._estimator.loss == "poisson" else None
+
+    def take(self, data: Data) -> bool:
+        """Be about other samples from now on; False, and nothing has changed, if they ask for another trainer."""
+        given, n, held = self._estimator.batch_size, len(data), self.batch_size
+        if isinstance(given, str):  # one row is summed in another order in a trainer for one than in that for many
+            fits = held == min(AUTO, n) or 1 < n < held
+        else:
+            fits = held == given <= n
+        if not fits or sparse.issparse(data.X):
+            return False
+        self._place(data)
+        self._trainer.take(self._source.X, self._source.Y, self._source.weight)
+        return True
+
+    def let_go(self) -> None:
+        """Hold no samples any longer: they are the caller's, and may be large."""
+        self._data, self._source = self._nothing
+        self._trainer.take(self._source.X, self._source.Y, self._source.weight)
+
+    def settle(self) -> None:
+        """Bring the moments of the optimizer from the trainer, where `run` leaves those of `partial_fit`, back."""
+        if not self._settled:
+            self._trainer.end_epoch(parameters=False)
+            self._settled = True
 
     def _options(self) -> StepOptions:
         estimator = self._estimator
@@ -55,7 +88,8 @@ class Epochs:
         estimator = self._estimator
         progress = new_progress(bool(estimator.progress), self._epochs, len(self._data))
         estimator.n_iter_ = 0
-        self._trainer.begin()
+        self._trainer.begin(moments=self._settled)
+        self._settled = not self._watcher.incremental
         self._watcher.begin(self._net)
         try:
             self._call("on_train_begin")
@@ -75,7 +109,7 @@ class Epochs:
             warnings.warn("Training interrupted by user.", stacklevel=6)
         finally:
             progress.close()
-        self._trainer.end_epoch()
+        self._trainer.end_epoch(moments=self._settled)
         self._watcher.end(self._net)
         self._call("on_train_end")
 
@@ -167,7 +201,7 @@ def _shuffled(n: int, random_state: np.random.RandomState) -> npt.NDArray[np.int
 
 def _batch_size(given: Any, n: int) -> int:
     if isinstance(given, str):
-        return min(200, n)
+        return min(AUTO, n)
     if given > n:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7

@@ -26,3 +26,25 @@ def targets(binarizer: Any, y: Any, dtype: Any) -> Array:
     binary = binarizer.transform(y)
     dense: Array = binary.toarray() if hasattr(binary, "toarray") else binary
     return dense.astype(dtype)
+
+
+def surely_right_targets(binarizer: Any, y: Any, n: int, dtype: Any) -> Array | None:
+    """Return `targets` of labels of n samples that are known, all of them; None for any others, or if in doubt."""
+    classes, kind = binarizer.classes_, binarizer.y_type_
+    if type(y) is not np.ndarray or y.ndim == 0 or len(y) != n:
+        return None
+    if binarizer.sparse_input_ or y.dtype.kind != classes.dtype.kind or y.dtype.kind not in "biufU":
+        return None
+    if kind == "multilabel-indicator":
+        right = y.ndim == 2 and y.shape[1] == len(classes) and ((y == 0) | (y == 1)).all()
+        return y.astype(dtype) if right else None
+    if y.ndim != 1 or len(classes) < 2:
+        return None
+    places = np.searchsorted(classes[:-1], y)
+    if not (classes[places] == y).all():
+        return None
+    if kind == "binary":
+        return places.astype(dtype)[:, np.newaxis]
+    Y: Array = np.zeros((len(y), len(classes)), dtype)
+    Y[np.arange(len(y)), places] = 1
+    return Y

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastbp.network import Network
 from fastbp.parameters import Array, Model, ParameterVector
-from fastbp.sklearn.data import TILES, outputs_of
+from fastbp.sklearn.data import TILES, lies_plainly, outputs_of
 
 SMALL = 10_000  # numbers whose dot product with themselves is quicker than to ask each whether it is finite
 
@@ -37,6 +37,9 @@ class Linked(BaseEstimator):
 
     def __getstate__(self) -> Any:
         state = dict(super().__getstate__())
+        kept = state.pop("_kept", None)
+        if kept is not None:
+            kept.settle()
         state.pop("_linked", None)
         return state
 
@@ -55,22 +58,30 @@ class Linked(BaseEstimator):
     def _outputs(self, X: Any) -> Array:
         """Return a⁽ᴸ⁾ of every row of X. Raises as scikit-learn does, of whose checks a few samples need few."""
         linked = self.__dict__.get("_linked")
-        if linked is not None and type(X) is np.ndarray and "feature_names_in_" not in self.__dict__:
-            model, flags, shape = linked[0]._model, X.flags, X.shape
-            right = X.dtype == model.dtype and len(shape) == 2 and shape[1] == model.sizes[0] and 0 < X.size < SMALL
-            if right and flags.c_contiguous and flags.aligned and self._is_linked(linked[1]):
-                if math.isfinite(np.vdot(X, X)):
-                    view = X.view()
-                    view.flags.writeable = False
-                    return TILES.outputs(model, view)
+        if linked is not None and type(X) is np.ndarray and X.size < SMALL and self._surely_right(linked[0]._model, X):
+            if self._is_linked(linked[1]):
+                view = X.view()
+                view.flags.writeable = False
+                return TILES.outputs(linked[0]._model, view)
         check_is_fitted(self, "coefs_")
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         if X.dtype.kind not in "buif":
             raise TypeError(f"X is of dtype {X.dtype}; needed are real numbers")
         return outputs_of(_in_dtype(self._model(), np.result_type(X.dtype, self.coefs_[0].dtype)), X)
 
+    def _surely_right(self, model: Model, X: Any) -> bool:
+        """Whether scikit-learn's checks would let X pass as it is, and the model can take it so. False if in doubt."""
+        if type(X) is not np.ndarray or X.dtype != model.dtype or "feature_names_in_" in self.__dict__:
+            return False
+        right = len(X.shape) == 2 and X.shape[1] == model.sizes[0] and X.size > 0 and lies_plainly(X)
+        return right and math.isfinite(np.vdot(X, X))
+
+    def _is_linked_to(self, net: Network) -> bool:
+        linked = self.__dict__.get("_linked")
+        return linked is not None and linked[0] is net and self._is_linked(linked[1])
+
     def _is_linked(self, arrays: tuple[Array, ...]) -> bool:
-        now = (*self.coefs_, *self.intercepts_)
+        now = (*self.__dict__.get("coefs_", ()), *self.__dict__.get("intercepts_", ()))
         return len(now) == len(arrays) and all(starmap(is_, zip(arrays, now, strict=True)))
 
     @property

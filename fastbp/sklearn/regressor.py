@@ -1,5 +1,6 @@
 """`MLPRegressor`: numbers, one or several at once."""
 
+import math
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from fastbp.kernels.costs import Cost
+from fastbp.network import Network
 from fastbp.optimizers import Optimizer
 from fastbp.parameters import Array
 from fastbp.sklearn.base import BaseMLP
@@ -227,12 +229,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             y = column_or_1d(y, warn=True)
         return X, self._targets(y, X.dtype)
 
+    def _surely_right_targets(self, y: Any, n: int, net: Network) -> Array | None:
+        k = net.sizes[-1]
+        if type(y) is not np.ndarray or y.dtype.kind not in "fiu" or y.shape != ((n,) if k == 1 else (n, k)):
+            return None
+        return self._targets(y, net.dtype) if math.isfinite(np.vdot(y, y)) else None
+
     def _targets(self, y: Any, dtype: Any) -> Array:
         Y: Array = np.asarray(y).reshape(len(y), -1)
         if Y.dtype.kind not in "buif":
             raise TypeError(f"y is of dtype {Y.dtype}; needed are real numbers")
-        with np.errstate(over="ignore"):
-            Y = Y.astype(dtype)
+        if Y.dtype != dtype:
+            with np.errstate(over="ignore"):
+                Y = Y.astype(dtype)
         if not np.isfinite(Y).all():
             raise ValueError(f"y has numbers that are too large for {np.dtype(dtype)}, in which X is: scale y")
         if self.loss == "poisson" and (Y < 0).any():

@@ -30,7 +30,7 @@ class Watcher:
         self._best: Array | None = None
         self._poisson = estimator.loss == "poisson"
         self.looks = held_out is not None or extra is not None  # whether it needs the weights of the epoch
-        self.waited: int = estimator._no_improvement_count  # epochs without improvement
+        self.waited = 0  # epochs without improvement
 
     @property
     def keeps_best(self) -> bool:
@@ -50,7 +50,8 @@ class Watcher:
         return f"{what} did not improve more than tol={tol:f} for {epochs} consecutive epochs."
 
     def begin(self, net: Network) -> None:
-        """Remember the weights before the first epoch, where the best will be wanted."""
+        """Go on waiting, and remember the weights before the first epoch, where the best will be wanted."""
+        self.waited = self._estimator._no_improvement_count
         if self._held_out is not None:
             self._best = net.parameters.copy()
 
