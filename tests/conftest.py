@@ -96,6 +96,7 @@ def state_of(net: fastbp.Network) -> dict[str, Any]:
         "optimizer": training and id(training.optimizer),
         "moments": training and (training.state.first.tobytes(), training.state.second.tobytes()),
         "t": training and int(training.state.t[0]),
+        "steps": training and int(training.steps[0]),
         "history": net.history and {name: list(v) for name, v in net.history.as_dict().items()},
         "metadata": dict(net.metadata),
         "formulation": net.formulation,

@@ -1,7 +1,5 @@
 """L-BFGS and conjugate gradient: the minimum that algebra knows, what they are given, and how they end."""
 
-import sys
-
 import numpy as np
 import pytest
 from conftest import central_difference, relative_difference
@@ -9,8 +7,6 @@ from conftest import central_difference, relative_difference
 import fastbp
 from fastbp.full_batch import Objective, minimize
 from fastbp.step_options import StepOptions
-
-pytest.importorskip("scipy", reason="SciPy is not installed")
 
 OPTIMIZERS = {
     "LBFGS": lambda: fastbp.LBFGS(gradient_tolerance=1e-10, cost_tolerance=0),
@@ -112,14 +108,14 @@ def test_it_ends_where_it_has_converged():
     X, Y = samples(2)
     net = network(2)
     costs, words = train(net, fastbp.LBFGS(), X, Y)
-    assert 3 < len(costs) < 100 and "CONVERGENCE" in words
+    assert 3 < len(costs) < 100 and words.startswith("converged: no element of the gradient is larger")
     before = net.parameters.copy()
     again, _ = train(net, fastbp.LBFGS(), X, Y)
     assert len(again) <= 1 and net.parameters == pytest.approx(before, abs=1e-4)
 
 
 def test_after_an_unfinished_line_search_the_last_good_parameters_stand(optimizer):
-    """Half of the time SciPy has just tried parameters that it does not take."""
+    """What the search tried last, it does not always take."""
     X, Y = samples(2)
     net, costs = network(2, [6], dtype="float32"), []
     costs, _ = train(net, optimizer, X, Y, epochs=3000)
@@ -143,7 +139,7 @@ def test_what_epoch_done_raises_comes_through(optimizer):
 
 @pytest.mark.parametrize("start", [1e160, 1e308])
 def test_where_there_is_nowhere_to_begin_is_a_divergence(optimizer, start):
-    """SciPy says nothing of it, and ends. At 1e160 the gradient is finite, only the cost is not."""
+    """At 1e160 the gradient is finite, only the cost is not."""
     X, Y = samples(2)
     net = network(2, activation="relu")
     net.parameters[:] = start
@@ -187,10 +183,3 @@ def test_other_options_are_refused(optimizer, options, names):
 def test_options_that_are_off_are_not_refused(optimizer):
     costs, _ = train(network(2, [6]), optimizer, *samples(2), epochs=2, options=StepOptions(dropout=(0.0,), seed=7))
     assert len(costs) == 2
-
-
-def test_without_scipy_it_says_what_to_install(optimizer, monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy", None)
-    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
-    with pytest.raises(ImportError, match=r"need SciPy: install it with `pip install 'fastbp\[scipy\]'`"):
-        train(network(2), optimizer, *samples(2))
