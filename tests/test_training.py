@@ -42,7 +42,11 @@ def fit(net, epochs, optimizer=None, **options):
 def state(net):
     """Parameters, optimizer state and random generator; before the first fit the optimizer has none."""
     last = net._training
-    moments = (last.state.first.tobytes(), last.state.second.tobytes(), int(last.state.t[0])) if last else None
+    moments = (
+        (last.state.first.tobytes(), last.state.second.tobytes(), int(last.state.t[0]), int(last.steps[0]))
+        if last
+        else None
+    )
     return net.parameters.tobytes(), moments, net._rng.bit_generator.state
 
 
