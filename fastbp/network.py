@@ -228,8 +228,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         batch_size : int, default 32
             Samples a step. The last mini-batch of an epoch may be shorter, its gradient is the mean of its own.
         optimizer : Optimizer, default Adam()
-            With the same object as in the last `fit`, or none again, its moments and step count go on, so that two
-            fits of one epoch give the same bits as one of two.
+            With the same object as in the last `fit`, or none again, its moments, memory and step count go on, so
+            that two fits of one epoch give the same bits as one of two.
         validation_data : (X, Y), or dict of name to (X, Y), optional
             Evaluated after every epoch. In a dict there can be any data sets, the training data too:
             ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on.
