@@ -5,6 +5,7 @@ All is in float64, and sums over parameters are those of `dot`, in one order: th
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -39,9 +40,9 @@ class Directions(Protocol):
         """Begin anew. Return whether there was anything to forget. Writes: the state."""
 
 
-def dot(a: Array, b: Array) -> float:
-    """Return aᵀb."""
-    return float(np.einsum("i,i->", a, b))
+def dot(a: Array, b: Array) -> np.float64:
+    """Return aᵀb, as a number of NumPy's, of which too small ones may be divided by."""
+    return np.float64(np.einsum("i,i->", a, b))
 
 
 class QuasiNewton:
@@ -72,15 +73,15 @@ class QuasiNewton:
         if pairs and slope < 0:
             return q, 1.0
         self.forget()
-        return -here.gradient, 1 / float(np.sqrt(dot(here.gradient, here.gradient)))
+        return -here.gradient, float(1 / np.sqrt(dot(here.gradient, here.gradient)))
 
     def went(self, before: Place, after: Place, direction: Array) -> None:
         """Remember s and y instead of the oldest, unless the cost bends down along s."""
         s, y = after.theta - before.theta, after.gradient - before.gradient
         if dot(s, y) > -SMALLEST_BEND * dot(s, before.gradient):
             for memory, newest in ((self._steps, s), (self._changes, y)):
-                memory[:-1] = memory[1:]
-                memory[-1] = newest
+                for older, newer in pairwise([*memory, newest]):
+                    older[:] = newer
 
     def forget(self) -> bool:
         """Forget all pairs."""
@@ -104,16 +105,16 @@ class Conjugate:
     def next(self, here: Place) -> tuple[Array, float]:
         """Return d = −g + β d_last; α is where a parabola of the last fall of the cost would have its minimum."""
         g, (g_last, d_last), size = here.gradient, self._last, dot(here.gradient, here.gradient)
-        size_last, fall = dot(g_last, g_last), float(np.sqrt(size)) / 2
+        size_last, fall = dot(g_last, g_last), np.sqrt(size) / 2
         d = -g
         if size_last > 0:
             d += max(0.0, dot(g, g - g_last) / size_last) * d_last
-            fall = float(self._cost[0]) - here.cost
+            fall = self._cost[0] - here.cost
         slope = dot(d, g)
         if not slope <= -self.SUFFICIENT * size:
             d, slope = -g, -size
-        alpha = min(1.0, 1.01 * 2 * fall / -slope)
-        return d, alpha if alpha > 0 else 1.0
+        alpha = float(1.01 * 2 * fall / -slope)
+        return d, min(1.0, alpha) if alpha > 0 else 1.0
 
     def went(self, before: Place, after: Place, direction: Array) -> None:
         """Remember where it came from."""

@@ -137,9 +137,9 @@ def _step(objective: Objective, directions: Directions, here: Place) -> Place | 
 
     def phi(alpha: float) -> Point:
         cost, gradient = objective(here.theta + alpha * direction)
-        return Point(np.float64(alpha), np.float64(cost), np.float64(dot(gradient, direction)), gradient)
+        return Point(np.float64(alpha), np.float64(cost), dot(gradient, direction), gradient)
 
-    start = Point(np.float64(0), np.float64(here.cost), np.float64(dot(here.gradient, direction)), here.gradient)
+    start = Point(np.float64(0), np.float64(here.cost), dot(here.gradient, direction), here.gradient)
     found = wolfe_step(phi, start, alpha, directions.decrease, directions.curvature)
     theta = objective.model.parameters.vector
     if found is None or not found.value < here.cost:

@@ -5,7 +5,7 @@ import pytest
 from conftest import central_difference, relative_difference
 
 import fastbp
-from fastbp.directions import Place, QuasiNewton
+from fastbp.directions import Conjugate, Place, QuasiNewton
 from fastbp.full_batch import Objective, minimize
 from fastbp.line_search import Point, wolfe_step
 from fastbp.step_options import StepOptions
@@ -347,3 +347,12 @@ def test_lbfgs_direction_is_that_of_the_matrix():
         H = V.T @ H @ V + np.outer(s, s) / (s @ y)
     direction, first = directions.next(Place(np.zeros(n), 0.0, g))
     assert direction == pytest.approx(-H @ g, rel=1e-10) and first == 1.0
+
+
+@pytest.mark.parametrize("kind", [QuasiNewton, Conjugate])
+def test_gradients_whose_squares_vanish_are_no_division_by_zero(kind):
+    made = fastbp.LBFGS() if kind is QuasiNewton else fastbp.ConjugateGradient()
+    tiny = Place(np.zeros(2), 0.0, np.full(2, 1e-170))
+    with np.errstate(all="ignore"):
+        direction, first = kind(made.new_state(2, np.float64)).next(tiny)
+    assert (direction == -tiny.gradient).all() and first > 0
