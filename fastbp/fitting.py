@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastbp import callbacks as callbacks_module
 from fastbp import full_batch, levenberg_marquardt, validation
@@ -72,6 +73,7 @@ def step_options(
     n_samples: int | None,
     n_hidden: int,
     seed: int,
+    steps: npt.NDArray[np.int64],
     decay: float,
     sample_weight: Array | None,
     l2: Any,
@@ -95,6 +97,7 @@ def step_options(
         decay,
         _dropout(dropout, n_hidden),
         seed,
+        steps,
         np.empty(0) if sample_weight is None else sample_weight,
     )
 

@@ -1,6 +1,6 @@
-"""Training on the full batch: SciPy chooses direction and length of each step, fastbp gives cost and gradient.
+"""Training on the full batch: a direction, a search along it, and so on until nothing gets better.
 
-Levenberg–Marquardt needs no SciPy and has a file of its own.
+Levenberg–Marquardt has a file of its own.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 
 from fastbp import levenberg_marquardt
+from fastbp.directions import Conjugate, Directions, Place, QuasiNewton, dot
 from fastbp.formulations import Formulation
+from fastbp.line_search import Point, wolfe_step
 from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState
 from fastbp.parameters import Array, Model, ParameterVector
 from fastbp.samples import AnySamples, Samples
@@ -22,7 +23,7 @@ from fastbp.step_options import StepOptions
 
 @dataclass
 class Objective:
-    """C(θ) + (λ/2n) Σ w², and its gradient, as SciPy asks for them: of a θ in float64.
+    """C(θ) + (λ/2n) Σ w², and its gradient: of a θ in float64, rounded to the dtype of the model.
 
     Samples come in pieces, which are the same in memory and in files: so the bits are.
     """
@@ -41,6 +42,11 @@ class Objective:
             return 0.0
         weights = self.model.parameters.weights
         return 0.5 * self.l2 * sum(float(np.einsum("jk,jk->", w, w, dtype=np.float64)) for w in weights)
+
+    def here(self) -> Place:
+        """Return where the model is."""
+        theta = self.model.parameters.vector.astype(np.float64)
+        return Place(theta, *self(theta))
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """Return value and gradient, both in float64. Writes the model's parameters."""
@@ -72,7 +78,8 @@ def minimize(
     Parameters
     ----------
     formulation, model, optimizer, state
-        What computes, what is trained, how, and what counts the steps.
+        What computes, what is trained, how, and what is remembered from one call to the next: one of two epochs takes
+        the steps of two calls of one.
     samples
         All of them, in memory or in files.
     epochs : int
@@ -87,8 +94,6 @@ def minimize(
 
     Raises
     ------
-    ImportError
-        SciPy is not installed.
     ValueError
         An option other than `l2` is on, or the cost is not one for this optimizer.
     """
@@ -99,26 +104,51 @@ def minimize(
         assert isinstance(samples, Samples)
         chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, l2
         return levenberg_marquardt.minimize(*chosen)
+    assert isinstance(optimizer, LBFGS | ConjugateGradient)
+    directions: Directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
+    cost_tolerance = optimizer.cost_tolerance if isinstance(optimizer, LBFGS) else -math.inf
     objective = Objective(formulation, model, samples, l2)
-    accepted = model.parameters.vector.copy()
-
-    def after_iteration(intermediate_result: Any) -> None:  # SciPy goes by this name
-        model.parameters.vector[:] = intermediate_result.x
-        accepted[:] = model.parameters.vector
-        state.t[0] += 1
-        if epoch_done(int(state.t[0] - t_before), float(intermediate_result.fun) - objective.penalty()):
-            raise StopIteration
-
-    t_before = int(state.t[0])
-    method, settings = _scipy_settings(optimizer)
-    settings["maxiter"] = epochs
-    scipy_minimize, start = _scipy().minimize, accepted.astype(np.float64)
     with np.errstate(all="ignore"):  # whoever looks at the cost finds what is not finite, as in compiled code
-        result = scipy_minimize(objective, start, jac=True, method=method, callback=after_iteration, options=settings)
-    model.parameters.vector[:] = accepted  # and not what the line search tried last
-    if state.t[0] == t_before and not (np.isfinite(result.fun) and np.isfinite(result.jac).all()):
-        epoch_done(1, math.nan)  # there was nowhere to begin, which SciPy does not say
-    return str(result.message)
+        here = objective.here()
+        for epoch in range(1, epochs + 1):
+            if not (math.isfinite(here.cost) and np.isfinite(here.gradient).all()):
+                epoch_done(epoch, math.nan)
+                return "the cost or its gradient is not finite"
+            if np.abs(here.gradient).max() <= optimizer.gradient_tolerance:
+                return "converged: no element of the gradient is larger than gradient_tolerance"
+            before = here
+            while (after := _step(objective, directions, before)) is None:
+                if not directions.forget():
+                    return "converged: the line search finds no lower cost"
+            here = after
+            state.t[0] += 1
+            if epoch_done(epoch, here.cost - objective.penalty()):
+                return "it was told to stop"
+            if not np.array_equal(model.parameters.vector, here.theta):  # a callback has changed them
+                here = objective.here()
+            elif before.cost - here.cost <= cost_tolerance * max(abs(before.cost), abs(here.cost), 1):
+                return "converged: the cost falls by less than cost_tolerance"
+    return "the last epoch was reached"
+
+
+def _step(objective: Objective, directions: Directions, here: Place) -> Place | None:
+    """Search along a line, and remember the step. None, with the parameters as they were, if nothing is lower."""
+    direction, alpha = directions.next(here)
+
+    def phi(alpha: float) -> Point:
+        cost, gradient = objective(here.theta + alpha * direction)
+        return Point(np.float64(alpha), np.float64(cost), dot(gradient, direction), gradient)
+
+    start = Point(np.float64(0), np.float64(here.cost), dot(here.gradient, direction), here.gradient)
+    found = wolfe_step(phi, start, alpha, directions.decrease, directions.curvature)
+    theta = objective.model.parameters.vector
+    if found is None or not found.value < here.cost:
+        theta[:] = here.theta
+        return None
+    theta[:] = here.theta + found.alpha * direction
+    after = Place(theta.astype(np.float64), float(found.value), found.gradient)
+    directions.went(here, after, direction)
+    return after
 
 
 def check_options(optimizer: Optimizer, options: StepOptions | None) -> None:
@@ -130,29 +160,3 @@ def check_options(optimizer: Optimizer, options: StepOptions | None) -> None:
             f"{' and '.join(on)} given with {type(optimizer).__name__}, which minimizes the cost of all samples and l2 "
             "only: leave it out, or use another optimizer, such as Adam"
         )
-
-
-def _scipy_settings(optimizer: Optimizer) -> tuple[str, dict[str, Any]]:
-    """Return the name that SciPy has for a method, and its options."""
-    if isinstance(optimizer, LBFGS):
-        return "L-BFGS-B", {
-            "maxcor": optimizer.memory, "gtol": optimizer.gradient_tolerance, "ftol": optimizer.cost_tolerance,
-            "maxfun": UNLIMITED,
-        }  # fmt: skip
-    if isinstance(optimizer, ConjugateGradient):
-        return "CG", {"gtol": optimizer.gradient_tolerance}
-    raise TypeError(f"{optimizer!r} is none that SciPy knows; use LBFGS or ConjugateGradient")
-
-
-UNLIMITED = 2**31 - 1  # evaluations: the number of iterations is what ends it
-
-
-def _scipy() -> Any:
-    try:
-        import scipy.optimize
-    except ImportError:
-        raise ImportError(
-            "LBFGS and ConjugateGradient need SciPy: install it with `pip install 'fastbp[scipy]'`, or use another "
-            "optimizer, such as Adam"
-        ) from None
-    return scipy.optimize

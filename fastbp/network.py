@@ -228,8 +228,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         batch_size : int, default 32
             Samples a step. The last mini-batch of an epoch may be shorter, its gradient is the mean of its own.
         optimizer : Optimizer, default Adam()
-            With the same object as in the last `fit`, or none again, its moments and step count go on, so that two
-            fits of one epoch give the same bits as one of two.
+            With the same object as in the last `fit`, or none again, its moments, memory and step count go on, so
+            that two fits of one epoch give the same bits as one of two.
         validation_data : (X, Y), or dict of name to (X, Y), optional
             Evaluated after every epoch. In a dict there can be any data sets, the training data too:
             ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on.
@@ -251,7 +251,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             After each step the weights of a neuron are scaled down, if √(Σ_k w_jk²) is larger than this.
         dropout : float, or list with one for each hidden layer, optional
             p in [0, 1): in each step a neuron is dropped, a = 0, with probability p, else a ← a / (1 − p). Which ones
-            follows from the network's seed. `predict` and `evaluate` drop none.
+            follows from the network's seed and from how many steps it has taken, in all its fits and with any
+            optimizer. `predict` and `evaluate` drop none.
         clip_norm, clip_value : float, optional
             The gradient of a step is scaled down to this norm if it is longer, g ← g · min(1, clip_norm / ‖g‖); each
             element of it is kept within ±clip_value, before that.
@@ -301,7 +302,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             training = self._training_with(optimizer)
             options = fitting.step_options(
                 n_samples=data.samples_per_epoch, n_hidden=len(self.sizes) - 2, seed=self._own_seed,
-                decay=getattr(training.optimizer, "weight_decay", 0.0), sample_weight=source.weight,
+                steps=training.steps, decay=getattr(training.optimizer, "weight_decay", 0.0),
+                sample_weight=source.weight,
                 l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
             )  # fmt: skip
             fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
@@ -332,7 +334,9 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             raise TypeError(f"optimizer is {optimizer!r}; it must be an optimizer such as fastbp.SGD(3.0)")
         if last and last.optimizer is optimizer:
             return last
-        return Training(self._model, optimizer, optimizer.new_state(self.parameters.size, self.dtype), self._rng)
+        state = optimizer.new_state(self.parameters.size, self.dtype)
+        steps = last.steps if last else np.zeros(1, np.int64)
+        return Training(self._model, optimizer, state, self._rng, steps)
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out).

@@ -29,6 +29,13 @@ def aligned_empty(size: int, dtype: npt.DTypeLike) -> Array:
     return memory[start : start + n_bytes].view(dtype)
 
 
+def aligned_copy(array: Array) -> Array:
+    """Return a copy that begins at a cache line and may be written: what pickle 5 brings is often read-only."""
+    copy = aligned_empty(array.size, array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 class ParameterVector:
     """Weights and biases of all layers, or anything of their layout: a gradient, an optimizer's moment.
 
@@ -69,7 +76,7 @@ class ParameterVector:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copied or pickled as a vector, of which the new weights and biases are views again.
-        return _aligned_copy, (self.sizes, self.vector)
+        return _of_a_copy, (self.sizes, self.vector)
 
     @staticmethod
     def count(sizes: Sequence[int]) -> int:
@@ -88,10 +95,8 @@ class ParameterVector:
         return f"ParameterVector({self.vector.size} {self.vector.dtype} numbers: weights {shapes})"
 
 
-def _aligned_copy(sizes: tuple[int, ...], vector: Array) -> ParameterVector:
-    aligned = aligned_empty(vector.size, vector.dtype)
-    aligned[:] = vector
-    return ParameterVector(sizes, aligned)
+def _of_a_copy(sizes: tuple[int, ...], vector: Array) -> ParameterVector:
+    return ParameterVector(sizes, aligned_copy(vector))
 
 
 @dataclass(frozen=True)

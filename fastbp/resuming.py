@@ -1,7 +1,7 @@
 """The state of a training, into a file and back: what the next `fit` depends on, to the last bit.
 
 That is the optimizer with its hyperparameters, moments and count of steps, the random generator, which orders samples,
-the network's own seed, which drops neurons and holds samples out, and the history.
+the network's own seed and count of steps, which drop neurons, and the history. The seed also holds samples out.
 """
 
 from __future__ import annotations  # so that naming numpy.random does not import it
@@ -16,7 +16,7 @@ import numpy as np
 
 from fastbp import optimizers
 from fastbp.history import History
-from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.optimizers import LBFGS, ConjugateGradient, Optimizer, OptimizerState
 from fastbp.parameters import Array, Model
 from fastbp.serialization import TrainingState
 from fastbp.training import Training
@@ -28,6 +28,11 @@ OURS: dict[str, type[Optimizer]] = {
 }
 
 GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+
+ARRAYS = [field.name for field in dataclasses.fields(OptimizerState)]
+LARGEST_OF_VERSION_2 = (
+    500  # steps that LBFGS remembers: the file has no memory, and is not to cost much more than it is
+)
 
 # Places in a generator's buffer: NumPy does not check them, and reads beyond the buffer if they are too large.
 LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1}
@@ -57,6 +62,7 @@ def state_of(
         )
     words["history"] = None if history is None else _plain(vars(history))
     words["optimizer"] = None if training is None else _optimizer_words(training.optimizer)
+    words["steps"] = 0 if training is None else int(training.steps[0])
     arrays = {} if training is None else {f"optimizer.{name}": value for name, value in vars(training.state).items()}
     return TrainingState(words, arrays)
 
@@ -72,9 +78,15 @@ def resumed(saved: TrainingState, model: Model, custom: Iterable[Any]) -> Resume
     if words["optimizer"] is None:
         return Resumed(rng, seed, history, None)
     optimizer = _optimizer(words["optimizer"], custom)
+    if isinstance(optimizer, LBFGS):
+        _check_memory(optimizer, saved)
     state = optimizer.new_state(model.parameters.vector.size, model.dtype)
-    _take_over(state, saved.arrays)
-    return Resumed(rng, seed, history, Training(model, optimizer, state, rng))
+    without_memory = saved.version == 2 and isinstance(optimizer, LBFGS | ConjugateGradient)
+    _take_over(state, saved.arrays, ["t", "rate"] if without_memory else [*vars(state)])
+    steps = int(state.t[0]) if saved.version == 2 else words["steps"]
+    if type(steps) is not int or not 0 <= steps < 2**63:
+        raise ValueError(f"it was trained for {steps!r} steps")
+    return Resumed(rng, seed, history, Training(model, optimizer, state, rng, np.array([steps], np.int64)))
 
 
 def _optimizer_words(optimizer: Optimizer) -> dict[str, Any]:
@@ -99,10 +111,17 @@ def _optimizer(words: dict[str, Any], custom: Iterable[Any]) -> Optimizer:
     return kind(**hyperparameters)
 
 
-def _take_over(state: OptimizerState, arrays: dict[str, Array]) -> None:
-    """Overwrite the state before the first step with that of the file, of the same shapes and dtypes."""
-    for name, mine in vars(state).items():
-        theirs = arrays[f"optimizer.{name}"]
+def _check_memory(optimizer: LBFGS, saved: TrainingState) -> None:
+    """Raise ValueError for a memory that the file does not have, before there is room for it."""
+    in_file = LARGEST_OF_VERSION_2 if saved.version == 2 else len(saved.arrays["optimizer.first"])
+    if optimizer.memory > in_file:
+        raise ValueError(f"its LBFGS remembers {optimizer.memory} steps, but it has room for {in_file}")
+
+
+def _take_over(state: OptimizerState, arrays: dict[str, Array], kept: list[str]) -> None:
+    """Overwrite the state before the first step with what the file has of it, of the same shapes and dtypes."""
+    for name in kept:
+        mine, theirs = getattr(state, name), arrays[f"optimizer.{name}"]
         if theirs.shape != mine.shape or theirs.dtype != mine.dtype:
             raise ValueError(
                 f"its array optimizer.{name} is {theirs.dtype} of shape {theirs.shape}; this network needs "

@@ -1,12 +1,14 @@
 """Networks in files: the safetensors format, with the architecture as JSON in its metadata. Loading runs no code.
 
-**Versions.** A file says by which version of this format it is written. This fastbp writes version 2. Every later
+**Versions.** A file says by which version of this format it is written. This fastbp writes version 3. Every later
 fastbp reads the files of all versions since 1, with the same parameters, bit for bit (`tests/data` has a file of each).
 A file of a version that is newer than the reader is refused, and the error says so.
 
 1. Metadata ``fastbp``: ``"1"``, ``architecture`` and ``metadata``: JSON. Arrays ``weights.l`` and ``biases.l``.
 2. Metadata ``fastbp``: a JSON object of ``version``, ``conventions``, ``architecture``, ``metadata`` and, where the
    state of training is kept, ``training``; for that, arrays ``optimizer.…`` beside those of version 1.
+3. ``training`` has ``steps`` too: how many mini-batches the network was trained on; in version 2 that is the
+   optimizer's count. LBFGS and ConjugateGradient have a memory, which in version 2 is empty.
 """
 
 import contextlib
@@ -25,7 +27,7 @@ from fastbp.kernels.costs import COSTS, PARAMETRIC, Cost
 from fastbp.optimizers import Optimizer
 from fastbp.parameters import Array, Model
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 CONVENTIONS = (
     "z = w a + b and a = sigma(z) in the layers l = 1 ... L; weights.l is w of layer l, of the shape (n_out, n_in), "
@@ -44,6 +46,7 @@ class TrainingState(NamedTuple):
 
     words: dict[str, Any]
     arrays: dict[str, Array]
+    version: int = FORMAT_VERSION  # of the file
 
 
 class SavedNetwork(NamedTuple):
@@ -152,12 +155,12 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _content(words: dict[str, str]) -> dict[str, Any]:
-    """Return what a file of any version says, as one of this version says it."""
+    """Return what a file of any version says."""
     if words["fastbp"] == "1":
         return {name: json.loads(words[name]) for name in ("architecture", "metadata")}
     content = json.loads(words["fastbp"])
     version = content["version"]
-    if version != FORMAT_VERSION:
+    if version not in (2, FORMAT_VERSION):
         raise ValueError(
             f"it has format version {version!r}; this fastbp reads 1 to {FORMAT_VERSION}: install a newer one"
         )
@@ -186,7 +189,7 @@ def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list
     }
     if not isinstance(metadata, dict):
         raise ValueError(f"its metadata is not a JSON object but {metadata!r}")
-    training = TrainingState(content["training"], arrays) if "training" in content else None
+    training = TrainingState(content["training"], arrays, content["version"]) if "training" in content else None
     return SavedNetwork(arguments, weights, biases, metadata, training)
 
 

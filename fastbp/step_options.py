@@ -38,7 +38,9 @@ class StepOptions:
     dropout : tuple of float
         p of every hidden layer, or empty.
     seed : int
-        Decides which neurons are dropped.
+        Decides which neurons are dropped, with the count of steps.
+    steps : (1,) array
+        How many mini-batches the network has been trained on: its own count, which every trainer raises.
     sample_weight : (n_samples,) array
         What the cost of a sample is multiplied by, or empty.
     per_batch : bool
@@ -54,6 +56,7 @@ class StepOptions:
     decay: float = 0.0
     dropout: tuple[float, ...] = ()
     seed: int = 0
+    steps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     sample_weight: Array = field(default_factory=lambda: np.empty(0))
     per_batch: bool = False
 
@@ -65,11 +68,11 @@ class StepOptions:
         numbers = {name: float(getattr(self, name)) for name in names}
         return {"changes_gradient": changes_gradient, "per_batch": self.per_batch, **numbers}
 
-    def of_samples(self, t: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> dict[str, Any]:
-        """What is done to samples, as fields of a workspace; t is the count of steps."""
+    def of_samples(self, dtype: np.dtype[Any]) -> dict[str, Any]:
+        """What is done to samples, as fields of a workspace."""
         dropout = np.array([0.0, *self.dropout] if any(self.dropout) else [])
         sample_weight = np.ascontiguousarray(self.sample_weight, dtype)
-        return {"dropout": dropout, "seed": self.seed, "t": t, "sample_weight": sample_weight}
+        return {"dropout": dropout, "seed": self.seed, "steps": self.steps, "sample_weight": sample_weight}
 
     @property
     def plain(self) -> bool:
@@ -112,11 +115,11 @@ class StepOptions:
                 norms = np.sqrt((w * w).sum(axis=1, keepdims=True))
                 np.multiply(w, np.minimum(1, self.max_norm / np.maximum(norms, 1e-30)).astype(w.dtype), out=w)
 
-    def kept(self, t: int, l: int, m: int, n: int, dtype: np.dtype[Any]) -> Array:
+    def kept(self, l: int, m: int, n: int, dtype: np.dtype[Any]) -> Array:
         """Return what a⁽ˡ⁾ of m samples is multiplied by, (m, n): 0 where a neuron is dropped, else 1 / (1 − p)."""
         factors = np.ones((m, n), dtype)
         p = self.dropout[l - 1] if l <= len(self.dropout) else 0.0
         if p > 0:
             for place, row in enumerate(factors):
-                drop(row, p, layer_key(self.seed, t, l, place), 0)
+                drop(row, p, layer_key(self.seed, int(self.steps[0]), l, place), 0)
         return factors

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastbp import full_batch, validation
 from fastbp.callbacks import Callback, Run
@@ -19,7 +20,7 @@ from fastbp.formulations import Formulation
 from fastbp.history import History
 from fastbp.metrics import Evaluation, Metric, evaluate
 from fastbp.optimizers import Optimizer, OptimizerState
-from fastbp.parameters import Array, Model
+from fastbp.parameters import Array, Model, aligned_copy
 from fastbp.progress import Progress
 from fastbp.samples import AnySamples
 from fastbp.step_options import StepOptions
@@ -42,17 +43,22 @@ class Training:
     optimizer: Optimizer
     state: OptimizerState
     rng: np.random.Generator
+    steps: npt.NDArray[np.int64]  # (1,): mini-batches that the network was trained on, which decides what is dropped
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, steps=aligned_copy(state["steps"]))
 
     def copy(self, epochs_done: int) -> Snapshot:
         """Return how things stand after so many epochs."""
         theta = self.model.parameters.vector.copy()
-        return Snapshot(epochs_done, theta, self.state.copy(), self.rng.bit_generator.state)
+        return Snapshot(epochs_done, theta, self.state.copy(), self.rng.bit_generator.state, int(self.steps[0]))
 
     def copy_to(self, spare: Snapshot, epochs_done: int) -> Snapshot:
         """Return the same as `copy`, in the memory of a snapshot that is no longer needed."""
         spare.theta[:] = self.model.parameters.vector
         self.state.copy_to(spare.state)
         spare.epochs_done, spare.generator = epochs_done, self.rng.bit_generator.state
+        spare.steps = int(self.steps[0])
         return spare
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -60,16 +66,18 @@ class Training:
         self.model.parameters.vector[:] = snapshot.theta
         snapshot.state.copy_to(self.state)
         self.rng.bit_generator.state = snapshot.generator
+        self.steps[0] = snapshot.steps
 
 
 @dataclass
 class Snapshot:
-    """Parameters, optimizer state and random generator as they were at the end of an epoch."""
+    """Parameters, optimizer state, random generator and count of steps as they were at the end of an epoch."""
 
     epochs_done: int
     theta: Array
     state: OptimizerState
     generator: Any
+    steps: int
 
 
 @dataclass
@@ -285,7 +293,8 @@ def check_memory(
     buffer_bytes: of the buffers that samples from files or chunks go through, not allocated yet.
     """
     snapshots = 2 + plan.keeps_best  # to undo an epoch, and to go back to the best
-    kept = snapshots * (1 + training.optimizer.n_moments) * training.model.parameters.vector.nbytes
+    state = training.state.first.nbytes + training.state.second.nbytes
+    kept = snapshots * (training.model.parameters.vector.nbytes + state)
     step = formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options)
     needed = kept + step + buffer_bytes
     present = physical_memory()

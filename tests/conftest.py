@@ -1,6 +1,7 @@
 """What several test files share: formulations, differences, Python in a process of its own."""
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,10 +97,26 @@ def state_of(net: fastbp.Network) -> dict[str, Any]:
         "optimizer": training and id(training.optimizer),
         "moments": training and (training.state.first.tobytes(), training.state.second.tobytes()),
         "t": training and int(training.state.t[0]),
+        "steps": training and int(training.steps[0]),
         "history": net.history and {name: list(v) for name, v in net.history.as_dict().items()},
         "metadata": dict(net.metadata),
         "formulation": net.formulation,
     }
+
+
+def received(thing: Any, folder: Path) -> list[Any]:
+    """What arrives elsewhere: by pickle 5 with read-only buffers, aligned or not, and from joblib's memory maps."""
+    buffers: list[pickle.PickleBuffer] = []
+    sent = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
+    aligned = [bytes(buffer.raw()) for buffer in buffers]
+    odd = [memoryview(b"-" + content)[1:] for content in aligned]
+    arrived = [pickle.loads(sent, buffers=aligned), pickle.loads(sent, buffers=odd)]
+    if find_spec("joblib") is None:
+        return arrived
+    import joblib
+
+    joblib.dump(thing, folder / "dumped")
+    return [*arrived, *(joblib.load(folder / "dumped", mmap_mode=mode) for mode in ("r", "c"))]
 
 
 def run_python(script: str, *arguments: str, check: bool = True, **environment: str) -> str:

@@ -29,5 +29,9 @@ def fit(net: fastbp.Network, epochs: int = 3, **options: Any) -> fastbp.History:
 def state(net: fastbp.Network) -> Any:
     """Parameters, optimizer state and random generator."""
     last = net._training
-    moments = (last.state.first.tobytes(), last.state.second.tobytes(), int(last.state.t[0])) if last else None
+    moments = (
+        (last.state.first.tobytes(), last.state.second.tobytes(), int(last.state.t[0]), int(last.steps[0]))
+        if last
+        else None
+    )
     return net.parameters.tobytes(), moments, net._rng.bit_generator.state

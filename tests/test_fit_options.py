@@ -14,6 +14,7 @@ from fastbp import fitting
 def options(**given):
     nothing = dict.fromkeys(("l2", "l1"), 0.0) | dict.fromkeys(("max_norm", "dropout", "clip_norm", "clip_value"))
     about = {"n_samples": 50, "n_hidden": 2, "seed": 7, "decay": 0.0, "sample_weight": None}
+    about["steps"] = np.zeros(1, np.int64)
     return fitting.step_options(**about | nothing | given)
 
 
@@ -60,6 +61,26 @@ def test_dropout_is_the_same_in_one_fit_as_in_two(formulation):
     fit(other, 2, optimizer=fastbp.SGD(0.1))
     assert once.parameters.tobytes() == twice.parameters.tobytes() != other.parameters.tobytes()
     np.testing.assert_array_equal(once.predict(X), once.predict(X))
+
+
+@pytest.mark.parametrize("batch_size", [1, 23])
+def test_a_new_optimizer_drops_other_neurons_than_the_last(batch_size, formulation):
+    """SGD has no memory: another object in every fit, or the same, is the same. The count of steps is the network's."""
+    new, same, optimizer = network(formulation), network(formulation), fastbp.SGD(0.1)
+    for epoch in range(4):
+        options = {"epochs": 1, "batch_size": batch_size, "dropout": 0.5 if epoch % 2 else None}
+        fit(new, optimizer=fastbp.SGD(0.1), **options)
+        fit(same, optimizer=optimizer, **options)
+        assert new._training.steps[0] == (epoch + 1) * math.ceil(23 / batch_size)
+    assert new.parameters.tobytes() == same.parameters.tobytes()
+
+
+def test_no_neuron_is_dropped_in_every_one_of_thirty_fits(formulation):
+    net = fastbp.Network([3, 64, 2], activation="tanh", seed=0, formulation=formulation)
+    before = net.weights[0].copy()
+    for _ in range(30):
+        net.fit(X[:1], [[1, -1]], epochs=1, dropout=0.5, optimizer=fastbp.SGD(0.1))
+    assert (net.weights[0] != before).any(axis=1).all()
 
 
 WRONG = {

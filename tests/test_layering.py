@@ -70,7 +70,8 @@ class Terminal(io.StringIO):
 sys.stderr = Terminal()
 for formulation in fastbp.formulations.FORMULATIONS:
     net = fastbp.Network([2, 3, 2], activation="gelu", cost="cross_entropy", formulation=formulation)
-    net.fit([[0, 1], [1, 0]], [0, 1], epochs=2)
+    for optimizer in (fastbp.Adam(), fastbp.ConjugateGradient(), fastbp.LBFGS()):
+        net.fit([[0, 1], [1, 0]], [0, 1], epochs=2, optimizer=optimizer)
     net.save(sys.argv[1], training_state=True)
     fastbp.load(sys.argv[1]).predict([[0, 1]])
 print("fine")

@@ -75,7 +75,6 @@ def test_it_reaches_the_minimum_that_scipy_reaches():
 
 
 def test_it_gets_lower_than_lbfgs_in_fewer_epochs():
-    pytest.importorskip("scipy", reason="SciPy is not installed")
     X, Y = samples()
     ours, theirs = network(hidden=(8,)), network(hidden=(8,))
     ours.fit(X, Y, epochs=40, optimizer=fastbp.LevenbergMarquardt())

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import OPTIMIZERS, received
 
 import fastbp
 
@@ -89,3 +90,28 @@ def test_repr_says_what_it_is():
 def test_what_is_left_out_follows_what_is_given(given, output, cost):
     net = fastbp.Network(**({"sizes": [4, 5, 3]} | given))
     assert (net.activations[-1].name, net.cost.name) == (output, cost)
+
+
+FULL_BATCH = {"Rprop": fastbp.Rprop, "LBFGS": fastbp.LBFGS, "ConjugateGradient": fastbp.ConjugateGradient}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *FULL_BATCH, "LevenbergMarquardt"])
+def test_what_arrives_read_only_goes_on_like_the_original(name, dtype, tmp_path):
+    """As Ray, joblib's workers and joblib.load(mmap_mode=) send it; also where the buffers begin at any byte."""
+    make = {**OPTIMIZERS, **FULL_BATCH, "LevenbergMarquardt": fastbp.LevenbergMarquardt}[name]
+    options = {"batch_size": 30} if name == "Rprop" else {} if make().full_batch else {"batch_size": 7, "dropout": 0.3}
+    cost = {"cost": "quadratic"} if name == "LevenbergMarquardt" else {}
+    original = fastbp.Network([4, 5, 3], **{"cost": "cross_entropy", "seed": 0, "dtype": dtype} | cost)
+    targets = np.eye(3)[Y]
+    original.fit(X, targets, epochs=2, optimizer=make(), **options)
+    others = received(original, tmp_path)
+    original.fit(X, targets, epochs=2, **options)
+    for other in others:
+        training = other._training
+        for array in (other.parameters, training.steps, *vars(training.state).values()):
+            assert array.flags.writeable and array.flags.aligned and type(array) is np.ndarray
+        assert all(np.shares_memory(w, other.parameters) for w in (*other.weights, *other.biases))
+        other.fit(X, targets, epochs=2, **options)
+        assert other.parameters.tobytes() == original.parameters.tobytes()
+        assert other.history.cost == original.history.cost and training.steps[0] == original._training.steps[0]

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn 1.6 or newer is not installed")
 
 import joblib
+from conftest import received
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -174,3 +175,25 @@ print(same and os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0)
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "True", done.stderr
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+def test_what_arrives_read_only_goes_on_like_the_original(cls, dtype, tmp_path):
+    inputs, targets = X.astype(dtype), y
+    for parameters in (
+        {"dropout": 0.3}, {"solver": "sgd", "dropout": 0.3}, {"solver": "lbfgs"}, {"optimizer": fastbp.RMSProp()},
+        {"optimizer": fastbp.LBFGS()},
+    ):  # fmt: skip
+        original = cls(**SMALL | {"max_iter": 2}, **parameters, warm_start=True).fit(inputs, targets)
+        incremental = parameters.get("solver") != "lbfgs" and "LBFGS" not in repr(parameters)
+        if incremental:
+            original.partial_fit(inputs, targets)
+        others = received(original, tmp_path)
+        for model in (original, *others):
+            if incremental:
+                model.partial_fit(inputs, targets)
+            model.fit(inputs, targets)
+        for other in others:
+            assert all(array.flags.writeable for array in (*other.coefs_, *other.intercepts_))
+            assert other.network_.parameters.tobytes() == original.network_.parameters.tobytes()

@@ -105,6 +105,20 @@ def test_validation_data_is_watched_and_decides():
             MLPClassifier(**SMALL).fit(X, y, **wrong)
 
 
+def test_each_fit_that_goes_on_drops_other_neurons():
+    """With one seed for all of them: it is the count of steps that goes on, from fit to fit."""
+    options = {"solver": "sgd", "momentum": 0, "max_iter": 1, "random_state": 0, "dropout": 0.5, "alpha": 0}
+    model = MLPRegressor(hidden_layer_sizes=64, activation="identity", warm_start=True, **options).fit(Xr[:1], [1])
+    for goes_on in (model.fit, model.partial_fit):
+        before = model.coefs_[0].copy()
+        for _ in range(20):
+            goes_on(Xr[:1], [9])
+        assert (model.coefs_[0] != before).any(axis=0).all()
+    converted = from_sklearn(to_sklearn(model)).set_params(dropout=0.5)
+    assert converted.partial_fit(Xr[:1], [1]).partial_fit(Xr[:1], [1])._steps[0] == 2
+    assert model.set_params(warm_start=False).fit(Xr[:1], [1])._steps[0] == 1
+
+
 def test_callbacks_schedules_and_optimizers():
     class Watch(fastbp.Callback):
         def on_epoch_end(self, run):

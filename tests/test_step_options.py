@@ -108,19 +108,19 @@ def test_sample_weights_are_repetitions(formulation):
 
 
 def test_dropout_drops_the_share_it_says_and_keeps_the_mean():
-    kept = StepOptions(dropout=(0.3,), seed=5).kept(1, 1, 1000, 100, np.dtype("float64"))
+    kept = StepOptions(dropout=(0.3,), seed=5).kept(1, 1000, 100, np.dtype("float64"))
     assert set(np.unique(kept)) == {0.0, 1 / 0.7}
     assert abs((kept == 0).mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / kept.size)
     assert abs(kept.mean() - 1) < 0.02
 
 
-@pytest.mark.parametrize("change", [{"seed": 6}, {"t": 2}, {"l": 2}, {"first": 1000}])
+@pytest.mark.parametrize("change", [{"seed": 6}, {"step": 2}, {"l": 2}, {"first": 1000}])
 def test_each_step_layer_place_and_seed_drops_others(change):
     """Neighbours are independent: of 100,000 neurons, 9 % are dropped in both."""
 
-    def kept(seed=5, t=1, l=1, first=0):
-        options = StepOptions(dropout=(0.3, 0.3), seed=seed)
-        return options.kept(t, l, first + 1000, 100, np.dtype("float64"))[first:] == 0
+    def kept(seed=5, step=1, l=1, first=0):
+        options = StepOptions(dropout=(0.3, 0.3), seed=seed, steps=np.array([step]))
+        return options.kept(l, first + 1000, 100, np.dtype("float64"))[first:] == 0
 
     both = (kept() & kept(**change)).mean()
     assert abs(both - 0.09) < 5 * np.sqrt(0.09 * 0.91 / 100_000)

@@ -83,7 +83,6 @@ def test_dropout_drops_the_same_neurons_wherever_samples_come_from(formulation, 
 @pytest.mark.parametrize("optimizer", [fastbp.LBFGS, fastbp.ConjugateGradient])
 def test_line_searches_take_files(optimizer, formulation, small_pieces, tmp_path, monkeypatch):
     """The gradient is summed over pieces, the same in memory and in a file: same bits. And nearly those of one sum."""
-    pytest.importorskip("scipy")
     in_memory, mapped, at_once = (network(formulation, "float64") for _ in range(3))
     options = {"epochs": 6, "validation_split": 0.2, "l2": 0.5}
     in_memory.fit(X, Y, optimizer=optimizer(), **options)

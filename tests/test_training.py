@@ -42,7 +42,11 @@ def fit(net, epochs, optimizer=None, **options):
 def state(net):
     """Parameters, optimizer state and random generator; before the first fit the optimizer has none."""
     last = net._training
-    moments = (last.state.first.tobytes(), last.state.second.tobytes(), int(last.state.t[0])) if last else None
+    moments = (
+        (last.state.first.tobytes(), last.state.second.tobytes(), int(last.state.t[0]), int(last.steps[0]))
+        if last
+        else None
+    )
     return net.parameters.tobytes(), moments, net._rng.bit_generator.state
 
 
@@ -178,8 +182,8 @@ def check_interrupted(net, optimizer, history, after, whole):
     assert history.interrupted and net.history is history
     expected = after[done]
     if done == 0:  # the optimizer has a state now: that of before the first step
-        zeros = b"\0" * len(net._training.state.first.tobytes()), b"\0" * len(net._training.state.second.tobytes()), 0
-        expected = (expected[0], zeros, expected[2])
+        moments = net._training.state.first.tobytes(), net._training.state.second.tobytes()
+        expected = (expected[0], (*(b"\0" * len(moment) for moment in moments), 0, 0), expected[2])
     assert state(net) == expected
     assert history.cost == whole.cost[:done]
     assert history.validation_cost == whole.validation_cost[:done]

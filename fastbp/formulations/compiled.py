@@ -79,7 +79,7 @@ class Compiled:
         options: StepOptions = PLAIN,
     ) -> Trainer:
         """Return what trains the model in place; a step allocates nothing."""
-        net, work = network_data(model), workspace(model, batch_size, options.of_samples(state.t, model.dtype))
+        net, work = network_data(model), workspace(model, batch_size, options.of_samples(model.dtype))
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
         data = OptimizerData(state.first, state.second, *rest, **options.rules)
@@ -161,4 +161,4 @@ def workspace(model: Model, rows: int, of_samples: dict[str, Any] | None = None)
 
 def nothing_of_samples(model: Model) -> dict[str, Any]:
     """Return the fields of a workspace where no neuron is dropped and all samples weigh the same."""
-    return PLAIN.of_samples(np.zeros(1, np.int64), model.dtype)
+    return PLAIN.of_samples(model.dtype)

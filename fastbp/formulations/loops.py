@@ -103,7 +103,7 @@ def forward_sample(s, work, x, theta, net):
         w, b = weights(theta, net, l), biases(theta, net, l)
         forward(layer(z, net, l)[s], layer(a, net, l)[s], w, b, layer(a, net, l - 1)[s], net.layers[l].activation)
         if l < work.dropout.size:
-            key = layer_key(work.seed, work.t[0], l, s)
+            key = layer_key(work.seed, work.steps[0], l, s)
             drop(layer(a, net, l)[s], work.dropout[l], key, 0)
 
 
@@ -127,7 +127,7 @@ def backward_sample(s, sample, work, y, theta, net):
         propagate_error(layer(delta, net, l - 1)[s], z_previous, a_previous, w, delta_l, net.layers[l - 1].derivative)
         if p > 0:
             scale(a_previous, 1 / (1 - p))
-            drop(layer(delta, net, l - 1)[s], p, layer_key(work.seed, work.t[0], l - 1, s), 0)
+            drop(layer(delta, net, l - 1)[s], p, layer_key(work.seed, work.steps[0], l - 1, s), 0)
 
 
 @njit(parallel=True)
@@ -217,6 +217,7 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
         samples = order[start : start + batch_size]
         mean = begin_rules(optimizer, work.sample_weight, samples)
         optimizer.t[0] += 1
+        work.steps[0] += 1
         gradient(work, theta, X, Y, samples, net)
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
         cost = 0.0

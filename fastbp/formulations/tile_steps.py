@@ -254,6 +254,7 @@ def train_epoch(n_threads, optimizer, work, X, Y, order, batch_size, net):
         mean = begin_rules(optimizer, work.sample_weight, samples)
         share = work.theta.dtype.type(mean)
         optimizer.t[0] += 1
+        work.steps[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
         penalty, cost = penalty_of_batch(optimizer, work, net), 0.0
         for first in range(0, samples.size, work.rows):
@@ -281,6 +282,7 @@ def train_epoch_in_parts(n_threads, optimizer, work, X, Y, order, batch_size, ne
         samples = order[start : start + batch_size]
         mean = begin_rules(optimizer, work.sample_weight, samples)
         optimizer.t[0] += 1
+        work.steps[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
         penalty = penalty_of_batch(optimizer, work, net)
         sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(mean), net)
@@ -310,6 +312,7 @@ def train_one_by_one(optimizer, work, X, Y, order, net):
         backward_block(work, scratch, 0, Y, order[i : i + 1], one, net)
         total_cost += work.costs[0]
         optimizer.t[0] += 1
+        work.steps[0] += 1
         call(optimizer.begin_step, optimizer.hyper, optimizer.t)
         descend_share(0, 1, optimizer, work, 1, True, True, 2, net)
         for j in range(0, net.layers[1].n, wide(z)):

@@ -108,7 +108,7 @@ class TiledTrainer:
         work = self._work = tiled_workspace(
             model,
             batch_size,
-            of_samples=options.of_samples(state.t, model.dtype),
+            of_samples=options.of_samples(model.dtype),
             n_moments=optimizer.n_moments,
             gradient=options.clip_norm < np.inf,
         )

@@ -81,7 +81,7 @@ def drop_neurons(values, work, first, m, net, l):
     for j in range(0, net.layers[l].n, wide(values)):
         width = panel_width(values, net.layers[l].n - j)
         for s in range(first, first + m):
-            key = layer_key(work.seed, work.t[0], l, work.places[s])
+            key = layer_key(work.seed, work.steps[0], l, work.places[s])
             drop(block(values, work.rows, j, width, s, 1), work.dropout[l], key, j)
 
 

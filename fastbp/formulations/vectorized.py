@@ -71,15 +71,17 @@ class Vectorized:
             total_cost = 0.0
             for start in range(0, len(order), batch_size):
                 mini_batch = order[start : start + batch_size]
-                state.t[0] += 1
+                options.steps[0] += 1
+                t = int(state.t[0]) + 1
                 kept = [
-                    options.kept(int(state.t[0]), l, len(mini_batch), n, model.dtype) if any(options.dropout) else None
+                    options.kept(l, len(mini_batch), n, model.dtype) if any(options.dropout) else None
                     for l, n in enumerate(model.sizes[1:-1], 1)
                 ]
                 weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
                 total_cost += penalty + step.gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
                 options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
                 optimizer.step(model.parameters.vector, gradient.vector, state)
+                state.t[0] = t  # also where a user's own optimizer does not count
                 options.of_weights(model.parameters)
                 if not math.isfinite(total_cost):
                     break

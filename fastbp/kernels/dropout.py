@@ -1,6 +1,6 @@
 """Which neurons are dropped: decided by a hash, so that neither blocks nor threads change it, nor where samples lie.
 
-Every neuron of every sample in every step has a number of its own, from the seed, the step t, the layer l, the sample's
+Every neuron of every sample in every step has a number of its own, from the seed, the step, the layer l, the sample's
 place in the mini-batch and its own index j. The place, not the row of an array: so it is the same number whether the
 samples are in memory, in a file or in chunks. The neuron is dropped where its number, uniform on [0, 2³²), lies below
 p 2³². Kept numbers are divided by 1 − p, so that the mean of a layer stays what it is in `predict`, where nothing is
@@ -25,9 +25,9 @@ def scramble(x):
 
 
 @njit(**LEAN)
-def layer_key(seed, t, l, place):
+def layer_key(seed, step, l, place):
     """What all neurons of one layer share, for one sample in one step: the one at `place` of its mini-batch."""
-    key = scramble((np.uint64(seed) ^ (np.uint64(t) * GOLDEN)) & MASK)
+    key = scramble((np.uint64(seed) ^ (np.uint64(step) * GOLDEN)) & MASK)
     return scramble(((key ^ np.uint64(l)) * GOLDEN + np.uint64(place)) & MASK)
 
 

@@ -95,7 +95,7 @@ class Workspace(NamedTuple):
     gradient: npt.NDArray[Any]
     dropout: npt.NDArray[np.float64]  # p by layer, 0 for the input; empty if nothing is dropped
     seed: int  # decides what is
-    t: npt.NDArray[np.int64]  # (1,): the step, as in OptimizerData
+    steps: npt.NDArray[np.int64]  # (1,): how many the network has taken, with any optimizer
     sample_weight: npt.NDArray[Any]  # what the cost of a sample is multiplied by; empty if nothing
 
 

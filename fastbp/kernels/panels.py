@@ -39,7 +39,7 @@ class TiledWorkspace(NamedTuple):
     places: npt.NDArray[np.int64]  # of each row's sample in the mini-batch, where neurons are dropped
     dropout: npt.NDArray[np.float64]  # these as in `network_data.Workspace`
     seed: int
-    t: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.int64]
     sample_weight: npt.NDArray[Any]
 
 

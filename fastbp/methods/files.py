@@ -38,10 +38,11 @@ class Files(HasModel):
             The file.
         training_state : bool, default False
             Keep also what the next `fit` depends on, and the history: the optimizer with its moments and count of
-            steps, the random generator, the seed of dropout and `validation_split`. After `fastbp.load` a `fit` gives
-            the same bits as one of this network. What `fit` is given is the caller's to go on with: permutations,
-            chunks, and a schedule, which counts the epochs of every `fit` from 0; those done are ``len(net.history)``.
-            The file grows by the moments, up to three times the size.
+            steps, the network's own count, the random generator, the seed of dropout and `validation_split`. After
+            `fastbp.load` a `fit` gives the same bits as one of this network. What `fit` is given is the caller's to go
+            on with: permutations, chunks, and a schedule, which counts the epochs of every `fit` from 0; those done are
+            ``len(net.history)``. The file grows by the moments, up to three times the size, and by the memory of
+            `LBFGS`, 16 bytes times its `memory` for each parameter.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """Optimizers: frozen hyperparameters here, explicit state in `OptimizerState`, recurrences in `kernels/updates.py`.
 
 Every one has its recurrence twice: compiled, and as `step` in NumPy for the formulations that are not compiled. Those
-of `line_search.py` have none: SciPy drives them, through `full_batch.py`; nor has `LevenbergMarquardt`.
+of `line_search.py` and `LevenbergMarquardt` have none: `full_batch.py` drives them.
 """
 
 from fastbp.optimizers.adaptive import Adagrad, Adam, AdamEpsilonHat, AdamW, RMSProp

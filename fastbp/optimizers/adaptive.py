@@ -49,6 +49,7 @@ class Adam(Optimizer):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """Algorithm 1 of the paper."""
+        state.t += 1
         t = int(state.t[0])
         state.first[:] = self.beta_1 * state.first + (1 - self.beta_1) * gradient
         state.second[:] = self.beta_2 * state.second + (1 - self.beta_2) * gradient**2
@@ -84,6 +85,7 @@ class AdamEpsilonHat(Adam):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """The recurrence above."""
+        state.t += 1
         t = int(state.t[0])
         state.first[:] = self.beta_1 * state.first + (1 - self.beta_1) * gradient
         state.second[:] = self.beta_2 * state.second + (1 - self.beta_2) * gradient**2
@@ -125,6 +127,13 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 0.01
+
+    def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
+        """A step of `Adam`, without the decay: θ does not say which of its numbers are weights.
+
+        Let them decay before it, ``w *= 1 - state.rate[0] * optimizer.weight_decay``. `Network.fit` does so.
+        """
+        super().step(theta, gradient, state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +198,7 @@ class RMSProp(Optimizer):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """The recurrence above; `first` is s, `second` u or h."""
+        state.t += 1
         eta, alpha = float(state.rate[0]), self.alpha
         state.first[:] = alpha * state.first + (1 - alpha) * gradient**2
         if self.centered:
@@ -242,6 +252,7 @@ class Adagrad(Optimizer):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """The recurrence above; `first` is s."""
+        state.t += 1
         eta = float(state.rate[0]) / (1 + (int(state.t[0]) - 1) * self.rate_decay)
         state.first += gradient**2
         theta -= eta * gradient / (np.sqrt(state.first) + self.epsilon)

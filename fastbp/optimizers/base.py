@@ -1,14 +1,14 @@
 """What all optimizers share: frozen hyperparameters, explicit state, and a step."""
 
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp import hyperparameters
 from fastbp.kernels.rules import N_HYPER
-from fastbp.parameters import Array, aligned_empty
+from fastbp.parameters import Array, aligned_copy, aligned_empty
 
 
 @dataclass
@@ -22,12 +22,15 @@ class OptimizerState:
 
     def copy(self) -> "OptimizerState":
         """Return the same state in memory of its own."""
-        return OptimizerState(self.first.copy(), self.second.copy(), self.t.copy(), self.rate.copy())
+        return OptimizerState(*(array.copy() for array in vars(self).values()))
 
     def copy_to(self, other: "OptimizerState") -> None:
         """Overwrite `other`, of the same optimizer, with this state."""
         for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
             theirs[:] = mine
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({name: aligned_copy(array) for name, array in state.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,5 +73,31 @@ class Optimizer:
         """Raise ValueError if this optimizer cannot train with mini-batches of that size."""
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
-        """Take one step in NumPy. Writes θ and the state."""
+        """Take one step in NumPy, such as down a cost of your own. Writes: θ and the state, whose count t it raises.
+
+        Where `Network.fit` has rules of its own besides the gradient, such as penalties and decay, none is in it. An
+        optimizer of your own that overrides this raises ``state.t`` first, as those of fastbp do.
+
+        Parameters
+        ----------
+        theta, gradient : (n_parameters,) arrays
+            θ, and the gradient of the cost at θ.
+        state : OptimizerState
+            Of `new_state(n_parameters, dtype)` before the first step; η is ``state.rate``.
+
+        Raises
+        ------
+        TypeError
+            The optimizer needs more than a gradient, as `LBFGS` does.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp
+        >>> theta, optimizer = np.array([4.0]), fastbp.Adam(0.5)
+        >>> state = optimizer.new_state(1, theta.dtype)
+        >>> for _ in range(100):
+        ...     optimizer.step(theta, 2 * theta, state)  # of the cost θ²
+        >>> bool(abs(theta[0]) < 0.1), state.t
+        (True, array([100]))
+        """
         raise TypeError(f"{type(self).__name__} takes no steps of its own; use SGD, Adam or another optimizer")

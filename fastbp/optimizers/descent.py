@@ -35,6 +35,7 @@ class SGD(Optimizer):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """θ ← θ − η g."""
+        state.t += 1
         theta -= float(state.rate[0]) * gradient
 
 
@@ -71,6 +72,7 @@ class Momentum(Optimizer):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """V ← μ v − η g, θ ← θ + v."""
+        state.t += 1
         eta = float(state.rate[0])
         state.first[:] = self.momentum * state.first - eta * gradient
         theta += state.first
@@ -109,6 +111,7 @@ class Nesterov(Momentum):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """V ← μ v − η g, θ ← θ + μ v − η g."""
+        state.t += 1
         eta = float(state.rate[0])
         state.first[:] = self.momentum * state.first - eta * gradient
         theta += self.momentum * state.first - eta * gradient

@@ -1,9 +1,12 @@
-"""L-BFGS and conjugate gradient: hyperparameters only; `full_batch.py` has SciPy drive them."""
+"""L-BFGS and conjugate gradient: hyperparameters and memory; `full_batch.py` drives them."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from fastbp.optimizers.base import Optimizer
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.optimizers.base import Optimizer, OptimizerState
 
 
 @dataclass(frozen=True, eq=False)
@@ -12,7 +15,7 @@ class LineSearch(Optimizer):
 
     full_batch: ClassVar[bool] = True
 
-    learning_rate: float = field(default=1.0, init=False, repr=False)  # the first step that the line search tries
+    learning_rate: float = field(default=1.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if type(self) is LineSearch:
@@ -29,7 +32,8 @@ class LBFGS(LineSearch):
 
     For small data and nets, and costs that are to be as low as they can be. An epoch is an iteration, of one or more
     gradients of all samples; `batch_size` plays no part. The history has the cost at the end of each, and ends before
-    `epochs` where the iteration has converged. In float64 it gets further. Another `fit` starts without a memory.
+    `epochs` where the iteration has converged. In float64 it gets further. Another `fit` with the same object goes on
+    with its memory, 2 m numbers in float64 for each parameter.
 
     Parameters
     ----------
@@ -44,13 +48,11 @@ class LBFGS(LineSearch):
     ------
     TypeError, ValueError
         A hyperparameter is not a number, or out of its range.
-    ImportError
-        In `fit`, if SciPy is not installed.
 
     References
     ----------
     Liu & Nocedal, *On the limited memory BFGS method for large scale optimization*, 1989; line search: Moré & Thuente,
-    1994; implementation: SciPy's L-BFGS-B.
+    1994. The iterates are those of SciPy's L-BFGS-B without bounds, up to rounding.
 
     Examples
     --------
@@ -62,6 +64,12 @@ class LBFGS(LineSearch):
     gradient_tolerance: float = 1e-5
     cost_tolerance: float = 2.2e-9
 
+    def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
+        """Return the state before the first step: `first` and `second` have room for m steps and their changes of g."""
+        state = super().new_state(n_parameters, dtype)
+        state.first, state.second = np.zeros((self.memory, n_parameters)), np.zeros((self.memory, n_parameters))
+        return state
+
 
 @dataclass(frozen=True, eq=False)
 class ConjugateGradient(LineSearch):
@@ -71,7 +79,8 @@ class ConjugateGradient(LineSearch):
     conditions.
 
     An epoch is an iteration, of one or more gradients of all samples; `batch_size` plays no part. The history has the
-    cost at the end of each, and ends before `epochs` where the iteration has converged. Another `fit` starts afresh.
+    cost at the end of each, and ends before `epochs` where the iteration has converged. Another `fit` with the same
+    object goes on from its last direction.
 
     Parameters
     ----------
@@ -82,13 +91,11 @@ class ConjugateGradient(LineSearch):
     ------
     TypeError, ValueError
         A hyperparameter is not a number, or out of its range.
-    ImportError
-        In `fit`, if SciPy is not installed.
 
     References
     ----------
     Polak & Ribière, *Note sur la convergence de méthodes de directions conjuguées*, 1969; Nocedal & Wright, *Numerical
-    optimization*, 2006, section 5.2; implementation: SciPy's CG.
+    optimization*, 2006, section 5.2; line search as of `LBFGS`.
 
     Examples
     --------
@@ -97,3 +104,9 @@ class ConjugateGradient(LineSearch):
     """
 
     gradient_tolerance: float = 1e-5
+
+    def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
+        """Return the state before the first step: `first` is for a gradient and a direction, `second` for a cost."""
+        state = super().new_state(n_parameters, dtype)
+        state.first, state.second = np.zeros((2, n_parameters)), np.zeros(1)
+        return state

@@ -79,6 +79,7 @@ class Rprop(Optimizer):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """The recurrence above; `first` is the last gradient, `second` Δ."""
+        state.t += 1
         agreement = np.sign(gradient) * np.sign(state.first)
         state.second[agreement > 0] *= self.increase
         state.second[agreement < 0] *= self.decrease

@@ -145,7 +145,7 @@ class BaseMLP(Linked):
 
     def _initialize(self) -> None:
         """Begin the book anew."""
-        self.n_iter_, self.t_ = 0, 0
+        self.n_iter_, self.t_, self._steps = 0, 0, np.zeros(1, np.int64)
         self.n_layers_ = len(parameters.hidden_layer_sizes(self.hidden_layer_sizes)) + 2
         output = self._default_output() if self.output_activation is None else self.output_activation
         name = getattr(output, "name", output)

@@ -59,7 +59,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     verbose : bool, default False
         Whether to print the loss of each epoch.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights that there are.
+        Whether `fit` goes on from the weights that there are. The solver begins anew, that of lbfgs without its memory.
     momentum, nesterovs_momentum : float and bool, default 0.9 and True
         Of sgd.
     early_stopping : bool, default False

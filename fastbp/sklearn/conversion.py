@@ -109,8 +109,9 @@ def _their_parameters(fitted: Any, theirs: Any) -> dict[str, Any]:
 
 def _with_attributes(new: BaseEstimator, fitted: Any) -> Any:
     """Give `new` what `fit` has left in `fitted`, but nothing that is one library's own."""
-    own = {"_linked", "_solver", "_optimizer", "_best_coefs", "_best_intercepts", "_coef_indptr", "_intercept_indptr"}
-    skipped = own | set(fitted.get_params()) | {"loss", "validation_loss_curve_"}
+    ours, theirs = {"_linked", "_solver", "_steps"}, {"_optimizer", "_best_coefs", "_best_intercepts"}
+    theirs |= {"_coef_indptr", "_intercept_indptr"}
+    skipped = ours | theirs | set(fitted.get_params()) | {"loss", "validation_loss_curve_"}
     for name, value in vars(fitted).items():
         if name not in skipped:
             setattr(new, name, copy.deepcopy(value))

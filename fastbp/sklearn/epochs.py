@@ -78,9 +78,10 @@ class Epochs:
         dropout, seed = estimator._dropout(), 0
         if any(dropout):
             seed = int(estimator._random_state.randint(2**31 - 1))
+        steps = estimator.__dict__.setdefault("_steps", np.zeros(1, np.int64))  # converted ones have none yet
         return StepOptions(
             l2=float(estimator.alpha), dropout=dropout, seed=seed, sample_weight=self._source.weight, per_batch=True,
-            decay=getattr(self._solver.optimizer, "weight_decay", 0.0),
+            decay=getattr(self._solver.optimizer, "weight_decay", 0.0), steps=steps,
         )  # fmt: skip
 
     def run(self) -> None:

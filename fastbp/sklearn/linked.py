@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastbp.network import Network
-from fastbp.parameters import Array, Model, ParameterVector
+from fastbp.parameters import Array, Model, ParameterVector, aligned_copy
 from fastbp.sklearn.data import TILES, lies_plainly, outputs_of
 
 SMALL = 10_000  # numbers whose dot product with themselves is quicker than to ask each whether it is finite
@@ -45,6 +45,8 @@ class Linked(BaseEstimator):
 
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
+        if "_steps" in self.__dict__:
+            self._steps: Array = aligned_copy(self._steps)  # pickle 5 and memory maps bring it read-only
         if "coefs_" in self.__dict__:
             self._link(self._network_of_coefs())
 
