@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastbp.callbacks import Run, checked
 from fastbp.history import History
 from fastbp.network import Network
+from fastbp.optimizers import Rprop
 from fastbp.parameters import Array
 from fastbp.progress import new_progress
 from fastbp.sklearn.data import TILES, Data, Source, constant_of_poisson, mean_over_batches
@@ -27,7 +28,8 @@ class Epochs:
     def __init__(self, estimator: Any, net: Network, solver: Solver, data: Data, watcher: Watcher, epochs: int):
         self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
         self._data, self._epochs = data, epochs
-        self.batch_size = _batch_size(estimator.batch_size, len(data))
+        whole = isinstance(solver.optimizer, Rprop) and estimator.batch_size == "auto"
+        self.batch_size = len(data) if whole else _batch_size(estimator.batch_size, len(data))
         self._check_optimizer()
         self._source = Source(data, net.dtype, self.batch_size, rows_between_looks(net._model, self.batch_size))
         self._trainer = TILES.trainer(
