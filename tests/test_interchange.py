@@ -236,7 +236,7 @@ def test_losses_of_keras_that_fastbp_has(keras):
         assert net.evaluate(X, y).cost == pytest.approx(factor * theirs, rel=1e-4)
     assert fastbp.from_keras(compiled(keras, losses.Huber(2.5))).cost == fastbp.Huber(2.5)
     logits = compiled(keras, losses.SparseCategoricalCrossentropy(from_logits=True))
-    net = fastbp.from_keras(logits, output_activation="softmax")
+    net = fastbp.from_keras(logits, output_activation="Softmax")
     theirs = float(logits.evaluate(X, one_hot.argmax(axis=1), verbose=0))
     assert net.evaluate(X, one_hot).cost == pytest.approx(theirs, rel=1e-4)
 

@@ -79,8 +79,8 @@ class BaseMLP(Linked):
         with granted_threads():
             self._train(net, Data(X, Y, weight), extra, incremental)
         self._link(net)
-        absurd = self._stochastic and not abs(self.loss_) < LARGEST_LOSS
-        if absurd or not np.isfinite(net.parameters).all():
+        last = 0.0 if self.early_stopping or not self._stochastic else getattr(self, "loss_", 0.0)
+        if not abs(last) < LARGEST_LOSS or not np.isfinite(net.parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 "preprocessed."
