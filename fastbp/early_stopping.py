@@ -10,13 +10,14 @@ from fastbp.metrics import METRICS, Metric
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when the validation data have not done better for some epochs, and go back to the best one.
+    """Stop when nothing has got better for some epochs, on validation data as a rule, and go back to the best one.
 
     Parameters
     ----------
-    monitor : str, default "cost"
+    monitor : str, optional
         "cost" or the name of a metric, on the validation data; or a whole name such as "test_accuracy" where
-        `validation_data` names several data sets.
+        `validation_data` names several data sets. Left out, it is the cost on the validation data. Where there are
+        none, "cost" is the cost of training, which seldom gets worse.
     patience : int, default 10
         After how many epochs in a row without an improvement training stops, at least 1.
     min_delta : float, default 0
@@ -46,14 +47,14 @@ class EarlyStopping:
     3
     """
 
-    monitor: str = "cost"
+    monitor: str | None = None
     patience: int = 10
     min_delta: float = 0.0
     restore_best: bool = True
     mode: Literal["min", "max"] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.monitor, str):
+        if self.monitor is not None and not isinstance(self.monitor, str):
             raise TypeError(f"monitor is {self.monitor!r}; it must be the name of a metric, or 'cost'")
         validation.whole_number("patience", self.patience, 1)
         validation.number("min_delta", self.min_delta, 0.0)
@@ -86,11 +87,12 @@ class Best:
         self.value, self.epoch = value, epoch
 
 
-def watched(monitor: str, history: History) -> str:
-    """Return the name of the series that `monitor` means: one of the validation data, or a whole name.
+def watched(monitor: str | None, history: History) -> str:
+    """Return the name of the series that `monitor` means: one of the validation data, or a whole name; None is "cost".
 
     Raises ValueError if there is none, or if it could be of several data sets.
     """
+    monitor = "cost" if monitor is None else monitor
     names = [name for name in history.names if monitor in (name, *_short(name, history))]
     exact = [name for name in names if name == monitor and name != "cost"]
     own = [f"validation_{monitor}"] if f"validation_{monitor}" in names else []

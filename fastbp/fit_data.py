@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation, weighting
+from fastbp import hints, validation, weighting
+from fastbp.array_likes import is_sparse
 from fastbp.orders import Orders
 from fastbp.parameters import Array, Model
 from fastbp.samples import AnySamples, MappedSamples, Samples, is_mapped, mapped
@@ -65,7 +66,10 @@ def data(
 
 def _comes_in_chunks(X: Any) -> bool:
     return callable(X) or (
-        isinstance(X, Iterable) and not isinstance(X, Sequence | Mapping) and not hasattr(X, "__array__")
+        isinstance(X, Iterable)
+        and not isinstance(X, Sequence | Mapping)
+        and not hasattr(X, "__array__")
+        and not is_sparse(X)
     )
 
 
@@ -156,6 +160,14 @@ class Weights:
         if self._of_classes is not None and not chunk.samples.classes:
             raise ValueError("class_weight needs targets that are classes: a chunk has others")
         return weighting.combined(chunk.weight, self._of_classes, chunk.samples.Y)
+
+
+def hints_about(data: Data, model: Model) -> list[str]:
+    """Return what there is to say of the samples in memory; those of files and chunks would have to be read for it."""
+    if not isinstance(data.samples, Samples):
+        return []
+    output, X, Y = model.activations[-1], data.samples.X, data.samples.Y
+    return [hints.target_range(Y, output), hints.scales(X, Y, output)]
 
 
 def source(data: Data, weights: Weights, plan: Plan, shuffle: Any, model: Model) -> Source:

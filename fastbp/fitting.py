@@ -3,6 +3,8 @@
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 import math
+import sys
+from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
@@ -14,11 +16,47 @@ from fastbp import metrics as metrics_module
 from fastbp.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.fit_data import Data
 from fastbp.history import History
-from fastbp.optimizers import LevenbergMarquardt, Optimizer, Rprop
+from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop
 from fastbp.parameters import Array, Model
 from fastbp.samples import AnySamples, MappedSamples
 from fastbp.step_options import StepOptions
+from fastbp.streaming import Chunks
 from fastbp.training import Plan, physical_memory
+
+BATCH_SIZE = 32
+"""Samples in a step, where the user does not say."""
+
+
+def optimizer(given: Any, last: Optimizer | None = None) -> Optimizer:
+    """Return the optimizer that is meant: `last`, or Adam, if none is given; by its name with its defaults.
+
+    If `last` is just what a name means, it is that, and goes on. Raises TypeError or ValueError.
+    """
+    if given is None:
+        return last or Adam()
+    if isinstance(given, Optimizer):
+        return given
+    if not isinstance(given, str):
+        raise TypeError(f"optimizer is {given!r}; it must be an optimizer such as fastbp.SGD(3.0), or a name")
+    kind = BY_NAME[validation.known_name("optimizer", given, BY_NAME)]
+    if any(field.name == "learning_rate" and field.init and field.default is MISSING for field in fields(kind)):
+        raise ValueError(
+            f"optimizer is {given!r}, for which there is no usual learning rate: give fastbp.{kind.__name__}"
+            "(learning_rate=0.1), or another"
+        )
+    meant: Optimizer = kind()
+    return last if last is not None and _hyperparameters(last) == _hyperparameters(meant) else meant
+
+
+def _hyperparameters(optimizer: Optimizer) -> tuple[Any, ...]:
+    return type(optimizer), *(getattr(optimizer, field.name) for field in fields(optimizer))
+
+
+def batch_size(given: Any, optimizer: Optimizer) -> int:
+    """Return how many samples a step has, at most. Raises TypeError or ValueError for what is no count."""
+    if given is not None:
+        return validation.whole_number("batch_size", given, 1)
+    return sys.maxsize if isinstance(optimizer, Rprop) else BATCH_SIZE  # which the others on the full batch do not use
 
 
 def plan(
@@ -63,8 +101,11 @@ def _new_history(sets: dict[str, AnySamples], metrics: list[metrics_module.Metri
 def _check_early_stopping(given: Any, history: History, metrics: list[metrics_module.Metric]) -> None:
     if not isinstance(given, EarlyStopping):
         raise TypeError(f"early_stopping is {given!r}; it must be a fastbp.EarlyStopping")
-    if not history.data_sets:
-        raise ValueError("early_stopping needs validation data: give validation_data or validation_split")
+    if not history.data_sets and given.monitor != "cost":
+        raise ValueError(
+            "early_stopping needs validation data: give validation_data or validation_split; to watch the cost of "
+            'training, EarlyStopping(monitor="cost")'
+        )
     greater_is_better(watched(given.monitor, history), given.mode, history, metrics)
 
 
@@ -82,11 +123,15 @@ def step_options(
     dropout: Any,
     clip_norm: Any,
     clip_value: Any,
+    chunks: Chunks | None = None,
 ) -> StepOptions:
-    """Return the rules of a step, λ and λ₁ divided by the number of samples. Raises TypeError or ValueError."""
+    """Return the rules of a step, λ and λ₁ divided by the number of samples. Raises TypeError or ValueError.
+
+    Where that is None, `chunks` count it, if there is a penalty.
+    """
     checked_l2, checked_l1 = validation.number("l2", l2, 0.0), validation.number("l1", l1, 0.0)
-    if n_samples is None and (checked_l2 or checked_l1):
-        raise ValueError("l2 and l1 are divided by the number of samples: with chunks, give steps_per_epoch")
+    if n_samples is None and chunks is not None and (checked_l2 or checked_l1):
+        n_samples = chunks.count()
     n = n_samples or 1
     return StepOptions(
         checked_l2 / n,

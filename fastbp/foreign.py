@@ -2,10 +2,12 @@
 
 from __future__ import annotations  # so that naming a torch.nn.Sequential does not import it
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from fastbp.interchange import keras_layers, pytorch
+from fastbp.interchange import keras_layers, keras_losses, pytorch
 from fastbp.interchange.layers import Layers
+from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.kernels.costs import Cost
 from fastbp.network import Network
 
@@ -82,7 +84,10 @@ def from_keras(
         σ of the output layer, where that of the model is linear: a cost with ``from_logits=True`` takes softmax or
         sigmoid upon itself, fastbp's have them in the network.
     cost : str or Cost, optional
-        As in `Network`, for further training.
+        As in `Network`, for further training. Left out, it is the loss that the model is compiled with:
+        mean_squared_error is squared_error, which sums over the outputs where Keras takes their mean, n_out times as
+        much; mean_absolute_error, huber with its delta, the crossentropies and poisson likewise. Without a loss, or
+        with one that has no equal, it follows the output activation.
     seed : int, SeedSequence or Generator, optional
         As in `Network`: decides the order of samples in further training.
 
@@ -98,6 +103,11 @@ def from_keras(
     TypeError, ValueError
         The model is no Sequential, is not built yet, or has a part that fastbp does not have; the message says which.
 
+    Warns
+    -----
+    UserWarning
+        The model is compiled with a loss that has no equal in fastbp, and no `cost` is given.
+
     Examples
     --------
     >>> import fastbp, keras
@@ -110,7 +120,16 @@ def from_keras(
     >>> net.weights[0].shape, tuple(model.layers[0].kernel.shape)
     ((8, 2), (2, 8))
     """
-    return _network(keras_layers.from_keras(model, output_activation), cost, seed)
+    layers = keras_layers.from_keras(model, output_activation)
+    if cost is not None:
+        return _network(layers, cost, seed)
+    found, why = keras_losses.cost_of(model, ACTIVATIONS[layers.activations[-1]])
+    net = _network(layers, found, seed)
+    if why:
+        warnings.warn(
+            f"{why}. The cost of the network is {net.cost.name!r}; cost=… chooses another", UserWarning, stacklevel=2
+        )
+    return net
 
 
 def _network(layers: Layers, cost: str | Cost | None, seed: Any) -> Network:

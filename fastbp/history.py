@@ -1,9 +1,9 @@
-"""What the epochs of a `fit` achieved: as lists, arrays, a dict, a table, a picture."""
+"""What the epochs of a `fit` achieved: as lists, arrays, dicts, a table, a picture."""
 
 from __future__ import annotations  # so that naming a Figure does not import matplotlib
 
 import os
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ MOST_COLUMNS = 9
 class History:
     """What each epoch of a `fit` achieved, one entry an epoch.
 
-    A series is an attribute or an entry of `metrics`; ``history["name"]`` finds either, as an array.
+    A series is an attribute or an entry of `metrics`; ``history["name"]`` finds either, as an array. As a mapping,
+    ``dict(history)``, it has all series that are not empty; to walk through it gives a dict for each epoch. So
+    ``pandas.DataFrame(history)`` has a column for each series and a row for each epoch.
 
     Attributes
     ----------
@@ -59,8 +61,10 @@ class History:
     >>> history = net.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=3)
     >>> len(history), list(history.as_dict())
     (3, ['cost', 'seconds', 'samples_per_second', 'learning_rate'])
-    >>> history["cost"].shape
-    (3,)
+    >>> history["cost"].shape, dict(history).keys() == history.as_dict().keys()
+    ((3,), True)
+    >>> [row["cost"] for row in history] == history.cost
+    True
     """
 
     cost: list[float] = field(default_factory=list)
@@ -77,6 +81,26 @@ class History:
 
     def __len__(self) -> int:
         return len(self.cost)
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        """Return the epochs, each as a dict of all that was measured: the rows of a table, as pandas wants them."""
+        columns = self.as_dict()
+        return (dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True))
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the series that are not empty."""
+        return self.as_dict().keys()
+
+    def values(self) -> ValuesView[npt.NDArray[np.float64]]:
+        """Return the series that are not empty."""
+        return self.as_dict().values()
+
+    def items(self) -> ItemsView[str, npt.NDArray[np.float64]]:
+        """Return the names and the series that are not empty."""
+        return self.as_dict().items()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.as_dict()
 
     def _all(self) -> dict[str, list[float]]:
         own = {name: value for name, value in vars(self).items() if isinstance(value, list)}

@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import fit_data, fitting, resuming, serialization, validation
+from fastbp import fit_data, fitting, foreign_names, hints, resuming, serialization, validation
 from fastbp.callbacks import Callback, Run
 from fastbp.early_stopping import EarlyStopping
+from fastbp.foreign_names import BINARY, CATEGORICAL
 from fastbp.formulations import FORMULATIONS, Formulation
 from fastbp.history import History
 from fastbp.initializers import INITIALIZERS, Initializer, default_initializer
@@ -25,7 +26,7 @@ from fastbp.methods.files import Files
 from fastbp.methods.first_order import FirstOrder
 from fastbp.methods.second_order import SecondOrder
 from fastbp.metrics import Evaluation, evaluate
-from fastbp.optimizers import Adam, Optimizer
+from fastbp.optimizers import Optimizer
 from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
 from fastbp.progress import new_progress
 from fastbp.training import Training, check_memory, fit
@@ -52,6 +53,10 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         quadratic ½Σ(a − y)² (Nielsen), squared_error Σ(a − y)² (3Blue1Brown), cross_entropy, absolute, huber,
         quantile, poisson. Left out, it follows the output activation if that is given (cross_entropy for softmax and
         sigmoid, poisson for exponential), else quadratic.
+        Names that Keras, PyTorch, scikit-learn and MATLAB have for the same are taken, too, in any case, here and of
+        activations and initializers: linear, tansig, swish, mae, log_loss, xavier_uniform and others. "mse" is
+        squared_error, which sums over the outputs where others take the mean: n_out times as much.
+        "binary_crossentropy" is cross_entropy on sigmoid outputs, "categorical_crossentropy" on softmax.
     initializer : str or Initializer, optional
         nielsen_large and nielsen (the book's two), glorot, he, lecun, zeros. Left out: he for layers of the relu
         family, glorot for the others.
@@ -92,6 +97,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
     array([0., 1., 1., 0.], dtype=float32)
     """
 
+    @foreign_names.explaining(foreign_names.NETWORK_PARAMETERS)
     def __init__(
         self,
         sizes: Iterable[int],
@@ -182,14 +188,15 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
     def _formulation(self) -> Formulation:
         return FORMULATIONS[self._formulation_name]
 
+    @foreign_names.explaining(foreign_names.FIT_PARAMETERS)
     def fit(
         self,
         X: Any,
         Y: npt.ArrayLike | None = None,
         *,
         epochs: int = 10,
-        batch_size: int = 32,
-        optimizer: Optimizer | None = None,
+        batch_size: int | None = None,
+        optimizer: Optimizer | str | None = None,
         validation_data: Any = None,
         validation_split: float | None = None,
         shuffle: bool | Iterable[npt.ArrayLike] = True,
@@ -220,16 +227,21 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
             or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
             which they come, in mini-batches of `batch_size` whatever the sizes of the chunks. With weights they are
-            (X, Y, sample_weight), all of them.
+            (X, Y, sample_weight), all of them. With l2 or l1 and without `steps_per_epoch`, all chunks are gone through
+            once more, before training, to count the samples.
         Y : (n_samples, n_out) array-like, or (n_samples,) class labels
-            Targets. Labels 0…n_out − 1 where the output is sigmoid or softmax; (n_samples,) also for one output.
+            Targets. Labels 0…n_out − 1, also as a column, where the output is sigmoid or softmax; (n_samples,) also for
+            one output.
         epochs : int, default 10
             How many times every sample is used.
-        batch_size : int, default 32
-            Samples a step. The last mini-batch of an epoch may be shorter, its gradient is the mean of its own.
-        optimizer : Optimizer, default Adam()
+        batch_size : int, optional
+            Samples a step; left out, 32, or all of them for Rprop. The last mini-batch of an epoch may be shorter, its
+            gradient is the mean of its own. LBFGS, ConjugateGradient and LevenbergMarquardt take all samples anyway.
+        optimizer : Optimizer or str, default Adam()
             With the same object as in the last `fit`, or none again, its moments, memory and step count go on, so
-            that two fits of one epoch give the same bits as one of two.
+            that two fits of one epoch give the same bits as one of two. A name, "adam", "rmsprop", "lbfgs", "trainlm"
+            and so on, means that optimizer with its defaults, and goes on if the last one was just that. SGD, Momentum
+            and Nesterov need a learning rate, so their names are refused.
         validation_data : (X, Y), or dict of name to (X, Y), optional
             Evaluated after every epoch. In a dict there can be any data sets, the training data too:
             ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on.
@@ -268,7 +280,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             Called between epochs.
         steps_per_epoch : int, optional
             Of chunks only: how many mini-batches an epoch is. The next epoch goes on where the last one ended, so
-            that a generator without an end will do.
+            that a generator without an end will do; a function is called again when its chunks run out.
         progress : bool, default True
             Show a live line on a terminal (tqdm's bar, where it is installed). Elsewhere nothing is written.
 
@@ -290,18 +302,24 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             A step needs more memory than this machine has.
         DivergenceError
             The cost is no longer finite; the weights are those from before that epoch.
+
+        Warns
+        -----
+        UserWarning
+            Once, before training, of samples in memory: targets that the output activation cannot reach, inputs or
+            targets with means or standard deviations above 1000, targets that hardly vary around their mean.
         """
         epochs = validation.whole_number("epochs", epochs, 1)
-        batch_size = validation.whole_number("batch_size", batch_size, 1)
         n_out, held_out = self.sizes[-1], (validation_data, validation_split, self._own_seed)
-        data = fit_data.data(X, Y, self._samples, *held_out, steps_per_epoch, batch_size, epochs)
-        weights = fit_data.Weights(data, sample_weight, class_weight, n_out)
-        plan, history = fitting.plan(data, epochs, batch_size, metrics, schedule, early_stopping, callbacks, n_out)
-        source = fit_data.source(data, weights, plan, shuffle, self._model)
         with self._alone():
             training = self._training_with(optimizer)
+            rows = fitting.batch_size(batch_size, training.optimizer)
+            data = fit_data.data(X, Y, self._samples, *held_out, steps_per_epoch, rows, epochs)
+            weights = fit_data.Weights(data, sample_weight, class_weight, n_out)
+            plan, history = fitting.plan(data, epochs, rows, metrics, schedule, early_stopping, callbacks, n_out)
+            source = fit_data.source(data, weights, plan, shuffle, self._model)
             options = fitting.step_options(
-                n_samples=data.samples_per_epoch, n_hidden=len(self.sizes) - 2, seed=self._own_seed,
+                n_samples=data.samples_per_epoch, chunks=data.chunks, n_hidden=len(self.sizes) - 2, seed=self._own_seed,
                 steps=training.steps, decay=getattr(training.optimizer, "weight_decay", 0.0),
                 sample_weight=source.weight,
                 l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
@@ -309,6 +327,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
             check_memory(self._formulation, training, plan, options, source.buffer_bytes)
             bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
+            hints.warn(fit_data.hints_about(data, self._model), stacklevel=3)
             self._training, self.history = training, history
             run = Run(self, history, epochs, tuple(plan.metrics))
             return fit(training, self._formulation, source, options, plan, run, bar)
@@ -326,12 +345,9 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         finally:
             self._model.training.release()
 
-    def _training_with(self, optimizer: Optimizer | None) -> Training:
+    def _training_with(self, given: Optimizer | str | None) -> Training:
         last = self._training
-        if optimizer is None:
-            optimizer = last.optimizer if last else Adam()
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer is {optimizer!r}; it must be an optimizer such as fastbp.SGD(3.0)")
+        optimizer = fitting.optimizer(given, last.optimizer if last else None)
         if last and last.optimizer is optimizer:
             return last
         state = optimizer.new_state(self.parameters.size, self.dtype)
@@ -477,10 +493,12 @@ def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: in
     """Fill in what the user left out: the output activation follows the cost, or the cost the output activation."""
     if output is not None:
         output = validation.named("output_activation", output, ACTIVATIONS, Activation)
+    names = cost, output.name if output else None
     if cost is None:
         follows = {"softmax": "cross_entropy", "sigmoid": "cross_entropy", "exponential": "poisson"}
         cost = follows.get(output.name, "quadratic") if output else "quadratic"
     cost = validation.named("cost", cost, COSTS, Cost)
+    output = _output_of_crossentropy(*names, n_out) or output
     if output is None:
         name = cost.output_activation
         if cost.name in ("quadratic", "squared_error") and hidden and all(s.name == "sigmoid" for s in hidden):
@@ -489,6 +507,19 @@ def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: in
             name = "sigmoid"
         output = validation.named("output_activation", name, ACTIVATIONS, Activation)
     return output, cost
+
+
+def _output_of_crossentropy(cost: Any, output: str | None, n_out: int) -> Activation | None:
+    """Return the output activation that Keras' and PyTorch's names for cross_entropy mean; None for other names."""
+    binary, categorical = (foreign_names.is_one_of(cost, names) for names in (BINARY, CATEGORICAL))
+    if not binary and not categorical:
+        return None
+    meant = "sigmoid" if binary else "softmax"
+    if output not in (None, meant):
+        raise ValueError(f"the cost {cost!r} is for {meant} outputs, and output_activation is {output!r}: leave it out")
+    if categorical and n_out == 1:
+        raise ValueError(f"the cost {cost!r} needs an output for each class; for one output give 'cross_entropy'")
+    return ACTIVATIONS[meant]
 
 
 def _check_places(hidden: list[Activation], output: Activation, cost: Cost) -> None:

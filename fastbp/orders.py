@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
+from fastbp import array_likes
 
 Order = npt.NDArray[np.int64]
 
@@ -70,7 +70,7 @@ class Orders:
         return self._checked(self._given - 1, permutation)
 
     def _checked(self, epoch: int, given: Any) -> Order:
-        permutation = validation.as_array(f"shuffle[{epoch}]", given)
+        permutation = array_likes.as_array(f"shuffle[{epoch}]", given)
         needed = f"needed is a permutation of 0…{self._n - 1}"
         if permutation.dtype.kind not in "iu":
             raise TypeError(f"shuffle[{epoch}] is of dtype {permutation.dtype}; {needed}")

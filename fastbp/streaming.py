@@ -120,12 +120,14 @@ class FromChunks:
         missing = self._samples_per_epoch
         while missing is None or missing > 0:
             chunk = self._chunks.next()
-            if chunk is None:
-                if missing is not None:
+            if chunk is None and missing is not None:
+                chunk = self._chunks.next_again()
+                if chunk is None:
                     raise ValueError(
                         f"the chunks ran out {missing} samples before the end of the epoch; the network has the "
-                        "weights of the last whole epoch"
+                        "weights of the last whole epoch. Give a function that makes them, which is called again"
                     )
+            if chunk is None:
                 return
             if missing is not None:
                 if len(chunk) > missing:
@@ -171,6 +173,29 @@ class Chunks:
         self._rest = self.next()
         if self._rest is None:
             self._iterator = iter(())  # it is the first epoch that has no samples
+
+    def count(self) -> int:
+        """Return how many samples an epoch has, having gone through all of its chunks.
+
+        Raises ValueError if they are there once only.
+        """
+        if not self._can_begin_again:
+            raise ValueError(
+                "l2 and l1 are divided by the number of samples, which an iterator would be used up to count: give the "
+                "function that makes it, or steps_per_epoch"
+            )
+        n = 0
+        while (chunk := self.next()) is not None:
+            n += len(chunk)
+        return n
+
+    @property
+    def _can_begin_again(self) -> bool:
+        return callable(self._given) or not isinstance(self._given, Iterator)
+
+    def next_again(self) -> Chunk | None:
+        """Return the first chunk of the next time round; None if there is none, or no next time."""
+        return self.next() if self._can_begin_again else None
 
     def next(self) -> Chunk | None:
         """Return the next chunk, checked; None at the end of the iterable, and then again the first."""

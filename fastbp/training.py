@@ -224,7 +224,7 @@ def fit(
         history.interrupted = True
         warnings.warn(
             f"training was interrupted after {len(history)} of {plan.epochs} epochs; the network has the weights of "
-            "the last whole epoch", RuntimeWarning, stacklevel=3,
+            "the last whole epoch", RuntimeWarning, stacklevel=4,
         )  # fmt: skip
     except BaseException:
         training.restore(loop.last)

@@ -1,7 +1,6 @@
 """What users give, checked and converted once. Every error says what was given, what is required, what to do."""
 
 import contextlib
-import difflib
 import math
 import operator
 import sys
@@ -10,6 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fastbp import foreign_names
+from fastbp.array_likes import as_array, why_no_numbers
 from fastbp.kernels.activations import Activation, Interval
 from fastbp.kernels.costs import Cost
 from fastbp.parameters import Array
@@ -31,14 +32,18 @@ def named(what: str, choice: Any, table: Mapping[str, T], kind: type[T]) -> T:
 
 
 def known_name(what: str, choice: Any, table: Mapping[str, Any]) -> str:
-    """Return `choice`, a name in `table`. Raises TypeError or ValueError, with the nearest right one, else."""
+    """Return the name in `table` that `choice` means, in whatever case, or another library's name for the same.
+
+    Raises TypeError or ValueError, with the nearest right one, else.
+    """
     if not isinstance(choice, str):
         raise TypeError(f"{what} is {choice!r}; it must be one of {', '.join(table)}")
     if choice in table:
         return choice
-    near = difflib.get_close_matches(choice.lower(), table, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise ValueError(f"unknown {what} {choice!r}{hint} Known: {', '.join(table)}")
+    meant = foreign_names.meant(what, choice, table)
+    if meant is not None:
+        return meant
+    raise ValueError(f"unknown {what} {choice!r}{foreign_names.hint(what, choice, table)} Known: {', '.join(table)}")
 
 
 def whole_number(what: str, value: Any, minimum: int, most: float = sys.maxsize) -> int:
@@ -132,27 +137,18 @@ def per_layer(what: str, choice: Any, n_layers: int) -> list[Any]:
     return list(choice)
 
 
-def as_array(what: str, data: Any) -> Array:
-    """Return `data` as an array of whatever dtype. Raises ValueError if it is ragged, or some of it is masked."""
-    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
-        raise ValueError(f"{what} is a masked array with masked entries; fill or remove them")
-    try:
-        return np.asarray(data)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{what} cannot be read as an array: {error}") from None
-
-
 def matrix(what: str, data: Any, dtype: np.dtype[Any]) -> Array:
     """Return `data` as a C-contiguous read-only array of `dtype`, all finite; without a copy where it is one already.
 
     Read-only so that nobody writes to the user's array, and so that the compiled loops meet one type only.
     Raises TypeError for data that are not real numbers, ValueError for NaN, infinity or what overflows `dtype`.
     """
-    given = data if type(data) is np.ndarray else as_array(what, data)
+    given = data if type(data) is np.ndarray and not data.dtype.hasobject else as_array(what, data)
     converted = given
     if given.dtype != dtype or not given.flags.c_contiguous or not given.flags.aligned:
         if given.dtype.kind not in "buif" or given.dtype == np.float16:
-            advice = "convert it with .astype('float32') if it holds real numbers"
+            advice = why_no_numbers(what, given, data) if given.dtype == object else ""
+            advice = advice or "convert it with .astype('float32') if it holds real numbers"
             raise TypeError(f"{what} is of dtype {given.dtype}; needed are float32, float64 or integers: {advice}")
         with np.errstate(over="ignore"):
             converted = np.require(given, dtype, ["C", "A"]).view(np.ndarray)
@@ -197,6 +193,8 @@ def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: 
     Raises ValueError for another shape or length, labels that do not exist, values the cost is not defined for.
     """
     given = as_array(what, Y)
+    if given.ndim == 2 and given.shape[1] == 1 and n_out > 1 and is_classifier(output):
+        given = given[:, 0]
     if given.ndim == 1 and n_out > 1:
         return _one_hot(given, len(X), n_out, output, X.dtype, what), True
     checked = matrix(what, given[:, None] if given.ndim == 1 else given, X.dtype)
@@ -239,7 +237,11 @@ def _one_hot(labels: Array, n_samples: int, n_out: int, output: Activation, dtyp
     if labels.dtype.kind not in "bui":
         whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all()
         if not whole:
-            raise TypeError(f"{what} is of dtype {labels.dtype}; class labels are whole numbers from 0 to {n_out - 1}")
+            words = labels.dtype.kind in "OUST"
+            hint = ": numpy.unique(labels, return_inverse=True)[1] makes them" if words else ""
+            raise TypeError(
+                f"{what} is of dtype {labels.dtype}; class labels are whole numbers from 0 to {n_out - 1}{hint}"
+            )
     _check_length(what, len(labels), n_samples)
     outside = np.flatnonzero((labels < 0) | (labels >= n_out))
     if len(outside):

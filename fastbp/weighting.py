@@ -26,6 +26,8 @@ def sample_weights(given: Any, n: int) -> Array | None:
 def weights_of_rows(what: str, given: Any, n: int) -> Array:
     """Return one weight for each of n rows, which may all be 0. Raises TypeError or ValueError for anything else."""
     weights = validation.matrix(what, given, np.dtype(np.float64))
+    if weights.shape == (n, 1):
+        weights = weights[:, 0]
     if weights.shape != (n,):
         raise ValueError(f"{what} has shape {weights.shape}; needed is ({n},), one weight a sample")
     negative = np.flatnonzero(weights < 0)

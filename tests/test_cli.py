@@ -321,7 +321,7 @@ def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         ("train no.csv --target y", r"no\.csv: there is no such file; needed is digits, mnist, or a CSV"),
         ("train digits --activation rleu", "'rleu'; did you mean 'relu'"),
         ("train digits --activation softmax", "output layer only"),
-        ("train digits --cost crossentropy", "did you mean 'cross_entropy'"),
+        ("train digits --cost crosentropi", "did you mean 'cross_entropy'"),
         ("train digits --formulation lops", "did you mean 'loops'"),
         ("train digits --optimizer adma", "invalid choice: 'adma'"),
         ("train digits --dtype float16", "invalid choice: 'float16'"),

@@ -186,3 +186,13 @@ def test_best_by_hand():
     best.keep(2.0, 1)
     assert not best.improves(1.5) and best.waited == 1  # not by more than 0.5
     assert best.improves(1.4) and best.waited == 0
+
+
+def test_without_validation_data_the_cost_of_training_is_watched_when_asked_for():
+    net = network()
+    history = fit(net, 60, optimizer=fastbp.SGD(30.0), early_stopping=EarlyStopping("cost", patience=3))
+    assert history.best_epoch == 1 + int(np.argmin(history.cost)) and len(history) == history.best_epoch + 3
+    assert history.stopped == "early stopping: cost has not improved for 3 epochs"
+    for monitor in (None, "accuracy"):
+        with pytest.raises(ValueError, match=r"needs validation data: .* EarlyStopping\(monitor=\"cost\"\)"):
+            fit(network(), 1, early_stopping=EarlyStopping(monitor))

@@ -1,5 +1,7 @@
 """The history: its series, its table, its picture."""
 
+import json
+
 import numpy as np
 import pytest
 from fit_samples import HELD_OUT, X, Y, fit, network
@@ -23,6 +25,24 @@ def test_series_by_name():
     with pytest.raises(KeyError, match="no series 'mae'; there are cost, "):
         history["mae"]
     assert [row[0] for row in history.rows()] == [1, 2]
+
+
+def test_it_is_a_mapping_of_series_and_a_table_of_epochs():
+    history = fit(network(), 2, validation_data={"test": HELD_OUT}, metrics=["mae"])
+    as_dict = dict(history)
+    assert list(as_dict) == list(history.keys()) == list(history.as_dict())
+    assert {**history}["test_mae"].tolist() == history["test_mae"].tolist() == as_dict["test_mae"].tolist()
+    assert [name for name, _ in history.items()] == list(as_dict) and len(history.values()) == len(as_dict)
+    assert "cost" in history and "validation_cost" not in history and 3 not in history
+    assert json.loads(json.dumps(list(history)))[1]["cost"] == history.cost[1] and len(list(history)) == 2
+    assert list(History()) == []
+
+
+def test_pandas_takes_it():
+    pandas = pytest.importorskip("pandas")
+    history = fit(network(), 3, validation_data=HELD_OUT)
+    table = pandas.DataFrame(history)
+    assert list(table) == list(history.keys()) and table["validation_cost"].tolist() == history.validation_cost
 
 
 def test_keep_forgets_every_series():

@@ -97,7 +97,7 @@ def test_nothing_public_is_forgotten():
         package = importlib.import_module(name)
         assert set(package.__all__) - CONSTANTS.get(name, set()) - ELSEWHERE == tested - ELSEWHERE
     methods = {name for name in vars(History) if not name.startswith("_") and name not in vars(History())}
-    assert methods == {*HISTORY, "as_dict", "names", "rows"}
+    assert methods == {*HISTORY, "as_dict", "items", "keys", "names", "rows", "values"}
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_pictures_of_odd_arrays(data, name):
         assert said(error), repr(error)
     else:
         assert shown == content(draw(plots, plain(array, array.dtype)))
-        assert array.dtype.kind in "buif" and np.isfinite(plain(array, "f8")).all()
+        assert array.dtype.kind in "buifO" and np.isfinite(plain(array, "f8")).all()
     assert kept(array) == before
 
 

@@ -210,6 +210,58 @@ def test_layers_of_keras_that_fastbp_has(keras):
     np.testing.assert_allclose(net.predict(X), 1 / (1 + np.exp(-model(X).detach().numpy())), atol=1e-6)
 
 
+def compiled(keras, loss, activation=None, n_out=2):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(n_out, activation)])
+    model.compile(loss=loss)
+    return model
+
+
+def test_losses_of_keras_that_fastbp_has(keras):
+    """The cost is n_out times the loss, for those that Keras takes the mean of over the outputs."""
+    rng, losses = np.random.default_rng(0), keras.losses
+    X, Y = rng.normal(size=(7, 3)).astype("float32"), rng.uniform(0.1, 0.9, (7, 2)).astype("float32")
+    one_hot = np.eye(2, dtype="float32")[[0, 1, 1, 0, 1, 0, 0]]
+    for loss, activation, name, y, factor in [
+        ("mse", None, "squared_error", Y, 2), (losses.MeanSquaredError(), "tanh", "squared_error", Y, 2),
+        (losses.mean_squared_error, None, "squared_error", Y, 2), (["MAE"], None, "absolute", Y, 2),
+        (losses.Huber(0.25), None, "huber", Y, 2), ("huber", None, "huber", 5 * Y, 2),
+        ("binary_crossentropy", "sigmoid", "cross_entropy", Y, 2), ("poisson", "exponential", "poisson", Y, 2),
+        (losses.CategoricalCrossentropy(), "softmax", "cross_entropy", one_hot, 1),
+        ("sparse_categorical_crossentropy", "softmax", "cross_entropy", one_hot.argmax(axis=1), 1),
+    ]:  # fmt: skip
+        model = compiled(keras, loss, activation)
+        net = fastbp.from_keras(model)
+        assert net.cost.name == name
+        theirs = float(model.evaluate(X, y, verbose=0))
+        assert net.evaluate(X, y).cost == pytest.approx(factor * theirs, rel=1e-4)
+    assert fastbp.from_keras(compiled(keras, losses.Huber(2.5))).cost == fastbp.Huber(2.5)
+    logits = compiled(keras, losses.SparseCategoricalCrossentropy(from_logits=True))
+    net = fastbp.from_keras(logits, output_activation="Softmax")
+    theirs = float(logits.evaluate(X, one_hot.argmax(axis=1), verbose=0))
+    assert net.evaluate(X, one_hot).cost == pytest.approx(theirs, rel=1e-4)
+
+
+def test_losses_of_keras_that_fastbp_has_not_are_said(keras):
+    losses = keras.losses
+    for loss, activation, message, cost in [
+        (losses.Hinge(), None, "the loss 'hinge' has no equal", "quadratic"),
+        (lambda y, a: (a - y) ** 2, None, "the loss '<lambda>' has no equal", "quadratic"),
+        (losses.BinaryCrossentropy(from_logits=True), None, "output_activation='sigmoid' is given", "quadratic"),
+        (losses.CategoricalCrossentropy(label_smoothing=0.1), "softmax", "label_smoothing=0.1", "cross_entropy"),
+        (losses.SparseCategoricalCrossentropy(ignore_class=1), "softmax", "ignore_class=1", "cross_entropy"),
+        ("binary_crossentropy", "softmax", "BinaryCrossentropy on softmax outputs has no equal", "cross_entropy"),
+        ("categorical_crossentropy", "sigmoid", "CategoricalCrossentropy on sigmoid", "cross_entropy"),
+        ("poisson", "relu", "Poisson on relu outputs", "quadratic"),
+    ]:
+        model = compiled(keras, loss, activation)
+        with pytest.warns(UserWarning, match=message) as caught:
+            net = fastbp.from_keras(model)
+        assert net.cost.name == cost and caught[0].filename == __file__
+        assert fastbp.from_keras(model, cost="absolute").cost.name == "absolute"  # in silence
+    for model in (compiled(keras, None), keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])):
+        assert fastbp.from_keras(model).cost.name == "quadratic"
+
+
 def test_layers_of_keras_that_fastbp_has_not_are_refused_by_name(keras):
     layers = keras.layers
     for parts, message in [

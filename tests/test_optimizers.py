@@ -418,7 +418,7 @@ def interrupt(*arguments):
 def test_rprop_wants_all_samples():
     fastbp.Rprop().check(10, 10)
     fastbp.Rprop().check(32, 10)
-    with pytest.raises(ValueError, match=r"batch_size is 9 of 10 samples; Rprop needs .* use batch_size=10, or"):
+    with pytest.raises(ValueError, match=r"batch_size is 9 of 10 samples; Rprop needs .* leave batch_size out, or"):
         fastbp.Rprop().check(9, 10)
     for make in [*OPTIMIZERS.values(), fastbp.LBFGS, fastbp.ConjugateGradient, fastbp.LevenbergMarquardt]:
         make().check(1, 10)
@@ -448,7 +448,7 @@ def test_the_base_class_is_no_optimizer():
             net.fit(*samples(), optimizer=Optimizer(0.1))
 
 
-@pytest.mark.parametrize("wrong", ["adam", 0.1, fastbp.Adam, {"learning_rate": 0.1}])
+@pytest.mark.parametrize("wrong", [b"adam", 0.1, fastbp.Adam, {"learning_rate": 0.1}])
 def test_what_is_no_optimizer_is_refused(wrong):
     net = fastbp.Network([3, 2])
     with pytest.raises(TypeError, match="it must be an optimizer such as") as error:

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_activations_by_layer_and_of_the_output():
     assert model.out_activation_ == "tanh" and np.abs(model.predict(Xr)).max() < 1
     independent = MLPClassifier(output_activation="logistic", **SMALL).fit(X, y)
     assert independent.score(X, y) > 0.9 and np.ptp(independent.predict_proba(X).sum(axis=1)) > 1e-3
-    for wrong in ({"activation": ["tanh"]}, {"activation": ["tanh", "swish"]}, {"output_activation": "tanh"}):
+    for wrong in ({"activation": ["tanh"]}, {"activation": ["tanh", "selu"]}, {"output_activation": "tanh"}):
         with pytest.raises(ValueError):
             MLPClassifier(**SMALL | {"hidden_layer_sizes": (3, 3)} | wrong).fit(X, y)
 
@@ -195,7 +196,7 @@ def test_what_cannot_be_converted():
         from_sklearn(neural_network.MLPRegressor())
     for parameters in ({"activation": "gelu"}, {"output_activation": "tanh"}):
         with pytest.raises(ValueError, match="scikit-learn knows"):
-            to_sklearn(MLPRegressor(**SMALL, **parameters).fit(Xr, yr))
+            to_sklearn(MLPRegressor(**SMALL, **parameters).fit(Xr, np.tanh(yr)))
     model = to_sklearn(MLPRegressor("huber", **SMALL, dropout=0.1).fit(Xr, yr))
     assert model.loss == "squared_error"
 
@@ -203,3 +204,43 @@ def test_what_cannot_be_converted():
 def test_progress_is_for_terminals(capsys):
     MLPClassifier(**SMALL | {"max_iter": 2}, progress=True).fit(X, y)
     assert capsys.readouterr() == ("", "")
+
+
+def test_targets_out_of_reach_and_numbers_far_from_1_are_told():
+    """Once, where `fit` was called."""
+    with pytest.warns(UserWarning, match=r"targets are outside \(-1, 1\)") as caught:
+        MLPRegressor(output_activation="tanh", **SMALL).fit(Xr, 3 * yr)
+    (told,) = (warning for warning in caught if warning.category is UserWarning)
+    assert told.filename == __file__
+    with pytest.warns(UserWarning, match=r"Y\[:, 0\] has the mean .*TransformedTargetRegressor"):
+        MLPRegressor(**SMALL).fit(Xr, 1e6 + 2 * yr)
+    with pytest.warns(UserWarning, match=r"X\[:, 2\] has the mean"):
+        MLPRegressor(**SMALL).partial_fit(Xr + 1e4 * np.eye(len(Xr[0]))[2], yr)
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_a_loss_near_the_largest_number_is_an_error_as_in_scikit_learn(incremental):
+    for made, targets in ((MLPClassifier, y), (neural_network.MLPClassifier, y)):
+        model = made((3,), max_iter=5, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of NumPy's, and of ours
+            with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+                if incremental:
+                    model.partial_fit(X * 1e307, targets, classes=np.unique(targets))
+                else:
+                    model.fit(X * 1e307, targets)
+
+
+def test_an_optimizer_by_name():
+    by_name, by_class = (MLPRegressor(**SMALL, optimizer=o).fit(Xr, yr) for o in ("rmsprop", fastbp.RMSProp()))
+    assert all(map(np.array_equal, by_name.coefs_, by_class.coefs_))
+    rprop, whole = (MLPRegressor(**SMALL, optimizer="rprop", batch_size=m).fit(Xr, yr) for m in ("auto", len(Xr)))
+    assert all(map(np.array_equal, rprop.coefs_, whole.coefs_))
+    with pytest.raises(ValueError, match="unknown optimizer 'adan'"):
+        MLPRegressor(**SMALL, optimizer="adan").fit(Xr, yr)
+
+
+def test_activations_by_other_names_begin_with_the_same_weights():
+    names = ("logistic", "logsig", "sigmoid")
+    models = [MLPRegressor(activation=[name], **SMALL).fit(Xr, yr) for name in names]
+    assert all(np.array_equal(models[0].coefs_[0], model.coefs_[0]) for model in models)

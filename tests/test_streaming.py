@@ -237,7 +237,12 @@ WRONG_CHUNKS = {
     ),
     "balanced": (chunks, {"class_weight": "balanced"}, ValueError, "with chunks, class_weight can only be a dict"),
     "own order": (chunks, {"shuffle": [range(23)]}, ValueError, "shuffle must be True or False with chunks"),
-    "l2": (chunks, {"l2": 1.0}, ValueError, "with chunks, give steps_per_epoch"),
+    "l2": (
+        chunks,
+        {"l2": 1.0},
+        ValueError,
+        "an iterator would be used up to count: give the function that makes it, or",
+    ),
     "steps of arrays": (lambda: X, {"Y": Y, "steps_per_epoch": 3}, ValueError, "steps_per_epoch is for chunks"),
     "no steps": (chunks, {"steps_per_epoch": 0}, ValueError, "steps_per_epoch is 0; it must be at least 1"),
     "no targets": (lambda: X, {}, TypeError, "Y is of dtype object"),
@@ -273,6 +278,39 @@ def test_a_wrong_chunk_keeps_the_epochs_before_it(second, options, message):
         net.fit(lambda: next(epochs), epochs=3, batch_size=5, optimizer=fastbp.SGD(0.1), **options)
     one.fit(chunks(), epochs=1, batch_size=5, optimizer=fastbp.SGD(0.1), **options)
     assert state(net) == state(one) and len(net.history) == 1
+
+
+def test_a_function_is_called_again_when_its_chunks_run_out():
+    """Four mini-batches of five are less than a time round, seven are more; what is over begins the next."""
+    for steps in (4, 7):
+        again, endless = network(), network()
+        options = {"epochs": 3, "steps_per_epoch": steps, "batch_size": 5}
+        again.fit(chunks, optimizer=fastbp.SGD(0.1), **options)
+        endless.fit(
+            itertools.chain.from_iterable(chunks() for _ in itertools.count()), optimizer=fastbp.SGD(0.1), **options
+        )
+        assert state(again) == state(endless)
+
+
+def test_a_function_that_has_no_more_chunks_is_no_endless_loop():
+    rounds = iter([chunks(), ()])
+    with pytest.raises(ValueError, match="the chunks ran out 2 samples before the end"):
+        network().fit(lambda: next(rounds), epochs=1, steps_per_epoch=5, batch_size=5)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_penalties_count_the_samples_of_chunks(penalty):
+    in_memory, chunked, walked = network(), network(), network()
+    fit(in_memory, 2, optimizer=fastbp.SGD(0.3), shuffle=False, **{penalty: 2.0})
+    options = {"epochs": 2, "batch_size": 5, "optimizer": fastbp.SGD(0.3), penalty: 2.0}
+    chunked.fit(chunks, **options)
+
+    class Loader:
+        def __iter__(self):
+            return chunks()
+
+    walked.fit(Loader(), **options)
+    assert state(chunked) == state(walked) == state(in_memory)
 
 
 def test_chunks_that_run_out_keep_the_epochs_before():

@@ -438,6 +438,7 @@ def test_the_epoch_of_divergence_is_not_always_the_first():
     assert np.isfinite(net.parameters).all() and np.abs(net.parameters).max() > 1e10
 
 
+@pytest.mark.filterwarnings("ignore:networks learn from numbers around 0")
 def test_a_weight_that_is_infinite_is_divergence_though_the_cost_is_finite(compiled):
     """The cost is from before the step that overflows."""
     net = fastbp.Network([1, 1], cost="absolute", initializer="zeros", dtype="float32", formulation=compiled)

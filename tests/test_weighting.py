@@ -72,7 +72,7 @@ def test_weights_go_with_their_samples_into_the_held_out_share():
 
 WRONG = {
     "too short": ({"sample_weight": np.ones(22)}, ValueError, r"sample_weight has shape \(22,\); needed is \(23,\)"),
-    "a matrix": ({"sample_weight": np.ones((23, 1))}, ValueError, r"has shape \(23, 1\); needed is \(23,\)"),
+    "a matrix": ({"sample_weight": np.ones((23, 2))}, ValueError, r"has shape \(23, 2\); needed is \(23,\)"),
     "negative": ({"sample_weight": np.r_[np.ones(22), -2]}, ValueError, r"sample_weight\[22\] is -2; weights are at"),
     "NaN": ({"sample_weight": np.r_[np.ones(22), np.nan]}, ValueError, r"sample_weight\[22\] is nan; all must be"),
     "zero": ({"sample_weight": np.zeros(23)}, ValueError, "sample_weight is 0 for every sample"),

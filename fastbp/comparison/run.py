@@ -273,9 +273,10 @@ def _grid(sizes: Any, widths: Any, batch_sizes: Any, dtypes: Any, threads: Any) 
 
 
 def _task(activation: str, cost: str, optimizer: str) -> Task:
-    for what, name, table in (("activation", activation, ACTIVATIONS), ("cost", cost, COSTS)):
-        validation.known_name(what, name, table)
-    rule = OPTIMIZERS[validation.known_name("optimizer", optimizer, OPTIMIZERS)]
+    activation = validation.known_name("activation", activation, ACTIVATIONS)
+    cost = validation.known_name("cost", cost, COSTS)
+    optimizer = validation.known_name("optimizer", optimizer, OPTIMIZERS)
+    rule = OPTIMIZERS[optimizer]
     Network([1, 1, 1], activation=activation, cost=cost)  # whether they fit together
     return Task(activation, cost, optimizer, rule(1.0).n_moments)
 

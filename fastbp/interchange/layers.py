@@ -72,7 +72,7 @@ class Reader:
         if not self._weights:
             raise ValueError(f"{what} has no layers with weights")
         if output_activation is not None:
-            validation.known_name("output_activation", output_activation, ACTIVATIONS)
+            output_activation = validation.known_name("output_activation", output_activation, ACTIVATIONS)
             if self._activations[-1] not in (None, output_activation):
                 raise ValueError(
                     f"output_activation is {output_activation!r}, but {what} ends with {self._activations[-1]!r}: "

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from fastbp import validation
+from fastbp import array_likes, validation
 from fastbp.derivatives.layer_trace import layers_of_sample
 from fastbp.derivatives.nudge import Nudge, Target, nudged
 from fastbp.derivatives.trace import Trace
@@ -171,7 +171,9 @@ class Explanations(HasModel):
             raise ValueError(
                 f"x has shape {checked_x.shape}; needed is one sample, ({self.sizes[0]},): for row s of X give X[s]"
             )
-        target, n_out, output = validation.as_array("y", y), self.sizes[-1], self._model.activations[-1]
+        target, n_out, output = array_likes.as_array("y", y), self.sizes[-1], self._model.activations[-1]
+        if target.shape == (1,) and n_out > 1 and validation.is_classifier(output):
+            target = target.reshape(())  # a row of a column of labels
         if target.shape not in ((), (n_out,)):
             raise ValueError(f"y has shape {target.shape}; needed is one target, ({n_out},)")
         if target.shape == () and n_out > 1 and not validation.is_classifier(output):

@@ -4,6 +4,8 @@ Every one has its recurrence twice: compiled, and as `step` in NumPy for the for
 of `line_search.py` and `LevenbergMarquardt` have none: `full_batch.py` drives them.
 """
 
+from typing import Any
+
 from fastbp.optimizers.adaptive import Adagrad, Adam, AdamEpsilonHat, AdamW, RMSProp
 from fastbp.optimizers.base import Optimizer, OptimizerState
 from fastbp.optimizers.descent import SGD, Momentum, Nesterov
@@ -22,7 +24,17 @@ OPTIMIZERS: dict[str, type[SGD] | type[Momentum] | type[Adam] | type[RMSProp] | 
 }
 """Those that take mini-batches, by their names on the command line."""
 
+BY_NAME: dict[str, type[Any]] = {
+    **OPTIMIZERS,
+    "rprop": Rprop,
+    "lbfgs": LBFGS,
+    "conjugate_gradient": ConjugateGradient,
+    "levenberg_marquardt": LevenbergMarquardt,
+}
+"""All of them, by the names that `fit` takes."""
+
 __all__ = [
+    "BY_NAME",
     "LBFGS",
     "OPTIMIZERS",
     "SGD",

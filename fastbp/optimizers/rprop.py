@@ -15,8 +15,8 @@ class Rprop(Optimizer):
     """Resilient backpropagation: every parameter has a step of its own, and only the sign of its gradient counts.
 
     Δ grows by η⁺ while the sign of g stays and shrinks by η⁻ when it turns, within its limits; θ ← θ − sign(g) Δ. Where
-    the sign has turned, θ rests for one step. Signs say something if the gradient is that of all samples: mini-batches
-    smaller than the data are refused.
+    the sign has turned, θ rests for one step. Signs say something if the gradient is that of all samples: without
+    `batch_size` every step takes them all, and one smaller than the data is refused.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Rprop(Optimizer):
     >>> import fastbp
     >>> net = fastbp.Network([2, 3, 1], activation="tanh", seed=0)
     >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
-    >>> history = net.fit(X, Y, epochs=100, batch_size=4, optimizer=Rprop())
+    >>> history = net.fit(X, Y, epochs=100, optimizer=Rprop())
     >>> bool(history.cost[-1] < history.cost[0])
     True
     """
@@ -74,7 +74,7 @@ class Rprop(Optimizer):
         if batch_size < n_samples:
             raise ValueError(
                 f"batch_size is {batch_size} of {n_samples:,} samples; Rprop needs the gradient of all of them in "
-                f"every step: use batch_size={n_samples}, or another optimizer"
+                "every step: leave batch_size out, or use another optimizer"
             )
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:

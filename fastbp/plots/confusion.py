@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import report, validation
+from fastbp import array_likes, report, validation
 from fastbp.plots import given
 from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, new_figure
 
@@ -88,7 +88,7 @@ def confusion_matrix(
 
 
 def _checked(matrix: Any, classes: Any) -> tuple[npt.NDArray[Any], list[str]]:
-    counts = validation.as_array("matrix", matrix)
+    counts = array_likes.as_array("matrix", matrix)
     listed = list(classes) if isinstance(classes, str) else validation.entries("classes", classes, "a list of names")
     n = len(listed)
     if counts.shape != (n, n) or n == 0:

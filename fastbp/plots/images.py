@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
+from fastbp import array_likes, validation
 from fastbp.plots import given
 from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, new_figure, signed_colours
 
@@ -70,7 +70,7 @@ def weight_images(
         raise TypeError(f"net is {net!r}; it must be a fastbp.Network, or what has weights")
     w = given.numbers("net.weights[0]", net.weights[0], "(n_out, n_in)")
     n_out, n_in = w.shape
-    chosen = np.arange(min(n_out, MOST_TILES)) if neurons is None else validation.as_array("neurons", neurons)
+    chosen = np.arange(min(n_out, MOST_TILES)) if neurons is None else array_likes.as_array("neurons", neurons)
     whole = chosen.dtype.kind in "iu" and chosen.ndim == 1
     if not whole or not chosen.size or chosen.min() < 0 or chosen.max() >= n_out:
         raise ValueError(f"neurons is {neurons!r}; needed are numbers from 0 to {n_out - 1}, of the first layer")

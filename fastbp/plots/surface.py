@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
+from fastbp import array_likes, validation
 from fastbp.plots import given
 from fastbp.plots.canvas import (
     COLUMN,
@@ -58,7 +58,7 @@ class CostSurface:
         _plane(self.directions)
         for what in ("alphas", "betas"):
             object.__setattr__(self, what, given.numbers(what, getattr(self, what), "(n,)"))
-        costs = validation.as_array("costs", self.costs)
+        costs = array_likes.as_array("costs", self.costs)
         if costs.dtype.kind not in "buif":
             raise TypeError(f"costs is of dtype {costs.dtype}; needed are real numbers, or NaN")
         if costs.shape != (self.betas.size, self.alphas.size) or min(costs.shape) < 2:

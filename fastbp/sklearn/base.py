@@ -1,6 +1,7 @@
 """What `MLPClassifier` and `MLPRegressor` share: `fit` and its order of things, and what is kept of it."""
 
 import math
+import sys
 import weakref
 from abc import abstractmethod
 from numbers import Integral, Number
@@ -12,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from fastbp import validation
+from fastbp import fitting, hints, validation
 from fastbp.history import History
 from fastbp.network import Network
 from fastbp.parameters import Array
@@ -24,6 +25,9 @@ from fastbp.sklearn.linked import Linked
 from fastbp.sklearn.solvers import new_solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training import rows_between_looks
+
+LARGEST_LOSS = math.sqrt(sys.float_info.max)
+"""Beyond it squares are infinite, adam's second moments among them: what scikit-learn's weights seldom survive."""
 
 
 class BaseMLP(Linked):
@@ -74,7 +78,9 @@ class BaseMLP(Linked):
                 self._link(net)
         finally:
             self._put_back(kept)
-        if not math.isfinite(np.vdot(net.parameters, net.parameters)) and not np.isfinite(net.parameters).all():
+        last = 0.0 if self.early_stopping or not self._stochastic else getattr(self, "loss_", 0.0)
+        finite = math.isfinite(np.vdot(net.parameters, net.parameters)) or np.isfinite(net.parameters).all()
+        if not abs(last) < LARGEST_LOSS or not finite:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 "preprocessed."
@@ -98,6 +104,8 @@ class BaseMLP(Linked):
         if first_pass:
             self._initialize()
         net = self._first_network(sizes, X.dtype) if first_pass else self._network_to_go_on(sizes, kept)
+        if first_pass:
+            self._warn_of(X, Y, net)
         return net, Data(X, Y, weight), extra
 
     def _surely_right_samples(self, net: Network, X: Any, y: Any, sample_weight: Any) -> Data | None:
@@ -123,6 +131,12 @@ class BaseMLP(Linked):
             self._kept = kept
         elif kept is not None:
             kept.settle()
+
+    def _warn_of(self, X: Any, Y: Array, net: Network) -> None:
+        """Warn of targets and inputs from which a network will hardly learn."""
+        output = net.activations[-1]
+        scales = "" if sparse.issparse(X) else hints.scales(X, Y, output)
+        hints.warn([hints.target_range(Y, output), scales], stacklevel=6)
 
     def _weights(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
         of_classes = self._class_weights(y)
@@ -193,7 +207,7 @@ class BaseMLP(Linked):
             raise ValueError("partial_fit does not support early_stopping=True")
         if extra is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_: list[float] = []
-        if self.optimizer is not None and self.optimizer.full_batch:
+        if self.optimizer is not None and fitting.optimizer(self.optimizer).full_batch:
             self._keep(full_batch.fit_full_batch(net, data, extra, self))
             return None
         if not incremental or not hasattr(self, "_solver"):

@@ -14,6 +14,7 @@ from fastbp.callbacks import Run, checked
 from fastbp.formulations.tiled import KEPT_BYTES
 from fastbp.history import History
 from fastbp.network import Network
+from fastbp.optimizers import Rprop
 from fastbp.parameters import Array
 from fastbp.progress import new_progress
 from fastbp.sklearn.data import TILES, Data, Source, constant_of_poisson, mean_over_batches
@@ -30,7 +31,8 @@ class Epochs:
 
     def __init__(self, estimator: Any, net: Network, solver: Solver, data: Data, watcher: Watcher, epochs: int):
         self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
-        self._epochs, self.batch_size = epochs, _batch_size(estimator.batch_size, len(data))
+        whole = isinstance(solver.optimizer, Rprop) and estimator.batch_size == "auto"
+        self._epochs, self.batch_size = epochs, len(data) if whole else _batch_size(estimator.batch_size, len(data))
         self._rows_at_once = rows_between_looks(net._model, self.batch_size)
         self._place(data)
         options, source, self._settled = self._options(), self._source, True
@@ -42,7 +44,7 @@ class Epochs:
         n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
         empty = Data(np.empty((0, 0), net.dtype), np.empty((0, 0), net.dtype), None)
         self._nothing = empty, Source(empty, net.dtype, 1, 1)
-        self.can_be_kept = not (self._callbacks or any(options.dropout)) and n_bytes <= KEPT_BYTES
+        self.can_be_kept = not (self._callbacks or any(options.dropout) or whole) and n_bytes <= KEPT_BYTES
 
     def _place(self, data: Data) -> None:
         self._solver.optimizer.check(min(self.batch_size, len(data)), len(data))

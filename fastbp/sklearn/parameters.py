@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from fastbp import validation
+from fastbp import foreign_names, validation
 from fastbp.kernels.activations import ACTIVATIONS, Activation
 from fastbp.kernels.costs import COSTS, Cost, Huber, Quantile
 from fastbp.network import Network
@@ -46,7 +46,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "output_activation": [StrOptions({"logistic", "exp", *ACTIVATIONS}), Activation, None],
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like", None],
-    "optimizer": [Optimizer, None],
+    "optimizer": [Optimizer, str, None],
     "schedule": [callable, None],
     "callbacks": ["array-like", None],
     "progress": ["boolean"],
@@ -88,11 +88,11 @@ def check_numbers(estimator: Any) -> None:
 def activations(given: Any, n_hidden: int) -> list[Any]:
     """Return σ of each hidden layer, as `Network` takes it. Raises ValueError for a list of another length."""
     if isinstance(given, str | Activation):
-        return [_ours(given)] * n_hidden
+        return [_activation(given)] * n_hidden
     listed = validation.entries("activation", given, "a name, a fastbp.Activation or a list of them")
     if len(listed) != n_hidden:
         raise ValueError(f"activation lists {len(listed)} layers, but hidden_layer_sizes has {n_hidden}")
-    return [_ours(choice) for choice in listed]
+    return [_activation(choice) for choice in listed]
 
 
 def cost(loss: Any, quantile: float, huber_delta: float) -> Cost:
@@ -130,6 +130,11 @@ def draw_parameters(net: Network, given: Any, random_state: np.random.RandomStat
         bound = np.sqrt((2.0 if name == "sigmoid" else 6.0) / sum(w.shape))
         w[:] = random_state.uniform(-bound, bound, w.shape[::-1]).astype(dtype).T
         b[:] = random_state.uniform(-bound, bound, len(b)).astype(dtype)
+
+
+def _activation(choice: Any) -> Any:
+    ours = _ours(choice)
+    return foreign_names.meant("activation", ours, ACTIVATIONS) or ours if isinstance(ours, str) else ours
 
 
 def _ours(choice: Any) -> Any:

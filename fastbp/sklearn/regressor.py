@@ -43,7 +43,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     alpha : float, default 1e-4
         α ≥ 0 of the penalty: the loss of a mini-batch of m samples contains α/(2m) Σ w².
     batch_size : int or "auto", default "auto"
-        Samples a step; "auto" is 200, or all if they are fewer. Not for lbfgs.
+        Samples a step; "auto" is 200, or all if they are fewer, or for Rprop. Not for lbfgs.
     learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
         Of sgd only. After t samples, "invscaling" is ``learning_rate_init / (t + 1) ** power_t``; "adaptive" divides by
         5 whenever training would stop because nothing improves, and stops at 1e-6.
@@ -83,8 +83,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Of the output layer, instead of the one that suits the loss.
     dropout : float, or list with one for each hidden layer, optional
         The share of neurons that are dropped in each step. Not for lbfgs.
-    optimizer : fastbp optimizer, optional
-        Instead of `solver` and its parameters: ``fastbp.RMSProp(0.01)``, and also those on the full batch.
+    optimizer : fastbp optimizer or its name, optional
+        Instead of `solver` and its parameters: ``fastbp.RMSProp(0.01)``, "rmsprop", and also those on the full batch.
     schedule : function of the epoch and the base learning rate, optional
         The learning rate of each epoch, as in `fastbp.Network.fit`.
     callbacks : list of fastbp.Callback, optional
@@ -158,7 +158,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         huber_delta: float = 1.0,
         output_activation: Any = None,
         dropout: Any = None,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | str | None = None,
         schedule: Any = None,
         callbacks: Any = None,
         progress: bool = False,

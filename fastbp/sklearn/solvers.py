@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastbp import fitting
 from fastbp.optimizers import SGD, AdamEpsilonHat, Momentum, Nesterov, Optimizer, OptimizerState
 
 SMALLEST_RATE = 1e-6  # at which `learning_rate="adaptive"` stops
@@ -60,7 +61,7 @@ class _UndampedNesterov(Nesterov):
 def new_solver(parameters: Any, n_parameters: int, dtype: np.dtype[Any]) -> Solver:
     """Return the solver that the parameters of an estimator mean, before its first step."""
     p = parameters
-    optimizer: Optimizer = p.optimizer if p.optimizer is not None else _of_name(p)
+    optimizer: Optimizer = fitting.optimizer(p.optimizer) if p.optimizer is not None else _of_name(p)
     rule = p.learning_rate if p.optimizer is None and p.solver == "sgd" else "constant"
     return Solver(optimizer, optimizer.new_state(n_parameters, dtype), rule, float(p.power_t))
 
