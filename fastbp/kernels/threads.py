@@ -125,6 +125,11 @@ def _spinning_briefly() -> Iterator[None]:
         del os.environ["GOMP_SPINCOUNT"]
 
 
+def max_threads() -> int:
+    """Return how many threads there are at most, whatever the limit."""
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
 def get_num_threads() -> int:
     """Return how many threads fastbp may use: the limit set here, or what this process was granted.
 
@@ -176,11 +181,6 @@ def _granted_to_this_thread() -> int:
         with suppress(ValueError):  # this thread is no worker's
             return max(1, max_threads() // int(sys.modules["distributed"].get_worker().state.nthreads))
     return max_threads()
-
-
-def max_threads() -> int:
-    """Return how many threads there are at most, whatever the limit."""
-    return int(numba.config.NUMBA_NUM_THREADS)
 
 
 def set_num_threads(n: int | None) -> None:
