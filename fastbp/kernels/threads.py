@@ -24,8 +24,9 @@ import numba
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as numba_threads
 
-# Floating-point operations of a step from which two threads win: a region costs 1-5 µs, or 100 µs with workqueue.
-PARALLEL_FROM = {"omp": 3e6, "tbb": 3e6, "workqueue": 3e7}
+# Floating-point operations of a step from which two threads gain a tenth or more: to wake a worker takes TBB some
+# 10 µs, and workqueue 100 µs. benchmarks/shared_machine.py shows the gain.
+PARALLEL_FROM = {"omp": 8e6, "tbb": 8e6, "workqueue": 3e7}
 TBB_LIBRARIES = {"linux": "libtbb.so.12", "win32": "tbb12.dll", "darwin": "libtbb.12.dylib"}  # those that Numba opens
 # Rounds in which a worker of GNU OpenMP spins before it sleeps: some microseconds, the time between two regions of a
 # step. Without a word it spins for milliseconds.
