@@ -1,8 +1,8 @@
 """Small trainings whose results are known to the last bit: `data/golden.json` holds a digest of each.
 
     python tests/golden.py --check                   # says which differ; exits with 1 if one does
-    python tests/golden.py --record                  # writes the digests of today
-    python tests/golden.py --record --target avx2    # and those of narrower registers, for sums that follow the width
+    python tests/golden.py --check --target avx2     # the same, compiled for other processors
+    python tests/golden.py --record --target avx2    # writes the digests of today
 
 A case is run by each compiled formulation in each dtype. What goes into it is made of whole numbers, and what comes out
 passes through compiled loops only: neither NumPy's random numbers nor the C library have a part in it. So there are no
@@ -45,16 +45,19 @@ TARGETS = {
         "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma,+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl",
     },
 }
-# The cases of `tiles` that have a sum along a register, as many terms at once as there are lanes: the bits follow the
-# width. So do those of `loops`, all of them: LLVM cuts its sums so.
+# The cases of `tiles` with a sum along a register, of as many terms at once as there are lanes: the bits follow the
+# width of the registers.
 BY_WIDTH = {
-    "predict: a row",  # loops.forward_one
-    *("option: clip_norm", "option: clip_norm, Adam"),  # tile_rules.squared_norm
     *("steps of one sample", "steps of one sample, Adam", "gradient: a sample"),  # panel_sums.propagate_row
     "layers of one neuron",  # column_sums.forward_column
+}
+# Those with a sum that LLVM cuts, by the width too, but each version of LLVM in its own way. So are all of `loops`.
+BY_LLVM = {
+    "predict: a row",  # loops.forward_one
+    *("option: clip_norm", "option: clip_norm, Adam"),  # tile_rules.squared_norm
     *("output: softmax", "cost: cross_entropy of softmax", "cost: poisson of softmax"),  # activations.softmax
 }
-WIDTHS = (32, 64)  # in bytes, for which these are recorded
+WIDTH, LLVM = f"registers of {VECTOR_BYTES} bytes", f"LLVM {binding.llvm_version_info[0]}"
 SIZES = [20, 35, 9, 4]  # more than a panel, and less than one, for every width of the registers
 OPTIMIZERS = {
     "SGD": partial(fastbp.SGD, 0.05),
@@ -177,35 +180,43 @@ def cases() -> Iterator[tuple[str, Case]]:
 
 
 def place(name: str, formulation: str, dtype: str) -> str:
-    """Return where in the record of a case the digest of these loops is."""
-    everywhere = formulation == "tiles" and name not in BY_WIDTH
-    return f"{formulation} {dtype}" + ("" if everywhere else f", registers of {VECTOR_BYTES} bytes")
+    """Return where in the record of a case its digest is: it says of what the bits are a matter."""
+    if formulation == "loops" or name in BY_LLVM:
+        return f"{formulation} {dtype}, {WIDTH}, {LLVM}"
+    return f"{formulation} {dtype}, {WIDTH}" if name in BY_WIDTH else f"{formulation} {dtype}"
 
 
-def digests(formulation: str, dtype: str) -> dict[str, str]:
-    """Return what the cases give in these loops, but for those that nobody recorded for registers of this width."""
-    order = np.dtype(dtype).newbyteorder("<")
-    made = {}
-    for name, case in cases():
-        if VECTOR_BYTES in WIDTHS or "registers" not in place(name, formulation, dtype):
-            made[name] = hashlib.sha256(case(formulation, dtype).astype(order).tobytes()).hexdigest()[:16]
-    return made
+def recorded() -> dict[str, dict[str, str]]:
+    """Return the digests in the file, of each case by place."""
+    return dict(json.loads(FILE.read_text())) if FILE.exists() else {}
+
+
+def compared(formulation: str, dtype: str) -> dict[str, Case]:
+    """Return the cases that are recorded for what the code is compiled for here."""
+    places = {where for of in recorded().values() for where in of}
+    return {name: case for name, case in cases() if place(name, formulation, dtype) in places}
+
+
+def digest(case: Case, formulation: str, dtype: str) -> str:
+    """Return what a case gives today."""
+    numbers = case(formulation, dtype).astype(np.dtype(dtype).newbyteorder("<"))
+    return hashlib.sha256(numbers.tobytes()).hexdigest()[:16]
 
 
 def differing(formulation: str, dtype: str) -> list[str]:
     """Return the names of the cases whose digest is not the recorded one."""
-    recorded, ours = json.loads(FILE.read_text()), digests(formulation, dtype)
-    return [name for name in ours if recorded.get(name, {}).get(place(name, formulation, dtype)) != ours[name]]
+    known = {name: of.get(place(name, formulation, dtype)) for name, of in recorded().items()}
+    here = compared(formulation, dtype)
+    return [name for name, case in here.items() if digest(case, formulation, dtype) != known.get(name)]
 
 
 def record() -> None:
-    """Write the digests of today; those of registers of another width stay."""
-    recorded = json.loads(FILE.read_text()) if FILE.exists() else {}
-    kept = {name: recorded.get(name, {}) for name, _ in cases()}
-    for formulation, dtype in LOOPS:
-        for name, digest in digests(formulation, dtype).items():
-            kept[name][place(name, formulation, dtype)] = digest
-    lines = [f"{json.dumps(name)}: {json.dumps(of, indent=1, sort_keys=True)}" for name, of in kept.items()]
+    """Write the digests of today; those of other widths and versions of LLVM stay."""
+    old = recorded()
+    new = {name: old.get(name, {}) for name, _ in cases()}
+    for (name, case), loops in itertools.product(cases(), LOOPS):
+        new[name][place(name, *loops)] = digest(case, *loops)
+    lines = [f"{json.dumps(name)}: {json.dumps(of, indent=1, sort_keys=True)}" for name, of in new.items()]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
@@ -242,8 +253,8 @@ def main() -> int:
         record()
         return 0
     found = [(f"{formulation} {dtype}", differing(formulation, dtype)) for formulation, dtype in LOOPS]
-    for where, names in found:
-        print(*(f"{where}, {name}: other bits than those in {FILE.name}\n" for name in names), sep="", end="")
+    for loops, names in found:
+        print(*(f"{loops}, {name}: other bits than those in {FILE.name}\n" for name in names), sep="", end="")
     return int(any(names for _, names in found))
 
 

@@ -20,7 +20,10 @@ def skip_if(reason):
 @pytest.mark.parametrize(("formulation", "dtype"), golden.LOOPS)
 def test_bits_are_those_recorded(formulation, dtype):
     skip_if(golden.why_not())
-    assert golden.differing(formulation, dtype) == []
+    if formulation == "loops" and not golden.compared(formulation, dtype):
+        pytest.skip(f"the sums of loops are not recorded for {golden.WIDTH} and {golden.LLVM}")
+    others = golden.differing(formulation, dtype)
+    assert not others, "other bits than recorded: " + "; ".join(others)
 
 
 @pytest.mark.slow
@@ -33,20 +36,21 @@ def test_bits_are_those_recorded_on_other_targets(target):
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_every_case_is_recorded_and_nothing_else():
+def test_every_case_is_recorded_and_no_other():
     names = [name for name, _ in golden.cases()]
     assert list(RECORDED) == names
     assert len(set(names)) == len(names)
-    for name, digests in RECORDED.items():
-        n_by_width = 4 if name in golden.BY_WIDTH else 2
-        assert len(digests) == 2 * n_by_width + (4 - n_by_width), name
+    for name, of in RECORDED.items():
+        n = {loops: sum(where.startswith(" ".join(loops)) for where in of) for loops in golden.LOOPS}
+        excepted = name in golden.BY_WIDTH | golden.BY_LLVM
+        assert set(n.values()) == ({2} if excepted else {1, 2}), (name, n)
 
 
-@pytest.mark.parametrize("name", sorted(golden.BY_WIDTH))
-def test_no_case_is_recorded_by_width_without_need(name):
-    of = {place: digest for place, digest in RECORDED[name].items() if place.startswith("tiles")}
-    assert len(of) == 4
-    assert len(set(of.values())) > 2  # as many as dtypes, if the width made no difference
+@pytest.mark.parametrize("name", sorted(golden.BY_WIDTH | golden.BY_LLVM))
+def test_no_case_is_recorded_twice_without_need(name):
+    digests = [digest for where, digest in RECORDED[name].items() if where.startswith("tiles")]
+    assert len(digests) == 4
+    assert len(set(digests)) > 2  # of the two dtypes
 
 
 @pytest.mark.parametrize(
