@@ -11,7 +11,7 @@ from fastbp.parameters import Array
 
 LARGE = 1000.0
 """A mean, or a standard deviation, above this is far from what networks learn well from; pixels, 0 to 255, are not."""
-LOOKED_AT = 100_000  # numbers of X, and of Y: a fraction of a millisecond
+LOOKED_AT = 10_000  # numbers of X, and of Y: a tenth of a millisecond
 
 
 def target_range(Y: Array, output: Activation) -> str:

@@ -1,0 +1,67 @@
+"""Short trainings give the bits that were recorded. CONTRIBUTING says what is promised, and how to record anew."""
+
+import json
+import os
+import subprocess
+import sys
+
+import golden
+import pytest
+from conftest import PACKAGE
+
+RECORDED = json.loads(golden.FILE.read_text())
+
+
+def skip_if(reason):
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.mark.parametrize(("formulation", "dtype"), golden.LOOPS)
+def test_bits_are_those_recorded(formulation, dtype):
+    skip_if(golden.why_not())
+    if formulation == "loops" and not golden.compared(formulation, dtype):
+        pytest.skip(f"the sums of loops are not recorded for {golden.WIDTH} and {golden.LLVM}")
+    others = golden.differing(formulation, dtype)
+    assert not others, "other bits than recorded: " + "; ".join(others)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", golden.TARGETS)
+def test_bits_are_those_recorded_on_other_targets(target):
+    skip_if(golden.why_not() or golden.why_not(target))
+    command = [sys.executable, golden.__file__, "--check", "--target", target]
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_every_case_is_recorded_and_no_other():
+    names = [name for name, _ in golden.cases()]
+    assert list(RECORDED) == names
+    assert len(set(names)) == len(names)
+    for name, of in RECORDED.items():
+        n = {loops: sum(where.startswith(" ".join(loops)) for where in of) for loops in golden.LOOPS}
+        excepted = name in golden.BY_WIDTH | golden.BY_LLVM
+        assert set(n.values()) == ({2} if excepted else {1, 2}), (name, n)
+
+
+@pytest.mark.parametrize("name", sorted(golden.BY_WIDTH | golden.BY_LLVM))
+def test_no_case_is_recorded_twice_without_need(name):
+    digests = [digest for where, digest in RECORDED[name].items() if where.startswith("tiles")]
+    assert len(digests) == 4
+    assert len(set(digests)) > 2  # of the two dtypes
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "word"), [("CPU_FEATURES", "+sse4.2,+avx", "FMA"), ("DISABLE_JIT", 1, "DISABLE_JIT")]
+)
+def test_where_nothing_is_promised_it_says_so(setting, value, word, monkeypatch):
+    monkeypatch.setattr(golden.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(golden.config, setting, value)
+    assert word in golden.why_not()
+
+
+def test_a_target_that_this_machine_cannot_run_is_refused(monkeypatch):
+    monkeypatch.setattr(golden.binding, "get_host_cpu_features", lambda: {"fma": True, "avx2": True, "avx512f": False})
+    assert "avx512f" in golden.why_not("x86-64-v4")
