@@ -65,7 +65,7 @@ def measure(threads: int, rounds: int, seconds: float) -> dict[str, Any]:
     import jax
 
     import fastbp
-    from fastbp.timing import interleaved_rounds
+    from fastbp.comparison.timing import interleaved_rounds
 
     calls, pairs = everything()
     figures = {}

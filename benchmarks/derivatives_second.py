@@ -59,7 +59,7 @@ def measure(sizes: str, n: int, n_threads: int, arguments: argparse.Namespace) -
     import numpy as np
 
     import fastbp
-    from fastbp.timing import interleaved_rounds, median_of_ratios
+    from fastbp.comparison.timing import interleaved_rounds, median_of_ratios
 
     rng, layers = np.random.default_rng(0), [int(size) for size in sizes.split(",")]
     cost = "cross_entropy" if layers[-1] > 1 else "quadratic"

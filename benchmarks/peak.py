@@ -5,8 +5,8 @@ And the bytes a second that they can move, by the size of what they work on. Wha
 
 import argparse
 
-from fastbp.kernels.registers import VECTOR_BYTES
-from fastbp.machine import bandwidth, gflops, working_sets
+from fastbp.comparison.machine import bandwidth, gflops, working_sets
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ def main() -> int:
         return 0
     from sidebyside import report
 
-    from fastbp.machine import describe  # not above: in a peer's process all imports are measured
+    from fastbp.comparison.machine import describe  # not above: in a peer's process all imports are measured
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Run(arguments, Path(folder))
@@ -82,7 +82,7 @@ class Run:
     """One call of this program. `result` is what goes into the JSON file, and holds all that was measured so far."""
 
     def __init__(self, arguments: argparse.Namespace, cache: Path):
-        from fastbp.machine import describe
+        from fastbp.comparison.machine import describe
 
         self.arguments, self.cache = arguments, cache
         self.settings = Settings(arguments.threads, arguments.seed, arguments.plant_wrong or None)

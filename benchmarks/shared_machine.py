@@ -19,8 +19,8 @@ from contextlib import contextmanager
 import numpy as np
 
 import fastbp
-from fastbp.kernels.threads import launched_layer
-from fastbp.machine import describe
+from fastbp.comparison.machine import describe
+from fastbp.compiler.threads import launched_layer
 
 SIZES = {"tiny": [8, 16, 16, 1], "small": [784, 30, 10], "middle": [64, 256, 256, 10], "large": [784, 512, 512, 10]}
 CASES = [

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 import fastbp
 import fastbp.sklearn
-from fastbp import machine
+from fastbp.comparison import machine
 
 CASES = {  # name: estimator, epochs of a fit
     "digits": ("MLPClassifier", 30),

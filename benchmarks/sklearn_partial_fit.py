@@ -17,7 +17,7 @@ from sklearn_mlp import MODULES, difference
 from threadpoolctl import threadpool_limits
 
 import fastbp
-from fastbp import machine, timing
+from fastbp.comparison import machine, timing
 
 KINDS = ("MLPRegressor", "MLPClassifier")
 HIDDEN = {"100": (100,), "256x256": (256, 256)}

@@ -39,9 +39,9 @@ def measure(formulation: str, optimizer_name: str, rounds: int) -> None:
     import numpy as np
 
     import fastbp
+    from fastbp.comparison.timing import interleaved_rounds
     from fastbp.formulations import FORMULATIONS
-    from fastbp.step_options import StepOptions
-    from fastbp.timing import interleaved_rounds
+    from fastbp.formulations.step_options import StepOptions
 
     rng, n = np.random.default_rng(0), 3200
     X = rng.random((n, 784), dtype=np.float32)

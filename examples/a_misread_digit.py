@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import fastbp
+from fastbp.cli.report import confusion_matrix
 from fastbp.replay import read_book
-from fastbp.report import confusion_matrix
 
 STEP, MOST_STEPS = 0.02, 500
 

@@ -26,11 +26,11 @@ import numba
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compile_options import LEAN, njit
-from fastbp.kernels.registers import ROWS, VECS, VECTOR_BYTES
-from fastbp.kernels.tile import add_row, outer_add, store, wide, zeros
-from fastbp.parameters import aligned_empty
-from fastbp.timing import interleaved_rounds, median_of_ratios
+from fastbp.comparison.timing import interleaved_rounds, median_of_ratios
+from fastbp.compiler.options import LEAN, njit
+from fastbp.formulations.tiles.registers import ROWS, VECS, VECTOR_BYTES
+from fastbp.formulations.tiles.tile import add_row, outer_add, store, wide, zeros
+from fastbp.model import aligned_empty
 
 WIDTH, LANES = 100, VECTOR_BYTES // 4
 ONE = np.float32(1)  # to Numba, the integer 1 minus a float32 is a float64
@@ -68,7 +68,7 @@ def outer_product(dw, Delta, A):
 
 
 # The same over tiles: ROWS x wide numbers of the result, which stay in vector registers until their sum is complete.
-# Here all sizes are multiples of those; fastbp's own, in kernels/panel_sums.py, take any.
+# Here all sizes are multiples of those; fastbp's own, in formulations/tiles/panel_sums.py, take any.
 
 
 @njit(on_disk=False, **LEAN)

@@ -2,19 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fastbp.callbacks import Callback, Checkpoint, CSVLogger
-from fastbp.checks import check_derivative
-from fastbp.derivatives.nudge import Nudge
-from fastbp.derivatives.trace import Trace
-from fastbp.early_stopping import EarlyStopping
-from fastbp.gradient_check import GradientCheck, check_gradient
-from fastbp.history import History
-from fastbp.initializers import Initializer
-from fastbp.kernels.activations import Activation
-from fastbp.kernels.costs import Cost, Huber, Quantile
-from fastbp.kernels.threads import get_num_threads, set_num_threads, threads
-from fastbp.metrics import Evaluation
-from fastbp.network import Network, load
+from fastbp.compiler.threads import get_num_threads, set_num_threads, threads
+from fastbp.derivatives.derivative_check import check_derivative
+from fastbp.derivatives.explain.nudge import Nudge
+from fastbp.derivatives.explain.trace import Trace
+from fastbp.files.serialization import ModelFileError
+from fastbp.functions.activations import Activation
+from fastbp.functions.costs import Cost, Huber, Quantile
+from fastbp.functions.initializers import Initializer
+from fastbp.model import ParameterVector
+from fastbp.network.gradient_check import GradientCheck, check_gradient
+from fastbp.network.network import Network, load
 from fastbp.optimizers import (
     LBFGS,
     SGD,
@@ -28,9 +26,7 @@ from fastbp.optimizers import (
     RMSProp,
     Rprop,
 )
-from fastbp.parameters import ParameterVector
-from fastbp.recording import Recorder, error_norms
-from fastbp.schedules import (
+from fastbp.optimizers.schedules import (
     ConstantRate,
     CosineDecay,
     ExponentialDecay,
@@ -39,13 +35,17 @@ from fastbp.schedules import (
     ReduceOnPlateau,
     StepDecay,
 )
-from fastbp.serialization import ModelFileError
-from fastbp.training import DivergenceError
+from fastbp.training.callbacks import Callback, Checkpoint, CSVLogger
+from fastbp.training.early_stopping import EarlyStopping
+from fastbp.training.history import History
+from fastbp.training.loop import DivergenceError
+from fastbp.training.metrics import Evaluation
+from fastbp.training.recording import Recorder, error_norms
 
 if TYPE_CHECKING:
     from fastbp.comparison import Comparison, MeasuringError, compare
     from fastbp.data import load_digits, load_mnist
-    from fastbp.foreign import from_keras, from_torch
+    from fastbp.network.foreign import from_keras, from_torch
 
 __version__ = "0.1.0"
 
@@ -107,7 +107,7 @@ __all__ = [
 _LATER = {
     "load_digits": "fastbp.data", "load_mnist": "fastbp.data",
     "compare": "fastbp.comparison", "Comparison": "fastbp.comparison", "MeasuringError": "fastbp.comparison",
-    "from_keras": "fastbp.foreign", "from_torch": "fastbp.foreign",
+    "from_keras": "fastbp.network.foreign", "from_torch": "fastbp.network.foreign",
 }  # fmt: skip
 
 

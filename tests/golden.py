@@ -29,10 +29,10 @@ from llvmlite import binding
 from numba import config
 
 import fastbp
-from fastbp.kernels.activations import ACTIVATIONS, Activation
-from fastbp.kernels.cost_pairs import PAIRS
-from fastbp.kernels.costs import COSTS
-from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.functions.activations import ACTIVATIONS, Activation
+from fastbp.functions.cost_pairs import PAIRS
+from fastbp.functions.costs import COSTS
 from fastbp.optimizers import AdamEpsilonHat
 
 FILE = Path(__file__).parent / "data" / "golden.json"

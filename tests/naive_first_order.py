@@ -4,7 +4,7 @@ import numpy as np
 
 from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error
 from fastbp.formulations.textbook import backprop, feedforward
-from fastbp.parameters import Model, ParameterVector
+from fastbp.model import Model, ParameterVector
 
 
 def in_double(net):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import fastbp
 from fastbp.formulations.numpy_functions import backward
 from fastbp.formulations.textbook import feedforward
-from fastbp.kernels.cost_pairs import PAIRS
+from fastbp.functions.cost_pairs import PAIRS
 
 
 def output_jacobian(net: fastbp.Network, x: NDArray[Any], of: str = "a") -> NDArray[Any]:

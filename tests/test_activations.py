@@ -8,7 +8,7 @@ import pytest
 
 import fastbp
 from fastbp.formulations import FORMULATIONS
-from fastbp.kernels.activations import ACTIVATIONS, Interval
+from fastbp.functions.activations import ACTIVATIONS, Interval
 
 ORDINARY = [-6.5, -3.0, -1.25, -0.5, -1e-3, 1e-3, 0.25, 0.75, 1.5, 4.0, 6.5]
 EXTREME = [

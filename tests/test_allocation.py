@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import fastbp
 from numba.core.runtime import rtsys
-from fastbp.kernels import threads
+from fastbp.compiler import threads
 
 formulation, parallel, dtype, optimizer = sys.argv[1], sys.argv[2] == "parallel", sys.argv[3], sys.argv[4]
 if parallel:

@@ -14,10 +14,13 @@ import pytest
 from conftest import COMPILED, PACKAGE, run_python
 
 import fastbp
-from fastbp.kernels import array_functions, code_cache, compile_options, elementary
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
-from fastbp.kernels.user_functions import named_by_content
+from fastbp.compiler import code_cache
+from fastbp.compiler import options as compile_options
+from fastbp.compiler.user_functions import named_by_content
+from fastbp.formulations import array_functions
+from fastbp.functions import elementary
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 # Every compilation, also of C callbacks, goes through Numba's passes. The last line is what was computed.
 PROGRAM = """
@@ -79,7 +82,7 @@ def test_parallel_loops_are_kept_too(filled):
     cache, _, predicted = filled
     script = PROGRAM.replace(
         "import fastbp\n",
-        "import fastbp\n    from fastbp.kernels.threads import PARALLEL_FROM\n"
+        "import fastbp\n    from fastbp.compiler.threads import PARALLEL_FROM\n"
         "    PARALLEL_FROM.update(omp=0, tbb=0, workqueue=0)\n",
         1,
     )
@@ -174,7 +177,7 @@ def test_a_file_that_cannot_be_written_is_compiled_all_the_same(filled, tmp_path
     before = files_of(cache)
     script = PROGRAM.replace(
         "    result =",
-        "    from fastbp.kernels import code_cache\n    def full(*_):\n        raise OSError(28, 'full')\n"
+        "    from fastbp.compiler import code_cache\n    def full(*_):\n        raise OSError(28, 'full')\n"
         "    code_cache.os.replace = full\n    result =",
         1,
     )
@@ -208,7 +211,7 @@ def test_files_are_named_by_all_settings_that_change_machine_code(monkeypatch):
 
 
 def test_settings_are_those_of_the_environment():
-    script = "from fastbp.kernels.code_cache import settings; print(settings())"
+    script = "from fastbp.compiler.code_cache import settings; print(settings())"
     found = [run_python(script)] + [run_python(script, **{name: v}) for name, v in OTHER_SETTINGS.items()]
     assert len(set(found)) == len(found)
 
@@ -239,7 +242,7 @@ def test_machine_code_of_other_sources_is_not_used(filled, tmp_path):
     shutil.copytree(filled[0], cache)
     kept = files_of(cache)
     shutil.copytree(PACKAGE, tmp_path / "fastbp", ignore=shutil.ignore_patterns("__pycache__"))
-    source = tmp_path / "fastbp" / "kernels" / "activations.py"
+    source = tmp_path / "fastbp" / "functions" / "activations.py"
     text = source.read_text()
     assert "SLOPE = 0.01" in text
     source.write_text(text.replace("SLOPE = 0.01", "SLOPE = 0.5"))
@@ -261,9 +264,9 @@ def test_machine_code_of_other_sources_is_not_used(filled, tmp_path):
 @pytest.fixture
 def copied_sources(tmp_path, monkeypatch):
     """`source_digest` of a copy of the sources that may be changed."""
-    for folder in ("kernels", "formulations"):
+    for folder in code_cache.COMPILED:
         shutil.copytree(PACKAGE / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code_cache, "__file__", str(tmp_path / "kernels" / "code_cache.py"))
+    monkeypatch.setattr(code_cache, "__file__", str(tmp_path / "compiler" / "code_cache.py"))
     return tmp_path
 
 
@@ -271,12 +274,15 @@ def test_the_digest_is_of_all_compiled_sources(copied_sources):
     digest = code_cache.source_digest.__wrapped__
     seen = {digest()}
     assert digest() in seen
-    for path in sorted(copied_sources.glob("*/*.py")):
+    for path in sorted(copied_sources.rglob("*.py")):
         path.write_bytes(path.read_bytes() + b"\n")
         assert digest() not in seen, path
         seen.add(digest())
-    (copied_sources / "kernels" / "new.py").write_text("")
-    assert digest() not in seen
+    (copied_sources / "cli").mkdir()
+    for path, counts in (("cli/new.py", False), ("formulations/tiles/new.py", True)):
+        before = digest()
+        (copied_sources / path).write_text("")
+        assert (digest() != before) == counts
 
 
 @pytest.fixture
@@ -316,10 +322,10 @@ def test_old_folders_are_removed_when_a_new_one_is_made(folder, monkeypatch, tmp
 def test_machine_code_lies_beside_the_sources_of_a_checkout_only(folder, monkeypatch, tmp_path):
     """So pip removes an installed package whole: nothing of it remains that Python would import as `fastbp`."""
     package, user = tmp_path / "fastbp", tmp_path / "user" / "fastbp"
-    (package / "kernels").mkdir(parents=True)
+    (package / "compiler").mkdir(parents=True)
     monkeypatch.delenv("FASTBP_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(user.parent))
-    monkeypatch.setattr(code_cache, "__file__", str(package / "kernels" / "code_cache.py"))
+    monkeypatch.setattr(code_cache, "__file__", str(package / "compiler" / "code_cache.py"))
     monkeypatch.setattr(code_cache, "source_digest", lambda: "none")
     project = tmp_path / "pyproject.toml"
     assert folder().parent == user
@@ -327,7 +333,7 @@ def test_machine_code_lies_beside_the_sources_of_a_checkout_only(folder, monkeyp
     assert folder().parent == user
     project.write_bytes(b"\xff")
     assert folder().parent == user
-    assert os.listdir(package) == ["kernels"]
+    assert os.listdir(package) == ["compiler"]
     project.write_text('[project]\nname = "fastbp"\n')
     assert folder().parent == package / "__pycache__"
     shutil.rmtree(package / "__pycache__")
@@ -387,8 +393,8 @@ def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
 
 def test_twins_for_python_and_for_loops_have_names_of_their_own():
     """The disk knows machine code by its name; that of the latter has no way in from Python."""
-    from fastbp.formulations import tile_steps
     from fastbp.formulations.compiled import _serial
+    from fastbp.formulations.tiles import steps as tile_steps
 
     twins = [_serial(tile_steps, "errors", called_by).py_func.__qualname__ for called_by in ("TWIN", "INNER_TWIN")]
     assert len(set(twins)) == 2

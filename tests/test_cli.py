@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp import cli, options
-from fastbp.cli import main
+from fastbp.cli import options
+from fastbp.cli import program as cli
+from fastbp.cli.program import main
 from fastbp.data import Split
 from fastbp.formulations import FORMULATIONS
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
-from fastbp.progress import Silence
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
+from fastbp.training.progress import Silence
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "fastbp"]
@@ -205,7 +206,7 @@ def test_a_table_of_numbers(capsys: pytest.CaptureFixture[str], houses: Path, dt
 def test_what_is_printed_is_true_of_the_saved_model(capsys: pytest.CaptureFixture[str], houses: Path) -> None:
     out, _ = run(capsys, "train", houses, "--target", "price", "--epochs", 5, "--test-share", 0.5, "--seed", 7)
     table = fastbp.data.read_table(houses, target="price")
-    _, test = fastbp.tabular.split_rows(150, 0.5, 7)
+    _, test = fastbp.cli.tables.split_rows(150, 0.5, 7)
     assert table.y is not None
     error = fastbp.load("houses.safetensors").predict(table.X[test])[:, 0] - table.y[test]
     assert f"RMSE {np.sqrt((error**2).mean()):.4g} (" in out
@@ -520,7 +521,7 @@ def test_a_real_ctrl_c_in_a_terminal(tqdm: bool, width: int) -> None:
     block = "" if tqdm else "sys.modules['tqdm'] = None; "
     # A shell starts what it runs in the background with Ctrl-C ignored, and so would run this process.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code = f"import sys; {heard}{block}from fastbp.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = f"import sys; {heard}{block}from fastbp.cli.program import main; sys.exit(main(sys.argv[1:]))"
     given = ["train", "digits", "--epochs", "100000000", "--output", "net"]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if width else 0, width, 0, 0))

@@ -9,7 +9,7 @@ import pytest
 from comparison_data import a_grid
 
 from fastbp import comparison
-from fastbp.cli import main
+from fastbp.cli.program import main
 from fastbp.comparison import CROSSOVER, MeasuringError
 
 

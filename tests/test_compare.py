@@ -253,7 +253,7 @@ def test_ctrl_c_before_anything_was_measured(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_real_ctrl_c_ends_the_children() -> None:
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from fastbp.cli import main\n"
+        "from fastbp.cli.program import main\n"
         "raise SystemExit(main(['compare', '--sizes', '4,3,2', '--formulations', 'vectorized', '--rounds', '1000000']))"
     )
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}

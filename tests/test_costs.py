@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp.kernels import array_functions
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
+from fastbp.formulations import array_functions
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 REAL = [(a, y) for a in (-40.0, -1.5, -0.3, 0.2, 1.7, 1e3) for y in (-2.0, 0.0, 0.1, 3.5)]
 REAL += [(1e100, -1e100), (1e-300, 0.0), (0.0, 1e-300), (-1e9, 1e9)]

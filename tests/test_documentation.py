@@ -8,7 +8,7 @@ import re
 import pytest
 
 import fastbp
-from fastbp.methods.first_order import FirstOrder
+from fastbp.network.first_order import FirstOrder
 
 EXCEPTIONS = {
     name for name in fastbp.__all__ if inspect.isclass(v := getattr(fastbp, name)) and issubclass(v, Exception)
@@ -98,9 +98,9 @@ def test_every_field_of_a_record_is_documented(cls):
 
 def test_names_that_can_be_chosen_are_in_the_docstring_of_network():
     from fastbp.formulations import FORMULATIONS
-    from fastbp.initializers import INITIALIZERS
-    from fastbp.kernels.activations import ACTIVATIONS
-    from fastbp.kernels.costs import COSTS
+    from fastbp.functions.activations import ACTIVATIONS
+    from fastbp.functions.costs import COSTS
+    from fastbp.functions.initializers import INITIALIZERS
 
     text = inspect.getdoc(fastbp.Network)
     for table in (ACTIVATIONS, COSTS, INITIALIZERS, FORMULATIONS):
@@ -111,7 +111,7 @@ def test_names_that_can_be_chosen_are_in_the_types():
     from typing import get_args
 
     from fastbp.formulations import FORMULATIONS
-    from fastbp.network import FormulationName
+    from fastbp.network.network import FormulationName
 
     assert set(get_args(FormulationName)) == set(FORMULATIONS)
 

@@ -7,7 +7,7 @@ from fit_samples import HELD_OUT, X, Y, fit, network, state
 
 import fastbp
 from fastbp import EarlyStopping
-from fastbp.early_stopping import Best
+from fastbp.training.early_stopping import Best
 
 
 def scripted(values):

@@ -14,8 +14,8 @@ from conftest import central_difference
 
 import fastbp
 from fastbp.formulations import FORMULATIONS, loops, textbook
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.array_functions import cost_functions, derivative_function
+from fastbp.formulations.array_functions import cost_functions, derivative_function
+from fastbp.functions.activations import ACTIVATIONS
 
 EXACT = {"rel": 1e-12, "abs": 1e-15}  # up to rounding
 

@@ -10,8 +10,8 @@ from conftest import central_difference, relative_difference, state_of
 
 import fastbp
 from fastbp.formulations.numpy_functions import cost_and_error, sigma
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 INF, NAN = float("inf"), float("nan")
 

@@ -19,10 +19,10 @@ from naive_first_order import (
 from numba import config
 
 import fastbp
-from fastbp import training
+from fastbp.compiler import threads
 from fastbp.derivatives import jacobians, per_sample
-from fastbp.formulations import tiled
-from fastbp.kernels import threads
+from fastbp.formulations.tiles import tiled
+from fastbp.training import loop as training
 
 EXAMPLES = 3 if config.DISABLE_JIT else 25
 LARGEST = 9 if config.DISABLE_JIT else 70

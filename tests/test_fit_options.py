@@ -8,7 +8,7 @@ from conftest import relative_difference, state_of
 from fit_samples import X, Y, fit, network
 
 import fastbp
-from fastbp import fitting
+from fastbp.training import plan as fitting
 
 
 def options(**given):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp import foreign_names
-from fastbp.initializers import INITIALIZERS
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
-from fastbp.metrics import METRICS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
+from fastbp.functions.initializers import INITIALIZERS
 from fastbp.optimizers import BY_NAME
+from fastbp.training.metrics import METRICS
+from fastbp.validation import foreign_names
 
 TABLES = {
     "activation": ACTIVATIONS, "cost": COSTS, "initializer": INITIALIZERS, "metric": METRICS, "optimizer": BY_NAME,

@@ -5,10 +5,10 @@ import pytest
 from conftest import central_difference, relative_difference
 
 import fastbp
-from fastbp.directions import Conjugate, Place, QuasiNewton
-from fastbp.full_batch import Objective, minimize
-from fastbp.line_search import Point, wolfe_step
-from fastbp.step_options import StepOptions
+from fastbp.formulations.step_options import StepOptions
+from fastbp.optimizers.directions import Conjugate, Place, QuasiNewton
+from fastbp.optimizers.line_search import Point, wolfe_step
+from fastbp.training.full_batch import Objective, minimize
 
 OPTIMIZERS = {
     "LBFGS": lambda: fastbp.LBFGS(gradient_tolerance=1e-10, cost_tolerance=0),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.functions.activations import ACTIVATIONS
 
 SINE = fastbp.Activation("sine", math.sin, math.cos)
 WRONG_SINE = fastbp.Activation("wrong_sine", math.sin, lambda z: 1.01 * math.cos(z))

@@ -10,8 +10,8 @@ from conftest import central_difference, relative_difference
 import fastbp
 from fastbp.formulations import FORMULATIONS
 from fastbp.formulations.textbook import feedforward
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 ALGEBRAIC = fastbp.Activation(
     "algebraic", lambda z: z / math.sqrt(1 + z * z), lambda z: (1 + z * z) ** -1.5, output_range="(-1, 1)"

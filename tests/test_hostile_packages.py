@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from right_arguments import ELSEWHERE, FUNCTIONS, HISTORY, TRACE, X, Y, net
 
 import fastbp
-from fastbp.history import History
+from fastbp.training.history import History
 
 OF_4 = np.full((5, 4), 0.5)
 
@@ -78,7 +78,7 @@ TESTED = {
     "fastbp.replay": {"read_book", "replay"},
     "fastbp.sklearn": {"MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"},
 }
-INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.kernels", "fastbp.optimizers"}
+INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.network", "fastbp.optimizers"}
 
 
 def test_nothing_public_is_forgotten():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp.initializers import INITIALIZERS, default_initializer
-from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.initializers import INITIALIZERS, default_initializer
 
 N_IN, N_OUT = 400, 300
 

@@ -10,7 +10,7 @@ import pytest
 from stress.round_trips import GCC, WAYS, c_compiler, difference, network
 
 import fastbp
-from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.functions.activations import ACTIVATIONS
 
 MINE = fastbp.Activation("mine", lambda z: z / 2, lambda z: 0.5)
 OTHERS = ["ONNX", "PyTorch", "C"]

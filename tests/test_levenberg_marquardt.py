@@ -6,7 +6,8 @@ from conftest import relative_difference
 from naive_second_order import gauss_newton, output_jacobian
 
 import fastbp
-from fastbp import fitting, levenberg_marquardt
+from fastbp.training import levenberg_marquardt
+from fastbp.training import plan as fitting
 
 N = 30
 
@@ -106,7 +107,7 @@ def test_two_fits_of_one_epoch_are_one_of_two():
 
 
 def test_the_same_bits_on_any_number_of_threads(monkeypatch):
-    from fastbp.kernels import threads
+    from fastbp.compiler import threads
 
     for layer in threads.PARALLEL_FROM:
         monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)

@@ -6,12 +6,15 @@ from numba import config, njit
 from numpy.testing import assert_array_equal
 
 import fastbp
-from fastbp.formulations import tile_lists, tile_steps, tiled, tiles
+from fastbp.compiler import threads
 from fastbp.formulations.compiled import form
-from fastbp.formulations.tiled import tiled_network, tiled_workspace, with_lists
-from fastbp.kernels import listed_sums, panel_sums, threads
-from fastbp.kernels.panels import pack
-from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.formulations.tiles import listed_sums, panel_sums, tiled
+from fastbp.formulations.tiles import lists as tile_lists
+from fastbp.formulations.tiles import steps as tile_steps
+from fastbp.formulations.tiles import sums as tiles
+from fastbp.formulations.tiles.panels import pack
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace, with_lists
 
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 SOME = [([64, 20, 3], 40, 24), ([33, 40, 3], 60, 30)]

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastbp import machine
-from fastbp.kernels import limits
+from fastbp.comparison import limits, machine
 
 
 def test_the_description_is_plain_and_names_neither_host_nor_user() -> None:

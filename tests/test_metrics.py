@@ -6,7 +6,7 @@ from conftest import state_of
 from fit_samples import HELD_OUT, X, Y, fit, network
 
 import fastbp
-from fastbp import metrics
+from fastbp.training import metrics
 
 RNG = np.random.default_rng(0)
 OUTPUTS = RNG.uniform(0, 1, (60, 4))

@@ -55,8 +55,8 @@ def test_indices_are_really_checked_then(compiled, tmp_path):
     """An index that is out of bounds on purpose, compiled with fastbp's own options."""
     script = """
 import numpy as np
-from fastbp.kernels.compile_options import njit
-from fastbp.kernels.views import stretch, matrix
+from fastbp.compiler.options import njit
+from fastbp.compiler.views import stretch, matrix
 
 @njit(on_disk=False)
 def beyond(vector):

@@ -14,8 +14,8 @@ from running_errors import DIGITS, gradient, output, sigma, softmax_output
 
 import fastbp
 from fastbp.formulations import FORMULATIONS
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 K = 8
 LOGITS = [

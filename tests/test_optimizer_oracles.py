@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp.full_batch import minimize
+from fastbp.formulations.step_options import StepOptions
 from fastbp.optimizers import Optimizer
-from fastbp.step_options import StepOptions
+from fastbp.training.full_batch import minimize
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastbp
-from fastbp.parameters import CACHE_LINE, ParameterVector, aligned_empty
+from fastbp.model import CACHE_LINE, ParameterVector, aligned_empty
 
 SIZES = st.lists(st.integers(1, 6), min_size=2, max_size=5)
 

@@ -112,7 +112,7 @@ def test_without_matplotlib_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatc
 
 def test_matplotlib_is_not_imported_with_fastbp_nor_pyplot_with_a_picture() -> None:
     code = (
-        "import sys, fastbp.cli; assert 'matplotlib' not in sys.modules;"
+        "import sys, fastbp.cli.program; assert 'matplotlib' not in sys.modules;"
         "from fastbp import plots, History; plots.history(History([1.0])); plots.confusion_matrix([[1]], 'a');"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fastbp import progress
-from fastbp.progress import Bar, Line, Silence, Steps, new_progress, new_steps
+from fastbp.training import progress
+from fastbp.training.progress import Bar, Line, Silence, Steps, new_progress, new_steps
 
 
 class Terminal(io.StringIO):
@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr("fastbp.progress.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("fastbp.training.progress.time.perf_counter", lambda: now[0])
     return now
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp.cli import main
+from fastbp.cli.program import main
 from fastbp.replay import KEYS, Book, Replay, read_book, recipe, replay, run
 from fastbp.replay import training as training_module
 from fastbp.replay.equality import compare_series

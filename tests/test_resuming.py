@@ -8,9 +8,10 @@ import pytest
 from conftest import OPTIMIZERS, run_python, state_of
 
 import fastbp
-from fastbp import container, resuming
+from fastbp.files import container
 from fastbp.formulations import FORMULATIONS
 from fastbp.optimizers import AdamEpsilonHat, Optimizer
+from fastbp.training import checkpoints as resuming
 
 FULL_BATCH = {
     "Rprop": fastbp.Rprop, "LBFGS": fastbp.LBFGS, "ConjugateGradient": fastbp.ConjugateGradient,

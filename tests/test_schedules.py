@@ -77,7 +77,7 @@ def test_rates_are_those_of_pytorch(name):
 
 
 def test_every_schedule_is_tested_here():
-    from fastbp.schedules import Schedule
+    from fastbp.optimizers.schedules import Schedule
 
     assert {type(schedule) for schedule, _ in PAIRS.values()} == set(Schedule.__subclasses__())
 

@@ -11,11 +11,11 @@ from conftest import relative_difference
 from naive_second_order import empirical_fisher, gauss_newton, input_jacobian
 
 import fastbp
+from fastbp.compiler import threads
 from fastbp.derivatives import curvature, output_sweeps, tangent_steps
-from fastbp.kernels import threads
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
-from fastbp.methods import second_order
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
+from fastbp.network import second_order
 
 PAIRS = [
     ("sigmoid", "cross_entropy"), ("softmax", "cross_entropy"), ("softmax", "quadratic"), ("exponential", "poisson"),

@@ -7,8 +7,8 @@ import pytest
 from conftest import relative_difference
 
 import fastbp
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: it comes with the extra `peers`")
 

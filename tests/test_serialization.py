@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastbp
-from fastbp import container, serialization
+from fastbp.files import container, serialization
 from fastbp.formulations import FORMULATIONS
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 MINE = fastbp.Activation("mine", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2, output_range="(-1, 1)")
 MY_COST = fastbp.Cost("my cost", lambda a, y: (a - y) ** 4, lambda a, y: 4 * (a - y) ** 3)

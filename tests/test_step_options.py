@@ -7,10 +7,11 @@ from numba import config
 from numpy.testing import assert_array_equal
 
 import fastbp
-from fastbp.formulations import FORMULATIONS, tiled
-from fastbp.kernels import threads
+from fastbp.compiler import threads
+from fastbp.formulations import FORMULATIONS
+from fastbp.formulations.step_options import StepOptions
+from fastbp.formulations.tiles import tiled
 from fastbp.optimizers import AdamEpsilonHat
-from fastbp.step_options import StepOptions
 
 N = 700 if not config.DISABLE_JIT else 40
 RNG = np.random.default_rng(0)

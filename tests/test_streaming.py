@@ -9,8 +9,8 @@ from conftest import OPTIMIZERS, state_of
 from fit_samples import HELD_OUT, X, Y, fit, network, state
 
 import fastbp
-from fastbp import samples as samples_module
-from fastbp import training
+from fastbp.batches import samples as samples_module
+from fastbp.training import loop as training
 
 
 def on_disk(folder, array, name="data", order="C"):
@@ -95,7 +95,7 @@ def test_line_searches_take_files(optimizer, formulation, small_pieces, tmp_path
 
 def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(samples_module, "BLOCK_BYTES", 2**18)
-    monkeypatch.setattr("fastbp.streaming.BLOCK_BYTES", 2**18)
+    monkeypatch.setattr("fastbp.batches.sources.BLOCK_BYTES", 2**18)
     net = fastbp.Network([256, 2], cost="cross_entropy", seed=0, formulation="loops")
     x = on_disk(tmp_path, np.zeros((40_000, 256), np.uint8))
     labels = np.zeros(40_000, np.int64)

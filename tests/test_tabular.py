@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastbp
-from fastbp import tabular
+from fastbp.cli import tables as tabular
+from fastbp.cli.tables import Scaling
 from fastbp.data import Table
-from fastbp.tabular import Scaling
 
 RNG = np.random.default_rng(0)
 

@@ -15,9 +15,9 @@ import pytest
 from conftest import COMPILED, OPTIMIZERS, run_python
 
 import fastbp
-from fastbp.formulations import tiled
+from fastbp.compiler import threads
 from fastbp.formulations.compiled import Compiled
-from fastbp.kernels import threads
+from fastbp.formulations.tiles import tiled
 
 needs_two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="Numba has one thread only")
 
@@ -218,7 +218,7 @@ FORK = """
 import multiprocessing, os, sys
 import numpy as np
 import fastbp
-from fastbp.kernels import threads
+from fastbp.compiler import threads
 from fastbp.formulations.compiled import Compiled
 
 for layer in threads.PARALLEL_FROM:
@@ -392,7 +392,7 @@ def test_a_container_has_the_threads_that_its_quota_pays_for(words, granted, mon
 
 
 LAYER = (
-    "from fastbp.kernels import threads; import os; print(threads.launched_layer(), os.environ.get('GOMP_SPINCOUNT'))"
+    "from fastbp.compiler import threads; import os; print(threads.launched_layer(), os.environ.get('GOMP_SPINCOUNT'))"
 )
 
 

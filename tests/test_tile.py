@@ -9,8 +9,8 @@ import pytest
 from numba import njit
 from numpy.testing import assert_array_equal
 
-from fastbp.kernels import tile as t
-from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.formulations.tiles import tile as t
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
 
 TARGETS = {
     "generic": {"NUMBA_CPU_NAME": "generic"},

@@ -12,11 +12,11 @@ from numba import config
 from numpy.testing import assert_array_equal
 
 import fastbp
-from fastbp.formulations import tiled
-from fastbp.formulations.tiled import tiled_network, tiled_workspace
-from fastbp.kernels import panel_sums, threads
-from fastbp.kernels.panels import pack, unpack
-from fastbp.kernels.registers import VECTOR_BYTES
+from fastbp.compiler import threads
+from fastbp.formulations.tiles import panel_sums, tiled
+from fastbp.formulations.tiles.panels import pack, unpack
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
 
 TARGETS = {
     "generic": {"NUMBA_CPU_NAME": "generic"},

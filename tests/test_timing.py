@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from fastbp import timing
-from fastbp.timing import interleaved_rounds, median_of_ratios
+from fastbp.comparison import timing
+from fastbp.comparison.timing import interleaved_rounds, median_of_ratios
 
 
 @pytest.fixture

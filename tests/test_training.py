@@ -13,10 +13,11 @@ import pytest
 from conftest import OPTIMIZERS, PACKAGE, relative_difference
 
 import fastbp
-from fastbp import network as network_module
-from fastbp import streaming, training
-from fastbp.progress import Silence
-from fastbp.step_options import StepOptions
+from fastbp.batches import sources as streaming
+from fastbp.formulations.step_options import StepOptions
+from fastbp.network import network as network_module
+from fastbp.training import loop as training
+from fastbp.training.progress import Silence
 
 
 def samples(n=23, seed=0):
@@ -336,11 +337,11 @@ SIGINT = """
 import signal, sys, time, warnings
 import numpy as np
 import fastbp
-from fastbp import network as network_module
+from fastbp.network import network as network_module
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background process would not have
-from fastbp.progress import Silence
-from fastbp.step_options import StepOptions
+from fastbp.training.progress import Silence
+from fastbp.formulations.step_options import StepOptions
 
 class Tell(Silence):
     def epoch_done(self, description):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import fastbp
 from fastbp import validation
 from fastbp.formulations import FORMULATIONS
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 GOOD_X = np.arange(12.0).reshape(4, 3) / 10
 GOOD_Y = np.array([0, 1, 1, 0])

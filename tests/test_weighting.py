@@ -6,7 +6,7 @@ from conftest import relative_difference, state_of
 from fit_samples import X, Y, fit, network
 
 import fastbp
-from fastbp import weighting
+from fastbp.batches import weights as weighting
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
 ONE_HOT = np.eye(4)[LABELS]  # class 3 has no samples

@@ -139,7 +139,7 @@ class Worker:
 
     def peak(self) -> dict[str, Any]:
         """Measure the multiply-adds that the cores can do."""
-        from fastbp.machine import gflops
+        from fastbp.comparison.machine import gflops
 
         return {"gflops": gflops("float32", self.threads)}
 

@@ -1,8 +1,8 @@
 """How many times as long as NumPy fastbp takes. Ratios hold on a machine that is busy, or of another speed.
 
-Both have their turn in every round (`fastbp/timing.py`), and the median over the rounds counts. Less is better, and a
-kernel that becomes 10 % slower makes the ratio of what it does 10 % larger. NumPy is the one written out by hand in
-`sidebyside/numpy_loop.py`, and for single sums the lines of `three_sums.Vectorized`.
+Both have their turn in every round (`fastbp/comparison/timing.py`), and the median over the rounds counts. Less is
+better, and a kernel that becomes 10 % slower makes the ratio of what it does 10 % larger. NumPy is the one written out
+by hand in `sidebyside/numpy_loop.py`, and for single sums the lines of `three_sums.Vectorized`.
 """
 
 import functools

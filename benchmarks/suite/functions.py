@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 from suite.common import Sampled, limit_threads, missing_is_skipped
 
 PAIRS = {
@@ -33,7 +33,7 @@ class Activations(Sampled):
     @missing_is_skipped
     def setup(self, activation: str, dtype: str) -> None:
         limit_threads(1)
-        from fastbp.kernels import array_functions
+        from fastbp.formulations import array_functions
 
         sigma, number = ACTIVATIONS[activation], np.dtype(dtype)
         self.function = array_functions.activation_function(sigma, number)
@@ -61,7 +61,7 @@ class CostPairs(Sampled):
     @missing_is_skipped
     def setup(self, pair: str) -> None:
         limit_threads(1)
-        from fastbp.kernels import array_functions
+        from fastbp.formulations import array_functions
 
         output, cost = ACTIVATIONS[PAIRS[pair][0]], COSTS[PAIRS[pair][1]]
         functions = array_functions.cost_functions(cost, output, np.dtype("float32"))
@@ -87,8 +87,8 @@ class CostPairs(Sampled):
 
 def calls() -> tuple[Any, Any, Any, Any]:
     """Return what calls, from Python, a compiled function of two to four arrays by its address."""
-    from fastbp.kernels.call import call
-    from fastbp.kernels.compile_options import njit
+    from fastbp.compiler.call import call
+    from fastbp.compiler.options import njit
 
     @njit(on_disk=False)
     def call2(function, x, y):

@@ -160,8 +160,8 @@ class Loops(Compiled):
 
 
 def _loops_functions() -> tuple[Any, ...]:
+    from fastbp.compiler.options import njit
     from fastbp.formulations import loops
-    from fastbp.kernels.compile_options import njit
 
     @njit(on_disk=False)
     def forward(turns, Z, outputs, w, b, A, activation):
@@ -189,9 +189,9 @@ class Tiles(Compiled):
 
     def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
         super().__init__(n_in, n_out, m, dtype)
-        from fastbp.formulations import tiled
-        from fastbp.kernels.network_data import OptimizerData
-        from fastbp.kernels.panels import pack
+        from fastbp.formulations.network_data import OptimizerData
+        from fastbp.formulations.tiles import tiled
+        from fastbp.formulations.tiles.panels import pack
 
         self.model = _model(self)
         net, work = tiled.tiled_network(self.model), tiled.tiled_workspace(self.model, m, gradient=True)
@@ -204,7 +204,7 @@ class Tiles(Compiled):
         put(self.A.reshape(-1), self.Delta.reshape(-1), work, net, self.shape)
 
     def results(self) -> dict[str, Array]:
-        from fastbp.kernels.panels import unpack
+        from fastbp.formulations.tiles.panels import unpack
 
         Z, errors, vector = (np.empty_like(array) for array in (self.Delta, self.A, self.model.parameters.vector))
         self._take(Z.reshape(-1), errors.reshape(-1), self._work, self._net, self.shape)
@@ -214,8 +214,9 @@ class Tiles(Compiled):
 
 
 def _tiles_functions() -> tuple[Any, ...]:
-    from fastbp.formulations import tile_steps, tiles
-    from fastbp.kernels.compile_options import LEAN, njit
+    from fastbp.compiler.options import LEAN, njit
+    from fastbp.formulations.tiles import steps as tile_steps
+    from fastbp.formulations.tiles import sums as tiles
 
     @njit(on_disk=False, **LEAN)
     def forward(turns, work, m, net):
@@ -236,9 +237,9 @@ def _tiles_functions() -> tuple[Any, ...]:
 
 
 def _tiles_copies() -> tuple[Any, Any]:
-    from fastbp.formulations import tiles
-    from fastbp.kernels.compile_options import LEAN, njit
-    from fastbp.kernels.panels import layer
+    from fastbp.compiler.options import LEAN, njit
+    from fastbp.formulations.tiles import sums as tiles
+    from fastbp.formulations.tiles.panels import layer
 
     @njit(on_disk=False, **LEAN)
     def put(A, Delta, work, net, shape):
@@ -260,9 +261,9 @@ SUMS: dict[str, type[Sums]] = {"textbook": Textbook, "loops": Loops, "tiles": Ti
 
 def _model(sums: Sums) -> Any:
     """A net [1, n_in, n_out] of identities, whose second layer is the one in question."""
-    from fastbp.kernels.activations import ACTIVATIONS
-    from fastbp.kernels.costs import COSTS
-    from fastbp.parameters import Model, ParameterVector
+    from fastbp.functions.activations import ACTIVATIONS
+    from fastbp.functions.costs import COSTS
+    from fastbp.model import Model, ParameterVector
 
     sizes = 1, *sums.shape[:2]
     vector = aligned(np.zeros(ParameterVector.count(sizes), sums.w.dtype))

@@ -64,9 +64,9 @@ class Optimizers(Sampled):
 
     @missing_is_skipped
     def setup(self, name: str, how: str) -> None:
-        from fastbp.kernels import array_functions
-        from fastbp.kernels.call import call
-        from fastbp.kernels.compile_options import njit
+        from fastbp.compiler.call import call
+        from fastbp.compiler.options import njit
+        from fastbp.formulations import array_functions
 
         rng, n = np.random.default_rng(0), 100_000
         rule = getattr(fastbp, name)(0.001)

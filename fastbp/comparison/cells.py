@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.parameters import ParameterVector
+from fastbp.model import ParameterVector
 
 WORKS = ("gradient", "epoch")
 PYTHON = "python"

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fastbp import paths, plots, validation
+from fastbp import plots, validation
 from fastbp.comparison import words
 from fastbp.comparison.cells import FORMULATIONS
 from fastbp.comparison.rows import Limits, Row
-from fastbp.serialization import write_atomically
+from fastbp.files import paths
+from fastbp.files.serialization import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fastbp.comparison.cells import PYTHON, WORKS, Cell, Task
-from fastbp.timing import median_of_ratios
+from fastbp.comparison.timing import median_of_ratios
 
 EVEN = 1.05
 """Two formulations closer than this ratio are called even: other runs may order them otherwise."""

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from fastbp import formulations as formulations_of_fastbp
-from fastbp import machine, validation
+from fastbp import validation
+from fastbp.comparison import machine
 from fastbp.comparison.cells import FORMULATIONS, PYTHON, Cell, Task
 from fastbp.comparison.comparison import Comparison
 from fastbp.comparison.process import MeasuringError, Process
 from fastbp.comparison.rows import Limits, rows_of
 from fastbp.formulations.compiled import Compiled
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.costs import COSTS
-from fastbp.network import Network
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
+from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
-from fastbp.progress import Steps, duration, new_steps
-from fastbp.training import physical_memory
+from fastbp.training.loop import physical_memory
+from fastbp.training.progress import Steps, duration, new_steps
 
 BOOK = (784, 30, 10)
 CROSSOVER: dict[str, Any] = {

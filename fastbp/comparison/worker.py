@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import machine
+from fastbp.comparison import machine
 from fastbp.comparison.cells import PYTHON, Cell, Task
-from fastbp.kernels.code_cache import cache_folder
-from fastbp.network import Network
+from fastbp.comparison.timing import interleaved_rounds
+from fastbp.compiler.code_cache import cache_folder
+from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
-from fastbp.timing import interleaved_rounds
 
 LEARNING_RATE = 1e-3  # small, so that no cost diverges; the speed does not depend on it
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}

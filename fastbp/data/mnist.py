@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastbp import paths
+from fastbp.files import paths
 
 from .download import download as fetch
 from .errors import DataFileError

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp import paths
+from fastbp.files import paths
 
 from .csv_table import read_csv
 from .errors import DataFileError

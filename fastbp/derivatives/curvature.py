@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.compiler.threads import parallel_region
 from fastbp.derivatives import output_sweeps, tangent_steps, tangents
 from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, own_pair, tangent_table, workspaces, zeros
 from fastbp.formulations.compiled import form
-from fastbp.formulations.tiled import ROWS, tiled_network
-from fastbp.kernels.panels import TiledWorkspace, pack, unpack
-from fastbp.kernels.threads import parallel_region
-from fastbp.parameters import Array, Model, aligned_empty
+from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
+from fastbp.formulations.tiles.tiled import ROWS, tiled_network
+from fastbp.model import Array, Model, aligned_empty
 
 _CODES = {
     "hessian": tangents.HESSIAN,

@@ -13,13 +13,13 @@ hundred at a time. What a sample has once for all its rows, σ′(z_sj), takes t
 from numba import prange
 from numpy import int64
 
-from fastbp.formulations.tile_steps import block_size, take_samples
-from fastbp.formulations.tiles import CACHED, forward, put_rows, rows_of, take_rows, transpose
-from fastbp.kernels.call import call
-from fastbp.kernels.compile_options import INNER, LEAN, njit
-from fastbp.kernels.panels import layer, panel_width
-from fastbp.kernels.tile import lanes, wide
-from fastbp.kernels.views import block, stretch
+from fastbp.compiler.call import call
+from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.views import block, stretch
+from fastbp.formulations.tiles.panels import layer, panel_width
+from fastbp.formulations.tiles.steps import block_size, take_samples
+from fastbp.formulations.tiles.sums import CACHED, forward, put_rows, rows_of, take_rows, transpose
+from fastbp.formulations.tiles.tile import lanes, wide
 
 REGIONS = ("forward_and_slopes", "multiply_back")
 TWIN, INNER_TWIN = LEAN, INNER

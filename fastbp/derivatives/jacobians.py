@@ -5,12 +5,12 @@ Arrays are checked; X (n, n_in) as a formulation gets it.
 
 import numpy as np
 
+from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.derivatives import jacobian_steps, per_sample
-from fastbp.formulations import tiled
 from fastbp.formulations.compiled import form
-from fastbp.kernels.costs import Cost
-from fastbp.kernels.threads import max_threads, parallel_region
-from fastbp.parameters import Array, Model, aligned_empty
+from fastbp.formulations.tiles import tiled
+from fastbp.functions.costs import Cost
+from fastbp.model import Array, Model, aligned_empty
 
 ROWS = 192  # of Jacobians, that go through all layers together
 

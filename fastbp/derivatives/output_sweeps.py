@@ -6,14 +6,14 @@ The error of a cost that is the output c itself, δ⁽ᴸ⁾ = e_c ⊙ σ′(z),
 from numba import prange
 from numpy import int64
 
+from fastbp.compiler.call import call
+from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.views import block, stretch
 from fastbp.derivatives.tangents import GAUSS_NEWTON, add_products
-from fastbp.formulations.tile_steps import block_size, forward_block, take_samples
-from fastbp.formulations.tiles import propagate_error, put_rows, rows_of, take_rows
-from fastbp.kernels.call import call
-from fastbp.kernels.compile_options import INNER, LEAN, njit
-from fastbp.kernels.panels import layer, panel_width
-from fastbp.kernels.tile import wide
-from fastbp.kernels.views import block, stretch
+from fastbp.formulations.tiles.panels import layer, panel_width
+from fastbp.formulations.tiles.steps import block_size, forward_block, take_samples
+from fastbp.formulations.tiles.sums import propagate_error, put_rows, rows_of, take_rows
+from fastbp.formulations.tiles.tile import wide
 
 REGIONS = ("diagonal_blocks", "sum_squares", "jacobian_blocks")
 TWIN, INNER_TWIN = LEAN, INNER

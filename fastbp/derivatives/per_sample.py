@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.derivatives import sample_steps
 from fastbp.formulations.compiled import form
-from fastbp.formulations.tiled import ROWS, borrowed_workspace, tiled_network
-from fastbp.kernels.network_data import NetworkData, OptimizerData
-from fastbp.kernels.panels import TiledWorkspace, pack
-from fastbp.kernels.registers import VECS, VECTOR_BYTES
-from fastbp.kernels.rules import N_HYPER
-from fastbp.kernels.threads import max_threads, parallel_region
-from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
+from fastbp.formulations.network_data import NetworkData, OptimizerData
+from fastbp.formulations.tiles.panels import TiledWorkspace, pack
+from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
+from fastbp.formulations.tiles.tiled import ROWS, borrowed_workspace, tiled_network
+from fastbp.model import Array, Model, ParameterVector, aligned_empty
+from fastbp.optimizers.updates import N_HYPER
 
 
 @contextmanager

@@ -11,13 +11,13 @@
 from numba import prange
 from numpy import float64, int64
 
-from fastbp.formulations.tile_steps import block_size, descend, errors
-from fastbp.formulations.tiles import propagate_error, rows_of, take_rows
-from fastbp.kernels.compile_options import INNER, LEAN, STRICT, njit
-from fastbp.kernels.panels import layer, panel_width, unpack
-from fastbp.kernels.rules import scale
-from fastbp.kernels.tile import wide
-from fastbp.kernels.views import block, stretch
+from fastbp.compiler.options import INNER, LEAN, STRICT, njit
+from fastbp.compiler.views import block, stretch
+from fastbp.formulations.rules import scale
+from fastbp.formulations.tiles.panels import layer, panel_width, unpack
+from fastbp.formulations.tiles.steps import block_size, descend, errors
+from fastbp.formulations.tiles.sums import propagate_error, rows_of, take_rows
+from fastbp.formulations.tiles.tile import wide
 
 REGIONS = ("errors", "descend", "write_gradients", "square_norms", "scale_errors", "propagate_to_inputs")
 TWIN, INNER_TWIN = LEAN, INNER

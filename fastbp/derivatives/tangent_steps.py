@@ -7,6 +7,9 @@ samples many, `product_parts` does both at once, for parts of the samples that a
 from numba import prange
 from numpy import int64
 
+from fastbp.compiler.call import call
+from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.views import stretch
 from fastbp.derivatives.tangents import (
     HESSIAN,
     add_products,
@@ -14,12 +17,9 @@ from fastbp.derivatives.tangents import (
     output_tangent,
     propagate_tangent,
 )
-from fastbp.formulations.tile_steps import PART_BLOCK, block_size, forward_block, part_size, take_samples
-from fastbp.formulations.tiles import propagate_error, take_rows
-from fastbp.kernels.call import call
-from fastbp.kernels.compile_options import INNER, LEAN, njit
-from fastbp.kernels.panels import layer, unpack
-from fastbp.kernels.views import stretch
+from fastbp.formulations.tiles.panels import layer, unpack
+from fastbp.formulations.tiles.steps import PART_BLOCK, block_size, forward_block, part_size, take_samples
+from fastbp.formulations.tiles.sums import propagate_error, take_rows
 
 REGIONS = ("tangent_blocks", "sum_products", "product_parts", "jvp_blocks")
 TWIN, INNER_TWIN = LEAN, INNER

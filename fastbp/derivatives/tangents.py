@@ -13,7 +13,12 @@ same sums over the same panels:
 multiplication by the Hessian*, 1994.
 """
 
-from fastbp.formulations.tiles import (
+from fastbp.compiler.call import call
+from fastbp.compiler.options import INNER, njit
+from fastbp.compiler.views import block, stretch
+from fastbp.formulations.rules import scale
+from fastbp.formulations.tiles.panels import layer, panel_width, weights_at
+from fastbp.formulations.tiles.sums import (
     BLOCK,
     CACHED,
     clear_padding,
@@ -24,12 +29,7 @@ from fastbp.formulations.tiles import (
     take_targets,
     transpose,
 )
-from fastbp.kernels.call import call
-from fastbp.kernels.compile_options import INNER, njit
-from fastbp.kernels.panels import layer, panel_width, weights_at
-from fastbp.kernels.rules import scale
-from fastbp.kernels.tile import lanes, wide
-from fastbp.kernels.views import block, stretch
+from fastbp.formulations.tiles.tile import lanes, wide
 
 HESSIAN, GAUSS_NEWTON, EMPIRICAL_FISHER = 0, 1, 2  # what a product is with; the Fisher matrix is like Gauss–Newton's
 

@@ -6,16 +6,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastbp.formulations import tile_lists, tile_steps, tiles
+from fastbp.compiler.threads import max_threads
+from fastbp.formulations import array_functions
 from fastbp.formulations.compiled import nothing_of_samples
-from fastbp.formulations.tiled import ROWS, borrowed, sums_in_parts, tiled_network
-from fastbp.kernels import array_functions
-from fastbp.kernels.cost_pairs import PAIRS, Pair
-from fastbp.kernels.network_data import table
-from fastbp.kernels.panels import TiledWorkspace
-from fastbp.kernels.registers import VECTOR_BYTES
-from fastbp.kernels.threads import max_threads
-from fastbp.parameters import Array, Model, aligned_empty
+from fastbp.formulations.network_data import table
+from fastbp.formulations.tiles import lists as tile_lists
+from fastbp.formulations.tiles import steps as tile_steps
+from fastbp.formulations.tiles import sums as tiles
+from fastbp.formulations.tiles.panels import TiledWorkspace
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.tiled import ROWS, borrowed, sums_in_parts, tiled_network
+from fastbp.functions.cost_pairs import PAIRS, Pair
+from fastbp.model import Array, Model, aligned_empty
 
 Kind = Literal["jvp", "hessian", "gauss_newton", "diagonal", "fisher", "empirical_fisher"]
 

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.formulations import loops
+from fastbp.compiler.options import njit, rebind
+from fastbp.compiler.threads import parallel_region
+from fastbp.formulations import array_functions, loops
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks
-from fastbp.kernels import array_functions
-from fastbp.kernels.compile_options import njit, rebind
-from fastbp.kernels.network_data import NetworkData, OptimizerData, Workspace, table
-from fastbp.kernels.threads import parallel_region
+from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, table
+from fastbp.formulations.step_options import StepOptions
+from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
-from fastbp.parameters import Array, Model, ParameterVector, aligned_empty
-from fastbp.step_options import StepOptions
 
 ROWS_AT_ONCE = 1024  # how many samples are held in memory where any number could be asked for
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fastbp.formulations.step_options import StepOptions
+from fastbp.model import Array, Model
 from fastbp.optimizers import Optimizer, OptimizerState
-from fastbp.parameters import Array, Model
-from fastbp.step_options import StepOptions
 
 PLAIN = StepOptions()
 

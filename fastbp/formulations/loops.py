@@ -21,12 +21,12 @@ from typing import Any
 
 from numba import prange
 
-from fastbp.kernels.call import call
-from fastbp.kernels.compile_options import LEAN, njit
-from fastbp.kernels.dropout import drop, layer_key
-from fastbp.kernels.network_data import biases, layer, weights
-from fastbp.kernels.rules import L2, apply_rules, begin_rules, has_rules, scale
-from fastbp.kernels.views import matrix, stretch
+from fastbp.compiler.call import call
+from fastbp.compiler.options import LEAN, njit
+from fastbp.compiler.views import matrix, stretch
+from fastbp.formulations.dropout import drop, layer_key
+from fastbp.formulations.network_data import biases, layer, weights
+from fastbp.formulations.rules import L2, apply_rules, begin_rules, has_rules, scale
 
 REGIONS = ("gradient", "update", "forward_rows")  # have prange; `compiled.py` makes their serial twins
 TWIN: dict[str, Any] = {}  # and compiles them so
@@ -151,7 +151,7 @@ def gradient(work, theta, X, Y, samples, net):
 
 @njit(**LEAN)
 def regularize(gradient, theta, optimizer, net):
-    """What else bears on the gradient: `kernels/rules.py`. Writes: gradient, and θ where weights decay."""
+    """What else bears on the gradient: `formulations/rules.py`. Writes: gradient, and θ where weights decay."""
     if has_rules(optimizer):
         for l in range(1, net.layers.size - 1):
             w, b = net.layers[l].weights_at, net.layers[l].biases_at

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.kernels import activations, cost_pairs, costs
-from fastbp.kernels.activations import Activation
-from fastbp.kernels.cost_pairs import FAR, PAIRS
-from fastbp.kernels.costs import Cost
-from fastbp.parameters import Array
+from fastbp.functions import activations, cost_pairs, costs
+from fastbp.functions.activations import Activation
+from fastbp.functions.cost_pairs import FAR, PAIRS
+from fastbp.functions.costs import Cost
+from fastbp.model import Array
 
 # Infinities and NaN are found by whoever looks at a cost, not told by a warning: as in compiled code.
 as_if_compiled = np.errstate(all="ignore")
@@ -53,7 +53,7 @@ def silu_prime(z: Array) -> Array:
 
 
 def softmax(z: Array) -> Array:
-    """Exp z_j / Σ exp z_i, along the last axis."""
+    """exp z_j / Σ exp z_i, along the last axis."""
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks
 from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
+from fastbp.formulations.step_options import StepOptions
+from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import Optimizer, OptimizerState
-from fastbp.parameters import Array, Model, ParameterVector
-from fastbp.step_options import StepOptions
 
 ROWS_AT_ONCE = 1024
 

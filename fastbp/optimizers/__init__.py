@@ -1,4 +1,4 @@
-"""Optimizers: frozen hyperparameters here, explicit state in `OptimizerState`, recurrences in `kernels/updates.py`.
+"""Optimizers: frozen hyperparameters here, explicit state in `OptimizerState`, recurrences in `optimizers/updates.py`.
 
 Every one has its recurrence twice: compiled, and as `step` in NumPy for the formulations that are not compiled. Those
 of `line_search.py` and `LevenbergMarquardt` have none: `full_batch.py` drives them.
@@ -9,8 +9,8 @@ from typing import Any
 from fastbp.optimizers.adaptive import Adagrad, Adam, AdamEpsilonHat, AdamW, RMSProp
 from fastbp.optimizers.base import Optimizer, OptimizerState
 from fastbp.optimizers.descent import SGD, Momentum, Nesterov
+from fastbp.optimizers.full_batch import LBFGS, ConjugateGradient, LineSearch
 from fastbp.optimizers.levenberg_marquardt import LevenbergMarquardt
-from fastbp.optimizers.line_search import LBFGS, ConjugateGradient, LineSearch
 from fastbp.optimizers.rprop import Rprop
 
 OPTIMIZERS: dict[str, type[SGD] | type[Momentum] | type[Adam] | type[RMSProp] | type[Adagrad]] = {

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import hyperparameters
-from fastbp.kernels.rules import N_HYPER
-from fastbp.parameters import Array, aligned_copy, aligned_empty
+from fastbp.model import Array, aligned_copy, aligned_empty
+from fastbp.optimizers import hyperparameters
+from fastbp.optimizers.updates import N_HYPER
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Optimizer:
 
     @property
     def update(self) -> str:
-        """The name of the function of `kernels/updates.py` that takes a step."""
+        """The name of the function of `optimizers/updates.py` that takes a step."""
         raise TypeError(f"{type(self).__name__} takes no steps of its own; use SGD, Adam or another optimizer")
 
     @property

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from fastbp.model import Array
 from fastbp.optimizers.base import Optimizer, OptimizerState
-from fastbp.parameters import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Momentum(Optimizer):
     momentum: float = 0.9
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
-        """V ← μ v − η g, θ ← θ + v."""
+        """v ← μ v − η g, θ ← θ + v."""
         state.t += 1
         eta = float(state.rate[0])
         state.first[:] = self.momentum * state.first - eta * gradient
@@ -110,7 +110,7 @@ class Nesterov(Momentum):
     update: ClassVar[str] = "nesterov"
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
-        """V ← μ v − η g, θ ← θ + μ v − η g."""
+        """v ← μ v − η g, θ ← θ + μ v − η g."""
         state.t += 1
         eta = float(state.rate[0])
         state.first[:] = self.momentum * state.first - eta * gradient

@@ -1,4 +1,4 @@
-"""Levenberg–Marquardt: hyperparameters only; `fastbp/levenberg_marquardt.py` does the work."""
+"""Levenberg–Marquardt: hyperparameters only; `fastbp/training/levenberg_marquardt.py` does the work."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar

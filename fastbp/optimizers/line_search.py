@@ -1,112 +1,117 @@
-"""L-BFGS and conjugate gradient: hyperparameters and memory; `full_batch.py` drives them."""
+"""How far to go along a line: a step that satisfies the strong Wolfe conditions, by the search of Moré and Thuente."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from fastbp.optimizers.base import Optimizer, OptimizerState
+from fastbp.model import Array
 
-
-@dataclass(frozen=True, eq=False)
-class LineSearch(Optimizer):
-    """What optimizers share that need the cost and gradient of all samples, and search along a line for a good step."""
-
-    full_batch: ClassVar[bool] = True
-
-    learning_rate: float = field(default=1.0, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if type(self) is LineSearch:
-            raise TypeError("LineSearch is what some optimizers share; use LBFGS or ConjugateGradient")
-        super().__post_init__()
+MOST_TRIES = 20
+NARROW = 1e-3  # an interval is not divided further if it is no wider than this share of its far end
+FARTHEST = 1e10
 
 
-@dataclass(frozen=True, eq=False)
-class LBFGS(LineSearch):
-    """L-BFGS: quasi-Newton steps from the last few changes of θ and of the gradient, with a line search.
+class Point(NamedTuple):
+    """A place on the line θ + α d: φ(α) is the cost there, φ′(α) its slope along d. NumPy's numbers: NaN, no error."""
 
-    d = −H g, where H approximates the inverse of ∂²C/∂θ² so that H (gᵢ₊₁ − gᵢ) = θᵢ₊₁ − θᵢ for the last m steps i, and
-    θ ← θ + η d with an η that satisfies the strong Wolfe conditions.
+    alpha: np.float64
+    value: np.float64
+    slope: np.float64
+    gradient: Array
 
-    For small data and nets, and costs that are to be as low as they can be. An epoch is an iteration, of one or more
-    gradients of all samples; `batch_size` plays no part. The history has the cost at the end of each, and ends before
-    `epochs` where the iteration has converged. In float64 it gets further. Another `fit` with the same object goes on
-    with its memory, 2 m numbers in float64 for each parameter.
+    def tilted(self, slope: float) -> Point:
+        """Return the point of the function minus a straight line of that slope."""
+        return self._replace(value=self.value - self.alpha * slope, slope=self.slope - slope)
+
+
+def wolfe_step(
+    phi: Callable[[float], Point], start: Point, alpha: float, decrease: float, curvature: float
+) -> Point | None:
+    """Return a point that is lower than `start` and flatter: φ(α) ≤ φ(0) + c₁ α φ′(0) and |φ′(α)| ≤ c₂ |φ′(0)|.
+
+    If none is found in `MOST_TRIES`, or the digits do not suffice, the lowest that is at least low enough, or None.
 
     Parameters
     ----------
-    memory : int, default 10
-        m, at least 1.
-    gradient_tolerance : float, default 1e-5
-        Converged when no element of the gradient is larger.
-    cost_tolerance : float, default 2.2e-9
-        Converged when the cost falls by less than this share of itself in an iteration.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
+    phi, start
+        φ, and its point at α = 0, where φ′ < 0.
+    alpha : float
+        Where to look first.
+    decrease, curvature : float
+        c₁ and c₂.
 
     References
     ----------
-    Liu & Nocedal, *On the limited memory BFGS method for large scale optimization*, 1989; line search: Moré & Thuente,
-    1994. The iterates are those of SciPy's L-BFGS-B without bounds, up to rounding.
-
-    Examples
-    --------
-    >>> LBFGS(memory=20)
-    LBFGS(memory=20, gradient_tolerance=1e-05, cost_tolerance=2.2e-09)
+    Moré & Thuente, *Line search algorithms with guaranteed sufficient decrease*, 1994; in the form of MINPACK-2.
     """
+    low, other, lowest = start, None, None  # of the interval around a minimum: the lower end; the other, once there is
+    farthest, goal, in_valley, widths = FARTHEST, decrease * start.slope, False, (np.inf, np.inf)
+    for _ in range(MOST_TRIES):
+        at = phi(alpha)
+        if not np.isfinite(at.value + at.slope):
+            farthest, alpha = alpha, (low.alpha + alpha) / 2
+            continue
+        low_enough = at.value <= start.value + alpha * goal
+        if low_enough and (lowest is None or at.value < lowest.value):
+            lowest = at
+        if low_enough and abs(at.slope) <= -curvature * start.slope:
+            return at
+        in_valley = in_valley or bool(low_enough and at.slope >= 0)
+        # What falls, but too little, is searched for a minimum of φ(α) − c₁ α φ′(0), where it is low enough.
+        tilt = goal if not in_valley and not low_enough and at.value <= low.value else 0.0
+        low, other, alpha = _divided(low, other, at, tilt)
+        alpha = min(alpha, farthest)
+        if other is not None:
+            width = abs(other.alpha - low.alpha)
+            if width >= 0.66 * widths[0]:
+                alpha = (low.alpha + other.alpha) / 2
+            widths = widths[1], width
+            ends = sorted((low.alpha, other.alpha))
+            if width <= NARROW * ends[1] or not ends[0] < alpha < ends[1]:
+                break
+    return lowest
 
-    memory: int = 10
-    gradient_tolerance: float = 1e-5
-    cost_tolerance: float = 2.2e-9
 
-    def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
-        """Return the state before the first step: `first` and `second` have room for m steps and their changes of g."""
-        state = super().new_state(n_parameters, dtype)
-        state.first, state.second = np.zeros((self.memory, n_parameters)), np.zeros((self.memory, n_parameters))
-        return state
+def _divided(low: Point, other: Point | None, at: Point, tilt: float) -> tuple[Point, Point | None, float]:
+    """Return the interval after a look at a point in it, or beyond it, and where to look next.
 
-
-@dataclass(frozen=True, eq=False)
-class ConjugateGradient(LineSearch):
-    """Nonlinear conjugate gradient, with a line search.
-
-    d ← −g + β d, β = max(0, gᵀ(g − g_last) / g_lastᵀg_last), θ ← θ + η d with an η that satisfies the strong Wolfe
-    conditions.
-
-    An epoch is an iteration, of one or more gradients of all samples; `batch_size` plays no part. The history has the
-    cost at the end of each, and ends before `epochs` where the iteration has converged. Another `fit` with the same
-    object goes on from its last direction.
-
-    Parameters
-    ----------
-    gradient_tolerance : float, default 1e-5
-        Converged when no element of the gradient is larger.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
-
-    References
-    ----------
-    Polak & Ribière, *Note sur la convergence de méthodes de directions conjuguées*, 1969; Nocedal & Wright, *Numerical
-    optimization*, 2006, section 5.2; line search as of `LBFGS`.
-
-    Examples
-    --------
-    >>> ConjugateGradient()
-    ConjugateGradient(gradient_tolerance=1e-05)
+    φ falls from `low` towards `at`. Up to tilt, `low` stays the lowest point.
     """
+    x, p, step = low.tilted(tilt), at.tilted(tilt), at.alpha - low.alpha
+    if p.value > x.value:  # higher: there is a minimum between
+        cubic = _cubic(x, p)
+        parabola = x.alpha + x.slope / ((x.value - p.value) / step + x.slope) / 2 * step
+        far = abs(cubic - x.alpha) > abs(parabola - x.alpha)
+        return low, at, float((cubic + parabola) / 2) if far else cubic
+    secant = float(p.alpha - p.slope / (p.slope - x.slope) * step)
+    if p.slope * x.slope < 0:  # lower, and rising: there is one between, too
+        cubic = _cubic(p, x)
+        return at, low, max(cubic, secant, key=lambda alpha: abs(alpha - p.alpha))
+    # Still falling. Beyond the interval, the next place is a few steps farther at most.
+    ends = float(p.alpha + 1.1 * step) if x.alpha > 0 else 0.0, float(p.alpha + 4 * step)
+    if abs(p.slope) >= abs(x.slope):
+        return at, other, ends[1] if other is None else _cubic(p, other.tilted(tilt))
+    cubic = _cubic(p, x)
+    ahead = (cubic - p.alpha) * step > 0
+    if other is None:
+        cubic = cubic if ahead else ends[1]
+        farther = max(cubic, secant, key=lambda alpha: abs(alpha - p.alpha))
+        return at, None, min(max(farther, ends[0]), ends[1])
+    cubic = cubic if ahead else float(other.alpha)
+    closer = min(secant, cubic, key=lambda alpha: abs(alpha - p.alpha))
+    most = float(p.alpha + 0.66 * (other.alpha - p.alpha))
+    return at, other, min(closer, most) if step > 0 else max(closer, most)
 
-    gradient_tolerance: float = 1e-5
 
-    def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
-        """Return the state before the first step: `first` is for a gradient and a direction, `second` for a cost."""
-        state = super().new_state(n_parameters, dtype)
-        state.first, state.second = np.zeros((2, n_parameters)), np.zeros(1)
-        return state
+def _cubic(u: Point, v: Point) -> float:
+    """Return the α of the minimum of the cubic that has the values and slopes of two points."""
+    theta = 3 * (u.value - v.value) / (v.alpha - u.alpha) + u.slope + v.slope
+    size = max(abs(theta), abs(u.slope), abs(v.slope))
+    gamma = size * np.sqrt(max(0.0, (theta / size) ** 2 - (u.slope / size) * (v.slope / size)))
+    if v.alpha < u.alpha:
+        gamma = -gamma
+    share = (gamma - u.slope + theta) / (gamma - u.slope + gamma + v.slope)
+    return float(u.alpha + share * (v.alpha - u.alpha))

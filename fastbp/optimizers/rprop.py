@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from fastbp.model import Array
 from fastbp.optimizers.base import Optimizer, OptimizerState
-from fastbp.parameters import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ from __future__ import annotations  # so that naming a Figure does not import ma
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from fastbp import paths, validation
+from fastbp import validation
+from fastbp.files import paths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

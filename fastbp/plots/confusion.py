@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import array_likes, report, validation
+from fastbp import validation
 from fastbp.plots import given
 from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, new_figure
+from fastbp.text import shortened
+from fastbp.validation import array_likes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +97,7 @@ def _checked(matrix: Any, classes: Any) -> tuple[npt.NDArray[Any], list[str]]:
         raise ValueError(f"the matrix has shape {counts.shape} and there are {n} classes; needed is ({n}, {n}), n ≥ 1")
     if validation.matrix("matrix", counts, np.dtype(np.float64)).min() < 0:
         raise ValueError(f"the matrix has {counts.min()}; needed are counts, of at least 0")
-    return np.asarray(counts), [report.shortened(str(name)) for name in listed]
+    return np.asarray(counts), [shortened(str(name)) for name in listed]
 
 
 SMALLEST = 4.5

@@ -3,12 +3,11 @@
 from __future__ import annotations  # so that naming a Figure does not import matplotlib
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.history import History
 from fastbp.plots import given
 from fastbp.plots.canvas import (
     COLUMN,
@@ -32,6 +31,20 @@ LOGARITHMIC_FROM = 20
 """A cost that shrinks by more than this factor is shown on a logarithmic axis."""
 FEW_EPOCHS = 40
 """Up to so many epochs each has its mark."""
+
+
+@runtime_checkable
+class History(Protocol):
+    """What is drawn of a `fastbp.History`."""
+
+    cost: list[float]
+    data_sets: dict[str, tuple[str, ...]]
+
+    def series(self, name: str) -> list[float]:
+        """Return the values of a series, one for each epoch."""
+
+    def __len__(self) -> int:
+        """Return the number of epochs."""
 
 
 def history(

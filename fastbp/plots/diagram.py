@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.parameters import ParameterVector
+from fastbp.model import ParameterVector
 from fastbp.plots import given
 from fastbp.plots.canvas import (
     COLUMN,

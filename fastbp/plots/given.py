@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.network import Network
+from fastbp.model import Model
 from fastbp.plots.canvas import PathLike, check, check_axes
 
 Array = npt.NDArray[Any]
@@ -28,7 +28,7 @@ def frame(path: PathLike | None, width: float, ax: Any = None) -> None:
 
 def network(net: Any) -> None:
     """Raise TypeError for what is not a network, ValueError for one with parameters that are not finite."""
-    if not isinstance(net, Network):
+    if not isinstance(getattr(net, "_model", None), Model):
         raise TypeError(f"net is {net!r}; it must be a fastbp.Network")
     validation.matrix("net.parameters", net.parameters, net.dtype)
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import array_likes, validation
+from fastbp import validation
 from fastbp.plots import given
 from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, new_figure, signed_colours
+from fastbp.validation import array_likes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

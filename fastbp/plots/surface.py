@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import array_likes, validation
+from fastbp import validation
 from fastbp.plots import given
 from fastbp.plots.canvas import (
     COLUMN,
@@ -22,6 +22,7 @@ from fastbp.plots.canvas import (
     small_letters,
 )
 from fastbp.plots.directions import Directions
+from fastbp.validation import array_likes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import paths
 from fastbp.data import load_mnist
+from fastbp.files import paths
 
 Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 Series = dict[str, list[float]]

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastbp import paths
+from fastbp.files import paths
+from fastbp.files.serialization import write_atomically
 from fastbp.replay import pictures, report
 from fastbp.replay.equality import Equality, compare_series
 from fastbp.replay.experiments import Experiment
 from fastbp.replay.material import Series
 from fastbp.replay.slow_learning import NeuronOutcome, SpeedOutcome
 from fastbp.replay.training import Outcome
-from fastbp.serialization import write_atomically
 
 
 @dataclass

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 from fastbp import validation
 from fastbp.formulations import FORMULATIONS
-from fastbp.network import FormulationName
-from fastbp.progress import Steps, new_steps
+from fastbp.network.network import FormulationName
 from fastbp.replay.experiments import EXPERIMENTS, Experiment
 from fastbp.replay.material import Book
 from fastbp.replay.recipe import SEED, Generators
 from fastbp.replay.result import Replay
 from fastbp.replay.slow_learning import N_IMAGES, PUBLISHED_NORMS, one_neuron, speed_of_learning
 from fastbp.replay.training import Training, train
+from fastbp.training.progress import Steps, new_steps
 
 NEURON, SPEED = "one_neuron", "speed_of_learning"
 KEYS = ("network", "learning_rate", "cross_entropy", NEURON, "regularization",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastbp.network import FormulationName, Network
+from fastbp.network.network import FormulationName, Network
 from fastbp.optimizers import SGD
-from fastbp.recording import Recorder, error_norms
 from fastbp.replay.material import Pair
 from fastbp.replay.recipe import starting_parameters
 from fastbp.replay.training import sigmoid_network
+from fastbp.training.recording import Recorder, error_norms
 
 NEURON_EPOCHS = 300
 N_IMAGES = 1000

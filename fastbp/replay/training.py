@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.callbacks import Callback
-from fastbp.callbacks import Run as Fit
-from fastbp.network import FormulationName, Network
+from fastbp.network.network import FormulationName, Network
 from fastbp.optimizers import SGD
 from fastbp.replay.material import Book, Pair, Series
 from fastbp.replay.recipe import Generators, starting_parameters
+from fastbp.training.callbacks import Callback
+from fastbp.training.callbacks import Run as Fit
 
 BATCH_SIZE = 10
 N_TRAINING = 50_000

@@ -13,10 +13,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from fastbp import fitting, hints, validation
-from fastbp.history import History
-from fastbp.network import Network
-from fastbp.parameters import Array
+from fastbp import validation
+from fastbp.model import Array
+from fastbp.network.network import Network
 from fastbp.sklearn import full_batch, parameters
 from fastbp.sklearn.data import Data, surely_right_weight
 from fastbp.sklearn.epochs import Epochs
@@ -24,7 +23,10 @@ from fastbp.sklearn.kept import Kept
 from fastbp.sklearn.linked import Linked
 from fastbp.sklearn.solvers import new_solver
 from fastbp.sklearn.stopping import Watcher
-from fastbp.training import rows_between_looks
+from fastbp.training import plan as fitting
+from fastbp.training.history import History
+from fastbp.training.loop import rows_between_looks
+from fastbp.validation import hints
 
 LARGEST_LOSS = math.sqrt(sys.float_info.max)
 """Beyond it squares are infinite, adam's second moments among them: what scikit-learn's weights seldom survive."""

@@ -12,10 +12,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 from sklearn.utils.validation import validate_data
 
-from fastbp.kernels.costs import Cost
-from fastbp.network import Network
+from fastbp.functions.costs import Cost
+from fastbp.model import Array
+from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
-from fastbp.parameters import Array
 from fastbp.sklearn import labels
 from fastbp.sklearn.base import BaseMLP
 from fastbp.sklearn.parameters import CONSTRAINTS

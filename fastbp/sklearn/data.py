@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.special import xlogy
 
-from fastbp.formulations.tiled import Tiled
-from fastbp.parameters import Array, Model, aligned_empty
+from fastbp.formulations.tiles.tiled import Tiled
+from fastbp.model import Array, Model, aligned_empty
 
 TILES = Tiled()
 DENSE_BYTES = 256 * 2**20

@@ -10,18 +10,18 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from fastbp.callbacks import Run, checked
-from fastbp.formulations.tiled import KEPT_BYTES
-from fastbp.history import History
-from fastbp.network import Network
+from fastbp.formulations.step_options import StepOptions
+from fastbp.formulations.tiles.tiled import KEPT_BYTES
+from fastbp.model import Array
+from fastbp.network.network import Network
 from fastbp.optimizers import Rprop
-from fastbp.parameters import Array
-from fastbp.progress import new_progress
 from fastbp.sklearn.data import TILES, Data, Source, constant_of_poisson, mean_over_batches
 from fastbp.sklearn.solvers import Solver
 from fastbp.sklearn.stopping import Watcher
-from fastbp.step_options import StepOptions
-from fastbp.training import rows_between_looks
+from fastbp.training.callbacks import Run, checked
+from fastbp.training.history import History
+from fastbp.training.loop import rows_between_looks
+from fastbp.training.progress import new_progress
 
 AUTO = 200  # rows of a mini-batch, or all if they are fewer
 

@@ -7,12 +7,12 @@ import numpy.typing as npt
 from scipy import optimize, sparse
 from sklearn.utils.optimize import _check_optimize_result
 
-from fastbp.history import History
-from fastbp.network import Network
+from fastbp.formulations.step_options import StepOptions
+from fastbp.model import Array, ParameterVector
+from fastbp.network.network import Network
 from fastbp.optimizers import Momentum
-from fastbp.parameters import Array, ParameterVector
 from fastbp.sklearn.data import TILES, Data, Source
-from fastbp.step_options import StepOptions
+from fastbp.training.history import History
 
 
 class Objective:

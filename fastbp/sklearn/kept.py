@@ -3,7 +3,7 @@
 from operator import attrgetter, is_
 from typing import Any
 
-from fastbp.network import Network
+from fastbp.network.network import Network
 from fastbp.sklearn.epochs import Epochs
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import unique_labels
 
-from fastbp.parameters import Array
+from fastbp.model import Array
 
 
 def check_known(y: Any, classes: Any, same: bool) -> None:

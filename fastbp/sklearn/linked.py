@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastbp.network import Network
-from fastbp.parameters import Array, Model, ParameterVector, aligned_copy
+from fastbp.model import Array, Model, ParameterVector, aligned_copy
+from fastbp.network.network import Network
 from fastbp.sklearn.data import TILES, lies_plainly, outputs_of
 
 SMALL = 10_000  # numbers whose dot product with themselves is quicker than to ask each whether it is finite

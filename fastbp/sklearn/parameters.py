@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from fastbp import foreign_names, validation
-from fastbp.kernels.activations import ACTIVATIONS, Activation
-from fastbp.kernels.costs import COSTS, Cost, Huber, Quantile
-from fastbp.network import Network
+from fastbp import validation
+from fastbp.functions.activations import ACTIVATIONS, Activation
+from fastbp.functions.costs import COSTS, Cost, Huber, Quantile
+from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
+from fastbp.validation import foreign_names
 
 STOCHASTIC = ("sgd", "adam")
 OUR_NAMES = {"logistic": "sigmoid", "exp": "exponential", "squared_error": "quadratic", "absolute_error": "absolute"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import fitting
 from fastbp.optimizers import SGD, AdamEpsilonHat, Momentum, Nesterov, Optimizer, OptimizerState
+from fastbp.training import plan as fitting
 
 SMALLEST_RATE = 1e-6  # at which `learning_rate="adaptive"` stops
 

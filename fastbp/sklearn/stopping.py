@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.network import Network
-from fastbp.parameters import Array
+from fastbp.model import Array
+from fastbp.network.network import Network
 from fastbp.sklearn.data import Data, constant_of_poisson, costs_of, outputs_of
 
 

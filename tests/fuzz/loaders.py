@@ -24,7 +24,7 @@ SLOWEST = 1.0  # seconds of the processor that a loader may take for a file
 MOST_MEMORY = 2000  # bytes that a loader may take for each of the file, and
 LEAST_MEMORY = 4 << 20  # that it may take for any: the limit of deflate is 1032, and there may be a copy
 # Compiled from their bytecode: no place to write marks into.
-COMPILED = ("fastbp.kernels", "fastbp.formulations", "fastbp.derivatives")
+COMPILED = ("fastbp.compiler", "fastbp.functions", "fastbp.formulations", "fastbp.derivatives", "fastbp.optimizers")
 
 
 class Result(NamedTuple):
@@ -119,7 +119,7 @@ def guided(name: str, seconds: float, found: Path, grown: Path) -> None:
 
 
 def _compiled() -> list[str]:
-    places = [place for place in map(Path, sys.path) if (place / "fastbp" / "kernels").is_dir()]
+    places = [place for place in map(Path, sys.path) if (place / "fastbp" / "compiler").is_dir()]
     names = [
         ".".join(file.relative_to(places[0]).with_suffix("").parts) for file in (places[0] / "fastbp").rglob("*.py")
     ]

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 import fastbp
-from fastbp.container import decode, encode
 from fastbp.data import errors, idx, tables
+from fastbp.files.container import decode, encode
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fastbp-fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
 FILE = FOLDER / "input"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import fastbp
-from fastbp.kernels.threads import PARALLEL_FROM
+from fastbp.compiler.threads import PARALLEL_FROM
 
 SHARED = fastbp.Network([60, 40, 10], activation="tanh", output_activation="softmax", seed=1)
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 import fastbp
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.parameters import Array
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.model import Array
 
 LIMIT = 1e-6
 GCC = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2", "-shared", "-fPIC"]

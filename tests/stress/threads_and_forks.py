@@ -27,8 +27,8 @@ import numba
 import numpy as np
 
 import fastbp
+from fastbp.compiler import threads
 from fastbp.formulations.compiled import Compiled
-from fastbp.kernels import threads
 
 LAYERS = ("omp", "tbb", "workqueue")
 METHODS = ("fork", "spawn", "forkserver")

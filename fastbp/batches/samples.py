@@ -1,0 +1,114 @@
+"""Checked inputs and targets: in memory, or in memory-mapped files of which only pieces are ever read."""
+
+from __future__ import annotations  # so that naming numpy.random does not import it
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.model import Array
+
+BLOCK_BYTES = 64 * 2**20
+"""Of a memory-mapped file about so much is in memory at once, as the network computes with it."""
+
+
+def block_rows(row_bytes: int) -> int:
+    """Return how many samples are a piece, where all are gone through: the same in memory and in files."""
+    return max(1, BLOCK_BYTES // row_bytes)
+
+
+@dataclass
+class Samples:
+    """Inputs (n, n_in) and targets (n, n_out), C-contiguous, read-only, of the network's dtype."""
+
+    X: Array
+    Y: Array
+    classes: bool  # whether Y says classes
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def blocks(self) -> Iterator[Samples]:
+        """Return all samples in pieces, in their order: views."""
+        rows = block_rows(self.X[:1].nbytes + self.Y[:1].nbytes)
+        for start in range(0, len(self), rows):
+            yield Samples(self.X[start : start + rows], self.Y[start : start + rows], self.classes)
+
+    def part(self, rows: npt.NDArray[np.int64]) -> Samples:
+        """Return some of them, copied."""
+        return Samples(_read_only(self.X[rows]), _read_only(self.Y[rows]), self.classes)
+
+
+class MappedSamples:
+    """Samples of which X or Y is a memory-mapped file. They are read, checked and converted a block at a time.
+
+    Parameters
+    ----------
+    X, Y : arrays
+        As the user gave them.
+    check : function of X and Y
+        Returns rows of them as `Samples`; raises TypeError or ValueError.
+    """
+
+    def __init__(self, X: Any, Y: Any, check: Callable[[Any, Any], Samples]):
+        self._X, self._Y, self._check = X, Y, check
+        self._rows = np.arange(len(X))
+        first = self.read(np.arange(1))
+        self.block = block_rows(first.X.nbytes + first.Y.nbytes)
+        classes = [block.classes for block in self.blocks()]  # which checks every block
+        self.classes = all(classes)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, samples: npt.NDArray[np.int64]) -> Samples:
+        """Return some samples, in this order. A file is read from front to back, whatever the order."""
+        rows = self._rows[samples]
+        by_place = np.argsort(rows, kind="stable")
+        place = np.empty_like(by_place)
+        place[by_place] = np.arange(len(by_place))
+        return self._checked(rows[by_place]).part(place)
+
+    def blocks(self) -> Iterator[Samples]:
+        """Return all samples in pieces, in their order."""
+        for start in range(0, len(self), self.block):
+            yield self._checked(self._rows[start : start + self.block])
+
+    def part(self, rows: npt.NDArray[np.int64]) -> MappedSamples:
+        """Return some of them, which stay in their files."""
+        part = copy.copy(self)
+        part._rows = self._rows[rows]
+        return part
+
+    def _checked(self, rows: npt.NDArray[np.int64]) -> Samples:
+        try:
+            return self._check(np.asarray(self._X[rows]), np.asarray(self._Y[rows]))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"rows {rows[0]} to {rows[-1]}, counted from {rows[0]}: {error}") from None
+
+
+AnySamples: TypeAlias = Samples | MappedSamples
+
+
+def is_mapped(X: Any, Y: Any) -> bool:
+    """Whether X or Y is a memory-mapped array."""
+    return isinstance(X, np.memmap) or isinstance(Y, np.memmap)
+
+
+def mapped(X: Any, Y: Any, check: Callable[[Any, Any], Samples], prefix: str = "") -> MappedSamples:
+    """Return memory-mapped samples, all of them checked once. Raises TypeError or ValueError, as for arrays."""
+    X, Y = (given if isinstance(given, np.ndarray) else np.asarray(given) for given in (X, Y))
+    if X.ndim != 2 or len(X) == 0:
+        raise ValueError(f"{prefix}X has shape {X.shape}; needed is (n_samples, n_features), at least one sample")
+    if Y.ndim not in (1, 2) or len(Y) != len(X):
+        raise ValueError(f"{prefix}Y has shape {Y.shape}, but X has {len(X)} rows; every sample needs one target")
+    return MappedSamples(X, Y, check)
+
+
+def _read_only(array: Array) -> Array:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,273 @@
+"""Where the samples of an epoch come from: arrays in memory, memory-mapped files, chunks of a generator.
+
+Each source has arrays X and Y for the trainer, and returns the rows of them to train on in each compiled call. What is
+not in memory is gathered into buffers of whole mini-batches, so that the same samples in the same order are the same
+steps, bit for bit, wherever they come from.
+"""
+
+from __future__ import annotations  # so that naming numpy.random does not import it
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastbp.batches import weights as weighting
+from fastbp.batches.orders import Order, Orders
+from fastbp.batches.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples
+from fastbp.model import Array, aligned_empty
+
+
+class Source(Protocol):
+    """The samples of all epochs."""
+
+    X: Array  # there from `open` on, as is Y
+    Y: Array
+    weight: Array | None  # of the rows of X and Y
+    buffer_bytes: int  # of what `open` allocates
+
+    @property
+    def samples(self) -> AnySamples | None:
+        """All of them; None if they come in chunks."""
+
+    def open(self) -> None:
+        """Find out what must be known before the first epoch: `weight` counts from then on."""
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
+        """Return what to train on in each compiled call of the next epoch."""
+
+
+class InMemory:
+    """All samples are in memory: an epoch is an order, cut into pieces of `rows`."""
+
+    buffer_bytes = 0
+
+    def __init__(self, samples: Samples, weight: Array | None, orders: Orders, rows: int):
+        self.samples, self.X, self.Y, self.weight = samples, samples.X, samples.Y, weight
+        self._orders, self._rows = orders, rows
+
+    def open(self) -> None:
+        """Do nothing."""
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
+        """Return an order in pieces."""
+        return pieces(self._orders.next(rng), self._rows)
+
+
+class FromFiles:
+    """Samples are in files: those of a piece are read into buffers, in their order."""
+
+    def __init__(self, samples: MappedSamples, weight: Array | None, orders: Orders, buffers: Buffers):
+        self.samples, self._weight, self._orders, self._buffers = samples, weight, orders, buffers
+        self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
+
+    def open(self) -> None:
+        """Make the buffers."""
+        self.X, self.Y = self._buffers.open()
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
+        """Return, for each piece of an order, the rows of the buffers that hold it."""
+        for piece in pieces(self._orders.next(rng), self._buffers.rows):
+            weight = None if self._weight is None else self._weight[piece]
+            self._buffers.put(0, self.samples.read(piece), weight)
+            yield np.arange(len(piece))
+
+
+class FromChunks:
+    """Samples come in chunks, in an order and in sizes of their own; buffers are filled from them, and trained on."""
+
+    samples = None
+
+    def __init__(
+        self,
+        chunks: Chunks,
+        weights_of: Callable[[Chunk], Array | None],
+        buffers: Buffers,
+        samples_per_epoch: int | None,
+    ):
+        self._chunks, self._weights_of, self._buffers = chunks, weights_of, buffers
+        self._samples_per_epoch = samples_per_epoch
+        self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
+
+    def open(self) -> None:
+        """Make the buffers, and look at the first chunk, whether it has weights."""
+        self.X, self.Y = self._buffers.open()
+        self._chunks.look()
+        if self._chunks.weighted:
+            self._buffers.add_weights()
+            self.weight = self._buffers.weight
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
+        """Return the rows of the buffers, whenever they are full, and at the end."""
+        filled = total = 0
+        for chunk in self._parts():
+            start = 0
+            while start < len(chunk):
+                piece = chunk.part(start, start + self._buffers.rows - filled)
+                self._buffers.put(filled, piece.samples, self._weights_of(piece))
+                filled, total, start = filled + len(piece), total + len(piece), start + len(piece)
+                if filled == self._buffers.rows:
+                    yield np.arange(filled)
+                    filled = 0
+        if total == 0:
+            raise ValueError("the chunks of this epoch have no samples; give a function that makes new ones each time")
+        if filled:
+            yield np.arange(filled)
+
+    def _parts(self) -> Iterator[Chunk]:
+        """Return the chunks of an epoch, checked; of a chunk that reaches into the next epoch, keep the rest."""
+        missing = self._samples_per_epoch
+        while missing is None or missing > 0:
+            chunk = self._chunks.next()
+            if chunk is None and missing is not None:
+                chunk = self._chunks.next_again()
+                if chunk is None:
+                    raise ValueError(
+                        f"the chunks ran out {missing} samples before the end of the epoch; the network has the "
+                        "weights of the last whole epoch. Give a function that makes them, which is called again"
+                    )
+            if chunk is None:
+                return
+            if missing is not None:
+                if len(chunk) > missing:
+                    self._chunks.put_back(chunk.part(missing, len(chunk)))
+                    chunk = chunk.part(0, missing)
+                missing -= len(chunk)
+            yield chunk
+
+
+@dataclass
+class Chunk:
+    """Some checked samples, and one weight for each of them, or None."""
+
+    samples: Samples
+    weight: Array | None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def part(self, start: int, stop: int) -> Chunk:
+        """Return some of them, as views."""
+        X, Y = self.samples.X[start:stop], self.samples.Y[start:stop]
+        return Chunk(Samples(X, Y, self.samples.classes), None if self.weight is None else self.weight[start:stop])
+
+
+class Chunks:
+    """Pairs (X, Y), or triples with weights, from an iterable, or from a function that returns one for every epoch.
+
+    Attributes
+    ----------
+    weighted : bool or None
+        Whether they have weights: the first chunk says it for all. None before that is there.
+    """
+
+    def __init__(self, given: Callable[[], Iterable[Any]] | Iterable[Any], check: Callable[[Any, Any], Samples]):
+        self._given, self._check = given, check
+        self._iterator: Iterator[Any] | None = None
+        self._rest: Chunk | None = None
+        self.weighted: bool | None = None
+
+    def look(self) -> None:
+        """Make the first chunk, and keep it for `next`."""
+        self._rest = self.next()
+        if self._rest is None:
+            self._iterator = iter(())  # it is the first epoch that has no samples
+
+    def count(self) -> int:
+        """Return how many samples an epoch has, having gone through all of its chunks.
+
+        Raises ValueError if they are there once only.
+        """
+        if not self._can_begin_again:
+            raise ValueError(
+                "l2 and l1 are divided by the number of samples, which an iterator would be used up to count: give the "
+                "function that makes it, or steps_per_epoch"
+            )
+        n = 0
+        while (chunk := self.next()) is not None:
+            n += len(chunk)
+        return n
+
+    @property
+    def _can_begin_again(self) -> bool:
+        return callable(self._given) or not isinstance(self._given, Iterator)
+
+    def next_again(self) -> Chunk | None:
+        """Return the first chunk of the next time round; None if there is none, or no next time."""
+        return self.next() if self._can_begin_again else None
+
+    def next(self) -> Chunk | None:
+        """Return the next chunk, checked; None at the end of the iterable, and then again the first."""
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            return rest
+        if self._iterator is None:
+            self._iterator = iter(self._given() if callable(self._given) else self._given)
+        try:
+            chunk = next(self._iterator)
+        except StopIteration:
+            self._iterator = None
+            return None
+        return self._checked(chunk)
+
+    def _checked(self, given: Any) -> Chunk:
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise ValueError(f"a chunk is a {type(given).__name__}; it must be a pair (X, Y), or (X, Y, sample_weight)")
+        weighted = len(given) == 3
+        if self.weighted not in (None, weighted):
+            has, first = ("has", "has none") if weighted else ("has no", "has")
+            raise ValueError(f"a chunk {has} sample_weight, and the first {first}: give it with all of them or none")
+        self.weighted = weighted
+        samples = self._check(*given[:2])
+        if not weighted:
+            return Chunk(samples, None)
+        return Chunk(samples, weighting.weights_of_rows("chunk sample_weight", given[2], len(samples)))
+
+    def put_back(self, rest: Chunk) -> None:
+        """Return this the next time."""
+        self._rest = rest
+
+
+class Buffers:
+    """Memory for some rows of X and Y, read-only for the trainer, and of weights."""
+
+    def __init__(self, rows: int, n_in: int, n_out: int, dtype: np.dtype[Any], weighted: bool):
+        self.rows, self._widths, self._dtype = rows, (n_in, n_out), dtype
+        self.nbytes = rows * (n_in + n_out) * dtype.itemsize
+        self.weight: Array | None = None
+        if weighted:
+            self.add_weights()
+
+    def open(self) -> tuple[Array, Array]:
+        """Make room for X and Y, and return them."""
+        self._X, self._Y = (aligned_empty(self.rows * n, self._dtype).reshape(self.rows, n) for n in self._widths)
+        return _read_only_view(self._X), _read_only_view(self._Y)
+
+    def add_weights(self) -> None:
+        """Make room for one weight a row."""
+        self.weight = aligned_empty(self.rows, self._dtype)
+
+    def put(self, start: int, samples: Samples, weight: Array | None) -> None:
+        """Write samples from row `start` on."""
+        stop = start + len(samples)
+        self._X[start:stop], self._Y[start:stop] = samples.X, samples.Y
+        if self.weight is not None:
+            self.weight[start:stop] = 1 if weight is None else weight
+
+
+def pieces(order: Order, rows: int) -> Iterator[Order]:
+    """Return an order in pieces of so many rows."""
+    for start in range(0, len(order), rows):
+        yield order[start : start + rows]
+
+
+def buffer_rows(rows: int, batch_size: int, row_bytes: int) -> int:
+    """Return how many of the `rows` of a compiled call buffers hold: whole mini-batches, at least one."""
+    return batch_size * max(1, min(rows, BLOCK_BYTES // row_bytes) // batch_size)
+
+
+def _read_only_view(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view

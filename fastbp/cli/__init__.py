@@ -1,0 +1,1 @@
+"""The command line: `fastbp train`, `predict`, `compare`, `replay`, `info`."""

@@ -1,0 +1,218 @@
+"""The options of the command line, their defaults, and the checks that come before any work."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fastbp import plots
+from fastbp.cli import compare as compare_command
+from fastbp.cli import replay as replay_command
+from fastbp.cli.arguments import check_writable, positive, share, sizes, whole
+
+DATA_SETS = ("digits", "mnist")
+LEARNING_RATES = {
+    "sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adam": 0.002, "adamw": 0.002, "rmsprop": 0.001, "adagrad": 0.02,
+}  # fmt: skip
+# Tables are scaled for training, and folding the scaling into the weights takes the digits of float64.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "digits": {"hidden": [64, 64], "epochs": 30, "batch_size": 32, "dtype": "float32"},
+    "mnist": {"hidden": [128], "epochs": 10, "batch_size": 64, "dtype": "float32"},
+    "table": {"hidden": [64, 64], "epochs": 100, "batch_size": 32, "dtype": "float64", "test_share": 0.2},
+}
+BELONGS_TO = {"target": "table", "kind": "table", "test_share": "table", "folder": "mnist", "download": "mnist"}
+
+DESCRIPTION = "Feed-forward neural networks trained by backpropagation, on this machine's CPU."
+EXAMPLES = """\
+examples:
+  fastbp train digits                          a first network, in some seconds
+  fastbp train iris.csv --target species       from a table
+  fastbp predict iris.safetensors new.csv      what it says about other rows
+  fastbp info iris.safetensors                 what is in the file
+  fastbp compare                               loops against vectorized, measured here
+  fastbp replay --quick                        the experiments of Nielsen's book
+
+'fastbp train --help' and 'fastbp predict --help' say more.
+"""
+TRAIN_DESCRIPTION = """\
+Train a network, test it on samples that took no part in the training, and save it.
+
+DATA is 'digits' (1,797 images of 8x8 pixels, in the package), 'mnist' (70,000 of
+28x28), or a table: a CSV file with a header line, or an NPZ file with arrays X and y.
+
+A target that is text means classes, and so do whole numbers with 2 to 20 different
+values in at least 5 times as many rows (--regress and --classify overrule this).
+Classes get softmax outputs and the cost cross_entropy, other numbers identity outputs
+and the cost quadratic. The columns of a table are scaled for training, and the scaling
+is then folded into the weights: the saved model takes and gives the raw numbers.
+
+Ctrl-C ends the training early; the model of the last whole epoch is tested and saved.
+The first run on a machine compiles for some seconds and keeps the machine code.
+"""
+TRAIN_EXAMPLES = """\
+examples:
+  fastbp train digits
+  fastbp train mnist --download --hidden 256,64 --plot mnist.png
+  fastbp train iris.csv --target species --hidden 16
+  fastbp train houses.csv --target price --epochs 300 --output models/houses.safetensors
+  fastbp train samples.npz --classify
+"""
+PREDICT_DESCRIPTION = """\
+Write what a model says about each row of a file, as CSV: the class and the probability
+of each class, or the outputs.
+
+The columns of a CSV file are found by the names that the model was trained with, in any
+order; others are ignored. If the target is there, too, the standard error tells the
+accuracy or the root of the mean squared error. 'digits' and 'mnist' are their test images.
+"""
+PREDICT_EXAMPLES = """\
+examples:
+  fastbp predict iris.safetensors new.csv --output species.csv
+  fastbp predict digits.safetensors digits | head
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with status 2."""
+        self.exit(2, f"fastbp: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+
+def new_parser(version: str) -> Parser:
+    """Return the parser of everything after the word fastbp."""
+    parser: Parser = _described(Parser, DESCRIPTION, EXAMPLES, prog="fastbp")
+    parser.add_argument("--version", action="version", version=f"fastbp {version}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=Parser)
+
+    train = _described(
+        commands.add_parser, TRAIN_DESCRIPTION, TRAIN_EXAMPLES, name="train", help="train a network and save it"
+    )
+    train.add_argument("data", metavar="DATA", help="digits, mnist, or a CSV or NPZ file")
+    _add_data_options(train.add_argument_group("data"))
+    _add_network_options(train.add_argument_group("network"))
+    _add_training_options(train.add_argument_group("training"))
+    _add_output_options(train.add_argument_group("output"))
+
+    predict = _described(
+        commands.add_parser,
+        PREDICT_DESCRIPTION,
+        PREDICT_EXAMPLES,
+        name="predict",
+        help="write what a model says about the rows of a file",
+    )
+    predict.add_argument("model", metavar="MODEL", help="a file that 'fastbp train' or Network.save wrote")
+    predict.add_argument("data", metavar="FILE", help="a CSV or NPZ file, or digits or mnist for their test images")
+    predict.add_argument("--output", metavar="FILE.csv", help="where to write (default: standard output)")
+    predict.add_argument("--target", metavar="COLUMN", help="the column to compare with (default: the model's target)")
+    predict.add_argument("--data", dest="folder", metavar="FOLDER", help="the folder that MNIST's four files are in")
+
+    compare = _described(commands.add_parser, **compare_command.DESCRIPTION)
+    compare_command.add_options(compare)
+
+    replay = _described(commands.add_parser, **replay_command.DESCRIPTION)
+    replay_command.add_options(replay)
+
+    info = _described(
+        commands.add_parser, "Print what is in a model file.", "", name="info", help="print what is in a model file"
+    )
+    info.add_argument("model", metavar="MODEL", help="a file that 'fastbp train' or Network.save wrote")
+    return parser
+
+
+def _described(new: Callable[..., Any], description: str, examples: str, **names: str) -> Any:
+    raw = argparse.RawDescriptionHelpFormatter
+    return new(description=description, epilog=examples, formatter_class=raw, allow_abbrev=False, **names)
+
+
+def _add_data_options(group: Any) -> None:
+    group.add_argument(
+        "--target", metavar="COLUMN", help="what to learn: a column of a CSV file, or an array of an NPZ"
+    )
+    kinds = group.add_mutually_exclusive_group()
+    for kind, text in (("classify", "the target is classes"), ("regress", "the target is numbers")):
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=text)
+    group.add_argument(
+        "--test-share", metavar="SHARE", type=share, help="the share of a table's rows to test on (default: 0.2)"
+    )
+    group.add_argument(
+        "--data", dest="folder", metavar="FOLDER", help="the folder that MNIST's four files are in, or go to"
+    )
+    group.add_argument("--download", action="store_true", help="download MNIST if it is not there (11 MB)")
+
+
+def _add_network_options(group: Any) -> None:
+    group.add_argument(
+        "--hidden", metavar="SIZES", type=sizes,
+        help="sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128)",
+    )  # fmt: skip
+    group.add_argument(
+        "--activation", metavar="NAME", default="relu",
+        help="of the hidden layers: sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential, "
+        "identity (default: relu)",
+    )  # fmt: skip
+    group.add_argument(
+        "--cost", metavar="NAME",
+        help="cross_entropy for classes; quadratic, squared_error, absolute, huber, quantile, poisson for numbers; "
+        "quadratic and squared_error for classes, too, on sigmoid outputs (default: cross_entropy or quadratic)",
+    )  # fmt: skip
+    group.add_argument("--dtype", choices=["float32", "float64"], help="(default: float32, for tables float64)")
+    group.add_argument(
+        "--formulation", metavar="NAME", default="tiles", help="how the sums are written: tiles, loops, vectorized, "
+        "textbook; they give the same numbers (default: tiles)",
+    )  # fmt: skip
+
+
+def _add_training_options(group: Any) -> None:
+    group.add_argument(
+        "--epochs",
+        metavar="N",
+        type=whole(1),
+        help="how often every sample is used (default: 30; mnist 10, tables 100)",
+    )
+    group.add_argument(
+        "--batch-size", metavar="N", type=whole(1), help="samples in a mini-batch (default: 32; mnist 64)"
+    )
+    group.add_argument("--optimizer", choices=list(LEARNING_RATES), default="adam", help="(default: adam)")
+    rates = ", ".join(f"{name} {rate:g}" for name, rate in LEARNING_RATES.items())
+    group.add_argument("--learning-rate", metavar="RATE", type=positive, help=f"(default: {rates})")
+    group.add_argument(
+        "--seed", metavar="N", type=whole(0), default=0,
+        help="decides the initial weights, the order of the samples and the rows to test on (default: 0)",
+    )  # fmt: skip
+    group.add_argument("--threads", metavar="N", type=whole(1), help="use at most so many (default: all cores)")
+
+
+def _add_output_options(group: Any) -> None:
+    group.add_argument("--output", metavar="FILE", help="where to save the model (default: DATA.safetensors, here)")
+    group.add_argument("--no-save", action="store_true", help="do not save it")
+    group.add_argument("--plot", metavar="FILE.png", help="draw cost and accuracy by epoch (needs matplotlib)")
+    group.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def complete(options: argparse.Namespace) -> None:
+    """Fill in what depends on the data, and find now what would otherwise fail after the training.
+
+    Raises ValueError or ImportError for an option that is for other data, or a file that could not be written.
+    """
+    kind = options.data if options.data in DATA_SETS else "table"
+    for name, belongs in BELONGS_TO.items():
+        given = getattr(options, name)
+        if given not in (None, False) and kind != belongs:
+            flag = {"kind": f"--{options.kind}", "folder": "--data"}.get(name, f"--{name.replace('_', '-')}")
+            raise ValueError(f"{flag} is for {belongs if belongs == 'mnist' else 'tables'}, not for {options.data}")
+    for name, value in DEFAULTS[kind].items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    if options.learning_rate is None:
+        options.learning_rate = LEARNING_RATES[options.optimizer]
+    if options.output is None:
+        options.output = f"{Path(options.data).stem}.safetensors"
+    if not options.no_save:
+        check_writable(options.output, [options.data])
+    if options.plot:
+        plots.check(options.plot)
+        check_writable(options.plot, [options.data, options.output])

@@ -1,0 +1,182 @@
+"""Results in words and in tables of characters. Nothing is printed here: every function returns what to print."""
+
+from __future__ import annotations  # so that naming Network does not import it
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.text import shortened
+
+if TYPE_CHECKING:
+    from fastbp.cli.tables import Problem
+    from fastbp.network.network import Network
+    from fastbp.training.history import History
+
+Array = npt.NDArray[Any]
+
+MOST_CONFUSIONS = 10
+"""How many pairs of classes are listed where there are too many for a table."""
+
+
+def confusion_matrix(actual: Array, predicted: Array, n_classes: int) -> npt.NDArray[np.intp]:
+    """Return how often each class (row) was taken for each class (column).
+
+    >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    counts = np.bincount(actual * n_classes + predicted, minlength=n_classes * n_classes)
+    return counts.reshape(n_classes, n_classes)
+
+
+def confusion_table(matrix: Array, classes: Sequence[str], width: int = 80) -> str:
+    """Return a confusion matrix as a table of characters: actual classes down, predicted ones across.
+
+    Classes with long names get numbers across; where even these do not fit into `width`, the most frequent
+    confusions are listed instead.
+
+    >>> print(confusion_table(np.array([[9, 1], [0, 5]]), ["cat", "dog"]))
+             predicted
+    actual   cat  dog    right
+       cat     9    1   90.0 %
+       dog     ·    5  100.0 %
+    """
+    names = [shortened(name) for name in classes]
+    digits = len(str(matrix.max()))
+    right = [f"{100 * matrix[i, i] / n:.1f} %" if (n := matrix[i].sum()) else "-" for i in range(len(names))]
+    numbered = [f"{name} [{i}]" for i, name in enumerate(names, start=1)]
+    for rows, heads in ((names, names), (numbered, [f"[{i}]" for i in range(1, len(names) + 1)])):
+        first = max(len("actual"), *map(len, rows))
+        cell = max(digits, *map(len, heads)) + 2
+        if first + 1 + cell * len(names) + 9 <= width:
+            lines = [" " * (first + 3) + "predicted", _row("actual".ljust(first), heads, cell, "right")]
+            for name, counts, share in zip(rows, matrix, right, strict=True):
+                lines.append(_row(name.rjust(first), [str(n) if n else "·" for n in counts], cell, share))
+            return "\n".join(lines)
+    return _confusions(matrix, names)
+
+
+def _row(first: str, cells: Sequence[str], width: int, last: str) -> str:
+    return first + " " + "".join(cell.rjust(width) for cell in cells) + last.rjust(9)
+
+
+def _confusions(matrix: Array, names: Sequence[str]) -> str:
+    wrong = matrix - np.diag(np.diag(matrix))
+    worst = np.argsort(wrong, axis=None, kind="stable")[::-1][:MOST_CONFUSIONS]
+    pairs = [(*np.unravel_index(place, wrong.shape), wrong.flat[place]) for place in worst]
+    lines = [f"  {n:6} × {names[i]}, taken for {names[j]}" for i, j, n in pairs if n]
+    return "\n".join(["most frequent confusions:", *(lines or ["  none"])])
+
+
+def accuracy(actual: Array, predicted: Array) -> str:
+    """Return the share of samples whose class is right, in words.
+
+    >>> accuracy(np.array(["a", "b", "b", "b"]), np.array(["a", "b", "b", "a"]))
+    'accuracy 75.00 % (3 of 4)'
+    """
+    right = int((actual == predicted).sum())
+    return f"accuracy {100 * right / len(actual):.2f} % ({right:,} of {len(actual):,})"
+
+
+def regression_scores(y: Array, outputs: Array, names: Sequence[str]) -> str:
+    """Return the root of the mean squared error and R² of each output, a line each.
+
+    R² = 1 − Σ(y − a)² / Σ(y − ȳ)²: 1 is perfect, 0 as good as the mean of y.
+
+    >>> print(regression_scores(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]), ["price"]))
+    RMSE 0.7071 (in the units of price), R² 0.5000
+    """
+    lines = []
+    for j, name in enumerate(names):
+        squared = float(((y[:, j] - outputs[:, j]) ** 2).sum())
+        total = float(((y[:, j] - y[:, j].mean()) ** 2).sum())
+        r2 = f"R² {1 - squared / total:.4f}" if total > 0 else "no R², since it is constant there"
+        lines.append(f"RMSE {np.sqrt(squared / len(y)):.4g} (in the units of {shortened(name)}), {r2}")
+    return "\n".join(lines)
+
+
+def data(name: str, problem: Problem) -> str:
+    """Return what there is to learn, in a line."""
+    n_features = problem.X_train.shape[1]
+    samples = f"{len(problem.X_train):,} training, {len(problem.X_test):,} test samples"
+    features = f"{n_features} feature{'s' * (n_features > 1)}"
+    target = f"target {shortened(str(problem.metadata['target']))}: " if "target" in problem.metadata else ""
+    if problem.classes:
+        return f"{name}: {samples}; {features}, {target}{len(problem.classes)} classes"
+    numbers = "numbers" if problem.n_outputs == 1 else f"{problem.n_outputs} columns of numbers"
+    return f"{name}: {samples}; {features}, {target}{numbers}"
+
+
+def architecture(net: Network) -> str:
+    """Return the layers of a network and its cost, in a line.
+
+    >>> import fastbp
+    >>> architecture(fastbp.Network([64, 30, 10], cost="cross_entropy"))
+    '64 inputs, 30 relu, 10 softmax, cost cross_entropy'
+    """
+    layers = [f"{n} {activation.name}" for n, activation in zip(net.sizes[1:], net.activations, strict=True)]
+    cost = net.cost.name if net.cost.parameter is None else f"{net.cost.name}({net.cost.parameter:g})"
+    inputs = f"{net.sizes[0]} input{'s' * (net.sizes[0] > 1)}"
+    return ", ".join([inputs, *layers, f"cost {cost}"])
+
+
+def timing(history: History) -> str:
+    """Return how long an epoch took, and how many samples a second training alone did: the medians.
+
+    >>> from fastbp import History
+    >>> timing(History(cost=[2, 1], seconds=[0.9, 0.0123], samples_per_second=[1e3, 1.5e5]))
+    '2 epochs, 456.1 ms each, 75,500 samples/s (medians)'
+    """
+    n, seconds = len(history), statistics.median(history.seconds)
+    each = f"{1000 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+    speed = f"{statistics.median(history.samples_per_second):,.0f} samples/s"
+    return f"1 epoch, {each}, {speed}" if n == 1 else f"{n} epochs, {each} each, {speed} (medians)"
+
+
+def info(net: Network, longest: int = 200) -> str:
+    """Return what a model file holds: layers, parameters, metadata.
+
+    >>> import fastbp
+    >>> print(info(fastbp.Network([2, 1])))
+    network     2 inputs, 1 identity, cost quadratic
+    parameters  3 in float32
+    layer 1     2 -> 1, identity, 3 parameters
+    formulation tiles
+    metadata    none
+    """
+    lines = [("network", architecture(net)), ("parameters", f"{net.parameters.size:,} in {net.dtype}")]
+    for l, (w, activation) in enumerate(zip(net.weights, net.activations, strict=True), start=1):
+        lines.append((f"layer {l}", f"{w.shape[1]} -> {w.shape[0]}, {activation.name}, {w.size + len(w):,} parameters"))
+    lines.append(("formulation", net.formulation))
+    metadata = net.metadata if isinstance(net.metadata, dict) else {"": net.metadata}
+    lines += [
+        ("metadata", f"{shortened(key)}: {shortened(json.dumps(value, ensure_ascii=False), longest)}")
+        for key, value in metadata.items()
+    ] or [("metadata", "none")]
+    return "\n".join(f"{head:<11} {text}" for head, text in lines)
+
+
+def predictions_csv(outputs: Array, names: Sequence[str], classes: Sequence[str] | None) -> str:
+    """Return predictions as CSV: the class and the probability of each, or the outputs under their names.
+
+    >>> print(predictions_csv(np.array([[0.25, 0.75]]), [], ["no", "yes"]), end="")
+    predicted,probability_no,probability_yes
+    yes,0.25,0.75
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if classes is None:
+        writer.writerow(["predicted"] if len(names) == 1 else [f"predicted_{name}" for name in names])
+        writer.writerows(map(str, row) for row in outputs)
+    else:
+        writer.writerow(["predicted", *(f"probability_{name}" for name in classes)])
+        best = outputs.argmax(axis=1).tolist()
+        writer.writerows([classes[i], *map(str, row)] for i, row in zip(best, outputs, strict=True))
+    return text.getvalue()

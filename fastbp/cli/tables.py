@@ -1,0 +1,279 @@
+"""Tables as learning problems: which target means classes, held-out rows, scaling, and the scaling folded away again.
+
+Everything here is a pure function of its arguments.
+"""
+
+from __future__ import annotations  # so that naming Network and Table does not import them
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from fastbp.data import Split, Table
+    from fastbp.network.network import Network
+
+Array = npt.NDArray[Any]
+Kind = Literal["classify", "regress"]
+
+MOST_VALUES = 20
+"""Numbers in a target column stand for classes if they are whole, and at most so many different ones."""
+ROWS_PER_VALUE = 5
+"""And if there are at least so many rows for each of them, so that a short table of whole numbers is no classes."""
+MOST_CLASSES = 1000
+"""More are no classes but a column of names; their one-hot targets could fill the memory."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Columns shifted and stretched to mean 0 and standard deviation 1; constant columns to 0.
+
+    Attributes
+    ----------
+    mean, deviation : (n_columns,) arrays of float64
+        The deviation of a constant column is 0.
+
+    Examples
+    --------
+    >>> scaling = Scaling.of(np.array([[1.0, 7.0], [3.0, 7.0]]))
+    >>> scaling.apply(np.array([[1.0, 7.0], [5.0, 8.0]]))
+    array([[-1., 0.],
+           [ 3., 0.]])
+    """
+
+    mean: Array
+    deviation: Array
+
+    @classmethod
+    def of(cls, values: Array) -> Scaling:
+        """Return the scaling that standardises the columns of `values`, (n_rows, n_columns)."""
+        low, high = values.min(axis=0), values.max(axis=0)
+        # In units near the largest value squares neither overflow nor vanish; a power of two rounds nothing.
+        unit = np.ldexp(1.0, np.frexp(np.maximum(-low, high))[1] - 1)
+        mean, deviation = (values / unit).mean(axis=0) * unit, (values / unit).std(axis=0) * unit
+        # The mean of equal numbers may be off by a rounding; their deviation must still be 0, not noise. Below the
+        # normal numbers a factor 1/deviation would be infinite.
+        varies = (low < high) & (deviation >= np.finfo(np.float64).tiny)
+        return cls(np.where(varies, mean, low), np.where(varies, deviation, 0.0))
+
+    @property
+    def factor(self) -> Array:
+        """1/deviation; 0 for constant columns: training learns nothing about them, so they must not matter later."""
+        return np.divide(1.0, self.deviation, out=np.zeros_like(self.deviation), where=self.deviation > 0)
+
+    def apply(self, values: Array) -> Array:
+        """Return (values − mean) · factor."""
+        return (values - self.mean) * self.factor
+
+
+def folded(net: Network, inputs: Scaling, targets: Scaling | None = None) -> Network:
+    """Return the network that takes unscaled inputs and gives unscaled outputs.
+
+    z⁽¹⁾ = w (x − mean) / deviation + b is (w / deviation) x + (b − (w / deviation) mean), so the first layer takes the
+    scaling of the inputs, and an identity output layer likewise that of the targets.
+
+    Parameters
+    ----------
+    net : Network
+        Trained on ``inputs.apply(X)`` and, if `targets` is given, ``targets.apply(Y)``.
+    inputs : Scaling
+        With one mean per input.
+    targets : Scaling, optional
+        With one mean per output.
+
+    Returns
+    -------
+    Network
+        In float64, whatever `net` is, since a column may be far from 0 compared with its deviation.
+
+    Raises
+    ------
+    ValueError
+        `targets` is given, but the outputs of `net` are not identity: they could not be rescaled by its weights.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([1, 1], initializer="zeros")
+    >>> net.weights[0][:] = 2
+    >>> raw = folded(net, Scaling(np.array([10.0]), np.array([5.0])), Scaling(np.array([100.0]), np.array([3.0])))
+    >>> raw.predict([[20.0]])  # (20 − 10) / 5 = 2, twice that is 4, 4 · 3 + 100
+    array([[112.]])
+    """
+    output = net.activations[-1]
+    if targets is not None and output.name != "identity":
+        raise ValueError(f"the output activation is {output.name!r}; only identity outputs can be rescaled")
+    result = type(net)(
+        net.sizes,
+        activation=net.activations[:-1],
+        output_activation=output,
+        cost=net.cost,
+        initializer="zeros",
+        dtype="float64",
+        formulation=net.formulation,
+    )
+    result.parameters, result.history, result.metadata = net.parameters, net.history, dict(net.metadata)
+    result.weights[0][:] *= inputs.factor
+    result.biases[0][:] -= result.weights[0] @ inputs.mean
+    if targets is not None:
+        result.weights[-1][:] *= targets.deviation[:, None]
+        result.biases[-1][:] = result.biases[-1] * targets.deviation + targets.mean
+    return result
+
+
+def class_names(y: Array) -> Array:
+    """Return the targets as the names of classes: whole numbers without a decimal point, text as it is.
+
+    >>> class_names(np.array([1.0, 2.0])).tolist(), class_names(np.array([True, False])).tolist()
+    (['1', '2'], ['1', '0'])
+    """
+    if y.dtype.kind == "U":
+        return y
+    values, index = np.unique(y, return_inverse=True)
+    return np.array([str(int(v)) if v == np.floor(v) else str(v) for v in values])[index.reshape(y.shape)]
+
+
+def means_classes(y: Array) -> bool:
+    """Whether a target stands for classes: text, or true and false, or few whole numbers.
+
+    Few are at most `MOST_VALUES` different ones, in a table of at least `ROWS_PER_VALUE` rows for each.
+
+    >>> means_classes(np.array(["a", "b"])), means_classes(np.arange(100.0)), means_classes(np.arange(100) % 3)
+    (True, False, True)
+    """
+    if y.dtype.kind in "Ub":
+        return True
+    if y.ndim == 2 and y.shape[1] > 1:
+        return False
+    different = np.unique(y)
+    whole = bool((different == np.floor(different)).all())
+    return whole and 2 <= len(different) <= min(MOST_VALUES, y.size // ROWS_PER_VALUE)
+
+
+def encode_classes(y: Array, target: str) -> tuple[npt.NDArray[np.intp], list[str]]:
+    """Return labels 0, 1, … and the names of the classes: numbers ascending, text in alphabetical order.
+
+    Raises ValueError for a single class, for more than `MOST_CLASSES`, and for more than one column.
+
+    >>> encode_classes(np.array(["no", "yes", "no"]), "answer")
+    (array([0, 1, 0]), ['no', 'yes'])
+    """
+    if y.ndim == 2 and y.shape[1] > 1:
+        raise ValueError(f"the target {target!r} has {y.shape[1]} columns; classes are one column of labels")
+    values, labels = np.unique(y.ravel(), return_inverse=True)
+    if not 2 <= len(values) <= MOST_CLASSES:
+        advice = "name the right column" if len(values) == 1 or y.dtype.kind == "U" else "regress instead of classify"
+        raise ValueError(
+            f"the target {target!r} has {len(values)} different value{'s' * (len(values) > 1)}; for classes 2 to "
+            f"{MOST_CLASSES} are required: {advice}"
+        )
+    return labels.astype(np.intp), class_names(values).tolist()
+
+
+def split_rows(n: int, test_share: float, seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the rows to train on and the rows held out, drawn at random; at least one of each.
+
+    Raises ValueError for fewer than two rows, and for a share that is not between 0 and 1.
+
+    >>> train, test = split_rows(10, 0.2, seed=0)
+    >>> len(train), len(test), sorted([*train, *test]) == list(range(10))
+    (8, 2, True)
+    """
+    if not 0 < test_share < 1:
+        raise ValueError(f"the test share is {test_share:g}; it must be greater than 0 and less than 1, such as 0.2")
+    if n < 2:
+        raise ValueError("the table has 1 row; at least 2 are needed, one to train on and one to test on")
+    n_test = min(max(round(n * test_share), 1), n - 1)
+    order = np.random.default_rng(seed).permutation(n)
+    return np.sort(order[n_test:]), np.sort(order[:n_test])
+
+
+@dataclass
+class Problem:
+    """What to learn and what to test it on, unscaled; and how it is scaled for training.
+
+    Attributes
+    ----------
+    X_train, y_train, X_test, y_test : arrays
+        One row a sample; y are labels of classes, or numbers of shape (n_rows, n_outputs).
+    classes : list of str or None
+        The names of the classes; None for regression.
+    inputs, targets : Scaling or None
+        None where nothing is scaled.
+    metadata : dict
+        What the model file should say about the data.
+    """
+
+    X_train: Array
+    y_train: Array
+    X_test: Array
+    y_test: Array
+    classes: list[str] | None
+    inputs: Scaling | None = None
+    targets: Scaling | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_outputs(self) -> int:
+        """How many outputs a network for it has."""
+        return len(self.classes) if self.classes else int(self.y_train.shape[1])
+
+    def scaled(self, X: Array, y: Array) -> tuple[Array, Array]:
+        """Return samples as training takes them."""
+        return (self.inputs.apply(X) if self.inputs else X), (self.targets.apply(y) if self.targets else y)
+
+    def finished(self, net: Network) -> Network:
+        """Return the trained network for unscaled samples, with the metadata."""
+        result = folded(net, self.inputs, self.targets) if self.inputs else net
+        result.metadata = dict(self.metadata)
+        return result
+
+
+def problem_of_split(split: Split, name: str) -> Problem:
+    """Return the problem of one of the image data sets, which are not scaled: their pixels are in [0, 1]."""
+    classes = [str(label) for label in split.classes.tolist()]
+    return Problem(*split[:4], classes, metadata={"data": name, "classes": classes})
+
+
+def problem_of_table(
+    table: Table, kind: Kind | None = None, *, test_share: float = 0.2, seed: int = 0, scale_targets: bool = True
+) -> Problem:
+    """Return the problem of a table with a target: classification where that means classes, else regression.
+
+    Parameters
+    ----------
+    table : Table
+        With a target.
+    kind : {"classify", "regress"}, optional
+        Left out, `means_classes` decides.
+    test_share : float, default 0.2
+        The share of rows to hold out.
+    seed : int, default 0
+        Decides which rows these are.
+    scale_targets : bool, default True
+        Whether the numbers of a regression are scaled for training; to be folded they need identity outputs.
+
+    Raises
+    ------
+    ValueError
+        Classes that are none, text as numbers, no feature that varies, or what `split_rows` raises.
+    """
+    assert table.y is not None and table.target_name is not None
+    y, name = table.y, table.target_name
+    train, test = split_rows(len(table.X), test_share, seed)
+    metadata: dict[str, Any] = {"features": list(table.feature_names), "target": name}
+    classes = targets = None
+    if kind == "classify" or (kind is None and means_classes(y)):
+        y, classes = encode_classes(y, name)
+        metadata["classes"] = classes
+    elif y.dtype.kind == "U":
+        raise ValueError(f"the target {name!r} is text, which stands for classes; regression needs numbers")
+    else:
+        y = y.astype(np.float64).reshape(len(y), -1)
+        targets = Scaling.of(y[train]) if scale_targets else None
+    inputs = Scaling.of(table.X[train])
+    if not inputs.deviation.any():
+        raise ValueError("no feature varies in the training rows; at least one must, or there is nothing to learn from")
+    return Problem(table.X[train], y[train], table.X[test], y[test], classes, inputs, targets, metadata)

@@ -1,0 +1,167 @@
+"""The machine: what it is, and the two limits of the roofline: its multiply-adds and its memory, both measured.
+
+Source of the roofline: S. Williams, A. Waterman, D. Patterson, *Roofline: an insightful visual performance model for
+multicore architectures*, Communications of the ACM 52 (2009).
+"""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from fastbp.comparison.limits import SUMS, multiply_adds, triad
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.model import CACHE_LINE, Array, aligned_empty
+
+TURN_S = 0.004  # of a try: short, so that some of the tries are undisturbed
+BEYOND_CACHES = 256 * 2**20  # bytes
+CACHED = (16 * 2**10, 256 * 2**10, 4 * 2**20)
+"""Bytes of working sets that lie in a core's first cache, in its second, in the last, on most machines."""
+
+
+def describe() -> dict[str, Any]:
+    """Describe the machine and what computes on it, without names of hosts, users or folders.
+
+    Examples
+    --------
+    >>> sorted(describe())[:5]
+    ['architecture', 'blas', 'cores', 'load_average', 'numba']
+    """
+    return {
+        "processor": _processor(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "blas": _blas(),
+        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def available_cores() -> list[int]:
+    """Return the numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def gflops(dtype: str, threads: int = 1, seconds: float = 0.1) -> float:
+    """Return the most multiply-adds this machine was seen to do, in GFLOP/s, where one counts as two operations.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Of the numbers.
+    threads : int, default 1
+        Cores at work at once.
+    seconds : float, default 0.1
+        How long to try: the fastest of many short tries counts.
+
+    Examples
+    --------
+    >>> gflops("float64", seconds=0.001) > 0.1
+    True
+    """
+    x = np.dtype(dtype).type(0.5)
+    flops = 2.0 * SUMS * (VECTOR_BYTES // int(x.itemsize))
+    rounds_a_second = _most_a_second([partial(multiply_adds, x)] * threads, seconds)
+    return threads * flops * rounds_a_second * 1e-9
+
+
+def bandwidth(n_bytes: int, threads: int = 1, seconds: float = 0.1) -> float:
+    """Return the most bytes that were seen to move between cores and arrays, in GB/s.
+
+    The loop is a_i = b_i + r c_i, and the three arrays have `n_bytes` together, of which every thread has its part.
+    What a cache reads before it writes (a_i) is not counted, as is usual.
+
+    Parameters
+    ----------
+    n_bytes : int
+        The working set: it decides which cache, or the memory behind all of them, is measured.
+    threads : int, default 1
+        Cores at work at once.
+    seconds : float, default 0.1
+        How long to try.
+
+    Examples
+    --------
+    >>> bandwidth(2**14, seconds=0.001) > 0.1
+    True
+    """
+    n = max(1, n_bytes // (3 * CACHE_LINE * threads)) * CACHE_LINE // 4
+    arrays = [_ones(n) for _ in range(3 * threads)]
+    passes = [partial(triad, *arrays[3 * k : 3 * k + 3]) for k in range(threads)]
+    return threads * 12 * n * _most_a_second(passes, seconds) * 1e-9
+
+
+def working_sets() -> list[int]:
+    """Return the working sets in bytes for which `bandwidth` is worth knowing; the last one is in no cache."""
+    return [*CACHED, max(BEYOND_CACHES, 4 * _last_cache())]
+
+
+def _most_a_second(works: Sequence[Callable[[int], Any]], seconds: float) -> float:
+    """Return how often a second each of the works, at once and each on a thread, does what it is told to do n times."""
+    for work in works:
+        work(1)  # compiles
+    n = _n_of_a_turn(works[0])
+    fastest = float("inf")
+    with ThreadPoolExecutor(len(works)) as pool:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end or fastest == float("inf"):
+            start = time.perf_counter()
+            list(pool.map(lambda work: work(n), works))
+            fastest = min(fastest, time.perf_counter() - start)
+    return n / fastest
+
+
+def _n_of_a_turn(work: Callable[[int], Any]) -> int:
+    n = 1
+    while True:
+        start = time.perf_counter()
+        work(n)
+        if time.perf_counter() - start >= TURN_S / 2:
+            return n
+        n *= 2
+
+
+def _ones(n: int) -> Array:
+    array = aligned_empty(n, np.float32)
+    array[:] = 1
+    return array
+
+
+def _last_cache() -> int:
+    """Return the bytes of the largest cache that the system tells of; 0 where it tells nothing."""
+    found = [0]
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        try:
+            found.append(int(path.read_text().strip().removesuffix("K")) * 1024)
+        except (OSError, ValueError):
+            continue
+    return max(found)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _blas() -> str:
+    try:
+        found = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+        return f"{found['name']} {found['version']}"
+    except (KeyError, TypeError):
+        return "unknown"

@@ -1,0 +1,1 @@
+"""How loops become machine code: options, the cache on disk, calls by address, threads, views of arrays."""

@@ -1,0 +1,247 @@
+"""Everything about one sample, taken from the loops of `tiles`: what the network computed forward and back."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from fastbp.derivatives.explain.chains import Chains
+from fastbp.derivatives.explain.factors import Factors, Terms
+from fastbp.derivatives.explain.layer_trace import LayerTrace
+from fastbp.derivatives.explain.sensitivity import Ranking, ranked
+from fastbp.derivatives.explain.tables import Readable, Table
+from fastbp.derivatives.explain.trace_tables import tables
+from fastbp.functions.costs import Cost
+from fastbp.model import Array, ParameterVector
+from fastbp.validation import entries, layer_index, neuron_index, whole_number
+
+
+class Trace(Readable):
+    """One sample's way through a network, forward and back: what `Network.trace` returns.
+
+    Printed, it is a table for every layer, as it is in a notebook. It keeps the numbers of the network as it was.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        The number of neurons of each layer, the input first.
+    x, y : (n_in,) and (n_out,) arrays
+        The sample.
+    cost_function : Cost
+        C.
+    cost : float
+        C of this sample.
+    layers : tuple of LayerTrace
+        Layers 0…L, 0 the input: ``layers[l].z``, ``.a``, ``.delta`` (δ), ``.dC_dw``, ``.dC_db``, ``.dC_da``,
+        ``.da_dz`` (σ′), ``.w``, ``.b``.
+    gradient : ParameterVector
+        ∂C/∂θ, the gradient of this one sample.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([1, 1, 1, 1], activation="sigmoid", cost="squared_error", dtype="float64")
+    >>> net.parameters = [1.0, 0.0, 2.0, -1.0, -1.0, 1.0]  # w and b of layer 1, of layer 2, of layer 3
+    >>> trace = net.trace([1.0], [1.0])
+    >>> trace.layers[3].a, trace.cost
+    (array([0.59...]), 0.16...)
+    >>> print(trace.factors(3, 0, 0))
+    ∂C/∂w⁽³⁾[0,0]: 3 factors
+      factor               is                   value
+      ∂z⁽³⁾[0]/∂w⁽³⁾[0,0]  a⁽²⁾[0]             0.6135
+      ∂a⁽³⁾[0]/∂z⁽³⁾[0]    σ′(z) = a (1 − a)   0.2409
+      ∂C/∂a⁽³⁾[0]          2 (a − y)          -0.8091
+      product                                 -0.1196
+      backpropagation      ∂C/∂w⁽³⁾[0,0]      -0.1196
+    """
+
+    def __init__(self, layers: tuple[LayerTrace, ...], cost: float, cost_function: Cost, y: Array):
+        self.layers, self.cost, self.cost_function = layers, cost, cost_function
+        self.sizes = tuple(layer.n for layer in layers)
+        self.x, self.y = layers[0].a, y.copy()
+        self._chains = Chains(layers, cost_function)
+
+    @property
+    def n_layers(self) -> int:
+        """L: the input is not counted."""
+        return len(self.sizes) - 1
+
+    @cached_property
+    def gradient(self) -> ParameterVector:
+        """∂C/∂θ of this sample, in the order of ``net.parameters``."""
+        parts = [part.ravel() for layer in self.layers[1:] for part in (layer.dC_dw, layer.dC_db)]
+        return ParameterVector(self.sizes, np.concatenate(parts))
+
+    def factors(self, layer: int, j: int, k: int | None = None) -> Factors:
+        """Return the factors of ∂C/∂w_jk, or of ∂C/∂b_j where k is left out.
+
+            ∂C/∂w_jk = ∂z_j/∂w_jk · ∂a_j/∂z_j · ∂C/∂a_j        ∂C/∂b_j = ∂z_j/∂b_j · ∂a_j/∂z_j · ∂C/∂a_j
+
+        Parameters
+        ----------
+        layer : int
+            l = 1…L.
+        j : int
+            A neuron of layer l.
+        k : int, optional
+            A neuron of layer l − 1.
+
+        Returns
+        -------
+        Factors
+            Three of them: ∂z_j/∂w_jk = a_k (∂z_j/∂b_j = 1), ∂a_j/∂z_j = σ′(z_j), and ∂C/∂a_j. Two in the output
+            layer where ∂a/∂z and ∂C/∂a are one, ∂C/∂z_j: with softmax, whose ∂a/∂z is a matrix (`error_terms` says
+            what was summed), and where an a that has been rounded to 0 or 1 would make them 0 and infinite.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is no such layer or neuron.
+
+        References
+        ----------
+        3Blue1Brown, *Backpropagation calculus*, the chain rule for one weight; Nielsen, chapter 2, BP3 and BP4.
+        """
+        layer_index("layer", layer, self.sizes, 1)
+        neuron_index("j", j, self.sizes, layer)
+        if k is None:
+            return self._chains.from_bias(layer, j, [j])
+        neuron_index("k", k, self.sizes, layer - 1)
+        return self._chains.from_weight(layer, j, k, [j])
+
+    def path(self, neurons: Iterable[int], of: Literal["weight", "bias", "activation"] = "weight") -> Factors:
+        """Return the factors along one path to the output, multiplied out.
+
+            ∂C/∂w⁽ˡ⁾ along k, j, …, i = a_k σ′(z_j) · w σ′ ⋯ w σ′(z_i) · ∂C/∂a_i
+
+        The derivative itself is the sum of the products over all paths from where this one begins.
+
+        Parameters
+        ----------
+        neurons : list of int
+            One neuron a layer, in the order of the layers, the last in the output layer. How many there are says
+            where the path begins.
+        of : {"weight", "bias", "activation"}, default "weight"
+            What the path begins with: the weight from ``neurons[0]`` to ``neurons[1]``, the bias of ``neurons[0]``, or
+            the a of ``neurons[0]``.
+
+        Returns
+        -------
+        Factors
+            Of a weight or bias of layer l, 3 + 2 (L − l); `factors` says where the last two are one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            That is no path: too short, too long, or through a neuron that is not there.
+
+        References
+        ----------
+        3Blue1Brown, *Backpropagation calculus*, further back in the chain of single neurons.
+        """
+        path = entries("neurons", neurons, "a list of one neuron for each layer of the path")
+        allowed = {"weight": (2, self.n_layers + 1), "bias": (1, self.n_layers), "activation": (1, self.n_layers + 1)}
+        if not isinstance(of, str) or of not in allowed:
+            raise ValueError(f"of is {of!r}; a path begins with a 'weight', a 'bias' or an 'activation'")
+        low, high = allowed[of]
+        if not low <= len(path) <= high:
+            raise ValueError(
+                f"the path has length {len(path)}; one from a{'n' * (of == 'activation')} {of} of this network has "
+                f"{low} to {high} neurons, the last of them in the output layer"
+            )
+        start = self.n_layers + 1 - len(path)  # the layer of the first neuron
+        for l, neuron in enumerate(path, start):
+            neuron_index(f"neurons[{l - start}]", neuron, self.sizes, l)
+        if of == "weight":
+            return self._chains.from_weight(start + 1, path[1], path[0], path[1:])
+        if of == "bias":
+            return self._chains.from_bias(start, path[0], path)
+        return self._chains.from_activation(start, path[0], path[1:])
+
+    def terms(self, layer: int, k: int) -> Terms:
+        """Return the terms of the sum over paths that is ∂C/∂a_k, one for each neuron j of the next layer.
+
+            ∂C/∂a_k = Σ_j ∂z_j/∂a_k · ∂a_j/∂z_j · ∂C/∂a_j = Σ_j w_jk σ′(z_j) ∂C/∂a_j
+
+        Parameters
+        ----------
+        layer : int
+            l = 0…L − 1, 0 the input.
+        k : int
+            A neuron of layer l.
+
+        Returns
+        -------
+        Terms
+            Three factors each; two where `factors` says so.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is no such layer or neuron. A neuron of the output layer has no layer behind it to sum over.
+
+        References
+        ----------
+        3Blue1Brown, *Backpropagation calculus*, more than one neuron a layer; Nielsen, chapter 2, BP2.
+        """
+        layer = layer_index("layer", layer, self.sizes)
+        if layer == self.n_layers:
+            raise ValueError(
+                f"layer {layer} is the output layer: ∂C/∂a there is the derivative of the cost, no sum over paths; "
+                f"it is in layers[{layer}].dC_da"
+            )
+        neuron_index("k", k, self.sizes, layer)
+        return self._chains.to_activation(layer, k)
+
+    def error_terms(self, j: int) -> Terms:
+        """Return the terms of δ_j = ∂C/∂z_j of the output layer: Σ_i ∂a_i/∂z_j · ∂C/∂a_i, one for each output i.
+
+        With softmax every output depends on every z: ∂a_i/∂z_j = a_i ([i = j] − a_j). With any other activation there
+        is the one term i = j, BP1 of Nielsen's chapter 2.
+
+        Parameters
+        ----------
+        j : int
+            A neuron of the output layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is no such neuron.
+        """
+        neuron_index("j", j, self.sizes, self.n_layers)
+        return self._chains.to_output_error(j)
+
+    def most_sensitive(self, n: int = 10, *, layer: int | None = None) -> Ranking:
+        """Return the weights to which the cost of this sample is most sensitive, and why.
+
+        ∂C/∂w_jk = a_k δ_j is large where the neuron it comes from is active and the one it goes to is far from where it
+        should be: "fire together, wire together".
+
+        Parameters
+        ----------
+        n : int, default 10
+            How many weights; fewer if there are not so many.
+        layer : int, optional
+            Of layer l = 1…L only.
+
+        Raises
+        ------
+        TypeError, ValueError
+            n is no whole number ≥ 1, or there is no such layer.
+
+        References
+        ----------
+        3Blue1Brown, *Backpropagation calculus* and chapter 3 of the written series on Hebbian learning.
+        """
+        n = whole_number("n", n, 1)
+        if layer is not None:
+            layer_index("layer", layer, self.sizes, 1)
+        return ranked(self.layers[1:] if layer is None else self.layers[layer : layer + 1], n, self.y)
+
+    def __repr__(self) -> str:
+        return f"Trace({' → '.join(map(str, self.sizes))}, cost={self.cost:.4g}); print it for its tables"
+
+    def _tables(self) -> list[Table]:
+        return tables(self.cost_function.name, self.cost, self.layers, self.y)

@@ -1,0 +1,85 @@
+"""A `Trace` as tables: small networks whole, of large ones the neurons that matter most."""
+
+from typing import Any
+
+import numpy as np
+
+from fastbp.derivatives.explain import symbols
+from fastbp.derivatives.explain.layer_trace import LayerTrace
+from fastbp.derivatives.explain.tables import WIDTH, Table, number
+from fastbp.model import Array
+
+NEURONS = 8
+"""So many neurons of a layer are shown."""
+INPUTS = 4
+"""And for each of them the weights from so many neurons of the layer before."""
+
+
+def tables(cost: str, value: float, layers: tuple[LayerTrace, ...], y: Array) -> list[Table]:
+    """Return a table of the neurons and one of the weights for every layer, from the input on."""
+    sizes = " → ".join(str(at.n) for at in layers)
+    shown = [most(at.dC_da if at.delta is None else at.delta, NEURONS) for at in layers]
+    result = [Table(f"one sample through {sizes}: {cost} cost C = {number(value)}")]
+    for at, neurons in zip(layers, shown, strict=True):
+        result.append(_neurons(at, neurons, y if at.is_output else None))
+        if at.delta is not None:
+            result.append(_weights(at, neurons))
+    return result
+
+
+def most(values: Array, n: int) -> list[int]:
+    """Return the indices of the n largest numbers by size, in ascending order.
+
+    >>> most(np.array([0.1, -3.0, 0.0, 2.0]), 2)
+    [1, 3]
+    """
+    order = np.argsort(-np.abs(np.nan_to_num(values)), kind="stable")[:n]
+    return sorted(order.tolist())
+
+
+def _neurons(at: LayerTrace, shown: list[int], y: Array | None) -> Table:
+    note = _cut(len(shown), at.n, "neurons", "|δ|" if at.delta is not None else "|∂C/∂a|")
+    if at.delta is None:
+        rows = [[str(k), number(at.a[k]), number(at.dC_da[k])] for k in shown]
+        return Table("layer 0, the input", ["k", "a = x", "∂C/∂a"], rows, note)
+    assert at.activation is not None
+    matrix = at.da_dz.ndim == 2
+    columns: dict[str, Any] = {"b": at.b, "z": at.z, "a": at.a}
+    if y is not None:
+        columns["y"] = y
+    columns["∂a_j/∂z_j" if matrix else "σ′(z)"] = at.da_dz.diagonal() if matrix else at.da_dz
+    columns |= {"∂C/∂a": at.dC_da, "δ = ∂C/∂z = ∂C/∂b": at.delta}
+    rows = [[str(j), *(number(column[j]) for column in columns.values())] for j in shown]
+    if matrix:
+        note.append("∂a/∂z of softmax is a matrix, here its diagonal; all of it is in da_dz")
+    if not np.isfinite(at.dC_da).all():
+        note.append("∂C/∂a divides by an a that has been rounded to 0 or 1; δ does not come from it")
+    title = f"layer {at.l}, {at.activation.name}: {symbols.sigma_prime(at.activation)}"
+    return Table(f"layer {at.l}, {at.activation.name}" if matrix else title, ["j", *columns], rows, note)
+
+
+def _weights(at: LayerTrace, neurons: list[int]) -> Table:
+    """As many inputs as fit."""
+    for n in range(INPUTS, 0, -1):
+        table = _weights_from(at, neurons, most(at.a_before, n))
+        if n == 1 or all(len(line) <= WIDTH for line in table.text().splitlines()):
+            break
+    return table
+
+
+def _weights_from(at: LayerTrace, neurons: list[int], inputs: list[int]) -> Table:
+    heads = ["j"]
+    for k in inputs:
+        heads += [f"w[j,{k}]", f"∂C/∂w[j,{k}]"]
+    rows = []
+    for j in neurons:
+        row = [str(j)]
+        for k in inputs:
+            row += [number(at.w[j, k]), number(at.delta[j] * at.a_before[k])]
+        rows.append(row)
+    note = _cut(len(inputs), len(at.a_before), "inputs", "|a|")
+    return Table(f"layer {at.l}, weights w[j,k] and ∂C/∂w[j,k] = a_k δ_j", heads, rows, note)
+
+
+def _cut(shown: int, n: int, what: str, by: str) -> list[str]:
+    return [f"{shown} of {n:,} {what}, those with the largest {by}"] if shown < n else []

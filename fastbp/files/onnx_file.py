@@ -1,0 +1,130 @@
+"""ONNX files: the network as a graph of operators that onnxruntime and others run.
+
+A layer is Gemm, z = a Wᵀ + b, and an activation. For float64 onnxruntime lacks some operators, which are written with
+those that it has.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fastbp.files.layers import check_ours
+from fastbp.functions.activations import SLOPE
+from fastbp.model import Array, Model
+
+OPSET = 17  # of 2022; the operators used have not changed up to now
+IR_VERSION = 8  # that goes with it
+
+LARGEST = 2**31 - 2**20  # bytes: protobuf ends at 2 GiB
+
+OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "relu": ("Relu", {}),
+    "leaky_relu": ("LeakyRelu", {"alpha": SLOPE}),
+    "elu": ("Elu", {"alpha": 1.0}),
+    "softplus": ("Softplus", {}),
+    "exponential": ("Exp", {}),
+    "softmax": ("Softmax", {"axis": -1}),
+}
+"""Activations that are one operator each."""
+
+MISSING_IN_FLOAT64 = {"leaky_relu", "elu", "softplus"}
+
+
+def model_proto(model: Model) -> Any:
+    """Return the ONNX model of a network. Raises ValueError for activations that are a user's own, or if too large."""
+    check_ours(model, "an ONNX file")
+    if model.parameters.vector.nbytes > LARGEST:
+        raise ValueError(
+            f"the parameters are {model.parameters.vector.nbytes:,} bytes; an ONNX file without others beside it holds "
+            f"{LARGEST:,}: use net.save"
+        )
+    onnx = _onnx()
+    graph = Graph(onnx, model.dtype)
+    a = "X"
+    parameters = zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True)
+    for l, (w, b, activation) in enumerate(parameters, start=1):
+        graph.layer = l
+        weights, biases = graph.constant("weights", w), graph.constant("biases", b)
+        z = graph.add("Gemm", a, weights, biases, transB=1)
+        a = graph.activation(activation.name, z)
+    graph.add("Identity", a, output="A")
+    kind = onnx.helper.np_dtype_to_tensor_dtype(model.dtype)
+    ends = [
+        onnx.helper.make_tensor_value_info(name, kind, ["n_samples", n])
+        for name, n in (("X", model.sizes[0]), ("A", model.sizes[-1]))
+    ]
+    return onnx.helper.make_model(
+        onnx.helper.make_graph(graph.nodes, "fastbp", ends[:1], ends[1:], graph.constants),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="fastbp",
+    )
+
+
+class Graph:
+    """Nodes and constants as they are made; each returns its name."""
+
+    def __init__(self, onnx: Any, dtype: np.dtype[Any]):
+        self._onnx, self._dtype = onnx, dtype
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.layer = 0
+
+    def constant(self, name: str, value: Array | float) -> str:
+        """Add numbers of the network's dtype."""
+        full = f"{name}.{self.layer}"
+        if all(constant.name != full for constant in self.constants):
+            self.constants.append(self._onnx.numpy_helper.from_array(np.asarray(value, self._dtype), full))
+        return full
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Add an operator."""
+        output = output or f"{operator}.{len(self.nodes)}"
+        self.nodes.append(self._onnx.helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def activation(self, name: str, z: str) -> str:
+        """Add σ(z)."""
+        if name == "identity":
+            return z
+        if name == "silu":
+            return self.add("Mul", z, self.add("Sigmoid", z))
+        if name == "gelu":
+            return self._gelu(z)
+        if self._dtype == np.float64 and name in MISSING_IN_FLOAT64:
+            return self._in_float64(name, z)
+        operator, attributes = OPERATORS[name]
+        return self.add(operator, z, **attributes)
+
+    def _gelu(self, z: str) -> str:
+        """σ(z) = z (½ + ½ erf(z / √2)); erf is in float32, in which alone onnxruntime has it: an error of 1e-7 z."""
+        half, root = self.constant("half", 0.5), self.constant("root", np.sqrt(0.5))
+        scaled = self.add("Mul", z, root)
+        if self._dtype == np.float64:
+            types = self._onnx.TensorProto
+            single = self.add("Cast", scaled, to=types.FLOAT)
+            erf = self.add("Cast", self.add("Erf", single), to=types.DOUBLE)
+        else:
+            erf = self.add("Erf", scaled)
+        return self.add("Mul", z, self.add("Add", half, self.add("Mul", half, erf)))
+
+    def _in_float64(self, name: str, z: str) -> str:
+        if name == "leaky_relu":  # max(z, 0.01 z)
+            return self.add("Max", z, self.add("Mul", z, self.constant("slope", SLOPE)))
+        zero, one = self.constant("zero", 0.0), self.constant("one", 1.0)
+        positive = self.add("Max", z, zero)
+        if name == "elu":  # max(z, 0) + exp(min(z, 0)) − 1
+            exp = self.add("Exp", self.add("Min", z, zero))
+            return self.add("Add", positive, self.add("Sub", exp, one))
+        e = self.add("Exp", self.add("Neg", self.add("Abs", z)))  # softplus: max(z, 0) + log(1 + exp(−|z|))
+        return self.add("Add", positive, self.add("Log", self.add("Add", one, e)))
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError:
+        raise ImportError("to_onnx needs onnx: install it with `pip install 'fastbp[onnx]'`") from None
+    return onnx

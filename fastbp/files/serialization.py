@@ -1,0 +1,208 @@
+"""Networks in files: the safetensors format, with the architecture as JSON in its metadata. Loading runs no code.
+
+**Versions.** A file says by which version of this format it is written. This fastbp writes version 3. Every later
+fastbp reads the files of all versions since 1, with the same parameters, bit for bit (`tests/data` has a file of each).
+A file of a version that is newer than the reader is refused, and the error says so.
+
+1. Metadata ``fastbp``: ``"1"``, ``architecture`` and ``metadata``: JSON. Arrays ``weights.l`` and ``biases.l``.
+2. Metadata ``fastbp``: a JSON object of ``version``, ``conventions``, ``architecture``, ``metadata`` and, where the
+   state of training is kept, ``training``; for that, arrays ``optimizer.…`` beside those of version 1.
+3. ``training`` has ``steps`` too: how many mini-batches the network was trained on; in version 2 that is the
+   optimizer's count. LBFGS and ConjugateGradient have a memory, which in version 2 is empty.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from fastbp.files import paths
+from fastbp.files.container import decode, encode
+from fastbp.functions.activations import ACTIVATIONS, Activation
+from fastbp.functions.costs import COSTS, PARAMETRIC, Cost
+from fastbp.model import Array, Model
+from fastbp.optimizers import Optimizer
+
+FORMAT_VERSION = 3
+
+CONVENTIONS = (
+    "z = w a + b and a = sigma(z) in the layers l = 1 ... L; weights.l is w of layer l, of the shape (n_out, n_in), "
+    "row by row, and biases.l is b; activations are those of the layers 1 ... L, by fastbp's names"
+)
+
+Custom: TypeAlias = Activation | Cost | type[Optimizer]
+
+
+class ModelFileError(ValueError):
+    """A file is not a model that fastbp can read; the message names the file and says why."""
+
+
+class TrainingState(NamedTuple):
+    """What a file says of a training that is to go on: words that JSON can hold, and arrays."""
+
+    words: dict[str, Any]
+    arrays: dict[str, Array]
+    version: int = FORMAT_VERSION  # of the file
+
+
+class SavedNetwork(NamedTuple):
+    """What a file says of a network."""
+
+    arguments: dict[str, Any]  # for Network(**arguments)
+    weights: list[Array]
+    biases: list[Array]
+    metadata: dict[str, Any]
+    training: TrainingState | None
+
+
+def save(
+    path: str | os.PathLike[str],
+    model: Model,
+    formulation: str,
+    metadata: dict[str, Any],
+    training: TrainingState | None = None,
+) -> None:
+    """Write a network to a file, whole or not at all: an old file stays until the new one is on the disk."""
+    for activation in model.activations:
+        _check_name(activation, ACTIVATIONS)
+    _check_name(model.cost, COSTS)
+    arrays: dict[str, Array] = {}
+    for l, (w, b) in enumerate(zip(model.parameters.weights, model.parameters.biases, strict=True), start=1):
+        arrays[f"weights.{l}"], arrays[f"biases.{l}"] = w, b
+    architecture = {
+        "sizes": list(model.sizes),
+        "activations": [activation.name for activation in model.activations],
+        "cost": model.cost.name,
+        "cost_parameter": model.cost.parameter,
+        "dtype": model.dtype.name,
+        "formulation": formulation,
+    }
+    content = {
+        "version": FORMAT_VERSION, "conventions": CONVENTIONS, "architecture": architecture, "metadata": metadata,
+    }  # fmt: skip
+    if training is not None:
+        content["training"] = training.words
+        arrays.update(training.arrays)
+    write_atomically(path, encode(arrays, json.dumps(content)))
+
+
+def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost]) -> None:
+    """Refuse a user's own function under one of our names: the file holds names only, and would mean ours."""
+    ours = choice.function.__module__ == table[choice.name].function.__module__ if choice.name in table else None
+    if ours is False:
+        raise ValueError(
+            f"{choice.name!r} is your own {type(choice).__name__}, but fastbp has one of that name, which the file "
+            "would mean: give yours another name"
+        )
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file beside its place, flush it to the disk, and move it there; a link stays, its target is replaced.
+
+    Whatever happens meanwhile, a crash, a full disk or an end by force, there is the old file or the new one. An end by
+    force may leave the unfinished one beside it, ``.name.`` and eight digits, which nothing reads.
+    """
+    target = Path(os.path.realpath(paths.checked(path)))
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with unfinished.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    _flush_folder(target.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring to the disk which file has which name, so that the new one is there after a power cut too.
+
+    Windows cannot, and some file systems will not: there the old file may come back, whole.
+    """
+    if os.name == "nt":
+        return
+    with contextlib.suppress(PermissionError):  # a folder may be written and not read
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def load(path: str | os.PathLike[str], custom: Iterable[Custom]) -> SavedNetwork:
+    """Read what `save` wrote. Raises OSError if it cannot be read, ModelFileError if it is anything else."""
+    content = paths.checked(path).read_bytes()
+    with refusing(path):
+        return _saved_network(*decode(content), list(custom))
+
+
+@contextlib.contextmanager
+def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make a ModelFileError of what reading a damaged or lying file can raise."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelFileError(f"{os.fspath(path)}: not a model that fastbp can read: {reason}") from None
+
+
+def _content(words: dict[str, str]) -> dict[str, Any]:
+    """Return what a file of any version says."""
+    if words["fastbp"] == "1":
+        return {name: json.loads(words[name]) for name in ("architecture", "metadata")}
+    content = json.loads(words["fastbp"])
+    version = content["version"]
+    if version not in (2, FORMAT_VERSION):
+        raise ValueError(
+            f"it has format version {version!r}; this fastbp reads 1 to {FORMAT_VERSION}: install a newer one"
+        )
+    return dict(content)
+
+
+def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list[Custom]) -> SavedNetwork:
+    content = _content(words)
+    architecture, metadata = content["architecture"], content["metadata"]
+    sizes, names = architecture["sizes"], architecture["activations"]
+    if len(names) != len(sizes) - 1 or not names:
+        raise ValueError(f"it names {len(names)} activations for layers of {sizes} neurons")
+    weights = [arrays[f"weights.{l}"] for l in range(1, len(sizes))]
+    biases = [arrays[f"biases.{l}"] for l in range(1, len(sizes))]
+    for l, (shape, w, b) in enumerate(zip(zip(sizes[1:], sizes, strict=False), weights, biases, strict=True), start=1):
+        if w.shape != shape or b.shape != shape[:1] or {w.dtype.name, b.dtype.name} != {architecture["dtype"]}:
+            raise ValueError(f"the arrays of layer {l} are not {architecture['dtype']} of the shape {shape}")
+    activations = [_known("activation", name, ACTIVATIONS, custom, Activation) for name in names]
+    arguments = {
+        "sizes": sizes,
+        "activation": activations[:-1],
+        "output_activation": activations[-1],
+        "cost": _known_cost(architecture["cost"], architecture["cost_parameter"], custom),
+        "dtype": architecture["dtype"],
+        "formulation": architecture["formulation"],
+    }
+    if not isinstance(metadata, dict):
+        raise ValueError(f"its metadata is not a JSON object but {metadata!r}")
+    training = TrainingState(content["training"], arrays, content["version"]) if "training" in content else None
+    return SavedNetwork(arguments, weights, biases, metadata, training)
+
+
+def _known_cost(name: str, parameter: float | None, custom: list[Custom]) -> Any:
+    if name in PARAMETRIC and parameter is not None:
+        return PARAMETRIC[name](parameter)
+    return _known("cost", name, COSTS, custom, Cost)
+
+
+def _known(what: str, name: str, table: dict[str, Any], custom: list[Custom], kind: type) -> Any:
+    for candidate in custom:
+        if isinstance(candidate, kind) and getattr(candidate, "name", None) == name:
+            return candidate
+    if name not in table:
+        raise ValueError(f"it uses the {what} {name!r}, which is not one of fastbp's: give yours with custom=[…]")
+    return table[name]

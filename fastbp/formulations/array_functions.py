@@ -1,0 +1,325 @@
+"""Activations, costs and updates as functions of whole arrays that a compiled loop calls by address.
+
+`array_function(...)` gives what `kernels.call.call` takes: the address of a C function, compiled on first use for
+one dtype, or, with ``NUMBA_DISABLE_JIT=1``, the Python function itself.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from numba import carray, from_dtype, types
+from numba.core.errors import NumbaError
+
+from fastbp.compiler.options import LEAN, STRICT, compile_callback, njit, rebind
+from fastbp.compiler.user_functions import named_by_content
+from fastbp.compiler.views import stretch
+from fastbp.functions.activations import Activation
+from fastbp.functions.cost_pairs import PAIRS
+from fastbp.functions.costs import Cost, WithParameter
+from fastbp.optimizers import updates
+
+# Loops over the elements of a layer. `function` is bound anew, to the function of one number in question, and `second`
+# to its derivative where that is needed too.
+function: Any = None
+second: Any = None
+
+
+def activate(a, z):
+    """a_j = σ(z_j)."""
+    for j in range(z.size):
+        a[j] = function(z[j])
+
+
+def multiply_by_derivative_of_z(delta, z, a):
+    """δ_j ← δ_j σ′(z_j)."""
+    for j in range(a.size):
+        delta[j] *= function(z[j])
+
+
+def multiply_by_derivative_of_a(delta, z, a):
+    """δ_j ← δ_j σ′(z_j), σ′ in terms of a_j."""
+    for j in range(a.size):
+        delta[j] *= function(a[j])
+
+
+def leave(delta, z, a):
+    """δ_j ← δ_j: the cost's own δ holds σ′ already, and the input has no σ."""
+
+
+# What a cost has gets the cost's parameter behind its other arguments, 0 if it has none.
+
+
+def without_parameter(*arguments):
+    """Call one that has none."""
+    return function(*arguments[:-1])
+
+
+def sum_cost(out, z, a, y, parameter):
+    """Out = Σ_j C(a_j, y_j)."""
+    total = 0.0
+    for j in range(y.size):
+        total += function(a[j], y[j], parameter)
+    out[0] = total
+
+
+def each_sample(costs, z, a, y, n, parameter):
+    """C of several samples, whose z, a and y lie one after the other, n of each and perhaps padding."""
+    width = y.size // costs.size
+    for s in range(costs.size):
+        i = s * width
+        function(stretch(costs, s, 1), stretch(z, i, n), stretch(a, i, n), stretch(y, i, n), parameter)
+
+
+def cost_gradient(delta, z, a, y, parameter):
+    """δ_j = ∂C/∂a_j."""
+    for j in range(y.size):
+        delta[j] = function(a[j], y[j], parameter)
+
+
+# The same with tangents, all of them derivatives along one direction in which the network is changed: ż for z.
+
+
+def bend_by_z(delta, delta_dot, z, a, z_dot, a_dot):
+    """δ_j ← δ_j σ′(z_j), and its tangent, δ̇_j ← δ̇_j σ′(z_j) + δ_j σ″(z_j) ż_j."""
+    for j in range(a.size):
+        prime = function(z[j])
+        delta_dot[j] = delta_dot[j] * prime + delta[j] * second(z[j]) * z_dot[j]
+        delta[j] *= prime
+
+
+def bend_by_a(delta, delta_dot, z, a, z_dot, a_dot):
+    """The same, σ′ and σ″ in terms of a_j."""
+    for j in range(a.size):
+        prime = function(a[j])
+        delta_dot[j] = delta_dot[j] * prime + delta[j] * second(a[j]) * z_dot[j]
+        delta[j] *= prime
+
+
+def bend_layer(delta, delta_dot, z, a, z_dot, a_dot):
+    """The same for an activation of whole layers: δ ← Jᵀ δ, δ̇ ← Jᵀ δ̇ + J̇ᵀ δ."""
+    function(delta_dot, z, a)
+    for j in range(a.size):
+        z_dot[j] = delta[j]
+    second(z_dot, a, a_dot)
+    function(delta, z, a)
+    for j in range(a.size):
+        delta_dot[j] += z_dot[j]
+
+
+def leave_both(delta, delta_dot, z, a, z_dot, a_dot):
+    """The cost's own δ and δ̇ hold σ′ already."""
+
+
+def cost_gradient_and_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
+    """δ_j = ∂C/∂a_j, and its tangent, δ̇_j = ∂²C/∂a_j² ȧ_j."""
+    for j in range(y.size):
+        delta[j] = function(a[j], y[j], parameter)
+        delta_dot[j] = second(a[j], y[j], parameter) * a_dot[j]
+
+
+def cost_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
+    """δ̇_j = ∂²C/∂a_j² ȧ_j."""
+    for j in range(y.size):
+        delta_dot[j] = function(a[j], y[j], parameter) * a_dot[j]
+
+
+def information_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
+    """δ̇_j = E[(∂C/∂a_j)²] ȧ_j."""
+    for j in range(y.size):
+        delta_dot[j] = function(a[j], parameter) * a_dot[j]
+
+
+# The same as C functions: a pointer to each array, and its length.
+
+
+def callback_of_2(a, n_a, z, n_z):
+    function(carray(a, n_a), carray(z, n_z))
+
+
+def callback_of_3(delta, n_delta, z, n_z, a, n_a):
+    function(carray(delta, n_delta), carray(z, n_z), carray(a, n_a))
+
+
+def callback_of_4(delta, n_delta, z, n_z, a, n_a, y, n_y, parameter):
+    function(carray(delta, n_delta), carray(z, n_z), carray(a, n_a), carray(y, n_y), parameter)
+
+
+def callback_of_rows(costs, n_costs, z, n_z, a, n_a, y, n_y, n, parameter):
+    function(carray(costs, n_costs), carray(z, n_z), carray(a, n_a), carray(y, n_y), n, parameter)
+
+
+def callback_of_tangents(delta, n_delta, delta_dot, n_delta_dot, z, n_z, a, n_a, y, n_y, zd, n_zd, ad, n_ad, parameter):
+    delta, delta_dot, z, a = carray(delta, n_delta), carray(delta_dot, n_delta_dot), carray(z, n_z), carray(a, n_a)
+    function(delta, delta_dot, z, a, carray(y, n_y), carray(zd, n_zd), carray(ad, n_ad), parameter)
+
+
+def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyper, t, n_t, gradient, n):
+    first, second, hyper = carray(first, n_first), carray(second, n_second), carray(hyper, n_hyper)
+    function(carray(theta, n_theta), first, second, hyper, carray(t, n_t), carray(gradient, n))
+
+
+# What an array holds: R the network's own numbers, D float64, I int64, U uint32. A small letter is one such number.
+_CALLBACKS = {
+    "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3, "RRRRd": callback_of_4,
+    "DRRRid": callback_of_rows, "RRRDIR": callback_of_6, "RRRRRR": callback_of_6, "RRRRRRRd": callback_of_tangents,
+}  # fmt: skip
+
+
+@cache
+def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
+    """σ of a whole layer: ``call(…, a, z)``."""
+    if activation.whole_layer:
+        return _address(activation.function, "RR", dtype, sums=True)
+    return _address(activation.function, "RR", dtype, activate)
+
+
+@cache
+def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
+    """δ ← δ ⊙ σ′(z) of a whole layer: ``call(…, delta, z, a)``."""
+    template = multiply_by_derivative_of_a if activation.derivative_of == "a" else multiply_by_derivative_of_z
+    templates = () if activation.whole_layer else (template,)
+    return _address(activation.derivative, "RRR", dtype, *templates)
+
+
+@cache
+def no_derivative(dtype: np.dtype[Any]) -> Any:
+    """δ ← δ: ``call(…, delta, z, a)``."""
+    return _address(leave, "RRR", dtype)
+
+
+@cache
+def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
+    """C, ∂C/∂a and the σ′ that makes it δ.
+
+    ``call(…, costs, z, a, y, n, parameter)``, ``call(…, delta, z, a, y, parameter)`` and ``call(…, delta, z, a)``.
+    For one sample or several: as many as `costs` has room for, of n outputs each, and perhaps padding behind them.
+    """
+    own = PAIRS.get((output.function, cost.function))
+    if own:
+        function = _cost_address(own.cost, "DRRRid", dtype, each_sample, sums=True)
+        return function, _cost_address(own.error, "RRRRd", dtype), _address(own.derivative or leave, "RRR", dtype)
+    function = _cost_address(cost.function, "DRRRid", dtype, sum_cost, each_sample)
+    return function, _cost_address(cost.derivative, "RRRRd", dtype, cost_gradient), derivative_function(output, dtype)
+
+
+@cache
+def bend_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
+    """σ′ and how it changes: ``call(…, delta, delta_dot, z, a, z_dot, a_dot)``. Writes: δ and δ̇, for softmax ż too."""
+    templates = {"a": bend_by_a, "z": bend_by_z}
+    template = bend_layer if activation.whole_layer else templates[activation.derivative_of]
+    return _address(activation.derivative, "RRRRRR", dtype, template, second=activation.second_derivative)
+
+
+@cache
+def no_bend(dtype: np.dtype[Any]) -> Any:
+    """δ ← δ and δ̇ ← δ̇: ``call(…, delta, delta_dot, z, a, z_dot, a_dot)``."""
+    return _address(leave_both, "RRRRRR", dtype)
+
+
+@cache
+def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any], kind: str) -> Any:
+    """δ̇ of the output layer, before its σ′, in a pair with functions of its own after it.
+
+    ``call(…, delta, delta_dot, z, a, y, z_dot, a_dot, parameter)``. Of the kinds "hessian", which writes δ as well,
+    "gauss_newton", "fisher" and "diagonal".
+    """
+    own = PAIRS.get((output.function, cost.function))
+    if own:
+        return _cost_address(getattr(own, kind), "RRRRRRRd", dtype)
+    if kind == "fisher":
+        return _cost_address(cost.information, "RRRRRRRd", dtype, information_tangent)
+    if kind in ("gauss_newton", "diagonal"):
+        return _cost_address(cost.second_derivative, "RRRRRRRd", dtype, cost_tangent)
+    return _cost_address(cost.derivative, "RRRRRRRd", dtype, cost_gradient_and_tangent, second=cost.second_derivative)
+
+
+@cache
+def update_functions(name: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """Begin a step of an optimizer: ``call(…, hyper, t)``; and take it: ``(…, theta, first, second, hyper, t, g)``."""
+    begin_step = getattr(updates, f"{name}_begin_step", updates.begin_step)
+    return _address(begin_step, "DI", dtype), _address(getattr(updates, name), "RRRDIR", dtype)
+
+
+def _cost_address(choice: Any, *rest: Any, second: Any = None, **options: Any) -> Any:
+    """`_address` of a cost's function, which is called with a parameter, whether it has one or not."""
+    if isinstance(choice, WithParameter):
+        return _address(choice.function, *rest, second=second and second.function, **options)
+    return _address(choice, *rest, second=second, ignores_parameter=True, **options)
+
+
+@cache
+def _address(
+    choice: Any,
+    kinds: str,
+    dtype: np.dtype[Any],
+    *templates: Callable[..., Any],
+    sums: bool = False,
+    second: Any = None,
+    ignores_parameter: bool = False,
+) -> Any:
+    """The function of whole arrays `choice`, or of one number with loops around it: `templates`, innermost first.
+
+    `second` is its derivative, where the innermost template needs both.
+
+    One that `sums` over a layer is faster when it may do so in vector lanes.
+    Our own functions are found on disk again by their names, a user's by a digest of its content; where that cannot be
+    told, it is not kept. Raises TypeError for a user's function that Numba cannot compile.
+    """
+    given = [f for f in (choice, second) if f is not None]
+    ours = all(str(getattr(f, "__module__", None)).startswith("fastbp.") for f in given)
+    sources = [_python_function(f) for f in given]
+    # Two functions of one name could be taken for one another, where one of them comes from the disk.
+    names, on_disk = [source.__name__ if ours else f"users_{source.__name__}" for source in sources], ours
+    if not ours and not numba.config.DISABLE_JIT:
+        copies = [copy for copy in map(named_by_content, sources) if copy]
+        if len(copies) == len(sources):
+            sources, names, on_disk = copies, [copy.__name__ for copy in copies], True
+    of_numbers = [njit(sources[0], on_disk=False, **({} if sums else STRICT))]
+    of_numbers += [njit(source, on_disk=False, **STRICT) for source in sources[1:]]
+    if ignores_parameter:
+        of_numbers = [
+            njit(rebind(without_parameter, f"{name}_without_parameter", function=f), on_disk=False, **STRICT)
+            for name, f in zip(names, of_numbers, strict=True)
+        ]
+    loop, name, bound = of_numbers[0], "_".join(names), dict(zip(("second",), of_numbers[1:], strict=False))
+    for template in templates:
+        name = f"{name}_{template.__name__}"
+        loop = njit(rebind(template, name, function=loop, **bound), on_disk=False, **STRICT, **LEAN)
+    if numba.config.DISABLE_JIT:
+        return loop
+    callback = rebind(_CALLBACKS[kinds], f"{name}_{dtype.name}", function=loop)
+    try:
+        return compile_callback(callback, c_signature(kinds, dtype), on_disk=on_disk)
+    except NumbaError as error:
+        # Numba tells every step on its way; the first line that is none of them says what was wrong.
+        reasons = [line for line in str(error).splitlines() if line and not line.startswith("Failed in")]
+        raise TypeError(
+            f"Numba cannot compile {choice!r}: {reasons[0] if reasons else error}. It may use numbers, the functions "
+            "of `math` and plain Python; try it with numba.njit for the whole story"
+        ) from None
+
+
+def c_signature(kinds: str, dtype: np.dtype[Any]) -> Any:
+    """The C signature of a function of these arrays and numbers, as `call` calls it."""
+    letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64, "U": types.uint32}
+    arguments: list[Any] = []
+    for kind in kinds:
+        number = letters[kind.upper()]
+        arguments += [types.CPointer(number), types.intp] if kind.isupper() else [number]
+    return types.void(*arguments)
+
+
+def _python_function(choice: Any) -> Any:
+    """`choice` as a function that Numba can compile: a compiled one has its source, a built-in one gets a shell."""
+    source = getattr(choice, "py_func", choice)
+    if isinstance(source, FunctionType):
+        return source
+    return rebind(_shell, "user_function", function=choice)
+
+
+def _shell(z):
+    return function(z)

@@ -1,0 +1,118 @@
+"""What a compiled loop needs to know of a network, as run-time data: one compilation serves every architecture."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import config
+
+from fastbp.compiler.options import INLINE, njit
+from fastbp.compiler.views import matrix, stretch
+
+
+class NetworkData(NamedTuple):
+    """The shape of a network and its functions, as two tables.
+
+    ``layers[l]`` has, for the layers l = 1…L and with l = 0 for the input,
+
+    =================  ===============================================================================================
+    n                  the number of neurons
+    neurons_before     that of all layers before l
+    weights_at         where the weights of layer l begin in the parameter vector
+    biases_at          and where its biases do
+    activation         what `call` takes: σ of the whole layer
+    derivative         the same: δ ← δ ⊙ σ′
+    elementwise        whether σ may run over many samples at once, padding included
+    columns            neurons in panels (`panels.py`), padding included
+    columns_before     those of all layers before l
+    panels_at          where the weights of layer l begin in panels
+    =================  ===============================================================================================
+
+    and a row for l = L + 1 that says where all ends. ``functions[i]`` has what else `call` takes: cost
+    and cost_gradient, with the parameter that both are given, and for `tiles` those of `panel_functions.py`, with i = 1
+    and 2 for panels of so many registers.
+    """
+
+    layers: npt.NDArray[Any]
+    functions: npt.NDArray[Any]
+
+
+def table(kind: str, rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
+    """Rows of named numbers, as an array with fields; what is missing in a row is 0."""
+    integers, numbers, functions = _FIELDS[kind]
+    address = object if config.DISABLE_JIT else np.int64
+    fields = (integers, np.int64), (numbers, np.float64), (functions, address)
+    dtype = np.dtype([(name, kind) for names, kind in fields for name in names])
+    array = np.array([tuple(row.get(name, 0) for name in dtype.names or ()) for row in rows], dtype)
+    return array.view(np.recarray) if config.DISABLE_JIT else array  # compiled code needs no recarray for array[l].n
+
+
+_FIELDS = {
+    "layers": (
+        ("n", "neurons_before", "weights_at", "biases_at", "elementwise", "columns", "columns_before", "panels_at"),
+        (),
+        ("activation", "derivative"),
+    ),
+    "functions": (
+        (),
+        ("parameter",),
+        ("cost", "cost_gradient", "gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
+         "forward_row", "step_row", "propagate_row", "forward_column", "gradient_column",
+         "note_inputs", "list_inputs", "forward_listed", "list_samples", "gradient_listed"),
+    ),
+    "tangents": ((), (), ("derivative", "bend", "error_tangent", "error_derivative")),
+}  # fmt: skip
+
+
+class OptimizerData(NamedTuple):
+    """What a compiled loop needs to know of an optimizer; the functions are what `call` takes."""
+
+    first: npt.NDArray[Any]
+    second: npt.NDArray[Any]
+    hyper: npt.NDArray[np.float64]
+    t: npt.NDArray[np.int64]
+    begin_step: Any
+    update: Any
+    plain_descent: bool  # whether the update is θ ← θ − η g and nothing else, η = hyper[0]
+    changes_gradient: bool = False  # whether l1 or clip_value is on: `rules.py`
+    l2: float = 0.0  # λ/n
+    l1: float = 0.0  # λ₁/n
+    decay: float = 0.0
+    clip_value: float = math.inf
+    clip_norm: float = math.inf
+    max_norm: float = math.inf
+    per_batch: bool = False  # whether l2 is λ, and each mini-batch divides it by what it divides its costs by
+
+
+class Workspace(NamedTuple):
+    """All memory that a step writes, sized once. z, a and δ hold, layer after layer, a row a sample of a mini-batch."""
+
+    z: npt.NDArray[Any]
+    a: npt.NDArray[Any]
+    delta: npt.NDArray[Any]
+    costs: npt.NDArray[np.float64]
+    gradient: npt.NDArray[Any]
+    dropout: npt.NDArray[np.float64]  # p by layer, 0 for the input; empty if nothing is dropped
+    seed: int  # decides what is
+    steps: npt.NDArray[np.int64]  # (1,): how many the network has taken, with any optimizer
+    sample_weight: npt.NDArray[Any]  # what the cost of a sample is multiplied by; empty if nothing
+
+
+@njit(**INLINE)
+def layer(buffer, net, l):
+    """z, a or δ of layer l, (batch_size, n_l), as a view of the buffer that holds it for all layers."""
+    batch_size = buffer.size // net.layers[-1].neurons_before
+    return matrix(buffer, batch_size * net.layers[l].neurons_before, batch_size, net.layers[l].n)
+
+
+@njit(**INLINE)
+def weights(vector, net, l):
+    """w[j, k] of layer l in a vector of the layout of θ, as a view."""
+    return matrix(vector, net.layers[l].weights_at, net.layers[l].n, net.layers[l - 1].n)
+
+
+@njit(**INLINE)
+def biases(vector, net, l):
+    """b[j] of layer l in a vector of the layout of θ, as a view."""
+    return stretch(vector, net.layers[l].biases_at, net.layers[l].n)

@@ -1,0 +1,289 @@
+"""Tile: a small block of a matrix held in vector registers, for explicit index loops under @njit.
+
+A Tile has `rows` rows of `vecs` registers, so vecs * lanes(A) columns. Its operations are ordinary Python functions;
+their bodies say what they mean in NumPy (and run so under NUMBA_DISABLE_JIT=1); inside @njit each becomes a few vector
+instructions. A tile is a value: operations return a new one and change nothing but the matrix they store to.
+
+    for j in range(0, n, VECS * lanes(Z)):              # Z (m, n) = A (m, k) W (k, n)
+        for i in range(0, m, ROWS):
+            tile = zeros(Z, ROWS, VECS)
+            for p in range(k):
+                tile = outer_add(tile, A, i, p, W, p, j)
+            store(tile, Z, i, j)
+
+Like every kernel, they trust their arguments. Rows i .. i+rows-1 must exist, and so must all columns of the tile unless
+`columns` says how many do; then only the last register may be partial: (vecs-1)*lanes < columns <= vecs*lanes. The rows
+of what a tile reads or writes as registers must be contiguous; A in `outer_add` may have any strides. Speed wants those
+rows to be whole cache lines, which makes `columns` unnecessary too, and kernels compiled without reference counting
+(_nrt=False): counting the arrays passed around in the loops otherwise costs more than the sums.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.typing import signature
+from numba.extending import lower_builtin, type_callable
+
+from fastbp.formulations.tiles.registers import I32, I64, REGISTERS, VECS, VECTOR_BYTES, Code, Tile, compiles
+
+
+def lanes(A):
+    """Return the elements of A's dtype in one register."""
+    return VECTOR_BYTES // A.itemsize
+
+
+@type_callable(lanes)
+def _lanes_type(context):
+    return lambda A: types.literal(VECTOR_BYTES * 8 // A.dtype.bitwidth) if isinstance(A, types.Array) else None
+
+
+@lower_builtin(lanes, types.Array)
+def _lanes_code(context, builder, sig, args):
+    return I64(sig.return_type.literal_value)
+
+
+def wide(A):
+    """Return the elements of A's dtype in VECS registers."""
+    return VECS * lanes(A)
+
+
+@type_callable(wide)
+def _wide_type(context):
+    return lambda A: types.literal(VECS * VECTOR_BYTES * 8 // A.dtype.bitwidth) if isinstance(A, types.Array) else None
+
+
+@lower_builtin(wide, types.Array)
+def _wide_code(context, builder, sig, args):
+    return I64(sig.return_type.literal_value)
+
+
+def transposable_rows(A):
+    """Return the rows of the best tile of VECS registers' width to transpose: a power of two, at most lanes(A)."""
+    return min(lanes(A), REGISTERS // 4)
+
+
+@type_callable(transposable_rows)
+def _transposable_rows_type(context):
+    return lambda A: types.literal(min(VECTOR_BYTES * 8 // A.dtype.bitwidth, REGISTERS // 4))
+
+
+@lower_builtin(transposable_rows, types.Array)
+def _transposable_rows_code(context, builder, sig, args):
+    return I64(sig.return_type.literal_value)
+
+
+def zeros(A, rows, vecs):
+    """Return a tile of zeros of A's dtype; rows and vecs are compile-time constants."""
+    return np.zeros((rows, vecs * lanes(A)), A.dtype)
+
+
+@type_callable(zeros)
+def _zeros_type(context):
+    def typer(A, rows, vecs):
+        if isinstance(rows, types.IntegerLiteral) and isinstance(vecs, types.IntegerLiteral):
+            return signature(Tile(A.dtype, rows.literal_value, vecs.literal_value), A, rows, vecs)
+        return None
+
+    return typer
+
+
+@lower_builtin(zeros, types.Array, types.IntegerLiteral, types.IntegerLiteral)
+def _zeros_code(context, builder, sig, args):
+    return ir.Constant(context.get_value_type(sig.return_type), None)
+
+
+def load(tile, C, i, j, columns=None):
+    """Return C[i + r, j + c], a tile of the shape of `tile`."""
+    new = np.zeros_like(tile)
+    new[:, :columns] = C[i : i + tile.shape[0], j : j + _width(tile, columns)]
+    return new
+
+
+@compiles(load, "array", "index", "index", "columns")
+def _(code, kinds, tile, C, i, j, columns=None):
+    corner, strides = code.corner(kinds[1], C, i, j)
+    return code.combine(tile, lambda _, r, c: code.load(code.cell(corner, strides[0], r, c), code.mask(columns, c)))
+
+
+def outer_add(tile, A, i, p, B, q, j, columns=None):
+    """Return tile[r, c] + A[i + r, p] * B[q, j + c]: one rank-1 term."""
+    new = tile.copy()
+    new[:, :columns] += np.outer(A[i : i + tile.shape[0], p], B[q, j : j + _width(tile, columns)])
+    return new
+
+
+@compiles(outer_add, "array", "index", "index", "array", "index", "index", "columns")
+def _(code, kinds, tile, A, i, p, B, q, j, columns=None):
+    row = code.row(kinds[4], B, q, j, columns=columns)
+    corner, strides = code.corner(kinds[1], A, i, p)
+    column = [code.splat(code.scalar(corner, strides[0], r)) for r in range(code.tile.rows)]
+    return code.combine(tile, lambda old, r, c: code.multiply_add(column[r], row[c], old))
+
+
+def inner_add(tile, A, i, p, B, q, j, columns=None):
+    """Return tile[r, c] + A[i + r, p + c] * B[q, j + c]: terms of the inner products of rows of A with one of B."""
+    new, width = tile.copy(), _width(tile, columns)
+    new[:, :columns] += A[i : i + tile.shape[0], p : p + width] * B[q, j : j + width]
+    return new
+
+
+@compiles(inner_add, "array", "index", "index", "array", "index", "index", "columns")
+def _(code, kinds, tile, A, i, p, B, q, j, columns=None):
+    row = code.row(kinds[4], B, q, j, columns=columns)
+    corner, strides = code.corner(kinds[1], A, i, p)
+
+    def term(old, r, c):
+        return code.multiply_add(code.load(code.cell(corner, strides[0], r, c), code.mask(columns, c)), row[c], old)
+
+    return code.combine(tile, term)
+
+
+def add(tile, other):
+    """Return tile[r, c] + other[r, c]."""
+    return tile + other
+
+
+@compiles(add, "tile")
+def _(code, kinds, tile, other):
+    others = iter([code.builder.extract_value(other, n) for n, _, _ in code.tile.cells()])
+    return code.combine(tile, lambda old, r, c: code.builder.fadd(old, next(others)))
+
+
+def add_row(tile, b, j, columns=None):
+    """Return tile[r, c] + b[j + c]: the biases, added to every row."""
+    new = tile.copy()
+    new[:, :columns] += b[j : j + _width(tile, columns)]
+    return new
+
+
+@compiles(add_row, "array", "index", "columns")
+def _(code, kinds, tile, b, j, columns=None):
+    row = code.row(kinds[1], b, j, columns=columns)
+    return code.combine(tile, lambda old, r, c: code.builder.fadd(old, row[c]))
+
+
+def store(tile, C, i, j, columns=None):
+    """Store C[i + r, j + c] = tile[r, c]."""
+    C[i : i + tile.shape[0], j : j + _width(tile, columns)] = tile[:, :columns]
+
+
+@compiles(store, "array", "index", "index", "columns", returns_tile=False)
+def _(code, kinds, tile, C, i, j, columns=None):
+    corner, strides = code.corner(kinds[1], C, i, j)
+    for n, r, c in code.tile.cells():
+        code.store(code.builder.extract_value(tile, n), code.cell(corner, strides[0], r, c), code.mask(columns, c))
+
+
+def add_to(tile, alpha, C, i, j, columns=None):
+    """Add C[i + r, j + c] += alpha * tile[r, c]; with a gradient in the tile and alpha < 0, gradient descent."""
+    C[i : i + tile.shape[0], j : j + _width(tile, columns)] += C.dtype.type(alpha) * tile[:, :columns]
+
+
+@compiles(add_to, "scalar", "array", "index", "index", "columns", returns_tile=False)
+def _(code, kinds, tile, alpha, C, i, j, columns=None):
+    corner, strides = code.corner(kinds[2], C, i, j)
+    alpha = code.splat(alpha)
+    for n, r, c in code.tile.cells():
+        pointer, mask = code.cell(corner, strides[0], r, c), code.mask(columns, c)
+        new = code.multiply_add(alpha, code.builder.extract_value(tile, n), code.load(pointer, mask))
+        code.store(new, pointer, mask)
+
+
+def store_transposed(tile, C, i, j):
+    """Store C[i + c, j + r] = tile[r, c], for a tile of 2, 4 .. `lanes` rows."""
+    C[i : i + tile.shape[1], j : j + tile.shape[0]] = tile.T
+
+
+@compiles(store_transposed, "array", "index", "index", returns_tile=False)
+def _(code, kinds, tile, C, i, j):
+    corner, strides = code.corner(kinds[1], C, i, j)
+    for v in range(code.tile.vecs):
+        block = [code.builder.extract_value(tile, n) for n, _, c in code.tile.cells() if c == v * code.tile.lanes]
+        for n, register in enumerate(code.transpose(block)):
+            for part in range(code.tile.lanes // code.tile.rows):
+                c = v * code.tile.lanes + n * code.tile.lanes // code.tile.rows + part
+                code.store_part(register, part * code.tile.rows, code.tile.rows, code.cell(corner, strides[0], c, 0))
+
+
+def add_to_column(tile, alpha, C, i, j, columns=None):
+    """Add C[i + c, j] += alpha * tile[0, c], for a tile of one row."""
+    width = _width(tile, columns)
+    C[i : i + width, j] += C.dtype.type(alpha) * tile[0, :width]
+
+
+@compiles(add_to_column, "scalar", "array", "index", "index", "columns", returns_tile=False)
+def _(code, kinds, tile, alpha, C, i, j, columns=None):
+    corner, strides = code.corner(kinds[2], C, i, j)
+    for n, _, first in code.tile.cells():
+        for lane in range(code.tile.lanes):
+            number = code.builder.extract_element(code.builder.extract_value(tile, n), I32(lane))
+            with code.if_column(columns, first + lane):
+                pointer = code.element(corner, strides[0], first + lane)
+                new = code.builder.fadd(code.builder.load(pointer), code.builder.fmul(alpha, number))
+                code.builder.store(new, pointer)
+
+
+def store_row_sums(tile, C, i, j):
+    """Store C[i, j + r] = sum over c of tile[r, c], for a tile of 2, 4 .. rows."""
+    C[i, j : j + tile.shape[0]] = tile.sum(axis=1)
+
+
+@compiles(store_row_sums, "array", "index", "index", returns_tile=False)
+def _(code, kinds, tile, C, i, j):
+    rows, lanes = code.tile.rows, code.tile.lanes
+    row_sums = [code.builder.extract_value(tile, r * code.tile.vecs) for r in range(rows)]
+    for n, r, c in code.tile.cells():
+        if c > 0:
+            row_sums[r] = code.builder.fadd(row_sums[r], code.builder.extract_value(tile, n))
+    corner, strides = code.corner(kinds[1], C, i, j)
+    for first in range(0, rows, lanes):
+        some = row_sums[first : first + lanes]
+        count, some = len(some), some * (lanes // len(some))  # fewer rows than lanes: each of them more than once
+        while len(some) > 1:  # transposing and adding at once: each round pairs row r with row r + half
+            half = len(some) // 2
+            some = [code.builder.fadd(*code.interleave(*pair)) for pair in zip(some[:half], some[half:], strict=True)]
+        code.store_part(some[0], 0, count, code.cell(corner, strides[0], 0, first))
+
+
+def nonzero(tile):
+    """Return which columns are not 0 in any row, as the bits of a whole number."""
+    return sum(1 << c for c, column in enumerate(tile.T) if (column != 0).any())
+
+
+@type_callable(nonzero)
+def _nonzero_type(context):
+    return lambda tile: signature(types.intp, tile) if isinstance(tile, Tile) else None
+
+
+@lower_builtin(nonzero, Tile)
+def _nonzero_code(context, builder, sig, args):
+    code, bits = Code(context, builder, sig.args[0]), I64(0)
+    zero = ir.Constant(code.tile.vector, None)
+    for n, _, c in code.tile.cells():
+        differs = builder.fcmp_unordered("!=", builder.extract_value(args[0], n), zero)
+        register = builder.zext(builder.bitcast(differs, ir.IntType(code.tile.lanes)), I64)
+        bits = builder.or_(bits, builder.shl(register, I64(c)))
+    return bits
+
+
+def prefetch(A, i, j):
+    """Ask for the cache line of A[i, j], which need not exist, to be brought near. Changes nothing."""
+
+
+@type_callable(prefetch)
+def _prefetch_type(context):
+    return lambda A, i, j: signature(types.void, A, types.intp, types.intp)
+
+
+@lower_builtin(prefetch, types.Array, types.intp, types.intp)
+def _prefetch_code(context, builder, sig, args):
+    code = Code(context, builder, None)
+    pointer, _ = code.corner(sig.args[0], *args)
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+    builder.call(function, [pointer, I32(0), I32(3), I32(1)])  # to read, into the first-level cache, data
+    return context.get_dummy_value()
+
+
+def _width(tile, columns):
+    return tile.shape[1] if columns is None else columns

@@ -1,0 +1,319 @@
+"""The Python side of `tiles`: how a network lies in memory, what is allocated, which form runs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.compiler.threads import max_threads, parallel_region
+from fastbp.formulations import array_functions
+from fastbp.formulations.compiled import Compiled, costs, layer_rows, nothing_of_samples
+from fastbp.formulations.interface import PLAIN
+from fastbp.formulations.network_data import NetworkData, OptimizerData, table
+from fastbp.formulations.step_options import StepOptions
+from fastbp.formulations.tiles import column_sums, listed_sums, panel_sums
+from fastbp.formulations.tiles import lists as tile_lists
+from fastbp.formulations.tiles import steps as tile_steps
+from fastbp.formulations.tiles import sums as tiles
+from fastbp.formulations.tiles.panel_functions import panel_function
+from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.model import Array, Model, aligned_empty
+from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.optimizers.updates import N_HYPER
+
+ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
+PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
+KEPT_BYTES = 64 * 1024**2  # of memory, up to which it is kept for the next call: see `borrowed`
+# Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
+ONE_BY_ONE_UNTIL = 3e6
+
+Memory = TypeVar("Memory")
+
+
+class Tiled(Compiled):
+    """`tiles`."""
+
+    name = "tiles"
+    _loops = tile_steps
+
+    def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
+        n, rows = len(X), min(len(X), tiles.BLOCK * max_threads())
+        net, outputs = tiled_network(model), np.empty((n, model.sizes[-1]), model.dtype)
+        costs, samples = np.empty(n), np.arange(n)
+        with (
+            borrowed_workspace(model, rows, training=False) as work,
+            parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
+        ):
+            forward_blocks, costs_of_rows = self._form("forward_blocks", n_threads), tile_steps.costs_of_rows
+            pack(work.theta, model.parameters.vector, net)
+            for start in range(0, n, rows):
+                stop = min(n, start + rows)
+                forward_blocks(n_threads, outputs[start:stop], work, X, samples[start:stop], net)
+                if Y is not None:
+                    costs_of_rows(costs[start:stop], work, Y[start:stop], net)
+        return outputs, costs
+
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
+        """Write the gradient of the mean cost, return the mean cost."""
+        n, net = len(X), tiled_network(model)
+        no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
+        zeros = np.zeros(N_HYPER), np.zeros(1, np.int64)
+        optimizer = OptimizerData(no_moments, no_moments, *zeros, nothing, nothing, False)
+        with (
+            borrowed_workspace(model, n, gradient=True) as work,
+            parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
+        ):
+            pack(work.theta, model.parameters.vector, net)
+            total_cost = self._form("gradient_in_parts" if work.in_parts else "gradient", n_threads)
+            return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
+
+    def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
+        """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
+        whole = options.clip_norm < np.inf
+        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole)
+        return sum(sizes.values()) * model.dtype.itemsize
+
+    def trainer(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions = PLAIN,
+    ) -> "TiledTrainer":
+        """Return what trains the model; a step allocates nothing."""
+        return TiledTrainer(self, model, optimizer, state, X, Y, batch_size, options)
+
+
+class TiledTrainer:
+    """Keeps parameters and moments in panels, and copies them back at the end of an epoch."""
+
+    def __init__(
+        self,
+        formulation: Tiled,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions,
+    ):
+        self._formulation, self._model, self._X, self._Y, self._batch_size = formulation, model, X, Y, batch_size
+        self._net, self._rate = tiled_network(model), state.rate
+        self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain
+        work = self._work = tiled_workspace(
+            model,
+            batch_size,
+            of_samples=options.of_samples(model.dtype),
+            n_moments=optimizer.n_moments,
+            gradient=options.clip_norm < np.inf,
+        )
+        functions = array_functions.update_functions(optimizer.update, model.dtype)
+        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
+        self._packed = OptimizerData(work.first, work.second, *rest, **options.rules)
+        moments = (state.first, work.first), (state.second, work.second)
+        self._looked = False  # whether there are so many zeros in X that it pays to list them
+        self._parameters = [(model.parameters.vector, work.theta)]
+        self._moments = [(vector, panels) for vector, panels in moments if vector.size > 0]
+
+    def take(self, X: Array, Y: Array, sample_weight: Array) -> None:
+        """Train on these samples from now on; all else stays as it is."""
+        self._X, self._Y = X, Y
+        if sample_weight.size + self._work.sample_weight.size > 0:
+            self._work = self._work._replace(sample_weight=sample_weight)
+
+    def begin(self, moments: bool = True) -> None:
+        """Pack θ and, unless those in panels are the ones that count, the moments."""
+        for vector, panels in self._parameters + self._moments * moments:
+            pack(panels, vector, self._net)
+
+    def train(self, order: npt.NDArray[np.int64]) -> float:
+        """Train on the samples of `order`."""
+        if not self._looked:
+            self._looked, self._work = True, with_lists(self._model, self._work, self._X, order)
+        self._packed.hyper[0] = self._rate[0]
+        if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
+            return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
+        rows = min(self._batch_size, len(order), ROWS)
+        with parallel_region(self._model.flops_per_sample * rows) as n_threads:
+            name = "train_epoch_in_parts" if self._work.in_parts else "train_epoch"
+            train_epoch = self._formulation._form(name, n_threads)
+            return float(
+                train_epoch(n_threads, self._packed, self._work, self._X, self._Y, order, self._batch_size, self._net)
+            )
+
+    def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
+        """Unpack them."""
+        for vector, panels in self._parameters * parameters + self._moments * moments:
+            unpack(vector, panels, self._net)
+
+
+def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
+    """How many columns n columns are in panels, padding included: see `panels.panel_width`."""
+    lanes = VECTOR_BYTES // dtype.itemsize
+    unit = lanes if lanes >= 4 else 2 * lanes
+    return -(-n // unit) * unit
+
+
+def tiled_network(model: Model) -> NetworkData:
+    """Return what the tile loops need to know of a network."""
+    if "tiles" not in model.prepared:
+        made = NetworkData(
+            table("layers", _panel_rows(model)), table("functions", [costs(model) | _functions(model), *_sums(model)])
+        )
+        # Of two threads that make one, both take the first: functions of one row are added to it later.
+        model.prepared.setdefault("tiles", made)
+    net: NetworkData = model.prepared["tiles"]
+    return net
+
+
+def _panel_rows(model: Model) -> list[dict[str, Any]]:
+    columns_before, panels_at, n_in = 0, 0, 0
+    rows = layer_rows(model)
+    for l, row in enumerate(rows):
+        n_out = panel_columns(row.get("n", 0), model.dtype)
+        row |= {"columns": n_out, "columns_before": columns_before, "panels_at": panels_at}
+        columns_before += n_out
+        panels_at += (1 + n_in) * n_out if l > 0 else 0
+        n_in = n_out
+    return rows
+
+
+def _functions(model: Model) -> dict[str, Any]:
+    kernels = [panel_sums.gather, panel_sums.transpose_weights]
+    kernels += [column_sums.forward_column] if 1 in model.sizes[1:] else []
+    return {kernel.__name__: panel_function(kernel, model.dtype) for kernel in kernels}
+
+
+def _sums(model: Model) -> list[dict[str, Any]]:
+    kernels = [panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel]
+    kernels += [column_sums.gradient_column] if 1 in model.sizes[1:] else []
+    return [{kernel.__name__: panel_function(kernel, model.dtype, vecs) for kernel in kernels} for vecs in (1, 2)]
+
+
+def _add_functions_of_one_row(model: Model) -> None:
+    """Compile what only steps of one sample need, when there is the first."""
+    functions = tiled_network(model).functions
+    functions["propagate_row"][0] = panel_function(panel_sums.propagate_row, model.dtype)
+    for vecs in (1, 2):
+        for kernel in (panel_sums.forward_row, panel_sums.step_row):
+            functions[kernel.__name__][vecs] = panel_function(kernel, model.dtype, vecs)
+
+
+def with_lists(model: Model, work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -> TiledWorkspace:
+    """Return a workspace with room for lists of inputs that are not 0, if it pays, and compile what only they need."""
+    work = tile_lists.added(work, X, samples)
+    if work.noted.size > 0:
+        functions = tiled_network(model).functions
+        for lists in (listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples):
+            functions[lists.__name__][0] = panel_function(lists, model.dtype)
+        for vecs in (1, 2):
+            for sums in (listed_sums.forward_listed, listed_sums.gradient_listed):
+                functions[sums.__name__][vecs] = panel_function(sums, model.dtype, vecs)
+    return work
+
+
+def workspace_sizes(
+    model: Model, samples: int, *, n_moments: int = 0, training: bool = True, gradient: bool = False
+) -> dict[str, int]:
+    """Return how many numbers each array of the workspace has: see `tiled_workspace`."""
+    net = tiled_network(model)
+    lanes, n = VECTOR_BYTES // model.dtype.itemsize, int(net.layers["panels_at"][-1])
+    in_parts = training and sums_in_parts(model, samples)
+    activations = _rows(samples, in_parts) * int(net.layers["columns_before"][-1])
+    weights = (1 + 16 * lanes) * 2 * lanes
+    transposed = 2 * lanes + tiles.CACHED // model.dtype.itemsize
+    written = tile_steps.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
+    return {
+        "theta": n,
+        "first": n if n_moments > 0 else 0,
+        "second": n if n_moments > 1 else 0,
+        "gradient": written,
+        "z": activations,
+        "a": activations,
+        "delta": activations if training else 0,
+        "scratch": max_threads() * max(weights, transposed, 4 * int(net.layers["columns"].max())),
+    }
+
+
+def sums_in_parts(model: Model, samples: int) -> bool:
+    """Whether threads sum the gradient over samples of their own: for few weights and many samples.
+
+    Where weights are few, there are not enough for every thread to own some; where samples are many, a, z and δ of all
+    of them would not stay in the cache until the gradient is summed. Not a question of threads: the bits depend on it.
+    """
+    few = int(tiled_network(model).layers["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
+    return few and samples >= 4 * tile_steps.PART_BLOCK
+
+
+def _rows(samples: int, in_parts: bool) -> int:
+    """For how many samples a workspace has room: whole tiles, up to `ROWS`; in parts, a block for each thread."""
+    if in_parts:
+        return max_threads() * tile_steps.PART_BLOCK
+    return 1 if samples == 1 else -(-min(samples, ROWS) // 4) * 4
+
+
+def tiled_workspace(
+    model: Model, samples: int, *, training: bool = True, of_samples: dict[str, Any] | None = None, **needs: Any
+) -> TiledWorkspace:
+    """Return the memory of `tiles` for a mini-batch of so many samples.
+
+    Without `training` there is no room for errors; with `gradient`, or for more samples than `ROWS`, the gradient is
+    written to memory.
+    """
+    in_parts = training and sums_in_parts(model, samples)
+    rows = _rows(samples, in_parts)
+    if rows == 1:
+        _add_functions_of_one_row(model)
+    sizes = workspace_sizes(model, samples, training=training, **needs)
+    arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
+    scratch = arrays.pop("scratch").reshape(max_threads(), -1)
+    costs, of_samples = np.empty(rows + tile_steps.PARTS * in_parts), of_samples or nothing_of_samples(model)
+    places = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
+    of_rows = {"scratch": scratch, "costs": costs, "rows": rows, "in_parts": in_parts, "places": places}
+    return TiledWorkspace(**arrays, **of_rows, **tile_lists.none(), **of_samples)
+
+
+def borrowed_workspace(
+    model: Model, samples: int, *, training: bool = True, gradient: bool = False
+) -> AbstractContextManager[TiledWorkspace]:
+    """Lend a `tiled_workspace` for one call: see `borrowed`."""
+    in_parts = training and sums_in_parts(model, samples)
+    needs = _rows(samples, in_parts), in_parts, gradient, samples > ROWS
+    make = partial(tiled_workspace, model, samples, training=training, gradient=gradient)
+    return borrowed(model, f"workspace, training={training}", needs, make)
+
+
+@contextmanager
+def borrowed(model: Model, kind: str, needs: Any, make: Callable[[], Memory]) -> Iterator[Memory]:
+    """Lend memory for one call: that of the last call of this kind with the same needs, unless somebody else has it.
+
+    Making it takes as long as the gradient of a small net; and new memory comes from the system page by page, for as
+    long as the sums of a large one take. What the last call left in it is not cleared.
+    """
+    kept = model.prepared.pop(kind, None)  # in one step: no two threads get the same
+    if kept is None or kept[0] != needs:
+        memory = make()
+        kept = needs, memory, _nbytes(memory)
+    yield kept[1]
+    if kept[2] <= KEPT_BYTES:
+        model.prepared[kind] = kept
+
+
+def _nbytes(memory: Any) -> int:
+    if isinstance(memory, tuple):
+        return sum(map(_nbytes, memory))
+    return memory.nbytes if isinstance(memory, np.ndarray) else 0
+
+
+def _zeros(size: int, dtype: np.dtype[Any]) -> Array:
+    vector = aligned_empty(size, dtype)
+    vector[:] = 0
+    return vector

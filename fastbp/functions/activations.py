@@ -1,0 +1,285 @@
+"""Activations σ, each with its first and second derivative under it.
+
+A derivative is a function of z or, where that is cheaper, of the output a = σ(z); the argument's name says which.
+These are ordinary functions, as a user would write them; `array_functions.py` compiles those that a network uses.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastbp.functions import elementary
+from fastbp.functions.elementary import like
+
+
+def identity(z):
+    return z
+
+
+def identity_prime(z):
+    return 1
+
+
+def identity_second(z):
+    return like(z, 0)
+
+
+def sigmoid(z):
+    return elementary.sigmoid(z)
+
+
+def sigmoid_prime(a):
+    return a * (like(a, 1) - a)
+
+
+def sigmoid_second(a):
+    return a * (like(a, 1) - a) * (like(a, 1) - like(a, 2) * a)
+
+
+def tanh(z):
+    return elementary.tanh(z)
+
+
+def tanh_prime(a):
+    return (like(a, 1) - a) * (like(a, 1) + a)
+
+
+def tanh_second(a):
+    return like(a, -2) * a * ((like(a, 1) - a) * (like(a, 1) + a))
+
+
+def relu(z):
+    return 0 if z <= 0 else z  # in this order NaN stays NaN, and a diverging network is noticed
+
+
+def relu_prime(z):
+    return z > 0  # at 0, where there is no derivative, 0 as in every other library
+
+
+def relu_second(z):
+    return like(z, 0)  # at 0 too: flat on both sides
+
+
+SLOPE = 0.01
+
+
+def leaky_relu(z):
+    return z if z > 0 else like(z, SLOPE) * z
+
+
+def leaky_relu_prime(z):
+    return like(z, 1 if z > 0 else SLOPE)
+
+
+def leaky_relu_second(z):
+    return like(z, 0)
+
+
+ALPHA = 1.0
+
+
+def elu(z):
+    return z if z > 0 else like(z, ALPHA) * elementary.expm1(z)
+
+
+def elu_prime(z):
+    return like(z, 1) if z > 0 else like(z, ALPHA) * elementary.exp(z)
+
+
+def elu_second(z):
+    return like(z, 0) if z > 0 else like(z, ALPHA) * elementary.exp(z)
+
+
+def softplus(z):
+    return elementary.softplus(z)
+
+
+def softplus_prime(z):
+    return elementary.sigmoid(z)
+
+
+def softplus_second(z):
+    s = elementary.sigmoid(z)
+    return s * (like(z, 1) - s)
+
+
+def silu(z):
+    return z * elementary.sigmoid(z)
+
+
+def silu_prime(z):
+    s = elementary.sigmoid(z)
+    return s * (like(z, 1) + z * (like(z, 1) - s))
+
+
+def silu_second(z):
+    s = elementary.sigmoid(z)
+    return s * (like(z, 1) - s) * (like(z, 2) + z * (like(z, 1) - like(z, 2) * s))
+
+
+SQRT_HALF = math.sqrt(0.5)
+
+
+def gelu(z):
+    return z * (like(z, 0.5) * elementary.erfc(-z * like(z, SQRT_HALF)))
+
+
+def gelu_prime(z):
+    lower = like(z, 0.5) * elementary.erfc(-z * like(z, SQRT_HALF))
+    return lower + z * elementary.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
+def gelu_second(z):
+    return elementary.exp(-z * z / 2) / math.sqrt(2 * math.pi) * (2 - z * z)
+
+
+def exponential(z):
+    return elementary.exp(z)
+
+
+def exponential_prime(a):
+    return a
+
+
+def exponential_second(a):
+    return a
+
+
+def softmax(a, z):
+    """a_j = exp(z_j) / Σ_i exp(z_i), for the whole layer at once.
+
+    The largest z is subtracted from all, which changes nothing in the quotient and keeps exp from overflowing.
+    """
+    largest = z[0]
+    for j in range(1, z.size):
+        largest = max(largest, z[j])
+    for j in range(z.size):
+        a[j] = elementary.exp(z[j] - largest)
+    total = 0.0
+    for j in range(z.size):
+        total += a[j]
+    for j in range(z.size):
+        a[j] /= total
+
+
+def softmax_derivative(delta, z, a):
+    """δ_j ← Σ_i ∂a_i/∂z_j δ_i = a_j (δ_j − Σ_i a_i δ_i), because ∂a_i/∂z_j = a_i ([i = j] − a_j)."""
+    mean = 0.0
+    for i in range(a.size):
+        mean += a[i] * delta[i]
+    for j in range(a.size):
+        delta[j] = a[j] * (delta[j] - mean)
+
+
+def softmax_second_derivative(delta, a, a_dot):
+    """δ_j ← ȧ_j (δ_j − Σ_i a_i δ_i) − a_j Σ_i ȧ_i δ_i: how the result of `softmax_derivative` changes along ȧ."""
+    mean, mean_dot = 0.0, 0.0
+    for i in range(a.size):
+        mean += a[i] * delta[i]
+        mean_dot += a_dot[i] * delta[i]
+    for j in range(a.size):
+        delta[j] = a_dot[j] * (delta[j] - mean) - a[j] * mean_dot
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function σ and its derivative σ′, from ordinary functions of one number.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages and files.
+    function : callable
+        σ(z), one number in, one number out. Written with ``math`` and plain Python; Numba compiles it.
+    derivative : callable
+        σ′ as a function of z, or of a = σ(z) with ``derivative_of="a"``. `check_derivative` finds a wrong one.
+    derivative_of : {"z", "a"}, default "z"
+        What `derivative` is a function of.
+    output_range : str, default "(-inf, inf)"
+        The interval of its values, ``(`` for an end it does not reach, ``[`` for one it does. Costs that need a
+        probability or a positive output check it.
+    second_derivative : callable, optional
+        σ″(z), as a function of what `derivative` is a function of. Only Hessians need it; `check_derivative` checks it.
+
+    Raises
+    ------
+    TypeError
+        `function`, `derivative` or `second_derivative` is not callable.
+    ValueError
+        `derivative_of` or `output_range` is not of the form above.
+
+    Examples
+    --------
+    >>> import math, fastbp
+    >>> softsign = fastbp.Activation(
+    ...     "softsign", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2, output_range="(-1, 1)")
+    >>> fastbp.check_derivative(softsign) < 1e-6
+    True
+    >>> net = fastbp.Network([2, 3, 1], activation=softsign, cost="quadratic", seed=0)
+    """
+
+    name: str
+    function: Callable[..., Any]
+    derivative: Callable[..., Any]
+    derivative_of: Literal["z", "a"] = "z"
+    output_range: str = "(-inf, inf)"
+    second_derivative: Callable[..., Any] | None = None
+    # softmax: function(a, z), derivative(delta, z, a), second_derivative(delta, a, a_dot) of arrays, not of one number
+    whole_layer: bool = False
+
+    def __post_init__(self) -> None:
+        for role in ("function", "derivative", "second_derivative"):
+            left_out = role == "second_derivative" and self.second_derivative is None
+            if not left_out and not callable(getattr(self, role)):
+                raise TypeError(f"the {role} of activation {self.name!r} is not callable: {getattr(self, role)!r}")
+        if not isinstance(self.derivative_of, str) or self.derivative_of not in ("z", "a"):
+            raise ValueError(f"derivative_of is {self.derivative_of!r}; it must be 'z' or 'a'")
+        Interval.parse(self.output_range)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval in the notation of mathematics: ``(0, 1]`` is 0 < v ≤ 1."""
+
+    low: float
+    high: float
+    low_included: bool
+    high_included: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """Read ``"[0, inf)"`` and the like. Raises ValueError for anything else."""
+        try:
+            low, high = text[1:-1].split(",")
+            if text[0] not in "([" or text[-1] not in ")]" or not float(low) < float(high):
+                raise ValueError
+            return cls(float(low), float(high), text[0] == "[", text[-1] == "]")
+        except (ValueError, IndexError, TypeError, AttributeError):
+            raise ValueError(f"{text!r} is not an interval; write '(0, 1)', '[0, inf)', '(-inf, inf)' …") from None
+
+    def contains(self, other: "Interval") -> bool:
+        """Whether every number of `other` is in this interval."""
+        low = self.low < other.low or (self.low == other.low and self.low_included >= other.low_included)
+        high = self.high > other.high or (self.high == other.high and self.high_included >= other.high_included)
+        return low and high
+
+
+# Sources: relu Nair & Hinton 2010; leaky_relu Maas et al. 2013; elu Clevert et al. 2016; softplus Dugas et al. 2001;
+# silu Elfwing et al. 2018; gelu Hendrycks & Gimpel 2016 (the exact form, with erf); softmax Bridle 1990.
+ACTIVATIONS: dict[str, Activation] = {
+    activation.name: activation
+    for activation in (
+        Activation("identity", identity, identity_prime, second_derivative=identity_second),
+        Activation("sigmoid", sigmoid, sigmoid_prime, "a", "(0, 1)", sigmoid_second),
+        Activation("tanh", tanh, tanh_prime, "a", "(-1, 1)", tanh_second),
+        Activation("relu", relu, relu_prime, "z", "[0, inf)", relu_second),
+        Activation("leaky_relu", leaky_relu, leaky_relu_prime, second_derivative=leaky_relu_second),
+        Activation("elu", elu, elu_prime, "z", "(-1, inf)", elu_second),
+        Activation("softplus", softplus, softplus_prime, "z", "(0, inf)", softplus_second),
+        Activation("silu", silu, silu_prime, "z", "[-0.2784645427610738, inf)", silu_second),
+        Activation("gelu", gelu, gelu_prime, "z", "[-0.1699712074331036, inf)", gelu_second),
+        Activation("exponential", exponential, exponential_prime, "a", "(0, inf)", exponential_second),
+        Activation("softmax", softmax, softmax_derivative, "a", "(0, 1)", softmax_second_derivative, whole_layer=True),
+    )
+}

@@ -1,0 +1,266 @@
+"""Pairs of output activation and cost that simplify: C and δ = ∂C/∂z of a whole layer, made of z as well as of a.
+
+From a alone, C and ∂C/∂a lose what rounding took from a: log a where a has become 0, 1 − a where it has become 1. So
+C here is made of log-sum-exp and its kin, and σ′ has been multiplied out of δ. `out` is one number, `delta` one per
+output.
+"""
+
+from typing import Any, NamedTuple
+
+from fastbp.compiler.options import INNER, njit
+from fastbp.functions import elementary
+from fastbp.functions.activations import exponential, sigmoid, softmax, softplus
+from fastbp.functions.costs import cross_entropy, poisson
+from fastbp.functions.elementary import like
+
+FAR = -40.0  # below, log(1 + exp z) is exp z, in float64 too
+
+
+@njit(**INNER)
+def largest_and_log_sum(z, a):
+    """Return the largest z, and log Σ_j exp(z_j − largest) from the a of softmax: a_i of the largest is 1 / Σ.
+
+    The sum of the others keeps all the digits of a small logarithm, and the largest z is not rounded into it.
+    """
+    i, others = 0, 0.0
+    for j in range(1, z.size):
+        i = j if z[j] > z[i] else i
+    for j in range(z.size):
+        others += 0.0 if j == i else a[j]
+    return z[i], elementary.log1p(others / a[i])
+
+
+def sigmoid_cross_entropy(out, z, a, y):
+    """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)), where −log σ(z) = log(1 + exp −z) = softplus(−z).
+
+    And softplus(z) = z + softplus(−z), so that one of the two is enough: that of −|z|.
+    """
+    total = 0.0
+    for j in range(z.size):
+        wrong = (1 - y[j]) * z[j] if z[j] > 0 else -y[j] * z[j]
+        total += wrong + elementary.softplus(-abs(z[j]))
+    out[0] = total
+
+
+def softmax_cross_entropy(out, z, a, y):
+    """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j)."""
+    largest, log_sum = largest_and_log_sum(z, a)
+    total, weight = 0.0, 0.0
+    for j in range(z.size):
+        total += y[j] * (largest - z[j])
+        weight += y[j]
+    out[0] = total + weight * log_sum  # not in the loop, where the compiler would add it to the largest z
+
+
+def exponential_poisson(out, z, a, y):
+    """C = Σ_j a_j − y_j log a_j = Σ_j exp z_j − y_j z_j."""
+    total = 0.0
+    for j in range(z.size):
+        total += a[j] - y[j] * z[j]
+    out[0] = total
+
+
+def error_is_difference(delta, z, a, y):
+    """δ_j = ∂C/∂z_j = a_j − y_j: σ′ has cancelled (Nielsen, chapter 3, eq. 66)."""
+    for j in range(a.size):
+        delta[j] = a[j] - y[j]
+
+
+def sigmoid_poisson(out, z, a, y):
+    """C = Σ_j a_j − y_j log a_j, where −log σ(z) = softplus(−z)."""
+    total = 0.0
+    for j in range(z.size):
+        total += a[j] + y[j] * elementary.softplus(-z[j])
+    out[0] = total
+
+
+def sigmoid_poisson_error(delta, z, a, y):
+    """δ_j = (1 − y_j / a_j) a_j (1 − a_j) = (a_j − y_j)(1 − a_j)."""
+    for j in range(a.size):
+        delta[j] = (a[j] - y[j]) * (like(a[j], 1) - a[j])
+
+
+def softplus_poisson(out, z, a, y):
+    """C = Σ_j a_j − y_j log a_j, where far below 0 a = exp z."""
+    total = 0.0
+    for j in range(z.size):
+        total += a[j] - y[j] * (z[j] if z[j] < FAR else elementary.log(a[j]))
+    out[0] = total
+
+
+@njit(**INNER)
+def prime_over_a(z, a):
+    """σ′(z) / a of softplus, which tends to 1 where both tend to 0."""
+    return like(a, 1) if z < like(z, FAR) else elementary.sigmoid(z) / a
+
+
+def softplus_poisson_error(delta, z, a, y):
+    """δ_j = (1 − y_j / a_j) σ′(z_j) = σ′ − y_j σ′ / a_j, where far below 0 σ′ is a."""
+    for j in range(a.size):
+        delta[j] = elementary.sigmoid(z[j]) - y[j] * prime_over_a(z[j], a[j])
+
+
+def softmax_poisson(out, z, a, y):
+    """C = Σ_j a_j − y_j log a_j, log a_j as in `softmax_cross_entropy`."""
+    largest, log_sum = largest_and_log_sum(z, a)
+    total, weight = 0.0, 0.0
+    for j in range(z.size):
+        total += a[j] + y[j] * (largest - z[j])
+        weight += y[j]
+    out[0] = total + weight * log_sum
+
+
+def softmax_poisson_error(delta, z, a, y):
+    """−y_j, of which `softmax_poisson_derivative` makes δ_j: that is called sample by sample, this is not."""
+    for j in range(a.size):
+        delta[j] = -y[j]
+
+
+def softmax_poisson_derivative(delta, z, a):
+    """δ_j = a_j (g_j − Σ_i a_i g_i) with g_i = 1 − y_i / a_i, which is a_j Σ_i y_i − y_j as Σ_i a_i = 1."""
+    total = 0.0
+    for j in range(a.size):
+        total += delta[j]
+    for j in range(a.size):
+        delta[j] -= a[j] * total
+
+
+# How δ changes with z, and with it a, ż and ȧ: δ̇ of Hessian, Gauss–Newton and Fisher matrix, made of what does not
+# become 0/0 where a does. Those of softmax are called sample by sample.
+
+
+def difference_and_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ_j = a_j − y_j, so δ̇_j = ȧ_j: ∂²C/∂z² is ∂a/∂z, which is the Fisher information too."""
+    for j in range(a.size):
+        delta[j] = a[j] - y[j]
+        delta_dot[j] = a_dot[j]
+
+
+def sigmoid_poisson_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ_j = (a_j − y_j)(1 − a_j), so δ̇_j = (1 + y_j − 2 a_j) ȧ_j."""
+    for j in range(a.size):
+        delta[j] = (a[j] - y[j]) * (like(a[j], 1) - a[j])
+        delta_dot[j] = (like(a[j], 1) + y[j] - like(a[j], 2) * a[j]) * a_dot[j]
+
+
+def sigmoid_poisson_gauss_newton(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = σ′ y_j / a_j² σ′ ż_j = y_j (1 − a_j)² ż_j."""
+    for j in range(a.size):
+        rest = like(a[j], 1) - a[j]
+        delta_dot[j] = y[j] * rest * rest * z_dot[j]
+
+
+def sigmoid_poisson_fisher(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = σ′ / a_j ȧ_j = (1 − a_j) ȧ_j."""
+    for j in range(a.size):
+        delta_dot[j] = (like(a[j], 1) - a[j]) * a_dot[j]
+
+
+@njit(**INNER)
+def bend_of_log(a):
+    """−∂²(log a)/∂z² / σ′ of softplus, σ′ = 1 − e⁻ᵃ: (1 − (1 + a) e⁻ᵃ) / a², near 0 the first terms of its series."""
+    a = float(a)
+    if a > 1 / 32:
+        return (1 - (1 + a) * elementary.exp(-a)) / (a * a)
+    return 1 / 2 - a * (1 / 3 - a * (1 / 8 - a * (1 / 30 - a * (1 / 144 - a / 840))))
+
+
+def softplus_poisson_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ_j = σ′ − y_j σ′ / a_j, so δ̇_j = (1 − σ′ + y_j `bend_of_log`) ȧ_j, as ∂σ′/∂a is 1 − σ′."""
+    for j in range(a.size):
+        delta[j] = elementary.sigmoid(z[j]) - y[j] * prime_over_a(z[j], a[j])
+        delta_dot[j] = (elementary.sigmoid(-z[j]) + y[j] * bend_of_log(a[j])) * a_dot[j]
+
+
+def softplus_poisson_gauss_newton(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = σ′ y_j / a_j² σ′ ż_j."""
+    for j in range(a.size):
+        ratio = prime_over_a(z[j], a[j])
+        delta_dot[j] = y[j] * ratio * ratio * z_dot[j]
+
+
+def softplus_poisson_fisher(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = σ′ / a_j ȧ_j."""
+    for j in range(a.size):
+        delta_dot[j] = prime_over_a(z[j], a[j]) * a_dot[j]
+
+
+def softmax_poisson_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ_j = a_j Σ_i y_i − y_j, so δ̇_j = ȧ_j Σ_i y_i."""
+    total = 0.0
+    for i in range(a.size):
+        total += y[i]
+    for j in range(a.size):
+        delta[j] = a[j] * total - y[j]
+        delta_dot[j] = a_dot[j] * total
+
+
+def softmax_poisson_gauss_newton(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = y_j u_j − a_j Σ_i y_i u_i, where u_j = ȧ_j / a_j = ż_j − Σ_i a_i ż_i."""
+    mean, total = 0.0, 0.0
+    for i in range(a.size):
+        mean += a[i] * z_dot[i]
+    for i in range(a.size):
+        total += y[i] * (z_dot[i] - mean)
+    for j in range(a.size):
+        delta_dot[j] = y[j] * (z_dot[j] - mean) - a[j] * total
+
+
+def softmax_poisson_fisher(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """δ̇_j = a_j (u_j − Σ_i a_i u_i) = ȧ_j, as Σ_i a_i u_i = Σ_i ȧ_i = 0."""
+    for j in range(a.size):
+        delta_dot[j] = a_dot[j]
+
+
+# The Gauss–Newton matrix of softmax is a sum over outputs, Σ_c h_c (e_c − a)(e_c − a)ᵀ at z: its diagonal needs h.
+
+
+def outputs_are_weights(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """h_j = a_j, of cross_entropy."""
+    for j in range(a.size):
+        delta_dot[j] = a[j]
+
+
+def targets_are_weights(delta, delta_dot, z, a, y, z_dot, a_dot):
+    """h_j = y_j, of poisson."""
+    for j in range(a.size):
+        delta_dot[j] = y[j]
+
+
+class Pair(NamedTuple):
+    """The functions of a pair; the tangents' are called as those in `array_functions`, but give all of δ̇."""
+
+    cost: Any
+    error: Any
+    derivative: Any  # what makes δ of the error, if that is not δ yet: ``derivative(delta, z, a)``
+    hessian: Any
+    gauss_newton: Any
+    fisher: Any
+    diagonal: Any  # that of the Gauss–Newton matrix: h_j, of other outputs than softmax δ̇_j for ż_j = 1
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether δ = a − y. If so, the Gauss–Newton matrix is made of ∂²C/∂z², else, as in all others, of ∂²C/∂a²."""
+        return self.error is error_is_difference
+
+
+# (σ of the output layer, C) → its functions.
+PAIRS: dict[tuple[Any, Any], Pair] = {
+    (sigmoid, cross_entropy): Pair(sigmoid_cross_entropy, error_is_difference, None, *[difference_and_tangent] * 4),
+    (softmax, cross_entropy): Pair(
+        softmax_cross_entropy, error_is_difference, None, *[difference_and_tangent] * 3, outputs_are_weights
+    ),
+    (exponential, poisson): Pair(exponential_poisson, error_is_difference, None, *[difference_and_tangent] * 4),
+    (sigmoid, poisson): Pair(
+        sigmoid_poisson, sigmoid_poisson_error, None,
+        sigmoid_poisson_tangent, sigmoid_poisson_gauss_newton, sigmoid_poisson_fisher, sigmoid_poisson_gauss_newton,
+    ),
+    (softplus, poisson): Pair(
+        softplus_poisson, softplus_poisson_error, None,
+        softplus_poisson_tangent, softplus_poisson_gauss_newton, softplus_poisson_fisher, softplus_poisson_gauss_newton,
+    ),
+    (softmax, poisson): Pair(
+        softmax_poisson, softmax_poisson_error, softmax_poisson_derivative,
+        softmax_poisson_tangent, softmax_poisson_gauss_newton, softmax_poisson_fisher, targets_are_weights,
+    ),
+}  # fmt: skip

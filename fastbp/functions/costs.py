@@ -1,0 +1,285 @@
+"""Costs C, each with ∂C/∂a and ∂²C/∂a² under it, as functions of one output a and its target y.
+
+The cost of a sample is the sum over its outputs. Some pairs of output activation and cost have functions of their own
+of a whole layer, in `cost_pairs.py`, which stay exact where a is rounded to 0 or 1.
+
+Where exp(−C) is, up to a factor, a probability density of y, an output has a Fisher information, a function of a:
+E[(∂C/∂a)²] over the y that this density gives.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastbp.functions import elementary
+from fastbp.functions.activations import Activation, Interval
+from fastbp.functions.elementary import like
+
+
+def quadratic(a, y):
+    return (a - y) * (a - y) / 2
+
+
+def quadratic_prime(a, y):
+    return a - y
+
+
+def quadratic_second(a, y):
+    return like(a, 1)
+
+
+def quadratic_information(a):  # a normal distribution of variance 1
+    return like(a, 1)
+
+
+def squared_error(a, y):
+    return (a - y) * (a - y)
+
+
+def squared_error_prime(a, y):
+    return like(a, 2) * (a - y)
+
+
+def squared_error_second(a, y):
+    return like(a, 2)
+
+
+def squared_error_information(a):  # of variance ½
+    return like(a, 2)
+
+
+def cross_entropy(a, y):
+    cost = 0.0
+    if y > 0:  # 0 log 0 = 0
+        cost -= y * elementary.log(a)
+    if y < 1:
+        cost -= (1 - y) * elementary.log1p(-a)
+    return cost
+
+
+def cross_entropy_prime(a, y):
+    return (a - y) / (a * (like(a, 1) - a))
+
+
+def cross_entropy_second(a, y):
+    not_a = like(a, 1) - a
+    return y / (a * a) + (like(a, 1) - y) / (not_a * not_a)
+
+
+def cross_entropy_information(a):  # y = 1 with probability a
+    return like(a, 1) / (a * (like(a, 1) - a))
+
+
+def absolute(a, y):
+    return abs(a - y)
+
+
+def absolute_prime(a, y):
+    return 1 if a > y else (-1 if a < y else 0)  # at a = y, where there is no derivative, 0
+
+
+def absolute_second(a, y):
+    return like(a, 0)
+
+
+def absolute_information(a):  # a Laplace distribution of scale 1
+    return like(a, 1)
+
+
+def huber(a, y, delta):
+    distance = abs(a - y)
+    return distance * distance / 2 if distance <= delta else delta * (distance - delta / 2)
+
+
+def huber_prime(a, y, delta):
+    return max(-delta, min(delta, a - y))
+
+
+def huber_second(a, y, delta):
+    return like(a, 1 if abs(a - y) <= delta else 0)
+
+
+def quantile(a, y, q):
+    return q * (y - a) if y > a else (1 - q) * (a - y)
+
+
+def quantile_prime(a, y, q):
+    return -q if y > a else (1 - q if a > y else 0)  # at a = y, where there is no derivative, 0
+
+
+def quantile_second(a, y, q):
+    return like(a, 0)
+
+
+def quantile_information(a, q):  # an asymmetric Laplace distribution: q² with probability 1 − q, (1 − q)² with q
+    return like(a, q * (1 - q))
+
+
+def poisson(a, y):
+    return a - y * elementary.log(a) if y > 0 else a + 0 * y
+
+
+def poisson_prime(a, y):
+    return 1 - y / a
+
+
+def poisson_second(a, y):
+    return y / (a * a)
+
+
+def poisson_information(a):  # a Poisson distribution of mean and variance a
+    return like(a, 1) / a
+
+
+@dataclass(frozen=True)
+class WithParameter:
+    """A function whose last argument is this number, as one of the others. Compiled once for all numbers."""
+
+    function: Callable[..., Any]
+    parameter: float
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments, self.parameter)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A cost C and its derivative ∂C/∂a, from ordinary functions of one output a and its target y.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages and files.
+    function : callable
+        C(a, y) of one output; the cost of a sample is the sum over its outputs. Compiled by Numba.
+    derivative : callable
+        ∂C/∂a(a, y). `check_derivative` finds a wrong one.
+    output_range, target_range : str, default "(-inf, inf)"
+        Where C and its derivative are defined: which outputs a and which targets y it can be given.
+    output_activation : str, default "identity"
+        The output activation of a network that names this cost and no output activation.
+    second_derivative : callable, optional
+        ∂²C/∂a²(a, y). Only Hessians and Gauss–Newton matrices need it; `check_derivative` checks it.
+    information : callable, optional
+        The Fisher information of a, if exp(−C) is a probability density of y: E[(∂C/∂a)²], a function of a. Only Fisher
+        matrices need it.
+
+    Raises
+    ------
+    TypeError
+        One of the functions is not callable.
+    ValueError
+        A range is not an interval.
+
+    Examples
+    --------
+    >>> import math, fastbp
+    >>> log_cosh = fastbp.Cost("log_cosh", lambda a, y: math.log(math.cosh(a - y)), lambda a, y: math.tanh(a - y))
+    >>> fastbp.check_derivative(log_cosh) < 1e-6
+    True
+    >>> net = fastbp.Network([2, 3, 1], cost=log_cosh, seed=0)
+    """
+
+    name: str
+    function: Callable[..., Any]
+    derivative: Callable[..., Any]
+    output_range: str = "(-inf, inf)"
+    target_range: str = "(-inf, inf)"
+    output_activation: str = "identity"
+    second_derivative: Callable[..., Any] | None = None
+    information: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        for role in ("function", "derivative", "second_derivative", "information"):
+            optional = role in ("second_derivative", "information") and getattr(self, role) is None
+            if not callable(getattr(self, role)) and not optional:
+                raise TypeError(f"the {role} of cost {self.name!r} is not callable: {getattr(self, role)!r}")
+        Interval.parse(self.output_range)
+        Interval.parse(self.target_range)
+
+    @property
+    def parameter(self) -> float | None:
+        """δ of huber and q of quantile; None of the others."""
+        return self.function.parameter if isinstance(self.function, WithParameter) else None
+
+    def refusal(self, activation: Activation) -> str | None:
+        """Why this cost makes no sense on the outputs of `activation`; None if it does."""
+        if Interval.parse(self.output_range).contains(Interval.parse(activation.output_range)):
+            return None
+        return (
+            f"the cost {self.name!r} needs outputs in {self.output_range}, but the output activation "
+            f"{activation.name!r} gives {activation.output_range}"
+        )
+
+
+def Huber(delta: float = 1.0) -> Cost:
+    """Return the Huber cost: ½(a − y)² up to a distance of `delta`, linear beyond it (Huber 1964).
+
+    Raises ValueError unless 0 < delta < ∞.
+
+    >>> Huber(0.5).function(3.0, 1.0)
+    0.875
+    """
+    if not _is_number(delta) or not 0 < _plain(delta) <= sys.float_info.max:
+        raise ValueError(f"delta is {delta!r}; the Huber cost needs 0 < delta < infinity")
+    return _with_parameter("huber", (huber, huber_prime, huber_second), float(delta))
+
+
+def Quantile(q: float = 0.5) -> Cost:
+    """Return the quantile ("pinball") cost q (y − a) for y > a, (1 − q)(a − y) for y < a (Koenker & Bassett 1978).
+
+    The constant that minimises its mean is the q-quantile of the targets. Raises ValueError unless 0 < q < 1.
+
+    >>> Quantile(0.9).function(0.0, 1.0)
+    0.9
+    """
+    if not _is_number(q) or not 0 < q < 1:
+        raise ValueError(f"q is {q!r}; a quantile needs 0 < q < 1")
+    return _with_parameter("quantile", (quantile, quantile_prime, quantile_second, quantile_information), float(q))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    """A number of Python's: NumPy would make the largest float one of the value's own dtype, infinite in float32."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _with_parameter(name: str, functions: tuple[Any, ...], value: float) -> Cost:
+    function, derivative, *rest = (WithParameter(f, value) for f in functions)
+    return Cost(name, function, derivative, **dict(zip(("second_derivative", "information"), rest, strict=False)))
+
+
+PARAMETRIC: dict[str, Callable[[float], Cost]] = {"huber": Huber, "quantile": Quantile}
+
+COSTS: dict[str, Cost] = {
+    cost.name: cost
+    for cost in (
+        Cost(
+            "quadratic", quadratic, quadratic_prime,
+            second_derivative=quadratic_second, information=quadratic_information,
+        ),
+        Cost(
+            "squared_error", squared_error, squared_error_prime,
+            second_derivative=squared_error_second, information=squared_error_information,
+        ),
+        Cost(
+            "cross_entropy", cross_entropy, cross_entropy_prime, "(0, 1)", "[0, 1]", "softmax",
+            cross_entropy_second, cross_entropy_information,
+        ),
+        Cost(
+            "absolute", absolute, absolute_prime, second_derivative=absolute_second, information=absolute_information,
+        ),
+        Huber(),
+        Quantile(),
+        Cost(
+            "poisson", poisson, poisson_prime, "(0, inf)", "[0, inf)", "exponential",
+            poisson_second, poisson_information,
+        ),
+    )
+}  # fmt: skip

@@ -1,0 +1,141 @@
+"""The numbers in the formulas of `elementary.py`, for float32 and for float64.
+
+The polynomials are our own minimax approximations by Remez' algorithm.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from fastbp.compiler.options import STRICT
+
+__all__ = ["constants", "like"]
+
+
+class Constants(NamedTuple):
+    """What the formulas need to know of a dtype; every number is of that dtype, so that nothing is promoted."""
+
+    zero: np.floating
+    half: np.floating
+    one: np.floating
+    two: np.floating
+    infinity: np.floating
+    nan: np.floating
+    to_integer: np.floating  # (x + to_integer) - to_integer rounds x to the nearest integer
+    smallest_normal: np.floating
+    subnormal_shift: np.floating  # so many powers of two make a subnormal normal
+    subnormal_scale: np.floating  # 2^subnormal_shift
+    log2_e: np.floating
+    ln2_head: np.floating  # so few digits that its product with any exponent is exact
+    ln2_tail: np.floating  # ln 2 - ln2_head
+    sqrt2_minus_1: np.floating
+    exp_low: np.floating  # e^x rounds to 0 below
+    exp_high: np.floating  # and to infinity above
+    one_is_lost: np.floating  # e^x - 1 is -1 below -it; tanh is 1 above half of it; 1 - 2^-it is 1
+    erf_high: np.floating  # erf x rounds to 1 above
+    erfc_high: np.floating  # and erfc x to 0
+    erfc_center: np.floating  # the x at which erfc_far has its t = 0
+    split: np.floating  # 2^s + 1, to cut off the lower s digits
+    tanh_seam: np.floating
+    erfc_seam: np.floating
+    exp_rest: tuple[np.floating, ...]  # (e^r - 1 - r) / r^2, |r| <= ln(2) / 2
+    tanh_rest: tuple[np.floating, ...]  # (tanh x - x) / x^3 in x^2, |x| <= tanh_seam
+    log_rest: tuple[np.floating, ...]  # (2 artanh(s) - 2 s) / s^3 in s^2, |s| <= 3 - sqrt(8)
+    erf_rate: tuple[np.floating, ...]  # -ln(1 - erf x) / x - 1, 0 <= x <= erf_high
+    erfc_near: tuple[np.floating, ...]  # erf x / x in x^2, |x| <= erfc_seam
+    erfc_far: tuple[np.floating, ...]  # (1 + 2 x) e^(x^2) erfc x in t, erfc_seam <= x <= erfc_high
+
+
+LN2 = 0.6931471805599453  # not a C library's
+
+
+def constants_of(dtype: type[np.floating], ln2_bits: int, own: tuple[float, ...], *rests: list[float]) -> Constants:
+    """Return the constants of `dtype`: those with a formula; its `own`, exp_low to erfc_center; and the polynomials."""
+    info = np.finfo(dtype)
+    ln2_head = np.floor(LN2 * 2.0**ln2_bits) / 2.0**ln2_bits
+    ln2_tail = (LN2 - ln2_head) + 2.319046813846299558e-17  # what LN2 lacks
+    numbers = (
+        *(0.0, 0.5, 1.0, 2.0, np.inf, np.nan, 1.5 * 2.0**info.nmant),
+        *(info.smallest_normal, info.nmant + 1, 2.0 ** (info.nmant + 1)),
+        *(1 / LN2, ln2_head, ln2_tail, np.sqrt(2.0) - 1, *own),
+        *(2.0 ** ((info.nmant + 2) // 2) + 1, 0.625, 0.475),
+    )
+    return Constants(*map(dtype, numbers), *(tuple(map(dtype, coefficients)) for coefficients in rests))
+
+
+FLOAT32 = constants_of(
+    np.float32, 15, (-104.0, 89.0, 32.0, 3.95, 10.1, 3.0),
+    [0.5, 0.16666666, 0.041666362, 0.00833339, 0.0013940628, 0.00019845876],
+    [-0.33333282, 0.13331442, -0.053739712, 0.020639078, -0.005704978],
+    [0.66666776, 0.39977536, 0.29871863],
+    [
+        0.12837917, 0.6366198, 0.102771275, -0.019117696, -0.00025305993, 0.0017993522, -0.0007406846, 0.00016748035,
+        -2.1354448e-05, 1.1932844e-06,
+    ],
+    [1.1283791, -0.37612617, 0.11283029, -0.026773097, 0.0047556837],
+    [
+        1.253008, -0.13562104, -0.04756239, 0.12964223, -0.119272284, 0.06834204, -0.023771413, 0.0023743662,
+        0.0018492036, -0.00050445803,
+    ],
+)  # fmt: skip
+FLOAT64 = constants_of(
+    np.float64, 42, (-746.0, 710.0, 64.0, 5.95, 27.3, 4.0),
+    [
+        0.5, 0.16666666666666677, 0.04166666666666651, 0.008333333333321691, 0.001388888888896237,
+        0.0001984126988596592, 2.4801587172538122e-05, 2.7557244374217137e-06, 2.755740264352864e-07,
+        2.5108978867816392e-08, 2.087532959214041e-09,
+    ],
+    [
+        -0.33333333333333315, 0.1333333333332974, -0.05396825396605733, 0.021869488468681735, -0.008863234312145427,
+        0.0035921139962951354, -0.0014557259283865102, 0.0005894517262430666, -0.0002370115516465208,
+        9.15581323594776e-05, -3.0186968124478488e-05, 6.042368204706013e-06,
+    ],
+    [
+        0.6666666666666734, 0.39999999999414326, 0.28571428742474286, 0.22222198563532747, 0.1818356486492351,
+        0.15314035863518946, 0.14796105301512058,
+    ],
+    [
+        0.12837916709551256, 0.6366197723675836, 0.10277260330178876, -0.019128447005070603, -0.0002091946948387375,
+        0.0016962063857124184, -0.0005901255527059635, 2.5878603518522936e-05, 6.449186311236166e-05,
+        -2.972405123266219e-05, 3.4072742137293525e-06, 2.8351287067393885e-06, -1.7415357447223258e-06,
+        3.3635541073020476e-07, 1.3718777365824256e-07, -1.4176467619219806e-07, 6.573453285964403e-08,
+        -2.096297326552621e-08, 4.997783943216045e-09, -9.082385635186216e-10, 1.248434707253696e-10,
+        -1.261129435838823e-11, 8.845822442551259e-13, -3.850656473314949e-14, 7.834504084793714e-16,
+    ],
+    [
+        1.1283791670955126, -0.37612638903183604, 0.11283791670937898, -0.026866170637473253, 0.005223977454681391,
+        -0.0008548305599770364, 0.00012053750488082924, -1.4857246494909789e-05, 1.485241336885272e-06,
+    ],
+    [
+        1.2329951186255526, -0.1396211168405625, 0.015379652102619752, 0.0680970542546888, -0.10103906603630355,
+        0.09373283499851869, -0.06633036581227006, 0.037167515534110615, -0.016197734056719534, 0.005031970015108786,
+        -0.0007577732997769206, -0.00019925694309118862, 0.00015062174465667972, -2.4398147791057386e-05,
+        -1.1222298851945622e-05, 5.7067228176731405e-06, 2.944811486644857e-07, -8.198584056898327e-07,
+        7.361084588792022e-08, 1.0355502450352846e-07, -1.705919438459936e-08, -9.760595624353998e-09,
+        1.5346447153161199e-09,
+    ],
+)  # fmt: skip
+
+
+def constants(x: np.floating) -> Constants:
+    """Return the constants of the dtype of x; compiled code has chosen them when it is compiled."""
+    return FLOAT32 if isinstance(x, np.float32) else FLOAT64
+
+
+@overload(constants, jit_options=STRICT)
+def _constants(x):
+    chosen = {types.float32: FLOAT32, types.float64: FLOAT64}.get(x)
+    return None if chosen is None else lambda x: chosen
+
+
+def like(x: Any, value: float) -> Any:
+    """Return `value` as a number of the dtype of x: beside a plain 1, Numba computes a float32 in float64."""
+    return type(x)(value)
+
+
+@overload(like, jit_options=STRICT)
+def _like(x, value):
+    number = {types.float32: np.float32, types.float64: np.float64}.get(x)
+    return None if number is None else lambda x, value: number(value)

@@ -1,1 +1,0 @@
-"""Networks of other libraries and languages: one file each. What is optional is imported when it is asked for."""

@@ -1,1 +1,0 @@
-"""Compiled loops. Everything here trusts its arguments, allocates nothing and imports nothing from above."""

@@ -1,1 +1,0 @@
-"""The methods of `Network` by topic: each checks what it is given, calls, and wraps."""

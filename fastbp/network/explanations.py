@@ -1,0 +1,186 @@
+"""`Network.trace` and `Network.nudge`: one sample explained."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from fastbp import validation
+from fastbp.derivatives.explain.layer_trace import layers_of_sample
+from fastbp.derivatives.explain.nudge import Nudge, Target, nudged
+from fastbp.derivatives.explain.trace import Trace
+from fastbp.model import Array
+from fastbp.network.base import HasModel
+from fastbp.validation import array_likes
+
+
+class Explanations(HasModel):
+    """What a network did with one sample, and why."""
+
+    def trace(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Trace:
+        """Return everything about one sample: z, a, δ, ∂C/∂w, ∂C/∂b and ∂C/∂a of every layer, the input included.
+
+        Parameters
+        ----------
+        x : (n_in,) array-like
+            One input: real numbers, all finite.
+        y : (n_out,) array-like, or number
+            Its target. A class label 0…n_out − 1 where the output is sigmoid or softmax; a number for one output.
+
+        Returns
+        -------
+        Trace
+            ``trace.layers[l]`` for l = 0…L; `Trace.factors`, `Trace.path`, `Trace.terms` take its derivatives apart,
+            `Trace.most_sensitive` ranks the weights. Printed, it is a table for every layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            x or y is not what is described above.
+
+        References
+        ----------
+        3Blue1Brown, *Backpropagation calculus* (chapter 4 of the video series); Nielsen, *Neural Networks and Deep
+        Learning*, chapter 2, BP1 to BP4; Dhalla, *The Complete Mathematics of Neural Networks and Deep Learning*.
+
+        Notes
+        -----
+        It runs on the loops of `tiles`, whatever the network's formulation: there ``trace.gradient`` is what
+        ``net.gradient([x], [y])`` is, to the last bit.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([2, 1], cost="squared_error", initializer="zeros")
+        >>> trace = net.trace([1.0, 2.0], [3.0])
+        >>> trace.layers[1].delta, trace.layers[1].dC_dw, trace.layers[0].dC_da
+        (array([-6.], dtype=float32), array([[ -6., -12.]], dtype=float32), array([0., 0.], dtype=float32))
+        """
+        checked_x, checked_y = self._one_sample(x, y)
+        cost, layers = layers_of_sample(self._model, checked_x, checked_y)
+        return Trace(layers, cost, self._model.cost, checked_y)
+
+    def nudge(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        weight: Sequence[int] | None = None,
+        bias: Sequence[int] | None = None,
+        input: int | None = None,
+        by: float = 0.01,
+        steps: int = 5,
+        shrink: float = 10.0,
+    ) -> Nudge:
+        """Nudge one weight, bias or input, by less and less: the predicted ∂C beside the actual ΔC.
+
+            ∂C = ∂C/∂w · ∂w        ΔC = C(w + ∂w) − C(w)        ΔC − ∂C = ½ ∂²C/∂w² · ∂w² + …
+
+        so the difference shrinks with the square of the nudge, and the ratio ΔC/∂w becomes the derivative.
+
+        Parameters
+        ----------
+        x, y
+            One sample, as in `trace`.
+        weight : (l, j, k), optional
+            The weight w_jk of layer l = 1…L, from neuron k of the layer before to neuron j.
+        bias : (l, j), optional
+            The bias b_j of layer l.
+        input : int, optional
+            The input x_k. One of these three is needed.
+        by : float, default 0.01
+            The first nudge, also negative.
+        steps : int, default 5
+            How many nudges.
+        shrink : float, default 10
+            How many times as small each is as the one before, more than 1.
+
+        Returns
+        -------
+        Nudge
+            Printed, it is a table: how the first nudge goes on through z and a to C, and all nudges with the power with
+            which the difference shrinks.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The sample is not what `trace` takes, not one of the three is given, there is no such weight, bias or input,
+            or `by`, `steps` or `shrink` is out of range.
+
+        References
+        ----------
+        3Blue1Brown, *Backpropagation calculus*: "the ratio of the nudges is the derivative".
+
+        Notes
+        -----
+        It computes in float64 with the formulation `textbook`, whatever the network's own are, since a difference as
+        small as the square of a nudge is lost in float32. The network is not changed.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([1, 1], cost="squared_error", initializer="zeros")
+        >>> print(net.nudge([2.0], [1.0], weight=(1, 0, 0), steps=2))  # C = (2w − 1)²
+        w⁽¹⁾[0,0] = 0 is nudged; C = 1, ∂C/∂w⁽¹⁾[0,0] = -4
+        <BLANKLINE>
+        how a nudge of 0.01 goes on
+          nudged   derivative           its value  predicted  actual
+          z⁽¹⁾[0]  ∂z⁽¹⁾[0]/∂w⁽¹⁾[0,0]          2       0.02    0.02
+          a⁽¹⁾[0]  ∂a⁽¹⁾[0]/∂z⁽¹⁾[0]            1       0.02    0.02
+          C        ∂C/∂a⁽¹⁾[0]                 -2      -0.04 -0.0396
+        <BLANKLINE>
+        smaller and smaller nudges
+          nudge  predicted ∂C  actual ΔC  ΔC − ∂C  order
+           0.01         -0.04    -0.0396   0.0004      ·
+          0.001        -0.004  -0.003996    4e-06   2.00
+          ΔC − ∂C shrinks with the nudge to the power 2.00, ∂C itself with the power 1
+        """
+        first = validation.number("by", by, -math.inf)
+        if first == 0:
+            raise ValueError("by is 0; a nudge must be more or less than 0")
+        factor = validation.number("shrink", shrink, 1)
+        if factor == 1:
+            raise ValueError("shrink is 1; each nudge must be smaller than the one before, such as shrink=10")
+        last = validation.whole_number("steps", steps, 1) - 1
+        if last > (300 + min(0.0, math.log10(abs(first)))) / math.log10(factor):
+            raise ValueError(f"steps is {steps}: divided by {shrink} so often, {by} is 0; ask for fewer")
+        nudges = [first / factor**i for i in range(last + 1)]
+        return nudged(self._model, *self._one_sample(x, y), self._target(weight, bias, input), nudges)
+
+    def _target(self, weight: Any, bias: Any, input: Any) -> Target:
+        given = {"weight": weight, "bias": bias, "input": input}
+        named = [name for name, indices in given.items() if indices is not None]
+        if len(named) != 1:
+            said = " and ".join(named) if named else "nothing"
+            raise ValueError(f"{said} to nudge; give one of weight=(l, j, k), bias=(l, j), input=k")
+        (kind,) = named
+        if kind == "input":
+            return kind, (validation.neuron_index("input", input, self.sizes, 0),)
+        wanted = ("l", "j", "k") if kind == "weight" else ("l", "j")
+        if not isinstance(given[kind], Sequence) or len(given[kind]) != len(wanted):
+            raise ValueError(f"{kind} is {given[kind]!r}; needed is ({', '.join(wanted)})")
+        l = validation.layer_index(f"{kind}[0]", given[kind][0], self.sizes, 1)
+        j = validation.neuron_index(f"{kind}[1]", given[kind][1], self.sizes, l)
+        if kind == "bias":
+            return kind, (l, j)
+        return kind, (l, j, validation.neuron_index("weight[2]", given[kind][2], self.sizes, l - 1))
+
+    def _one_sample(self, x: Any, y: Any) -> tuple[Array, Array]:
+        checked_x = validation.matrix("x", x, self.dtype)
+        if checked_x.shape != self.sizes[:1]:
+            raise ValueError(
+                f"x has shape {checked_x.shape}; needed is one sample, ({self.sizes[0]},): for row s of X give X[s]"
+            )
+        target, n_out, output = array_likes.as_array("y", y), self.sizes[-1], self._model.activations[-1]
+        if target.shape == (1,) and n_out > 1 and validation.is_classifier(output):
+            target = target.reshape(())  # a row of a column of labels
+        if target.shape not in ((), (n_out,)):
+            raise ValueError(f"y has shape {target.shape}; needed is one target, ({n_out},)")
+        if target.shape == () and n_out > 1 and not validation.is_classifier(output):
+            raise ValueError(f"y is the number {y!r}; needed is one target, ({n_out},), as the outputs are no classes")
+        if target.shape == (n_out,):
+            target = validation.matrix("y", target, self.dtype)
+        row = target[None, :] if target.shape == (n_out,) else target[None]
+        checked_y, _ = validation.targets(row, checked_x[None, :], n_out, output, self._model.cost, "y")
+        return checked_x, checked_y[0]

@@ -1,0 +1,182 @@
+"""What a network can be written to: fastbp's own files, and those of others."""
+
+from __future__ import annotations  # so that naming numpy.random does not import it
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from fastbp import validation
+from fastbp.files import c_file, onnx_file, pytorch, serialization
+from fastbp.network.base import HasModel
+from fastbp.training import checkpoints as resuming
+from fastbp.training.history import History
+from fastbp.training.loop import Training
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+class Files(HasModel):
+    """The methods of `Network` that write files or make networks of other libraries."""
+
+    metadata: dict[str, Any]
+    history: History | None
+    _training: Training | None
+    _rng: np.random.Generator
+    _own_seed: int
+
+    def save(self, path: str | os.PathLike[str], *, training_state: bool = False) -> None:
+        """Write the network to a file in the safetensors format, which `fastbp.load` reads.
+
+        Architecture, parameters and `metadata`. An existing file is replaced only once the new one is whole and on the
+        disk: whatever happens meanwhile, there is the old file or the new one (and perhaps, after an end by force, an
+        unfinished one beside it, of a name that begins with a dot). Every later version of fastbp reads it.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        training_state : bool, default False
+            Keep also what the next `fit` depends on, and the history: the optimizer with its moments and count of
+            steps, the network's own count, the random generator, the seed of dropout and `validation_split`. After
+            `fastbp.load` a `fit` gives the same bits as one of this network. What `fit` is given is the caller's to go
+            on with: permutations, chunks, and a schedule, which counts the epochs of every `fit` from 0; those done are
+            ``len(net.history)``. The file grows by the moments, up to three times the size, and by the memory of
+            `LBFGS`, 16 bytes times its `memory` for each parameter.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        TypeError
+            `metadata` holds what JSON cannot, or `training_state` is not a bool.
+        ValueError
+            An activation, cost or optimizer of your own has the name of one of fastbp's; the random generator is none
+            of NumPy's.
+
+        Examples
+        --------
+        >>> import fastbp, tempfile, os
+        >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+        >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+        >>> net = fastbp.Network([2, 8, 1], seed=0)
+        >>> history = net.fit(X, Y, epochs=3, batch_size=2, optimizer=fastbp.Adam(0.01))
+        >>> net.save(path, training_state=True)
+        >>> resumed = fastbp.load(path)
+        >>> for each in (net, resumed):
+        ...     history = each.fit(X, Y, epochs=3, batch_size=2)
+        >>> bool((resumed.parameters == net.parameters).all()), resumed.optimizer
+        (True, Adam(learning_rate=0.01, beta_1=0.9, beta_2=0.999, epsilon=1e-08))
+        """
+        state = None
+        if validation.truth("training_state", training_state):
+            state = resuming.state_of(self._training, self._rng, self._own_seed, self.history)
+        serialization.save(path, self._model, self._formulation.name, self.metadata, state)
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as an ONNX file, which onnxruntime and others run; needs onnx.
+
+        Input ``X`` (n_samples, n_in), any number of samples, output ``A`` (n_samples, n_out), both of the network's
+        dtype. Replaced whole or not at all, as by `save`; `metadata` and the cost are not in it. The outputs are those
+        of `predict` up to rounding; gelu in float64 to 1e-7, because onnxruntime has erf in float32 only.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Raises
+        ------
+        ImportError
+            onnx is not installed.
+        OSError
+            The file cannot be written.
+        ValueError
+            An activation is your own, or the parameters are larger than the 2 GiB of an ONNX file.
+
+        References
+        ----------
+        Open Neural Network Exchange, operators of version 17, https://onnx.ai/onnx/operators.
+
+        Examples
+        --------
+        >>> import fastbp, numpy, onnxruntime, os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "net.onnx")
+        >>> net = fastbp.Network([2, 8, 3], output_activation="softmax", seed=0)
+        >>> net.to_onnx(path)
+        >>> X = numpy.array([[1, 2], [3, 4]], "float32")
+        >>> (A,) = onnxruntime.InferenceSession(path).run(None, {"X": X})
+        >>> bool(abs(A - net.predict(X)).max() < 1e-6)
+        True
+        """
+        serialization.write_atomically(path, onnx_file.model_proto(self._model).SerializeToString())
+
+    def to_torch(self) -> torch.nn.Sequential:
+        """Return the network as a ``torch.nn.Sequential`` with copies of its parameters; needs PyTorch.
+
+        Of the network's dtype, on the CPU, in training mode, as PyTorch makes modules; it ends with the output
+        activation. `fastbp.from_torch` is the way back.
+
+        Raises
+        ------
+        ImportError
+            PyTorch is not installed.
+        ValueError
+            An activation is your own.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> fastbp.Network([2, 8, 3], activation="tanh", output_activation="softmax").to_torch()
+        Sequential(
+          (0): Linear(in_features=2, out_features=8, bias=True)
+          (1): Tanh()
+          (2): Linear(in_features=8, out_features=3, bias=True)
+          (3): Softmax(dim=-1)
+        )
+        """
+        module: torch.nn.Sequential = pytorch.to_torch(self._model)
+        return module
+
+    def to_c(self, path: str | os.PathLike[str], *, name: str = "predict") -> None:
+        """Write the network as one C99 file that needs nothing but ``math.h``.
+
+        It has one function, ``void predict(const float x[n_in], float a[n_out])``, of double for a float64 network,
+        which allocates nothing and keeps nothing, so that several threads can call it. Its numbers are those of
+        `predict` up to rounding. Replaced whole or not at all, as by `save`.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        name : str, default "predict"
+            The function's name. Everything else in the file is static: several networks fit in one program.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        TypeError, ValueError
+            An activation is your own, a parameter is not finite, or C cannot have a function of that `name`.
+
+        Examples
+        --------
+        >>> import fastbp, os, pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "net.c")
+        >>> fastbp.Network([2, 1], initializer="zeros").to_c(path)
+        >>> for line in path.read_text().splitlines()[-9:]:
+        ...     print(line)
+        void predict(const float x[2], float a[1])
+        {
+            for (int j = 0; j < 1; j++) {
+                float z = biases_1[j];
+                for (int k = 0; k < 2; k++)
+                    z += weights_1[j][k] * x[k];
+                a[j] = z;
+            }
+        }
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"name is {name!r}; it must be a str, such as 'predict'")
+        serialization.write_atomically(path, c_file.c_source(self._model, name).encode())

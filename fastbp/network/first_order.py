@@ -1,0 +1,281 @@
+"""First derivatives beside the gradient: of every sample's own cost, of costs by inputs, of outputs by inputs."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp import validation
+from fastbp.derivatives import jacobians, per_sample
+from fastbp.model import Array, ParameterVector
+from fastbp.network.base import HasModel, check_memory
+
+
+class FirstOrder(HasModel):
+    """What a network says of its first derivatives."""
+
+    def per_sample_gradients(self, X: npt.ArrayLike, Y: npt.ArrayLike, *, out: Array | None = None) -> Array:
+        """Return the gradient of every sample's own cost, ∂C_s/∂w_jk = a_sk δ_sj and ∂C_s/∂b_j = δ_sj.
+
+        Their mean is `gradient`. Where only their norms or a clipped mean are needed, `per_sample_gradient_norms` and
+        `clipped_gradient` never form them.
+
+        Parameters
+        ----------
+        X, Y
+            As in `fit`.
+        out : (n_samples, n_parameters) array, optional
+            Where to write them, C-contiguous and of the network's dtype. Memory that is used again and again saves the
+            system's clearing of new memory, which takes about as long as all the rest.
+
+        Returns
+        -------
+        (n_samples, n_parameters) array
+            Row s is ∇C_s in the order of `parameters`, in cost per unit of the parameter: `out`, if that is given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`; `out` is not of that shape, dtype or layout.
+        MemoryError
+            The result is larger than this machine's memory.
+
+        References
+        ----------
+        Nielsen, *Neural Networks and Deep Learning*, chapter 2, equations BP3 and BP4 before they are averaged.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros")
+        >>> net.per_sample_gradients([[2.0], [1.0]], [[3.0], [4.0]])  # δ = a − y = −3 and −4; ∂C/∂w = x δ, ∂C/∂b = δ
+        array([[-6., -3.], [-4., -4.]], dtype=float32)
+        """
+        samples = self._samples(X, Y)
+        shape = len(samples), self._model.parameters.vector.size
+        if out is None:
+            words = f"gradients of {shape[0]:,} samples by {shape[1]:,} parameters"
+            instead = "per_sample_gradient_norms and clipped_gradient do without them; or take fewer samples at a time"
+            check_memory(words, shape, self.dtype, instead)
+            out = np.empty(shape, self.dtype)
+        validation.output("out", out, shape, self.dtype)
+        per_sample.gradients(self._model, samples.X, samples.Y, out)
+        return out
+
+    def per_sample_gradient_norms(self, X: npt.ArrayLike, Y: npt.ArrayLike, *, by_layer: bool = False) -> Array:
+        """Return ‖∇C_s‖ of every sample, without forming the gradients.
+
+        A layer's part of ∇C_s is an outer product and a copy of δ: ‖a_s δ_sᵀ‖² + ‖δ_s‖² = ‖δ_s‖² (‖a_s‖² + 1), with the
+        a of the layer before. So a norm takes about as long as the sample's share of a gradient.
+
+        Parameters
+        ----------
+        X, Y
+            As in `fit`.
+        by_layer : bool, default False
+            Whether to give a norm for every layer instead of one for all.
+
+        Returns
+        -------
+        (n_samples,) array, or (n_samples, L) with by_layer
+            Of the network's dtype, summed in double precision. Column l − 1 is layer l; the squares of a row add up to
+            the square of the whole.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+
+        References
+        ----------
+        Goodfellow, *Efficient per-example gradient computations*, 2015, arXiv:1510.01799.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros")
+        >>> net.per_sample_gradient_norms([[0.75], [0.0]], [[4.0], [-2.0]])  # |δ| √(x² + 1)
+        array([5., 2.], dtype=float32)
+        """
+        samples = self._samples(X, Y)
+        squared = per_sample.squared_norms(self._model, samples.X, samples.Y)
+        if not validation.truth("by_layer", by_layer):
+            squared = squared.sum(axis=1)
+        return np.sqrt(squared).astype(self.dtype)
+
+    def clipped_gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike, max_norm: float) -> ParameterVector:
+        """Return the mean of the samples' gradients, each scaled down to a norm of `max_norm` if it is longer.
+
+        (1/n) Σ_s min(1, max_norm / ‖∇C_s‖) ∇C_s, without forming ∇C_s: a gradient is linear in δ, so it is δ that is
+        scaled. No sample can move it by more than max_norm / n, which is what robust training and differential privacy
+        want of it (the latter's noise is not added). The `clip_norm` of `fit` clips the mean instead.
+
+        Parameters
+        ----------
+        X, Y
+            As in `fit`.
+        max_norm : float
+            Greater than 0, in cost per unit of parameter.
+
+        Returns
+        -------
+        ParameterVector
+            As of `gradient`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`; `max_norm` is not a finite number greater than 0.
+
+        References
+        ----------
+        Abadi et al., *Deep learning with differential privacy*, 2016, algorithm 1.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros")
+        >>> X, Y = [[0.0], [0.0]], [[-100.0], [1.0]]  # ∂C/∂b = δ = 100 and −1
+        >>> net.gradient(X, Y).biases[0], net.clipped_gradient(X, Y, max_norm=2.0).biases[0]
+        (array([49.5], dtype=float32), array([0.5], dtype=float32))
+        """
+        samples, limit = self._samples(X, Y), validation.positive("max_norm", max_norm)
+        return per_sample.clipped_gradient(self._model, samples.X, samples.Y, limit)
+
+    def input_gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
+        """Return ∂C_s/∂x_s: how the cost of each sample changes with its own inputs.
+
+        BP2 once more, to the inputs, which have no σ: ∂C/∂x_k = Σ_j δ_j w_jk with the δ of layer 1. Of a picture, it
+        says which pixels would have to change for another answer.
+
+        Parameters
+        ----------
+        X, Y
+            As in `fit`.
+
+        Returns
+        -------
+        (n_samples, n_in) array
+            In cost per unit of the input, of the network's dtype. Not divided by the number of samples. Where σ or the
+            cost has a corner there is no derivative, and the value is that of `gradient`: 0 for relu at 0, and for
+            absolute and quantile where a = y; leaky_relu at 0 takes the slope of its left side.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+
+        References
+        ----------
+        Simonyan, Vedaldi & Zisserman, *Deep inside convolutional networks: visualising image classification models and
+        saliency maps*, 2014.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([2, 1], cost="quadratic", initializer="zeros")
+        >>> net.weights[0][:] = [[2, -1]]
+        >>> net.input_gradient([[1.0, 1.0]], [[0.5]])  # δ = a − y = 0.5; ∂C/∂x = w δ
+        array([[ 1. , -0.5]], dtype=float32)
+        """
+        samples = self._samples(X, Y)
+        return per_sample.input_gradients(self._model, samples.X, samples.Y)
+
+    def jacobian(self, X: npt.ArrayLike, *, of: int | None = None, wrt: int = 0) -> Array:
+        """Return ∂a⁽ᵒᶠ⁾/∂a⁽ʷʳᵗ⁾ of every sample: of the outputs by the inputs, or of any layer by any earlier one.
+
+        The chain rule of matrices: J is the product of D⁽ˡ⁾W⁽ˡ⁾ from l = of down to wrt + 1, D⁽ˡ⁾ being the diagonal
+        matrix of σ′(z⁽ˡ⁾), or the Jacobian of softmax. It is multiplied from the left, as backpropagation does, so the
+        time goes with n_of.
+
+        Parameters
+        ----------
+        X : (n_samples, n_in) array-like
+            Inputs: real numbers, all finite.
+        of, wrt : int
+            Layers, 0 ≤ wrt < of ≤ L; 0 is the input. Left out, `of` is the output layer L.
+
+        Returns
+        -------
+        (n_samples, n_of, n_wrt) array
+            ``J[s, i, k]`` is ∂a_i/∂a_k for sample s, of the network's dtype; with the default, of output i by input k,
+            in units of output per unit of input. At a corner of σ the values are those of `input_gradient`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            X is not what is described above; `of` or `wrt` is no layer of this network, or `wrt` not before `of`.
+        MemoryError
+            The result is larger than this machine's memory.
+
+        References
+        ----------
+        Bishop, *Pattern Recognition and Machine Learning*, 2006, section 5.3.4; Griewank & Walther, *Evaluating
+        Derivatives*, 2008, chapter 3.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([2, 2, 1], activation="relu", cost="quadratic", initializer="zeros")
+        >>> net.weights[0][:], net.weights[1][:] = [[1, 2], [-1, 0]], [[3, 5]]
+        >>> net.jacobian([[1.0, 1.0]])  # the second hidden neuron is off: 3 · (1, 2)
+        array([[[3., 6.]]], dtype=float32)
+        >>> net.jacobian([[1.0, 1.0]], of=1)
+        array([[[1., 2.], [0., 0.]]], dtype=float32)
+        """
+        checked = validation.inputs(X, self.sizes[0], self.dtype)
+        of, wrt = self._layers(of, wrt)
+        shape = len(checked), self.sizes[of], self.sizes[wrt]
+        instead = "vjp multiplies by a vector without forming them; or take fewer samples at a time"
+        check_memory(f"Jacobians {shape[1:]} of {shape[0]:,} samples", shape, self.dtype, instead)
+        return jacobians.jacobian(self._model, checked, of, wrt)
+
+    def vjp(self, X: npt.ArrayLike, U: npt.ArrayLike) -> Array:
+        """Return u_s J_s: the product of a vector and the Jacobian of the outputs by the inputs, for every sample.
+
+        Backpropagation with u in the place of ∂C/∂a: v_k = Σ_i u_i ∂a_i/∂x_k, for the price of a gradient, without
+        forming J. With a unit vector for u it is a row of J; with ∂C/∂a it is `input_gradient`.
+
+        Parameters
+        ----------
+        X : (n_samples, n_in) array-like
+            Inputs: real numbers, all finite.
+        U : (n_samples, n_out) array-like
+            A vector for each sample, with a number for each output.
+
+        Returns
+        -------
+        (n_samples, n_in) array
+            In units of u times output per unit of input, of the network's dtype. At a corner of σ as `input_gradient`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            X or U is not what is described above.
+
+        References
+        ----------
+        Griewank & Walther, *Evaluating Derivatives*, 2008, chapter 3: the reverse mode.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([2, 2], initializer="zeros")
+        >>> net.weights[0][:] = [[1, 2], [3, 4]]
+        >>> net.vjp([[0.0, 0.0]], [[1.0, 10.0]])
+        array([[31., 42.]], dtype=float32)
+        """
+        checked = validation.inputs(X, self.sizes[0], self.dtype)
+        n_out = self.sizes[-1]
+        vectors = validation.vectors(
+            "U", U, (len(checked), n_out), self.dtype, "a number for each output of each sample"
+        )
+        return jacobians.vjp(self._model, checked, vectors)
+
+    def _layers(self, of: Any, wrt: Any) -> tuple[int, int]:
+        n_layers = self._model.n_layers
+        of = validation.layer_index("of", n_layers if of is None else of, self.sizes)
+        wrt = validation.layer_index("wrt", wrt, self.sizes)
+        if wrt >= of:
+            raise ValueError(f"wrt is {wrt} and of is {of}; wrt must be an earlier layer than of (0 is the input)")
+        return of, wrt

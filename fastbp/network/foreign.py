@@ -1,0 +1,143 @@
+"""Networks from models of other libraries."""
+
+from __future__ import annotations  # so that naming a torch.nn.Sequential does not import it
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from fastbp.files import keras_layers, keras_losses, pytorch
+from fastbp.files.layers import Layers
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import Cost
+from fastbp.network.network import Network
+
+if TYPE_CHECKING:
+    import keras
+    import torch
+
+
+def from_torch(
+    module: torch.nn.Sequential,
+    *,
+    output_activation: str | None = None,
+    cost: str | Cost | None = None,
+    seed: Any = None,
+) -> Network:
+    """Return a network with the layers of a ``torch.nn.Sequential`` and copies of its parameters; needs PyTorch.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Of Linear layers, of float32 or float64, each with or without an activation after it: Identity, Sigmoid, Tanh,
+        ReLU, LeakyReLU(0.01), ELU, Softplus, SiLU, GELU, and Softmax at the end. Sequentials may be nested. Dropout and
+        Flatten are passed over: give ``fit(dropout=…)``, and rows.
+    output_activation : str, optional
+        σ of the output layer, where the module ends with a Linear layer: PyTorch's costs, such as CrossEntropyLoss,
+        take softmax or sigmoid upon themselves, fastbp's have them in the network.
+    cost : str or Cost, optional
+        As in `Network`, for further training.
+    seed : int, SeedSequence or Generator, optional
+        As in `Network`: decides the order of samples in further training.
+
+    Returns
+    -------
+    Network
+        Of the module's dtype. Later changes of one are not seen by the other.
+
+    Raises
+    ------
+    ImportError
+        PyTorch is not installed.
+    TypeError, ValueError
+        The module is no Sequential, or has a part that fastbp does not have; the message says which.
+
+    Examples
+    --------
+    >>> import fastbp, torch
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    >>> net = fastbp.from_torch(module, output_activation="softmax")
+    >>> net
+    Network([2, 8, 3], activation=['tanh'], output_activation='softmax', cost='cross_entropy', dtype='float32',
+            formulation='tiles')
+    >>> bool((net.weights[1] == module[2].weight.detach().numpy()).all())
+    True
+    """
+    return _network(pytorch.from_torch(module, output_activation), cost, seed)
+
+
+def from_keras(
+    model: keras.Sequential,
+    *,
+    output_activation: str | None = None,
+    cost: str | Cost | None = None,
+    seed: Any = None,
+) -> Network:
+    """Return a network with the layers of a ``keras.Sequential`` and copies of its parameters; needs Keras 3.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+        Of Dense layers, of float32 or float64, with an activation or with a layer for it after them: linear, sigmoid,
+        tanh, relu, elu, softplus, silu, gelu, exponential, LeakyReLU(0.01), and softmax at the end. Sequentials may be
+        nested. Dropout and Flatten are passed over: give ``fit(dropout=…)``, and rows.
+    output_activation : str, optional
+        σ of the output layer, where that of the model is linear: a cost with ``from_logits=True`` takes softmax or
+        sigmoid upon itself, fastbp's have them in the network.
+    cost : str or Cost, optional
+        As in `Network`, for further training. Left out, it is the loss that the model is compiled with:
+        mean_squared_error is squared_error, which sums over the outputs where Keras takes their mean, n_out times as
+        much; mean_absolute_error, huber with its delta, the crossentropies and poisson likewise. Without a loss, or
+        with one that has no equal, it follows the output activation.
+    seed : int, SeedSequence or Generator, optional
+        As in `Network`: decides the order of samples in further training.
+
+    Returns
+    -------
+    Network
+        Of the model's dtype. Keras' kernels are (n_in, n_out); here they are transposed.
+
+    Raises
+    ------
+    ImportError
+        Keras, or what computes for it, is not installed.
+    TypeError, ValueError
+        The model is no Sequential, is not built yet, or has a part that fastbp does not have; the message says which.
+
+    Warns
+    -----
+    UserWarning
+        The model is compiled with a loss that has no equal in fastbp, and no `cost` is given.
+
+    Examples
+    --------
+    >>> import fastbp, keras
+    >>> layers = keras.layers
+    >>> model = keras.Sequential([keras.Input((2,)), layers.Dense(8, "tanh"), layers.Dense(3, "softmax")])
+    >>> net = fastbp.from_keras(model)
+    >>> net
+    Network([2, 8, 3], activation=['tanh'], output_activation='softmax', cost='cross_entropy', dtype='float32',
+            formulation='tiles')
+    >>> net.weights[0].shape, tuple(model.layers[0].kernel.shape)
+    ((8, 2), (2, 8))
+    """
+    layers = keras_layers.from_keras(model, output_activation)
+    if cost is not None:
+        return _network(layers, cost, seed)
+    found, why = keras_losses.cost_of(model, ACTIVATIONS[layers.activations[-1]])
+    net = _network(layers, found, seed)
+    if why:
+        warnings.warn(
+            f"{why}. The cost of the network is {net.cost.name!r}; cost=… chooses another", UserWarning, stacklevel=2
+        )
+    return net
+
+
+def _network(layers: Layers, cost: str | Cost | None, seed: Any) -> Network:
+    *hidden, output = layers.activations
+    net = Network(
+        layers.sizes, activation=hidden, output_activation=output, cost=cost, dtype=layers.weights[0].dtype, seed=seed,
+        initializer="zeros",
+    )  # fmt: skip
+    for w, b, their_w, their_b in zip(net.weights, net.biases, layers.weights, layers.biases, strict=True):
+        w[:], b[:] = their_w, their_b
+    return net

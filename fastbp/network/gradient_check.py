@@ -1,0 +1,248 @@
+"""Backpropagation through a whole network against central differences of its cost."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp import validation
+from fastbp.formulations import FORMULATIONS
+from fastbp.formulations.numpy_functions import as_if_compiled, sigma
+from fastbp.model import Array, Model, ParameterVector
+from fastbp.network.network import Network
+
+STEP = 1e-4  # of a number that moves z by about as much: rounding and curvature are then far below the tolerance
+ROUNDING = 20 * float(np.finfo(np.float64).eps)  # of a difference of costs, relative to the cost
+
+Verdict = Literal["right", "wrong", "corners", "too small"]
+MEANING: dict[Verdict, str] = {
+    "right": "right", "wrong": "WRONG", "corners": "corners only: nothing to compare",
+    "too small": "too small for differences to tell",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """What `check_gradient` found of the weights or of the biases of a layer.
+
+    Attributes
+    ----------
+    layer : int
+        1…L.
+    what : {"weights", "biases"}
+        Which of its parameters.
+    checked, of : int
+        How many of how many.
+    corners : int
+        Those that could not be compared: within the step lies a corner of σ or of the cost.
+    difference : float
+        The largest difference found, relative to the largest derivative of these parameters.
+    verdict : {"right", "wrong", "corners", "too small"}
+        Whether backpropagation is right; "corners" if nothing else was met, "too small" if the derivatives are lost in
+        the rounding of the cost.
+    worst : str
+        Where it was, and what both say.
+    """
+
+    layer: int
+    what: Literal["weights", "biases"]
+    checked: int
+    of: int
+    corners: int
+    difference: float
+    verdict: Verdict
+    worst: str
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What `check_gradient` found; prints as a table.
+
+    Attributes
+    ----------
+    layers : tuple of LayerCheck
+        Weights and biases of every layer.
+    advice : str
+        Where to look if something is wrong.
+    """
+
+    layers: tuple[LayerCheck, ...]
+    advice: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(row.verdict == "wrong" for row in self.layers)
+
+    def __str__(self) -> str:
+        lines = [f"{'layer':<7}{'of':<9}{'checked':>15}{'corners':>9}{'difference':>12}  verdict"]
+        for row in self.layers:
+            checked = f"{row.checked:,} of {row.of:,}"
+            difference = f"{row.difference:.1e}" if row.checked > row.corners else "-"
+            lines.append(
+                f"{row.layer:<7}{row.what:<9}{checked:>15}{row.corners:>9}{difference:>12}  {MEANING[row.verdict]}"
+            )
+        return "\n".join([*lines, *(row.worst for row in self.layers if row.verdict == "wrong"), self.advice])
+
+
+def check_gradient(
+    net: Network, X: npt.ArrayLike, Y: npt.ArrayLike, *, tolerance: float = 1e-6, at_most: int | None = 50
+) -> GradientCheck:
+    """Compare the gradient by backpropagation with central differences of the cost, layer by layer.
+
+    All is computed in float64, whatever the dtype of the network: the gradient by its formulation, the costs
+    in NumPy, which shares no code with it. It holds for activations and costs of your own; where only these are in
+    doubt, `check_derivative` asks them alone.
+
+    Parameters
+    ----------
+    net : Network
+        Whose gradient. It is not changed.
+    X, Y
+        As in `fit`; some dozens of samples are enough.
+    tolerance : float, default 1e-6
+        The largest difference that is still right, relative to the largest derivative of the layer's weights or biases.
+    at_most : int or None, default 50
+        How many weights and how many biases of each layer are tried, the same at every call; None for all. Each takes
+        four evaluations of the cost.
+
+    Returns
+    -------
+    GradientCheck
+        `ok` is whether nothing is wrong; printed, it is a table with a verdict for each layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `net` is not a network; X and Y are not as in `fit`; `tolerance` or `at_most` is out of range.
+
+    References
+    ----------
+    Differences (C(θ + h) − C(θ − h)) / 2h for h and h/2, from which the error of second order is taken (Richardson
+    1911). Where a corner lies within the step, they do not go together as h shrinks, and the parameter is left out.
+
+    Examples
+    --------
+    >>> import fastbp, math
+    >>> net = fastbp.Network([2, 3, 1], activation="tanh", cost="quadratic", seed=0)
+    >>> check_gradient(net, [[1, 2], [3, -1]], [[1], [0]]).ok
+    True
+    >>> sine = fastbp.Activation("sine", math.sin, math.sin)
+    >>> net = fastbp.Network([2, 3, 1], activation=sine, cost="quadratic", seed=0)
+    >>> print(check_gradient(net, [[1, 2], [3, -1]], [[1], [0]]))
+    layer  of               checked  corners  difference  verdict
+    1      weights           6 of 6        0     ...  WRONG
+    1      biases            3 of 3        0     ...  WRONG
+    2      weights           3 of 3        0     ...  right
+    2      biases            1 of 1        0     ...  right
+    layer 1, w_jk with j = ..., k = ...: backpropagation says ..., differences say ...
+    layer 1, b_j with j = ...: backpropagation says ..., differences say ...
+    layer 1 is wrong and what comes after it is right:
+    look at the derivative of 'sine', the σ of layer 1
+    """
+    if not isinstance(net, Network):
+        raise TypeError(f"net is {net!r}; it must be a fastbp.Network")
+    limit = validation.positive("tolerance", tolerance)
+    most = None if at_most is None else validation.whole_number("at_most", at_most, 1)
+    checked = net._samples(X, Y)
+    vector = net.parameters.astype(np.float64)
+    model = Model(net.sizes, net.activations, net.cost, ParameterVector(net.sizes, vector))
+    differences = _Differences(model, checked.X.astype(np.float64), checked.Y.astype(np.float64))
+    gradient = np.empty_like(vector)
+    net._formulation.gradient(model, differences.X, differences.Y, gradient)
+    rows = tuple(
+        _check(differences, ParameterVector(net.sizes, gradient), l, what, limit, most)
+        for l in range(1, model.n_layers + 1)
+        for what in ("weights", "biases")
+    )
+    return GradientCheck(rows, _advice(model, rows))
+
+
+class _Differences:
+    """The cost of a model as a function of one parameter."""
+
+    def __init__(self, model: Model, X: Array, Y: Array):
+        self.model, self.X, self.Y = model, X, Y
+        for array in (X, Y):
+            array.flags.writeable = False  # as the formulations know them
+        self.cost = self._mean_cost()
+        self.largest_input = _largest_activations(model, X)
+
+    def _mean_cost(self) -> float:
+        return float(FORMULATIONS["vectorized"].costs(self.model, self.X, self.Y)[1].mean())
+
+    def of(self, parameters: Array, i: int, step: float) -> tuple[float, float]:
+        """Return ∂C/∂θ_i by differences, and by how much they would change with the step if there were a corner."""
+        value, costs = parameters[i], []
+        for nudge in (-step, -step / 2, step / 2, step):
+            parameters[i] = value + nudge
+            costs.append(self._mean_cost())
+        parameters[i] = value
+        wide, narrow = (costs[3] - costs[0]) / (2 * step), (costs[2] - costs[1]) / step
+        bend, small_bend = costs[3] - 2 * self.cost + costs[0], costs[2] - 2 * self.cost + costs[1]
+        return (4 * narrow - wide) / 3, max(abs(wide - narrow), abs(bend - 4 * small_bend) / step)
+
+
+@as_if_compiled
+def _largest_activations(model: Model, X: Array) -> list[float]:
+    """The largest |a| of layers 0…L − 1: a weight that is nudged moves z by as much times the nudge."""
+    a, largest = X, []
+    for w, b, activation in zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True):
+        largest.append(float(np.abs(a).max()))
+        a = sigma(activation)(a @ w.T + b)
+    return largest
+
+
+def _check(
+    differences: _Differences,
+    gradient: ParameterVector,
+    l: int,
+    what: Literal["weights", "biases"],
+    tolerance: float,
+    at_most: int | None,
+) -> LayerCheck:
+    parameters = getattr(differences.model.parameters, what)[l - 1].reshape(-1)
+    by_backpropagation = getattr(gradient, what)[l - 1].reshape(-1)
+    step = STEP / max(1.0, differences.largest_input[l - 1]) if what == "weights" else STEP
+    tried = _some(parameters.size, at_most)
+    found = np.array([differences.of(parameters, i, step) for i in tried])
+    by_difference, change, said = found[:, 0], found[:, 1], by_backpropagation[tried]
+    distance = np.abs(by_difference - said)
+    scale = float(max(np.abs(said).max(), np.abs(by_difference).max()))
+    noise = ROUNDING * abs(differences.cost) / step
+    disagree = ~(distance <= tolerance * scale + noise)
+    corner = disagree & (change > 0.1 * distance)
+    wrong = disagree & ~corner
+    distance = np.where(corner, 0.0, distance)
+    verdict: Verdict = "wrong" if wrong.any() else "corners" if corner.all() else "right"
+    if verdict == "right" and scale < 100 * noise:
+        verdict = "too small"
+    worst = int(np.argmax(distance))
+    place = _place(l, what, tried[worst], differences.model.sizes[l - 1])
+    words = f"{place}: backpropagation says {said[worst]:.6g}, differences say {by_difference[worst]:.6g}"
+    relative = float(distance.max() / scale) if scale > 0 else 0.0
+    return LayerCheck(l, what, len(tried), parameters.size, int(corner.sum()), relative, verdict, words)
+
+
+def _some(n: int, at_most: int | None) -> list[int]:
+    if at_most is None or n <= at_most:
+        return list(range(n))
+    return sorted(np.random.default_rng(0).choice(n, at_most, replace=False).tolist())
+
+
+def _place(l: int, what: str, i: int, n_in: int) -> str:
+    if what == "biases":
+        return f"layer {l}, b_j with j = {i}"
+    return f"layer {l}, w_jk with j = {i // n_in}, k = {i % n_in}"
+
+
+def _advice(model: Model, rows: Any) -> str:
+    wrong = {row.layer for row in rows if row.verdict == "wrong"}
+    if not wrong:
+        return "nothing is wrong"
+    last = max(wrong)
+    suspect = f"the derivative of {model.activations[last - 1].name!r}, the σ of layer {last}"
+    if last == model.n_layers:
+        return f"the output layer is wrong: look at the derivative of the cost {model.cost.name!r},\nand at {suspect}"
+    return f"layer {last} is wrong and what comes after it is right:\nlook at {suspect}"

@@ -1,0 +1,536 @@
+"""`Network`: what a user holds. It checks, calls and wraps; it computes nothing."""
+
+from __future__ import annotations  # so that naming numpy.random does not import it
+
+import contextlib
+import copy
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp import validation
+from fastbp.files import serialization
+from fastbp.formulations import FORMULATIONS, Formulation
+from fastbp.functions.activations import ACTIVATIONS, Activation
+from fastbp.functions.costs import COSTS, Cost
+from fastbp.functions.initializers import INITIALIZERS, Initializer, default_initializer
+from fastbp.model import Array, Model, ParameterVector, aligned_empty
+from fastbp.network.base import check_room
+from fastbp.network.explanations import Explanations
+from fastbp.network.files import Files
+from fastbp.network.first_order import FirstOrder
+from fastbp.network.second_order import SecondOrder
+from fastbp.optimizers import Optimizer
+from fastbp.training import checkpoints as resuming
+from fastbp.training import data as fit_data
+from fastbp.training import plan as fitting
+from fastbp.training.callbacks import Callback, Run
+from fastbp.training.early_stopping import EarlyStopping
+from fastbp.training.history import History
+from fastbp.training.loop import Training, check_memory, fit
+from fastbp.training.metrics import Evaluation, evaluate
+from fastbp.training.progress import new_progress
+from fastbp.validation import foreign_names, hints
+from fastbp.validation.foreign_names import BINARY, CATEGORICAL
+
+FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
+
+
+class Network(Files, FirstOrder, SecondOrder, Explanations):
+    """A feed-forward neural network, trained by backpropagation.
+
+    Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
+
+    Parameters
+    ----------
+    sizes : list of int
+        The number of neurons of each layer, the input first: ``[784, 30, 10]``.
+    activation : str or Activation, or a list of them with one for each hidden layer, default "relu"
+        σ of the hidden layers: identity, sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential.
+    output_activation : str or Activation, optional
+        σ of the output layer, also softmax. Left out, it follows the cost: softmax for cross_entropy (sigmoid with a
+        single output), exponential for poisson, identity for the others; but quadratic and squared_error take
+        sigmoid where all hidden layers are sigmoid, as in the founding texts.
+    cost : str or Cost, optional
+        quadratic ½Σ(a − y)² (Nielsen), squared_error Σ(a − y)² (3Blue1Brown), cross_entropy, absolute, huber,
+        quantile, poisson. Left out, it follows the output activation if that is given (cross_entropy for softmax and
+        sigmoid, poisson for exponential), else quadratic.
+        Names that Keras, PyTorch, scikit-learn and MATLAB have for the same are taken, too, in any case, here and of
+        activations and initializers: linear, tansig, swish, mae, log_loss, xavier_uniform and others. "mse" is
+        squared_error, which sums over the outputs where others take the mean: n_out times as much.
+        "binary_crossentropy" is cross_entropy on sigmoid outputs, "categorical_crossentropy" on softmax.
+    initializer : str or Initializer, optional
+        nielsen_large and nielsen (the book's two), glorot, he, lecun, zeros. Left out: he for layers of the relu
+        family, glorot for the others.
+    dtype : {"float32", "float64"}
+        What everything is computed in.
+    seed : int, SeedSequence or Generator, optional
+        Decides the initial weights and the order of the samples. The same seed gives the same bits, on any number
+        of threads. Left out, every network is another.
+    formulation : {"tiles", "loops", "vectorized", "textbook"}, default "tiles"
+        How the sums of `fit`, `predict` and `gradient` are written. All give the same numbers up to rounding. The other
+        derivatives are always computed by the loops of "tiles".
+
+    Attributes
+    ----------
+    parameters : (n_parameters,) array
+        w(1), b(1), …, w(L), b(L). Writable in place.
+    weights, biases : tuples of arrays
+        ``weights[l][j, k]`` is w_jk and ``biases[l][j]`` is b_j, writable views of `parameters`.
+    history : History or None
+        Of the last `fit`.
+    metadata : dict
+        Anything that JSON can hold, for you to fill; `save` keeps it with the network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is of the wrong kind, unknown, or out of range; the output activation and the cost do not fit;
+        the parameters are more than this machine has memory for.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp
+    >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> Y = np.array([0, 1, 1, 0])
+    >>> net = fastbp.Network([2, 8, 1], activation="tanh", cost="cross_entropy", seed=1)
+    >>> history = net.fit(X, Y, epochs=200, batch_size=4, optimizer=fastbp.Adam(0.1))
+    >>> net.predict(X).round().ravel()
+    array([0., 1., 1., 0.], dtype=float32)
+    """
+
+    @foreign_names.explaining(foreign_names.NETWORK_PARAMETERS)
+    def __init__(
+        self,
+        sizes: Iterable[int],
+        *,
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        output_activation: str | Activation | None = None,
+        cost: str | Cost | None = None,
+        initializer: str | Initializer | None = None,
+        dtype: npt.DTypeLike = "float32",
+        seed: int | np.random.SeedSequence | np.random.Generator | None = None,
+        formulation: FormulationName = "tiles",
+    ):
+        checked_sizes, checked_dtype = validation.layer_sizes(sizes), validation.float_type(dtype)
+        check_room(checked_sizes, checked_dtype)
+        n_hidden = len(checked_sizes) - 2
+        hidden = [
+            validation.named("activation", choice, ACTIVATIONS, Activation)
+            for choice in validation.per_layer("activation", activation, n_hidden)
+        ]
+        output, checked_cost = _output_and_cost(output_activation, cost, hidden, checked_sizes[-1])
+        _check_places(hidden, output, checked_cost)
+        self.formulation = formulation
+        self._rng = np.random.default_rng(validation.seed(seed))
+        vector = aligned_empty(ParameterVector.count(checked_sizes), checked_dtype)
+        self._model = Model(checked_sizes, (*hidden, output), checked_cost, ParameterVector(checked_sizes, vector))
+        self._initialize(initializer)
+        # Decides which samples are held out and which neurons are dropped: the same in one `fit` as in two.
+        self._own_seed = int(copy.deepcopy(self._rng).integers(2**63))
+        self._training: Training | None = None
+        self.history: History | None = None
+        self.metadata: dict[str, Any] = {}
+
+    def _initialize(self, initializer: str | Initializer | None) -> None:
+        parameters = self._model.parameters
+        for w, b, activation in zip(parameters.weights, parameters.biases, self._model.activations, strict=True):
+            chosen = default_initializer(activation.name) if initializer is None else initializer
+            rule = validation.named("initializer", chosen, INITIALIZERS, Initializer)
+            w[:], b[:] = rule.checked_draw(self._rng, len(w), w.shape[1], self.dtype)
+
+    @property
+    def parameters(self) -> Array:
+        """The flat vector of all weights and biases; assigning copies into it."""
+        return self._model.parameters.vector
+
+    @parameters.setter
+    def parameters(self, values: npt.ArrayLike) -> None:
+        checked = validation.matrix("parameters", values, self.dtype)
+        if checked.shape != self.parameters.shape:
+            raise ValueError(f"parameters has shape {checked.shape}; this network has {self.parameters.shape}")
+        self.parameters[:] = checked
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """The weight matrices, (n_out, n_in) each: views of `parameters`."""
+        return self._model.parameters.weights
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """The bias vectors, (n_out,) each: views of `parameters`."""
+        return self._model.parameters.biases
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """σ of each layer after the input."""
+        return self._model.activations
+
+    @property
+    def cost(self) -> Cost:
+        """The cost that training makes small."""
+        return self._model.cost
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer of the last `fit`, which goes on where it is if the next is given it, or none; None before."""
+        return self._training.optimizer if self._training else None
+
+    @property
+    def formulation(self) -> FormulationName:
+        """How the sums are written; assigning another name keeps the weights."""
+        return self._formulation_name
+
+    @formulation.setter
+    def formulation(self, name: FormulationName) -> None:
+        validation.known_name("formulation", name, FORMULATIONS)
+        self._formulation_name: FormulationName = name
+
+    @property
+    def _formulation(self) -> Formulation:
+        return FORMULATIONS[self._formulation_name]
+
+    @foreign_names.explaining(foreign_names.FIT_PARAMETERS)
+    def fit(
+        self,
+        X: Any,
+        Y: npt.ArrayLike | None = None,
+        *,
+        epochs: int = 10,
+        batch_size: int | None = None,
+        optimizer: Optimizer | str | None = None,
+        validation_data: Any = None,
+        validation_split: float | None = None,
+        shuffle: bool | Iterable[npt.ArrayLike] = True,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        max_norm: float | None = None,
+        dropout: float | Sequence[float] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        schedule: Callable[[int, float], float] | None = None,
+        early_stopping: EarlyStopping | None = None,
+        metrics: Iterable[str | Callable[[Array, Array], float]] | Mapping[str, Callable[[Array, Array], float]] = (),
+        callbacks: Iterable[Callback] = (),
+        steps_per_epoch: int | None = None,
+        progress: bool = True,
+    ) -> History:
+        """Train by gradient descent over mini-batches.
+
+        Parameters
+        ----------
+        X : (n_samples, n_in) array-like, or chunks
+            Inputs: real numbers, all finite. Converted once if need be, never modified. A memory-mapped array, as
+            ``numpy.load(path, mmap_mode="r")`` returns it, stays in its file: pieces of it are read as they are needed.
+            The bits are those of the same array in memory.
+
+            Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
+            or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
+            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks. With weights they are
+            (X, Y, sample_weight), all of them. With l2 or l1 and without `steps_per_epoch`, all chunks are gone through
+            once more, before training, to count the samples.
+        Y : (n_samples, n_out) array-like, or (n_samples,) class labels
+            Targets. Labels 0…n_out − 1, also as a column, where the output is sigmoid or softmax; (n_samples,) also for
+            one output.
+        epochs : int, default 10
+            How many times every sample is used.
+        batch_size : int, optional
+            Samples a step; left out, 32, or all of them for Rprop. The last mini-batch of an epoch may be shorter, its
+            gradient is the mean of its own. LBFGS, ConjugateGradient and LevenbergMarquardt take all samples anyway.
+        optimizer : Optimizer or str, default Adam()
+            With the same object as in the last `fit`, or none again, its moments, memory and step count go on, so
+            that two fits of one epoch give the same bits as one of two. A name, "adam", "rmsprop", "lbfgs", "trainlm"
+            and so on, means that optimizer with its defaults, and goes on if the last one was just that. SGD, Momentum
+            and Nesterov need a learning rate, so their names are refused.
+        validation_data : (X, Y), or dict of name to (X, Y), optional
+            Evaluated after every epoch. In a dict there can be any data sets, the training data too:
+            ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on.
+        validation_split : float, optional
+            The share of the samples that is held out, drawn from the network's seed, and evaluated after every epoch;
+            the same samples in every `fit` of the network.
+        shuffle : bool or iterable of permutations, default True
+            True: a new order every epoch, from the seed. False: the order of X. Or the order of each epoch, a
+            permutation of 0…n_samples − 1; an iterator that two fits share goes on where it is.
+        sample_weight : (n_samples,) array-like, optional
+            w_s ≥ 0: the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s. Evaluation takes no notice of it.
+        class_weight : dict of label to weight, or "balanced", optional
+            The same for all samples of a class, 1 for those not named; multiplied with `sample_weight`. "balanced" is
+            n / (k n_c) for a class with n_c of n samples, k classes having any, as in scikit-learn.
+        l2, l1 : float, default 0
+            λ and λ₁ ≥ 0, as in Nielsen's book: the gradient of a weight gets (λ/n) w + (λ₁/n) sign(w), that of
+            C + (λ/2n) Σ w² + (λ₁/n) Σ |w| with n training samples. Biases have none, and no cost in the history.
+        max_norm : float, optional
+            After each step the weights of a neuron are scaled down, if √(Σ_k w_jk²) is larger than this.
+        dropout : float, or list with one for each hidden layer, optional
+            p in [0, 1): in each step a neuron is dropped, a = 0, with probability p, else a ← a / (1 − p). Which ones
+            follows from the network's seed and from how many steps it has taken, in all its fits and with any
+            optimizer. `predict` and `evaluate` drop none.
+        clip_norm, clip_value : float, optional
+            The gradient of a step is scaled down to this norm if it is longer, g ← g · min(1, clip_norm / ‖g‖); each
+            element of it is kept within ±clip_value, before that.
+        schedule : function of the epoch and the base learning rate, optional
+            Called before each epoch, counted from 0 in each `fit`; returns its learning rate. If it has a method
+            ``observe``, that is given the validation cost after each epoch, or the training cost if there is none.
+        early_stopping : EarlyStopping, optional
+            When to stop before the last epoch.
+        metrics : list of names and functions, or dict of name to function, optional
+            Measured on the validation data beside the cost and, for classes, the accuracy: top_2, top_3, …, r2, mae,
+            f1_macro, f1_binary, or your own function of outputs and targets, (n, n_out) each, which returns a number.
+        callbacks : list of Callback, optional
+            Called between epochs.
+        steps_per_epoch : int, optional
+            Of chunks only: how many mini-batches an epoch is. The next epoch goes on where the last one ended, so
+            that a generator without an end will do; a function is called again when its chunks run out.
+        progress : bool, default True
+            Show a live line on a terminal (tqdm's bar, where it is installed). Elsewhere nothing is written.
+
+        Returns
+        -------
+        History
+            Also kept as ``net.history``. Ctrl-C ends the training with the weights and the history of the last
+            whole epoch, and a RuntimeWarning.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The data or a parameter is not what is described above; nothing has been changed. Only what is not known
+            before (the next permutation of an iterator, the next chunk, what a function of yours returns) is found
+            while training; then the weights and the history are those of the last whole epoch.
+        RuntimeError
+            The network is being trained already, by another thread or by the `fit` that called a callback.
+        MemoryError
+            A step needs more memory than this machine has.
+        DivergenceError
+            The cost is no longer finite; the weights are those from before that epoch.
+
+        Warns
+        -----
+        UserWarning
+            Once, before training, of samples in memory: targets that the output activation cannot reach, inputs or
+            targets with means or standard deviations above 1000, targets that hardly vary around their mean.
+        """
+        epochs = validation.whole_number("epochs", epochs, 1)
+        n_out, held_out = self.sizes[-1], (validation_data, validation_split, self._own_seed)
+        with self._alone():
+            training = self._training_with(optimizer)
+            rows = fitting.batch_size(batch_size, training.optimizer)
+            data = fit_data.data(X, Y, self._samples, *held_out, steps_per_epoch, rows, epochs)
+            weights = fit_data.Weights(data, sample_weight, class_weight, n_out)
+            plan, history = fitting.plan(data, epochs, rows, metrics, schedule, early_stopping, callbacks, n_out)
+            source = fit_data.source(data, weights, plan, shuffle, self._model)
+            options = fitting.step_options(
+                n_samples=data.samples_per_epoch, chunks=data.chunks, n_hidden=len(self.sizes) - 2, seed=self._own_seed,
+                steps=training.steps, decay=getattr(training.optimizer, "weight_decay", 0.0),
+                sample_weight=source.weight,
+                l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
+            )  # fmt: skip
+            fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
+            check_memory(self._formulation, training, plan, options, source.buffer_bytes)
+            bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
+            hints.warn(fit_data.hints_about(data, self._model), stacklevel=3)
+            self._training, self.history = training, history
+            run = Run(self, history, epochs, tuple(plan.metrics))
+            return fit(training, self._formulation, source, options, plan, run, bar)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a second `fit` while there is one: two would write the same weights, moments and history."""
+        if not self._model.training.acquire(blocking=False):
+            raise RuntimeError(
+                "this network is being trained already, by another thread or by the fit that called this callback: "
+                "train a copy, copy.deepcopy(net), or wait for the other fit to end"
+            )
+        try:
+            yield
+        finally:
+            self._model.training.release()
+
+    def _training_with(self, given: Optimizer | str | None) -> Training:
+        last = self._training
+        optimizer = fitting.optimizer(given, last.optimizer if last else None)
+        if last and last.optimizer is optimizer:
+            return last
+        state = optimizer.new_state(self.parameters.size, self.dtype)
+        steps = last.steps if last else np.zeros(1, np.int64)
+        return Training(self._model, optimizer, state, self._rng, steps)
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out).
+
+        Parameters
+        ----------
+        X : (n_samples, n_in) array-like
+            Inputs: real numbers, all finite.
+
+        Raises
+        ------
+        TypeError, ValueError
+            X is not what is described above.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> fastbp.Network([2, 3], initializer="zeros", output_activation="softmax").predict([[1, 2]]).round(2)
+        array([[0.33, 0.33, 0.33]], dtype=float32)
+        """
+        checked = validation.inputs(X, self.sizes[0], self.dtype)
+        return self._formulation.outputs(self._model, checked)
+
+    def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Evaluation:
+        """Return the mean cost on some samples, and the accuracy where Y says classes.
+
+        Parameters
+        ----------
+        X, Y
+            As in `fit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([2, 2], initializer="zeros", cost="cross_entropy")
+        >>> print(net.evaluate([[1, 2], [3, 4]], [0, 0]))
+        cost 0.6931  accuracy 100.00%
+        """
+        return evaluate(self._formulation, self._model, self._samples(X, Y))
+
+    def gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> ParameterVector:
+        """Return the gradient of the mean cost by backpropagation.
+
+        Parameters
+        ----------
+        X, Y
+            As in `fit`.
+
+        Returns
+        -------
+        ParameterVector
+            ``g.weights[l][j, k]`` = ∂C/∂w_jk, ``g.biases[l][j]`` = ∂C/∂b_j, and ``g.vector``, all of them in the
+            order of ``net.parameters``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+
+        References
+        ----------
+        Nielsen, *Neural Networks and Deep Learning*, chapter 2, equations BP1 to BP4.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros")
+        >>> net.gradient([[2.0]], [[3.0]]).vector  # δ = a − y = −3, ∂C/∂w = 2 δ, ∂C/∂b = δ
+        array([-6., -3.], dtype=float32)
+        """
+        samples = self._samples(X, Y)
+        vector = np.empty_like(self.parameters)
+        self._formulation.gradient(self._model, samples.X, samples.Y, vector)
+        return ParameterVector(self.sizes, vector)
+
+    def __repr__(self) -> str:
+        names = [activation.name for activation in self.activations]
+        return (
+            f"Network({list(self.sizes)}, activation={names[:-1]}, output_activation={names[-1]!r}, "
+            f"cost={self.cost.name!r}, dtype={self.dtype.name!r}, formulation={self.formulation!r})"
+        )
+
+
+def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom] = ()) -> Network:
+    """Read a network that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    custom : list of Activation, Cost and classes of optimizers, optional
+        Your own that the network uses. The file has their names only, and runs no code.
+
+    Returns
+    -------
+    Network
+        With the same parameters, bit for bit. If the state of its training was saved, a `fit` goes on with it: the bits
+        are the same as if the network had never left memory. Give that `fit` no optimizer, or ``net.optimizer``.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    TypeError, ValueError
+        `path` is no path, `custom` no list.
+    ModelFileError
+        It is not a whole and valid model file, or names what is neither fastbp's nor in `custom`. Files of all older
+        versions of the format are read.
+
+    Examples
+    --------
+    >>> import fastbp, tempfile, os
+    >>> net = fastbp.Network([2, 3, 1], seed=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> net.save(path)
+    >>> bool((fastbp.load(path).parameters == net.parameters).all())
+    True
+    """
+    theirs = validation.entries("custom", custom, "a list of activations, costs and classes of optimizers")
+    saved = serialization.load(path, theirs)
+    with serialization.refusing(path):
+        net = Network(**saved.arguments, initializer="zeros")
+        for w, b, saved_w, saved_b in zip(net.weights, net.biases, saved.weights, saved.biases, strict=True):
+            w[:], b[:] = saved_w, saved_b
+        net.metadata = saved.metadata
+        if saved.training is not None:
+            state = resuming.resumed(saved.training, net._model, theirs)
+            net._rng, net._own_seed, net.history, net._training = state
+    return net
+
+
+def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: int) -> tuple[Activation, Cost]:
+    """Fill in what the user left out: the output activation follows the cost, or the cost the output activation."""
+    if output is not None:
+        output = validation.named("output_activation", output, ACTIVATIONS, Activation)
+    names = cost, output.name if output else None
+    if cost is None:
+        follows = {"softmax": "cross_entropy", "sigmoid": "cross_entropy", "exponential": "poisson"}
+        cost = follows.get(output.name, "quadratic") if output else "quadratic"
+    cost = validation.named("cost", cost, COSTS, Cost)
+    output = _output_of_crossentropy(*names, n_out) or output
+    if output is None:
+        name = cost.output_activation
+        if cost.name in ("quadratic", "squared_error") and hidden and all(s.name == "sigmoid" for s in hidden):
+            name = "sigmoid"
+        if cost.name == "cross_entropy" and n_out == 1:
+            name = "sigmoid"
+        output = validation.named("output_activation", name, ACTIVATIONS, Activation)
+    return output, cost
+
+
+def _output_of_crossentropy(cost: Any, output: str | None, n_out: int) -> Activation | None:
+    """Return the output activation that Keras' and PyTorch's names for cross_entropy mean; None for other names."""
+    binary, categorical = (foreign_names.is_one_of(cost, names) for names in (BINARY, CATEGORICAL))
+    if not binary and not categorical:
+        return None
+    meant = "sigmoid" if binary else "softmax"
+    if output not in (None, meant):
+        raise ValueError(f"the cost {cost!r} is for {meant} outputs, and output_activation is {output!r}: leave it out")
+    if categorical and n_out == 1:
+        raise ValueError(f"the cost {cost!r} needs an output for each class; for one output give 'cross_entropy'")
+    return ACTIVATIONS[meant]
+
+
+def _check_places(hidden: list[Activation], output: Activation, cost: Cost) -> None:
+    for l, activation in enumerate(hidden):
+        if activation.whole_layer:
+            raise ValueError(f"activation[{l}] is {activation.name!r}, which is for the output layer only")
+    refusal = cost.refusal(output)
+    if refusal:
+        raise ValueError(refusal)

@@ -1,0 +1,127 @@
+"""Where to go: the recurrences of L-BFGS and of the conjugate gradient. What they remember is in an `OptimizerState`.
+
+All is in float64, and sums over parameters are those of `dot`, in one order: those of a BLAS depend on its threads.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from fastbp.model import Array
+from fastbp.optimizers import OptimizerState
+
+SMALLEST_BEND = np.finfo(np.float64).eps  # of a pair, in shares of |gᵀs|
+
+
+class Place(NamedTuple):
+    """θ, and the cost and its gradient there."""
+
+    theta: Array
+    cost: float
+    gradient: Array
+
+
+class Directions(Protocol):
+    """What one kind of optimizer does before and after each search along a line."""
+
+    decrease: float  # c₁ and c₂ of the search
+    curvature: float
+
+    def next(self, here: Place) -> tuple[Array, float]:
+        """Return a direction in which the cost falls, and how far to look first."""
+
+    def went(self, before: Place, after: Place, direction: Array) -> None:
+        """Remember a step. Writes: the state."""
+
+    def forget(self) -> bool:
+        """Begin anew. Return whether there was anything to forget. Writes: the state."""
+
+
+def dot(a: Array, b: Array) -> np.float64:
+    """Return aᵀb, as a number of NumPy's, of which too small ones may be divided by."""
+    return np.float64(np.einsum("i,i->", a, b))
+
+
+class QuasiNewton:
+    """L-BFGS. `first` of the state has the last steps s, `second` the changes y of the gradient; rows of zeros: none.
+
+    Source: Nocedal & Wright, *Numerical optimization*, 2006, algorithms 7.4 and 7.5.
+    """
+
+    decrease, curvature = 1e-3, 0.9
+
+    def __init__(self, state: OptimizerState):
+        self._steps, self._changes = state.first, state.second
+
+    def next(self, here: Place) -> tuple[Array, float]:
+        """Return d = −H g by the two loops, and α = 1; without a memory −g, and a step of length 1."""
+        pairs = [(s, y, dot(s, y)) for s, y in zip(self._steps, self._changes, strict=True)]
+        pairs = [pair for pair in pairs if pair[2] > 0]
+        q, shares = -here.gradient, []
+        for s, y, sy in reversed(pairs):
+            shares.append(dot(s, q) / sy)
+            q -= shares[-1] * y
+        if pairs:
+            _, y, sy = pairs[-1]
+            q *= sy / dot(y, y)
+        for s, y, sy in pairs:
+            q += (shares.pop() - dot(y, q) / sy) * s
+        slope = dot(q, here.gradient)
+        if pairs and slope < 0:
+            return q, 1.0
+        self.forget()
+        return -here.gradient, float(1 / np.sqrt(dot(here.gradient, here.gradient)))
+
+    def went(self, before: Place, after: Place, direction: Array) -> None:
+        """Remember s and y instead of the oldest, unless the cost bends down along s."""
+        s, y = after.theta - before.theta, after.gradient - before.gradient
+        if dot(s, y) > -SMALLEST_BEND * dot(s, before.gradient):
+            for memory, newest in ((self._steps, s), (self._changes, y)):
+                for older, newer in pairwise([*memory, newest]):
+                    older[:] = newer
+
+    def forget(self) -> bool:
+        """Forget all pairs."""
+        had_any = bool(self._steps[-1].any())
+        self._steps[:], self._changes[:] = 0, 0
+        return had_any
+
+
+class Conjugate:
+    """Conjugate gradient. `first` has the last gradient and direction, `second` the cost there; zeros: none.
+
+    Source: Nocedal & Wright, *Numerical optimization*, 2006, section 5.2: Polak–Ribière with β ≥ 0; α after (3.60).
+    """
+
+    decrease, curvature = 1e-4, 0.4
+    SUFFICIENT = 0.01  # how much of ‖g‖² the slope has at least: else −g is taken
+
+    def __init__(self, state: OptimizerState):
+        self._last, self._cost = state.first, state.second
+
+    def next(self, here: Place) -> tuple[Array, float]:
+        """Return d = −g + β d_last; α is where a parabola of the last fall of the cost would have its minimum."""
+        g, (g_last, d_last), size = here.gradient, self._last, dot(here.gradient, here.gradient)
+        size_last, fall = dot(g_last, g_last), np.sqrt(size) / 2
+        d = -g
+        if size_last > 0:
+            d += max(0.0, dot(g, g - g_last) / size_last) * d_last
+            fall = self._cost[0] - here.cost
+        slope = dot(d, g)
+        if not slope <= -self.SUFFICIENT * size:
+            d, slope = -g, -size
+        alpha = float(1.01 * 2 * fall / -slope)
+        return d, min(1.0, alpha) if alpha > 0 else 1.0
+
+    def went(self, before: Place, after: Place, direction: Array) -> None:
+        """Remember where it came from."""
+        self._last[0], self._last[1], self._cost[0] = before.gradient, direction, before.cost
+
+    def forget(self) -> bool:
+        """Forget the last direction."""
+        had_any = bool(self._last.any())
+        self._last[:], self._cost[:] = 0, 0
+        return had_any

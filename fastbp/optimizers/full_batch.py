@@ -1,0 +1,112 @@
+"""L-BFGS and conjugate gradient: hyperparameters and memory; `full_batch.py` drives them."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.optimizers.base import Optimizer, OptimizerState
+
+
+@dataclass(frozen=True, eq=False)
+class LineSearch(Optimizer):
+    """What optimizers share that need the cost and gradient of all samples, and search along a line for a good step."""
+
+    full_batch: ClassVar[bool] = True
+
+    learning_rate: float = field(default=1.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if type(self) is LineSearch:
+            raise TypeError("LineSearch is what some optimizers share; use LBFGS or ConjugateGradient")
+        super().__post_init__()
+
+
+@dataclass(frozen=True, eq=False)
+class LBFGS(LineSearch):
+    """L-BFGS: quasi-Newton steps from the last few changes of θ and of the gradient, with a line search.
+
+    d = −H g, where H approximates the inverse of ∂²C/∂θ² so that H (gᵢ₊₁ − gᵢ) = θᵢ₊₁ − θᵢ for the last m steps i, and
+    θ ← θ + η d with an η that satisfies the strong Wolfe conditions.
+
+    For small data and nets, and costs that are to be as low as they can be. An epoch is an iteration, of one or more
+    gradients of all samples; `batch_size` plays no part. The history has the cost at the end of each, and ends before
+    `epochs` where the iteration has converged. In float64 it gets further. Another `fit` with the same object goes on
+    with its memory, 2 m numbers in float64 for each parameter.
+
+    Parameters
+    ----------
+    memory : int, default 10
+        m, at least 1.
+    gradient_tolerance : float, default 1e-5
+        Converged when no element of the gradient is larger.
+    cost_tolerance : float, default 2.2e-9
+        Converged when the cost falls by less than this share of itself in an iteration.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Liu & Nocedal, *On the limited memory BFGS method for large scale optimization*, 1989; line search: Moré & Thuente,
+    1994. The iterates are those of SciPy's L-BFGS-B without bounds, up to rounding.
+
+    Examples
+    --------
+    >>> LBFGS(memory=20)
+    LBFGS(memory=20, gradient_tolerance=1e-05, cost_tolerance=2.2e-09)
+    """
+
+    memory: int = 10
+    gradient_tolerance: float = 1e-5
+    cost_tolerance: float = 2.2e-9
+
+    def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
+        """Return the state before the first step: `first` and `second` have room for m steps and their changes of g."""
+        state = super().new_state(n_parameters, dtype)
+        state.first, state.second = np.zeros((self.memory, n_parameters)), np.zeros((self.memory, n_parameters))
+        return state
+
+
+@dataclass(frozen=True, eq=False)
+class ConjugateGradient(LineSearch):
+    """Nonlinear conjugate gradient, with a line search.
+
+    d ← −g + β d, β = max(0, gᵀ(g − g_last) / g_lastᵀg_last), θ ← θ + η d with an η that satisfies the strong Wolfe
+    conditions.
+
+    An epoch is an iteration, of one or more gradients of all samples; `batch_size` plays no part. The history has the
+    cost at the end of each, and ends before `epochs` where the iteration has converged. Another `fit` with the same
+    object goes on from its last direction.
+
+    Parameters
+    ----------
+    gradient_tolerance : float, default 1e-5
+        Converged when no element of the gradient is larger.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A hyperparameter is not a number, or out of its range.
+
+    References
+    ----------
+    Polak & Ribière, *Note sur la convergence de méthodes de directions conjuguées*, 1969; Nocedal & Wright, *Numerical
+    optimization*, 2006, section 5.2; line search as of `LBFGS`.
+
+    Examples
+    --------
+    >>> ConjugateGradient()
+    ConjugateGradient(gradient_tolerance=1e-05)
+    """
+
+    gradient_tolerance: float = 1e-5
+
+    def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
+        """Return the state before the first step: `first` is for a gradient and a direction, `second` for a cost."""
+        state = super().new_state(n_parameters, dtype)
+        state.first, state.second = np.zeros((2, n_parameters)), np.zeros(1)
+        return state

@@ -1,0 +1,324 @@
+"""Schedules of the learning rate: ``rate = schedule(epoch, base_rate)``, the epochs of a `fit` counted from 0.
+
+`base_rate` is the learning rate of the optimizer. A schedule with `observe` is told the cost after every epoch. Any
+function of the two will do; these are the usual ones.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from fastbp.optimizers import hyperparameters
+
+
+class Schedule:
+    """What the schedules here share: their numbers are checked when they are made."""
+
+    def __post_init__(self) -> None:
+        hyperparameters.check(self)
+
+
+@dataclass(frozen=True)
+class ConstantRate(Schedule):
+    """The learning rate of the optimizer in every epoch, η.
+
+    References
+    ----------
+    Robbins & Monro, *A stochastic approximation method*, 1951, ask for a falling rate; a constant one is the usual
+    start.
+
+    Examples
+    --------
+    >>> ConstantRate()(7, 0.1)
+    0.1
+    """
+
+    def __call__(self, epoch: int, base_rate: float) -> float:
+        """Return η."""
+        return base_rate
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """The rate falls by a factor every so many epochs, η γ^⌊epoch / every⌋.
+
+    Parameters
+    ----------
+    every : int
+        Epochs between two steps, at least 1.
+    factor : float, default 0.1
+        γ, greater than 0 and at most 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is not a number, or out of its range.
+
+    References
+    ----------
+    Bengio, *Practical recommendations for gradient-based training of deep architectures*, 2012, section 3.1.1;
+    PyTorch's StepLR.
+
+    Examples
+    --------
+    >>> schedule = StepDecay(10, factor=0.5)
+    >>> [schedule(epoch, 0.8) for epoch in (0, 9, 10, 20)]
+    [0.8, 0.8, 0.4, 0.2]
+    """
+
+    every: int
+    factor: float = 0.1
+
+    def __call__(self, epoch: int, base_rate: float) -> float:
+        """Return η γ^⌊epoch / every⌋."""
+        return float(base_rate * self.factor ** (epoch // self.every))
+
+
+@dataclass(frozen=True)
+class ExponentialDecay(Schedule):
+    """The rate falls by a factor every epoch, η γ^epoch.
+
+    Parameters
+    ----------
+    factor : float
+        γ, greater than 0 and at most 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is not a number, or out of its range.
+
+    References
+    ----------
+    Senior, Heigold, Ranzato & Yang, *An empirical study of learning rates in deep neural networks for speech
+    recognition*, 2013; PyTorch's ExponentialLR.
+
+    Examples
+    --------
+    >>> schedule = ExponentialDecay(0.5)
+    >>> [schedule(epoch, 0.8) for epoch in range(3)]
+    [0.8, 0.4, 0.2]
+    """
+
+    factor: float
+
+    def __call__(self, epoch: int, base_rate: float) -> float:
+        """Return η γ^epoch."""
+        return float(base_rate * self.factor**epoch)
+
+
+@dataclass(frozen=True)
+class InverseScaling(Schedule):
+    """The rate falls with a power of the number of epochs, η / (epoch + 1)^p.
+
+    Parameters
+    ----------
+    power : float, default 0.5
+        p, at least 0. Above ½ and up to 1 the sum of the rates is infinite and that of their squares finite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is not a number, or out of its range.
+
+    References
+    ----------
+    Robbins & Monro, *A stochastic approximation method*, 1951; scikit-learn's "invscaling".
+
+    Examples
+    --------
+    >>> schedule = InverseScaling(1)
+    >>> [schedule(epoch, 0.8) for epoch in (0, 1, 3)]
+    [0.8, 0.4, 0.2]
+    """
+
+    power: float = 0.5
+
+    def __call__(self, epoch: int, base_rate: float) -> float:
+        """Return η / (epoch + 1)^p."""
+        return float(base_rate / (epoch + 1) ** self.power)
+
+
+@dataclass(frozen=True)
+class CosineDecay(Schedule):
+    """Half a wave of the cosine from the rate η down to another, after a linear warm-up.
+
+    In the w epochs of warm-up η (s + (1 − s) epoch / w), then η_final + (η − η_final) (1 + cos π x) / 2, where
+    x = (epoch − w) / (n − w); from epoch n on η_final.
+
+    Parameters
+    ----------
+    epochs : int
+        n, greater than `warm_up`: when the final rate is reached.
+    warm_up : int, default 0
+        w, at least 0.
+    start_share : float, default 0.1
+        s, greater than 0 and at most 1: the share of η that the warm-up starts from.
+    final_rate : float, default 0
+        η_final, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is not a number, or out of its range.
+
+    References
+    ----------
+    Loshchilov & Hutter, *SGDR: stochastic gradient descent with warm restarts*, 2017, eq. 5; warm-up: Goyal et al.,
+    *Accurate, large minibatch SGD*, 2017, section 2.2; PyTorch's CosineAnnealingLR and LinearLR.
+
+    Examples
+    --------
+    >>> schedule = CosineDecay(10, warm_up=2, start_share=0.5)
+    >>> [round(schedule(epoch, 0.8), 3) for epoch in (0, 1, 2, 6, 10)]
+    [0.4, 0.6, 0.8, 0.4, 0.0]
+    """
+
+    epochs: int
+    warm_up: int = 0
+    start_share: float = 0.1
+    final_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warm_up >= self.epochs:
+            raise ValueError(
+                f"CosineDecay: warm_up is {self.warm_up} of {self.epochs} epochs; it must be less than epochs"
+            )
+
+    def __call__(self, epoch: int, base_rate: float) -> float:
+        """Return the rate of the warm-up, or of the cosine."""
+        if epoch < self.warm_up:
+            return float(base_rate * (self.start_share + (1 - self.start_share) * epoch / self.warm_up))
+        done = min(1.0, (epoch - self.warm_up) / (self.epochs - self.warm_up))
+        return float(_cosine(base_rate, self.final_rate, done))
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up to the rate η and down again far below where it began, both along half a wave of the cosine.
+
+    From η / d at epoch 0 up to η at epoch r n − 1, then down to η / (d f) at epoch n − 1, and so from there on. With
+    this rise, η may be several times what training bears at a constant rate.
+
+    Parameters
+    ----------
+    epochs : int
+        n: how many the `fit` has.
+    rise : float, default 0.3
+        r, between 0 and 1: the share of the epochs in which the rate goes up.
+    start_divisor : float, default 25
+        d, greater than 0.
+    final_divisor : float, default 10000
+        f, greater than 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is not a number, or out of its range.
+
+    References
+    ----------
+    Smith & Topin, *Super-convergence: very fast training of neural networks using large learning rates*, 2018; in the
+    form of PyTorch's OneCycleLR.
+
+    Examples
+    --------
+    >>> schedule = OneCycle(10)
+    >>> [round(schedule(epoch, 1.0), 3) for epoch in (0, 1, 2, 5, 9)]
+    [0.04, 0.52, 1.0, 0.611, 0.0]
+    """
+
+    epochs: int
+    rise: float = 0.3
+    start_divisor: float = 25.0
+    final_divisor: float = 10000.0
+
+    def __call__(self, epoch: int, base_rate: float) -> float:
+        """Return the rate on the way up, or on the way down."""
+        top, last = self.rise * self.epochs - 1, self.epochs - 1
+        start = base_rate / self.start_divisor
+        if epoch <= top:
+            return float(_cosine(start, base_rate, epoch / top if top > 0 else 1.0))
+        return float(_cosine(base_rate, start / self.final_divisor, (min(epoch, last) - top) / (last - top)))
+
+
+@dataclass
+class _Seen:
+    """What a plateau is recognised by."""
+
+    best: float = math.inf
+    epochs_without: int = 0
+    resting: int = 0
+    reductions: int = 0
+
+
+@dataclass(frozen=True)
+class ReduceOnPlateau(Schedule):
+    """The rate falls by a factor when the cost has not fallen for some epochs, max(η γᵏ, η_smallest) after k times.
+
+    The cost has fallen if it is below best − threshold |best|. Told to start at epoch 0, it forgets what it has seen.
+
+    Parameters
+    ----------
+    factor : float, default 0.1
+        γ, greater than 0 and at most 1.
+    patience : int, default 10
+        How many epochs in a row may pass without a new best cost; the one after these reduces the rate.
+    threshold : float, default 1e-4
+        The share by which the cost must fall to be a new best one, at least 0 and less than 1.
+    cooldown : int, default 0
+        For how many epochs after a reduction none is counted.
+    smallest_rate : float, default 0
+        η_smallest, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is not a number, or out of its range.
+
+    References
+    ----------
+    Goodfellow, Bengio & Courville, *Deep learning*, 2016, section 8.3.1 has the idea; the counting is that of PyTorch's
+    ReduceLROnPlateau, which for costs below 0 takes a worse one for a better.
+
+    Examples
+    --------
+    >>> schedule, rates = ReduceOnPlateau(factor=0.5, patience=1), []
+    >>> for epoch, cost in enumerate([1.0, 0.9, 0.9, 0.9, 0.9]):
+    ...     rates.append(schedule(epoch, 0.8))
+    ...     schedule.observe(cost)
+    >>> rates
+    [0.8, 0.8, 0.8, 0.8, 0.4]
+    """
+
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    cooldown: int = 0
+    smallest_rate: float = 0.0
+    _seen: _Seen = field(default_factory=_Seen, init=False, repr=False, compare=False)
+
+    def __call__(self, epoch: int, base_rate: float) -> float:
+        """Return the rate after the reductions so far."""
+        if epoch == 0:
+            vars(self._seen).update(vars(_Seen()))
+        smallest = min(self.smallest_rate, base_rate)
+        return float(max(base_rate * self.factor**self._seen.reductions, smallest))
+
+    def observe(self, cost: float) -> None:
+        """Take note of the cost after an epoch."""
+        seen = self._seen
+        if seen.best == math.inf or cost < seen.best - self.threshold * abs(seen.best):
+            seen.best, seen.epochs_without = cost, 0
+        else:
+            seen.epochs_without += 1
+        if seen.resting > 0:
+            seen.resting, seen.epochs_without = seen.resting - 1, 0
+        if seen.epochs_without > self.patience:
+            seen.reductions += 1
+            seen.resting, seen.epochs_without = self.cooldown, 0
+
+
+def _cosine(start: float, end: float, done: float) -> float:
+    """From start to end along half a wave of the cosine, of which the share `done` has passed."""
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2

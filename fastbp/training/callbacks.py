@@ -1,0 +1,211 @@
+"""Callbacks: what a user wants done between epochs. `CSVLogger` and `Checkpoint` come with fastbp."""
+
+from __future__ import annotations  # so that naming numpy.random does not import it
+
+import csv
+import io
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastbp import validation
+from fastbp.files import paths
+from fastbp.files.serialization import write_atomically
+from fastbp.training.early_stopping import Best, check_mode, greater_is_better, watched
+from fastbp.training.history import History
+from fastbp.training.metrics import Metric
+
+
+@dataclass
+class Run:
+    """A `fit` that is running, as callbacks see it.
+
+    Attributes
+    ----------
+    net : Network
+        The network, with the weights of the last whole epoch. Weights that a callback changes are trained on.
+    history : History
+        What the epochs so far achieved, the one that has just ended included.
+    epochs : int
+        How many epochs there are to be.
+    metrics : tuple of Metric
+        What is measured beside the cost.
+    epoch : int
+        The epoch that is about to begin, or has just ended, counted from 1; 0 before the first.
+    stop : bool
+        Set it to True, and training ends with this epoch.
+    """
+
+    net: Any
+    history: History
+    epochs: int
+    metrics: tuple[Metric, ...] = ()
+    epoch: int = 0
+    stop: bool = False
+
+
+class Callback:
+    """What is called as training goes on: override what you need.
+
+    Each method gets the running `fit`: ``run.net``, ``run.history``, ``run.epoch`` (from 1) of ``run.epochs``;
+    ``run.stop = True`` ends the training with this epoch. If a method raises an error, training ends, the network and
+    its history are as after the last whole epoch, and the error is raised by `fit`.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> class StopBelow(fastbp.Callback):
+    ...     def on_epoch_end(self, run):
+    ...         run.stop = run.history.cost[-1] < 0.2
+    >>> net = fastbp.Network([2, 8, 1], activation="tanh", cost="cross_entropy", seed=1)
+    >>> history = net.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=500,
+    ...                   optimizer=fastbp.Adam(0.1), callbacks=[StopBelow()])
+    >>> len(history) < 500, history.cost[-1] < 0.2
+    (True, True)
+    """
+
+    def on_train_begin(self, run: Run) -> None:
+        """Called before the first epoch of the `run`."""
+
+    def on_epoch_begin(self, run: Run) -> None:
+        """Called before each epoch of the `run`."""
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Called after each epoch of the `run`, when its evaluation is in the history."""
+
+    def on_train_end(self, run: Run) -> None:
+        """Called at the end of the `run`, also after Ctrl-C; not after an error."""
+
+
+class CSVLogger(Callback):
+    """Keep a CSV file of the history: an epoch a row, the names of the series in the first.
+
+    The file is replaced after every epoch, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; one that is there already is replaced when training begins.
+
+    Raises
+    ------
+    OSError
+        By `fit`: the file cannot be written.
+
+    Examples
+    --------
+    >>> import fastbp, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "training.csv")
+    >>> history = fastbp.Network([1, 1], seed=0).fit([[1], [2]], [1, 2], epochs=2, callbacks=[fastbp.CSVLogger(path)])
+    >>> from pathlib import Path
+    >>> Path(path).read_text().splitlines()[0]
+    'epoch,cost,seconds,samples_per_second,learning_rate'
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = paths.checked(path)
+
+    def on_train_begin(self, run: Run) -> None:
+        """Write a file without rows, so that a place that cannot be written is found before the `run`."""
+        self._write(run.history)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Write all epochs of the `run` so far."""
+        self._write(run.history)
+
+    def on_train_end(self, run: Run) -> None:
+        """Write the epochs of the `run` that count: after Ctrl-C these may be fewer."""
+        self._write(run.history)
+
+    def _write(self, history: History) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", *history.as_dict()])
+        writer.writerows(history.rows())
+        write_atomically(self.path, text.getvalue().encode())
+
+
+class Checkpoint(Callback):
+    """Save the network after every epoch, or after every one that is better than all before.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, replaced whole or not at all. ``{epoch}`` in its name becomes the number of the epoch, so that there
+        is a file for each: ``"net-{epoch:03}.safetensors"``.
+    monitor : str, optional
+        The series that says which epoch is better, as in `EarlyStopping`. Left out, it is the cost on the validation
+        data, or without them that of training.
+    save_best_only : bool, default False
+        Save only after an epoch that is better than all before.
+    mode : "min" or "max", optional
+        Whether smaller or greater is better; needed for metrics of your own only.
+    training_state : bool, default False
+        As in `Network.save`: keep also what it takes to go on with the same bits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is of the wrong kind; by `fit`, before anything is trained: there is no series `monitor`.
+    OSError
+        By `fit`: the file cannot be written.
+
+    Examples
+    --------
+    >>> import fastbp, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "net-{epoch}.safetensors")
+    >>> net = fastbp.Network([1, 1], seed=0)
+    >>> history = net.fit([[1], [2]], [1, 2], epochs=2, callbacks=[fastbp.Checkpoint(path)])
+    >>> bool((fastbp.load(path.format(epoch=2)).parameters == net.parameters).all())
+    True
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        monitor: str | None = None,
+        save_best_only: bool = False,
+        mode: Literal["min", "max"] | None = None,
+        training_state: bool = False,
+    ):
+        self.path, self.monitor, self.mode = os.fspath(paths.checked(path)), monitor, mode
+        self.save_best_only = validation.truth("save_best_only", save_best_only)
+        self.training_state = validation.truth("training_state", training_state)
+        if monitor is not None and not isinstance(monitor, str):
+            raise TypeError(f"monitor is {monitor!r}; it must be the name of a metric, or 'cost'")
+        check_mode(mode)
+        try:
+            self.path.format(epoch=1)
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"path is {self.path!r}; only {{epoch}} can stand in braces: {error}") from None
+        self._best: Best | None = None
+
+    def on_train_begin(self, run: Run) -> None:
+        """Find the series to watch in the `run`."""
+        if self.save_best_only:
+            series = watched(self.monitor or "cost", run.history)
+            self._best = Best(series, greater_is_better(series, self.mode, run.history, list(run.metrics)))
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Save the network of the `run`."""
+        if self.save_best_only and self._best is not None:
+            value = run.history.series(self._best.series)[-1]
+            if not self._best.improves(value):
+                return
+            self._best.keep(value, run.epoch)
+        run.net.save(self.path.format(epoch=run.epoch), training_state=self.training_state)
+
+
+def checked(callbacks: Any) -> tuple[Callback, ...]:
+    """Return the callbacks. Raises TypeError if one of them is none."""
+    if isinstance(callbacks, Callback):
+        return (callbacks,)
+    try:
+        found = tuple(callbacks)
+    except TypeError:
+        raise TypeError(f"callbacks is {callbacks!r}; it must be a list of fastbp.Callback") from None
+    for i, callback in enumerate(found):
+        if not isinstance(callback, Callback):
+            hint = "; make one of it: MyCallback()" if isinstance(callback, type) else ""
+            raise TypeError(f"callbacks[{i}] is {callback!r}; it must be a fastbp.Callback{hint}")
+    return found

@@ -1,0 +1,191 @@
+"""The data that `Network.fit` is given: samples, validation data, weights; checked before anything is changed."""
+
+from __future__ import annotations  # so that naming numpy.random does not import it
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp import validation
+from fastbp.batches import weights as weighting
+from fastbp.batches.orders import Orders
+from fastbp.batches.samples import AnySamples, MappedSamples, Samples, is_mapped, mapped
+from fastbp.batches.sources import Buffers, Chunk, Chunks, FromChunks, FromFiles, InMemory, Source, buffer_rows
+from fastbp.model import Array, Model
+from fastbp.training.loop import Plan, rows_between_looks
+from fastbp.validation import hints
+from fastbp.validation.array_likes import is_sparse
+
+Check = Callable[[Any, Any, str], Samples]  # X, Y and what stands before their names in an error
+
+
+@dataclass
+class Data:
+    """What a `fit` trains on, and what it evaluates."""
+
+    samples: AnySamples | None  # None: they come in chunks
+    chunks: Chunks | None
+    samples_per_epoch: int | None  # None: nobody knows before the end of the first epoch
+    held_out: npt.NDArray[np.int64] | None  # rows of X that `validation_split` put aside
+    data_sets: dict[str, AnySamples]
+
+
+def samples_of(X: Any, Y: Any, check: Check, prefix: str = "") -> AnySamples:
+    """Return checked samples; those of memory-mapped arrays stay in their files."""
+    if is_mapped(X, Y):
+        return mapped(X, Y, lambda X, Y: check(X, Y, prefix), prefix)
+    return check(X, Y, prefix)
+
+
+def data(
+    X: Any,
+    Y: Any,
+    check: Check,
+    validation_data: Any,
+    split: Any,
+    split_seed: int,
+    steps: Any,
+    batch_size: int,
+    epochs: int,
+) -> Data:
+    """Return all data of a `fit`. Raises TypeError or ValueError."""
+    if validation_data is not None and split is not None:
+        raise ValueError("both validation_data and validation_split are given; choose one of them")
+    if Y is None and _comes_in_chunks(X):
+        return _chunked(X, check, validation_data, split, steps, batch_size, epochs)
+    if steps is not None:
+        raise ValueError("steps_per_epoch is for chunks: give a generator of (X, Y) pairs, or leave it out")
+    samples = samples_of(X, Y, check)
+    if split is None:
+        sets = data_sets(validation_data, check, (X, Y, samples))
+        return Data(samples, None, len(samples), None, sets)
+    held_out, kept = _split(split, len(samples), split_seed)
+    return Data(samples.part(kept), None, len(kept), held_out, {"validation": samples.part(held_out)})
+
+
+def _comes_in_chunks(X: Any) -> bool:
+    return callable(X) or (
+        isinstance(X, Iterable)
+        and not isinstance(X, Sequence | Mapping)
+        and not hasattr(X, "__array__")
+        and not is_sparse(X)
+    )
+
+
+def _chunked(X: Any, check: Check, validation_data: Any, split: Any, steps: Any, batch_size: int, epochs: int) -> Data:
+    if split is not None:
+        raise ValueError("validation_split needs arrays; with chunks give validation_data")
+    steps = None if steps is None else validation.whole_number("steps_per_epoch", steps, 1)
+    if steps is None and epochs > 1 and isinstance(X, Iterator):
+        raise ValueError(
+            f"X is an iterator, which is there once, and epochs is {epochs}: give the function that makes it, or "
+            "steps_per_epoch"
+        )
+    n = None if steps is None else steps * batch_size
+    return Data(None, Chunks(X, lambda X, Y: check(X, Y, "chunk ")), n, None, data_sets(validation_data, check, None))
+
+
+def data_sets(given: Any, check: Check, trained_on: tuple[Any, Any, AnySamples] | None) -> dict[str, AnySamples]:
+    """Return what `validation_data` means, by name."""
+    if given is None:
+        return {}
+    pairs = given if isinstance(given, Mapping) else {"validation": given}
+    found: dict[str, AnySamples] = {}
+    for name, pair in pairs.items():
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"validation_data has the name {name!r}; names are words")
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+            where = f"validation_data[{name!r}]" if pairs is given else "validation_data"
+            raise ValueError(f"{where} must be a pair (X, Y)" + ("" if pairs is given else ", or a dict of them"))
+        X, Y = pair
+        if trained_on is not None and X is trained_on[0] and Y is trained_on[1]:
+            found[name] = trained_on[2]
+        else:
+            found[name] = samples_of(X, Y, check, f"{name} ")
+    return found
+
+
+def _split(share: Any, n: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the rows to hold out and those to train on, each in ascending order."""
+    share = validation.number("validation_split", share, 0.0, below=1.0)
+    n_held_out = round(share * n)
+    if not 0 < n_held_out < n:
+        raise ValueError(
+            f"validation_split is {share:g}, which of {n} samples holds out {n_held_out}; there must be at least one "
+            "to validate on and one to train on"
+        )
+    shuffled = np.random.default_rng(seed).permutation(n)
+    return np.sort(shuffled[:n_held_out]), np.sort(shuffled[n_held_out:])
+
+
+class Weights:
+    """What samples count: from `sample_weight` and `class_weight`."""
+
+    def __init__(self, data: Data, sample_weight: Any, class_weight: Any, n_out: int):
+        self.given = sample_weight is not None or class_weight is not None
+        if data.samples is None:
+            if sample_weight is not None or isinstance(class_weight, str):
+                raise ValueError(
+                    "with chunks, class_weight can only be a dict, and sample_weight is a part of them: a chunk is "
+                    "(X, Y, sample_weight)"
+                )
+            n_classes = max(2, n_out)
+            self._of_classes = weighting.class_weights(class_weight, np.ones(n_classes, int), n_out)
+            return
+        n_all = len(data.samples) + (0 if data.held_out is None else len(data.held_out))
+        self._of_samples = weighting.sample_weights(sample_weight, n_all)
+        if self._of_samples is not None and data.held_out is not None:
+            self._of_samples = np.delete(self._of_samples, data.held_out)
+            if not self._of_samples.any():
+                raise ValueError("sample_weight is 0 for every sample that validation_split leaves to train on")
+        counts = None
+        if class_weight is not None and data.samples.classes:
+            counts = np.sum([weighting.class_counts(block.Y) for block in data.samples.blocks()], axis=0)
+        self._of_classes = weighting.class_weights(class_weight, counts, n_out)
+
+    def of_rows(self, samples: AnySamples) -> Array | None:
+        """Return one weight for each of the samples that are trained on; None if nothing was given."""
+        if not self.given:
+            return None
+        parts, start = [], 0
+        for block in samples.blocks():
+            own = None if self._of_samples is None else self._of_samples[start : start + len(block)]
+            parts.append(weighting.combined(own, self._of_classes, block.Y))
+            start += len(block)
+        return np.concatenate([part for part in parts if part is not None])
+
+    def of_chunk(self, chunk: Chunk) -> Array | None:
+        """Return one weight for each sample of a chunk; None if nothing was given."""
+        if self._of_classes is not None and not chunk.samples.classes:
+            raise ValueError("class_weight needs targets that are classes: a chunk has others")
+        return weighting.combined(chunk.weight, self._of_classes, chunk.samples.Y)
+
+
+def hints_about(data: Data, model: Model) -> list[str]:
+    """Return what there is to say of the samples in memory; those of files and chunks would have to be read for it."""
+    if not isinstance(data.samples, Samples):
+        return []
+    output, X, Y = model.activations[-1], data.samples.X, data.samples.Y
+    return [hints.target_range(Y, output), hints.scales(X, Y, output)]
+
+
+def source(data: Data, weights: Weights, plan: Plan, shuffle: Any, model: Model) -> Source:
+    """Return where the samples of the epochs come from. Raises TypeError or ValueError for a wrong `shuffle`."""
+    rows = rows_between_looks(model, plan.batch_size)
+    n_in, n_out = model.sizes[0], model.sizes[-1]
+    in_buffers = buffer_rows(rows, plan.batch_size, (n_in + n_out) * model.dtype.itemsize)
+    if data.chunks is not None:
+        if not isinstance(shuffle, bool | np.bool_):
+            raise ValueError("shuffle must be True or False with chunks, whose order is the order they come in")
+        buffers = Buffers(in_buffers, n_in, n_out, model.dtype, weights.given)
+        return FromChunks(data.chunks, weights.of_chunk, buffers, data.samples_per_epoch)
+    assert data.samples is not None
+    n, weight = len(data.samples), weights.of_rows(data.samples)
+    orders = Orders(shuffle, n, plan.epochs, full_batch=plan.batch_size >= n)
+    if isinstance(data.samples, MappedSamples):
+        in_buffers = min(in_buffers, -(-n // plan.batch_size) * plan.batch_size)
+        return FromFiles(data.samples, weight, orders, Buffers(in_buffers, n_in, n_out, model.dtype, weights.given))
+    return InMemory(data.samples, weight, orders, rows)

@@ -1,0 +1,120 @@
+"""Early stopping: what is watched, how long one waits, and that the best weights come back."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastbp import validation
+from fastbp.training.history import History
+from fastbp.training.metrics import METRICS, Metric
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when nothing has got better for some epochs, on validation data as a rule, and go back to the best one.
+
+    Parameters
+    ----------
+    monitor : str, optional
+        "cost" or the name of a metric, on the validation data; or a whole name such as "test_accuracy" where
+        `validation_data` names several data sets. Left out, it is the cost on the validation data. Where there are
+        none, "cost" is the cost of training, which seldom gets worse.
+    patience : int, default 10
+        After how many epochs in a row without an improvement training stops, at least 1.
+    min_delta : float, default 0
+        An epoch is an improvement if it is better than the best by more than this, at least 0.
+    restore_best : bool, default True
+        When training ends by itself, early or not, everything is as after the best epoch: weights, the optimizer's
+        moments, the random generator. So the network is, bit for bit, the one that a `fit` of just so many epochs
+        gives. Ctrl-C leaves the last whole epoch.
+    mode : "min" or "max", optional
+        Whether smaller or greater is better; needed for metrics of your own only.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is of the wrong kind or out of range.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> data = fastbp.load_digits()
+    >>> net = fastbp.Network([64, 30, 10], cost="cross_entropy", seed=0)
+    >>> history = net.fit(data.X_train, data.y_train, epochs=100, optimizer=fastbp.Adam(0.01),
+    ...                   validation_split=0.2, early_stopping=fastbp.EarlyStopping("accuracy", patience=3))
+    >>> history.stopped
+    'early stopping: validation_accuracy has not improved for 3 epochs'
+    >>> len(history) - history.best_epoch
+    3
+    """
+
+    monitor: str | None = None
+    patience: int = 10
+    min_delta: float = 0.0
+    restore_best: bool = True
+    mode: Literal["min", "max"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.monitor is not None and not isinstance(self.monitor, str):
+            raise TypeError(f"monitor is {self.monitor!r}; it must be the name of a metric, or 'cost'")
+        validation.whole_number("patience", self.patience, 1)
+        validation.number("min_delta", self.min_delta, 0.0)
+        validation.truth("restore_best", self.restore_best)
+        check_mode(self.mode)
+
+
+def check_mode(mode: Any) -> None:
+    """Raise ValueError unless it is "min", "max" or None."""
+    if mode is not None and not (isinstance(mode, str) and mode in ("min", "max")):
+        raise ValueError(f"mode is {mode!r}; it must be 'min' or 'max'")
+
+
+class Best:
+    """The best value of a series so far, and how many epochs ago that was."""
+
+    def __init__(self, series: str, greater: bool, min_delta: float = 0.0):
+        self.series, self._greater, self._min_delta = series, greater, min_delta
+        self.value, self.epoch, self.waited = float("nan"), 0, 0
+
+    def improves(self, value: float) -> bool:
+        """Whether this is better than all before; counts the epochs for which it was not. NaN never is."""
+        gain = value - self.value if self._greater else self.value - value
+        better = value == value and (self.epoch == 0 or gain > self._min_delta)
+        self.waited = 0 if better else self.waited + 1
+        return better
+
+    def keep(self, value: float, epoch: int) -> None:
+        """Remember the best."""
+        self.value, self.epoch = value, epoch
+
+
+def watched(monitor: str | None, history: History) -> str:
+    """Return the name of the series that `monitor` means: one of the validation data, or a whole name; None is "cost".
+
+    Raises ValueError if there is none, or if it could be of several data sets.
+    """
+    monitor = "cost" if monitor is None else monitor
+    names = [name for name in history.names if monitor in (name, *_short(name, history))]
+    exact = [name for name in names if name == monitor and name != "cost"]
+    own = [f"validation_{monitor}"] if f"validation_{monitor}" in names else []
+    of_data = [name for name in names if name != "cost"]
+    found = exact or own or of_data or names
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"monitor is {monitor!r}, which could be any of {', '.join(found)}: give the whole name")
+    raise ValueError(f"monitor is {monitor!r}; there is no such series, only {', '.join(history.names)}")
+
+
+def _short(name: str, history: History) -> list[str]:
+    return [name.removeprefix(f"{data}_") for data in history.data_sets if name.startswith(f"{data}_")]
+
+
+def greater_is_better(series: str, mode: Any, history: History, metrics: list[Metric]) -> bool:
+    """Return whether greater values of a series are better. Raises ValueError if nobody says."""
+    if mode is not None:
+        return bool(mode == "max")
+    known = {metric.name: metric.greater_is_better for metric in (*METRICS.values(), *metrics)} | {"cost": False}
+    for name in (series, *_short(series, history)):
+        if known.get(name) is not None:
+            return bool(known[name])
+    raise ValueError(f'whether more or less of {series!r} is better is not known: give mode="min" or mode="max"')

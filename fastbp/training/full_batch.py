@@ -1,0 +1,162 @@
+"""Training on the full batch: a direction, a search along it, and so on until nothing gets better.
+
+Levenberg–Marquardt has a file of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from fastbp.batches.samples import AnySamples, Samples
+from fastbp.formulations import Formulation
+from fastbp.formulations.step_options import StepOptions
+from fastbp.model import Array, Model, ParameterVector
+from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState
+from fastbp.optimizers.directions import Conjugate, Directions, Place, QuasiNewton, dot
+from fastbp.optimizers.line_search import Point, wolfe_step
+from fastbp.training import levenberg_marquardt
+
+
+@dataclass
+class Objective:
+    """C(θ) + (λ/2n) Σ w², and its gradient: of a θ in float64, rounded to the dtype of the model.
+
+    Samples come in pieces, which are the same in memory and in files: so the bits are.
+    """
+
+    formulation: Formulation
+    model: Model
+    samples: AnySamples
+    l2: float  # λ/n
+
+    def __post_init__(self) -> None:
+        self._gradient = np.empty_like(self.model.parameters.vector)
+
+    def penalty(self) -> float:
+        """Return (λ/2n) Σ w² of the model's weights, not of its biases."""
+        if self.l2 == 0:
+            return 0.0
+        weights = self.model.parameters.weights
+        return 0.5 * self.l2 * sum(float(np.einsum("jk,jk->", w, w, dtype=np.float64)) for w in weights)
+
+    def here(self) -> Place:
+        """Return where the model is."""
+        theta = self.model.parameters.vector.astype(np.float64)
+        return Place(theta, *self(theta))
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """Return value and gradient, both in float64. Writes the model's parameters."""
+        self.model.parameters.vector[:] = theta
+        cost, sums = 0.0, np.zeros(self._gradient.size)
+        for block in self.samples.blocks():
+            share = len(block) / len(self.samples)
+            cost += share * self.formulation.gradient(self.model, block.X, block.Y, self._gradient)
+            sums += share * self._gradient.astype(np.float64)
+        gradient = ParameterVector(self.model.sizes, sums)
+        if self.l2 > 0:
+            for dw, w in zip(gradient.weights, self.model.parameters.weights, strict=True):
+                dw += self.l2 * w
+        return cost + self.penalty(), gradient.vector
+
+
+def minimize(
+    formulation: Formulation,
+    model: Model,
+    optimizer: Optimizer,
+    state: OptimizerState,
+    samples: AnySamples,
+    epochs: int,
+    epoch_done: Callable[[int, float], bool],
+    options: StepOptions | None = None,
+) -> str:
+    """Train on all samples at once, up to `epochs` iterations, and return in words why it ended.
+
+    Parameters
+    ----------
+    formulation, model, optimizer, state
+        What computes, what is trained, how, and what is remembered from one call to the next: one of two epochs takes
+        the steps of two calls of one.
+    samples
+        All of them, in memory or in files.
+    epochs : int
+        The largest number of iterations. It may end before: converged, or the line search finds nothing lower, which
+        in float32 is the same thing in other words.
+    epoch_done : callable
+        Called after each iteration with its number from 1 and the mean cost that it has reached, without the penalty;
+        with NaN if cost or gradient are not finite to begin with.
+        The model has the parameters of that cost. True ends the training.
+    options : StepOptions, optional
+        Of which `l2` is part of the cost, and the others are refused.
+
+    Raises
+    ------
+    ValueError
+        An option other than `l2` is on, or the cost is not one for this optimizer.
+    """
+    check_options(optimizer, options)
+    l2 = 0.0 if options is None else options.l2
+    if isinstance(optimizer, LevenbergMarquardt):
+        levenberg_marquardt.check_cost(model.cost)
+        assert isinstance(samples, Samples)
+        chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, l2
+        return levenberg_marquardt.minimize(*chosen)
+    assert isinstance(optimizer, LBFGS | ConjugateGradient)
+    directions: Directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
+    cost_tolerance = optimizer.cost_tolerance if isinstance(optimizer, LBFGS) else -math.inf
+    objective = Objective(formulation, model, samples, l2)
+    with np.errstate(all="ignore"):  # whoever looks at the cost finds what is not finite, as in compiled code
+        here = objective.here()
+        for epoch in range(1, epochs + 1):
+            if not (math.isfinite(here.cost) and np.isfinite(here.gradient).all()):
+                epoch_done(epoch, math.nan)
+                return "the cost or its gradient is not finite"
+            if np.abs(here.gradient).max() <= optimizer.gradient_tolerance:
+                return "converged: no element of the gradient is larger than gradient_tolerance"
+            before = here
+            while (after := _step(objective, directions, before)) is None:
+                if not directions.forget():
+                    return "converged: the line search finds no lower cost"
+            here = after
+            state.t[0] += 1
+            if epoch_done(epoch, here.cost - objective.penalty()):
+                return "it was told to stop"
+            if not np.array_equal(model.parameters.vector, here.theta):  # a callback has changed them
+                here = objective.here()
+            elif before.cost - here.cost <= cost_tolerance * max(abs(before.cost), abs(here.cost), 1):
+                return "converged: the cost falls by less than cost_tolerance"
+    return "the last epoch was reached"
+
+
+def _step(objective: Objective, directions: Directions, here: Place) -> Place | None:
+    """Search along a line, and remember the step. None, with the parameters as they were, if nothing is lower."""
+    direction, alpha = directions.next(here)
+
+    def phi(alpha: float) -> Point:
+        cost, gradient = objective(here.theta + alpha * direction)
+        return Point(np.float64(alpha), np.float64(cost), dot(gradient, direction), gradient)
+
+    start = Point(np.float64(0), np.float64(here.cost), dot(here.gradient, direction), here.gradient)
+    found = wolfe_step(phi, start, alpha, directions.decrease, directions.curvature)
+    theta = objective.model.parameters.vector
+    if found is None or not found.value < here.cost:
+        theta[:] = here.theta
+        return None
+    theta[:] = here.theta + found.alpha * direction
+    after = Place(theta.astype(np.float64), float(found.value), found.gradient)
+    directions.went(here, after, direction)
+    return after
+
+
+def check_options(optimizer: Optimizer, options: StepOptions | None) -> None:
+    """Raise ValueError if an option is on that only makes sense for steps over mini-batches."""
+    names = [option.name for option in fields(StepOptions) if option.name not in ("l2", "seed")]
+    on = [name for name in names if options and not replace(StepOptions(), **{name: getattr(options, name)}).plain]
+    if on:
+        raise ValueError(
+            f"{' and '.join(on)} given with {type(optimizer).__name__}, which minimizes the cost of all samples and l2 "
+            "only: leave it out, or use another optimizer, such as Adam"
+        )

@@ -1,0 +1,134 @@
+"""Training on the full batch by damped Gauss–Newton steps: the normal equations, and which steps are taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastbp.derivatives.curvature import OutputJacobian
+from fastbp.formulations import Formulation
+from fastbp.functions.costs import Cost, quadratic, squared_error
+from fastbp.model import Array, Model, ParameterVector
+from fastbp.optimizers import LevenbergMarquardt, OptimizerState
+
+JACOBIAN_BYTES = 32 * 2**20  # of J at once, in float64
+SMALLEST_DAMPING = 1e-20
+_BENDS: dict[Any, float] = {quadratic: 1.0, squared_error: 2.0}  # ∂²C/∂a²
+
+
+class InputsAndTargets(Protocol):
+    """Checked samples."""
+
+    X: Array
+    Y: Array
+
+
+def check_cost(cost: Cost) -> None:
+    """Raise ValueError unless the cost is a sum of squares."""
+    if cost.function not in _BENDS:
+        raise ValueError(
+            f"the cost is {cost.name!r}; LevenbergMarquardt makes sums of squares small: use the cost quadratic or "
+            "squared_error, or another optimizer, such as LBFGS"
+        )
+
+
+def bytes_needed(model: Model) -> int:
+    """Return how much memory a step needs: G, a damped copy, the solver's, a product; and a part of J, twice."""
+    n = model.parameters.vector.size
+    return 8 * (4 * n * n + 2 * _samples_at_once(model) * model.sizes[-1] * n)
+
+
+def _samples_at_once(model: Model) -> int:
+    return max(1, JACOBIAN_BYTES // (8 * model.sizes[-1] * model.parameters.vector.size))
+
+
+class NormalEquations:
+    """G and g of the mean cost of all samples and the penalty, in float64, at the θ that the model has when asked."""
+
+    def __init__(self, model: Model, samples: InputsAndTargets, l2: float):
+        self._model, self._Y, self._l2 = model, samples.Y, l2
+        self._jacobian = OutputJacobian(model, samples.X, _samples_at_once(model))
+
+    def __call__(self) -> tuple[Array, Array]:
+        """Return G, (P, P), and g, (P,)."""
+        n, n_parameters = len(self._Y), self._model.parameters.vector.size
+        matrix, vector = np.zeros((n_parameters, n_parameters)), np.zeros(n_parameters)
+        for start in range(0, n, self._jacobian.samples_at_once):
+            J, outputs = self._jacobian(start)
+            J = J.astype(np.float64, copy=False)
+            residuals = (outputs - self._Y[start : start + len(outputs)]).astype(np.float64).ravel()
+            matrix += J.T @ J
+            vector += J.T @ residuals
+        share = _BENDS[self._model.cost.function] / n
+        matrix *= share
+        vector *= share
+        if self._l2 > 0:
+            self._add_penalty(matrix, vector)
+        return matrix, vector
+
+    def _add_penalty(self, matrix: Array, vector: Array) -> None:
+        at_weights = ParameterVector(self._model.sizes, np.zeros(vector.size))
+        for w in at_weights.weights:
+            w[:] = self._l2
+        matrix[np.diag_indices_from(matrix)] += at_weights.vector
+        vector += at_weights.vector * self._model.parameters.vector
+
+
+def minimize(
+    formulation: Formulation,
+    model: Model,
+    optimizer: LevenbergMarquardt,
+    state: OptimizerState,
+    samples: InputsAndTargets,
+    epochs: int,
+    epoch_done: Callable[[int, float], bool],
+    l2: float,
+) -> str:
+    """Take up to `epochs` steps, and return in words why it ended. Parameters: as of `full_batch.minimize`."""
+    equations, theta = NormalEquations(model, samples, l2), model.parameters.vector
+
+    def costs() -> tuple[float, float]:
+        mean = float(formulation.costs(model, samples.X, samples.Y)[1].mean())
+        squares = sum(float(np.vdot(w, w)) for w in model.parameters.weights) if l2 > 0 else 0.0
+        return mean, mean + 0.5 * l2 * squares
+
+    with np.errstate(all="ignore"):  # whoever looks at the cost finds what is not finite, as in compiled code
+        cost, total = costs()
+        for epoch in range(1, epochs + 1):
+            if not math.isfinite(total):
+                epoch_done(epoch, cost)
+                return "the cost is not finite"
+            matrix, gradient = equations()
+            if np.abs(gradient).max() <= optimizer.gradient_tolerance:
+                return "converged: no element of the gradient is larger than gradient_tolerance"
+            before = theta.copy()
+            while True:
+                theta[:] = before + _step(matrix, gradient, float(state.first[0]))
+                cost, new_total = costs()
+                if new_total < total:
+                    break
+                theta[:] = before
+                state.first[0] *= optimizer.increase
+                if not state.first[0] <= optimizer.largest_damping:
+                    state.first[0] = optimizer.largest_damping
+                    return "converged: no step makes the cost smaller, up to largest_damping"
+            total = new_total
+            state.first[0] = max(SMALLEST_DAMPING, state.first[0] * optimizer.decrease)
+            state.t[0] += 1
+            if epoch_done(epoch, cost):
+                return "it was told to stop"
+    return "the last epoch was reached"
+
+
+def _step(matrix: Array, gradient: Array, damping: float) -> Array:
+    """Return d of (G + μ I) d = −g; NaN, which no cost survives, where that has no solution."""
+    damped = matrix.copy()
+    damped[np.diag_indices_from(damped)] += damping
+    try:
+        step: Array = np.linalg.solve(damped, -gradient)
+    except np.linalg.LinAlgError:
+        step = np.full_like(gradient, np.nan)
+    return step

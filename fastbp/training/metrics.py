@@ -1,0 +1,190 @@
+"""How good outputs are: metrics by name, or a user's own function of outputs and targets."""
+
+from __future__ import annotations  # so that naming numpy.random does not import it
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastbp import validation
+from fastbp.batches.samples import AnySamples
+from fastbp.formulations import Formulation
+from fastbp.model import Array, Model
+
+
+@dataclass
+class Evaluation:
+    """How well a network does on some samples.
+
+    Attributes
+    ----------
+    cost : float
+        The mean cost of the samples.
+    accuracy : float or None
+        The share of samples whose class is right, between 0 and 1; None where the targets are not classes.
+    metrics : dict of str to float
+        Other metrics, by name, where some were asked for.
+    """
+
+    cost: float
+    accuracy: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"cost {self.cost:.4g}" + ("" if self.accuracy is None else f"  accuracy {self.accuracy:.2%}")
+
+    def values(self) -> dict[str, float]:
+        """Return all that there is, by name."""
+        accuracy = {} if self.accuracy is None else {"accuracy": self.accuracy}
+        return {"cost": self.cost} | accuracy | self.metrics
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function of outputs (n, n_out) and targets (n, n_out), and what must be known to use it."""
+
+    name: str
+    function: Callable[[Array, Array], Any]
+    greater_is_better: bool | None = None  # None: a user's own, which does not say
+    needs_classes: bool = False
+
+    def __call__(self, outputs: Array, Y: Array) -> float:
+        """Return the value as a float. Raises TypeError if a user's own function returned no number."""
+        value = self.function(outputs, Y)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"the metric {self.name!r} returned {value!r}; it must return a number") from None
+
+
+def accuracy(outputs: Array, Y: Array) -> float:
+    """Return the share of rows whose class is right: the largest output, or, for one output, whether it exceeds ½."""
+    return float((_classes(outputs) == _classes(Y)).mean())
+
+
+def top_k(outputs: Array, Y: Array, k: int) -> float:
+    """Return the share of rows whose class is among the k largest outputs; of equal outputs the first counts more."""
+    actual = Y.argmax(axis=1)[:, None]
+    of_actual = np.take_along_axis(outputs, actual, axis=1)
+    ahead = (outputs > of_actual) | ((outputs == of_actual) & (np.arange(outputs.shape[1]) < actual))
+    return float((ahead.sum(axis=1) < k).mean())
+
+
+def r2(outputs: Array, Y: Array) -> float:
+    """Return R² = 1 − Σ(a − y)² / Σ(y − ȳ)², the mean over outputs.
+
+    Where y is constant it is 1 if the outputs are right and 0 if they are not, as in scikit-learn.
+    """
+    y = Y.astype(np.float64)
+    residual, total = ((outputs - y) ** 2).sum(axis=0), ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    varies = total > 0
+    return float(np.where(varies, 1 - residual / np.where(varies, total, 1), residual == 0).mean())
+
+
+def mae(outputs: Array, Y: Array) -> float:
+    """Return the mean absolute error |a − y|, over samples and outputs."""
+    return float(np.abs(outputs.astype(np.float64) - Y).mean())
+
+
+def f1_macro(outputs: Array, Y: Array) -> float:
+    """Return the mean of F1 over the classes that are actual or predicted anywhere."""
+    predicted, actual = _classes(outputs), _classes(Y)
+    found = np.union1d(predicted, actual)
+    return float(np.mean([_f1(predicted == c, actual == c) for c in found]))
+
+
+def f1_binary(outputs: Array, Y: Array) -> float:
+    """Return F1 = 2 TP / (2 TP + FP + FN) of class 1."""
+    return _f1(_classes(outputs) == 1, _classes(Y) == 1)
+
+
+def _f1(predicted: Array, actual: Array) -> float:
+    right, claimed = int((predicted & actual).sum()), int(predicted.sum() + actual.sum())
+    return 2 * right / claimed if claimed else 0.0
+
+
+def _classes(values: Array) -> Array:
+    """Return the class of every row: the index of the largest, or, of a single column, 1 where it exceeds ½."""
+    return (values[:, 0] > 0.5).astype(np.int64) if values.shape[1] == 1 else values.argmax(axis=1)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", accuracy, True, True),
+        Metric("r2", r2, True),
+        Metric("mae", mae, False),
+        Metric("f1_macro", f1_macro, True, True),
+        Metric("f1_binary", f1_binary, True, True),
+    )
+}
+KNOWN = (*METRICS, "top_2, top_3, …")
+
+
+def chosen(metrics: Any, n_out: int) -> list[Metric]:
+    """Return what `metrics` means: names, functions, or a mapping of a user's names to functions.
+
+    Raises TypeError or ValueError for anything else, for unknown names and for two of one name.
+    """
+    if isinstance(metrics, Mapping):
+        found = [_own(name, function) for name, function in metrics.items()]
+    elif isinstance(metrics, str) or callable(metrics):
+        found = [_metric(metrics, n_out)]
+    else:
+        listed = validation.entries("metrics", metrics, f"a list of names and functions. Known: {', '.join(KNOWN)}")
+        found = [_metric(choice, n_out) for choice in listed]
+    names = [metric.name for metric in found]
+    twice = next((name for name in names if names.count(name) > 1 or name == "cost"), None)
+    if twice is not None:
+        raise ValueError(
+            f'metrics has two of the name {twice!r} (the cost is always there): name yours with {{"name": function}}'
+        )
+    return found
+
+
+def _metric(choice: Any, n_out: int) -> Metric:
+    if isinstance(choice, str):
+        return _known(choice, n_out)
+    return _own(getattr(choice, "__name__", type(choice).__name__), choice)
+
+
+def _own(name: Any, function: Any) -> Metric:
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"metrics has the name {name!r}; names are words")
+    if not callable(function):
+        raise TypeError(f"the metric {name!r} is {function!r}; it must be a function of outputs and Y")
+    return Metric(name, function)
+
+
+def _known(name: str, n_out: int) -> Metric:
+    k = re.fullmatch(r"top_([1-9]\d*)", name)
+    if k is None:
+        metric = METRICS[validation.known_name("metric", name, METRICS | dict.fromkeys(KNOWN[-1:]))]
+        if name == "f1_binary" and n_out > 2:
+            raise ValueError(f"the metric 'f1_binary' is for two classes, and there are {n_out}: use 'f1_macro'")
+        return metric
+    if int(k[1]) >= n_out:
+        raise ValueError(f"the metric {name!r} is always 1 for {n_out} outputs: choose k less than that")
+    return Metric(name, lambda outputs, Y: top_k(outputs, Y, int(k[1])), True, True)
+
+
+def evaluate(formulation: Formulation, model: Model, samples: AnySamples, metrics: Iterable[Metric] = ()) -> Evaluation:
+    """Return the mean cost, for classes the accuracy, and the metrics that were asked for."""
+    parts = [(*formulation.costs(model, block.X, block.Y), block.Y) for block in samples.blocks()]
+    outputs, costs, Y = parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
+    right = accuracy(outputs, Y) if samples.classes else None
+    others = {metric.name: metric(outputs, Y) for metric in metrics if metric.name != "accuracy"}
+    return Evaluation(float(costs.mean()), right, others)
+
+
+def check_classes(metrics: Iterable[Metric], name: str, samples: AnySamples) -> None:
+    """Raise ValueError if a metric is about classes and the targets of the data set called `name` are not."""
+    for metric in metrics:
+        if metric.needs_classes and not samples.classes:
+            raise ValueError(
+                f"the metric {metric.name!r} is about classes, but the targets of the data set {name!r} are not "
+                "classes: they need labels or one-hot rows, and a sigmoid or softmax output"
+            )

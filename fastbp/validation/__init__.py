@@ -1,0 +1,300 @@
+"""What users give, checked and converted once. Every error says what was given, what is required, what to do."""
+
+import contextlib
+import math
+import operator
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastbp.functions.activations import Activation, Interval
+from fastbp.functions.costs import Cost
+from fastbp.model import Array
+from fastbp.validation import foreign_names
+from fastbp.validation.array_likes import as_array, why_no_numbers
+
+T = TypeVar("T")
+SMALL = 4096  # numbers whose sum of squares is the fastest way to see that all are finite
+
+
+def named(what: str, choice: Any, table: Mapping[str, T], kind: type[T]) -> T:
+    """Return the entry of `table` called `choice`, or `choice` itself if it is of this kind already.
+
+    Raises ValueError for an unknown name, with the nearest right one, and TypeError for anything else.
+    """
+    if isinstance(choice, kind):
+        return choice
+    if not isinstance(choice, str):
+        raise TypeError(f"{what} is {choice!r}; it must be a name or a fastbp.{kind.__name__}")
+    return table[known_name(what, choice, table)]
+
+
+def known_name(what: str, choice: Any, table: Mapping[str, Any]) -> str:
+    """Return the name in `table` that `choice` means, in whatever case, or another library's name for the same.
+
+    Raises TypeError or ValueError, with the nearest right one, else.
+    """
+    if not isinstance(choice, str):
+        raise TypeError(f"{what} is {choice!r}; it must be one of {', '.join(table)}")
+    if choice in table:
+        return choice
+    meant = foreign_names.meant(what, choice, table)
+    if meant is not None:
+        return meant
+    raise ValueError(f"unknown {what} {choice!r}{foreign_names.hint(what, choice, table)} Known: {', '.join(table)}")
+
+
+def whole_number(what: str, value: Any, minimum: int, most: float = sys.maxsize) -> int:
+    """Return `value` as an int. Raises TypeError if it is not a whole number, ValueError if too small or too large."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} is {value!r}; it must be a whole number") from None
+    if number < minimum:
+        raise ValueError(f"{what} is {number}; it must be at least {minimum}")
+    if number > most:
+        raise ValueError(f"{what} is {number}; it must be at most {most}")
+    return number
+
+
+def number(what: str, value: Any, minimum: float, below: float = math.inf) -> float:
+    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless minimum ≤ value < below."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{what} is {value!r}; it must be a number")
+    too_large = isinstance(value, int) and abs(value) > sys.float_info.max  # for a float
+    if not minimum <= value < below or value == -math.inf or too_large:
+        limit = "finite" if below == math.inf else f"less than {below:g}"
+        least = "" if minimum == -math.inf else f"at least {minimum:g} and "
+        raise ValueError(f"{what} is {value}; it must be {least}{limit}")
+    return float(value)
+
+
+def positive(what: str, value: Any) -> float:
+    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless 0 < value < ∞."""
+    if number(what, value, 0) == 0:
+        raise ValueError(f"{what} is {value}; it must be a finite number greater than 0")
+    return float(value)
+
+
+def layer_index(what: str, layer: Any, sizes: Sequence[int], lowest: int = 0) -> int:
+    """Return a layer of lowest…L. Raises TypeError if it is no whole number, ValueError if there is no such layer."""
+    checked, last = whole_number(what, layer, 0), len(sizes) - 1
+    if not lowest <= checked <= last:
+        hint = ", 0 the input" if lowest == 0 else "; layer 0 is the input, without weights" if checked == 0 else ""
+        raise ValueError(f"{what} is {checked}; here it must be {lowest} to {last}{hint}")
+    return checked
+
+
+def neuron_index(what: str, neuron: Any, sizes: Sequence[int], layer: int) -> int:
+    """Return a neuron of a layer. Raises TypeError if it is not a whole number, ValueError if it is not there."""
+    checked = whole_number(what, neuron, 0)
+    if checked >= sizes[layer]:
+        neurons = "1 neuron, 0" if sizes[layer] == 1 else f"{sizes[layer]} neurons, 0 to {sizes[layer] - 1}"
+        raise ValueError(f"{what} is {checked}; layer {layer} has {neurons}")
+    return checked
+
+
+def entries(what: str, value: Any, needed: str) -> list[Any]:
+    """Return what can be walked through as a list. Raises TypeError for what cannot, and for words."""
+    if not isinstance(value, str | bytes):
+        with contextlib.suppress(TypeError):
+            return list(value)
+    raise TypeError(f"{what} is {value!r}; it must be {needed}")
+
+
+def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
+    """Return the sizes of the layers, input first. Raises TypeError or ValueError unless two or more, all ≥ 1."""
+    listed = entries("sizes", sizes, "a list of layer sizes such as [784, 30, 10]")
+    checked = tuple(whole_number(f"sizes[{l}]", n, 1) for l, n in enumerate(listed))
+    if len(checked) < 2:
+        raise ValueError(f"sizes is {list(checked)}; a network needs at least an input and an output layer")
+    return checked
+
+
+def float_type(dtype: Any) -> np.dtype[Any]:
+    """Return float32 or float64. Raises ValueError for any other dtype, TypeError for what is no dtype."""
+    try:
+        if dtype is None:  # which NumPy takes for float64
+            raise TypeError
+        checked = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError, DeprecationWarning):
+        raise TypeError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'") from None
+    if checked not in (np.float32, np.float64):
+        raise ValueError(f"dtype is {checked}; fastbp computes in float32 or float64")
+    return np.dtype(np.float32 if checked.itemsize == 4 else np.float64)
+
+
+def per_layer(what: str, choice: Any, n_layers: int) -> list[Any]:
+    """Return one choice for each layer: the same for all, or those of a list of the right length."""
+    if isinstance(choice, str) or not isinstance(choice, Sequence):
+        return [choice] * n_layers
+    if len(choice) != n_layers:
+        raise ValueError(f"{what} lists {len(choice)} layers, but there are {n_layers}: {list(choice)!r}")
+    return list(choice)
+
+
+def matrix(what: str, data: Any, dtype: np.dtype[Any]) -> Array:
+    """Return `data` as a C-contiguous read-only array of `dtype`, all finite; without a copy where it is one already.
+
+    Read-only so that nobody writes to the user's array, and so that the compiled loops meet one type only.
+    Raises TypeError for data that are not real numbers, ValueError for NaN, infinity or what overflows `dtype`.
+    """
+    given = data if type(data) is np.ndarray and not data.dtype.hasobject else as_array(what, data)
+    converted = given
+    if given.dtype != dtype or not given.flags.c_contiguous or not given.flags.aligned:
+        if given.dtype.kind not in "buif" or given.dtype == np.float16:
+            advice = why_no_numbers(what, given, data) if given.dtype == object else ""
+            advice = advice or "convert it with .astype('float32') if it holds real numbers"
+            raise TypeError(f"{what} is of dtype {given.dtype}; needed are float32, float64 or integers: {advice}")
+        with np.errstate(over="ignore"):
+            converted = np.require(given, dtype, ["C", "A"]).view(np.ndarray)
+    view = converted.view()
+    view.flags.writeable = False
+    _check_finite(what, view, given)
+    return view
+
+
+def _check_finite(what: str, converted: Array, given: Array) -> None:
+    if converted.size < SMALL and math.isfinite(np.vdot(converted, converted)):
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        if math.isfinite(converted.sum(dtype=np.float64)):  # a hundred times cheaper than asking every number
+            return
+    bad = np.argwhere(~np.isfinite(converted))
+    if len(bad):
+        index = tuple(int(i) for i in bad[0])
+        others = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise ValueError(
+            f"{what}[{', '.join(map(str, index))}] is {given[index]}{others}; all must be finite in "
+            f"{converted.dtype}: remove or replace them"
+        )
+
+
+def inputs(X: Any, n_in: int, dtype: np.dtype[Any], what: str = "X") -> Array:
+    """Return X as (n, n_in). Raises ValueError for another shape or no samples, and what `matrix` raises."""
+    checked = matrix(what, X, dtype)
+    if checked.ndim != 2:
+        hint = f"; for one sample write {what}[None, :]" if checked.ndim == 1 and checked.size == n_in else ""
+        raise ValueError(f"{what} has shape {checked.shape}; needed is (n_samples, {n_in}){hint}")
+    if checked.shape[1] != n_in:
+        raise ValueError(f"{what} has {checked.shape[1]} features, but the network expects {n_in} (its first layer)")
+    if checked.shape[0] == 0:
+        raise ValueError(f"{what} has no samples; at least one is needed")
+    return checked
+
+
+def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: str = "Y") -> tuple[Array, bool]:
+    """Return Y as (n, n_out) and whether it says classes: labels, or one 1 a row among zeros.
+
+    Raises ValueError for another shape or length, labels that do not exist, values the cost is not defined for.
+    """
+    given = as_array(what, Y)
+    if given.ndim == 2 and given.shape[1] == 1 and n_out > 1 and is_classifier(output):
+        given = given[:, 0]
+    if given.ndim == 1 and n_out > 1:
+        return _one_hot(given, len(X), n_out, output, X.dtype, what), True
+    checked = matrix(what, given[:, None] if given.ndim == 1 else given, X.dtype)
+    if checked.ndim != 2 or checked.shape[1] != n_out:
+        raise ValueError(f"{what} has shape {given.shape}; needed is (n_samples, {n_out}): the last layer has {n_out}")
+    _check_length(what, len(checked), len(X))
+    _check_target_range(what, checked, cost, output)
+    return checked, _says_classes(checked, output)
+
+
+def vectors(what: str, V: Any, shape: tuple[int, int], dtype: np.dtype[Any], meaning: str) -> Array:
+    """Return one vector for each sample. Raises ValueError for another shape, and what `matrix` raises."""
+    checked = matrix(what, V, dtype)
+    if checked.shape != shape:
+        raise ValueError(f"{what} has shape {checked.shape}; needed is {shape}: {meaning}")
+    return checked
+
+
+def output(what: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise TypeError or ValueError unless `array` can be written to as an array of this shape and dtype."""
+    if type(array) is not np.ndarray:
+        raise TypeError(f"{what} is {type(array).__name__}; it must be a NumPy array")
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{what} is {array.shape} of {array.dtype}; needed is {shape} of {dtype}")
+    if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
+        raise ValueError(f"{what} must be C-contiguous, aligned and writeable; numpy.empty makes such an array")
+
+
+def _check_length(what: str, n: int, n_samples: int) -> None:
+    if n != n_samples:
+        raise ValueError(f"{what} has {n} rows, but X has {n_samples}; every sample needs one target")
+
+
+def _one_hot(labels: Array, n_samples: int, n_out: int, output: Activation, dtype: np.dtype[Any], what: str) -> Array:
+    if not is_classifier(output):
+        raise ValueError(
+            f"{what} has shape {labels.shape}, but the network has {n_out} {output.name} outputs: give (n_samples, "
+            f"{n_out}), or, for class labels, use the output activation 'softmax' or 'sigmoid'"
+        )
+    if labels.dtype.kind not in "bui":
+        whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all()
+        if not whole:
+            words = labels.dtype.kind in "OUST"
+            hint = ": numpy.unique(labels, return_inverse=True)[1] makes them" if words else ""
+            raise TypeError(
+                f"{what} is of dtype {labels.dtype}; class labels are whole numbers from 0 to {n_out - 1}{hint}"
+            )
+    _check_length(what, len(labels), n_samples)
+    outside = np.flatnonzero((labels < 0) | (labels >= n_out))
+    if len(outside):
+        i = int(outside[0])
+        raise ValueError(
+            f"{what}[{i}] is {labels[i]}; class labels go from 0 to {n_out - 1} (the last layer has {n_out})"
+        )
+    one_hot = np.zeros((len(labels), n_out), dtype)
+    one_hot[np.arange(len(labels)), labels.astype(np.intp)] = 1
+    one_hot.flags.writeable = False
+    return one_hot
+
+
+def _check_target_range(what: str, Y: Array, cost: Cost, output: Activation) -> None:
+    allowed = Interval.parse(cost.target_range)
+    low_wrong = Y < allowed.low if allowed.low_included else Y <= allowed.low
+    high_wrong = Y > allowed.high if allowed.high_included else Y >= allowed.high
+    wrong = np.argwhere(low_wrong | high_wrong)
+    if len(wrong):
+        s, j = (int(i) for i in wrong[0])
+        raise ValueError(f"{what}[{s}, {j}] is {Y[s, j]}; the cost {cost.name!r} needs targets in {cost.target_range}")
+    if output.whole_layer and cost.name == "cross_entropy":
+        sums = Y.sum(axis=1, dtype=np.float64)
+        wrong_rows = np.flatnonzero(np.abs(sums - 1) > 1e-3)
+        if len(wrong_rows):
+            s = int(wrong_rows[0])
+            raise ValueError(
+                f"{what}[{s}] sums to {sums[s]:g}; with softmax and cross_entropy a row of targets is a probability "
+                f"distribution over the classes and sums to 1 (for independent yes/no outputs use 'sigmoid')"
+            )
+
+
+def is_classifier(output: Activation) -> bool:
+    """Whether outputs can be read as classes: probabilities, sigmoid or softmax."""
+    return Interval.parse("[0, 1]").contains(Interval.parse(output.output_range))
+
+
+def _says_classes(Y: Array, output: Activation) -> bool:
+    if not is_classifier(output):
+        return False
+    binary = bool(((Y == 0) | (Y == 1)).all())
+    return binary and (Y.shape[1] == 1 or bool((Y.sum(axis=1) == 1).all()))
+
+
+def seed(given: Any) -> Any:
+    """Return what `numpy.random.default_rng` takes. Raises TypeError or ValueError for anything else."""
+    if given is None or isinstance(given, np.random.Generator | np.random.SeedSequence):
+        return given
+    return whole_number("seed", given, 0, most=math.inf)
+
+
+def truth(what: str, value: Any) -> bool:
+    """Return True or False. Raises TypeError for anything else."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{what} is {value!r}; it must be True or False")
+    return bool(value)
