@@ -22,7 +22,7 @@ import fastbp
 from fastbp.compiler import threads
 from fastbp.derivatives import jacobians, per_sample
 from fastbp.formulations.tiles import tiled
-from fastbp.training import loop as training
+from fastbp.network import base
 
 EXAMPLES = 3 if config.DISABLE_JIT else 25
 LARGEST = 9 if config.DISABLE_JIT else 70
@@ -273,7 +273,7 @@ def test_bad_arguments_say_what_is_needed():
 def test_what_does_not_fit_in_memory_says_how_many_bytes_and_what_to_do(monkeypatch):
     net = network([6, 5, 4])
     X, Y = samples(net, 7)
-    monkeypatch.setattr(training, "physical_memory", lambda: 1000)
+    monkeypatch.setattr(base, "physical_memory", lambda: 1000)
     with pytest.raises(
         MemoryError, match=r"7 samples by 59 parameters need 3,304 bytes, .* 1,000: .*_norms and clipped"
     ):

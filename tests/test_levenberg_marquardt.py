@@ -7,7 +7,7 @@ from naive_second_order import gauss_newton, output_jacobian
 
 import fastbp
 from fastbp.training import levenberg_marquardt
-from fastbp.training import plan as fitting
+from fastbp.training import plan as plans
 
 N = 30
 
@@ -162,7 +162,7 @@ def test_what_is_refused(monkeypatch):
         ValueError, match="LevenbergMarquardt: decrease is 1; it must be greater than 0 and less than 1"
     ):
         fastbp.LevenbergMarquardt(decrease=1)
-    monkeypatch.setattr(fitting, "physical_memory", lambda: 1e4)
+    monkeypatch.setattr(plans, "physical_memory", lambda: 1e4)
     with pytest.raises(
         MemoryError, match=r"32 parameters at once, which needs .* has 10,000: use a smaller network, or"
     ):

@@ -10,7 +10,7 @@ from fit_samples import HELD_OUT, X, Y, fit, network, state
 
 import fastbp
 from fastbp.batches import samples as samples_module
-from fastbp.training import loop as training
+from fastbp.batches import sources
 
 
 def on_disk(folder, array, name="data", order="C"):
@@ -22,7 +22,7 @@ def on_disk(folder, array, name="data", order="C"):
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Compiled calls of two mini-batches, and blocks of three samples."""
-    monkeypatch.setattr(training, "FLOPS_BETWEEN_LOOKS", network()._model.flops_per_sample * 10)
+    monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", network()._model.flops_per_sample * 10)
     monkeypatch.setattr(samples_module, "BLOCK_BYTES", 60)
 
 

@@ -15,8 +15,9 @@ from conftest import OPTIMIZERS, PACKAGE, relative_difference
 import fastbp
 from fastbp.batches import sources as streaming
 from fastbp.formulations.step_options import StepOptions
-from fastbp.network import network as network_module
 from fastbp.training import loop as training
+from fastbp.training import plan as plans
+from fastbp.training import state as training_state
 from fastbp.training.progress import Silence
 
 
@@ -205,10 +206,10 @@ def interrupted_fit(net, optimizer):
 @pytest.mark.parametrize("at", range(1, 1 + EPOCHS * 6))  # an epoch is five chunks and its end
 def test_ctrl_c_after_any_chunk(at, formulation, uninterrupted, monkeypatch):
     after, whole = uninterrupted(formulation, "Adam")
-    monkeypatch.setattr(training, "FLOPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(streaming, "FLOPS_BETWEEN_LOOKS", 1)
     progress = Raises(at)
     with monkeypatch.context() as patch:
-        patch.setattr(network_module, "new_progress", lambda *_: progress)
+        patch.setattr(training, "new_progress", lambda *_: progress)
         net, optimizer = network(formulation), fastbp.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3)
         history = interrupted_fit(net, optimizer)
     assert progress.closed and progress.calls == at
@@ -245,7 +246,7 @@ def raising_at(function, n, position):
 def test_ctrl_c_during_evaluation_and_snapshot(where, n, position, optimizer_name, uninterrupted, monkeypatch):
     owner, name = training, where
     if "." in where:
-        owner, name = getattr(training, where.split(".")[0]), "copy_to"
+        owner, name = getattr(training_state, where.split(".")[0]), "copy_to"
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, raising_at(getattr(owner, name), n, position))
         net, optimizer = network(), OPTIMIZERS[optimizer_name]()
@@ -271,6 +272,9 @@ def test_ctrl_c_during_a_compiled_call(n, formulation, uninterrupted, monkeypatc
         history = interrupted_fit(net, optimizer)
     assert len(history) == n - 1
     check_interrupted(net, optimizer, history, *uninterrupted(formulation, "Nesterov"))
+
+
+FILES = {training.__file__, training_state.__file__}
 
 
 def run_until_opcode(function, files, n):
@@ -318,7 +322,7 @@ def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
         # a real one comes after calls and jumps only.
         with warnings.catch_warnings(), np.errstate():
             warnings.simplefilter("ignore")
-            history, there_was_one = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), {training.__file__}, n)  # noqa: B023
+            history, there_was_one = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), FILES, n)  # noqa: B023
         if not there_was_one:
             break
         if history is None:
@@ -337,11 +341,10 @@ SIGINT = """
 import signal, sys, time, warnings
 import numpy as np
 import fastbp
-from fastbp.network import network as network_module
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background process would not have
+from fastbp.training import loop as training
 from fastbp.training.progress import Silence
-from fastbp.formulations.step_options import StepOptions
 
 class Tell(Silence):
     def epoch_done(self, description):
@@ -351,11 +354,11 @@ rng = np.random.default_rng(0)
 X, Y = rng.uniform(-1, 1, (500, 20)), rng.uniform(0, 1, (500, 3))
 network = lambda: fastbp.Network([20, 10, 3], activation="tanh", seed=1, formulation=sys.argv[1])
 net, other = network(), network()
-network_module.new_progress, original = lambda *_: Tell(), network_module.new_progress
+training.new_progress, original = lambda *_: Tell(), training.new_progress
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     history = net.fit(X, Y, epochs=10**6, optimizer=fastbp.Momentum(0.01))
-network_module.new_progress = original
+training.new_progress = original
 assert [(w.category, w.filename) for w in caught] == [(RuntimeWarning, "<string>")], "it points at the call of fit"
 other.fit(X, Y, epochs=len(history), optimizer=fastbp.Momentum(0.01))
 print("done", history.interrupted, len(history) > 0, net.parameters.tobytes() == other.parameters.tobytes(),
@@ -466,12 +469,12 @@ def test_where_an_epoch_is_cut_makes_no_difference(new_optimizer, dtype, formula
     fit(whole, 2, new_optimizer())
     n_flops = whole._model.flops_per_sample
     for flops, pieces in ((1, 5), (n_flops * 5, 5), (n_flops * 10, 3), (n_flops * 15, 2), (n_flops * 1e6, 1)):
-        monkeypatch.setattr(training, "FLOPS_BETWEEN_LOOKS", flops)
+        monkeypatch.setattr(streaming, "FLOPS_BETWEEN_LOOKS", flops)
         lengths = []
         progress = Silence()
         progress.advance = lengths.append
         with monkeypatch.context() as patch:
-            patch.setattr(network_module, "new_progress", lambda *_, progress=progress: progress)
+            patch.setattr(training, "new_progress", lambda *_, progress=progress: progress)
             net = network(formulation, dtype)
             history = fit(net, 2, new_optimizer())
         assert len(lengths) == 2 * pieces and sum(lengths) == 2 * 23
@@ -552,7 +555,7 @@ def test_a_step_too_large_for_memory_is_refused_before_training(formulation, mon
     before = net.parameters.copy()
     net.fit(X, Y, epochs=1, progress=False)
     trained, history, used = net.parameters.copy(), net.history, net._training
-    monkeypatch.setattr(training, "physical_memory", lambda: 100)
+    monkeypatch.setattr(plans, "physical_memory", lambda: 100)
     with pytest.raises(MemoryError, match=r"mini-batches of 25 samples needs [\d,]+ bytes .* 100: choose a smaller"):
         net.fit(X, Y, epochs=1, batch_size=25, optimizer=fastbp.SGD(1.0), progress=False)
     assert (net.parameters == trained).all() and (trained != before).any()
@@ -563,7 +566,7 @@ def bytes_needed(monkeypatch, *data, **options):
     """What a `fit` that is refused says it would need."""
     net = network("tiles")
     with monkeypatch.context() as small, pytest.raises(MemoryError, match="needs") as error:
-        small.setattr(training, "physical_memory", lambda: 0)
+        small.setattr(plans, "physical_memory", lambda: 0)
         net.fit(*data, epochs=1, batch_size=10, progress=False, **options)
     return int(re.search(r"needs ([\d,]+) bytes", str(error.value))[1].replace(",", ""))
 
@@ -576,7 +579,7 @@ def test_what_is_needed_counts_the_gradient_of_clip_norm_and_the_buffers_of_samp
     row = (net.sizes[0] + net.sizes[-1]) * 4
     assert bytes_needed(monkeypatch, np.load(path, mmap_mode="r"), Y) == needed + 30 * row
     chunks = bytes_needed(monkeypatch, lambda: iter([(X, Y)]))
-    rows = streaming.buffer_rows(training.rows_between_looks(net._model, 10), 10, row)
+    rows = streaming.buffer_rows(streaming.rows_between_looks(net._model, 10), 10, row)
     assert chunks == needed + rows * row
     clipped = bytes_needed(monkeypatch, X, Y, clip_norm=1.0)
     assert clipped >= needed + net.parameters.nbytes
@@ -609,7 +612,7 @@ def test_an_epoch_ends_with_the_step_in_which_it_diverges(batch_size, formulatio
     net = fastbp.Network([3, 4, 2], activation="identity", cost="quadratic", seed=0, formulation=formulation)
     steps = []
     monkeypatch.setattr(
-        training.Training, "restore", lambda self, _: steps.append(int(self.state.t[0]))
+        training_state.Training, "restore", lambda self, _: steps.append(int(self.state.t[0]))
     )  # what it would undo
     with pytest.raises(fastbp.DivergenceError, match="epoch 1: "):
         net.fit(X, Y, epochs=1, batch_size=batch_size, optimizer=fastbp.SGD(1e6))

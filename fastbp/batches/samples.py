@@ -3,14 +3,15 @@
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.model import Array
+from fastbp import validation
+from fastbp.model import Array, Model
 
 BLOCK_BYTES = 64 * 2**20
 """Of a memory-mapped file about so much is in memory at once, as the network computes with it."""
@@ -50,12 +51,14 @@ class MappedSamples:
     ----------
     X, Y : arrays
         As the user gave them.
-    check : function of X and Y
-        Returns rows of them as `Samples`; raises TypeError or ValueError.
+    model : Model
+        Whose inputs and targets they are.
+    prefix : str
+        What stands before their names in an error.
     """
 
-    def __init__(self, X: Any, Y: Any, check: Callable[[Any, Any], Samples]):
-        self._X, self._Y, self._check = X, Y, check
+    def __init__(self, X: Any, Y: Any, model: Model, prefix: str):
+        self._X, self._Y, self._model, self._prefix = X, Y, model, prefix
         self._rows = np.arange(len(X))
         first = self.read(np.arange(1))
         self.block = block_rows(first.X.nbytes + first.Y.nbytes)
@@ -86,7 +89,7 @@ class MappedSamples:
 
     def _checked(self, rows: npt.NDArray[np.int64]) -> Samples:
         try:
-            return self._check(np.asarray(self._X[rows]), np.asarray(self._Y[rows]))
+            return checked(np.asarray(self._X[rows]), np.asarray(self._Y[rows]), self._model, self._prefix)
         except (TypeError, ValueError) as error:
             raise type(error)(f"rows {rows[0]} to {rows[-1]}, counted from {rows[0]}: {error}") from None
 
@@ -94,19 +97,23 @@ class MappedSamples:
 AnySamples: TypeAlias = Samples | MappedSamples
 
 
-def is_mapped(X: Any, Y: Any) -> bool:
-    """Whether X or Y is a memory-mapped array."""
-    return isinstance(X, np.memmap) or isinstance(Y, np.memmap)
+def checked(X: Any, Y: Any, model: Model, prefix: str = "") -> Samples:
+    """Return samples of a network in memory. Raises TypeError or ValueError; `prefix` stands before X and Y in it."""
+    inputs = validation.inputs(X, model.sizes[0], model.dtype, f"{prefix}X")
+    output, cost = model.activations[-1], model.cost
+    return Samples(inputs, *validation.targets(Y, inputs, model.sizes[-1], output, cost, f"{prefix}Y"))
 
 
-def mapped(X: Any, Y: Any, check: Callable[[Any, Any], Samples], prefix: str = "") -> MappedSamples:
-    """Return memory-mapped samples, all of them checked once. Raises TypeError or ValueError, as for arrays."""
+def checked_anywhere(X: Any, Y: Any, model: Model, prefix: str = "") -> AnySamples:
+    """Return the same; memory-mapped arrays stay in their files, and all of them are checked once."""
+    if not isinstance(X, np.memmap) and not isinstance(Y, np.memmap):
+        return checked(X, Y, model, prefix)
     X, Y = (given if isinstance(given, np.ndarray) else np.asarray(given) for given in (X, Y))
     if X.ndim != 2 or len(X) == 0:
         raise ValueError(f"{prefix}X has shape {X.shape}; needed is (n_samples, n_features), at least one sample")
     if Y.ndim not in (1, 2) or len(Y) != len(X):
         raise ValueError(f"{prefix}Y has shape {Y.shape}, but X has {len(X)} rows; every sample needs one target")
-    return MappedSamples(X, Y, check)
+    return MappedSamples(X, Y, model, prefix)
 
 
 def _read_only(array: Array) -> Array:

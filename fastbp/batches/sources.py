@@ -15,8 +15,12 @@ import numpy as np
 
 from fastbp.batches import weights as weighting
 from fastbp.batches.orders import Order, Orders
-from fastbp.batches.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples
-from fastbp.model import Array, aligned_empty
+from fastbp.batches.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples, checked
+from fastbp.model import Array, Model, aligned_empty
+
+FLOPS_BETWEEN_LOOKS = 1e9
+"""Between two compiled calls Python can see Ctrl-C and move a progress bar. A long epoch is cut into calls of about
+this many floating-point operations, a tenth of a second or so; where it is cut does not change any weight."""
 
 
 class Source(Protocol):
@@ -162,8 +166,8 @@ class Chunks:
         Whether they have weights: the first chunk says it for all. None before that is there.
     """
 
-    def __init__(self, given: Callable[[], Iterable[Any]] | Iterable[Any], check: Callable[[Any, Any], Samples]):
-        self._given, self._check = given, check
+    def __init__(self, given: Callable[[], Iterable[Any]] | Iterable[Any], model: Model):
+        self._given, self._model = given, model
         self._iterator: Iterator[Any] | None = None
         self._rest: Chunk | None = None
         self.weighted: bool | None = None
@@ -219,7 +223,7 @@ class Chunks:
             has, first = ("has", "has none") if weighted else ("has no", "has")
             raise ValueError(f"a chunk {has} sample_weight, and the first {first}: give it with all of them or none")
         self.weighted = weighted
-        samples = self._check(*given[:2])
+        samples = checked(given[0], given[1], self._model, "chunk ")
         if not weighted:
             return Chunk(samples, None)
         return Chunk(samples, weighting.weights_of_rows("chunk sample_weight", given[2], len(samples)))
@@ -254,6 +258,11 @@ class Buffers:
         self._X[start:stop], self._Y[start:stop] = samples.X, samples.Y
         if self.weight is not None:
             self.weight[start:stop] = 1 if weight is None else weight
+
+
+def rows_between_looks(model: Model, batch_size: int) -> int:
+    """Return how many samples, in whole mini-batches, there are in a compiled call."""
+    return batch_size * max(1, int(FLOPS_BETWEEN_LOOKS / (model.flops_per_sample * batch_size)))
 
 
 def pieces(order: Order, rows: int) -> Iterator[Order]:

@@ -23,7 +23,7 @@ from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
 from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
-from fastbp.training.loop import physical_memory
+from fastbp.training.plan import physical_memory
 from fastbp.training.progress import Steps, duration, new_steps
 
 BOOK = (784, 30, 10)

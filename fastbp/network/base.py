@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import validation
-from fastbp.batches.samples import Samples
+from fastbp.batches.samples import Samples, checked
 from fastbp.formulations import Formulation
 from fastbp.model import Model, ParameterVector
-from fastbp.training import loop as training
+from fastbp.training.plan import physical_memory
 
 
 class HasModel:
@@ -34,15 +33,13 @@ class HasModel:
         raise NotImplementedError
 
     def _samples(self, X: Any, Y: Any, prefix: str = "") -> Samples:
-        checked_X = validation.inputs(X, self.sizes[0], self.dtype, f"{prefix}X")
-        output, cost = self._model.activations[-1], self._model.cost
-        return Samples(checked_X, *validation.targets(Y, checked_X, self.sizes[-1], output, cost, f"{prefix}Y"))
+        return checked(X, Y, self._model, prefix)
 
 
 def check_room(sizes: Sequence[int], dtype: np.dtype[Any]) -> None:
     """Raise ValueError for layers whose parameters this machine's memory could not hold."""
     n_parameters = ParameterVector.count(sizes)
-    needed, present = n_parameters * dtype.itemsize, min(training.physical_memory(), sys.maxsize)
+    needed, present = n_parameters * dtype.itemsize, min(physical_memory(), sys.maxsize)
     if needed > present:
         raise ValueError(
             f"sizes is {list(sizes)}: {n_parameters:,} parameters need {needed:,} bytes, and this machine has "
@@ -52,6 +49,6 @@ def check_room(sizes: Sequence[int], dtype: np.dtype[Any]) -> None:
 
 def check_memory(what: str, shape: Sequence[int], dtype: np.dtype[Any], instead: str) -> None:
     """Raise MemoryError if an array would be larger than this machine's memory; `instead` says what to do then."""
-    needed, present = math.prod(shape) * dtype.itemsize, training.physical_memory()
+    needed, present = math.prod(shape) * dtype.itemsize, physical_memory()
     if needed > present:
         raise MemoryError(f"{what} need {needed:,} bytes, and this machine has {present:,}: {instead}")

@@ -10,7 +10,7 @@ from fastbp.files import c_file, onnx_file, pytorch, serialization
 from fastbp.network.base import HasModel
 from fastbp.training import checkpoints as resuming
 from fastbp.training.history import History
-from fastbp.training.loop import Training
+from fastbp.training.state import Training
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,15 +25,15 @@ from fastbp.network.first_order import FirstOrder
 from fastbp.network.second_order import SecondOrder
 from fastbp.optimizers import Optimizer
 from fastbp.training import checkpoints as resuming
-from fastbp.training import data as fit_data
-from fastbp.training import plan as fitting
+from fastbp.training import plan as plans
 from fastbp.training.callbacks import Callback, Run
 from fastbp.training.early_stopping import EarlyStopping
 from fastbp.training.history import History
-from fastbp.training.loop import Training, check_memory, fit
+from fastbp.training.loop import fit
 from fastbp.training.metrics import Evaluation, evaluate
-from fastbp.training.progress import new_progress
-from fastbp.validation import foreign_names, hints
+from fastbp.training.plan import Asked
+from fastbp.training.state import Training
+from fastbp.validation import foreign_names
 from fastbp.validation.foreign_names import BINARY, CATEGORICAL
 
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
@@ -314,28 +314,11 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             Once, before training, of samples in memory: targets that the output activation cannot reach, inputs or
             targets with means or standard deviations above 1000, targets that hardly vary around their mean.
         """
-        epochs = validation.whole_number("epochs", epochs, 1)
-        n_out, held_out = self.sizes[-1], (validation_data, validation_split, self._own_seed)
+        asked = Asked.of(locals())
         with self._alone():
-            training = self._training_with(optimizer)
-            rows = fitting.batch_size(batch_size, training.optimizer)
-            data = fit_data.data(X, Y, self._samples, *held_out, steps_per_epoch, rows, epochs)
-            weights = fit_data.Weights(data, sample_weight, class_weight, n_out)
-            plan, history = fitting.plan(data, epochs, rows, metrics, schedule, early_stopping, callbacks, n_out)
-            source = fit_data.source(data, weights, plan, shuffle, self._model)
-            options = fitting.step_options(
-                n_samples=data.samples_per_epoch, chunks=data.chunks, n_hidden=len(self.sizes) - 2, seed=self._own_seed,
-                steps=training.steps, decay=getattr(training.optimizer, "weight_decay", 0.0),
-                sample_weight=source.weight,
-                l2=l2, l1=l1, max_norm=max_norm, dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
-            )  # fmt: skip
-            fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
-            check_memory(self._formulation, training, plan, options, source.buffer_bytes)
-            bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
-            hints.warn(fit_data.hints_about(data, self._model), stacklevel=3)
-            self._training, self.history = training, history
-            run = Run(self, history, epochs, tuple(plan.metrics))
-            return fit(training, self._formulation, source, options, plan, run, bar)
+            plan = plans.checked(self, X, Y, asked)
+            self._training, self.history = plan.training, plan.history
+            return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -349,15 +332,6 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             yield
         finally:
             self._model.training.release()
-
-    def _training_with(self, given: Optimizer | str | None) -> Training:
-        last = self._training
-        optimizer = fitting.optimizer(given, last.optimizer if last else None)
-        if last and last.optimizer is optimizer:
-            return last
-        state = optimizer.new_state(self.parameters.size, self.dtype)
-        steps = last.steps if last else np.zeros(1, np.int64)
-        return Training(self._model, optimizer, state, self._rng, steps)
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out).

@@ -13,7 +13,7 @@ from fastbp.derivatives.workspaces import Kind, own_pair
 from fastbp.functions.costs import COSTS
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.network.base import HasModel
-from fastbp.training.loop import physical_memory
+from fastbp.training.plan import physical_memory
 
 MatrixName = Literal["hessian", "gauss_newton", "fisher", "empirical_fisher"]
 

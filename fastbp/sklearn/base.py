@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from fastbp import validation
+from fastbp.batches.sources import rows_between_looks
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.sklearn import full_batch, parameters
@@ -25,7 +26,6 @@ from fastbp.sklearn.solvers import new_solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training import plan as fitting
 from fastbp.training.history import History
-from fastbp.training.loop import rows_between_looks
 from fastbp.validation import hints
 
 LARGEST_LOSS = math.sqrt(sys.float_info.max)

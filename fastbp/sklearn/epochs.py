@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from fastbp.batches.sources import rows_between_looks
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles.tiled import KEPT_BYTES
 from fastbp.model import Array
@@ -20,7 +21,6 @@ from fastbp.sklearn.solvers import Solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training.callbacks import Run, checked
 from fastbp.training.history import History
-from fastbp.training.loop import rows_between_looks
 from fastbp.training.progress import new_progress
 
 AUTO = 200  # rows of a mini-batch, or all if they are fewer

@@ -19,7 +19,7 @@ from fastbp.files.serialization import TrainingState
 from fastbp.model import Array, Model
 from fastbp.optimizers import LBFGS, ConjugateGradient, Optimizer, OptimizerState
 from fastbp.training.history import History
-from fastbp.training.loop import Training
+from fastbp.training.state import Training
 
 OURS: dict[str, type[Optimizer]] = {
     name: kind

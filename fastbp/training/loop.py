@@ -3,108 +3,34 @@
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 import math
-import os
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.batches.samples import AnySamples
-from fastbp.batches.sources import Source
-from fastbp.formulations import Formulation
-from fastbp.formulations.step_options import StepOptions
-from fastbp.model import Array, Model, aligned_copy
-from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.training import full_batch
-from fastbp.training.callbacks import Callback, Run
-from fastbp.training.early_stopping import Best, EarlyStopping, greater_is_better, watched
+from fastbp.training.callbacks import Run
+from fastbp.training.early_stopping import Best, greater_is_better, watched
 from fastbp.training.history import History
-from fastbp.training.metrics import Evaluation, Metric, evaluate
-from fastbp.training.progress import Progress
-
-# Between two compiled calls Python can see Ctrl-C and move a progress bar. A long epoch is cut into calls of about
-# this many floating-point operations, a tenth of a second or so; where it is cut does not change any weight.
-FLOPS_BETWEEN_LOOKS = 1e9
+from fastbp.training.metrics import Evaluation, evaluate
+from fastbp.training.plan import Plan
+from fastbp.training.progress import new_progress
+from fastbp.training.state import Training
 
 
 class DivergenceError(ArithmeticError):
     """Training diverged: the cost or a weight is no longer finite. The network has its last finite weights."""
 
 
-@dataclass
-class Training:
-    """All that the next epoch depends on. Restoring it undoes an epoch."""
-
-    model: Model
-    optimizer: Optimizer
-    state: OptimizerState
-    rng: np.random.Generator
-    steps: npt.NDArray[np.int64]  # (1,): mini-batches that the network was trained on, which decides what is dropped
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, steps=aligned_copy(state["steps"]))
-
-    def copy(self, epochs_done: int) -> Snapshot:
-        """Return how things stand after so many epochs."""
-        theta = self.model.parameters.vector.copy()
-        return Snapshot(epochs_done, theta, self.state.copy(), self.rng.bit_generator.state, int(self.steps[0]))
-
-    def copy_to(self, spare: Snapshot, epochs_done: int) -> Snapshot:
-        """Return the same as `copy`, in the memory of a snapshot that is no longer needed."""
-        spare.theta[:] = self.model.parameters.vector
-        self.state.copy_to(spare.state)
-        spare.epochs_done, spare.generator = epochs_done, self.rng.bit_generator.state
-        spare.steps = int(self.steps[0])
-        return spare
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Make things as they were."""
-        self.model.parameters.vector[:] = snapshot.theta
-        snapshot.state.copy_to(self.state)
-        self.rng.bit_generator.state = snapshot.generator
-        self.steps[0] = snapshot.steps
-
-
-@dataclass
-class Snapshot:
-    """Parameters, optimizer state, random generator and count of steps as they were at the end of an epoch."""
-
-    epochs_done: int
-    theta: Array
-    state: OptimizerState
-    generator: Any
-    steps: int
-
-
-@dataclass
-class Plan:
-    """What a `fit` does beside its steps."""
-
-    epochs: int
-    batch_size: int
-    data_sets: dict[str, AnySamples]  # evaluated after every epoch
-    metrics: list[Metric]
-    schedule: Callable[[int, float], float] | None
-    early_stopping: EarlyStopping | None
-    callbacks: tuple[Callback, ...]
-
-    @property
-    def keeps_best(self) -> bool:
-        """Whether the state after the best epoch is kept."""
-        return self.early_stopping is not None and self.early_stopping.restore_best
-
-
 class Loop:
     """What happens between two epochs."""
 
-    def __init__(self, training: Training, formulation: Formulation, plan: Plan, run: Run, progress: Progress):
-        self.training, self._formulation, self._plan, self._run = training, formulation, plan, run
-        self.history, self._progress, self.n_samples = run.history, progress, 0
+    def __init__(self, plan: Plan, run: Run):
+        self.training = training = plan.training
+        self._plan, self._run, self.history, self.n_samples = plan, run, plan.history, 0
+        self.progress = new_progress(plan.progress, plan.epochs, plan.samples_per_epoch)
         self.last, self._spare = training.copy(0), training.copy(0)
         self._best_state = training.copy(0) if plan.keeps_best else None
         self._best: Best | None = None
@@ -142,7 +68,7 @@ class Loop:
         _record(self._run.history, cost, evaluations, float(self.training.state.rate[0]), self._start, speed)
         # From this one assignment on the epoch counts: Ctrl-C anywhere before it undoes the epoch.
         self.last, self._spare = self.training.copy_to(self._spare, epoch), self.last
-        self._progress.epoch_done(_describe(cost, evaluations))
+        self.progress.epoch_done(_describe(cost, evaluations))
         self._look_for_best(epoch)
         self._tell_schedule(cost, evaluations)
         self.call("on_epoch_end")
@@ -154,9 +80,9 @@ class Loop:
         return self._run.stop
 
     def _evaluations(self) -> dict[str, Evaluation]:
-        model, metrics = self.training.model, self._plan.metrics
+        plan, model = self._plan, self.training.model
         return {
-            name: evaluate(self._formulation, model, samples, metrics) for name, samples in self._plan.data_sets.items()
+            name: evaluate(plan.formulation, model, samples, plan.metrics) for name, samples in plan.data_sets.items()
         }
 
     def _look_for_best(self, epoch: int) -> None:
@@ -194,7 +120,7 @@ class Loop:
             self.weights_changed()
 
     def weights_changed(self) -> None:
-        """Do what is to be done when somebody else than the trainer has written weights."""
+        """Do what is to be done when the weights were changed outside the trainer."""
 
     def restore_best(self) -> None:
         """Go back to the state after the best epoch, where that is wanted."""
@@ -202,22 +128,14 @@ class Loop:
             self.training.restore(self._best_state)
 
 
-def fit(
-    training: Training,
-    formulation: Formulation,
-    source: Source,
-    options: StepOptions,
-    plan: Plan,
-    run: Run,
-    progress: Progress,
-) -> History:
+def fit(plan: Plan, run: Run) -> History:
     """Train for some epochs. After an error or Ctrl-C everything is as at the end of the last whole epoch."""
-    loop, history = Loop(training, formulation, plan, run, progress), run.history
+    loop, training, history = Loop(plan, run), plan.training, plan.history
     try:
         if training.optimizer.full_batch:
-            _minimize(loop, formulation, source, options, plan, progress)
+            _minimize(loop, plan)
         else:
-            _train(loop, formulation, source, options, plan, progress)
+            _train(loop, plan)
         loop.restore_best()
     except KeyboardInterrupt:
         training.restore(loop.last)
@@ -232,20 +150,19 @@ def fit(
         history.keep(loop.last.epochs_done)
         raise
     finally:
-        progress.close()
+        loop.progress.close()
     loop.call("on_train_end")
     return history
 
 
-def _train(
-    loop: Loop, formulation: Formulation, source: Source, options: StepOptions, plan: Plan, progress: Progress
-) -> None:
+def _train(loop: Loop, plan: Plan) -> None:
+    """Steps over mini-batches."""
+    training, source, options = plan.training, plan.source, plan.options
     source.open()
     if source.weight is not None:
         options = replace(options, sample_weight=source.weight)
-    training, batch_size = loop.training, plan.batch_size
-    trained = training.model, training.optimizer, training.state, source.X, source.Y
-    trainer = formulation.trainer(*trained, batch_size, options)
+    of_model = training.model, training.optimizer, training.state
+    trainer = plan.formulation.trainer(*of_model, source.X, source.Y, plan.batch_size, options)
     loop.begin()
     trainer.begin()
     loop.weights_changed = trainer.begin  # type: ignore[method-assign]
@@ -254,7 +171,7 @@ def _train(
         for rows in source.epoch(training.rng):
             cost += trainer.train(rows)
             n_samples += len(rows)
-            progress.advance(len(rows))
+            loop.progress.advance(len(rows))
             if not math.isfinite(cost):
                 break
         trainer.end_epoch()
@@ -263,55 +180,21 @@ def _train(
             break
 
 
-def _minimize(
-    loop: Loop, formulation: Formulation, source: Source, options: StepOptions, plan: Plan, progress: Progress
-) -> None:
-    training, history = loop.training, loop.history
-    assert source.samples is not None
-    loop.n_samples = len(source.samples)
+def _minimize(loop: Loop, plan: Plan) -> None:
+    """Iterations over all samples at once."""
+    training, samples, history = plan.training, plan.source.samples, plan.history
+    assert samples is not None
+    loop.n_samples = len(samples)
     loop.begin()
 
     def epoch_done(epoch: int, cost: float) -> bool:
-        progress.advance(loop.n_samples)
+        loop.progress.advance(len(samples))
         return loop.epoch_done(epoch, cost)
 
-    given = training.optimizer, training.state, source.samples
-    why = full_batch.minimize(formulation, training.model, *given, plan.epochs, epoch_done, options)
+    given = training.optimizer, training.state, samples
+    why = full_batch.minimize(plan.formulation, training.model, *given, plan.epochs, epoch_done, plan.options)
     if len(history) < plan.epochs:
         history.stopped = history.stopped or why
-
-
-def rows_between_looks(model: Model, batch_size: int) -> int:
-    """Return how many samples, in whole mini-batches, there are in a compiled call."""
-    return batch_size * max(1, int(FLOPS_BETWEEN_LOOKS / (model.flops_per_sample * batch_size)))
-
-
-def check_memory(
-    formulation: Formulation, training: Training, plan: Plan, options: StepOptions, buffer_bytes: int
-) -> None:
-    """Raise MemoryError, saying how many bytes a step needs, if that is more than this machine has.
-
-    buffer_bytes: of the buffers that samples from files or chunks go through, not allocated yet.
-    """
-    snapshots = 2 + plan.keeps_best  # to undo an epoch, and to go back to the best
-    state = training.state.first.nbytes + training.state.second.nbytes
-    kept = snapshots * (training.model.parameters.vector.nbytes + state)
-    step = formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options)
-    needed = kept + step + buffer_bytes
-    present = physical_memory()
-    if needed > present:
-        raise MemoryError(
-            f"training with mini-batches of {plan.batch_size} samples needs {needed:,} bytes beyond the data, and this "
-            f"machine has {present:,}: choose a smaller batch_size or a smaller network"
-        )
-
-
-def physical_memory() -> float:
-    """Bytes of memory of this machine, infinite where that cannot be asked."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return math.inf
 
 
 def _check_finite(epoch: int, cost: float, training: Training) -> None:

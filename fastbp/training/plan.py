@@ -1,31 +1,176 @@
-"""What `Network.fit` does beside its steps, and the rules of a step: checked before anything is changed."""
+"""What `Network.fit` is asked for, checked before anything is changed: a `Plan` is all that `loop.py` needs."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 import math
+import os
 import sys
-from dataclasses import MISSING, fields
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.batches.data import Data, Weights, comes_in_chunks, hints_about, in_arrays, in_chunks, source
 from fastbp.batches.samples import AnySamples, MappedSamples
-from fastbp.batches.sources import Chunks
+from fastbp.batches.sources import Source
+from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
-from fastbp.model import Array, Model
+from fastbp.model import Model
 from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop
-from fastbp.training import callbacks as callbacks_module
 from fastbp.training import full_batch, levenberg_marquardt
-from fastbp.training import metrics as metrics_module
-from fastbp.training.data import Data
+from fastbp.training import metrics as of_metrics
+from fastbp.training.callbacks import Callback
+from fastbp.training.callbacks import checked as checked_callbacks
 from fastbp.training.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.training.history import History
-from fastbp.training.loop import Plan, physical_memory
+from fastbp.training.state import Training
+from fastbp.validation import hints
 
 BATCH_SIZE = 32
 """Samples in a step, where the user does not say."""
+
+
+class Trainable(Protocol):
+    """What a network brings to its `fit`."""
+
+    _model: Model
+    _training: Training | None  # of the last `fit`
+    _rng: np.random.Generator
+    _own_seed: int
+
+    @property
+    def _formulation(self) -> Formulation: ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `Network.fit` was given beside X and Y, unchecked, by the names that it has there."""
+
+    epochs: Any
+    batch_size: Any
+    optimizer: Any
+    validation_data: Any
+    validation_split: Any
+    shuffle: Any
+    sample_weight: Any
+    class_weight: Any
+    l2: Any
+    l1: Any
+    max_norm: Any
+    dropout: Any
+    clip_norm: Any
+    clip_value: Any
+    schedule: Any
+    early_stopping: Any
+    metrics: Any
+    callbacks: Any
+    steps_per_epoch: Any
+    progress: Any
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Asked:
+        """Return it from the names and values that `fit` was called with."""
+        return cls(**{field.name: given[field.name] for field in fields(cls)})
+
+
+@dataclass
+class Plan:
+    """All that a `fit` does: what is trained, on what, how, what is watched, and where it is told."""
+
+    training: Training
+    formulation: Formulation
+    source: Source
+    options: StepOptions
+    epochs: int
+    batch_size: int
+    data_sets: dict[str, AnySamples]  # evaluated after every epoch
+    metrics: list[of_metrics.Metric]
+    schedule: Callable[[int, float], float] | None
+    early_stopping: EarlyStopping | None
+    callbacks: tuple[Callback, ...]
+    history: History
+    samples_per_epoch: int | None  # None: nobody knows before the end of the first epoch
+    progress: bool  # whether a terminal shows how far it is
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the state after the best epoch is kept."""
+        return self.early_stopping is not None and self.early_stopping.restore_best
+
+
+def checked(net: Trainable, X: Any, Y: Any, asked: Asked) -> Plan:
+    """Return the plan of a `fit`. Raises TypeError, ValueError or MemoryError; nothing has changed then."""
+    model, epochs = net._model, validation.whole_number("epochs", asked.epochs, 1)
+    training = _training(net, asked.optimizer)
+    rows = batch_size(asked.batch_size, training.optimizer)
+    data = _data(net, X, Y, asked, rows, epochs)
+    weights = Weights(data, asked.sample_weight, asked.class_weight, model.sizes[-1])
+    metrics = of_metrics.chosen(asked.metrics, model.sizes[-1])
+    history = _history(data, metrics, asked)
+    schedule = asked.schedule
+    if schedule is not None and not callable(schedule):
+        raise TypeError(f"schedule is {schedule!r}; it must be a function of the epoch and the base learning rate")
+    if data.samples is not None:
+        rows = min(rows, len(data.samples))
+    samples = source(data, weights, asked.shuffle, model, rows, epochs)
+    plan = Plan(
+        training, net._formulation, samples, _options(asked, data, samples, training, net._own_seed), epochs, rows,
+        data.data_sets, metrics, schedule, asked.early_stopping, checked_callbacks(asked.callbacks), history,
+        data.samples_per_epoch, validation.truth("progress", asked.progress),
+    )  # fmt: skip
+    _check_optimizer(plan, data)
+    _check_memory(plan)
+    hints.warn(hints_about(data, model), stacklevel=4)
+    return plan
+
+
+def _training(net: Trainable, given: Any) -> Training:
+    last = net._training
+    chosen = optimizer(given, last.optimizer if last else None)
+    if last and last.optimizer is chosen:
+        return last
+    state = chosen.new_state(net._model.parameters.vector.size, net._model.dtype)
+    return Training(net._model, chosen, state, net._rng, last.steps if last else np.zeros(1, np.int64))
+
+
+def _data(net: Trainable, X: Any, Y: Any, asked: Asked, rows: int, epochs: int) -> Data:
+    if asked.validation_data is not None and asked.validation_split is not None:
+        raise ValueError("both validation_data and validation_split are given; choose one of them")
+    if comes_in_chunks(X, Y):
+        if asked.validation_split is not None:
+            raise ValueError("validation_split needs arrays; with chunks give validation_data")
+        return in_chunks(X, net._model, asked.validation_data, asked.steps_per_epoch, rows, epochs)
+    if asked.steps_per_epoch is not None:
+        raise ValueError("steps_per_epoch is for chunks: give a generator of (X, Y) pairs, or leave it out")
+    return in_arrays(X, Y, net._model, asked.validation_data, asked.validation_split, net._own_seed)
+
+
+def _history(data: Data, metrics: list[of_metrics.Metric], asked: Asked) -> History:
+    if metrics and not data.data_sets:
+        raise ValueError("metrics are measured on validation data: give validation_data or validation_split")
+    for name, samples in data.data_sets.items():
+        of_metrics.check_classes(metrics, name, samples)
+    history = _new_history(data.data_sets, metrics)
+    if asked.early_stopping is not None:
+        _check_early_stopping(asked.early_stopping, history, metrics)
+    return history
+
+
+def _options(asked: Asked, data: Data, samples: Source, training: Training, seed: int) -> StepOptions:
+    """Return the rules of a step, λ and λ₁ divided by the number of samples, which chunks are counted for."""
+    l2, l1 = validation.number("l2", asked.l2, 0.0), validation.number("l1", asked.l1, 0.0)
+    n = data.samples_per_epoch
+    if n is None and data.chunks is not None and (l2 or l1):
+        n = data.chunks.count()
+    return StepOptions(
+        l2=l2 / (n or 1), l1=l1 / (n or 1), clip_value=_limit("clip_value", asked.clip_value),
+        clip_norm=_limit("clip_norm", asked.clip_norm), max_norm=_limit("max_norm", asked.max_norm),
+        decay=getattr(training.optimizer, "weight_decay", 0.0), seed=seed, steps=training.steps,
+        dropout=_dropout(asked.dropout, len(training.model.sizes) - 2),
+        sample_weight=np.empty(0) if samples.weight is None else samples.weight,
+    )  # fmt: skip
 
 
 def optimizer(given: Any, last: Optimizer | None = None) -> Optimizer:
@@ -60,34 +205,7 @@ def batch_size(given: Any, optimizer: Optimizer) -> int:
     return sys.maxsize if isinstance(optimizer, Rprop) else BATCH_SIZE  # which the others on the full batch do not use
 
 
-def plan(
-    data: Data,
-    epochs: int,
-    batch_size: int,
-    metrics: Any,
-    schedule: Any,
-    early_stopping: Any,
-    callbacks: Any,
-    n_out: int,
-) -> tuple[Plan, History]:
-    """Return what is done beside the steps, and the history in which it will be. Raises TypeError or ValueError."""
-    found = metrics_module.chosen(metrics, n_out)
-    if found and not data.data_sets:
-        raise ValueError("metrics are measured on validation data: give validation_data or validation_split")
-    for name, samples in data.data_sets.items():
-        metrics_module.check_classes(found, name, samples)
-    history = _new_history(data.data_sets, found)
-    if early_stopping is not None:
-        _check_early_stopping(early_stopping, history, found)
-    if schedule is not None and not callable(schedule):
-        raise TypeError(f"schedule is {schedule!r}; it must be a function of the epoch and the base learning rate")
-    if data.samples is not None:
-        batch_size = min(batch_size, len(data.samples))
-    checked = callbacks_module.checked(callbacks)
-    return Plan(epochs, batch_size, data.data_sets, found, schedule, early_stopping, checked), history
-
-
-def _new_history(sets: dict[str, AnySamples], metrics: list[metrics_module.Metric]) -> History:
+def _new_history(sets: dict[str, AnySamples], metrics: list[of_metrics.Metric]) -> History:
     others = [metric.name for metric in metrics if metric.name != "accuracy"]
     history = History(
         data_sets={name: ("cost", *["accuracy"] * samples.classes, *others) for name, samples in sets.items()}
@@ -99,7 +217,7 @@ def _new_history(sets: dict[str, AnySamples], metrics: list[metrics_module.Metri
     return history
 
 
-def _check_early_stopping(given: Any, history: History, metrics: list[metrics_module.Metric]) -> None:
+def _check_early_stopping(given: Any, history: History, metrics: list[of_metrics.Metric]) -> None:
     if not isinstance(given, EarlyStopping):
         raise TypeError(f"early_stopping is {given!r}; it must be a fastbp.EarlyStopping")
     if not history.data_sets and given.monitor != "cost":
@@ -108,44 +226,6 @@ def _check_early_stopping(given: Any, history: History, metrics: list[metrics_mo
             'training, EarlyStopping(monitor="cost")'
         )
     greater_is_better(watched(given.monitor, history), given.mode, history, metrics)
-
-
-def step_options(
-    *,
-    n_samples: int | None,
-    n_hidden: int,
-    seed: int,
-    steps: npt.NDArray[np.int64],
-    decay: float,
-    sample_weight: Array | None,
-    l2: Any,
-    l1: Any,
-    max_norm: Any,
-    dropout: Any,
-    clip_norm: Any,
-    clip_value: Any,
-    chunks: Chunks | None = None,
-) -> StepOptions:
-    """Return the rules of a step, λ and λ₁ divided by the number of samples. Raises TypeError or ValueError.
-
-    Where that is None, `chunks` count it, if there is a penalty.
-    """
-    checked_l2, checked_l1 = validation.number("l2", l2, 0.0), validation.number("l1", l1, 0.0)
-    if n_samples is None and chunks is not None and (checked_l2 or checked_l1):
-        n_samples = chunks.count()
-    n = n_samples or 1
-    return StepOptions(
-        checked_l2 / n,
-        checked_l1 / n,
-        _limit("clip_value", clip_value),
-        _limit("clip_norm", clip_norm),
-        _limit("max_norm", max_norm),
-        decay,
-        _dropout(dropout, n_hidden),
-        seed,
-        steps,
-        np.empty(0) if sample_weight is None else sample_weight,
-    )
 
 
 def _limit(what: str, value: Any) -> float:
@@ -166,18 +246,19 @@ def _dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
     return tuple(validation.number(f"dropout[{l}]", p, 0.0, below=1.0) for l, p in enumerate(layers))
 
 
-def check_optimizer(optimizer: Optimizer, data: Data, plan: Plan, options: StepOptions, model: Model) -> None:
+def _check_optimizer(plan: Plan, data: Data) -> None:
     """Raise ValueError if an optimizer that needs all samples in every step does not get them, or other options.
 
     Or a cost that it is not for; and MemoryError if it has no room.
     """
+    optimizer, model = plan.training.optimizer, plan.training.model
     name = type(optimizer).__name__
     if (isinstance(optimizer, Rprop) or optimizer.full_batch) and data.samples is None:
         raise ValueError(f"{name} needs all samples in every step; they come in chunks: use another optimizer")
     if optimizer.full_batch:
         if isinstance(optimizer, LevenbergMarquardt) and isinstance(data.samples, MappedSamples):
             raise ValueError(f"{name} needs all samples in memory, as numpy.array(X) makes them")
-        full_batch.check_options(optimizer, options)
+        full_batch.check_options(optimizer, plan.options)
     elif data.samples is not None:
         optimizer.check(plan.batch_size, len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
@@ -188,3 +269,27 @@ def check_optimizer(optimizer: Optimizer, data: Data, plan: Plan, options: StepO
                 f"{name} solves for all {model.parameters.vector.size:,} parameters at once, which needs {needed:,} "
                 f"bytes, and this machine has {present:,.0f}: use a smaller network, or LBFGS, which needs no matrix"
             )
+
+
+def _check_memory(plan: Plan) -> None:
+    """Raise MemoryError, saying how many bytes a step needs, if that is more than this machine has."""
+    training = plan.training
+    snapshots = 2 + plan.keeps_best  # to undo an epoch, and to go back to the best
+    state = training.state.first.nbytes + training.state.second.nbytes
+    kept = snapshots * (training.model.parameters.vector.nbytes + state)
+    step = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, plan.options)
+    needed = kept + step + plan.source.buffer_bytes
+    present = physical_memory()
+    if needed > present:
+        raise MemoryError(
+            f"training with mini-batches of {plan.batch_size} samples needs {needed:,} bytes beyond the data, and this "
+            f"machine has {present:,}: choose a smaller batch_size or a smaller network"
+        )
+
+
+def physical_memory() -> float:
+    """Bytes of memory of this machine, infinite where that cannot be asked."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return math.inf

@@ -1,8 +1,8 @@
-"""The data that `Network.fit` is given: samples, validation data, weights; checked before anything is changed."""
+"""The data that a `fit` is given: samples, validation data, weights; checked before anything is changed."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,21 @@ import numpy.typing as npt
 from fastbp import validation
 from fastbp.batches import weights as weighting
 from fastbp.batches.orders import Orders
-from fastbp.batches.samples import AnySamples, MappedSamples, Samples, is_mapped, mapped
-from fastbp.batches.sources import Buffers, Chunk, Chunks, FromChunks, FromFiles, InMemory, Source, buffer_rows
+from fastbp.batches.samples import AnySamples, MappedSamples, Samples, checked_anywhere
+from fastbp.batches.sources import (
+    Buffers,
+    Chunk,
+    Chunks,
+    FromChunks,
+    FromFiles,
+    InMemory,
+    Source,
+    buffer_rows,
+    rows_between_looks,
+)  # fmt: skip
 from fastbp.model import Array, Model
-from fastbp.training.loop import Plan, rows_between_looks
 from fastbp.validation import hints
 from fastbp.validation.array_likes import is_sparse
-
-Check = Callable[[Any, Any, str], Samples]  # X, Y and what stands before their names in an error
 
 
 @dataclass
@@ -33,78 +40,54 @@ class Data:
     data_sets: dict[str, AnySamples]
 
 
-def samples_of(X: Any, Y: Any, check: Check, prefix: str = "") -> AnySamples:
-    """Return checked samples; those of memory-mapped arrays stay in their files."""
-    if is_mapped(X, Y):
-        return mapped(X, Y, lambda X, Y: check(X, Y, prefix), prefix)
-    return check(X, Y, prefix)
-
-
-def data(
-    X: Any,
-    Y: Any,
-    check: Check,
-    validation_data: Any,
-    split: Any,
-    split_seed: int,
-    steps: Any,
-    batch_size: int,
-    epochs: int,
-) -> Data:
-    """Return all data of a `fit`. Raises TypeError or ValueError."""
-    if validation_data is not None and split is not None:
-        raise ValueError("both validation_data and validation_split are given; choose one of them")
-    if Y is None and _comes_in_chunks(X):
-        return _chunked(X, check, validation_data, split, steps, batch_size, epochs)
-    if steps is not None:
-        raise ValueError("steps_per_epoch is for chunks: give a generator of (X, Y) pairs, or leave it out")
-    samples = samples_of(X, Y, check)
+def in_arrays(X: Any, Y: Any, model: Model, validation_data: Any, split: Any, split_seed: int) -> Data:
+    """Return the data of a `fit` on arrays. Raises TypeError or ValueError."""
+    samples = checked_anywhere(X, Y, model)
     if split is None:
-        sets = data_sets(validation_data, check, (X, Y, samples))
-        return Data(samples, None, len(samples), None, sets)
+        return Data(samples, None, len(samples), None, data_sets(validation_data, model, (X, Y, samples)))
     held_out, kept = _split(split, len(samples), split_seed)
     return Data(samples.part(kept), None, len(kept), held_out, {"validation": samples.part(held_out)})
 
 
-def _comes_in_chunks(X: Any) -> bool:
-    return callable(X) or (
-        isinstance(X, Iterable)
-        and not isinstance(X, Sequence | Mapping)
-        and not hasattr(X, "__array__")
-        and not is_sparse(X)
-    )
-
-
-def _chunked(X: Any, check: Check, validation_data: Any, split: Any, steps: Any, batch_size: int, epochs: int) -> Data:
-    if split is not None:
-        raise ValueError("validation_split needs arrays; with chunks give validation_data")
+def in_chunks(X: Any, model: Model, validation_data: Any, steps: Any, batch_size: int, epochs: int) -> Data:
+    """Return the data of a `fit` on chunks. Raises TypeError or ValueError."""
     steps = None if steps is None else validation.whole_number("steps_per_epoch", steps, 1)
     if steps is None and epochs > 1 and isinstance(X, Iterator):
         raise ValueError(
-            f"X is an iterator, which is there once, and epochs is {epochs}: give the function that makes it, or "
-            "steps_per_epoch"
+            f"X is a one-shot iterator but epochs is {epochs}: give the function that makes it, or steps_per_epoch"
         )
     n = None if steps is None else steps * batch_size
-    return Data(None, Chunks(X, lambda X, Y: check(X, Y, "chunk ")), n, None, data_sets(validation_data, check, None))
+    return Data(None, Chunks(X, model), n, None, data_sets(validation_data, model, None))
 
 
-def data_sets(given: Any, check: Check, trained_on: tuple[Any, Any, AnySamples] | None) -> dict[str, AnySamples]:
-    """Return what `validation_data` means, by name."""
+def comes_in_chunks(X: Any, Y: Any) -> bool:
+    """Whether X is what makes chunks, or an iterable of them."""
+    return Y is None and (
+        callable(X)
+        or (
+            isinstance(X, Iterable)
+            and not isinstance(X, Sequence | Mapping)
+            and not hasattr(X, "__array__")
+            and not is_sparse(X)
+        )
+    )
+
+
+def data_sets(given: Any, model: Model, trained_on: tuple[Any, Any, AnySamples] | None) -> dict[str, AnySamples]:
+    """Return what `validation_data` means, by name; what is trained on is not checked again."""
     if given is None:
         return {}
     pairs = given if isinstance(given, Mapping) else {"validation": given}
     found: dict[str, AnySamples] = {}
     for name, pair in pairs.items():
         if not isinstance(name, str) or not name:
-            raise TypeError(f"validation_data has the name {name!r}; names are words")
+            raise TypeError(f"validation_data has the name {name!r}; its keys must be non-empty strings")
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
             where = f"validation_data[{name!r}]" if pairs is given else "validation_data"
             raise ValueError(f"{where} must be a pair (X, Y)" + ("" if pairs is given else ", or a dict of them"))
         X, Y = pair
-        if trained_on is not None and X is trained_on[0] and Y is trained_on[1]:
-            found[name] = trained_on[2]
-        else:
-            found[name] = samples_of(X, Y, check, f"{name} ")
+        same = trained_on is not None and X is trained_on[0] and Y is trained_on[1]
+        found[name] = trained_on[2] if same and trained_on else checked_anywhere(X, Y, model, f"{name} ")
     return found
 
 
@@ -172,11 +155,11 @@ def hints_about(data: Data, model: Model) -> list[str]:
     return [hints.target_range(Y, output), hints.scales(X, Y, output)]
 
 
-def source(data: Data, weights: Weights, plan: Plan, shuffle: Any, model: Model) -> Source:
+def source(data: Data, weights: Weights, shuffle: Any, model: Model, batch_size: int, epochs: int) -> Source:
     """Return where the samples of the epochs come from. Raises TypeError or ValueError for a wrong `shuffle`."""
-    rows = rows_between_looks(model, plan.batch_size)
+    rows = rows_between_looks(model, batch_size)
     n_in, n_out = model.sizes[0], model.sizes[-1]
-    in_buffers = buffer_rows(rows, plan.batch_size, (n_in + n_out) * model.dtype.itemsize)
+    in_buffers = buffer_rows(rows, batch_size, (n_in + n_out) * model.dtype.itemsize)
     if data.chunks is not None:
         if not isinstance(shuffle, bool | np.bool_):
             raise ValueError("shuffle must be True or False with chunks, whose order is the order they come in")
@@ -184,8 +167,8 @@ def source(data: Data, weights: Weights, plan: Plan, shuffle: Any, model: Model)
         return FromChunks(data.chunks, weights.of_chunk, buffers, data.samples_per_epoch)
     assert data.samples is not None
     n, weight = len(data.samples), weights.of_rows(data.samples)
-    orders = Orders(shuffle, n, plan.epochs, full_batch=plan.batch_size >= n)
+    orders = Orders(shuffle, n, epochs, full_batch=batch_size >= n)
     if isinstance(data.samples, MappedSamples):
-        in_buffers = min(in_buffers, -(-n // plan.batch_size) * plan.batch_size)
+        in_buffers = min(in_buffers, -(-n // batch_size) * batch_size)
         return FromFiles(data.samples, weight, orders, Buffers(in_buffers, n_in, n_out, model.dtype, weights.given))
     return InMemory(data.samples, weight, orders, rows)
