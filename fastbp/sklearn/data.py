@@ -95,8 +95,9 @@ class Source:
         A weight for each row of them, empty without weights.
     """
 
-    def __init__(self, data: Data, dtype: np.dtype[Any], batch_size: int, rows_at_once: int):
+    def __init__(self, data: Data, dtype: np.dtype[Any], batch_size: int, rows_at_once: int, shuffle: bool = False):
         n, n_in = data.X.shape
+        self.order, self._shuffle = np.arange(n), shuffle
         self._rows_at_once, self._sparse = rows_at_once, None
         X, Y, weight = data.X, data.Y, np.empty(0, dtype) if data.weight is None else data.weight.astype(dtype)
         if sparse.issparse(X) and n * n_in * dtype.itemsize > DENSE_BYTES:
@@ -109,6 +110,14 @@ class Source:
         elif sparse.issparse(X):
             X = X.toarray()
         self.X, self.Y, self.weight = plain(X, dtype), plain(Y, dtype), weight
+
+    def epoch(self, random_state: np.random.RandomState) -> Iterator[npt.NDArray[np.int64]]:
+        """Return the pieces of an epoch, in the order of the last one shuffled again, as scikit-learn does it."""
+        if self._shuffle:
+            permutation = np.arange(len(self.order))
+            random_state.shuffle(permutation)
+            self.order = self.order[permutation]
+        return self.pieces(self.order)
 
     def pieces(self, order: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
         """Return rows of X and Y that are the samples of `order`, some whole mini-batches at a time."""

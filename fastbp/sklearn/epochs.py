@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from fastbp.sklearn.solvers import Solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training.callbacks import Run, checked
 from fastbp.training.history import History
+from fastbp.training.loop import train
 from fastbp.training.progress import new_progress
 
 AUTO = 200  # rows of a mini-batch, or all if they are fewer
@@ -48,7 +50,8 @@ class Epochs:
 
     def _place(self, data: Data) -> None:
         self._solver.optimizer.check(min(self.batch_size, len(data)), len(data))
-        self._data, self._source = data, Source(data, self._net.dtype, self.batch_size, self._rows_at_once)
+        self._data, shuffle = data, bool(self._estimator.shuffle)
+        self._source = Source(data, self._net.dtype, self.batch_size, self._rows_at_once, shuffle)
         self._constant = constant_of_poisson(data.Y) if self._estimator.loss == "poisson" else None
 
     def take(self, data: Data) -> bool:
@@ -89,32 +92,26 @@ class Epochs:
     def run(self) -> None:
         """Train. Ctrl-C ends it with a warning, and with the weights of the last steps."""
         estimator = self._estimator
-        progress = new_progress(bool(estimator.progress), self._epochs, len(self._data))
+        self._progress = new_progress(bool(estimator.progress), self._epochs, len(self._data))
         estimator.n_iter_ = 0
         self._trainer.begin(moments=self._settled)
         self._settled = not self._watcher.incremental
         self._watcher.begin(self._net)
         try:
             self._call("on_train_begin")
-            order = np.arange(len(self._data))
-            for epoch in range(1, self._epochs + 1):
-                self._begin_epoch(epoch)
-                if estimator.shuffle:
-                    order = order[_shuffled(len(order), estimator._random_state)]
-                cost = 0.0
-                for rows in self._source.pieces(order):
-                    cost += self._trainer.train(rows)
-                    progress.advance(len(rows))
-                if self._epoch_done(epoch, cost / len(order) + self._constants(order)):
-                    break
-                progress.epoch_done(f"loss {estimator.loss_:.4g}")
+            self._begin_epoch(1)
+            train(self._trainer, partial(self._source.epoch, estimator._random_state), self._epochs, self)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=6)
         finally:
-            progress.close()
+            self._progress.close()
         self._trainer.end_epoch(moments=self._settled)
         self._watcher.end(self._net)
         self._call("on_train_end")
+
+    def advance(self, n_samples: int) -> None:
+        """Move the progress bar."""
+        self._progress.advance(n_samples)
 
     def _begin_epoch(self, epoch: int) -> None:
         estimator, self._run.epoch, self._start = self._estimator, epoch, time.perf_counter()
@@ -122,8 +119,16 @@ class Epochs:
             self._solver.rate = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
         self._call("on_epoch_begin")
 
-    def _epoch_done(self, epoch: int, loss: float) -> bool:
-        """Keep the book. Return whether to stop."""
+    def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
+        """Keep the book. Return whether to stop; else begin the next epoch."""
+        if self._ends(epoch, cost + self._constants(self._source.order)):
+            return True
+        self._progress.epoch_done(f"loss {self._estimator.loss_:.4g}")
+        if epoch < self._epochs:
+            self._begin_epoch(epoch + 1)
+        return False
+
+    def _ends(self, epoch: int, loss: float) -> bool:
         estimator, watcher = self._estimator, self._watcher
         estimator.n_iter_, estimator.loss_ = epoch, loss
         estimator.t_ += len(self._data)
@@ -193,13 +198,6 @@ class Epochs:
             getattr(callback, name)(self._run)
         if not np.array_equal(before, self._net.parameters):
             self._trainer.begin()
-
-
-def _shuffled(n: int, random_state: np.random.RandomState) -> npt.NDArray[np.int64]:
-    """Return a permutation from the numbers that `sklearn.utils.shuffle` would draw."""
-    permutation = np.arange(n)
-    random_state.shuffle(permutation)
-    return permutation
 
 
 def _batch_size(given: Any, n: int) -> int:

@@ -5,11 +5,16 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 import math
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 from fastbp import validation
+from fastbp.batches.orders import Order
+from fastbp.formulations.interface import Trainer
 from fastbp.training import full_batch
 from fastbp.training.callbacks import Run
 from fastbp.training.early_stopping import Best, greater_is_better, watched
@@ -24,12 +29,40 @@ class DivergenceError(ArithmeticError):
     """Training diverged: the cost or a weight is no longer finite. The network has its last finite weights."""
 
 
+class Book(Protocol):
+    """Who is told what happens in a training: a `Loop` for a network, the estimators of `fastbp.sklearn` for theirs."""
+
+    def advance(self, n_samples: int) -> None:
+        """So many samples more were trained on."""
+
+    def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
+        """End an epoch, counted from 1, of this mean cost. Return whether to stop; if not, begin the next."""
+
+
+def train(trainer: Trainer, epoch_in_pieces: Callable[[], Iterator[Order]], epochs: int, book: Book) -> None:
+    """Train epoch after epoch, each on the samples of the pieces in which it comes: whole mini-batches.
+
+    Each `trainer.train` is one compiled call; between two of them Python sees Ctrl-C.
+    """
+    for epoch in range(1, epochs + 1):
+        cost, n_samples = 0.0, 0
+        for rows in epoch_in_pieces():
+            cost += trainer.train(rows)
+            n_samples += len(rows)
+            book.advance(len(rows))
+            if not math.isfinite(cost):
+                break
+        if book.epoch_done(epoch, cost / n_samples, n_samples):
+            break
+
+
 class Loop:
-    """What happens between two epochs."""
+    """What happens between two epochs of a network's training."""
 
     def __init__(self, plan: Plan, run: Run):
         self.training = training = plan.training
-        self._plan, self._run, self.history, self.n_samples = plan, run, plan.history, 0
+        self._plan, self._run, self.history = plan, run, plan.history
+        self.trainer: Trainer | None = None  # where steps are over mini-batches
         self.progress = new_progress(plan.progress, plan.epochs, plan.samples_per_epoch)
         self.last, self._spare = training.copy(0), training.copy(0)
         self._best_state = training.copy(0) if plan.keeps_best else None
@@ -59,12 +92,18 @@ class Loop:
             rate = validation.number(f"the learning rate that schedule gives for epoch {epoch}", rate, 0.0)
         self.training.state.rate[0] = rate
 
-    def epoch_done(self, epoch: int, cost: float) -> bool:
-        """End an epoch, counted from 1, with the mean cost of its samples. Return whether to stop."""
+    def advance(self, n_samples: int) -> None:
+        """Move the progress bar."""
+        self.progress.advance(n_samples)
+
+    def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
+        """End an epoch, counted from 1, of this mean cost. Return whether to stop; if not, begin the next."""
+        if self.trainer is not None:
+            self.trainer.end_epoch()
         trained = time.perf_counter()
         _check_finite(epoch, cost, self.training)
         evaluations = self._evaluations()
-        speed = self.n_samples / max(trained - self._start, 1e-9)
+        speed = n_samples / max(trained - self._start, 1e-9)
         _record(self._run.history, cost, evaluations, float(self.training.state.rate[0]), self._start, speed)
         # From this one assignment on the epoch counts: Ctrl-C anywhere before it undoes the epoch.
         self.last, self._spare = self.training.copy_to(self._spare, epoch), self.last
@@ -117,10 +156,8 @@ class Loop:
         if self._plan.callbacks and not np.array_equal(self.training.model.parameters.vector, self.last.theta):
             _check_finite(self._run.epoch, 0.0, self.training)
             self.last, self._spare = self.training.copy_to(self._spare, self.last.epochs_done), self.last
-            self.weights_changed()
-
-    def weights_changed(self) -> None:
-        """Do what is to be done when the weights were changed outside the trainer."""
+            if self.trainer is not None:
+                self.trainer.begin()
 
     def restore_best(self) -> None:
         """Go back to the state after the best epoch, where that is wanted."""
@@ -165,31 +202,19 @@ def _train(loop: Loop, plan: Plan) -> None:
     trainer = plan.formulation.trainer(*of_model, source.X, source.Y, plan.batch_size, options)
     loop.begin()
     trainer.begin()
-    loop.weights_changed = trainer.begin  # type: ignore[method-assign]
-    for epoch in range(1, plan.epochs + 1):
-        cost, n_samples = 0.0, 0
-        for rows in source.epoch(training.rng):
-            cost += trainer.train(rows)
-            n_samples += len(rows)
-            loop.progress.advance(len(rows))
-            if not math.isfinite(cost):
-                break
-        trainer.end_epoch()
-        loop.n_samples = n_samples
-        if loop.epoch_done(epoch, cost / n_samples):
-            break
+    loop.trainer = trainer
+    train(trainer, partial(source.epoch, training.rng), plan.epochs, loop)
 
 
 def _minimize(loop: Loop, plan: Plan) -> None:
     """Iterations over all samples at once."""
     training, samples, history = plan.training, plan.source.samples, plan.history
     assert samples is not None
-    loop.n_samples = len(samples)
     loop.begin()
 
     def epoch_done(epoch: int, cost: float) -> bool:
-        loop.progress.advance(len(samples))
-        return loop.epoch_done(epoch, cost)
+        loop.advance(len(samples))
+        return loop.epoch_done(epoch, cost, len(samples))
 
     given = training.optimizer, training.state, samples
     why = full_batch.minimize(plan.formulation, training.model, *given, plan.epochs, epoch_done, plan.options)
