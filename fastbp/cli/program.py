@@ -1,6 +1,6 @@
-"""The command line: ``fastbp train``, ``predict``, ``compare``, ``replay``, ``info``. All printing of fastbp is here.
+"""The command line: ``fastbp train``, ``predict``, ``compare``, ``replay``, ``info``.
 
-``compare`` is in `compare_command.py`, ``replay`` in `replay_command.py`.
+``compare`` is in `compare.py`, ``replay`` in `replay.py`.
 """
 
 import argparse
