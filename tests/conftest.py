@@ -19,6 +19,7 @@ from fastbp.formulations.compiled import Compiled
 
 COMPILED = [name for name, formulation in FORMULATIONS.items() if isinstance(formulation, Compiled)]
 PACKAGE = Path(fastbp.__file__).resolve().parent
+TESTS = Path(__file__).resolve().parent
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "SGD": lambda: fastbp.SGD(0.3),
     "Momentum": lambda: fastbp.Momentum(0.1, momentum=0.8),
