@@ -1,6 +1,7 @@
 """Training: the history, Ctrl-C anywhere, divergence, where an epoch is cut, the line on a terminal."""
 
 import io
+import os
 import re
 import signal
 import subprocess
@@ -27,6 +28,7 @@ def samples(n=23, seed=0):
 
 X, Y = samples()
 HELD_OUT = samples(9, 1)
+OURS = f"{PACKAGE}{os.sep}"
 ALWAYS = {"cost", "seconds", "samples_per_second", "learning_rate"}
 
 
@@ -273,19 +275,23 @@ def test_ctrl_c_during_a_compiled_call(n, formulation, uninterrupted, monkeypatc
     check_interrupted(net, optimizer, history, *uninterrupted(formulation, "Nesterov"))
 
 
-def run_until_opcode(function, files, n):
-    """Call `function`; before the n-th instruction of Python in these files raise KeyboardInterrupt.
+def run_until_opcode(function, n):
+    """Call `function`; before the n-th instruction of fastbp's that `training.fit` executes raise KeyboardInterrupt.
 
-    Returns what `function` returns, and whether there was an n-th instruction. If KeyboardInterrupt comes out, None.
+    Returns what `function` returns, or None if KeyboardInterrupt comes out; whether there was an n-th instruction; and
+    the files of the instructions before it.
     """
-    count = 0
+    count, inside, files = 0, False, set()
 
     def trace(frame, event, argument):
-        nonlocal count
-        if frame.f_code.co_filename not in files:
+        nonlocal count, inside
+        if frame.f_code is training.fit.__code__:
+            inside = event != "return"
+        if not inside or not frame.f_code.co_filename.startswith(OURS):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
+            files.add(frame.f_code.co_filename)
             count += 1
             if count == n:
                 sys.settrace(None)
@@ -300,11 +306,11 @@ def run_until_opcode(function, files, n):
         result = None
     finally:
         sys.settrace(before)
-    return result, count >= n
+    return result, count >= n, files
 
 
 def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
-    """All of training.py, instruction by instruction.
+    """All that `training.fit` executes, wherever in fastbp it is written, instruction by instruction.
 
     Where KeyboardInterrupt comes out of `fit`, before the first epoch or after the last, there is no new history,
     but the network is still as after some whole epoch.
@@ -318,7 +324,7 @@ def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
         # a real one comes after calls and jumps only.
         with warnings.catch_warnings(), np.errstate():
             warnings.simplefilter("ignore")
-            history, there_was_one = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), {training.__file__}, n)  # noqa: B023
+            history, there_was_one, files = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), n)  # noqa: B023
         if not there_was_one:
             break
         if history is None:
@@ -329,7 +335,9 @@ def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
             check_interrupted(net, optimizer, history, after, whole)
         else:  # raised where it is swallowed: in the generator of the order, as it is closed
             assert state(net) == after[-1], n
-    assert n > 300  # it was a walk through the whole of it
+    must_be_among_them = training.fit, type(net._training), type(net._training.state), type(net._formulation)
+    assert {sys.modules[thing.__module__].__file__ for thing in must_be_among_them} <= files
+    assert n > 3000  # it was a walk through the whole of it
     assert came_out < n / 3
 
 
