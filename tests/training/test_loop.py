@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS, PACKAGE, relative_difference
+from fit_samples import HELD_OUT, X, Y, network, state
 
 import fastbp
 from fastbp.batches import sources as streaming
@@ -20,37 +21,12 @@ from fastbp.network import network as network_module
 from fastbp.training import loop as training
 from fastbp.training.progress import Silence
 
-
-def samples(n=23, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.uniform(-1, 1, (n, 3)), np.eye(2)[rng.integers(0, 2, n)]
-
-
-X, Y = samples()
-HELD_OUT = samples(9, 1)
 OURS = f"{PACKAGE}{os.sep}"
 ALWAYS = {"cost", "seconds", "samples_per_second", "learning_rate"}
 
 
-def network(formulation="loops", dtype="float32"):
-    return fastbp.Network(
-        [3, 5, 2], activation="tanh", cost="cross_entropy", dtype=dtype, seed=4, formulation=formulation
-    )
-
-
 def fit(net, epochs, optimizer=None, **options):
     return net.fit(X, Y, epochs=epochs, batch_size=5, optimizer=optimizer, **{"validation_data": HELD_OUT, **options})
-
-
-def state(net):
-    """Parameters, optimizer state and random generator; before the first fit the optimizer has none."""
-    last = net._training
-    moments = (
-        (last.state.first.tobytes(), last.state.second.tobytes(), int(last.state.t[0]), int(last.steps[0]))
-        if last
-        else None
-    )
-    return net.parameters.tobytes(), moments, net._rng.bit_generator.state
 
 
 # The history

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import TARGETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config
@@ -19,11 +20,6 @@ from fastbp.formulations.tiles.panels import pack, unpack
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
 
-TARGETS = {
-    "generic": {"NUMBA_CPU_NAME": "generic"},
-    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
-    "python": {"NUMBA_DISABLE_JIT": "1"},
-}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 EXAMPLES = 5 if config.DISABLE_JIT else 20 if "FASTBP_TARGET" in os.environ else 60
 LARGEST = 9 if config.DISABLE_JIT else 35
