@@ -19,6 +19,13 @@ from fastbp.formulations.compiled import Compiled
 
 COMPILED = [name for name, formulation in FORMULATIONS.items() if isinstance(formulation, Compiled)]
 PACKAGE = Path(fastbp.__file__).resolve().parent
+TESTS = Path(__file__).resolve().parent
+# Environments of a Python that computes as another machine would, or without compiling.
+TARGETS = {
+    "generic": {"NUMBA_CPU_NAME": "generic"},
+    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
+    "python": {"NUMBA_DISABLE_JIT": "1"},
+}
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "SGD": lambda: fastbp.SGD(0.3),
     "Momentum": lambda: fastbp.Momentum(0.1, momentum=0.8),

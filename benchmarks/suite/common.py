@@ -85,7 +85,7 @@ def missing_is_skipped(setup: Callable[..., None]) -> Callable[..., None]:
     """Make a `setup` raise NotImplementedError, which asv skips, where fastbp lacks what it asks for.
 
     A benchmark is run on commits that are older than what it measures. On the present one nothing may be missing:
-    tests/test_asv_suite.py sees to that.
+    tests/properties/test_asv_suite.py sees to that.
     """
 
     @functools.wraps(setup)

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import TARGETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config
@@ -18,11 +20,6 @@ from fastbp.formulations.tiles.panels import pack, unpack
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
 
-TARGETS = {
-    "generic": {"NUMBA_CPU_NAME": "generic"},
-    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
-    "python": {"NUMBA_DISABLE_JIT": "1"},
-}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 EXAMPLES = 5 if config.DISABLE_JIT else 20 if "FASTBP_TARGET" in os.environ else 60
 LARGEST = 9 if config.DISABLE_JIT else 35
@@ -232,7 +229,7 @@ def test_other_targets(target):
     left_out = {"generic": "float32", "avx2": "float64"}.get(target, "nothing")
     parallel_too = "same_bits_on_one_and_two_threads or lists_are_used"
     chosen = f"(textbook or one_ or padding or panels or rows or listed) and not ({left_out} or {parallel_too})"
-    files = __file__, __file__.replace("test_tiles", "test_listed_sums")
+    files = __file__, str(Path(__file__).with_name("test_listed_sums.py"))
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-p", "no:cacheprovider", "-k", chosen, *files]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]

@@ -41,15 +41,6 @@ def test_content_and_split_never_change() -> None:
     assert hashlib.sha256(content).hexdigest() == CONTENT
 
 
-def test_same_as_scikit_learn() -> None:
-    datasets = pytest.importorskip("sklearn.datasets", reason="compares the digits with scikit-learn's copy")
-    with np.load(Path(digits.__file__).with_name("digits.npz"), allow_pickle=False) as arrays:
-        theirs = datasets.load_digits()
-        assert arrays["images"].dtype == arrays["labels"].dtype == np.uint8
-        np.testing.assert_array_equal(arrays["images"], theirs.data)
-        np.testing.assert_array_equal(arrays["labels"], theirs.target)
-
-
 def test_order_is_a_permutation_and_every_class_is_on_both_sides() -> None:
     with np.load(Path(digits.__file__).with_name("digits.npz"), allow_pickle=False) as arrays:
         assert sorted(arrays["order"]) == list(range(1797))

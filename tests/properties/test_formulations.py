@@ -164,9 +164,3 @@ def test_formulation_can_be_changed_between_fits():
             net.formulation = name
             net.fit(X, Y, epochs=2, batch_size=4, optimizer=optimizer)
     assert relative_difference(nets[1].parameters, nets[0].parameters) <= 1e-12
-
-
-def test_each_formulation_knows_its_name():
-    assert {name: formulation.name for name, formulation in FORMULATIONS.items()} == {
-        name: name for name in FORMULATIONS
-    }

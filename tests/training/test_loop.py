@@ -1,6 +1,7 @@
 """Training: the history, Ctrl-C anywhere, divergence, where an epoch is cut, the line on a terminal."""
 
 import io
+import os
 import re
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS, PACKAGE, relative_difference
+from fit_samples import HELD_OUT, X, Y, network, state
 
 import fastbp
 from fastbp.batches import sources as streaming
@@ -20,36 +22,12 @@ from fastbp.training import plan as plans
 from fastbp.training import state as training_state
 from fastbp.training.progress import Silence
 
-
-def samples(n=23, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.uniform(-1, 1, (n, 3)), np.eye(2)[rng.integers(0, 2, n)]
-
-
-X, Y = samples()
-HELD_OUT = samples(9, 1)
+OURS = f"{PACKAGE}{os.sep}"
 ALWAYS = {"cost", "seconds", "samples_per_second", "learning_rate"}
-
-
-def network(formulation="loops", dtype="float32"):
-    return fastbp.Network(
-        [3, 5, 2], activation="tanh", cost="cross_entropy", dtype=dtype, seed=4, formulation=formulation
-    )
 
 
 def fit(net, epochs, optimizer=None, **options):
     return net.fit(X, Y, epochs=epochs, batch_size=5, optimizer=optimizer, **{"validation_data": HELD_OUT, **options})
-
-
-def state(net):
-    """Parameters, optimizer state and random generator; before the first fit the optimizer has none."""
-    last = net._training
-    moments = (
-        (last.state.first.tobytes(), last.state.second.tobytes(), int(last.state.t[0]), int(last.steps[0]))
-        if last
-        else None
-    )
-    return net.parameters.tobytes(), moments, net._rng.bit_generator.state
 
 
 # The history
@@ -274,22 +252,23 @@ def test_ctrl_c_during_a_compiled_call(n, formulation, uninterrupted, monkeypatc
     check_interrupted(net, optimizer, history, *uninterrupted(formulation, "Nesterov"))
 
 
-FILES = {training.__file__, training_state.__file__}
+def run_until_opcode(function, n):
+    """Call `function`; before the n-th instruction of fastbp's that `training.fit` executes raise KeyboardInterrupt.
 
-
-def run_until_opcode(function, files, n):
-    """Call `function`; before the n-th instruction of Python in these files raise KeyboardInterrupt.
-
-    Returns what `function` returns, and whether there was an n-th instruction. If KeyboardInterrupt comes out, None.
+    Returns what `function` returns, or None if KeyboardInterrupt comes out; whether there was an n-th instruction; and
+    the files of the instructions before it.
     """
-    count = 0
+    count, inside, files = 0, False, set()
 
     def trace(frame, event, argument):
-        nonlocal count
-        if frame.f_code.co_filename not in files:
+        nonlocal count, inside
+        if frame.f_code is training.fit.__code__:
+            inside = event != "return"
+        if not inside or not frame.f_code.co_filename.startswith(OURS):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
+            files.add(frame.f_code.co_filename)
             count += 1
             if count == n:
                 sys.settrace(None)
@@ -304,11 +283,11 @@ def run_until_opcode(function, files, n):
         result = None
     finally:
         sys.settrace(before)
-    return result, count >= n
+    return result, count >= n, files
 
 
 def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
-    """All of training.py, instruction by instruction.
+    """All that `training.fit` executes, wherever in fastbp it is written, instruction by instruction.
 
     Where KeyboardInterrupt comes out of `fit`, before the first epoch or after the last, there is no new history,
     but the network is still as after some whole epoch.
@@ -322,7 +301,7 @@ def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
         # a real one comes after calls and jumps only.
         with warnings.catch_warnings(), np.errstate():
             warnings.simplefilter("ignore")
-            history, there_was_one = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), FILES, n)  # noqa: B023
+            history, there_was_one, files = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), n)  # noqa: B023
         if not there_was_one:
             break
         if history is None:
@@ -333,7 +312,9 @@ def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
             check_interrupted(net, optimizer, history, after, whole)
         else:  # raised where it is swallowed: in the generator of the order, as it is closed
             assert state(net) == after[-1], n
-    assert n > 300  # it was a walk through the whole of it
+    must_be_among_them = training.fit, type(net._training), type(net._training.state), type(net._formulation)
+    assert {sys.modules[thing.__module__].__file__ for thing in must_be_among_them} <= files
+    assert n > 3000  # it was a walk through the whole of it
     assert came_out < n / 3
 
 

@@ -1,7 +1,5 @@
 """First derivatives beside the gradient: against naive twins, each other, documented values; and what is refused."""
 
-import math
-
 import numba
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from naive_first_order import (
     per_sample_gradients,
 )
 from numba import config
+from own_functions import ALGEBRAIC, LOG_COSH
 
 import fastbp
 from fastbp.compiler import threads
@@ -28,8 +27,6 @@ EXAMPLES = 3 if config.DISABLE_JIT else 25
 LARGEST = 9 if config.DISABLE_JIT else 70
 TOLERANCE = {"float32": 3e-5, "float64": 1e-12}
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
-ALGEBRAIC = fastbp.Activation("algebraic", lambda z: z / math.sqrt(1 + z * z), lambda z: (1 + z * z) ** -1.5)
-LOG_COSH = fastbp.Cost("log_cosh", lambda a, y: math.log(math.cosh(a - y)), lambda a, y: math.tanh(a - y))
 KINDS = [
     ("tanh", "softmax", "cross_entropy"), ("relu", "identity", "quadratic"), ("gelu", "sigmoid", "cross_entropy"),
     ("elu", "exponential", "poisson"), ("sigmoid", "softmax", "squared_error"), ("softplus", "tanh", "huber"),

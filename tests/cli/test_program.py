@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import TESTS
 
 import fastbp
 from fastbp.cli import options
@@ -26,7 +27,7 @@ from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
 from fastbp.training.progress import Silence
 
-ROOT = Path(__file__).parent.parent
+ROOT = TESTS.parent
 COMMAND = [sys.executable, "-m", "fastbp"]
 SPECIES = ["setosa", "versicolor", "virginica"]
 

@@ -6,12 +6,11 @@ import re
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-from conftest import PACKAGE
+from conftest import PACKAGE, TESTS
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = TESTS.parent / "examples"
 INDEX = EXAMPLES / "README.md"
 NOT_HERE = {"the_first_experiment", "the_book_replayed"}  # they need MNIST
 if find_spec("sklearn") is None:

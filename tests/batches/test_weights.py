@@ -12,14 +12,11 @@ LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
 ONE_HOT = np.eye(4)[LABELS]  # class 3 has no samples
 
 
-def test_balanced_is_what_scikit_learn_calls_so():
+def test_balanced_classes_have_equal_weight():
     counts = weighting.class_counts(ONE_HOT)
     assert counts.tolist() == [4, 2, 4, 0]
     weights = weighting.class_weights("balanced", counts, 4)
     assert weights.tolist() == pytest.approx([10 / (3 * 4), 10 / (3 * 2), 10 / (3 * 4), 1])
-    sklearn = pytest.importorskip("sklearn.utils.class_weight")
-    theirs = sklearn.compute_class_weight("balanced", classes=np.arange(3), y=LABELS)
-    np.testing.assert_allclose(weights[:3], theirs, rtol=1e-15)
 
 
 def test_one_output_is_two_classes():

@@ -11,13 +11,12 @@ import pkgutil
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PACKAGE, relative_difference
+from conftest import PACKAGE, TESTS, relative_difference
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = TESTS.parent / "benchmarks"
 
 pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
 if find_spec("numba") and os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import TESTS
 
 from fastbp import History, plots
 
@@ -116,4 +117,4 @@ def test_matplotlib_is_not_imported_with_fastbp_nor_pyplot_with_a_picture() -> N
         "from fastbp import plots, History; plots.history(History([1.0])); plots.confusion_matrix([[1]], 'a');"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=TESTS.parent)

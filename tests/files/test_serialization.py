@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PACKAGE
+from conftest import PACKAGE, TESTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ from fastbp.functions.costs import COSTS
 
 MINE = fastbp.Activation("mine", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2, output_range="(-1, 1)")
 MY_COST = fastbp.Cost("my cost", lambda a, y: (a - y) ** 4, lambda a, y: 4 * (a - y) ** 3)
-DATA = Path(__file__).parent / "data"
+DATA = TESTS / "data"
 ELEMENTWISE = [name for name, activation in ACTIVATIONS.items() if not activation.whole_layer]
 
 
@@ -493,7 +493,7 @@ def test_processes_ended_by_force_while_they_save():
     """A few kills; ``python tests/stress/kill_during_save.py`` does 300 of them."""
     if not hasattr(os, "fork"):
         pytest.skip("takes long where a process cannot be forked")
-    script = Path(__file__).parent / "stress" / "kill_during_save.py"
+    script = TESTS / "stress" / "kill_during_save.py"
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     command = [sys.executable, "-W", "ignore", str(script), "--kills", "5"]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import TESTS
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "peers.py"
+SCRIPT = TESTS.parent / "benchmarks" / "peers.py"
 
 
 def run(folder, *arguments):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS
+from fit_samples import network, samples
 
 import fastbp
 from fastbp.formulations import FORMULATIONS
@@ -213,23 +214,6 @@ def test_compiled_and_numpy_steps_agree(make):
         assert ours == pytest.approx(numpys, rel=1e-13)
         assert state.first == pytest.approx(numpy_state.first, rel=1e-13)
         assert state.second == pytest.approx(numpy_state.second, rel=1e-13)
-
-
-def samples(n=23):
-    rng = np.random.default_rng(2)
-    return rng.uniform(-1, 1, (n, 3)), rng.uniform(0, 1, (n, 2))
-
-
-def network(formulation, dtype="float32"):
-    return fastbp.Network(
-        [3, 5, 2],
-        activation="tanh",
-        output_activation="sigmoid",
-        cost="quadratic",
-        dtype=dtype,
-        seed=11,
-        formulation=formulation,
-    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -6,17 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import TARGETS
 from numba import njit
 from numpy.testing import assert_array_equal
 
 from fastbp.formulations.tiles import tile as t
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 
-TARGETS = {
-    "generic": {"NUMBA_CPU_NAME": "generic"},
-    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
-    "python": {"NUMBA_DISABLE_JIT": "1"},
-}
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
