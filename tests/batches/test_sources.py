@@ -227,7 +227,7 @@ def test_a_generator_without_end(small_pieces):
 
 
 WRONG_CHUNKS = {
-    "a generator, twice": (chunks, {"epochs": 2}, ValueError, "X is an iterator, which is there once, and epochs is 2"),
+    "a generator, twice": (chunks, {"epochs": 2}, ValueError, "X is a one-shot iterator but epochs is 2"),
     "split": (chunks, {"validation_split": 0.5}, ValueError, "validation_split needs arrays"),
     "weights": (
         chunks,
