@@ -176,7 +176,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """The optimizer of the last `fit`, which goes on where it is if the next is given it, or none; None before."""
+        """The optimizer of the last `fit`, None before it; passing it again, or nothing, continues from its state."""
         return self._training.optimizer if self._training else None
 
     @property
@@ -255,7 +255,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             the same samples in every `fit` of the network.
         shuffle : bool or iterable of permutations, default True
             True: a new order every epoch, from the seed. False: the order of X. Or the order of each epoch, a
-            permutation of 0…n_samples − 1; an iterator that two fits share goes on where it is.
+            permutation of 0…n_samples − 1; two fits that share an iterator take its permutations one after the other.
         sample_weight : (n_samples,) array-like, optional
             w_s ≥ 0: the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s. Evaluation takes no notice of it.
         class_weight : dict of label to weight, or "balanced", optional

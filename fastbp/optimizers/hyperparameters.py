@@ -1,4 +1,4 @@
-"""What the numbers that optimizers and schedules are made of may be: one table, and its check."""
+"""The allowed ranges of the hyperparameters of optimizers and schedules: one table, and its check."""
 
 import operator
 import sys

@@ -160,7 +160,7 @@ class BaseMLP(Linked):
         return Data(*self._validate_held_out(X_val, y_val), None)
 
     def _initialize(self) -> None:
-        """Begin the book anew."""
+        """Reset the fitted attributes."""
         self.n_iter_, self.t_, self._steps = 0, 0, np.zeros(1, np.int64)
         self.n_layers_ = len(parameters.hidden_layer_sizes(self.hidden_layer_sizes)) + 2
         output = self._default_output() if self.output_activation is None else self.output_activation
@@ -224,7 +224,7 @@ class BaseMLP(Linked):
         return Kept(self, net, epochs) if incremental else None
 
     def _keep(self, history: History) -> None:
-        """Write the book from a history of `Network.fit`."""
+        """Set the fitted attributes from a history of `Network.fit`."""
         self.loss_curve_ += history.cost
         self.loss_, self.n_iter_ = history.cost[-1], len(history)
         self.best_loss_ = min(self.loss_curve_)

@@ -29,7 +29,7 @@ AUTO = 200  # rows of a mini-batch, or all if they are fewer
 
 
 class Epochs:
-    """The training of a network by mini-batches, for an estimator that keeps the book: its attributes are written."""
+    """Trains the network of an estimator by mini-batches, and sets the fitted attributes of the estimator."""
 
     def __init__(self, estimator: Any, net: Network, solver: Solver, data: Data, watcher: Watcher, epochs: int):
         self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
@@ -120,7 +120,7 @@ class Epochs:
         self._call("on_epoch_begin")
 
     def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
-        """Keep the book. Return whether to stop; else begin the next epoch."""
+        """Set the fitted attributes. Return whether to stop; if not, begin the next epoch."""
         if self._ends(epoch, cost + self._constants(self._source.order)):
             return True
         self._progress.epoch_done(f"loss {self._estimator.loss_:.4g}")

@@ -153,7 +153,7 @@ def _metric(choice: Any, n_out: int) -> Metric:
 
 def _own(name: Any, function: Any) -> Metric:
     if not isinstance(name, str) or not name:
-        raise TypeError(f"metrics has the name {name!r}; names are words")
+        raise TypeError(f"metrics has the name {name!r}; the keys of metrics must be non-empty strings")
     if not callable(function):
         raise TypeError(f"the metric {name!r} is {function!r}; it must be a function of outputs and Y")
     return Metric(name, function)
