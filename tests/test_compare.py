@@ -16,6 +16,7 @@ from comparison_data import LIMITS, SGD, a_grid, checked, comparison
 from conftest import PACKAGE
 
 import fastbp
+from fastbp import memory
 from fastbp.comparison import Comparison, MeasuringError, compare, process, rows, run, words, worker
 from fastbp.comparison.cells import FORMULATIONS, Cell
 from fastbp.comparison.process import Process
@@ -305,7 +306,7 @@ def test_bad_input_is_refused_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     monkeypatch.setattr(run, "Process", None)
-    monkeypatch.setattr(run, "physical_memory", lambda: 64 * 2**30)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 64 * 2**30)
     with pytest.raises(error, match=says):
         compare(**arguments)
 

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fastbp import disk
 from fastbp.data import DataFileError, download, idx, load_mnist, mnist
 from fastbp.data.mnist import IdxFile, read_idx
 
@@ -235,12 +236,12 @@ def test_cache_folder(
     monkeypatch.setattr(sys, "platform", platform)
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / "elsewhere"))
-    assert mnist._cache_folder() == tmp_path.joinpath(*parts, "fastbp", "mnist")
+    assert disk.user_cache() == tmp_path.joinpath(*parts, "fastbp")
 
 
 def test_relative_cache_home_is_ignored(tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert mnist._cache_folder() == tmp_path / "home" / ".cache" / "fastbp" / "mnist"
+    assert disk.user_cache() == tmp_path / "home" / ".cache" / "fastbp"
 
 
 def test_user_without_a_home(tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,7 +484,7 @@ def test_interrupt_leaves_nothing(tmp_path: Path, server: Server, monkeypatch: p
     monkeypatch.setattr(*where, interrupt)
     with pytest.raises(KeyboardInterrupt):
         load_mnist(tmp_path, download=True)
-    assert seen[0] and seen[0][0].endswith(".part"), "the temporary file was there"
+    assert seen[0] and seen[0][0].startswith(f".{NAMES[0]}.gz."), "the temporary file was there"
     assert os.listdir(tmp_path) == []
 
 

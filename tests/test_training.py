@@ -13,6 +13,7 @@ import pytest
 from conftest import OPTIMIZERS, PACKAGE, relative_difference
 
 import fastbp
+from fastbp import memory
 from fastbp.batches import sources as streaming
 from fastbp.formulations.step_options import StepOptions
 from fastbp.network import network as network_module
@@ -552,7 +553,7 @@ def test_a_step_too_large_for_memory_is_refused_before_training(formulation, mon
     before = net.parameters.copy()
     net.fit(X, Y, epochs=1, progress=False)
     trained, history, used = net.parameters.copy(), net.history, net._training
-    monkeypatch.setattr(training, "physical_memory", lambda: 100)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 100)
     with pytest.raises(MemoryError, match=r"mini-batches of 25 samples needs [\d,]+ bytes .* 100: choose a smaller"):
         net.fit(X, Y, epochs=1, batch_size=25, optimizer=fastbp.SGD(1.0), progress=False)
     assert (net.parameters == trained).all() and (trained != before).any()
@@ -563,7 +564,7 @@ def bytes_needed(monkeypatch, *data, **options):
     """What a `fit` that is refused says it would need."""
     net = network("tiles")
     with monkeypatch.context() as small, pytest.raises(MemoryError, match="needs") as error:
-        small.setattr(training, "physical_memory", lambda: 0)
+        small.setattr(memory, "physical_memory", lambda: 0)
         net.fit(*data, epochs=1, batch_size=10, progress=False, **options)
     return int(re.search(r"needs ([\d,]+) bytes", str(error.value))[1].replace(",", ""))
 

@@ -21,9 +21,9 @@ from fastbp.comparison.rows import Limits, rows_of
 from fastbp.formulations.compiled import Compiled
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
+from fastbp.memory import require_memory
 from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
-from fastbp.training.loop import physical_memory
 from fastbp.training.progress import Steps, duration, new_steps
 
 BOOK = (784, 30, 10)
@@ -148,11 +148,7 @@ class Run:
     def refuse_what_is_too_large(self) -> None:
         """Raise MemoryError or ValueError for a grid that cannot be measured, as far as its numbers say it."""
         largest = max(self.cells, key=lambda cell: cell.memory)
-        if largest.memory > physical_memory():
-            raise MemoryError(
-                f"measuring {largest} takes about {largest.memory:,} bytes, and this machine has "
-                f"{physical_memory():,}: choose smaller layers or a smaller batch_size"
-            )
+        require_memory(f"measuring {largest}", largest.memory, "choose smaller layers or a smaller batch_size")
         self._refuse_if_longer(sum(self._least_seconds(cell) for cell in self.cells), "at least")
 
     def _refuse_if_longer(self, planned: float, words: str) -> None:

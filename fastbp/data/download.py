@@ -1,14 +1,14 @@
 """Fetches one file from the first of several mirrors that serves it intact."""
 
 import http.client
-import os
-import secrets
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
+
+from fastbp.disk import written_whole
 
 from .errors import DataFileError
 
@@ -71,18 +71,11 @@ def download(
 
 
 def _download_from(url: str, target: Path, check: Callable[[Path], None], max_bytes: int, progress: bool) -> None:
-    # Not tempfile: its files are readable by their owner only, and a cache may be shared.
-    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
-    try:
-        with open(part, "xb") as file, closing(_chunks(url, max_bytes, progress)) as chunks:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        check(part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(target) as file:
+        with closing(_chunks(url, max_bytes, progress)) as chunks:
+            file.writelines(chunks)
+        file.flush()
+        check(Path(file.name))
 
 
 def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, None]:

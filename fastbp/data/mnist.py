@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from collections.abc import Iterator
 from numbers import Real
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastbp.disk import user_cache
 from fastbp.files import paths
 
 from .download import download as fetch
@@ -156,19 +156,11 @@ def _folders(folder: Path | None) -> Iterator[Path]:
 
 def _cache_folder() -> Path:
     try:
-        home = Path.home()
+        return user_cache() / "mnist"
     except RuntimeError as error:
         raise FileNotFoundError(
             f"this user has no home folder to look for a cache of MNIST in ({error}); give the folder as path"
         ) from error
-    if sys.platform == "win32":
-        base, default = os.environ.get("LOCALAPPDATA", ""), home / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base, default = "", home / "Library" / "Caches"
-    else:
-        base, default = os.environ.get("XDG_CACHE_HOME", ""), home / ".cache"
-    # The XDG base directory specification has relative paths ignored.
-    return (Path(base) if os.path.isabs(base) else default) / "fastbp" / "mnist"
 
 
 def _find(name: str, folder: Path | None) -> Path | None:

@@ -12,14 +12,12 @@ A file of a version that is newer than the reader is refused, and the error says
 """
 
 import contextlib
-import errno
 import json
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from fastbp import disk
 from fastbp.files import paths
 from fastbp.files.container import decode, encode
 from fastbp.functions.activations import ACTIVATIONS, Activation
@@ -87,7 +85,7 @@ def save(
     if training is not None:
         content["training"] = training.words
         arrays.update(training.arrays)
-    write_atomically(path, encode(arrays, json.dumps(content)))
+    disk.write(paths.checked(path), encode(arrays, json.dumps(content)))
 
 
 def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost]) -> None:
@@ -98,43 +96,6 @@ def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost
             f"{choice.name!r} is your own {type(choice).__name__}, but fastbp has one of that name, which the file "
             "would mean: give yours another name"
         )
-
-
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, and move it there; a link stays, its target is replaced.
-
-    Whatever happens meanwhile, a crash, a full disk or an end by force, there is the old file or the new one. An end by
-    force may leave the unfinished one beside it, ``.name.`` and eight digits, which nothing reads.
-    """
-    target = Path(os.path.realpath(paths.checked(path)))
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with unfinished.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    _flush_folder(target.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Bring to the disk which file has which name, so that the new one is there after a power cut too.
-
-    Windows cannot, and some file systems will not: there the old file may come back, whole.
-    """
-    if os.name == "nt":
-        return
-    with contextlib.suppress(PermissionError):  # a folder may be written and not read
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise
-        finally:
-            os.close(descriptor)
 
 
 def load(path: str | os.PathLike[str], custom: Iterable[Custom]) -> SavedNetwork:

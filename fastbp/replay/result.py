@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastbp import disk
 from fastbp.files import paths
-from fastbp.files.serialization import write_atomically
 from fastbp.replay import pictures, report
 from fastbp.replay.equality import Equality, compare_series
 from fastbp.replay.experiments import Experiment
@@ -71,7 +71,7 @@ class Replay:
             "neurons": [asdict(neuron) for neuron in self.neurons],
             "speeds": {str(hidden): [asdict(speed) for speed in speeds] for hidden, speeds in self.speeds.items()},
         }  # fmt: skip
-        write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+        disk.write(path, (json.dumps(content, indent=1) + "\n").encode())
 
     def plot(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Draw the book's figures and return their paths; needs matplotlib.

@@ -8,9 +8,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fastbp import validation
+from fastbp import disk, validation
 from fastbp.files import paths
-from fastbp.files.serialization import write_atomically
 from fastbp.training.early_stopping import Best, check_mode, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.metrics import Metric
@@ -122,7 +121,7 @@ class CSVLogger(Callback):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["epoch", *history.as_dict()])
         writer.writerows(history.rows())
-        write_atomically(self.path, text.getvalue().encode())
+        disk.write(self.path, text.getvalue().encode())
 
 
 class Checkpoint(Callback):

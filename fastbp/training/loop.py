@@ -3,7 +3,6 @@
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from fastbp.batches.samples import AnySamples
 from fastbp.batches.sources import Source
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
+from fastbp.memory import require_memory
 from fastbp.model import Array, Model, aligned_copy
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.training import full_batch
@@ -298,20 +298,8 @@ def check_memory(
     kept = snapshots * (training.model.parameters.vector.nbytes + state)
     step = formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options)
     needed = kept + step + buffer_bytes
-    present = physical_memory()
-    if needed > present:
-        raise MemoryError(
-            f"training with mini-batches of {plan.batch_size} samples needs {needed:,} bytes beyond the data, and this "
-            f"machine has {present:,}: choose a smaller batch_size or a smaller network"
-        )
-
-
-def physical_memory() -> float:
-    """Bytes of memory of this machine, infinite where that cannot be asked."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return math.inf
+    what = f"beside the data, training with mini-batches of {plan.batch_size} samples"
+    require_memory(what, needed, "choose a smaller batch_size or a smaller network")
 
 
 def _check_finite(epoch: int, cost: float, training: Training) -> None:

@@ -14,6 +14,7 @@ from fastbp import validation
 from fastbp.batches.samples import AnySamples, MappedSamples
 from fastbp.batches.sources import Chunks
 from fastbp.formulations.step_options import StepOptions
+from fastbp.memory import require_memory
 from fastbp.model import Array, Model
 from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop
 from fastbp.training import callbacks as callbacks_module
@@ -22,7 +23,7 @@ from fastbp.training import metrics as metrics_module
 from fastbp.training.data import Data
 from fastbp.training.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.training.history import History
-from fastbp.training.loop import Plan, physical_memory
+from fastbp.training.loop import Plan
 
 BATCH_SIZE = 32
 """Samples in a step, where the user does not say."""
@@ -182,9 +183,6 @@ def check_optimizer(optimizer: Optimizer, data: Data, plan: Plan, options: StepO
         optimizer.check(plan.batch_size, len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost)
-        needed, present = levenberg_marquardt.bytes_needed(model), physical_memory()
-        if needed > present:
-            raise MemoryError(
-                f"{name} solves for all {model.parameters.vector.size:,} parameters at once, which needs {needed:,} "
-                f"bytes, and this machine has {present:,.0f}: use a smaller network, or LBFGS, which needs no matrix"
-            )
+        what = f"{name}, which solves for all {model.parameters.vector.size:,} parameters at once,"
+        instead = "use a smaller network, or LBFGS, which needs no matrix"
+        require_memory(what, levenberg_marquardt.bytes_needed(model), instead)
