@@ -1,4 +1,4 @@
-"""Where fastbp may keep files of its own, and how every file is written: whole or not at all."""
+"""The names of files that users give, where fastbp may keep its own, and how all are written: whole or not at all."""
 
 import contextlib
 import errno
@@ -7,7 +7,29 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+
+def checked_path(path: Any, what: str = "path") -> Path:
+    """Return a path. Raises TypeError for what is none, ValueError for one that no file can have.
+
+    >>> checked_path("net.safetensors").name
+    'net.safetensors'
+    """
+    if not isinstance(path, str | os.PathLike) or isinstance(given := os.fspath(path), bytes):
+        advice = "; os.fsdecode makes one of bytes" if isinstance(path, bytes | os.PathLike) else ""
+        raise TypeError(f"{what} is {path!r}; it must be a str or a pathlib.Path{advice}")
+    if not given or "\0" in given:
+        raise ValueError(f"{what} is {given!r}; it must name a file, without the character NUL")
+    return Path(given)
+
+
+def expanded_path(path: Any, what: str = "path") -> Path:
+    """Return a path, ``~`` being the user's home. Raises as `checked_path`, and ValueError where no home is known."""
+    try:
+        return checked_path(path, what).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{what} is {path!r}, which begins in a home folder that is not known: {error}") from None
 
 
 def user_cache() -> Path:
@@ -50,8 +72,8 @@ def written_whole(path: str | os.PathLike[str], *, survives_power_cut: bool = Tr
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file as `written_whole` does."""
-    with written_whole(path) as file:
+    """Write a file as `written_whole` does. Raises as `checked_path` does, and OSError where it cannot be written."""
+    with written_whole(checked_path(path)) as file:
         file.write(content)
 
 

@@ -157,7 +157,7 @@ def test_what_is_too_slow_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) 
     made = rows.rows_of(SMALL, SGD, LIMITS, checked("tiles") | checked("loops", left_out="it takes 9 s"),
                         {work: {"tiles": [1e-6]} for work in ("gradient", "epoch")})  # fmt: skip
     text = words.table(made)
-    assert "loops          left out: it takes 9 s" in text and max(map(len, text.splitlines())) <= 100
+    assert "loops         left out: it takes 9 s" in text and max(map(len, text.splitlines())) <= 100
 
 
 # processes
@@ -410,7 +410,7 @@ def test_losses_are_listed_the_worst_first() -> None:
     ] * 3
     table = result.losses().splitlines()
     assert table[0] == "tiles is not the fastest in 3 of 12 comparisons:" and len(table) == 4
-    assert "[8,8,8], mini-batch 1, float32, 1 thread" in table[1] and table[1].endswith("loops        1.50")
+    assert "[8,8,8], mini-batch 1, float32, 1 thread" in table[1] and table[1].endswith("loops  1.50")
     assert result.losses("loops").splitlines()[0] == "loops is not the fastest in 9 of 12 comparisons:"
 
 

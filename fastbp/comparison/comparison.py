@@ -14,7 +14,7 @@ from fastbp import disk, plots, validation
 from fastbp.comparison import words
 from fastbp.comparison.cells import FORMULATIONS
 from fastbp.comparison.rows import Limits, Row
-from fastbp.files import paths
+from fastbp.plots.canvas import write as write_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,7 +99,7 @@ class Comparison:
 
         Raises OSError if the file cannot be read, ValueError if it holds something else, TypeError if `path` is none.
         """
-        named = paths.checked(path)
+        named = disk.checked_path(path)
         try:
             text = named.read_text(encoding="utf-8")
             content = json.loads(text)
@@ -170,5 +170,5 @@ class Comparison:
             plots.check(path)
         figure = draw(self)
         if path is not None:
-            figure.savefig(path)
+            write_picture(figure, path)
         return figure

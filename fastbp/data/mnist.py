@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastbp import disk
 from fastbp.disk import user_cache
-from fastbp.files import paths
 
 from .download import download as fetch
 from .errors import DataFileError
@@ -111,7 +111,7 @@ def load_mnist(
     for what, value in (("download", download), ("progress", progress)):
         if not isinstance(value, bool):
             raise TypeError(f"{what} is {value!r}; it must be True or False")
-    folder = None if path is None else paths.expanded(path)
+    folder = None if path is None else disk.expanded_path(path)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"path is {folder}, a file; give the folder that holds the four MNIST files")
     missing = [name for name in FILES if _find(name, folder) is None]

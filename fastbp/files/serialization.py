@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from fastbp import disk
-from fastbp.files import paths
 from fastbp.files.container import decode, encode
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, PARAMETRIC, Cost
@@ -85,7 +84,7 @@ def save(
     if training is not None:
         content["training"] = training.words
         arrays.update(training.arrays)
-    disk.write(paths.checked(path), encode(arrays, json.dumps(content)))
+    disk.write(path, encode(arrays, json.dumps(content)))
 
 
 def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost]) -> None:
@@ -100,7 +99,7 @@ def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost
 
 def load(path: str | os.PathLike[str], custom: Iterable[Custom]) -> SavedNetwork:
     """Read what `save` wrote. Raises OSError if it cannot be read, ModelFileError if it is anything else."""
-    content = paths.checked(path).read_bytes()
+    content = disk.checked_path(path).read_bytes()
     with refusing(path):
         return _saved_network(*decode(content), list(custom))
 

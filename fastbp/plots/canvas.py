@@ -5,8 +5,7 @@ from __future__ import annotations  # so that naming a Figure does not import ma
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from fastbp import validation
-from fastbp.files import paths
+from fastbp import disk, validation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +43,7 @@ def check(path: PathLike | None = None) -> None:
     figure = new_figure(1, 1)
     if path is None:
         return
-    named = paths.checked(path)
+    named = disk.checked_path(path)
     known = figure.canvas.get_supported_filetypes()
     kind = named.suffix.lower().lstrip(".")
     if kind not in known:
@@ -86,8 +85,15 @@ def figure_of(axes: Axes, path: PathLike | None, *, cropped: bool = False) -> Fi
         figure = figure.figure
     if path is not None:
         check(path)
-        figure.savefig(path, bbox_inches="tight" if cropped else None)
+        write(figure, path, cropped=cropped)
     return cast("Figure", figure)
+
+
+def write(figure: Figure, path: PathLike, *, cropped: bool = False) -> None:
+    """Write a picture, whole or not at all, in the format that the path's name ends in."""
+    with disk.written_whole(path) as file:
+        kind = os.path.splitext(path)[1].lower().lstrip(".")
+        figure.savefig(file, format=kind, bbox_inches="tight" if cropped else None)
 
 
 def check_axes(axes: Any, what: str = "axes") -> None:

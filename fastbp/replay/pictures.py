@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp import plots
+from fastbp.plots.canvas import write as write_picture
 from fastbp.replay.experiments import Experiment
 from fastbp.replay.material import Series
 
@@ -39,7 +40,7 @@ def draw(replay: Replay, folder: Path) -> list[Path]:
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1])
+        write_picture(figure, paths[-1])
     return paths
 
 

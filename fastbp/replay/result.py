@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from fastbp import disk
-from fastbp.files import paths
 from fastbp.replay import pictures, report
 from fastbp.replay.equality import Equality, compare_series
 from fastbp.replay.experiments import Experiment
@@ -85,4 +84,4 @@ class Replay:
         OSError
             `folder` is not there, or cannot be written to.
         """
-        return pictures.draw(self, paths.checked(folder, "folder"))
+        return pictures.draw(self, disk.checked_path(folder, "folder"))
