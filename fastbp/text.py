@@ -42,3 +42,16 @@ def aligned(rows: Sequence[Sequence[str]], left: Container[int] = (), least: Seq
             cells[-1] = row[-1]
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> duration(0.25), duration(75), duration(4000)
+    ('0.2 s', '1:15', '1:06:40')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

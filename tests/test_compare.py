@@ -188,8 +188,11 @@ def test_all_have_the_same_number_of_threads(monkeypatch: pytest.MonkeyPatch, tm
         ('print(\'{"error": "tiles is wrong"}\', flush=True); input(); input()', "^tiles is wrong$"),
     ],
 )
-def test_a_process_that_fails_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, program: str, says: str) -> None:
-    monkeypatch.setattr(process, "PROGRAM", program)
+def test_a_process_that_fails_is_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, says: str
+) -> None:
+    (tmp_path / "program.py").write_text(program)
+    monkeypatch.setattr(process, "SCRIPT", tmp_path / "program.py")
     with pytest.raises(MeasuringError, match=says):
         compare([4, 3, 2], **QUICK)
 

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fastbp import disk
-from fastbp.data import DataFileError, download, idx, load_mnist, mnist
+from fastbp.data import DataFileError, idx, load_mnist, mnist
 from fastbp.data.mnist import IdxFile, read_idx
+from fastbp.progress import LiveLine
 
 NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 SHAPES = [(6, 4, 3), (6,), (2, 4, 3), (2,)]
@@ -477,7 +478,7 @@ def test_interrupt_leaves_nothing(tmp_path: Path, server: Server, monkeypatch: p
         raise KeyboardInterrupt
 
     where = {
-        "transfer": (download._Progress, "show"),
+        "transfer": (LiveLine, "advance"),
         "check": (mnist, "_checked_content"),
         "replace": (os, "replace"),
     }[moment]
@@ -509,9 +510,9 @@ def test_progress_on_a_terminal(tmp_path: Path, server: Server, monkeypatch: pyt
     load_mnist(tmp_path / "silent", download=True, progress=False)
     assert terminal.getvalue() == ""
     load_mnist(tmp_path / "shown", download=True)
-    lines = terminal.getvalue().splitlines()
-    assert [line.strip().partition(":")[0] for line in lines if line] == [f"{name}.gz" for name in NAMES]
-    assert "0.0 of 0.0 MB" in terminal.getvalue()
+    lines = [line.rpartition("\r")[2] for line in terminal.getvalue().split("\n")]
+    assert [line.partition(":")[0] for line in lines if line] == [f"{name}.gz" for name in NAMES]
+    assert all(re.search(r": (.*)B of \1B ", line) for line in lines if line)
 
 
 def test_download_without_a_standard_error(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,12 +49,12 @@ print(json.dumps([sorted({name.split(".")[0] for name in set(sys.modules) - befo
     assert (compiles, passes) == (0, 0)
 
 
-def test_numpy_and_numba_are_all_that_is_needed(tmp_path):
+def test_numpy_numba_and_tqdm_are_all_that_is_needed(tmp_path):
     """With nothing else that can be imported: a fit on a terminal's stand-in, a file, a gradient."""
     script = """
 import sys
 
-MISSING = {"matplotlib", "tqdm", "sklearn", "torch", "scipy", "pandas", "hypothesis", "pytest", "safetensors", "onnx"}
+MISSING = {"matplotlib", "sklearn", "torch", "scipy", "pandas", "hypothesis", "pytest", "safetensors", "onnx"}
 
 class Only:
     def find_spec(self, name, path=None, target=None):

@@ -24,7 +24,8 @@ from fastbp.functions.costs import COSTS
 from fastbp.memory import require_memory
 from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
-from fastbp.training.progress import Steps, duration, new_steps
+from fastbp.progress import Steps
+from fastbp.text import duration
 
 BOOK = (784, 30, 10)
 CROSSOVER: dict[str, Any] = {
@@ -170,13 +171,13 @@ class Run:
         cache = None
         if self.settings["cold"]:
             cache = Path(processes.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        with new_steps(self.shows_progress, "checking", len(self.cells), len(self.cells)) as steps:
+        with Steps(self.shows_progress, "checking", len(self.cells), len(self.cells)) as steps:
             for cell in self.cells:
                 self._check(cell, steps, processes, cache)
         self._add_compile_times()
         planned = {cell: self._planned_seconds(cell) for cell in self.cells}
         self._refuse_if_longer(sum(planned.values()), "about")
-        with new_steps(self.shows_progress, "measuring", len(self.cells), sum(planned.values())) as steps:
+        with Steps(self.shows_progress, "measuring", len(self.cells), sum(planned.values())) as steps:
             for cell in self.cells:
                 steps.begin(str(cell))
                 self._measure(cell)

@@ -1,9 +1,6 @@
-"""What runs in a measuring process: reads requests as JSON lines, does them, answers each with a JSON line."""
+"""What a measuring process does."""
 
-import json
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -30,22 +27,6 @@ TOO_SLOW_S, TOO_SLOW = 1.0, 10
 """Left out of a cell: whose single call takes longer than this, and so many times the fastest one's."""
 PAUSE_S = 0.04
 """After which idle threads of BLAS and OpenMP have stopped looking for more work, with some room."""
-
-
-def main() -> None:
-    """Answer requests until the input ends. Libraries that print find standard output turned to the error stream."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    worker = Worker()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(worker, request.pop("do"))(**request)
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
 
 
 class Worker:

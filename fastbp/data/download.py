@@ -1,7 +1,6 @@
 """Fetches one file from the first of several mirrors that serves it intact."""
 
 import http.client
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Sequence
@@ -9,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fastbp.disk import written_whole
+from fastbp.progress import LiveLine
 
 from .errors import DataFileError
 
@@ -85,12 +85,13 @@ def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, 
             length = response.headers.get("Content-Length", "")
             total = int(length) if length.isdecimal() else None
             received = 0
-            with closing(_Progress(url, total, progress)) as shown:
+            layout, name = "{desc}: {n_fmt}B of {total_fmt}B {bar}", url.rpartition("/")[2]
+            with LiveLine(progress, layout, name, total, unit_scale=True) as shown:
                 while chunk := response.read(_CHUNK):
                     received += len(chunk)
                     if received > max_bytes:
                         raise DataFileError(f"sends more than {max_bytes} bytes, the most that the file may have")
-                    shown.show(received)
+                    shown.advance(len(chunk))
                     yield chunk
     except urllib.error.HTTPError as error:
         # It holds the open connection.
@@ -100,22 +101,3 @@ def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, 
         raise _TransferError(f"{type(error).__name__}: {error}") from error
     if total is not None and received != total:
         raise _TransferError(f"broke off after {received} of {total} bytes")
-
-
-class _Progress:
-    """One line on the standard error, rewritten in place; nothing unless that is a terminal."""
-
-    def __init__(self, url: str, total: int | None, wanted: bool) -> None:
-        self.name = url.rpartition("/")[2]
-        self.total = f" of {total / 1e6:.1f}" if total is not None else ""
-        # A program without a console has no standard error at all.
-        self.stream = sys.stderr if wanted and sys.stderr is not None and sys.stderr.isatty() else None
-
-    def show(self, received: int) -> None:
-        if self.stream is not None:
-            self.stream.write(f"\r{self.name}: {received / 1e6:.1f}{self.total} MB")
-            self.stream.flush()
-
-    def close(self) -> None:
-        if self.stream is not None:
-            self.stream.write("\n")

@@ -24,6 +24,7 @@ from fastbp.network.files import Files
 from fastbp.network.first_order import FirstOrder
 from fastbp.network.second_order import SecondOrder
 from fastbp.optimizers import Optimizer
+from fastbp.progress import Progress
 from fastbp.training import checkpoints as resuming
 from fastbp.training import data as fit_data
 from fastbp.training import plan as fitting
@@ -32,7 +33,6 @@ from fastbp.training.early_stopping import EarlyStopping
 from fastbp.training.history import History
 from fastbp.training.loop import Training, check_memory, fit
 from fastbp.training.metrics import Evaluation, evaluate
-from fastbp.training.progress import new_progress
 from fastbp.validation import foreign_names, hints
 from fastbp.validation.foreign_names import BINARY, CATEGORICAL
 
@@ -331,7 +331,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             )  # fmt: skip
             fitting.check_optimizer(training.optimizer, data, plan, options, self._model)
             check_memory(self._formulation, training, plan, options, source.buffer_bytes)
-            bar = new_progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
+            bar = Progress(validation.truth("progress", progress), epochs, data.samples_per_epoch)
             hints.warn(fit_data.hints_about(data, self._model), stacklevel=3)
             self._training, self.history = training, history
             run = Run(self, history, epochs, tuple(plan.metrics))

@@ -20,12 +20,12 @@ from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
 from fastbp.model import Array, Model, aligned_copy
 from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.progress import Progress
 from fastbp.training import full_batch
 from fastbp.training.callbacks import Callback, Run
 from fastbp.training.early_stopping import Best, EarlyStopping, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.metrics import Evaluation, Metric, evaluate
-from fastbp.training.progress import Progress
 
 # Between two compiled calls Python can see Ctrl-C and move a progress bar. A long epoch is cut into calls of about
 # this many floating-point operations, a tenth of a second or so; where it is cut does not change any weight.
