@@ -2,8 +2,7 @@
 
 from collections.abc import Container, Sequence
 
-LONGEST_NAME = 24
-"""Class names are cut to so many characters in tables."""
+LONGEST_NAME = 24  # class names are cut to so many characters in tables
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:

@@ -1,7 +1,4 @@
-"""The command line: ``fastbp train``, ``predict``, ``compare``, ``replay``, ``info``. All printing of fastbp is here.
-
-``compare`` is in `compare_command.py`, ``replay`` in `replay_command.py`.
-"""
+"""The command line: ``fastbp train``, ``predict``, ``info``; ``compare`` and ``replay`` have files of their own."""
 
 import argparse
 import difflib

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-MOST_CONFUSIONS = 10
-"""How many pairs of classes are listed where there are too many for a table."""
+MOST_CONFUSIONS = 10  # how many pairs of classes are listed where there are too many for a table
 
 
 def confusion_matrix(actual: Array, predicted: Array, n_classes: int) -> npt.NDArray[np.intp]:

@@ -9,16 +9,13 @@ import numpy as np
 from fastbp.model import ParameterVector
 
 WORKS = ("gradient", "epoch")
-PYTHON = "python"
-"""The name of `loops` as ordinary Python, the same source uncompiled."""
+PYTHON = "python"  # the name of `loops` as ordinary Python, the same source uncompiled
+# In the order in which they are checked: what two of them share is compiled by the first.
 FORMULATIONS = (PYTHON, "textbook", "loops", "tiles", "vectorized")
-"""In the order in which they are checked: what two of them share is compiled by the first."""
 
 EPOCH_SAMPLES = 1024
-EPOCH_BYTES = 2e9
-"""An epoch has so many samples, or fewer where their steps would move more bytes than this."""
-PYTHON_FLOPS = 5e6
-"""A step of more operations is too much for Python: some 50 ns go by for each."""
+EPOCH_BYTES = 2e9  # an epoch has so many samples, or fewer where their steps would move more bytes than this
+PYTHON_FLOPS = 5e6  # a step of more operations is too much for Python: some 50 ns go by for each
 
 
 @dataclass(frozen=True)

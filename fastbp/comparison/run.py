@@ -28,6 +28,7 @@ from fastbp.progress import Steps
 from fastbp.text import duration
 
 BOOK = (784, 30, 10)
+# What to ask for the map of who wins where: `compare(**CROSSOVER)`.
 CROSSOVER: dict[str, Any] = {
     "widths": tuple(2**k for k in range(3, 12)),
     "batch_sizes": tuple(2**k for k in range(11)),
@@ -35,10 +36,9 @@ CROSSOVER: dict[str, Any] = {
     "rounds": 7,
     "at_least_s": 0.01,
 }
-"""What to ask for the map of who wins where: `compare(**CROSSOVER)`."""
 PYTHON_ROUNDS = 3
+# A second on a thread; no more is done on any processor, so this is a lower bound of how long a run takes.
 FASTEST_FLOPS = 1e12
-"""A second on a thread; no more is done on any processor, so this is a lower bound of how long a run takes."""
 
 
 def compare(

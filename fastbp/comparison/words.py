@@ -13,10 +13,8 @@ LABELS = {PYTHON: "python loops"}
 COLUMNS = 100
 TIMES_HEAD = ["µs", "min…max", "×"]
 WIDTHS = (12, 6, 13, 5, 6, 13, 5, 9, 7, 4)
-MOST_BLOCKS = 6
-"""Of more cells each gets a line instead of a block."""
-MOST_LOSSES = 4
-"""So many are named in the closing sentence; the list under the table of a grid names all."""
+MOST_BLOCKS = 6  # of more cells each gets a line instead of a block
+MOST_LOSSES = 4  # so many are named in the closing sentence; the list under the table of a grid names all
 
 
 def label(formulation: str) -> str:

@@ -16,17 +16,16 @@ from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
 
 LEARNING_RATE = 1e-3  # small, so that no cost diverges; the speed does not depend on it
+# The largest difference of an entry of the gradient that is rounding, relative to the largest entry.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-"""The largest difference of an entry of the gradient that is rounding, relative to the largest entry."""
+# `textbook` in float64 is the reference up to so many operations; beyond, `vectorized`, once it agrees with it.
 TEXTBOOK_FLOPS = 1e9
-"""`textbook` in float64 is the reference up to so many operations; beyond, `vectorized`, once it agrees with it."""
 SHORT_EPOCH_S = 0.1
+# What takes an interpreter's time for each sample gets an epoch of about so many seconds, of one step at least.
 SHORT_EPOCHS = (PYTHON, "textbook")
-"""What takes an interpreter's time for each sample gets an epoch of about so many seconds, of one step at least."""
+# Left out of a cell: whose single call takes longer than this, and so many times the fastest one's.
 TOO_SLOW_S, TOO_SLOW = 1.0, 10
-"""Left out of a cell: whose single call takes longer than this, and so many times the fastest one's."""
-PAUSE_S = 0.04
-"""After which idle threads of BLAS and OpenMP have stopped looking for more work, with some room."""
+PAUSE_S = 0.04  # after which idle threads of BLAS and OpenMP have stopped looking for more work, with some room
 
 
 class Worker:

@@ -12,8 +12,7 @@ from fastbp.progress import LiveLine
 
 from .errors import DataFileError
 
-TIMEOUT = 30.0
-"""Seconds without an answer after which a mirror is given up."""
+TIMEOUT = 30.0  # seconds without an answer after which a mirror is given up
 
 _CHUNK = 1 << 16
 

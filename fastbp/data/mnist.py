@@ -20,11 +20,11 @@ from .split import Split, checked_dtype
 
 __all__ = ["FILES", "MIRRORS", "IdxFile", "load_mnist", "read_idx"]
 
+# Folders that serve the four files, gzip-compressed, under their usual names.
 MIRRORS: tuple[str, ...] = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
-"""Folders that serve the four files, gzip-compressed, under their usual names."""
 
 
 class IdxFile(NamedTuple):
@@ -34,6 +34,7 @@ class IdxFile(NamedTuple):
     sha256: str
 
 
+# In the order training images, training labels, test images, test labels.
 FILES: dict[str, IdxFile] = {
     "train-images-idx3-ubyte": IdxFile(
         (60000, 28, 28), "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
@@ -44,7 +45,6 @@ FILES: dict[str, IdxFile] = {
     ),
     "t10k-labels-idx1-ubyte": IdxFile((10000,), "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
-"""In the order training images, training labels, test images, test labels."""
 
 
 def load_mnist(

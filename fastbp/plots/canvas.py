@@ -14,12 +14,11 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
+# Inches: a column of a paper in two columns. The pictures of nets, trees, weights and surfaces are so wide.
 COLUMN = 3.5
-"""Inches: a column of a paper in two columns. The pictures of nets, trees, weights and surfaces are so wide."""
-LABEL, SMALL = 8.0, 7.0
-"""Points: the letters of titles and axes, and of ticks and legends, in pictures one column wide."""
+LABEL, SMALL = 8.0, 7.0  # points: the letters of titles and axes, and of ticks and legends, in pictures one column wide
+# Okabe & Ito's blue and vermilion: the sign of a weight or derivative. The colour-blind tell them apart.
 POSITIVE, NEGATIVE = "#0072B2", "#D55E00"
-"""Okabe & Ito's blue and vermilion: the sign of a weight or derivative. The colour-blind tell them apart."""
 GREY = "#666666"
 
 # Okabe & Ito's blue and orange: the colour-blind tell them apart, and so does a printer without colours.
@@ -31,8 +30,7 @@ STYLES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-MOST_PIXELS = 2**16
-"""Agg has fewer, each way."""
+MOST_PIXELS = 2**16  # Agg has fewer, each way
 
 
 def check(path: PathLike | None = None) -> None:

@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 SPACING, RADIUS = 0.37, 0.15  # inches from neuron to neuron of a layer, and of a neuron
-THICKEST = 3.0
-"""Points: the line of the largest weight or derivative; others are thinner in proportion."""
-SMALLEST = 4.5
-"""Points: numbers that would have to be smaller are left out."""
+THICKEST = 3.0  # points: the line of the largest weight or derivative; others are thinner in proportion
+SMALLEST = 4.5  # points: numbers that would have to be smaller are left out
 
 
 def network(

@@ -13,8 +13,7 @@ from fastbp.plots.canvas import PathLike, check, check_axes
 
 Array = npt.NDArray[Any]
 
-NARROWEST, WIDEST = 2, 100
-"""Inches: in less there is no room for letters; of more Agg cannot make the pixels."""
+NARROWEST, WIDEST = 2, 100  # inches: in less there is no room for letters; of more Agg cannot make the pixels
 
 
 def frame(path: PathLike | None, width: float, ax: Any = None) -> None:

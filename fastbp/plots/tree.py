@@ -124,8 +124,8 @@ class _Edge:
     derivative: float
 
 
+# Columns; the last one, for what is not on the path, is left out in a chain of single neurons.
 LEFT, MIDDLE, RIGHT, FAR = 0.14, 0.39, 0.63, 0.885
-"""Columns; the last one, for what is not on the path, is left out in a chain of single neurons."""
 
 
 def _tree(trace: Any, neurons: Sequence[int], first: int) -> tuple[dict[str, _Node], list[_Edge]]:

@@ -17,8 +17,8 @@ from fastbp.data import load_mnist
 
 Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 Series = dict[str, list[float]]
+# What network2.SGD returns, in this order: costs, and counts of right answers, one for each epoch.
 SERIES = ("evaluation_cost", "evaluation_right", "training_cost", "training_right")
-"""What network2.SGD returns, in this order: costs, and counts of right answers, one for each epoch."""
 
 DOWNLOADS = "https://github.com/mnielsen/neural-networks-and-deep-learning, folder fig"
 

@@ -184,8 +184,7 @@ def speeds(outcomes: Mapping[int, Sequence[SpeedOutcome]], *, width: float | Non
     return figure
 
 
-NARROW = 4.5
-"""Inches: pictures that are narrower have their panels below each other, and smaller letters."""
+NARROW = 4.5  # inches: pictures that are narrower have their panels below each other, and smaller letters
 
 
 def _panels(n: int, width: float) -> tuple[Figure, Sequence[Axes]]:

@@ -17,9 +17,9 @@ from fastbp.replay.slow_learning import N_IMAGES, PUBLISHED_NORMS, one_neuron, s
 from fastbp.replay.training import Training, train
 
 NEURON, SPEED = "one_neuron", "speed_of_learning"
+# Every experiment, in the order of the book.
 KEYS = ("network", "learning_rate", "cross_entropy", NEURON, "regularization",
         *(experiment.key for experiment in EXPERIMENTS if experiment.seeded), SPEED)  # fmt: skip
-"""Every experiment, in the order of the book."""
 SPEED_EPOCHS = 500
 
 

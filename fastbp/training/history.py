@@ -16,12 +16,10 @@ from fastbp.text import aligned
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_ROWS = 25
-"""Of more epochs a table shows some, evenly spread, the first, the best and the last among them."""
+MOST_ROWS = 25  # of more epochs a table shows some, evenly spread, the first, the best and the last among them
 
 
-MOST_COLUMNS = 9
-"""Of more series a table leaves out those about time and rate, so that it fits a terminal."""
+MOST_COLUMNS = 9  # of more series a table leaves out those about time and rate, so that it fits a terminal
 
 
 @dataclass

@@ -25,8 +25,7 @@ from fastbp.training.early_stopping import EarlyStopping, greater_is_better, wat
 from fastbp.training.history import History
 from fastbp.training.loop import Plan
 
-BATCH_SIZE = 32
-"""Samples in a step, where the user does not say."""
+BATCH_SIZE = 32  # samples in a step, where the user does not say
 
 
 def optimizer(given: Any, last: Optimizer | None = None) -> Optimizer:
