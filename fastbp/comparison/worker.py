@@ -47,7 +47,7 @@ class Worker:
 
     def check(self, cell: dict[str, Any], formulations: list[str]) -> dict[str, Any]:
         """Prove that all give the same gradient; say what their first calls took, and what later ones do."""
-        work = Workload(Cell(**{**cell, "sizes": tuple(cell["sizes"])}), self.task)
+        work = Workload(Cell.from_dict(cell), self.task)
         expected = work.reference()
         found: dict[str, Any] = {}
         for name in sorted(formulations, key=lambda name: name in SHORT_EPOCHS):
@@ -66,7 +66,7 @@ class Worker:
 
         `plan` says how many steps an epoch has under each.
         """
-        work = Workload(Cell(**{**cell, "sizes": tuple(cell["sizes"])}), self.task)
+        work = Workload(Cell.from_dict(cell), self.task)
         pause = PAUSE_S if work.cell.threads > 1 else 0.0
         gradients = {name: partial(work.gradient, name) for name in plan}
         epochs = {name: partial(work.epoch, name, steps) for name, steps in plan.items()}
