@@ -21,8 +21,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sidebyside.process import Process, Settings, WorkerFailed
-from sidebyside.worker import PEERS, serve
+from sidebyside import report
+from sidebyside.cases import CASES, PREDICT, QUICK_CASES, quick
+from sidebyside.process import Process, Settings
+from sidebyside.worker import PEERS
+
+from fastbp.comparison.machine import describe
+from fastbp.comparison.process import MeasuringError
 
 TOLERANCE = 1e-3  # relative, of the cost reached in float32
 PAUSE = 0.1  # seconds, in which the threads of the peer before end their busy waiting for more work
@@ -42,8 +47,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--simplechains", action="store_true", help="SimpleChains.jl's published task, fastbp only")
     parser.add_argument("--epochs", type=int, default=10_000, help="of --simplechains (default %(default)s)")
     parser.add_argument("--output", default="peers", help="writes OUTPUT.json and OUTPUT.png (default %(default)s)")
-    for hidden in ("--worker", "--cores", "--plant-wrong"):  # for the processes, and for the test of this program
-        parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
+    parser.add_argument("--plant-wrong", default="", help=argparse.SUPPRESS)  # for the test of this program
     chosen = parser.parse_args(arguments)
     unknown = set(chosen.peers.split(",")) - set(PEERS)
     if unknown:
@@ -55,14 +59,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse()
-    if arguments.worker:
-        cores = [int(core) for core in arguments.cores.split(",") if core]
-        serve(arguments.worker, arguments.threads, arguments.seed, cores, bool(arguments.plant_wrong))
-        return 0
-    from sidebyside import report
-
-    from fastbp.comparison.machine import describe  # not above: in a peer's process all imports are measured
-
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Run(arguments, Path(folder))
         try:
@@ -82,8 +78,6 @@ class Run:
     """One call of this program. `result` is what goes into the JSON file, and holds all that was measured so far."""
 
     def __init__(self, arguments: argparse.Namespace, cache: Path):
-        from fastbp.comparison.machine import describe
-
         self.arguments, self.cache = arguments, cache
         self.settings = Settings(arguments.threads, arguments.seed, arguments.plant_wrong or None)
         if arguments.quick:
@@ -100,9 +94,6 @@ class Run:
 
     def everything(self) -> None:
         """Do what the command line asked for."""
-        from sidebyside import report
-        from sidebyside.cases import CASES, PREDICT, QUICK_CASES, quick
-
         if self.arguments.simplechains:
             self.simplechains()
             return
@@ -128,7 +119,7 @@ class Run:
             process = Process(name, self.settings, self.cache)
             try:
                 answer = process.ask("simplechains", formulation=name, epochs=epochs)
-            except WorkerFailed as error:
+            except MeasuringError as error:
                 self.progress("")
                 print(f"  {PEERS[name][0]:<20}left out: {error}")
                 continue
@@ -194,11 +185,11 @@ class Comparison:
     def _try(self, peer: dict[str, Any], do: Any) -> None:
         try:
             do(peer)
-        except WorkerFailed as error:
+        except MeasuringError as error:
             missing = f"ModuleNotFoundError: No module named '{PEERS[peer['name']][2]}"
             absent = str(error).startswith(missing)
             peer["status"] = "left out" if absent else "failed"
-            peer["reason"] = "not installed" if absent else str(error)
+            peer["reason"] = "not installed" if absent else str(error).partition("\n")[0][:200]
             self.processes.pop(peer["name"]).close()
 
     def _start(self, peer: dict[str, Any]) -> None:

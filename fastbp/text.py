@@ -1,7 +1,8 @@
 """Words and numbers for a terminal."""
 
-LONGEST_NAME = 24
-"""Class names are cut to so many characters in tables."""
+from collections.abc import Container, Sequence
+
+LONGEST_NAME = 24  # class names are cut to so many characters in tables
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:
@@ -12,3 +13,44 @@ def shortened(text: str, longest: int = LONGEST_NAME) -> str:
     """
     clean = "".join(c if c.isprintable() else "?" for c in text)
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
+
+
+def column_widths(rows: Sequence[Sequence[str]], least: Sequence[int] = ()) -> list[int]:
+    """Return how wide each column of a table must be; a row with fewer cells than others asks for nothing."""
+    n = max(map(len, rows), default=0)
+    least = [*least, *[0] * (n - len(least))]
+    return [max(least[i], *(len(row[i]) for row in rows if len(row) == n)) for i in range(n)]
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Container[int] = (), least: Sequence[int] = ()) -> list[str]:
+    """Return the rows of a table as lines, two blanks between columns: words in the columns `left`, numbers elsewhere.
+
+    The last cell of a row with fewer cells than others, a title, may run on. `least` says how wide the first columns
+    are at least.
+
+    >>> for line in aligned([["net", "µs"], ["small, and fast", "2"], ["large: left out"]], left=[0]): print(line)
+    net              µs
+    small, and fast   2
+    large: left out
+    """
+    widths = column_widths(rows, least)
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(widths[i]) if i in left else cell.rjust(widths[i]) for i, cell in enumerate(row)]
+        if len(row) < len(widths):
+            cells[-1] = row[-1]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> duration(0.25), duration(75), duration(4000)
+    ('0.2 s', '1:15', '1:06:40')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,15 +1,12 @@
-"""What runs in a peer's process: reads requests as JSON lines, does them, answers each with a JSON line."""
+"""What a peer's process does."""
 
 import importlib
-import json
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any, TextIO
+from typing import Any
 
 PEERS: dict[str, tuple[str, str, str]] = {  # name: how the table calls it, the module here, the package it needs
     "numpy": ("NumPy", "numpy_loop", "numpy"),
@@ -25,33 +22,12 @@ PREDICT_CALLS = 50
 ROWS = 16  # whose predictions are checked
 
 
-def serve(name: str, threads: int, seed: int, cores: list[int], plant_wrong: bool) -> None:
-    """Answer requests until the input ends. Libraries that print find standard output turned to the error stream."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if cores:
-        os.sched_setaffinity(0, cores)
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    worker = Worker(name, threads, seed, plant_wrong)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(worker, request.pop("do"))(**request)
-        except Exception as error:
-            words = str(error).splitlines() or [""]
-            answer = {"error": f"{type(error).__name__}: {words[0][:200]}"}
-        say(answers, answer)
-
-
-def say(stream: TextIO, answer: dict[str, Any]) -> None:
-    stream.write(json.dumps(answer) + "\n")
-    stream.flush()
-
-
 class Worker:
     """One method for each request."""
 
-    def __init__(self, name: str, threads: int, seed: int, plant_wrong: bool):
+    def __init__(self, name: str, threads: int, seed: int, cores: list[int], plant_wrong: bool):
+        if cores:
+            os.sched_setaffinity(0, cores)
         self.name, self.threads, self.seed, self.plant_wrong = name, threads, seed, plant_wrong
 
     def prepare(self, case: dict[str, Any]) -> dict[str, Any]:

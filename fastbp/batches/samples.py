@@ -13,8 +13,7 @@ import numpy.typing as npt
 from fastbp import validation
 from fastbp.model import Array, Model
 
-BLOCK_BYTES = 64 * 2**20
-"""Of a memory-mapped file about so much is in memory at once, as the network computes with it."""
+BLOCK_BYTES = 64 * 2**20  # of a memory-mapped file about so much is in memory at once, as the network computes with it
 
 
 def block_rows(row_bytes: int) -> int:

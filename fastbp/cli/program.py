@@ -1,7 +1,4 @@
-"""The command line: ``fastbp train``, ``predict``, ``compare``, ``replay``, ``info``.
-
-``compare`` is in `compare.py`, ``replay`` in `replay.py`.
-"""
+"""The command line: ``fastbp train``, ``predict``, ``info``; ``compare`` and ``replay`` have files of their own."""
 
 import argparse
 import difflib
@@ -15,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import fastbp
-from fastbp import plots
+from fastbp import disk, plots
 from fastbp.cli import compare as compare_command
 from fastbp.cli import replay as replay_command
 from fastbp.cli import report
@@ -23,7 +20,6 @@ from fastbp.cli import tables as tabular
 from fastbp.cli.arguments import check_writable
 from fastbp.cli.options import DATA_SETS, complete, new_parser
 from fastbp.data import DataFileError, Split, Table, read_table
-from fastbp.files.serialization import write_atomically
 from fastbp.optimizers import OPTIMIZERS, Optimizer
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
@@ -240,7 +236,7 @@ def _predict(options: argparse.Namespace) -> int:
         print(f"{options.data}: {_score(table, outputs, net, classes)}", file=sys.stderr)
     text = report.predictions_csv(outputs, _output_names(net), classes)
     if options.output:
-        write_atomically(options.output, text.encode())
+        disk.write(options.output, text.encode())
     else:
         sys.stdout.write(text)
     return 0

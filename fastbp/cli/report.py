@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.text import shortened
+from fastbp.text import aligned, shortened
 
 if TYPE_CHECKING:
     from fastbp.cli.tables import Problem
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-MOST_CONFUSIONS = 10
-"""How many pairs of classes are listed where there are too many for a table."""
+MOST_CONFUSIONS = 10  # how many pairs of classes are listed where there are too many for a table
 
 
 def confusion_matrix(actual: Array, predicted: Array, n_classes: int) -> npt.NDArray[np.intp]:
@@ -43,10 +42,10 @@ def confusion_table(matrix: Array, classes: Sequence[str], width: int = 80) -> s
     confusions are listed instead.
 
     >>> print(confusion_table(np.array([[9, 1], [0, 5]]), ["cat", "dog"]))
-             predicted
-    actual   cat  dog    right
-       cat     9    1   90.0 %
-       dog     ·    5  100.0 %
+            predicted
+    actual  cat  dog    right
+       cat    9    1   90.0 %
+       dog    ·    5  100.0 %
     """
     names = [shortened(name) for name in classes]
     digits = len(str(matrix.max()))
@@ -54,17 +53,14 @@ def confusion_table(matrix: Array, classes: Sequence[str], width: int = 80) -> s
     numbered = [f"{name} [{i}]" for i, name in enumerate(names, start=1)]
     for rows, heads in ((names, names), (numbered, [f"[{i}]" for i in range(1, len(names) + 1)])):
         first = max(len("actual"), *map(len, rows))
-        cell = max(digits, *map(len, heads)) + 2
-        if first + 1 + cell * len(names) + 9 <= width:
-            lines = [" " * (first + 3) + "predicted", _row("actual".ljust(first), heads, cell, "right")]
+        cell = max(digits, *map(len, heads))
+        if first + (2 + cell) * len(names) + 9 <= width:
+            table = [["actual".ljust(first), *heads, "right"]]
             for name, counts, share in zip(rows, matrix, right, strict=True):
-                lines.append(_row(name.rjust(first), [str(n) if n else "·" for n in counts], cell, share))
-            return "\n".join(lines)
+                table.append([name, *(str(n) if n else "·" for n in counts), share])
+            lines = aligned(table, least=[first, *[cell] * len(names), 7])
+            return "\n".join([" " * (first + 2) + "predicted", *lines])
     return _confusions(matrix, names)
-
-
-def _row(first: str, cells: Sequence[str], width: int, last: str) -> str:
-    return first + " " + "".join(cell.rjust(width) for cell in cells) + last.rjust(9)
 
 
 def _confusions(matrix: Array, names: Sequence[str]) -> str:

@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Kind = Literal["classify", "regress"]
 
-MOST_VALUES = 20
-"""Numbers in a target column stand for classes if they are whole, and at most so many different ones."""
+MOST_VALUES = 20  # numbers in a target column stand for classes if they are whole, and at most so many different ones
+# And if there are at least so many rows for each of them, so that a short table of whole numbers is no classes.
 ROWS_PER_VALUE = 5
-"""And if there are at least so many rows for each of them, so that a short table of whole numbers is no classes."""
-MOST_CLASSES = 1000
-"""More are no classes but a column of names; their one-hot targets could fill the memory."""
+MOST_CLASSES = 1000  # more are no classes but a column of names; their one-hot targets could fill the memory
 
 
 @dataclass(frozen=True)

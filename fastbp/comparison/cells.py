@@ -2,23 +2,20 @@
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from fastbp.model import ParameterVector
 
 WORKS = ("gradient", "epoch")
-PYTHON = "python"
-"""The name of `loops` as ordinary Python, the same source uncompiled."""
+PYTHON = "python"  # the name of `loops` as ordinary Python, the same source uncompiled
+# In the order in which they are checked: what two of them share is compiled by the first.
 FORMULATIONS = (PYTHON, "textbook", "loops", "tiles", "vectorized")
-"""In the order in which they are checked: what two of them share is compiled by the first."""
 
 EPOCH_SAMPLES = 1024
-EPOCH_BYTES = 2e9
-"""An epoch has so many samples, or fewer where their steps would move more bytes than this."""
-PYTHON_FLOPS = 5e6
-"""A step of more operations is too much for Python: some 50 ns go by for each."""
+EPOCH_BYTES = 2e9  # an epoch has so many samples, or fewer where their steps would move more bytes than this
+PYTHON_FLOPS = 5e6  # a step of more operations is too much for Python: some 50 ns go by for each
 
 
 @dataclass(frozen=True)
@@ -101,6 +98,11 @@ class Cell:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return what `as_dict` gave, also after a way through JSON, which has no tuples."""
+        return cls(**{**values, "sizes": tuple(values["sizes"])})
 
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' * (self.threads > 1)}"

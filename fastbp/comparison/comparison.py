@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fastbp import plots, validation
+from fastbp import disk, plots, validation
 from fastbp.comparison import words
 from fastbp.comparison.cells import FORMULATIONS
 from fastbp.comparison.rows import Limits, Row
-from fastbp.files import paths
-from fastbp.files.serialization import write_atomically
+from fastbp.plots.canvas import write as write_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,7 +91,7 @@ class Comparison:
         Raises OSError if the file cannot be written, TypeError or ValueError if `path` is none.
         """
         content = {"format": FORMAT, **asdict(self)}
-        write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        disk.write(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
     @classmethod
     def from_json(cls, path: PathLike) -> Comparison:
@@ -100,7 +99,7 @@ class Comparison:
 
         Raises OSError if the file cannot be read, ValueError if it holds something else, TypeError if `path` is none.
         """
-        named = paths.checked(path)
+        named = disk.checked_path(path)
         try:
             text = named.read_text(encoding="utf-8")
             content = json.loads(text)
@@ -131,7 +130,7 @@ class Comparison:
             values["sizes"] = " ".join(map(str, row.sizes))
             values["rounds_us"] = " ".join(f"{us:.4g}" for us in row.rounds_us)
             writer.writerow("" if value is None else value for value in values.values())
-        write_atomically(path, text.getvalue().encode())
+        disk.write(path, text.getvalue().encode())
 
     def plot_bars(self, path: PathLike | None = None) -> Figure:
         """Draw µs a step as bars, a panel for each cell and work.
@@ -171,5 +170,5 @@ class Comparison:
             plots.check(path)
         figure = draw(self)
         if path is not None:
-            figure.savefig(path)
+            write_picture(figure, path)
         return figure

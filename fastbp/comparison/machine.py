@@ -22,8 +22,8 @@ from fastbp.model import CACHE_LINE, Array, aligned_empty
 
 TURN_S = 0.004  # of a try: short, so that some of the tries are undisturbed
 BEYOND_CACHES = 256 * 2**20  # bytes
+# Bytes of working sets that lie in a core's first cache, in its second, in the last, on most machines.
 CACHED = (16 * 2**10, 256 * 2**10, 4 * 2**20)
-"""Bytes of working sets that lie in a core's first cache, in its second, in the last, on most machines."""
 
 
 def describe() -> dict[str, Any]:

@@ -21,8 +21,7 @@ STYLES = {
     "vectorized": ("#0072B2", "o"),
 }  # fmt: skip
 TITLES = {"gradient": "a gradient", "epoch": "a step of an epoch"}
-FULL_COLOUR = 4.0
-"""A winner by this factor or more has its full colour in the map; one by 1 is white."""
+FULL_COLOUR = 4.0  # a winner by this factor or more has its full colour in the map; one by 1 is white
 BAR, HEAD = 0.27, 0.75  # inches
 
 

@@ -9,41 +9,36 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
     "NUMBA_NUM_THREADS",
 )  # fmt: skip
-PROGRAM = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from fastbp.comparison.worker import main
-main()
-"""
+SCRIPT = Path(__file__).with_name("serve.py")
 
 
 class MeasuringError(RuntimeError):
     """A measuring process ended, or found something wrong, such as a formulation that computes another gradient."""
 
 
-class Process:
-    """A measuring process. As a context it ends with the block."""
+class WorkerProcess:
+    """A process in which a worker answers requests. As a context it ends with the block.
 
-    def __init__(self, threads: int, *, compiled: bool = True, cache: Path | None = None):
-        self._what = f"the process that measures {'with ' if compiled else 'Python loops on '}{threads} thread(s)"
-        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
-        environment |= {"NUMBA_DISABLE_JIT": "0" if compiled else "1"}
-        if cache is not None:
-            environment |= {"FASTBP_CACHE": str(cache)}
+    `what` is what errors call it; `worker` names a class, ``"module:Class"``, which it makes of `arguments`.
+    """
+
+    def __init__(self, what: str, worker: str, arguments: Sequence[Any], environment: Mapping[str, str]):
+        self._what = what
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         # It imports from where this process does, whatever the folder they are in.
-        command = [sys.executable, "-c", PROGRAM, json.dumps([str(Path(entry).absolute()) for entry in sys.path])]
+        given = [[str(Path(entry).absolute()) for entry in sys.path], worker, arguments]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment,
-            text=True, encoding="utf-8",
+            [sys.executable, "-P", str(SCRIPT), *map(json.dumps, given)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, text=True,
+            encoding="utf-8",
         )  # fmt: skip
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
@@ -64,12 +59,14 @@ class Process:
             raise MeasuringError(answer["error"])
         return answer
 
-    def __enter__(self) -> "Process":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
         self._process.kill()
         self._process.communicate()
         self._errors.close()
@@ -78,3 +75,15 @@ class Process:
         self._errors.seek(0)
         lines = [line.strip() for line in self._errors if line.strip()]
         return lines[-1][:200] if lines else "it left no message"
+
+
+class Process(WorkerProcess):
+    """A process that measures formulations."""
+
+    def __init__(self, threads: int, *, compiled: bool = True, cache: Path | None = None):
+        what = f"the process that measures {'with ' if compiled else 'Python loops on '}{threads} thread(s)"
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        environment |= {"NUMBA_DISABLE_JIT": "0" if compiled else "1"}
+        if cache is not None:
+            environment |= {"FASTBP_CACHE": str(cache)}
+        super().__init__(what, "fastbp.comparison.worker:Worker", [], environment)

@@ -8,8 +8,7 @@ from typing import Any
 from fastbp.comparison.cells import PYTHON, WORKS, Cell, Task
 from fastbp.comparison.timing import median_of_ratios
 
-EVEN = 1.05
-"""Two formulations closer than this ratio are called even: other runs may order them otherwise."""
+EVEN = 1.05  # two formulations closer than this ratio are called even: other runs may order them otherwise
 
 
 @dataclass

@@ -21,12 +21,14 @@ from fastbp.comparison.rows import Limits, rows_of
 from fastbp.formulations.compiled import Compiled
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
+from fastbp.memory import require_memory
 from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
-from fastbp.training.plan import physical_memory
-from fastbp.training.progress import Steps, duration, new_steps
+from fastbp.progress import Steps
+from fastbp.text import duration
 
 BOOK = (784, 30, 10)
+# What to ask for the map of who wins where: `compare(**CROSSOVER)`.
 CROSSOVER: dict[str, Any] = {
     "widths": tuple(2**k for k in range(3, 12)),
     "batch_sizes": tuple(2**k for k in range(11)),
@@ -34,10 +36,9 @@ CROSSOVER: dict[str, Any] = {
     "rounds": 7,
     "at_least_s": 0.01,
 }
-"""What to ask for the map of who wins where: `compare(**CROSSOVER)`."""
 PYTHON_ROUNDS = 3
+# A second on a thread; no more is done on any processor, so this is a lower bound of how long a run takes.
 FASTEST_FLOPS = 1e12
-"""A second on a thread; no more is done on any processor, so this is a lower bound of how long a run takes."""
 
 
 def compare(
@@ -148,11 +149,7 @@ class Run:
     def refuse_what_is_too_large(self) -> None:
         """Raise MemoryError or ValueError for a grid that cannot be measured, as far as its numbers say it."""
         largest = max(self.cells, key=lambda cell: cell.memory)
-        if largest.memory > physical_memory():
-            raise MemoryError(
-                f"measuring {largest} takes about {largest.memory:,} bytes, and this machine has "
-                f"{physical_memory():,}: choose smaller layers or a smaller batch_size"
-            )
+        require_memory(f"measuring {largest}", largest.memory, "choose smaller layers or a smaller batch_size")
         self._refuse_if_longer(sum(self._least_seconds(cell) for cell in self.cells), "at least")
 
     def _refuse_if_longer(self, planned: float, words: str) -> None:
@@ -174,13 +171,13 @@ class Run:
         cache = None
         if self.settings["cold"]:
             cache = Path(processes.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        with new_steps(self.shows_progress, "checking", len(self.cells), len(self.cells)) as steps:
+        with Steps(self.shows_progress, "checking", len(self.cells), len(self.cells)) as steps:
             for cell in self.cells:
                 self._check(cell, steps, processes, cache)
         self._add_compile_times()
         planned = {cell: self._planned_seconds(cell) for cell in self.cells}
         self._refuse_if_longer(sum(planned.values()), "about")
-        with new_steps(self.shows_progress, "measuring", len(self.cells), sum(planned.values())) as steps:
+        with Steps(self.shows_progress, "measuring", len(self.cells), sum(planned.values())) as steps:
             for cell in self.cells:
                 steps.begin(str(cell))
                 self._measure(cell)

@@ -7,14 +7,14 @@ from typing import Any
 
 from fastbp.comparison.cells import PYTHON, Cell
 from fastbp.comparison.rows import EVEN, Row, by_work, ratio
+from fastbp.text import aligned
 
 LABELS = {PYTHON: "python loops"}
 COLUMNS = 100
-TIMES_HEAD = f"{'µs':>8}{'min…max':>15}{'×':>7}"
-MOST_BLOCKS = 6
-"""Of more cells each gets a line instead of a block."""
-MOST_LOSSES = 4
-"""So many are named in the closing sentence; the list under the table of a grid names all."""
+TIMES_HEAD = ["µs", "min…max", "×"]
+WIDTHS = (12, 6, 13, 5, 6, 13, 5, 9, 7, 4)
+MOST_BLOCKS = 6  # of more cells each gets a line instead of a block
+MOST_LOSSES = 4  # so many are named in the closing sentence; the list under the table of a grid names all
 
 
 def label(formulation: str) -> str:
@@ -35,15 +35,15 @@ def _block(cell: Cell, rows: list[Row]) -> str:
     lines = [
         filled(f"{cell}; {epoch.flops_per_byte:.3g} flops/byte, {_roof(epoch)}"),
         f"{'':<13}{'a gradient':>22}{'':9}{'a step of an epoch':>22}",
-        f"{'':<13}{TIMES_HEAD} {TIMES_HEAD}{'samples/s':>11}{'GFLOP/s':>8}{'peak':>5}",
     ]
+    shown = [["", *TIMES_HEAD, *TIMES_HEAD, "samples/s", "GFLOP/s", "peak"]]
     for name in dict.fromkeys(row.formulation for row in rows):
         gradient, epoch = (next(r for r in rows if (r.formulation, r.work) == (name, w)) for w in ("gradient", "epoch"))
-        line = f"{label(name):<13}{_times(gradient)}"
+        row = [label(name), *_times(gradient)]
         if epoch.us is not None and gradient.us is not None:
-            line += f" {_times(epoch)}{epoch.samples_per_second:>11,.0f}{_gflops(epoch):>8}{epoch.share_of_peak:>5.0%}"
-        lines.append(line)
-    return "\n".join(lines)
+            row += [*_times(epoch), f"{epoch.samples_per_second:,.0f}", _gflops(epoch), f"{epoch.share_of_peak:.0%}"]
+        shown.append(row)
+    return "\n".join([*lines, *aligned(shown, left=[0], least=WIDTHS)])
 
 
 def _gflops(row: Row) -> str:
@@ -55,12 +55,11 @@ def _roof(row: Row) -> str:
     return f"{row.bound} roof {row.roof_gflops:.3g} GFLOP/s"
 
 
-def _times(row: Row) -> str:
+def _times(row: Row) -> list[str]:
     if row.us is None or row.us_min is None or row.us_max is None:
-        return f"  left out: {row.left_out}"
+        return [f"left out: {row.left_out}"]
     times = row.times_fastest or 0.0
-    spread = f"{short(row.us_min)}…{short(row.us_max)}"
-    return f"{short(row.us):>8}{spread:>15}{times:>7{'.2f' if times < 100 else '.0f'}}"
+    return [short(row.us), f"{short(row.us_min)}…{short(row.us_max)}", f"{times:{'.2f' if times < 100 else '.0f'}}"]
 
 
 def short(microseconds: float) -> str:
@@ -84,31 +83,27 @@ def _lines(rows: Sequence[Row]) -> str:
     """Return a table for each work: µs of the fastest of each cell, and how many times that the others take."""
     columns = _cell_columns([row.cell for row in rows])
     names = list(dict.fromkeys(row.formulation for row in rows))
-    widths = {name: max(8, len(label(name)) + 1) for name in names}
     tables = []
     for work, title in (("gradient", "a gradient"), ("epoch", "a step of an epoch")):
-        head = "".join(f"{text:>{width}}" for text, width, _ in columns) + f"{'µs':>9}"
-        head += "".join(f"{label(name):>{widths[name]}}" for name in names)
-        lines = [f"{title}: µs of the fastest, and times that", head]
+        table = [[*(head for head, _ in columns), "µs", *map(label, names)]]
         for group in by_work(row for row in rows if row.work == work):
             by_name = {row.formulation: row for row in group}
-            line = "".join(f"{value(group[0].cell):>{width}}" for _, width, value in columns)
-            line += f"{short(group[0].us or 0):>9}"
-            lines.append(line + "".join(f"{_in_units(by_name.get(name)):>{widths[name]}}" for name in names))
-        tables.append("\n".join(lines))
+            place = [value(group[0].cell) for _, value in columns]
+            table.append([*place, short(group[0].us or 0), *(_in_units(by_name.get(name)) for name in names)])
+        lines = (f"  {line}" for line in aligned(table, least=[*[0] * len(columns), *[6] * (1 + len(names))]))
+        tables.append("\n".join([f"{title}: µs of the fastest, and times that", *lines]))
     return "\n\n".join(tables)
 
 
-def _cell_columns(cells: Sequence[Cell]) -> list[tuple[str, int, Callable[[Cell], str]]]:
-    """Return (head, width, text of a cell) of what differs between cells."""
+def _cell_columns(cells: Sequence[Cell]) -> list[tuple[str, Callable[[Cell], str]]]:
+    """Return (head, text of a cell) of what differs between cells."""
     columns: list[tuple[str, Callable[[Cell], str]]] = [
         ("net", lambda cell: "-".join(map(str, cell.sizes))),
         ("batch", lambda cell: str(cell.batch_size)),
         ("dtype", lambda cell: cell.dtype),
         ("threads", lambda cell: str(cell.threads)),
     ]
-    told = [(head, value, {value(cell) for cell in cells}) for head, value in columns]
-    return [(head, 2 + max(map(len, [head, *values])), value) for head, value, values in told if len(values) > 1]
+    return [(head, value) for head, value in columns if len({value(cell) for cell in cells}) > 1]
 
 
 def _in_units(row: Row | None) -> str:
@@ -154,11 +149,12 @@ def losses_table(rows: Sequence[Row], formulation: str = "tiles") -> str:
     lost, n = losses(rows, formulation), len(by_work(rows))
     if not lost:
         return f"{formulation} is the fastest in all {n} comparisons"
-    lines = [f"{formulation} is not the fastest in {len(lost)} of {n} comparisons:"]
-    for own, fastest, times in sorted(lost, key=lambda each: -each[2]):
-        even = "  even" if times < EVEN else ""
-        lines.append(f"  {own.work:<9} {own.cell!s:<52} {label(fastest.formulation):<12} {times:.2f}{even}")
-    return "\n".join(lines)
+    table = [
+        [own.work, str(own.cell), label(fastest.formulation), f"{times:.2f}", "even" if times < EVEN else ""]
+        for own, fastest, times in sorted(lost, key=lambda each: -each[2])
+    ]
+    head = f"{formulation} is not the fastest in {len(lost)} of {n} comparisons:"
+    return "\n".join([head, *(f"  {line}" for line in aligned(table, left=(0, 1, 2, 4)))])
 
 
 def conclusion(rows: Sequence[Row]) -> str:

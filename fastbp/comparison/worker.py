@@ -1,9 +1,6 @@
-"""What runs in a measuring process: reads requests as JSON lines, does them, answers each with a JSON line."""
+"""What a measuring process does."""
 
-import json
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,33 +16,16 @@ from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
 
 LEARNING_RATE = 1e-3  # small, so that no cost diverges; the speed does not depend on it
+# The largest difference of an entry of the gradient that is rounding, relative to the largest entry.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-"""The largest difference of an entry of the gradient that is rounding, relative to the largest entry."""
+# `textbook` in float64 is the reference up to so many operations; beyond, `vectorized`, once it agrees with it.
 TEXTBOOK_FLOPS = 1e9
-"""`textbook` in float64 is the reference up to so many operations; beyond, `vectorized`, once it agrees with it."""
 SHORT_EPOCH_S = 0.1
+# What takes an interpreter's time for each sample gets an epoch of about so many seconds, of one step at least.
 SHORT_EPOCHS = (PYTHON, "textbook")
-"""What takes an interpreter's time for each sample gets an epoch of about so many seconds, of one step at least."""
+# Left out of a cell: whose single call takes longer than this, and so many times the fastest one's.
 TOO_SLOW_S, TOO_SLOW = 1.0, 10
-"""Left out of a cell: whose single call takes longer than this, and so many times the fastest one's."""
-PAUSE_S = 0.04
-"""After which idle threads of BLAS and OpenMP have stopped looking for more work, with some room."""
-
-
-def main() -> None:
-    """Answer requests until the input ends. Libraries that print find standard output turned to the error stream."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    worker = Worker()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(worker, request.pop("do"))(**request)
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+PAUSE_S = 0.04  # after which idle threads of BLAS and OpenMP have stopped looking for more work, with some room
 
 
 class Worker:
@@ -67,7 +47,7 @@ class Worker:
 
     def check(self, cell: dict[str, Any], formulations: list[str]) -> dict[str, Any]:
         """Prove that all give the same gradient; say what their first calls took, and what later ones do."""
-        work = Workload(Cell(**{**cell, "sizes": tuple(cell["sizes"])}), self.task)
+        work = Workload(Cell.from_dict(cell), self.task)
         expected = work.reference()
         found: dict[str, Any] = {}
         for name in sorted(formulations, key=lambda name: name in SHORT_EPOCHS):
@@ -86,7 +66,7 @@ class Worker:
 
         `plan` says how many steps an epoch has under each.
         """
-        work = Workload(Cell(**{**cell, "sizes": tuple(cell["sizes"])}), self.task)
+        work = Workload(Cell.from_dict(cell), self.task)
         pause = PAUSE_S if work.cell.threads > 1 else 0.0
         gradients = {name: partial(work.gradient, name) for name in plan}
         epochs = {name: partial(work.epoch, name, steps) for name, steps in plan.items()}

@@ -8,7 +8,6 @@ import os
 import pickle
 import shutil
 import sys
-import uuid
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,8 @@ import numpy as np
 from numba.core import caching, serialize
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
+
+from fastbp.disk import user_cache, written_whole
 
 # Numba's settings that change what is compiled, by their names in `numba.core.config`. Numba's own cache does not look
 # at most of them (issue 10821). All others change what is told, counted or kept, or where code runs.
@@ -80,13 +81,10 @@ class MachineCodeCache(caching._Cache):
             return
         path = folder / self._file(sig, data.codegen)
         content = serialize.dumps(data._reduce())
-        unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
         try:
-            unfinished.write_bytes(content)
-            os.replace(unfinished, path)
+            with written_whole(path, survives_power_cut=False) as file:
+                file.write(content)
         except OSError as error:
-            with suppress(OSError):
-                unfinished.unlink()
             _warn_that_nothing_is_kept(f" ({error.strerror or error})")
             return
         if path.name.startswith("users_"):
@@ -190,10 +188,9 @@ def _candidate_folders() -> list[Path]:
     package = Path(__file__).resolve().parent.parent
     beside = [package / "__pycache__"] if _is_checkout(package.parent) else []
     try:
-        user = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache")
+        return [*beside, user_cache()]
     except RuntimeError:  # a user without a home
         return beside
-    return [*beside, user / "fastbp"]
 
 
 def _is_checkout(folder: Path) -> bool:

@@ -1,9 +1,9 @@
 """A user's function under a name that says what it compiles to, so that its machine code can be kept on disk.
 
 Numba freezes what a function refers to when it compiles it. So the name holds a digest of the byte code and of that:
-numbers, text and small arrays by content; what belongs to Python, NumPy, Numba or fastbp's kernels by name; functions
-compiled with ``numba.njit`` by a digest of theirs. Where it refers to anything else, such as a module of the user's,
-nothing is known of tomorrow's content, and it is compiled anew in every process.
+numbers, text and small arrays by content; what belongs to Python, NumPy, Numba or fastbp's compiled folders by name;
+functions compiled with ``numba.njit`` by a digest of theirs. Where it refers to anything else, such as a module of the
+user's, nothing is known of tomorrow's content, and it is compiled anew in every process.
 
 Those other functions get such names too: machine code from the disk brings what it calls along, by name.
 """
@@ -19,6 +19,8 @@ import numba
 import numpy as np
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
+
+from fastbp.compiler.code_cache import COMPILED
 
 KNOWN = ("builtins", "math", "cmath", "operator", "numpy", "numba")  # their versions name the folder of machine code
 OPTIONS = {"nopython", "fastmath", "error_model", "nogil", "boundscheck", "forceinline", "inline"}
@@ -118,7 +120,10 @@ def _is_known(value: Any) -> bool:
 
 
 def _is_known_module(name: Any) -> bool:
-    return isinstance(name, str) and (name.split(".")[0] in KNOWN or name.startswith("fastbp.kernels."))
+    if not isinstance(name, str):
+        return False
+    package, _, inside = name.partition(".")
+    return package in KNOWN or (package == "fastbp" and inside.partition(".")[0] in COMPILED)
 
 
 def _is_module(value: Any) -> bool:

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from .errors import DataFileError, shorten, unknown_name
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
-"""Lower-case spellings of a missing value."""
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # lower-case spellings of a missing value
 
-MAX_LABEL = 200
-"""Longest class label in characters: one long label makes NumPy take its width for every row."""
+MAX_LABEL = 200  # longest class label in characters: one long label makes NumPy take its width for every row
 
 
 def read_csv(

@@ -12,8 +12,7 @@ from .errors import DataFileError
 from .split import Split, checked_dtype
 
 N_SAMPLES, N_PIXELS, N_TRAIN = 1797, 64, 1437
-WHITE = 16
-"""The largest pixel value: each pixel counts the dark points of a 4x4 block."""
+WHITE = 16  # the largest pixel value: each pixel counts the dark points of a 4x4 block
 
 
 def load_digits(dtype: DTypeLike = "float32") -> Split:

@@ -1,19 +1,18 @@
 """Fetches one file from the first of several mirrors that serves it intact."""
 
 import http.client
-import os
-import secrets
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from fastbp.disk import written_whole
+from fastbp.progress import LiveLine
+
 from .errors import DataFileError
 
-TIMEOUT = 30.0
-"""Seconds without an answer after which a mirror is given up."""
+TIMEOUT = 30.0  # seconds without an answer after which a mirror is given up
 
 _CHUNK = 1 << 16
 
@@ -71,18 +70,11 @@ def download(
 
 
 def _download_from(url: str, target: Path, check: Callable[[Path], None], max_bytes: int, progress: bool) -> None:
-    # Not tempfile: its files are readable by their owner only, and a cache may be shared.
-    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
-    try:
-        with open(part, "xb") as file, closing(_chunks(url, max_bytes, progress)) as chunks:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        check(part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(target) as file:
+        with closing(_chunks(url, max_bytes, progress)) as chunks:
+            file.writelines(chunks)
+        file.flush()
+        check(Path(file.name))
 
 
 def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, None]:
@@ -92,12 +84,13 @@ def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, 
             length = response.headers.get("Content-Length", "")
             total = int(length) if length.isdecimal() else None
             received = 0
-            with closing(_Progress(url, total, progress)) as shown:
+            layout, name = "{desc}: {n_fmt}B of {total_fmt}B {bar}", url.rpartition("/")[2]
+            with LiveLine(progress, layout, name, total, unit_scale=True) as shown:
                 while chunk := response.read(_CHUNK):
                     received += len(chunk)
                     if received > max_bytes:
                         raise DataFileError(f"sends more than {max_bytes} bytes, the most that the file may have")
-                    shown.show(received)
+                    shown.advance(len(chunk))
                     yield chunk
     except urllib.error.HTTPError as error:
         # It holds the open connection.
@@ -107,22 +100,3 @@ def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, 
         raise _TransferError(f"{type(error).__name__}: {error}") from error
     if total is not None and received != total:
         raise _TransferError(f"broke off after {received} of {total} bytes")
-
-
-class _Progress:
-    """One line on the standard error, rewritten in place; nothing unless that is a terminal."""
-
-    def __init__(self, url: str, total: int | None, wanted: bool) -> None:
-        self.name = url.rpartition("/")[2]
-        self.total = f" of {total / 1e6:.1f}" if total is not None else ""
-        # A program without a console has no standard error at all.
-        self.stream = sys.stderr if wanted and sys.stderr is not None and sys.stderr.isatty() else None
-
-    def show(self, received: int) -> None:
-        if self.stream is not None:
-            self.stream.write(f"\r{self.name}: {received / 1e6:.1f}{self.total} MB")
-            self.stream.flush()
-
-    def close(self) -> None:
-        if self.stream is not None:
-            self.stream.write("\n")

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from .errors import DataFileError
 
 MAX_AXES = 4
+# Gzip-compressed content above this size is refused (EMNIST, the largest of the family, has half of it).
 MAX_BYTES = 1 << 30
-"""Gzip-compressed content above this size is refused (EMNIST, the largest of the family, has half of it)."""
 
 GZIP_MAGIC = b"\x1f\x8b"
+# No deflate stream expands further than this, so the file's size bounds what a header may claim.
 DEFLATE_MAX_RATIO = 1032
-"""No deflate stream expands further than this, so the file's size bounds what a header may claim."""
 
 UNSIGNED_BYTE = 0x08
 _CHUNK = 1 << 20

@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from collections.abc import Iterator
 from numbers import Real
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastbp.files import paths
+from fastbp import disk
+from fastbp.disk import user_cache
 
 from .download import download as fetch
 from .errors import DataFileError
@@ -20,11 +20,11 @@ from .split import Split, checked_dtype
 
 __all__ = ["FILES", "MIRRORS", "IdxFile", "load_mnist", "read_idx"]
 
+# Folders that serve the four files, gzip-compressed, under their usual names.
 MIRRORS: tuple[str, ...] = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
-"""Folders that serve the four files, gzip-compressed, under their usual names."""
 
 
 class IdxFile(NamedTuple):
@@ -34,6 +34,7 @@ class IdxFile(NamedTuple):
     sha256: str
 
 
+# In the order training images, training labels, test images, test labels.
 FILES: dict[str, IdxFile] = {
     "train-images-idx3-ubyte": IdxFile(
         (60000, 28, 28), "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
@@ -44,7 +45,6 @@ FILES: dict[str, IdxFile] = {
     ),
     "t10k-labels-idx1-ubyte": IdxFile((10000,), "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
-"""In the order training images, training labels, test images, test labels."""
 
 
 def load_mnist(
@@ -111,7 +111,7 @@ def load_mnist(
     for what, value in (("download", download), ("progress", progress)):
         if not isinstance(value, bool):
             raise TypeError(f"{what} is {value!r}; it must be True or False")
-    folder = None if path is None else paths.expanded(path)
+    folder = None if path is None else disk.expanded_path(path)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"path is {folder}, a file; give the folder that holds the four MNIST files")
     missing = [name for name in FILES if _find(name, folder) is None]
@@ -156,19 +156,11 @@ def _folders(folder: Path | None) -> Iterator[Path]:
 
 def _cache_folder() -> Path:
     try:
-        home = Path.home()
+        return user_cache() / "mnist"
     except RuntimeError as error:
         raise FileNotFoundError(
             f"this user has no home folder to look for a cache of MNIST in ({error}); give the folder as path"
         ) from error
-    if sys.platform == "win32":
-        base, default = os.environ.get("LOCALAPPDATA", ""), home / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base, default = "", home / "Library" / "Caches"
-    else:
-        base, default = os.environ.get("XDG_CACHE_HOME", ""), home / ".cache"
-    # The XDG base directory specification has relative paths ignored.
-    return (Path(base) if os.path.isabs(base) else default) / "fastbp" / "mnist"
 
 
 def _find(name: str, folder: Path | None) -> Path | None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from .errors import DataFileError, shorten, unknown_name
 from .idx import DEFLATE_MAX_RATIO
 
-MAX_LABEL = 200
-"""Longest class label in characters, as in CSV files."""
+MAX_LABEL = 200  # longest class label in characters, as in CSV files
 
 
 def read_npz(

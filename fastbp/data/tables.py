@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.files import paths
+from fastbp import disk
 
 from .csv_table import read_csv
 from .errors import DataFileError
@@ -101,7 +101,7 @@ def read_table(
     (('length', 'width'), 'species')
 
     """
-    path = paths.checked(path)
+    path = disk.checked_path(path)
     if target is not None and not isinstance(target, str):
         raise TypeError(f"target is {target!r}; it must be the name of a column, or of an array of an NPZ file")
     names = None if features is None else _names(features)

@@ -10,6 +10,7 @@ from fastbp.files.layers import check_ours
 from fastbp.model import Array, Model
 
 # REAL is float or double, _F what ends the names of its functions and its constants, @ the name of the file's function.
+# σ(z) of one number, as in `functions/activations.py`.
 FUNCTIONS = {
     "sigmoid": "const REAL e = exp_F(-fabs_F(z));\nreturn (z < 0 ? e : 1) / (1 + e);",
     "tanh": "return tanh_F(z);",
@@ -21,7 +22,6 @@ FUNCTIONS = {
     "gelu": "return z * (0.5_F * erfc_F(-z * 0.70710678118654752_F));",
     "exponential": "return exp_F(z);",
 }
-"""σ(z) of one number, as in `functions/activations.py`."""
 
 SOFTMAX = """\
 static void softmax(REAL *a, int n)

@@ -8,19 +8,19 @@ from fastbp.files.layers import Layers, Reader
 from fastbp.functions.activations import ALPHA, SLOPE
 from fastbp.model import Array
 
+# Keras' functions by their names in ``keras.activations``, with fastbp's. Keras' leaky_relu has another slope.
 FUNCTIONS = {
     "linear": "identity", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "elu": "elu", "softplus": "softplus",
     "silu": "silu", "gelu": "gelu", "exponential": "exponential", "softmax": "softmax",
 }  # fmt: skip
-"""Keras' functions by their names in ``keras.activations``, with fastbp's. Keras' leaky_relu has another slope."""
 
+# Layers that are an activation, and what makes it the same function.
 LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ReLU": ("relu", {"negative_slope": 0.0, "threshold": 0.0, "max_value": None}),
     "LeakyReLU": ("leaky_relu", {"negative_slope": SLOPE}),
     "ELU": ("elu", {"alpha": ALPHA}),
     "Softmax": ("softmax", {"axis": -1}),
 }
-"""Layers that are an activation, and what makes it the same function."""
 
 PASSED_OVER = {"InputLayer", "Dropout", "Flatten"}  # of rows of samples, when nothing is trained: the identity
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from fastbp.functions.activations import Activation
 from fastbp.functions.costs import COSTS, Cost, Huber
 
+# Keras' classes with fastbp's costs, and the outputs for which they are the same.
 LOSSES: dict[str, tuple[str, str | None]] = {
     "MeanSquaredError": ("squared_error", None),
     "MeanAbsoluteError": ("absolute", None),
@@ -18,17 +19,16 @@ LOSSES: dict[str, tuple[str, str | None]] = {
     "SparseCategoricalCrossentropy": ("cross_entropy", "softmax"),
     "Poisson": ("poisson", None),
 }
-"""Keras' classes with fastbp's costs, and the outputs for which they are the same."""
 
+# Keras' functions that are these classes with their defaults.
 FUNCTIONS = {
     "mean_squared_error": "MeanSquaredError", "mean_absolute_error": "MeanAbsoluteError", "huber": "Huber",
     "binary_crossentropy": "BinaryCrossentropy", "categorical_crossentropy": "CategoricalCrossentropy",
     "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy", "poisson": "Poisson",
 }  # fmt: skip
-"""Keras' functions that are these classes with their defaults."""
 
+# Parameters of a loss that fastbp does not have, and where they change nothing.
 NEUTRAL = {"label_smoothing": (0.0,), "axis": (-1,), "ignore_class": (None,)}
-"""Parameters of a loss that fastbp does not have, and where they change nothing."""
 
 
 class Loss(NamedTuple):

@@ -17,6 +17,7 @@ IR_VERSION = 8  # that goes with it
 
 LARGEST = 2**31 - 2**20  # bytes: protobuf ends at 2 GiB
 
+# Activations that are one operator each.
 OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "sigmoid": ("Sigmoid", {}),
     "tanh": ("Tanh", {}),
@@ -27,7 +28,6 @@ OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "exponential": ("Exp", {}),
     "softmax": ("Softmax", {"axis": -1}),
 }
-"""Activations that are one operator each."""
 
 MISSING_IN_FLOAT64 = {"leaky_relu", "elu", "softplus"}
 

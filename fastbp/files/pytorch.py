@@ -8,6 +8,7 @@ from fastbp.model import Model
 
 THRESHOLD = 40.0  # of nn.Softplus, which beyond it returns z: less than float64 can tell from ln(1 + e^z)
 
+# The class of ``torch.nn`` for each activation but exponential, and what makes it the same function.
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     "identity": ("Identity", {}),
     "sigmoid": ("Sigmoid", {}),
@@ -20,7 +21,6 @@ MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     "gelu": ("GELU", {"approximate": "none"}),
     "softmax": ("Softmax", {"dim": -1}),
 }
-"""The class of ``torch.nn`` for each activation but exponential, and what makes it the same function."""
 
 PASSED_OVER = {"Dropout", "Flatten"}  # of rows of samples, when nothing is trained: the identity
 

@@ -12,15 +12,12 @@ A file of a version that is newer than the reader is refused, and the error says
 """
 
 import contextlib
-import errno
 import json
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from fastbp.files import paths
+from fastbp import disk
 from fastbp.files.container import decode, encode
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, PARAMETRIC, Cost
@@ -87,7 +84,7 @@ def save(
     if training is not None:
         content["training"] = training.words
         arrays.update(training.arrays)
-    write_atomically(path, encode(arrays, json.dumps(content)))
+    disk.write(path, encode(arrays, json.dumps(content)))
 
 
 def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost]) -> None:
@@ -100,46 +97,9 @@ def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost
         )
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, and move it there; a link stays, its target is replaced.
-
-    Whatever happens meanwhile, a crash, a full disk or an end by force, there is the old file or the new one. An end by
-    force may leave the unfinished one beside it, ``.name.`` and eight digits, which nothing reads.
-    """
-    target = Path(os.path.realpath(paths.checked(path)))
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with unfinished.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    _flush_folder(target.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Bring to the disk which file has which name, so that the new one is there after a power cut too.
-
-    Windows cannot, and some file systems will not: there the old file may come back, whole.
-    """
-    if os.name == "nt":
-        return
-    with contextlib.suppress(PermissionError):  # a folder may be written and not read
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise
-        finally:
-            os.close(descriptor)
-
-
 def load(path: str | os.PathLike[str], custom: Iterable[Custom]) -> SavedNetwork:
     """Read what `save` wrote. Raises OSError if it cannot be read, ModelFileError if it is anything else."""
-    content = paths.checked(path).read_bytes()
+    content = disk.checked_path(path).read_bytes()
     with refusing(path):
         return _saved_network(*decode(content), list(custom))
 

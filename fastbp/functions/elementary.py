@@ -28,7 +28,7 @@ from fastbp.compiler.options import OPTIONS, STRICT
 from fastbp.functions.elementary_constants import constants, like
 from fastbp.functions.floating_point import copy_sign, exponent, mantissa, multiply_add, polynomial, power_of_two
 
-__all__ = ["erf", "erfc", "exp", "expm1", "like", "log", "log1p", "one_minus_power", "sigmoid", "softplus", "tanh"]
+__all__ = ["erfc", "exp", "expm1", "like", "log", "log1p", "one_minus_power", "sigmoid", "softplus", "tanh"]
 
 
 def elementary(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,19 +193,6 @@ def softplus(x):
     large = e > c.sqrt2_minus_1
     f = c.half * (e - c.one) if large else e
     return (x if x > c.zero else c.zero) + log_of_product(c.one if large else c.zero, f)
-
-
-@elementary
-def erf(x):
-    """Return erf x = 1 - e^(-x q(x)), x >= 0, where q(x) = -ln(1 - erf x) / x. Error: 1.99 / 1.56 ulp.
-
-    One polynomial, q - 1, serves all x because the logarithm of erfc = 1 - erf (Abramowitz and Stegun 7.1.2) is smooth.
-    """
-    c = constants(x)
-    magnitude = abs(x)
-    magnitude = c.erf_high if magnitude > c.erf_high else magnitude
-    y, _, n = expm1_scaled(-multiply_add(magnitude, polynomial(magnitude, c.erf_rate), magnitude))
-    return copy_sign(y * power_of_two(n), x)
 
 
 @elementary

@@ -1,7 +1,5 @@
 """What every topic's methods find in a network."""
 
-import math
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +7,8 @@ import numpy as np
 
 from fastbp.batches.samples import Samples, checked
 from fastbp.formulations import Formulation
+from fastbp.memory import require_memory
 from fastbp.model import Model, ParameterVector
-from fastbp.training.plan import physical_memory
 
 
 class HasModel:
@@ -39,16 +37,5 @@ class HasModel:
 def check_room(sizes: Sequence[int], dtype: np.dtype[Any]) -> None:
     """Raise ValueError for layers whose parameters this machine's memory could not hold."""
     n_parameters = ParameterVector.count(sizes)
-    needed, present = n_parameters * dtype.itemsize, min(physical_memory(), sys.maxsize)
-    if needed > present:
-        raise ValueError(
-            f"sizes is {list(sizes)}: {n_parameters:,} parameters need {needed:,} bytes, and this machine has "
-            f"{present:,}: choose smaller layers"
-        )
-
-
-def check_memory(what: str, shape: Sequence[int], dtype: np.dtype[Any], instead: str) -> None:
-    """Raise MemoryError if an array would be larger than this machine's memory; `instead` says what to do then."""
-    needed, present = math.prod(shape) * dtype.itemsize, physical_memory()
-    if needed > present:
-        raise MemoryError(f"{what} need {needed:,} bytes, and this machine has {present:,}: {instead}")
+    what = f"sizes is {list(sizes)}; a network of {n_parameters:,} parameters"
+    require_memory(what, n_parameters * dtype.itemsize, "choose smaller layers", ValueError)

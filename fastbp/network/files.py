@@ -5,7 +5,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 import os
 from typing import TYPE_CHECKING, Any
 
-from fastbp import validation
+from fastbp import disk, validation
 from fastbp.files import c_file, onnx_file, pytorch, serialization
 from fastbp.network.base import HasModel
 from fastbp.training import checkpoints as resuming
@@ -110,7 +110,7 @@ class Files(HasModel):
         >>> bool(abs(A - net.predict(X)).max() < 1e-6)
         True
         """
-        serialization.write_atomically(path, onnx_file.model_proto(self._model).SerializeToString())
+        disk.write(path, onnx_file.model_proto(self._model).SerializeToString())
 
     def to_torch(self) -> torch.nn.Sequential:
         """Return the network as a ``torch.nn.Sequential`` with copies of its parameters; needs PyTorch.
@@ -179,4 +179,4 @@ class Files(HasModel):
         """
         if not isinstance(name, str):
             raise TypeError(f"name is {name!r}; it must be a str, such as 'predict'")
-        serialization.write_atomically(path, c_file.c_source(self._model, name).encode())
+        disk.write(path, c_file.c_source(self._model, name).encode())

@@ -1,5 +1,6 @@
 """First derivatives beside the gradient: of every sample's own cost, of costs by inputs, of outputs by inputs."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ import numpy.typing as npt
 
 from fastbp import validation
 from fastbp.derivatives import jacobians, per_sample
+from fastbp.memory import require_memory
 from fastbp.model import Array, ParameterVector
-from fastbp.network.base import HasModel, check_memory
+from fastbp.network.base import HasModel
 
 
 class FirstOrder(HasModel):
@@ -54,9 +56,9 @@ class FirstOrder(HasModel):
         samples = self._samples(X, Y)
         shape = len(samples), self._model.parameters.vector.size
         if out is None:
-            words = f"gradients of {shape[0]:,} samples by {shape[1]:,} parameters"
+            what = f"an array of gradients of {shape[0]:,} samples by {shape[1]:,} parameters"
             instead = "per_sample_gradient_norms and clipped_gradient do without them; or take fewer samples at a time"
-            check_memory(words, shape, self.dtype, instead)
+            require_memory(what, math.prod(shape) * self.dtype.itemsize, instead)
             out = np.empty(shape, self.dtype)
         validation.output("out", out, shape, self.dtype)
         per_sample.gradients(self._model, samples.X, samples.Y, out)
@@ -227,7 +229,8 @@ class FirstOrder(HasModel):
         of, wrt = self._layers(of, wrt)
         shape = len(checked), self.sizes[of], self.sizes[wrt]
         instead = "vjp multiplies by a vector without forming them; or take fewer samples at a time"
-        check_memory(f"Jacobians {shape[1:]} of {shape[0]:,} samples", shape, self.dtype, instead)
+        what = f"an array of Jacobians {shape[1:]} of {shape[0]:,} samples"
+        require_memory(what, math.prod(shape) * self.dtype.itemsize, instead)
         return jacobians.jacobian(self._model, checked, of, wrt)
 
     def vjp(self, X: npt.ArrayLike, U: npt.ArrayLike) -> Array:

@@ -11,6 +11,7 @@ from fastbp.formulations import FORMULATIONS
 from fastbp.formulations.numpy_functions import as_if_compiled, sigma
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.network.network import Network
+from fastbp.text import aligned
 
 STEP = 1e-4  # of a number that moves z by about as much: rounding and curvature are then far below the tolerance
 ROUNDING = 20 * float(np.finfo(np.float64).eps)  # of a difference of costs, relative to the cost
@@ -76,13 +77,12 @@ class GradientCheck:
         return not any(row.verdict == "wrong" for row in self.layers)
 
     def __str__(self) -> str:
-        lines = [f"{'layer':<7}{'of':<9}{'checked':>15}{'corners':>9}{'difference':>12}  verdict"]
+        rows = [["layer", "of", "checked", "corners", "difference", "verdict"]]
         for row in self.layers:
-            checked = f"{row.checked:,} of {row.of:,}"
             difference = f"{row.difference:.1e}" if row.checked > row.corners else "-"
-            lines.append(
-                f"{row.layer:<7}{row.what:<9}{checked:>15}{row.corners:>9}{difference:>12}  {MEANING[row.verdict]}"
-            )
+            checked = f"{row.checked:,} of {row.of:,}"
+            rows.append([str(row.layer), row.what, checked, str(row.corners), difference, MEANING[row.verdict]])
+        lines = aligned(rows, left=(0, 1, 5))
         return "\n".join([*lines, *(row.worst for row in self.layers if row.verdict == "wrong"), self.advice])
 
 

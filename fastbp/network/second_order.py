@@ -11,9 +11,9 @@ from fastbp import validation
 from fastbp.derivatives import curvature
 from fastbp.derivatives.workspaces import Kind, own_pair
 from fastbp.functions.costs import COSTS
+from fastbp.memory import require_memory
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.network.base import HasModel
-from fastbp.training.plan import physical_memory
 
 MatrixName = Literal["hessian", "gauss_newton", "fisher", "empirical_fisher"]
 
@@ -268,12 +268,9 @@ class SecondOrder(HasModel):
         samples = self._samples(X, Y)
         _check_functions(self._model, "hessian")
         n_parameters = self._model.parameters.vector.size
-        needed, present = n_parameters**2 * self.dtype.itemsize, physical_memory()
-        if needed > present:
-            raise MemoryError(
-                f"the Hessian of {n_parameters:,} parameters needs {needed:,} bytes, and this machine has "
-                f"{present:,.0f}: use hessian_vector_product, which never forms it, or top_eigenvalues"
-            )
+        what = f"the Hessian of {n_parameters:,} parameters"
+        instead = "use hessian_vector_product, which never forms it, or top_eigenvalues"
+        require_memory(what, n_parameters**2 * self.dtype.itemsize, instead)
         return curvature.hessian(self._model, samples.X, samples.Y)
 
     def gauss_newton_diagonal(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> ParameterVector:

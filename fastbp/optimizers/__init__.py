@@ -13,6 +13,7 @@ from fastbp.optimizers.full_batch import LBFGS, ConjugateGradient, LineSearch
 from fastbp.optimizers.levenberg_marquardt import LevenbergMarquardt
 from fastbp.optimizers.rprop import Rprop
 
+# Those that take mini-batches, by their names on the command line.
 OPTIMIZERS: dict[str, type[SGD] | type[Momentum] | type[Adam] | type[RMSProp] | type[Adagrad]] = {
     "sgd": SGD,
     "momentum": Momentum,
@@ -22,8 +23,8 @@ OPTIMIZERS: dict[str, type[SGD] | type[Momentum] | type[Adam] | type[RMSProp] | 
     "rmsprop": RMSProp,
     "adagrad": Adagrad,
 }
-"""Those that take mini-batches, by their names on the command line."""
 
+# All of them, by the names that `fit` takes.
 BY_NAME: dict[str, type[Any]] = {
     **OPTIMIZERS,
     "rprop": Rprop,
@@ -31,7 +32,6 @@ BY_NAME: dict[str, type[Any]] = {
     "conjugate_gradient": ConjugateGradient,
     "levenberg_marquardt": LevenbergMarquardt,
 }
-"""All of them, by the names that `fit` takes."""
 
 __all__ = [
     "BY_NAME",

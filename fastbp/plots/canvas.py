@@ -5,8 +5,7 @@ from __future__ import annotations  # so that naming a Figure does not import ma
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from fastbp import validation
-from fastbp.files import paths
+from fastbp import disk, validation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
+# Inches: a column of a paper in two columns. The pictures of nets, trees, weights and surfaces are so wide.
 COLUMN = 3.5
-"""Inches: a column of a paper in two columns. The pictures of nets, trees, weights and surfaces are so wide."""
-LABEL, SMALL = 8.0, 7.0
-"""Points: the letters of titles and axes, and of ticks and legends, in pictures one column wide."""
+LABEL, SMALL = 8.0, 7.0  # points: the letters of titles and axes, and of ticks and legends, in pictures one column wide
+# Okabe & Ito's blue and vermilion: the sign of a weight or derivative. The colour-blind tell them apart.
 POSITIVE, NEGATIVE = "#0072B2", "#D55E00"
-"""Okabe & Ito's blue and vermilion: the sign of a weight or derivative. The colour-blind tell them apart."""
 GREY = "#666666"
 
 # Okabe & Ito's blue and orange: the colour-blind tell them apart, and so does a printer without colours.
@@ -32,8 +30,7 @@ STYLES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-MOST_PIXELS = 2**16
-"""Agg has fewer, each way."""
+MOST_PIXELS = 2**16  # Agg has fewer, each way
 
 
 def check(path: PathLike | None = None) -> None:
@@ -44,7 +41,7 @@ def check(path: PathLike | None = None) -> None:
     figure = new_figure(1, 1)
     if path is None:
         return
-    named = paths.checked(path)
+    named = disk.checked_path(path)
     known = figure.canvas.get_supported_filetypes()
     kind = named.suffix.lower().lstrip(".")
     if kind not in known:
@@ -86,8 +83,15 @@ def figure_of(axes: Axes, path: PathLike | None, *, cropped: bool = False) -> Fi
         figure = figure.figure
     if path is not None:
         check(path)
-        figure.savefig(path, bbox_inches="tight" if cropped else None)
+        write(figure, path, cropped=cropped)
     return cast("Figure", figure)
+
+
+def write(figure: Figure, path: PathLike, *, cropped: bool = False) -> None:
+    """Write a picture, whole or not at all, in the format that the path's name ends in."""
+    with disk.written_whole(path) as file:
+        kind = os.path.splitext(path)[1].lower().lstrip(".")
+        figure.savefig(file, format=kind, bbox_inches="tight" if cropped else None)
 
 
 def check_axes(axes: Any, what: str = "axes") -> None:

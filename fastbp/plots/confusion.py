@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_NUMBERS = 25
-"""Up to so many classes the cells of a confusion matrix say their counts."""
-MOST_NAMES = 45
-"""Of more classes every second, third, … has its name, so that names do not overlap."""
-CHARACTER = 0.09
-"""The width of a character of the labels in inches, on the safe side."""
+MOST_NUMBERS = 25  # up to so many classes the cells of a confusion matrix say their counts
+MOST_NAMES = 45  # of more classes every second, third, … has its name, so that names do not overlap
+CHARACTER = 0.09  # the width of a character of the labels in inches, on the safe side
 
 
 def confusion_matrix(
@@ -100,8 +97,7 @@ def _checked(matrix: Any, classes: Any) -> tuple[npt.NDArray[Any], list[str]]:
     return np.asarray(counts), [shortened(str(name)) for name in listed]
 
 
-SMALLEST = 4.5
-"""Points: counts that would have to be smaller are left out."""
+SMALLEST = 4.5  # points: counts that would have to be smaller are left out
 
 
 def _write_counts(axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[Any], size: float) -> None:

@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.ticker import MaxNLocator
 
 
-LOGARITHMIC_FROM = 20
-"""A cost that shrinks by more than this factor is shown on a logarithmic axis."""
-FEW_EPOCHS = 40
-"""Up to so many epochs each has its mark."""
+LOGARITHMIC_FROM = 20  # a cost that shrinks by more than this factor is shown on a logarithmic axis
+FEW_EPOCHS = 40  # up to so many epochs each has its mark
 
 
 @runtime_checkable
@@ -106,8 +104,7 @@ def history(
 
 
 PANELS_A_ROW = 3
-NARROWEST = 2.8
-"""Inches: panels that would be narrower go below each other."""
+NARROWEST = 2.8  # inches: panels that would be narrower go below each other
 
 
 def _panels(history: History, held_out: str) -> dict[str, dict[str, list[float]]]:

@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 SPACING, RADIUS = 0.37, 0.15  # inches from neuron to neuron of a layer, and of a neuron
-THICKEST = 3.0
-"""Points: the line of the largest weight or derivative; others are thinner in proportion."""
-SMALLEST = 4.5
-"""Points: numbers that would have to be smaller are left out."""
+THICKEST = 3.0  # points: the line of the largest weight or derivative; others are thinner in proportion
+SMALLEST = 4.5  # points: numbers that would have to be smaller are left out
 
 
 def network(
@@ -94,7 +92,7 @@ def network(
     >>> [len(lines.get_segments()) for lines in figure.axes[0].collections]  # 7 neurons, and dots for the others
     [49, 49]
     """
-    given.frame(path, width, ax)
+    width = given.frame(path, width, ax)
     given.network(net)
     most = validation.whole_number("most", most, 3)  # one neuron, the dots, one neuron
     if names is not None:
@@ -104,8 +102,6 @@ def network(
     ends = _ends(net.sizes[-1], names, None if y is None else trace.y)
     rows = [_shown(n, most) for n in net.sizes]
     slots = max(len(shown) for shown in rows)
-    if ax is not None:
-        width = ax.get_window_extent().width / ax.figure.dpi
     right = 0.25 + 0.062 * max(map(len, ends))
     plan = _Plan(rows, np.linspace(0.3, width - right, len(rows)), slots * SPACING + BELOW, SPACING)
     height = slots * SPACING + ABOVE + BELOW

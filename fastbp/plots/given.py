@@ -13,17 +13,21 @@ from fastbp.plots.canvas import PathLike, check, check_axes
 
 Array = npt.NDArray[Any]
 
-NARROWEST, WIDEST = 2, 100
-"""Inches: in less there is no room for letters; of more Agg cannot make the pixels."""
+NARROWEST, WIDEST = 2, 100  # inches: in less there is no room for letters; of more Agg cannot make the pixels
 
 
-def frame(path: PathLike | None, width: float, ax: Any = None) -> None:
-    """Raise TypeError or ValueError unless a picture can be so wide, there, kept; ImportError without matplotlib."""
+def frame(path: PathLike | None, width: float, ax: Any = None) -> float:
+    """Return how wide a picture is in inches: axes of the user's own are as wide as they are.
+
+    Raises TypeError or ValueError unless it can be so wide, there, kept; ImportError without matplotlib.
+    """
     check(path)
     if not NARROWEST <= validation.number("width", width, 0) <= WIDEST:
         raise ValueError(f"width is {width!r}; it must be {NARROWEST} to {WIDEST} inches")
-    if ax is not None:
-        check_axes(ax, "ax")
+    if ax is None:
+        return width
+    check_axes(ax, "ax")
+    return float(ax.get_window_extent().width / ax.figure.dpi)
 
 
 def network(net: Any) -> None:

@@ -32,8 +32,7 @@ Array = npt.NDArray[Any]
 Range = tuple[float, float]
 
 MOST_POINTS = 2000
-LOGARITHMIC_FROM = 30
-"""A cost that varies by more than this factor has levels at equal ratios."""
+LOGARITHMIC_FROM = 30  # a cost that varies by more than this factor has levels at equal ratios
 
 
 @dataclass(frozen=True)

@@ -82,15 +82,13 @@ def computation_tree(
     >>> [text.get_text() for text in figure.axes[0].texts if "∂C/∂a" in text.get_text()]
     ['∂C/∂a\n−2']
     """
-    given.frame(path, width, ax)
+    width = given.frame(path, width, ax)
     given.network(net)
     depth = validation.whole_number("depth", depth, 1)
     trace = net.trace(x, y)
     neurons = _strongest(trace) if through is None else _checked(through, net.sizes)
     nodes, edges = _tree(trace, neurons, max(1, trace.n_layers + 1 - depth))
     rows = 1 + max(node.row for node in nodes.values())
-    if ax is not None:
-        width = ax.get_window_extent().width / ax.figure.dpi
     axes = axes_for(ax, width, rows * ROW)
     spread = 1.0 if any(node.column == FAR for node in nodes.values()) else 1.28  # over the columns that are there
     axes.set_xlim(0, width)
@@ -124,8 +122,8 @@ class _Edge:
     derivative: float
 
 
+# Columns; the last one, for what is not on the path, is left out in a chain of single neurons.
 LEFT, MIDDLE, RIGHT, FAR = 0.14, 0.39, 0.63, 0.885
-"""Columns; the last one, for what is not on the path, is left out in a chain of single neurons."""
 
 
 def _tree(trace: Any, neurons: Sequence[int], first: int) -> tuple[dict[str, _Node], list[_Edge]]:

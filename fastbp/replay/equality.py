@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from fastbp.replay.material import Series
 
-COST_TOLERANCE = 1e-9
-"""Relative. Other orders of summation differ by some 1e-14; another training differs by far more."""
+COST_TOLERANCE = 1e-9  # relative. Other orders of summation differ by some 1e-14; another training differs by far more
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import disk
 from fastbp.data import load_mnist
-from fastbp.files import paths
 
 Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 Series = dict[str, list[float]]
+# What network2.SGD returns, in this order: costs, and counts of right answers, one for each epoch.
 SERIES = ("evaluation_cost", "evaluation_right", "training_cost", "training_right")
-"""What network2.SGD returns, in this order: costs, and counts of right answers, one for each epoch."""
 
 DOWNLOADS = "https://github.com/mnielsen/neural-networks-and-deep-learning, folder fig"
 
@@ -95,7 +95,7 @@ def read_book(folder: str | os.PathLike[str] | None = None) -> Book:
         There is no MNIST.
     """
     named = os.environ.get("FASTBP_DATA") or None if folder is None else folder
-    root = None if named is None else paths.expanded(named, "folder")
+    root = None if named is None else disk.expanded_path(named, "folder")
     mnist = None if root is None else root / "mnist" if (root / "mnist").is_dir() else root
     # The book's pixels: eight bits divided by 256, in float32; from then on NumPy computed in float64.
     split = load_mnist(mnist, dtype="float32", divisor=256)

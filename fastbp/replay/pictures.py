@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp import plots
+from fastbp.plots.canvas import write as write_picture
 from fastbp.replay.experiments import Experiment
 from fastbp.replay.material import Series
 
@@ -39,7 +40,7 @@ def draw(replay: Replay, folder: Path) -> list[Path]:
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1])
+        write_picture(figure, paths[-1])
     return paths
 
 
@@ -183,8 +184,7 @@ def speeds(outcomes: Mapping[int, Sequence[SpeedOutcome]], *, width: float | Non
     return figure
 
 
-NARROW = 4.5
-"""Inches: pictures that are narrower have their panels below each other, and smaller letters."""
+NARROW = 4.5  # inches: pictures that are narrower have their panels below each other, and smaller letters
 
 
 def _panels(n: int, width: float) -> tuple[Figure, Sequence[Axes]]:

@@ -10,8 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-SEED = 12345678
-"""Of every program of the book that has one."""
+SEED = 12345678  # of every program of the book that has one
 
 
 def shuffle(values: list[int], generator: random.Random) -> None:

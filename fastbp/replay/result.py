@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastbp.files import paths
-from fastbp.files.serialization import write_atomically
+from fastbp import disk
 from fastbp.replay import pictures, report
 from fastbp.replay.equality import Equality, compare_series
 from fastbp.replay.experiments import Experiment
@@ -71,7 +70,7 @@ class Replay:
             "neurons": [asdict(neuron) for neuron in self.neurons],
             "speeds": {str(hidden): [asdict(speed) for speed in speeds] for hidden, speeds in self.speeds.items()},
         }  # fmt: skip
-        write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+        disk.write(path, (json.dumps(content, indent=1) + "\n").encode())
 
     def plot(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Draw the book's figures and return their paths; needs matplotlib.
@@ -85,4 +84,4 @@ class Replay:
         OSError
             `folder` is not there, or cannot be written to.
         """
-        return pictures.draw(self, paths.checked(folder, "folder"))
+        return pictures.draw(self, disk.checked_path(folder, "folder"))

@@ -8,18 +8,18 @@ from collections.abc import Iterable
 from fastbp import validation
 from fastbp.formulations import FORMULATIONS
 from fastbp.network.network import FormulationName
+from fastbp.progress import Steps
 from fastbp.replay.experiments import EXPERIMENTS, Experiment
 from fastbp.replay.material import Book
 from fastbp.replay.recipe import SEED, Generators
 from fastbp.replay.result import Replay
 from fastbp.replay.slow_learning import N_IMAGES, PUBLISHED_NORMS, one_neuron, speed_of_learning
 from fastbp.replay.training import Training, train
-from fastbp.training.progress import Steps, new_steps
 
 NEURON, SPEED = "one_neuron", "speed_of_learning"
+# Every experiment, in the order of the book.
 KEYS = ("network", "learning_rate", "cross_entropy", NEURON, "regularization",
         *(experiment.key for experiment in EXPERIMENTS if experiment.seeded), SPEED)  # fmt: skip
-"""Every experiment, in the order of the book."""
 SPEED_EPOCHS = 500
 
 
@@ -69,7 +69,7 @@ def replay(
     experiments = [experiment.quick() if quick else experiment for experiment in EXPERIMENTS]
     result = Replay(quick=quick, formulation=formulation)
     work = _Work([experiment for experiment in experiments if experiment.key in chosen], n_seeds, quick, chosen)
-    with new_steps(validation.truth("progress", progress), "training", work.n, work.total) as steps:
+    with Steps(validation.truth("progress", progress), "training", work.n, work.total) as steps:
         try:
             for experiment in work.experiments:
                 result.outcomes[experiment] = []

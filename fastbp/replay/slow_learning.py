@@ -16,8 +16,8 @@ from fastbp.training.recording import Recorder, error_norms
 
 NEURON_EPOCHS = 300
 N_IMAGES = 1000
+# ‖δ⁽ˡ⁾‖ of the hidden layers before training, for networks with so many of them: chapter 5.
 PUBLISHED_NORMS = {2: (0.07, 0.31), 3: (0.012, 0.060, 0.283), 4: (0.003, 0.017, 0.070, 0.285)}
-"""‖δ⁽ˡ⁾‖ of the hidden layers before training, for networks with so many of them: chapter 5."""
 
 
 @dataclass

@@ -28,8 +28,8 @@ from fastbp.training import plan as fitting
 from fastbp.training.history import History
 from fastbp.validation import hints
 
+# Beyond it squares are infinite, adam's second moments among them: what scikit-learn's weights seldom survive.
 LARGEST_LOSS = math.sqrt(sys.float_info.max)
-"""Beyond it squares are infinite, adam's second moments among them: what scikit-learn's weights seldom survive."""
 
 
 class BaseMLP(Linked):

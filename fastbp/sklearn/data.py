@@ -14,8 +14,7 @@ from fastbp.formulations.tiles.tiled import Tiled
 from fastbp.model import Array, Model, aligned_empty
 
 TILES = Tiled()
-DENSE_BYTES = 256 * 2**20
-"""Up to so many bytes a sparse X is unpacked as a whole, which is faster."""
+DENSE_BYTES = 256 * 2**20  # up to so many bytes a sparse X is unpacked as a whole, which is faster
 
 
 def lies_plainly(array: Array) -> bool:

@@ -17,13 +17,13 @@ from fastbp.formulations.tiles.tiled import KEPT_BYTES
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.optimizers import Rprop
+from fastbp.progress import Progress
 from fastbp.sklearn.data import TILES, Data, Source, constant_of_poisson, mean_over_batches
 from fastbp.sklearn.solvers import Solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training.callbacks import Run, checked
 from fastbp.training.history import History
 from fastbp.training.loop import train
-from fastbp.training.progress import new_progress
 
 AUTO = 200  # rows of a mini-batch, or all if they are fewer
 
@@ -92,7 +92,7 @@ class Epochs:
     def run(self) -> None:
         """Train. Ctrl-C ends it with a warning, and with the weights of the last steps."""
         estimator = self._estimator
-        self._progress = new_progress(bool(estimator.progress), self._epochs, len(self._data))
+        self._progress = Progress(bool(estimator.progress), self._epochs, len(self._data))
         estimator.n_iter_ = 0
         self._trainer.begin(moments=self._settled)
         self._settled = not self._watcher.incremental

@@ -16,8 +16,8 @@ from fastbp.optimizers import Optimizer
 from fastbp.validation import foreign_names
 
 STOCHASTIC = ("sgd", "adam")
+# scikit-learn's names of what fastbp calls otherwise.
 OUR_NAMES = {"logistic": "sigmoid", "exp": "exponential", "squared_error": "quadratic", "absolute_error": "absolute"}
-"""scikit-learn's names of what fastbp calls otherwise."""
 THEIR_NAMES = {"sigmoid": "logistic", "exponential": "exp"}
 HIDDEN = {"logistic"} | {name for name, activation in ACTIVATIONS.items() if not activation.whole_layer}
 

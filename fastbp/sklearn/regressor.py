@@ -17,7 +17,7 @@ from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
 from fastbp.sklearn.base import BaseMLP
 from fastbp.sklearn.parameters import CONSTRAINTS
-from fastbp.sklearn.stopping import r2
+from fastbp.training.metrics import r2
 
 FLOATS = (np.float64, np.float32)
 
@@ -258,4 +258,4 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return "exp" if getattr(self.loss, "name", self.loss) == "poisson" else "identity"
 
     def _score_of_outputs(self, outputs: Array, Y: Array, weight: Array | None) -> float:
-        return r2(outputs, Y, weight)
+        return r2(outputs, Y, weight) if np.isfinite(outputs).all() else math.nan

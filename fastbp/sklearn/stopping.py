@@ -104,18 +104,3 @@ def accuracy(outputs: Array, Y: Array, weight: Array | None, exclusive: bool) ->
     else:
         right = ((outputs > 0.5) == (Y > 0.5)).all(axis=1)
     return float(np.average(right, weights=weight))
-
-
-def r2(outputs: Array, Y: Array, weight: Array | None) -> float:
-    """Return R² = 1 − Σ w (a − y)² / Σ w (y − ȳ)², the mean over outputs; NaN if an output is not finite.
-
-    Where y is constant it is 1 if the outputs are right and 0 if they are not.
-    """
-    if not np.isfinite(outputs).all():
-        return float("nan")
-    y = Y.astype(np.float64)
-    w = np.ones((len(y), 1)) if weight is None else weight[:, None].astype(np.float64)
-    residual = (w * (outputs - y) ** 2).sum(axis=0)
-    total = (w * (y - np.average(y, axis=0, weights=w.ravel())) ** 2).sum(axis=0)
-    varies = total > 0
-    return float(np.where(varies, 1 - residual / np.where(varies, total, 1), residual == 0).mean())

@@ -8,9 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fastbp import validation
-from fastbp.files import paths
-from fastbp.files.serialization import write_atomically
+from fastbp import disk, validation
 from fastbp.training.early_stopping import Best, check_mode, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.metrics import Metric
@@ -103,7 +101,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = paths.checked(path)
+        self.path = disk.checked_path(path)
 
     def on_train_begin(self, run: Run) -> None:
         """Write a file without rows, so that a place that cannot be written is found before the `run`."""
@@ -122,7 +120,7 @@ class CSVLogger(Callback):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["epoch", *history.as_dict()])
         writer.writerows(history.rows())
-        write_atomically(self.path, text.getvalue().encode())
+        disk.write(self.path, text.getvalue().encode())
 
 
 class Checkpoint(Callback):
@@ -168,7 +166,7 @@ class Checkpoint(Callback):
         mode: Literal["min", "max"] | None = None,
         training_state: bool = False,
     ):
-        self.path, self.monitor, self.mode = os.fspath(paths.checked(path)), monitor, mode
+        self.path, self.monitor, self.mode = os.fspath(disk.checked_path(path)), monitor, mode
         self.save_best_only = validation.truth("save_best_only", save_best_only)
         self.training_state = validation.truth("training_state", training_state)
         if monitor is not None and not isinstance(monitor, str):

@@ -5,22 +5,21 @@ from __future__ import annotations  # so that naming a Figure does not import ma
 import os
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.text import aligned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_ROWS = 25
-"""Of more epochs a table shows some, evenly spread, the first, the best and the last among them."""
+MOST_ROWS = 25  # of more epochs a table shows some, evenly spread, the first, the best and the last among them
 
 
-MOST_COLUMNS = 9
-"""Of more series a table leaves out those about time and rate, so that it fits a terminal."""
+MOST_COLUMNS = 9  # of more series a table leaves out those about time and rate, so that it fits a terminal
 
 
 @dataclass
@@ -160,15 +159,14 @@ class History:
                 series.pop(left_out, None)
         heads = [(*name.split("_", 1), "")[:2] for name in series]
         columns = [[f"{values[i]:.5g}" for i in shown] for values in series.values()]
-        widths = [max(7, *map(len, (*head, *column))) for head, column in zip(heads, columns, strict=True)]
         top, below = ([head[line].replace("_", " ") for head in heads] for line in (0, 1))
-        lines = ["epoch  " + _aligned(top, widths), *([" " * 7 + _aligned(below, widths)] if any(below) else [])]
-        for row, i in enumerate(shown):
-            mark = "*" if i + 1 == self.best_epoch else " "
-            lines.append(f"{i + 1:>4} {mark} " + _aligned([column[row] for column in columns], widths))
-        if self.stopped:
-            lines.append(self.stopped)
-        return "\n".join(line.rstrip() for line in lines)
+        heading = [top, below] if any(below) else [top]
+        epochs = ["epoch", "", *(f"{i + 1:>4}{' *' * (i + 1 == self.best_epoch)}" for i in shown)]
+        if not any(below):
+            del epochs[1]
+        lines = aligned([*heading, *zip(*columns, strict=True)], least=[7] * len(heads))
+        lines = [f"{epoch:<7}{line}" for epoch, line in zip(epochs, lines, strict=True)]
+        return "\n".join([*lines, *([self.stopped] if self.stopped else [])])
 
     def _shown(self, most_rows: int) -> list[int]:
         spread = np.linspace(0, len(self) - 1, min(len(self), max(most_rows, 2))).round().astype(int)
@@ -195,7 +193,3 @@ class History:
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.as_dict().items())
         return f"History({len(self)} epochs{'; last: ' + last if last else ''})"
-
-
-def _aligned(cells: list[Any], widths: list[int]) -> str:
-    return "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))

@@ -15,13 +15,13 @@ import numpy as np
 from fastbp import validation
 from fastbp.batches.orders import Order
 from fastbp.formulations.interface import Trainer
+from fastbp.progress import Progress
 from fastbp.training import full_batch
 from fastbp.training.callbacks import Run
 from fastbp.training.early_stopping import Best, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.metrics import Evaluation, evaluate
 from fastbp.training.plan import Plan
-from fastbp.training.progress import new_progress
 from fastbp.training.state import Training
 
 
@@ -63,7 +63,7 @@ class Loop:
         self.training = training = plan.training
         self._plan, self._run, self.history = plan, run, plan.history
         self.trainer: Trainer | None = None  # where steps are over mini-batches
-        self.progress = new_progress(plan.progress, plan.epochs, plan.samples_per_epoch)
+        self.progress = Progress(plan.progress, plan.epochs, plan.samples_per_epoch)
         self.last, self._spare = training.copy(0), training.copy(0)
         self._best_state = training.copy(0) if plan.keeps_best else None
         self._best: Best | None = None

@@ -73,13 +73,14 @@ def top_k(outputs: Array, Y: Array, k: int) -> float:
     return float((ahead.sum(axis=1) < k).mean())
 
 
-def r2(outputs: Array, Y: Array) -> float:
-    """Return R² = 1 − Σ(a − y)² / Σ(y − ȳ)², the mean over outputs.
+def r2(outputs: Array, Y: Array, weight: Array | None = None) -> float:
+    """Return R² = 1 − Σ w (a − y)² / Σ w (y − ȳ)², the mean over outputs; every w is 1 without weights of samples.
 
     Where y is constant it is 1 if the outputs are right and 0 if they are not, as in scikit-learn.
     """
-    y = Y.astype(np.float64)
-    residual, total = ((outputs - y) ** 2).sum(axis=0), ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    y, w = Y.astype(np.float64), 1.0 if weight is None else weight[:, None].astype(np.float64)
+    residual = (w * (outputs - y) ** 2).sum(axis=0)
+    total = (w * (y - np.average(y, axis=0, weights=weight)) ** 2).sum(axis=0)
     varies = total > 0
     return float(np.where(varies, 1 - residual / np.where(varies, total, 1), residual == 0).mean())
 

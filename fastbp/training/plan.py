@@ -3,7 +3,6 @@
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 import math
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -17,6 +16,7 @@ from fastbp.batches.samples import AnySamples, MappedSamples
 from fastbp.batches.sources import Source
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
+from fastbp.memory import require_memory
 from fastbp.model import Model
 from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop
 from fastbp.training import full_batch, levenberg_marquardt
@@ -28,8 +28,7 @@ from fastbp.training.history import History
 from fastbp.training.state import Training
 from fastbp.validation import hints
 
-BATCH_SIZE = 32
-"""Samples in a step, where the user does not say."""
+BATCH_SIZE = 32  # samples in a step, where the user does not say
 
 
 class Trainable(Protocol):
@@ -263,12 +262,9 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
         optimizer.check(plan.batch_size, len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost)
-        needed, present = levenberg_marquardt.bytes_needed(model), physical_memory()
-        if needed > present:
-            raise MemoryError(
-                f"{name} solves for all {model.parameters.vector.size:,} parameters at once, which needs {needed:,} "
-                f"bytes, and this machine has {present:,.0f}: use a smaller network, or LBFGS, which needs no matrix"
-            )
+        what = f"{name}, which solves for all {model.parameters.vector.size:,} parameters at once,"
+        instead = "use a smaller network, or LBFGS, which needs no matrix"
+        require_memory(what, levenberg_marquardt.bytes_needed(model), instead)
 
 
 def _check_memory(plan: Plan) -> None:
@@ -278,18 +274,5 @@ def _check_memory(plan: Plan) -> None:
     state = training.state.first.nbytes + training.state.second.nbytes
     kept = snapshots * (training.model.parameters.vector.nbytes + state)
     step = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, plan.options)
-    needed = kept + step + plan.source.buffer_bytes
-    present = physical_memory()
-    if needed > present:
-        raise MemoryError(
-            f"training with mini-batches of {plan.batch_size} samples needs {needed:,} bytes beyond the data, and this "
-            f"machine has {present:,}: choose a smaller batch_size or a smaller network"
-        )
-
-
-def physical_memory() -> float:
-    """Bytes of memory of this machine, infinite where that cannot be asked."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return math.inf
+    what = f"beside the data, training with mini-batches of {plan.batch_size} samples"
+    require_memory(what, kept + step + plan.source.buffer_bytes, "choose a smaller batch_size or a smaller network")

@@ -16,6 +16,7 @@ R = TypeVar("R")
 BINARY = ("binary_crossentropy", "bce", "bce_loss", "bce_with_logits_loss")
 CATEGORICAL = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
+# Of each kind of thing: ours, and the names that others have for just that.
 ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "activation": {
         "identity": ("linear", "purelin"),
@@ -53,11 +54,11 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "momentum": ("traingdm",),
     },
 }
-"""Of each kind of thing: ours, and the names that others have for just that."""
 
 _OWN_ACTIVATION = "fastbp has none like it; write it as a fastbp.Activation"
 _OWN_COST = "fastbp has none like it; write it as a fastbp.Cost"
 _CUT_NORMAL = "Keras cuts the normal distribution off at two deviations; {!r} is the same without the cut"
+# Names of what fastbp does not have, and what is near.
 EXPLAINED: dict[str, dict[str, str]] = {
     "activation": {
         "log_softmax": "take 'softmax' with the cost 'cross_entropy', which computes the logarithm itself",
@@ -94,7 +95,6 @@ EXPLAINED: dict[str, dict[str, str]] = {
         "nadam": "'adam' and 'nesterov' are its two halves",
     },
 }  # fmt: skip
-"""Names of what fastbp does not have, and what is near."""
 
 
 def _plain(name: str) -> str:
@@ -147,6 +147,7 @@ FIT_PARAMETERS = {
     "initial_epoch": "a second fit goes on where the first one ended",
     "sample_weights": "it is called sample_weight",
 }  # fmt: skip
+# Parameters that others have, and where theirs is here.
 NETWORK_PARAMETERS = {
     **dict.fromkeys(("loss", "loss_function", "criterion"), "it is called cost"),
     **dict.fromkeys(("hidden_layer_sizes", "layers", "layer_sizes", "input_shape", "input_dim"),
@@ -162,7 +163,6 @@ NETWORK_PARAMETERS = {
     "dropout": _OF_FIT.format("dropout=…"), "metrics": _OF_FIT.format("metrics=…"),
     "verbose": _OF_FIT.format("progress=…"),
 }  # fmt: skip
-"""Parameters that others have, and where theirs is here."""
 
 
 def explaining(explained: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:

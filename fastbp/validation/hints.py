@@ -9,8 +9,8 @@ import numpy.typing as npt
 from fastbp.functions.activations import Activation, Interval
 from fastbp.model import Array
 
+# A mean, or a standard deviation, above this is far from what networks learn well from; pixels, 0 to 255, are not.
 LARGE = 1000.0
-"""A mean, or a standard deviation, above this is far from what networks learn well from; pixels, 0 to 255, are not."""
 LOOKED_AT = 10_000  # numbers of X, and of Y: a tenth of a millisecond
 
 

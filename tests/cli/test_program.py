@@ -25,7 +25,7 @@ from fastbp.data import Split
 from fastbp.formulations import FORMULATIONS
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
-from fastbp.training.progress import Silence
+from fastbp.progress import Progress
 
 ROOT = TESTS.parent
 COMMAND = [sys.executable, "-m", "fastbp"]
@@ -287,7 +287,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
         if len(done) >= epochs:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Silence, "epoch_done" if epochs else "advance", hook)
+    monkeypatch.setattr(Progress, "epoch_done" if epochs else "advance", hook)
 
 
 def test_ctrl_c_keeps_the_last_whole_epoch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -516,13 +516,12 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert process.returncode == 141 and b"Traceback" not in err and b"Error" not in err
 
 
-@pytest.mark.parametrize(("tqdm", "width"), [(True, 100), (True, 0), (False, 60)])
-def test_a_real_ctrl_c_in_a_terminal(tqdm: bool, width: int) -> None:
+@pytest.mark.parametrize("width", [100, 60, 0])
+def test_a_real_ctrl_c_in_a_terminal(width: int) -> None:
     fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
-    block = "" if tqdm else "sys.modules['tqdm'] = None; "
     # A shell starts what it runs in the background with Ctrl-C ignored, and so would run this process.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code = f"import sys; {heard}{block}from fastbp.cli.program import main; sys.exit(main(sys.argv[1:]))"
+    code = f"import sys; {heard}from fastbp.cli.program import main; sys.exit(main(sys.argv[1:]))"
     given = ["train", "digits", "--epochs", "100000000", "--output", "net"]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if width else 0, width, 0, 0))

@@ -16,6 +16,7 @@ from comparison_data import LIMITS, SGD, a_grid, checked, comparison
 from conftest import PACKAGE
 
 import fastbp
+from fastbp import memory
 from fastbp.comparison import Comparison, MeasuringError, compare, process, rows, run, words, worker
 from fastbp.comparison.cells import FORMULATIONS, Cell
 from fastbp.comparison.process import Process
@@ -156,7 +157,7 @@ def test_what_is_too_slow_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) 
     made = rows.rows_of(SMALL, SGD, LIMITS, checked("tiles") | checked("loops", left_out="it takes 9 s"),
                         {work: {"tiles": [1e-6]} for work in ("gradient", "epoch")})  # fmt: skip
     text = words.table(made)
-    assert "loops          left out: it takes 9 s" in text and max(map(len, text.splitlines())) <= 100
+    assert "loops         left out: it takes 9 s" in text and max(map(len, text.splitlines())) <= 100
 
 
 # processes
@@ -187,8 +188,11 @@ def test_all_have_the_same_number_of_threads(monkeypatch: pytest.MonkeyPatch, tm
         ('print(\'{"error": "tiles is wrong"}\', flush=True); input(); input()', "^tiles is wrong$"),
     ],
 )
-def test_a_process_that_fails_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, program: str, says: str) -> None:
-    monkeypatch.setattr(process, "PROGRAM", program)
+def test_a_process_that_fails_is_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, says: str
+) -> None:
+    (tmp_path / "program.py").write_text(program)
+    monkeypatch.setattr(process, "SCRIPT", tmp_path / "program.py")
     with pytest.raises(MeasuringError, match=says):
         compare([4, 3, 2], **QUICK)
 
@@ -305,7 +309,7 @@ def test_bad_input_is_refused_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     monkeypatch.setattr(run, "Process", None)
-    monkeypatch.setattr(run, "physical_memory", lambda: 64 * 2**30)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 64 * 2**30)
     with pytest.raises(error, match=says):
         compare(**arguments)
 
@@ -409,7 +413,7 @@ def test_losses_are_listed_the_worst_first() -> None:
     ] * 3
     table = result.losses().splitlines()
     assert table[0] == "tiles is not the fastest in 3 of 12 comparisons:" and len(table) == 4
-    assert "[8,8,8], mini-batch 1, float32, 1 thread" in table[1] and table[1].endswith("loops        1.50")
+    assert "[8,8,8], mini-batch 1, float32, 1 thread" in table[1] and table[1].endswith("loops  1.50")
     assert result.losses("loops").splitlines()[0] == "loops is not the fastest in 9 of 12 comparisons:"
 
 

@@ -177,8 +177,7 @@ def test_a_file_that_cannot_be_written_is_compiled_all_the_same(filled, tmp_path
     before = files_of(cache)
     script = PROGRAM.replace(
         "    result =",
-        "    from fastbp.compiler import code_cache\n    def full(*_):\n        raise OSError(28, 'full')\n"
-        "    code_cache.os.replace = full\n    result =",
+        "    import os\n    def full(*_):\n        raise OSError(28, 'full')\n    os.replace = full\n    result =",
         1,
     )
     passes, predicted = run(cache, script=script)
@@ -324,6 +323,7 @@ def test_machine_code_lies_beside_the_sources_of_a_checkout_only(folder, monkeyp
     package, user = tmp_path / "fastbp", tmp_path / "user" / "fastbp"
     (package / "compiler").mkdir(parents=True)
     monkeypatch.delenv("FASTBP_CACHE", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(user.parent))
     monkeypatch.setattr(code_cache, "__file__", str(package / "compiler" / "code_cache.py"))
     monkeypatch.setattr(code_cache, "source_digest", lambda: "none")
@@ -340,8 +340,7 @@ def test_machine_code_lies_beside_the_sources_of_a_checkout_only(folder, monkeyp
     (package / "__pycache__").write_text("no folder")
     assert folder().parent == user
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.delenv("LOCALAPPDATA", raising=False)
-    monkeypatch.setattr(code_cache.Path, "home", no_home)
+    monkeypatch.setattr(Path, "home", no_home)
     assert folder() is None
 
 

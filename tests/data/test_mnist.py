@@ -22,8 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fastbp.data import DataFileError, download, idx, load_mnist, mnist
+from fastbp import disk
+from fastbp.data import DataFileError, idx, load_mnist, mnist
 from fastbp.data.mnist import IdxFile, read_idx
+from fastbp.progress import LiveLine
 
 NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 SHAPES = [(6, 4, 3), (6,), (2, 4, 3), (2,)]
@@ -235,12 +237,12 @@ def test_cache_folder(
     monkeypatch.setattr(sys, "platform", platform)
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / "elsewhere"))
-    assert mnist._cache_folder() == tmp_path.joinpath(*parts, "fastbp", "mnist")
+    assert disk.user_cache() == tmp_path.joinpath(*parts, "fastbp")
 
 
 def test_relative_cache_home_is_ignored(tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert mnist._cache_folder() == tmp_path / "home" / ".cache" / "fastbp" / "mnist"
+    assert disk.user_cache() == tmp_path / "home" / ".cache" / "fastbp"
 
 
 def test_user_without_a_home(tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -476,14 +478,14 @@ def test_interrupt_leaves_nothing(tmp_path: Path, server: Server, monkeypatch: p
         raise KeyboardInterrupt
 
     where = {
-        "transfer": (download._Progress, "show"),
+        "transfer": (LiveLine, "advance"),
         "check": (mnist, "_checked_content"),
         "replace": (os, "replace"),
     }[moment]
     monkeypatch.setattr(*where, interrupt)
     with pytest.raises(KeyboardInterrupt):
         load_mnist(tmp_path, download=True)
-    assert seen[0] and seen[0][0].endswith(".part"), "the temporary file was there"
+    assert seen[0] and seen[0][0].startswith(f".{NAMES[0]}.gz."), "the temporary file was there"
     assert os.listdir(tmp_path) == []
 
 
@@ -508,9 +510,9 @@ def test_progress_on_a_terminal(tmp_path: Path, server: Server, monkeypatch: pyt
     load_mnist(tmp_path / "silent", download=True, progress=False)
     assert terminal.getvalue() == ""
     load_mnist(tmp_path / "shown", download=True)
-    lines = terminal.getvalue().splitlines()
-    assert [line.strip().partition(":")[0] for line in lines if line] == [f"{name}.gz" for name in NAMES]
-    assert "0.0 of 0.0 MB" in terminal.getvalue()
+    lines = [line.rpartition("\r")[2] for line in terminal.getvalue().split("\n")]
+    assert [line.partition(":")[0] for line in lines if line] == [f"{name}.gz" for name in NAMES]
+    assert all(re.search(r": (.*)B of \1B ", line) for line in lines if line)
 
 
 def test_download_without_a_standard_error(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

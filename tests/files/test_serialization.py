@@ -455,7 +455,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(step, exists, path, 
         elif step == "file.write":
             patch.setattr(Path, "open", lambda *arguments, **options: Full(opened(*arguments, **options)))
         else:
-            patch.setattr(serialization.os, step.split(".")[1], fail)
+            patch.setattr(os, step.split(".")[1], fail)
         with pytest.raises(OSError, match="No space left"):
             fastbp.Network([2, 1], seed=1).save(path)
     assert os.listdir(path.parent) == ([path.name] if exists else [])
@@ -471,7 +471,7 @@ def test_a_save_that_is_interrupted_leaves_the_old_file(path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(serialization.os, "fsync", interrupt)
+        patch.setattr(os, "fsync", interrupt)
         fastbp.Network([2, 1], seed=1).save(path)
     assert os.listdir(path.parent) == [path.name]
     assert_equal(fastbp.load(path), old)
@@ -519,10 +519,8 @@ def test_the_folder_is_flushed_after_the_new_name(path, monkeypatch):
     if os.name == "nt":
         pytest.skip("Windows cannot flush a folder")
     done, fsync, replace = [], os.fsync, os.replace
-    monkeypatch.setattr(
-        serialization.os, "fsync", lambda f: done.append("folder" if stat.S_ISDIR(os.fstat(f).st_mode) else "file")
-    )
-    monkeypatch.setattr(serialization.os, "replace", lambda *names: done.append("name") or replace(*names))
+    monkeypatch.setattr(os, "fsync", lambda f: done.append("folder" if stat.S_ISDIR(os.fstat(f).st_mode) else "file"))
+    monkeypatch.setattr(os, "replace", lambda *names: done.append("name") or replace(*names))
     fastbp.Network([2, 1], seed=0).save(path)
     assert done == ["file", "name", "folder"]
 
@@ -531,7 +529,7 @@ def test_the_folder_is_flushed_after_the_new_name(path, monkeypatch):
             raise OSError(code, "no")
         fsync(file)
 
-    monkeypatch.setattr(serialization.os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     code = errno.EINVAL  # file systems that cannot
     fastbp.Network([2, 1], seed=0).save(path)
     code = errno.EIO  # a disk that fails

@@ -18,10 +18,10 @@ from numba import config
 from own_functions import ALGEBRAIC, LOG_COSH
 
 import fastbp
+from fastbp import memory
 from fastbp.compiler import threads
 from fastbp.derivatives import jacobians, per_sample
 from fastbp.formulations.tiles import tiled
-from fastbp.network import base
 
 EXAMPLES = 3 if config.DISABLE_JIT else 25
 LARGEST = 9 if config.DISABLE_JIT else 70
@@ -270,12 +270,12 @@ def test_bad_arguments_say_what_is_needed():
 def test_what_does_not_fit_in_memory_says_how_many_bytes_and_what_to_do(monkeypatch):
     net = network([6, 5, 4])
     X, Y = samples(net, 7)
-    monkeypatch.setattr(base, "physical_memory", lambda: 1000)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 1000)
     with pytest.raises(
-        MemoryError, match=r"7 samples by 59 parameters need 3,304 bytes, .* 1,000: .*_norms and clipped"
+        MemoryError, match=r"7 samples by 59 parameters needs 3,304 bytes, .* 1,000: .*_norms and clipped"
     ):
         net.per_sample_gradients(X, Y)
-    with pytest.raises(MemoryError, match=r"\(4, 6\) of 7 samples need 1,344 bytes, .* 1,000: vjp multiplies"):
+    with pytest.raises(MemoryError, match=r"\(4, 6\) of 7 samples needs 1,344 bytes, .* 1,000: vjp multiplies"):
         net.jacobian(X)
     assert net.per_sample_gradient_norms(X, Y).shape == (7,)  # which needs none of it
     assert net.jacobian(X[:5]).shape == (5, 4, 6)

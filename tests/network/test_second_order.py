@@ -11,11 +11,11 @@ from conftest import relative_difference
 from naive_second_order import empirical_fisher, gauss_newton, input_jacobian
 
 import fastbp
+from fastbp import memory
 from fastbp.compiler import threads
 from fastbp.derivatives import curvature, output_sweeps, tangent_steps
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
-from fastbp.network import second_order
 
 PAIRS = [
     ("sigmoid", "cross_entropy"), ("softmax", "cross_entropy"), ("softmax", "quadratic"), ("exponential", "poisson"),
@@ -256,7 +256,7 @@ def test_functions_of_ones_own(monkeypatch):
 
 
 def test_a_hessian_that_does_not_fit_says_how_large_it_would_be(monkeypatch):
-    monkeypatch.setattr(second_order, "physical_memory", lambda: 1000)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 1000)
     net = fastbp.Network([2, 3, 2], activation="tanh", cost="quadratic")
     with pytest.raises(
         MemoryError, match=r"17 parameters needs 1,156 bytes, and this machine has 1,000: use hessian_v"

@@ -48,7 +48,7 @@ def test_methods(name):
 
 def test_sizes_that_no_machine_has_room_for():
     for sizes in ([3, 2**63], [3, 2**62], [3, 2**40], [10**7] * 3, [10**400, 2]):
-        with pytest.raises(ValueError, match=r"at most|parameters need .* bytes, and this machine has"):
+        with pytest.raises(ValueError, match=r"at most|parameters needs .* bytes, and this machine has"):
             fastbp.Network(sizes)
 
 

@@ -59,7 +59,7 @@ def test_predictions_are_checked_and_what_is_missing_is_said(tmp_path, monkeypat
     absent = tmp_path / "absent" / "jax"
     absent.mkdir(parents=True)
     (absent / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'jax'\")\n")
-    monkeypatch.setenv("PYTHONPATH", str(absent.parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(absent.parent), str(SCRIPT.parent.parent)]))
     done, result = run(tmp_path, "--predict", "--peers", "numpy,vectorized,jax")
     peers = peers_of(result)
     assert done.returncode == 0, done.stdout

@@ -6,8 +6,8 @@ from conftest import relative_difference
 from naive_second_order import gauss_newton, output_jacobian
 
 import fastbp
+from fastbp import memory
 from fastbp.training import levenberg_marquardt
-from fastbp.training import plan as plans
 
 N = 30
 
@@ -162,8 +162,6 @@ def test_what_is_refused(monkeypatch):
         ValueError, match="LevenbergMarquardt: decrease is 1; it must be greater than 0 and less than 1"
     ):
         fastbp.LevenbergMarquardt(decrease=1)
-    monkeypatch.setattr(plans, "physical_memory", lambda: 1e4)
-    with pytest.raises(
-        MemoryError, match=r"32 parameters at once, which needs .* has 10,000: use a smaller network, or"
-    ):
+    monkeypatch.setattr(memory, "physical_memory", lambda: 10_000)
+    with pytest.raises(MemoryError, match=r"32 parameters at once, needs .* has 10,000: use a smaller network, or"):
         net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())

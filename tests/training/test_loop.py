@@ -15,12 +15,12 @@ from conftest import OPTIMIZERS, PACKAGE, relative_difference
 from fit_samples import HELD_OUT, X, Y, network, state
 
 import fastbp
+from fastbp import memory
 from fastbp.batches import sources as streaming
 from fastbp.formulations.step_options import StepOptions
+from fastbp.progress import Progress
 from fastbp.training import loop as training
-from fastbp.training import plan as plans
 from fastbp.training import state as training_state
-from fastbp.training.progress import Silence
 
 OURS = f"{PACKAGE}{os.sep}"
 ALWAYS = {"cost", "seconds", "samples_per_second", "learning_rate"}
@@ -111,7 +111,7 @@ def test_samples_come_in_another_order_every_epoch(monkeypatch):
 # Ctrl-C
 
 
-class Raises(Silence):
+class Raises(Progress):
     """Raises KeyboardInterrupt at the n-th thing that training tells it."""
 
     def __init__(self, at):
@@ -187,7 +187,7 @@ def test_ctrl_c_after_any_chunk(at, formulation, uninterrupted, monkeypatch):
     monkeypatch.setattr(streaming, "FLOPS_BETWEEN_LOOKS", 1)
     progress = Raises(at)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "new_progress", lambda *_: progress)
+        patch.setattr(training, "Progress", lambda *_: progress)
         net, optimizer = network(formulation), fastbp.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3)
         history = interrupted_fit(net, optimizer)
     assert progress.closed and progress.calls == at
@@ -325,9 +325,9 @@ import fastbp
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background process would not have
 from fastbp.training import loop as training
-from fastbp.training.progress import Silence
+from fastbp.progress import Progress
 
-class Tell(Silence):
+class Tell(Progress):
     def epoch_done(self, description):
         print("epoch\\n", end="", flush=True)  # in one piece
 
@@ -335,11 +335,11 @@ rng = np.random.default_rng(0)
 X, Y = rng.uniform(-1, 1, (500, 20)), rng.uniform(0, 1, (500, 3))
 network = lambda: fastbp.Network([20, 10, 3], activation="tanh", seed=1, formulation=sys.argv[1])
 net, other = network(), network()
-training.new_progress, original = lambda *_: Tell(), training.new_progress
+training.Progress, original = lambda *_: Tell(False, 1, 1), training.Progress
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     history = net.fit(X, Y, epochs=10**6, optimizer=fastbp.Momentum(0.01))
-training.new_progress = original
+training.Progress = original
 assert [(w.category, w.filename) for w in caught] == [(RuntimeWarning, "<string>")], "it points at the call of fit"
 other.fit(X, Y, epochs=len(history), optimizer=fastbp.Momentum(0.01))
 print("done", history.interrupted, len(history) > 0, net.parameters.tobytes() == other.parameters.tobytes(),
@@ -452,10 +452,10 @@ def test_where_an_epoch_is_cut_makes_no_difference(new_optimizer, dtype, formula
     for flops, pieces in ((1, 5), (n_flops * 5, 5), (n_flops * 10, 3), (n_flops * 15, 2), (n_flops * 1e6, 1)):
         monkeypatch.setattr(streaming, "FLOPS_BETWEEN_LOOKS", flops)
         lengths = []
-        progress = Silence()
+        progress = Progress(False, 1, 1)
         progress.advance = lengths.append
         with monkeypatch.context() as patch:
-            patch.setattr(training, "new_progress", lambda *_, progress=progress: progress)
+            patch.setattr(training, "Progress", lambda *_, progress=progress: progress)
             net = network(formulation, dtype)
             history = fit(net, 2, new_optimizer())
         assert len(lengths) == 2 * pieces and sum(lengths) == 2 * 23
@@ -489,12 +489,7 @@ def test_no_stderr_at_all(monkeypatch):
     assert len(fit(network(), 2)) == 2
 
 
-@pytest.mark.parametrize("with_tqdm", [True, False])
-def test_a_line_on_a_terminal(with_tqdm, monkeypatch):
-    if with_tqdm:
-        pytest.importorskip("tqdm")
-    else:
-        monkeypatch.setitem(sys.modules, "tqdm", None)
+def test_a_line_on_a_terminal(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", "200")
@@ -507,21 +502,15 @@ def test_a_line_on_a_terminal(with_tqdm, monkeypatch):
     assert "\r" in written and written.count("\n") == 1  # one line, over and over
 
 
-@pytest.mark.parametrize("with_tqdm", [True, False])
-def test_progress_does_not_change_a_bit(with_tqdm, monkeypatch):
+def test_progress_does_not_change_a_bit(monkeypatch):
     silent, shown = network(), network()
     fit(silent, 2, fastbp.Adam())
-    if not with_tqdm:
-        monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.setattr(sys, "stderr", Terminal())
     fit(shown, 2, fastbp.Adam())
     assert state(silent) == state(shown)
 
 
-@pytest.mark.parametrize("with_tqdm", [True, False])
-def test_the_line_is_closed_after_divergence(with_tqdm, monkeypatch):
-    if not with_tqdm:
-        monkeypatch.setitem(sys.modules, "tqdm", None)
+def test_the_line_is_closed_after_divergence(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     net = fastbp.Network([1, 1], cost="quadratic", seed=0)
@@ -536,8 +525,8 @@ def test_a_step_too_large_for_memory_is_refused_before_training(formulation, mon
     before = net.parameters.copy()
     net.fit(X, Y, epochs=1, progress=False)
     trained, history, used = net.parameters.copy(), net.history, net._training
-    monkeypatch.setattr(plans, "physical_memory", lambda: 100)
-    with pytest.raises(MemoryError, match=r"mini-batches of 25 samples needs [\d,]+ bytes .* 100: choose a smaller"):
+    monkeypatch.setattr(memory, "physical_memory", lambda: 100)
+    with pytest.raises(MemoryError, match=r"mini-batches of 25 samples needs [\d,]+ bytes, .* 100: choose a smaller"):
         net.fit(X, Y, epochs=1, batch_size=25, optimizer=fastbp.SGD(1.0), progress=False)
     assert (net.parameters == trained).all() and (trained != before).any()
     assert net.history is history and net._training is used
@@ -547,7 +536,7 @@ def bytes_needed(monkeypatch, *data, **options):
     """What a `fit` that is refused says it would need."""
     net = network("tiles")
     with monkeypatch.context() as small, pytest.raises(MemoryError, match="needs") as error:
-        small.setattr(plans, "physical_memory", lambda: 0)
+        small.setattr(memory, "physical_memory", lambda: 0)
         net.fit(*data, epochs=1, batch_size=10, progress=False, **options)
     return int(re.search(r"needs ([\d,]+) bytes", str(error.value))[1].replace(",", ""))
 

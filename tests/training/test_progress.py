@@ -1,18 +1,21 @@
-"""The live line: what it says, that it fits the terminal, and that the first step's compiling does not count."""
+"""The live line: what it says, that the first step's compiling does not count, and that only terminals get one."""
 
 import io
+import os
 import sys
-from typing import Any
+import threading
 
 import pytest
 
-from fastbp.training import progress
-from fastbp.training.progress import Bar, Line, Silence, Steps, new_progress, new_steps
+from fastbp.progress import LiveLine, Progress, Steps
 
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+    def fileno(self) -> int:
+        return 2
 
     @property
     def line(self) -> str:
@@ -26,35 +29,51 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr("fastbp.training.progress.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
     return now
 
 
-def test_the_line_says_where_training_stands(clock: list[float]) -> None:
-    terminal = Terminal()
-    line = Line(4, 50, terminal)
+def a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 120) -> Terminal:
+    """Not a fixture: pytest sets sys.stderr between those and the test."""
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((columns, columns and 24)))
+    return terminal
+
+
+def test_the_line_says_where_training_stands(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    line = Progress(True, 4, 50)
     assert terminal.line.startswith("starting (the first run")
     clock[0] += 20  # compiling
     line.advance(50)
-    assert terminal.line == "epoch 1/4"
+    assert terminal.line.startswith("epoch 1/4  ?")
     line.epoch_done("cost 0.5")
     clock[0] += 1
     line.advance(50)
-    assert terminal.line == "epoch 2/4  cost 0.5  2.0 s left  50 samples/s"
+    assert terminal.line.startswith("epoch 2/4  cost 0.5  00:01 left  50.0 samples/s")
     line.epoch_done("cost 0.25")
     clock[0] += 2
     line.advance(100)
     line.epoch_done("cost 0.2")
     line.epoch_done("cost 0.125")
     line.close()
-    assert terminal.line == "epoch 4/4  cost 0.125  50 samples/s"
+    assert terminal.line.startswith("epoch 4/4  cost 0.125  00:00 left  50.0 samples/s")
     assert terminal.getvalue().endswith("\n") and terminal.getvalue().count("\n") == 1
 
 
+def test_chunks_have_no_end_that_is_known(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    line = Progress(True, 4, None)
+    for _ in range(3):
+        clock[0] += 1
+        line.advance(50)
+    assert terminal.line.startswith("epoch 1/4") and "50.0 samples/s" in terminal.line
+    line.close()
+
+
 def test_the_line_never_wraps(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_columns", lambda _: 20)
-    terminal = Terminal()
-    line = Line(4, 50, terminal)
+    terminal = a_terminal(monkeypatch, columns=20)
+    line = Progress(True, 4, 50)
     for _ in range(4):
         clock[0] += 1
         line.advance(50)
@@ -63,67 +82,64 @@ def test_the_line_never_wraps(clock: list[float], monkeypatch: pytest.MonkeyPatc
     assert max(map(len, terminal.getvalue().rstrip("\n").split("\r"))) <= 19
 
 
-@pytest.mark.parametrize("kind", ["line", "bar"])
-def test_nothing_stays_if_there_was_no_step(kind: str) -> None:
-    terminal = Terminal()
-    live: Any = Line(4, 50, terminal) if kind == "line" else Bar(None, 4, 50, terminal)
-    live.close()
+def test_a_terminal_that_does_not_know_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch, columns=0)
+    line = Progress(True, 1, 50)
+    line.advance(50)
+    line.close()
+    assert terminal.line.startswith("epoch 1/1")
+
+
+def test_nothing_stays_if_there_was_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    Progress(True, 4, 50).close()
     assert terminal.line == "" and "\n" not in terminal.getvalue()
 
 
-def test_the_bar_says_the_same() -> None:
-    tqdm = pytest.importorskip("tqdm").tqdm
-    terminal = Terminal()
-    bar = Bar(lambda **names: tqdm(**{**names, "dynamic_ncols": False, "ncols": 70, "nrows": 24}), 2, 50, terminal)
-    bar.advance(50)
-    bar.epoch_done("cost 0.5")
-    bar.advance(50)
-    bar.epoch_done("cost 0.25")
-    bar.close()
-    assert terminal.line.startswith("epoch 2/2  cost 0.25  00:00 left") and "starting" not in terminal.line
+def test_no_thread_is_started_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork would not copy it, and Python warns of one that forks with threads."""
+    a_terminal(monkeypatch)
+    before = threading.active_count()
+    line = Progress(True, 1, 10)
+    line.advance(5)
+    assert threading.active_count() == before
+    line.close()
 
 
-def test_silence_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for stream in (io.StringIO(), None):
-        monkeypatch.setattr(sys, "stderr", stream)
-        assert isinstance(new_progress(True, 1, 1), Silence)
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    assert isinstance(new_progress(False, 1, 1), Silence)
-    assert isinstance(new_progress(True, 1, 1), Line)  # it does not know its width
-    monkeypatch.setattr(progress, "_columns", lambda _: 80)
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    assert isinstance(new_progress(True, 1, 1), Line)
-
-
-def test_steps_of_different_weight(clock: list[float]) -> None:
-    terminal = Terminal()
-    with Steps("measuring", 3, 10, terminal) as steps:
+def test_steps_of_different_weight(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    with Steps(True, "measuring", 3, 10) as steps:
         steps.begin("a small one")
-        assert terminal.line == "measuring 1/3  a small one"
+        assert terminal.line == "measuring 1/3  a small one  ? left"
         clock[0] += 2
         steps.done(1)
         steps.begin("a large one")
-        assert terminal.line == "measuring 2/3  18.0 s left  a large one"
+        assert terminal.line == "measuring 2/3  a large one  00:18 left"
         clock[0] += 2
         steps.within(4, "half of it")
-        assert terminal.line == "measuring 2/3  4.0 s left  half of it"
+        assert terminal.line == "measuring 2/3  half of it  00:04 left"
         steps.within(5, "a moment later")
-        assert terminal.line == "measuring 2/3  4.0 s left  half of it"
+        assert terminal.line == "measuring 2/3  half of it  00:04 left"
         clock[0] += 2
         steps.done(8)
         steps.begin("another small one")
-        assert terminal.line == "measuring 3/3  0.7 s left  another small one"
+        assert terminal.line == "measuring 3/3  another small one  00:00 left"
     assert terminal.line == "" and "\n" not in terminal.getvalue()
 
 
-def test_steps_are_silent_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And tqdm is not even imported."""
+    monkeypatch.setitem(sys.modules, "tqdm", None)
     for wanted, stream in ((True, io.StringIO()), (True, None), (False, Terminal())):
         monkeypatch.setattr(sys, "stderr", stream)
-        with new_steps(wanted, "measuring", 2, 2) as steps:
+        with Steps(wanted, "measuring", 2, 2) as steps:
             steps.begin("something")
+            steps.within(0.5, "half")
             steps.done()
+        line = Progress(wanted, 1, 1)
+        line.advance(1)
+        line.epoch_done("cost 0.5")
+        line.close()
+        with LiveLine(wanted, "{desc}", "words", 1) as live:
+            live.tell("others")
         assert stream is None or stream.getvalue() == ""
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    with new_steps(True, "measuring", 2, 2) as steps:
-        steps.begin("something")
-        assert "measuring 1/2  something" in sys.stderr.line  # type: ignore[attr-defined]

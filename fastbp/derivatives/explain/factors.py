@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from fastbp.derivatives.explain.tables import Readable, Table, number
 
-MOST_TERMS = 12
-"""So many terms of a sum are printed, those that are largest; all are in the data."""
+MOST_TERMS = 12  # so many terms of a sum are printed, those that are largest; all are in the data
 
 
 @dataclass(frozen=True)

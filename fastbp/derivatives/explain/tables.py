@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fastbp.text import aligned, column_widths
+
 WIDTH = 100
 
 
@@ -37,14 +39,10 @@ class Table:
           1  -0.25
         """
         cells = [self.heads, *self.rows] if self.heads else [*self.rows]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))] if cells else []
         lines = [self.title] if self.title else []
-        for row in cells:
-            placed = [
-                cell.ljust(width) if i in self.left else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines += _within("  " + "  ".join(placed).rstrip(), 2 + sum(widths[:-1]) + 2 * (len(widths) - 1))
+        last_column = sum(2 + width for width in column_widths(cells)[:-1]) + 2
+        for line in aligned(cells, self.left):
+            lines += _within(f"  {line}", last_column)
         for note in self.notes:
             lines += _within(f"  {note}", 2)
         return "\n".join(lines)

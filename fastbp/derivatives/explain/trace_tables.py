@@ -9,10 +9,8 @@ from fastbp.derivatives.explain.layer_trace import LayerTrace
 from fastbp.derivatives.explain.tables import WIDTH, Table, number
 from fastbp.model import Array
 
-NEURONS = 8
-"""So many neurons of a layer are shown."""
-INPUTS = 4
-"""And for each of them the weights from so many neurons of the layer before."""
+NEURONS = 8  # so many neurons of a layer are shown
+INPUTS = 4  # and for each of them the weights from so many neurons of the layer before
 
 
 def tables(cost: str, value: float, layers: tuple[LayerTrace, ...], y: Array) -> list[Table]:

@@ -24,7 +24,7 @@ from numba import types
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
 
-from fastbp.formulations.tiles.registers import I32, I64, REGISTERS, VECS, VECTOR_BYTES, Code, Tile, compiles
+from fastbp.formulations.tiles.registers import I32, I64, VECS, VECTOR_BYTES, Code, Tile, compiles
 
 
 def lanes(A):
@@ -54,21 +54,6 @@ def _wide_type(context):
 
 @lower_builtin(wide, types.Array)
 def _wide_code(context, builder, sig, args):
-    return I64(sig.return_type.literal_value)
-
-
-def transposable_rows(A):
-    """Return the rows of the best tile of VECS registers' width to transpose: a power of two, at most lanes(A)."""
-    return min(lanes(A), REGISTERS // 4)
-
-
-@type_callable(transposable_rows)
-def _transposable_rows_type(context):
-    return lambda A: types.literal(min(VECTOR_BYTES * 8 // A.dtype.bitwidth, REGISTERS // 4))
-
-
-@lower_builtin(transposable_rows, types.Array)
-def _transposable_rows_code(context, builder, sig, args):
     return I64(sig.return_type.literal_value)
 
 
