@@ -22,7 +22,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fastbp import disk
 from fastbp.data import DataFileError, idx, load_mnist, mnist
 from fastbp.data.mnist import IdxFile, read_idx
 from fastbp.progress import LiveLine
@@ -219,30 +218,6 @@ def test_order_of_the_places(tmp_path: Path, small: Any, monkeypatch: pytest.Mon
     assert len(load_mnist().X_train) == 6
     damage_and_expect(data)
     assert len(load_mnist(write_all(tmp_path / "given", small)).X_train) == 6
-
-
-@pytest.mark.parametrize(
-    ("platform", "variable", "parts"),
-    [
-        ("linux", None, ("home", ".cache")),
-        ("linux", "XDG_CACHE_HOME", ("elsewhere",)),
-        ("darwin", "XDG_CACHE_HOME", ("home", "Library", "Caches")),
-        ("win32", None, ("home", "AppData", "Local")),
-        ("win32", "LOCALAPPDATA", ("elsewhere",)),
-    ],
-)
-def test_cache_folder(
-    tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch, platform: str, variable: str | None, parts: Any
-) -> None:
-    monkeypatch.setattr(sys, "platform", platform)
-    if variable:
-        monkeypatch.setenv(variable, str(tmp_path / "elsewhere"))
-    assert disk.user_cache() == tmp_path.joinpath(*parts, "fastbp")
-
-
-def test_relative_cache_home_is_ignored(tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert disk.user_cache() == tmp_path / "home" / ".cache" / "fastbp"
 
 
 def test_user_without_a_home(tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:

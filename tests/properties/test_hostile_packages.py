@@ -78,7 +78,7 @@ TESTED = {
     "fastbp.replay": {"read_book", "replay"},
     "fastbp.sklearn": {"MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"},
 }
-INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.network", "fastbp.optimizers"}
+INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.functions", "fastbp.network", "fastbp.optimizers"}
 
 
 def test_nothing_public_is_forgotten():
