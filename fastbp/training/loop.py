@@ -268,6 +268,8 @@ def _minimize(
 ) -> None:
     training, history = loop.training, loop.history
     assert source.samples is not None
+    if source.sample_weight is not None:
+        options = replace(options, sample_weight=source.sample_weight)
     loop.n_samples = len(source.samples)
     loop.begin()
 
