@@ -391,13 +391,13 @@ def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
     assert len(made) > 40
 
 
-def test_twins_for_python_and_for_loops_have_names_of_their_own():
+def test_serial_variants_for_python_and_for_loops_have_names_of_their_own():
     """The disk knows machine code by its name; that of the latter has no way in from Python."""
-    from fastbp.formulations.compiled import _serial
+    from fastbp.compiler.variants import serial_variant
     from fastbp.formulations.tiles import steps as tile_steps
 
-    twins = [_serial(tile_steps, "errors", called_by).py_func.__qualname__ for called_by in ("TWIN", "INNER_TWIN")]
-    assert len(set(twins)) == 2
+    names = [serial_variant(tile_steps.errors, inside=inside).py_func.__qualname__ for inside in (False, True)]
+    assert len(set(names)) == 2
 
 
 # A user's cost, whose functions refer to a constant, a global number, an array, another function and a closure.

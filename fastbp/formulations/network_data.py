@@ -12,8 +12,9 @@ from fastbp.compiler.views import matrix, stretch
 
 
 class NetworkData(NamedTuple):
-    """The shape of a network and its functions, as two tables.
+    """The shape of a network and its functions.
 
+    ``cost`` and ``cost_gradient`` are what `call` takes, C and ∂C/∂a; both are given ``cost_parameter``.
     ``layers[l]`` has, for the layers l = 1…L and with l = 0 for the input,
 
     =================  ===============================================================================================
@@ -29,20 +30,23 @@ class NetworkData(NamedTuple):
     panels_at          where the weights of layer l begin in panels
     =================  ===============================================================================================
 
-    and a row for l = L + 1 that says where all ends. ``functions[i]`` has what else `call` takes: cost
-    and cost_gradient, with the parameter that both are given, and for `tiles` those of `panel_functions.py`, with i = 1
-    and 2 for panels of so many registers.
+    and a row for l = L + 1 that says where all ends. ``functions[i]``, of `tiles` only, has those of
+    `panel_functions.py`, with i = 1 and 2 for panels of so many registers.
     """
 
+    L: int
+    cost: Any
+    cost_gradient: Any
+    cost_parameter: float
     layers: npt.NDArray[Any]
     functions: npt.NDArray[Any]
 
 
 def table(kind: str, rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
     """Rows of named numbers, as an array with fields; what is missing in a row is 0."""
-    integers, numbers, functions = _FIELDS[kind]
+    integers, functions = _FIELDS[kind]
     address = object if config.DISABLE_JIT else np.int64
-    fields = (integers, np.int64), (numbers, np.float64), (functions, address)
+    fields = (integers, np.int64), (functions, address)
     dtype = np.dtype([(name, kind) for names, kind in fields for name in names])
     array = np.array([tuple(row.get(name, 0) for name in dtype.names or ()) for row in rows], dtype)
     return array.view(np.recarray) if config.DISABLE_JIT else array  # compiled code needs no recarray for array[l].n
@@ -51,17 +55,15 @@ def table(kind: str, rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
 _FIELDS = {
     "layers": (
         ("n", "neurons_before", "weights_at", "biases_at", "elementwise", "columns", "columns_before", "panels_at"),
-        (),
         ("activation", "derivative"),
     ),
     "functions": (
         (),
-        ("parameter",),
-        ("cost", "cost_gradient", "gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
+        ("gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
          "forward_row", "step_row", "propagate_row", "forward_column", "gradient_column",
          "note_inputs", "list_inputs", "forward_listed", "list_samples", "gradient_listed"),
     ),
-    "tangents": ((), (), ("derivative", "bend", "error_tangent", "error_derivative")),
+    "tangents": ((), ("derivative", "bend", "error_tangent", "error_derivative")),
 }  # fmt: skip
 
 
@@ -86,10 +88,14 @@ class OptimizerData(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """All memory that a step writes, sized once. z, a and δ hold, layer after layer, a row a sample of a mini-batch."""
+    """All memory that a step writes, sized once.
+
+    z, a, passed_on and δ hold, layer after layer, a row for each sample of a mini-batch.
+    """
 
     z: npt.NDArray[Any]
     a: npt.NDArray[Any]
+    passed_on: npt.NDArray[Any]  # what the next layer gets of a: a itself, unless neurons are dropped
     delta: npt.NDArray[Any]
     costs: npt.NDArray[np.float64]
     gradient: npt.NDArray[Any]

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.formulations import array_functions
-from fastbp.formulations.compiled import Compiled, costs, layer_rows, nothing_of_samples
+from fastbp.formulations.compiled import Compiled, layer_rows, of_network
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import NetworkData, OptimizerData, table
 from fastbp.formulations.step_options import StepOptions
-from fastbp.formulations.tiles import column_sums, listed_sums, panel_sums
+from fastbp.formulations.tiles import column_sums, descent, listed_sums, panel_sums
+from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles import sums as tiles
@@ -23,7 +24,6 @@ from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
-from fastbp.optimizers.updates import N_HYPER
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
 PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
@@ -38,7 +38,6 @@ class Tiled(Compiled):
     """`tiles`."""
 
     name = "tiles"
-    _loops = tile_steps
 
     def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
         n, rows = len(X), min(len(X), tiles.BLOCK * max_threads())
@@ -48,28 +47,28 @@ class Tiled(Compiled):
             borrowed_workspace(model, rows, training=False) as work,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
-            forward_blocks, costs_of_rows = self._form("forward_blocks", n_threads), tile_steps.costs_of_rows
+            forward_blocks = self._variant(tile_steps.forward_blocks, n_threads)
             pack(work.theta, model.parameters.vector, net)
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 forward_blocks(n_threads, outputs[start:stop], work, X, samples[start:stop], net)
                 if Y is not None:
-                    costs_of_rows(costs[start:stop], work, Y[start:stop], net)
+                    tile_steps.costs_of_rows(costs[start:stop], work, Y[start:stop], net)
         return outputs, costs
 
-    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
         n, net = len(X), tiled_network(model)
-        no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
-        zeros = np.zeros(N_HYPER), np.zeros(1, np.int64)
-        optimizer = OptimizerData(no_moments, no_moments, *zeros, nothing, nothing, False)
         with (
             borrowed_workspace(model, n, gradient=True) as work,
             parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
         ):
+            if sample_weight is not None:
+                work = work._replace(sample_weight=np.ascontiguousarray(sample_weight, model.dtype))
             pack(work.theta, model.parameters.vector, net)
-            total_cost = self._form("gradient_in_parts" if work.in_parts else "gradient", n_threads)
-            return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
+            loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
+            total_cost = self._variant(loop, n_threads)(n_threads, gradient, work, X, Y, np.arange(n), net)
+            return float(total_cost) / n
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
@@ -111,7 +110,7 @@ class TiledTrainer:
         work = self._work = tiled_workspace(
             model,
             batch_size,
-            of_samples=options.of_samples(model.dtype),
+            options=options,
             n_moments=optimizer.n_moments,
             gradient=options.clip_norm < np.inf,
         )
@@ -140,11 +139,11 @@ class TiledTrainer:
             self._looked, self._work = True, with_lists(self._model, self._work, self._X, order)
         self._packed.hyper[0] = self._rate[0]
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
-            return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
+            return float(descent.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
         rows = min(self._batch_size, len(order), ROWS)
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
-            name = "train_epoch_in_parts" if self._work.in_parts else "train_epoch"
-            train_epoch = self._formulation._form(name, n_threads)
+            loop = descent.train_epoch_in_parts if self._work.in_parts else descent.train_epoch
+            train_epoch = self._formulation._variant(loop, n_threads)
             return float(
                 train_epoch(n_threads, self._packed, self._work, self._X, self._Y, order, self._batch_size, self._net)
             )
@@ -166,7 +165,9 @@ def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
         made = NetworkData(
-            table("layers", _panel_rows(model)), table("functions", [costs(model) | _functions(model), *_sums(model)])
+            *of_network(model),
+            table("layers", _panel_rows(model)),
+            table("functions", [_functions(model), *_sums(model)]),
         )
         # Of two threads that make one, both take the first: functions of one row are added to it later.
         model.prepared.setdefault("tiles", made)
@@ -230,7 +231,7 @@ def workspace_sizes(
     activations = _rows(samples, in_parts) * int(net.layers["columns_before"][-1])
     weights = (1 + 16 * lanes) * 2 * lanes
     transposed = 2 * lanes + tiles.CACHED // model.dtype.itemsize
-    written = tile_steps.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
+    written = tile_gradient.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
     return {
         "theta": n,
         "first": n if n_moments > 0 else 0,
@@ -250,18 +251,18 @@ def sums_in_parts(model: Model, samples: int) -> bool:
     of them would not stay in the cache until the gradient is summed. Not a question of threads: the bits depend on it.
     """
     few = int(tiled_network(model).layers["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
-    return few and samples >= 4 * tile_steps.PART_BLOCK
+    return few and samples >= 4 * tile_gradient.PART_BLOCK
 
 
 def _rows(samples: int, in_parts: bool) -> int:
     """For how many samples a workspace has room: whole tiles, up to `ROWS`; in parts, a block for each thread."""
     if in_parts:
-        return max_threads() * tile_steps.PART_BLOCK
+        return max_threads() * tile_gradient.PART_BLOCK
     return 1 if samples == 1 else -(-min(samples, ROWS) // 4) * 4
 
 
 def tiled_workspace(
-    model: Model, samples: int, *, training: bool = True, of_samples: dict[str, Any] | None = None, **needs: Any
+    model: Model, samples: int, *, training: bool = True, options: StepOptions = PLAIN, **needs: Any
 ) -> TiledWorkspace:
     """Return the memory of `tiles` for a mini-batch of so many samples.
 
@@ -275,7 +276,7 @@ def tiled_workspace(
     sizes = workspace_sizes(model, samples, training=training, **needs)
     arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
-    costs, of_samples = np.empty(rows + tile_steps.PARTS * in_parts), of_samples or nothing_of_samples(model)
+    costs, of_samples = np.empty(rows + tile_gradient.PARTS * in_parts), options.of_samples(model.dtype)
     places = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
     of_rows = {"scratch": scratch, "costs": costs, "rows": rows, "in_parts": in_parts, "places": places}
     return TiledWorkspace(**arrays, **of_rows, **tile_lists.none(), **of_samples)
