@@ -377,7 +377,7 @@ def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
         return twin
 
     monkeypatch.setattr(array_functions, "njit", njit)
-    monkeypatch.setattr(array_functions, "compile_callback", lambda *_, **options: options["on_disk"])
+    monkeypatch.setattr(array_functions, "address", lambda *_, **options: options["on_disk"])
     monkeypatch.setattr(array_functions, "_address", array_functions._address.__wrapped__)
     dtype, costs = np.dtype("float64"), {name: COSTS[name] for name in COSTS}
     costs["of a user"] = fastbp.Cost(

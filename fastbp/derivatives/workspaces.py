@@ -50,7 +50,9 @@ def tangent_table(model: Model, kind: Kind) -> Any:
             rows[-1]["error_derivative"] = array_functions.no_derivative(dtype)
         else:
             rows[-1]["error_derivative"] = rows[-1]["derivative"]
-        model.prepared[name] = table("tangents", [{}, *rows, {}])
+        model.prepared[name] = table(
+            [{}, *rows, {}], functions=("derivative", "bend", "error_tangent", "error_derivative")
+        )
     return model.prepared[name]
 
 

@@ -9,7 +9,7 @@ from fastbp.compiler.threads import parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.formulations import array_functions, loops
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
-from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, table
+from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, layer_table
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
@@ -97,7 +97,7 @@ class Compiled:
 def network_data(model: Model) -> NetworkData:
     """Return what a compiled loop needs to know of a network."""
     if "loops" not in model.prepared:
-        made = NetworkData(*of_network(model), table("layers", layer_rows(model)), table("functions", []))
+        made = NetworkData(*of_network(model), layer_table(layer_rows(model)), None)
         model.prepared.setdefault("loops", made)  # of two threads that make one, both take the first
     net: NetworkData = model.prepared["loops"]
     return net

@@ -215,7 +215,7 @@ def forward_row(output, scratch, theta, x, layers):
     Shapes: output (1, n_out); x (1, n_in); scratch (2 times all neurons,). Writes: output, scratch.
     """
     n, L = scratch.size // 2, layers.size - 2
-    net = NetworkData(L, 0, 0, 0.0, layers, layers)
+    net = NetworkData(L, 0, 0, 0.0, layers, None)
     z, a = stretch(scratch, 0, n), stretch(scratch, n, n)
     forward_sample(0, z, a, a, x[0], theta, net, None)
     a_L = layer(a, net, L)

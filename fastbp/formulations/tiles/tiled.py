@@ -12,14 +12,14 @@ from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.formulations import array_functions
 from fastbp.formulations.compiled import Compiled, layer_rows, of_network
 from fastbp.formulations.interface import PLAIN
-from fastbp.formulations.network_data import NetworkData, OptimizerData, table
+from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import column_sums, descent, listed_sums, panel_sums
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles import sums as tiles
-from fastbp.formulations.tiles.panel_functions import panel_function
+from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
@@ -30,6 +30,19 @@ PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-b
 KEPT_BYTES = 64 * 1024**2  # of memory, up to which it is kept for the next call: see `borrowed`
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
+
+# What is compiled when it is first needed: by every network, by one with a layer of one neuron, by steps of one sample,
+# where inputs that are not 0 are listed.
+EVERY_NET: tuple[Any, ...] = (
+    *(panel_sums.gather, panel_sums.transpose_weights),
+    *(panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel),
+)
+ONE_NEURON = column_sums.forward_column, column_sums.gradient_column
+ONE_ROW = panel_sums.propagate_row, panel_sums.forward_row, panel_sums.step_row
+LISTED = (
+    *(listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples),
+    *(listed_sums.forward_listed, listed_sums.gradient_listed),
+)
 
 Memory = TypeVar("Memory")
 
@@ -164,11 +177,9 @@ def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
 def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
-        made = NetworkData(
-            *of_network(model),
-            table("layers", _panel_rows(model)),
-            table("functions", [_functions(model), *_sums(model)]),
-        )
+        functions = table([{}, {}, {}], functions=NAMES)
+        add_functions(functions, EVERY_NET + (ONE_NEURON if 1 in model.sizes[1:] else ()), model.dtype)
+        made = NetworkData(*of_network(model), layer_table(_panel_rows(model)), functions)
         # Of two threads that make one, both take the first: functions of one row are added to it later.
         model.prepared.setdefault("tiles", made)
     net: NetworkData = model.prepared["tiles"]
@@ -187,37 +198,11 @@ def _panel_rows(model: Model) -> list[dict[str, Any]]:
     return rows
 
 
-def _functions(model: Model) -> dict[str, Any]:
-    kernels = [panel_sums.gather, panel_sums.transpose_weights]
-    kernels += [column_sums.forward_column] if 1 in model.sizes[1:] else []
-    return {kernel.__name__: panel_function(kernel, model.dtype) for kernel in kernels}
-
-
-def _sums(model: Model) -> list[dict[str, Any]]:
-    kernels = [panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel]
-    kernels += [column_sums.gradient_column] if 1 in model.sizes[1:] else []
-    return [{kernel.__name__: panel_function(kernel, model.dtype, vecs) for kernel in kernels} for vecs in (1, 2)]
-
-
-def _add_functions_of_one_row(model: Model) -> None:
-    """Compile what only steps of one sample need, when there is the first."""
-    functions = tiled_network(model).functions
-    functions["propagate_row"][0] = panel_function(panel_sums.propagate_row, model.dtype)
-    for vecs in (1, 2):
-        for kernel in (panel_sums.forward_row, panel_sums.step_row):
-            functions[kernel.__name__][vecs] = panel_function(kernel, model.dtype, vecs)
-
-
 def with_lists(model: Model, work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -> TiledWorkspace:
     """Return a workspace with room for lists of inputs that are not 0, if it pays, and compile what only they need."""
     work = tile_lists.added(work, X, samples)
     if work.noted.size > 0:
-        functions = tiled_network(model).functions
-        for lists in (listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples):
-            functions[lists.__name__][0] = panel_function(lists, model.dtype)
-        for vecs in (1, 2):
-            for sums in (listed_sums.forward_listed, listed_sums.gradient_listed):
-                functions[sums.__name__][vecs] = panel_function(sums, model.dtype, vecs)
+        add_functions(tiled_network(model).functions, LISTED, model.dtype)
     return work
 
 
@@ -272,7 +257,7 @@ def tiled_workspace(
     in_parts = training and sums_in_parts(model, samples)
     rows = _rows(samples, in_parts)
     if rows == 1:
-        _add_functions_of_one_row(model)
+        add_functions(tiled_network(model).functions, ONE_ROW, model.dtype)
     sizes = workspace_sizes(model, samples, training=training, **needs)
     arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
