@@ -5,9 +5,10 @@ one thread. σ is the identity. All formulations are given the same numbers; `re
 A call computes its sum `turns` times, in compiled code where there is any, because that is where a step is: what it
 costs to come there from Python, 1 to 5 µs, is paid once an epoch and not once a sum.
 
-The doors: `loops` has a function for each sum, and so has `tiles`, where those of `tile_steps.py` that go through all
-blocks of weights are taken for the gradient. In `textbook` and `vectorized` a sum is one line inside a longer function;
-the lines are repeated here. This module is the only one of the suite that knows what a formulation is like inside.
+The doors: `loops` has a function for each sum, and so has `tiles`, where that of `gradient.py` which goes through
+all blocks of weights of a layer is taken for the gradient. In `textbook` and `vectorized` a sum is one line inside a
+longer function; the lines are repeated here. This module is the only one of the suite that knows what a formulation is
+like inside.
 """
 
 from typing import Any
@@ -189,17 +190,13 @@ class Tiles(Compiled):
 
     def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
         super().__init__(n_in, n_out, m, dtype)
-        from fastbp.formulations.network_data import OptimizerData
         from fastbp.formulations.tiles import tiled
         from fastbp.formulations.tiles.panels import pack
 
         self.model = _model(self)
         net, work = tiled.tiled_network(self.model), tiled.tiled_workspace(self.model, m, gradient=True)
         pack(work.theta, self.model.parameters.vector, net)
-        none, nothing = np.empty(0, self.w.dtype), net.functions["cost"][0]
-        optimizer = OptimizerData(none, none, np.zeros(9), np.zeros(1, np.int64), nothing, nothing, False)
-        arguments = (work, m, net), (work, m, net), (optimizer, work, m, net)
-        self.calls = dict(zip(SUM_NAMES, zip(_tiles_functions(), arguments, strict=True), strict=True))
+        self.calls = dict(zip(SUM_NAMES, zip(_tiles_functions(), [(work, m, net)] * 3, strict=True), strict=True))
         self._work, self._net, (put, self._take) = work, net, _tiles_copies()
         put(self.A.reshape(-1), self.Delta.reshape(-1), work, net, self.shape)
 
@@ -215,7 +212,7 @@ class Tiles(Compiled):
 
 def _tiles_functions() -> tuple[Any, ...]:
     from fastbp.compiler.options import LEAN, njit
-    from fastbp.formulations.tiles import steps as tile_steps
+    from fastbp.formulations.tiles import gradient as tile_gradient
     from fastbp.formulations.tiles import sums as tiles
 
     @njit(on_disk=False, **LEAN)
@@ -229,9 +226,9 @@ def _tiles_functions() -> tuple[Any, ...]:
             tiles.propagate_error(work, work.scratch[0], 0, m, net, 2)
 
     @njit(on_disk=False, **LEAN)
-    def accumulate_gradient(turns, optimizer, work, m, net):
+    def accumulate_gradient(turns, work, m, net):
         for _ in range(turns):
-            tile_steps.descend_share(0, 1, optimizer, work, m, True, False, 2, net)
+            tile_gradient.sum_layer(work.gradient, work, 0, m, True, (0, 1), net, 2)
 
     return forward, propagate_error, accumulate_gradient
 

@@ -29,6 +29,7 @@ class Source(Protocol):
     X: Array  # there from `open` on, as is Y
     Y: Array
     weight: Array | None  # of the rows of X and Y
+    sample_weight: Array | None  # of all samples; None if they come in chunks
     buffer_bytes: int  # of what `open` allocates
 
     @property
@@ -48,7 +49,7 @@ class InMemory:
     buffer_bytes = 0
 
     def __init__(self, samples: Samples, weight: Array | None, orders: Orders, rows: int):
-        self.samples, self.X, self.Y, self.weight = samples, samples.X, samples.Y, weight
+        self.samples, self.X, self.Y, self.weight, self.sample_weight = samples, samples.X, samples.Y, weight, weight
         self._orders, self._rows = orders, rows
 
     def open(self) -> None:
@@ -63,7 +64,7 @@ class FromFiles:
     """Samples are in files: those of a piece are read into buffers, in their order."""
 
     def __init__(self, samples: MappedSamples, weight: Array | None, orders: Orders, buffers: Buffers):
-        self.samples, self._weight, self._orders, self._buffers = samples, weight, orders, buffers
+        self.samples, self.sample_weight, self._orders, self._buffers = samples, weight, orders, buffers
         self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
 
     def open(self) -> None:
@@ -73,7 +74,7 @@ class FromFiles:
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
         """Return, for each piece of an order, the rows of the buffers that hold it."""
         for piece in pieces(self._orders.next(rng), self._buffers.rows):
-            weight = None if self._weight is None else self._weight[piece]
+            weight = None if self.sample_weight is None else self.sample_weight[piece]
             self._buffers.put(0, self.samples.read(piece), weight)
             yield np.arange(len(piece))
 
@@ -82,6 +83,7 @@ class FromChunks:
     """Samples come in chunks, in an order and in sizes of their own; buffers are filled from them, and trained on."""
 
     samples = None
+    sample_weight: Array | None = None
 
     def __init__(
         self,

@@ -67,20 +67,26 @@ class WideCompiler(CompilerBase):
 
 
 def njit(
-    function: Callable[..., Any] | None = None, *, parallel: bool = False, on_disk: bool = True, **options: Any
+    function: Callable[..., Any] | None = None,
+    *,
+    parallel: bool = False,
+    calls: tuple[Any, ...] = (),
+    on_disk: bool = True,
+    **options: Any,
 ) -> Any:
     """Compile `function` with fastbp's options when it is first called; keep the machine code on disk.
 
-    `options` is one of the named sets above.
+    `options` is one of the named sets above; `calls` are the parallel loops that `function` calls: `variants.py`.
 
     With ``NUMBA_DISABLE_JIT=1`` the function itself comes back, so that it runs, slowly, as ordinary Python.
     """
     if function is None:
-        return lambda f: njit(f, parallel=parallel, on_disk=on_disk, **options)
+        return lambda f: njit(f, parallel=parallel, calls=calls, on_disk=on_disk, **options)
     form = {"parallel": True} if parallel else {"pipeline_class": WideCompiler}
     dispatcher = numba.njit(**form, **{**OPTIONS, **options})(function)
     if on_disk and dispatcher is not function:
         dispatcher._cache = MachineCodeCache(function)
+    dispatcher.calls = calls
     return dispatcher
 
 
@@ -102,9 +108,11 @@ def rebind(function: Any, name: str, /, **names: Any) -> FunctionType:
     """The source of `function` under another name, with some of the global names it uses bound to other things.
 
     This is how one source serves several purposes: a loop over an array for every activation, the serial and the
-    parallel form of a training loop. The new name keeps their machine code apart on disk.
+    parallel variant of a training loop. The new name keeps their machine code apart on disk.
     """
     source = getattr(function, "py_func", function)
-    twin = FunctionType(source.__code__, {**source.__globals__, **names}, name, source.__defaults__, source.__closure__)
-    twin.__qualname__, twin.__doc__, twin.__module__ = name, source.__doc__, source.__module__
-    return twin
+    bound = FunctionType(
+        source.__code__, {**source.__globals__, **names}, name, source.__defaults__, source.__closure__
+    )
+    bound.__qualname__, bound.__doc__, bound.__module__ = name, source.__doc__, source.__module__
+    return bound

@@ -1,6 +1,6 @@
 """The one place where it is decided whether a compiled call runs on several threads, and on how many.
 
-Every loop with a parallel form has a serial twin from the same source, with the same bits. The serial one runs where
+Every loop with a parallel variant has a serial one from the same source, with the same bits, which runs where
 the work is too small to pay for a parallel region, where nobody granted a second thread (`get_num_threads`), and
 where a region would end the process: in a child that was forked from a process with running threads (GNU OpenMP), or
 while another Python thread is inside a region (Numba's workqueue layer).

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from fastbp.compiler.threads import parallel_region
+from fastbp.compiler.variants import variant
 from fastbp.derivatives import output_sweeps, tangent_steps, tangents
 from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, own_pair, tangent_table, workspaces, zeros
-from fastbp.formulations.compiled import form
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.tiled import ROWS, tiled_network
 from fastbp.model import Array, Model, aligned_empty
@@ -47,8 +47,8 @@ class Product:
         pack(self._dot.theta, v, self._net)
         flops = 2 * self._model.flops_per_sample * min(len(self._X), self._work.rows)
         with parallel_region(flops) as n_threads:
-            product = form(tangent_steps, "product_in_parts" if self._work.in_parts else "product", n_threads)
-            product(
+            loop = tangent_steps.product_in_parts if self._work.in_parts else tangent_steps.product
+            variant(loop, n_threads)(
                 n_threads, result, self._work, self._dot, self._X, self._Y, self._samples, self._kind, self._net,
                 self._tangents,
             )  # fmt: skip
@@ -69,7 +69,7 @@ def jvp(model: Model, X: Array, V: Array) -> Array:
     outputs, samples = np.empty((n, model.sizes[-1]), model.dtype), np.arange(n)
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * 2 / 3 * min(n, work.rows)) as n_threads:
-        jvp_blocks = form(tangent_steps, "jvp_blocks", n_threads)
+        jvp_blocks = variant(tangent_steps.jvp_blocks, n_threads)
         for start in range(0, n, work.rows):
             some = samples[start : start + work.rows]
             to = outputs[start : start + work.rows]
@@ -84,8 +84,8 @@ def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
     share, samples = model.dtype.type(1 / n), np.arange(n)
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * min(n, work.rows)) as n_threads:
-        diagonal_blocks = form(output_sweeps, "diagonal_blocks", n_threads)
-        sum_squares = form(output_sweeps, "sum_squares", n_threads)
+        diagonal_blocks = variant(output_sweeps.diagonal_blocks, n_threads)
+        sum_squares = variant(output_sweeps.sum_squares, n_threads)
         for start in range(0, n, work.rows):
             some = samples[start : start + work.rows]
             for c in range(model.sizes[-1]):
@@ -114,7 +114,7 @@ class OutputJacobian:
         pack(self._work.theta, self._model.parameters.vector, self._net)
         J, outputs = self._J[: m * n_out], self._outputs[:m]
         with parallel_region(self._model.flops_per_sample * m * n_out) as n_threads:
-            jacobian_blocks = form(output_sweeps, "jacobian_blocks", n_threads)
+            jacobian_blocks = variant(output_sweeps.jacobian_blocks, n_threads)
             jacobian_blocks(n_threads, J, outputs, self._work, self._X, samples, self._net, self._tangents)
         return J, outputs
 

@@ -14,15 +14,12 @@ from numba import prange
 from numpy import int64
 
 from fastbp.compiler.call import call
-from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import block, stretch
 from fastbp.formulations.tiles.panels import layer, panel_width
 from fastbp.formulations.tiles.steps import block_size, take_samples
 from fastbp.formulations.tiles.sums import CACHED, forward, put_rows, rows_of, take_rows, transpose
 from fastbp.formulations.tiles.tile import lanes, wide
-
-REGIONS = ("forward_and_slopes", "multiply_back")
-TWIN, INNER_TWIN = LEAN, INNER
 
 
 @njit(**INNER)
@@ -152,7 +149,7 @@ def multiply_back(n_threads, jacobians, buffers, n_rows, work, m, of, wrt, net):
         rows_share(int64(thread), n_threads, jacobians, buffers, n_rows, work, m, of, wrt, net)
 
 
-@njit
+@njit(calls=(forward_and_slopes, multiply_back))
 def jacobians(n_threads, out, buffers, n_rows, work, X, samples, of, wrt, net):
     """J of every sample. Shapes: out (n, n_of, n_wrt). Writes: out, buffers, work."""
     for first in range(0, samples.size, work.rows):

@@ -6,8 +6,8 @@ Arrays are checked; X (n, n_in) as a formulation gets it.
 import numpy as np
 
 from fastbp.compiler.threads import max_threads, parallel_region
+from fastbp.compiler.variants import variant
 from fastbp.derivatives import jacobian_steps, per_sample
-from fastbp.formulations.compiled import form
 from fastbp.formulations.tiles import tiled
 from fastbp.functions.costs import Cost
 from fastbp.model import Array, Model, aligned_empty
@@ -51,7 +51,7 @@ def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
         per_sample.packed(of_outputs(model), n) as (net, work),
         parallel_region(_flops(model, of, wrt) * min(n, tiled.ROWS)) as n_threads,
     ):
-        jacobians = form(jacobian_steps, "jacobians", n_threads)
+        jacobians = variant(jacobian_steps.jacobians, n_threads)
         jacobians(n_threads, out, buffers, rows, work, X, np.arange(n), of, wrt, net)
     return out
 

@@ -7,16 +7,13 @@ from numba import prange
 from numpy import int64
 
 from fastbp.compiler.call import call
-from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import block, stretch
 from fastbp.derivatives.tangents import GAUSS_NEWTON, add_products
 from fastbp.formulations.tiles.panels import layer, panel_width
 from fastbp.formulations.tiles.steps import block_size, forward_block, take_samples
 from fastbp.formulations.tiles.sums import propagate_error, put_rows, rows_of, take_rows
 from fastbp.formulations.tiles.tile import wide
-
-REGIONS = ("diagonal_blocks", "sum_squares", "jacobian_blocks")
-TWIN, INNER_TWIN = LEAN, INNER
 
 
 @njit(**INNER)
@@ -25,7 +22,7 @@ def seed_output(work, scratch, first, m, c, through, net, tangents):
 
     Not through σ, softmax's is e_c − a: Σ_c a_c (e_c − a)(e_c − a)ᵀ = diag(a) − a aᵀ.
     """
-    l, rows = net.layers.size - 2, work.rows
+    l, rows = net.L, work.rows
     n, zero, one = net.layers[l].n, work.theta.dtype.type(0), work.theta.dtype.type(1)
     z, a, delta = layer(work.z, net, l), layer(work.a, net, l), layer(work.delta, net, l)
     for s in range(first, first + m):
@@ -45,7 +42,7 @@ def seed_output(work, scratch, first, m, c, through, net, tangents):
 @njit(**INNER)
 def output_curvature(work, squares, scratch, first, Y, samples, at_z, net, tangents):
     """h_sc = ∂²C/∂a_c², or `at_z`, in a pair with functions of its own, what stands for it there. Writes: rows of h."""
-    l, rows = net.layers.size - 2, work.rows
+    l, rows = net.L, work.rows
     n, one = net.layers[l].n, work.theta.dtype.type(1)
     z, a, h = layer(work.z, net, l), layer(work.a, net, l), layer(squares.z, net, l)
     for i in range(samples.size):
@@ -58,7 +55,7 @@ def output_curvature(work, squares, scratch, first, Y, samples, at_z, net, tange
         of_h, of_z, of_a = stretch(h_s, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n)
         if at_z and net.layers[l].elementwise:
             call(tangents[l].derivative, a_dot, of_z, of_a)
-        call(tangents[l].error_tangent, junk, of_h, of_z, of_a, y_s, ones, a_dot, net.functions[0].parameter)
+        call(tangents[l].error_tangent, junk, of_h, of_z, of_a, y_s, ones, a_dot, net.cost_parameter)
         if n > wide(h):
             put_rows(h, h_s, rows, s, 1, n)
 
@@ -82,7 +79,7 @@ def square_panels(to, values, weights, c, rows, first, m, n, weighted, share):
 @njit(**INNER)
 def diagonal_share(thread, n_threads, c, work, squares, X, Y, samples, share, at_z, net, tangents):
     """The blocks of samples that are one thread's: `diagonal_blocks` for them."""
-    size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.layers.size - 2
+    size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.L
     n_blocks, one, rows = (samples.size + size - 1) // size, work.theta.dtype.type(1), work.rows
     h = layer(squares.z, net, L)
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
@@ -123,7 +120,7 @@ def sum_squares(n_threads, gradient, squares, m, net):
 @njit(**INNER)
 def jacobian_rows(J, scratch, work, first, m, c, net):
     """Rows (s, c) of ∂a/∂θ from the errors of the output c: δ_sj a_sk and δ_sj. Shapes: J (m n_out P,). Writes: J."""
-    rows, L = work.rows, net.layers.size - 2
+    rows, L = work.rows, net.L
     n_out, size = net.layers[L].n, net.layers[L + 1].weights_at
     for l in range(1, L + 1):
         n, n_in = net.layers[l].n, net.layers[l - 1].n
@@ -142,7 +139,7 @@ def jacobian_rows(J, scratch, work, first, m, c, net):
 @njit(**INNER)
 def jacobian_share(thread, n_threads, J, outputs, work, X, samples, net, tangents):
     """The blocks of samples that are one thread's: `jacobian_blocks` for them."""
-    size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.layers.size - 2
+    size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.L
     n_blocks, n_out, n_parameters = (samples.size + size - 1) // size, net.layers[L].n, net.layers[L + 1].weights_at
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         mine, first = samples[i * size : min(samples.size, (i + 1) * size)], i * size

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 import numpy as np
 
 from fastbp.compiler.threads import max_threads, parallel_region
+from fastbp.compiler.variants import variant
 from fastbp.derivatives import sample_steps
-from fastbp.formulations.compiled import form
-from fastbp.formulations.network_data import NetworkData, OptimizerData
+from fastbp.formulations.network_data import NetworkData
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
 from fastbp.formulations.tiles.tiled import ROWS, borrowed_workspace, tiled_network
-from fastbp.model import Array, Model, ParameterVector, aligned_empty
-from fastbp.optimizers.updates import N_HYPER
+from fastbp.model import Array, Model, ParameterVector
 
 
 @contextmanager
@@ -33,7 +32,7 @@ def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[Ne
 
 def blocks(n_threads: int, net: NetworkData, work: TiledWorkspace, X: Array, Y: Array) -> Iterator[tuple[slice, int]]:
     """Leave the samples' own errors in the workspace, of as many at a time as it has room for; say which, how many."""
-    own_errors = form(sample_steps, "own_errors", n_threads)
+    own_errors = variant(sample_steps.own_errors, n_threads)
     for first in range(0, len(X), work.rows):
         some = np.arange(first, min(len(X), first + work.rows))
         own_errors(n_threads, work, X, Y, some, net)
@@ -43,7 +42,7 @@ def blocks(n_threads: int, net: NetworkData, work: TiledWorkspace, X: Array, Y: 
 def gradients(model: Model, X: Array, Y: Array, out: Array) -> None:
     """Write ∇C_s of every sample into `out`, (n, n_parameters)."""
     with packed(model, len(X)) as (net, work), parallel_region(_flops(model, X)) as n_threads:
-        write_gradients = form(sample_steps, "write_gradients", n_threads)
+        write_gradients = variant(sample_steps.write_gradients, n_threads)
         for some, m in blocks(n_threads, net, work, X, Y):
             write_gradients(n_threads, out[some], work, m, net)
 
@@ -52,7 +51,7 @@ def squared_norms(model: Model, X: Array, Y: Array) -> Array:
     """Return ‖∇C_s‖² by layer, (n, L) in float64, without forming ∇C_s."""
     squared, sums = np.empty((len(X), model.n_layers)), _sums(model)
     with packed(model, len(X)) as (net, work), parallel_region(_flops(model, X)) as n_threads:
-        square_norms = form(sample_steps, "square_norms", n_threads)
+        square_norms = variant(sample_steps.square_norms, n_threads)
         for some, m in blocks(n_threads, net, work, X, Y):
             square_norms(n_threads, squared[some], sums, work, m, net)
     return squared
@@ -61,16 +60,15 @@ def squared_norms(model: Model, X: Array, Y: Array) -> Array:
 def clipped_gradient(model: Model, X: Array, Y: Array, max_norm: float) -> ParameterVector:
     """Return the mean of ∇C_s min(1, max_norm / ‖∇C_s‖), without forming ∇C_s."""
     n, sums = len(X), _sums(model)
-    no_moments, nothing = aligned_empty(0, model.dtype), tiled_network(model).functions["cost"][0]
-    optimizer = OptimizerData(no_moments, no_moments, np.zeros(N_HYPER), np.zeros(1, np.int64), nothing, nothing, False)
     vector = np.empty_like(model.parameters.vector)
     with packed(model, n, gradient=True) as (net, work), parallel_region(_flops(model, X)) as n_threads:
         squared = np.empty((work.rows, model.n_layers))
-        square_norms, add_scaled = (form(sample_steps, name, n_threads) for name in ("square_norms", "add_scaled"))
+        square_norms = variant(sample_steps.square_norms, n_threads)
+        add_scaled = variant(sample_steps.add_scaled, n_threads)
         for some, m in blocks(n_threads, net, work, X, Y):
             square_norms(n_threads, squared[:m], sums, work, m, net)
             factors = clipping_factors(squared[:m].sum(axis=1), max_norm) / n
-            add_scaled(n_threads, vector, factors, work, optimizer, some.start == 0, some.stop == n, net)
+            add_scaled(n_threads, vector, factors, work, some.start == 0, some.stop == n, net)
     return ParameterVector(model.sizes, vector)
 
 
@@ -88,7 +86,7 @@ def input_gradients(model: Model, X: Array, Y: Array) -> Array:
     """Return ∂C_s/∂x_s of every sample, (n, n_in)."""
     out = np.empty(X.shape, X.dtype)
     with packed(model, len(X)) as (net, work), parallel_region(_flops(model, X)) as n_threads:
-        propagate_to_inputs = form(sample_steps, "propagate_to_inputs", n_threads)
+        propagate_to_inputs = variant(sample_steps.propagate_to_inputs, n_threads)
         for some, m in blocks(n_threads, net, work, X, Y):
             propagate_to_inputs(n_threads, out[some], work, m, net)
     return out

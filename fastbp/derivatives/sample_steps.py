@@ -4,26 +4,24 @@
 
     write_gradients     ∂C_s/∂w_jk = a_sk δ_sj,  ∂C_s/∂b_j = δ_sj
     square_norms        ‖∂C_s/∂w‖² + ‖∂C_s/∂b‖² = Σ_jk a_sk² δ_sj² + Σ_j δ_sj² = ‖δ_s‖² (‖a_s‖² + 1), layer by layer
-    scale_errors        δ_s ← f_s δ_s, after which `descend` sums Σ_s f_s ∇C_s: everything is linear in δ
+    scale_errors        δ_s ← f_s δ_s, after which `sum_gradient` sums Σ_s f_s ∇C_s: everything is linear in δ
     propagate_to_inputs ∂C_s/∂x_sk = Σ_j δ_sj w_jk
 """
 
 from numba import prange
 from numpy import float64, int64
 
-from fastbp.compiler.options import INNER, LEAN, STRICT, njit
+from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import block, stretch
 from fastbp.formulations.rules import scale
+from fastbp.formulations.tiles.gradient import sum_gradient
 from fastbp.formulations.tiles.panels import layer, panel_width, unpack
-from fastbp.formulations.tiles.steps import block_size, descend, errors
+from fastbp.formulations.tiles.steps import block_size, errors
 from fastbp.formulations.tiles.sums import propagate_error, rows_of, take_rows
 from fastbp.formulations.tiles.tile import wide
 
-REGIONS = ("errors", "descend", "write_gradients", "square_norms", "scale_errors", "propagate_to_inputs")
-TWIN, INNER_TWIN = LEAN, INNER
 
-
-@njit
+@njit(calls=(errors,))
 def own_errors(n_threads, work, X, Y, samples, net):
     """Forward, and each sample's own errors back. Shapes: samples (≤ work.rows,). Writes: z, a and δ of all layers."""
     errors(n_threads, work, X, Y, samples, 0, work.theta.dtype.type(1), net)
@@ -44,9 +42,9 @@ def outer_product(gradient, a, delta, n_in, n_out):
 @njit(**INNER)
 def gradients_share(thread, n_threads, gradients, work, m, net):
     """The samples that are one thread's: `write_gradients` for them."""
-    scratch, size = work.scratch[thread], net.layers[net.layers.size - 1].weights_at
+    scratch, size = work.scratch[thread], net.layers[net.L + 1].weights_at
     for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
-        for l in range(1, net.layers.size - 1):
+        for l in range(1, net.L + 1):
             n_in, n_out = net.layers[l - 1].n, net.layers[l].n
             a = rows_of(layer(work.a, net, l - 1), scratch, 0, work.rows, s, 1, n_in)
             delta = rows_of(layer(work.delta, net, l), scratch, n_in, work.rows, s, 1, n_out)
@@ -87,7 +85,7 @@ def sum_squares(sums, panels, rows, s, n):
 def norms_share(thread, n_threads, squared, sums, work, m, net):
     """The samples that are one thread's: `square_norms` for them."""
     for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
-        for l in range(1, net.layers.size - 1):
+        for l in range(1, net.L + 1):
             of_a = sum_squares(sums[thread], layer(work.a, net, l - 1), work.rows, s, net.layers[l - 1].n)
             of_delta = sum_squares(sums[thread], layer(work.delta, net, l), work.rows, s, net.layers[l].n)
             squared[s, l - 1] = of_delta * (of_a + 1)
@@ -109,7 +107,7 @@ def scale_share(thread, n_threads, factors, work, net):
     """The samples that are one thread's: `scale_errors` for them."""
     m = factors.size
     for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
-        for l in range(1, net.layers.size - 1):
+        for l in range(1, net.L + 1):
             delta, n = layer(work.delta, net, l), net.layers[l].n
             for j in range(0, n, wide(delta)):
                 scale(block(delta, work.rows, j, panel_width(delta, n - j), s, 1), factors[s])
@@ -122,14 +120,14 @@ def scale_errors(n_threads, factors, work, net):
         scale_share(int64(thread), n_threads, factors, work, net)
 
 
-@njit
-def add_scaled(n_threads, vector, factors, work, optimizer, begin, end, net):
+@njit(calls=(scale_errors, sum_gradient))
+def add_scaled(n_threads, vector, factors, work, begin, end, net):
     """Σ_s f_s ∇C_s of the samples whose errors are in the workspace, unless `begin` added to those before.
 
     Writes: work; at the `end` also vector, in the layout of θ.
     """
     scale_errors(n_threads, factors, work, net)
-    descend(n_threads, optimizer, work, factors.size, begin, False, net)
+    sum_gradient(n_threads, work, factors.size, begin, net)
     if end:
         unpack(vector, work.gradient, net)
 

@@ -1,6 +1,6 @@
 """Products with matrices of second derivatives and with Jacobians: regions that may run on several threads, no more.
 
-As in `tile_steps.py`: in `tangent_blocks` a thread owns samples, in `sum_products` weights; where weights are few and
+As in `tiles`: in `tangent_blocks` a thread owns samples, in `sum_products` weights; where weights are few and
 samples many, `product_parts` does both at once, for parts of the samples that are always cut in the same way.
 """
 
@@ -8,7 +8,7 @@ from numba import prange
 from numpy import int64
 
 from fastbp.compiler.call import call
-from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.derivatives.tangents import (
     HESSIAN,
@@ -17,18 +17,16 @@ from fastbp.derivatives.tangents import (
     output_tangent,
     propagate_tangent,
 )
+from fastbp.formulations.tiles.gradient import PART_BLOCK, part_size
 from fastbp.formulations.tiles.panels import layer, unpack
-from fastbp.formulations.tiles.steps import PART_BLOCK, block_size, forward_block, part_size, take_samples
+from fastbp.formulations.tiles.steps import block_size, forward_block, take_samples
 from fastbp.formulations.tiles.sums import propagate_error, take_rows
-
-REGIONS = ("tangent_blocks", "sum_products", "product_parts", "jvp_blocks")
-TWIN, INNER_TWIN = LEAN, INNER
 
 
 @njit(**INNER)
 def tangent_block(work, dot, scratch, first, X, Y, samples, kind, share, net, tangents):
     """Forward and back with tangents, a block of samples. Writes: its rows of z, a, δ, ż, ȧ and δ̇."""
-    m, L = samples.size, net.layers.size - 2
+    m, L = samples.size, net.L
     take_samples(work, X, samples, first, first, net)
     forward_block(work, scratch, first, m, 1, net)
     for l in range(1, L + 1):
@@ -101,7 +99,7 @@ def product_parts(n_threads, work, dot, X, Y, samples, kind, share, net, tangent
             product_part(int64(thread), part, work, dot, X, Y, mine, kind, share, net, tangents)
 
 
-@njit
+@njit(calls=(tangent_blocks, sum_products))
 def product(n_threads, vector, work, dot, X, Y, samples, kind, net, tangents):
     """The product of v and a matrix of second derivatives of the mean cost. Writes: vector, in the order of θ; work."""
     share = work.theta.dtype.type(1 / samples.size)
@@ -113,7 +111,7 @@ def product(n_threads, vector, work, dot, X, Y, samples, kind, net, tangents):
     unpack(vector, work.gradient, net)
 
 
-@njit
+@njit(calls=(product_parts,))
 def product_in_parts(n_threads, vector, work, dot, X, Y, samples, kind, net, tangents):
     """The same by `product_parts`."""
     share, size = work.theta.dtype.type(1 / samples.size), net.layers[-1].panels_at
@@ -129,7 +127,7 @@ def product_in_parts(n_threads, vector, work, dot, X, Y, samples, kind, net, tan
 @njit(**INNER)
 def jvp_share(thread, n_threads, outputs, work, dot, X, V, samples, net, tangents):
     """The blocks of rows that are one thread's: `jvp_blocks` for them."""
-    size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.layers.size - 2
+    size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.L
     n, n_blocks = net.layers[L].n, (samples.size + size - 1) // size
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         mine = samples[i * size : min(samples.size, (i + 1) * size)]

@@ -101,7 +101,7 @@ def output_tangent(work, dot, scratch, first, Y, samples, kind, share, net, tang
     cost, and else σ′ ∂²C/∂a² σ′; for the Fisher matrix, with the information of a for ∂²C/∂a². EMPIRICAL_FISHER:
     δ = ∂C/∂z (∂C/∂z · ż). All times `share`, the 1/n of the mean. Writes: rows of δ and δ̇, for softmax of ż.
     """
-    l, rows = net.layers.size - 2, work.rows
+    l, rows = net.L, work.rows
     n, output = net.layers[l].n, net.layers[l]
     z, a, delta = layer(work.z, net, l), layer(work.a, net, l), layer(work.delta, net, l)
     z_dot, a_dot, delta_dot = layer(dot.z, net, l), layer(dot.a, net, l), layer(dot.delta, net, l)
@@ -127,9 +127,9 @@ def output_tangent(work, dot, scratch, first, Y, samples, kind, share, net, tang
             )
             dd, zd, ad = stretch(dd_s, i, size), stretch(zd_s, i, size), stretch(ad_s, i, size)
             if kind == EMPIRICAL_FISHER:
-                call(net.functions[0].cost_gradient, d, z_i, a_i, y_i, net.functions[0].parameter)
+                call(net.cost_gradient, d, z_i, a_i, y_i, net.cost_parameter)
             else:
-                call(tangents[l].error_tangent, d, dd, z_i, a_i, y_i, zd, ad, net.functions[0].parameter)
+                call(tangents[l].error_tangent, d, dd, z_i, a_i, y_i, zd, ad, net.cost_parameter)
             if kind == GAUSS_NEWTON:
                 for j in range(size):
                     d[j] = dd[j]
@@ -198,8 +198,8 @@ def add_products(thread, n_threads, gradient, work, dot, kind, first, m, net):
 
     Those that begin in its share of θ. Writes: their part of `gradient`, in panels.
     """
-    total, width = net.layers[net.layers.size - 1].panels_at, wide(work.theta)
-    for l in range(1, net.layers.size - 1):
+    total, width = net.layers[net.L + 1].panels_at, wide(work.theta)
+    for l in range(1, net.L + 1):
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
         a, a_dot = layer(work.a, net, l - 1), layer(dot.a, net, l - 1)
         delta, delta_dot = layer(work.delta, net, l), layer(dot.delta, net, l)

@@ -8,10 +8,10 @@ import numpy as np
 
 from fastbp.compiler.threads import max_threads
 from fastbp.formulations import array_functions
-from fastbp.formulations.compiled import nothing_of_samples
+from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import table
+from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
-from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles import sums as tiles
 from fastbp.formulations.tiles.panels import TiledWorkspace
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
@@ -50,14 +50,16 @@ def tangent_table(model: Model, kind: Kind) -> Any:
             rows[-1]["error_derivative"] = array_functions.no_derivative(dtype)
         else:
             rows[-1]["error_derivative"] = rows[-1]["derivative"]
-        model.prepared[name] = table("tangents", [{}, *rows, {}])
+        model.prepared[name] = table(
+            [{}, *rows, {}], functions=("derivative", "bend", "error_tangent", "error_derivative")
+        )
     return model.prepared[name]
 
 
 def rows_at_once(model: Model, samples: int, *, in_parts: bool = False) -> int:
     """For how many samples a workspace has room: whole tiles, at least one."""
     if in_parts:
-        return max_threads() * tile_steps.PART_BLOCK
+        return max_threads() * tile_gradient.PART_BLOCK
     return -(-min(samples, ROWS) // 4) * 4
 
 
@@ -80,10 +82,10 @@ def workspaces(
         z, a, delta = (zeros(size, model.dtype) for size in (activations, activations, errors))
         return TiledWorkspace(
             zeros(theta, model.dtype), none, none, zeros(written, model.dtype), z, a, delta, np.zeros(rows), scratch,
-            rows, in_parts, places=np.empty(0, np.int64), **tile_lists.none(), **nothing_of_samples(model),
+            rows, in_parts, places=np.empty(0, np.int64), **tile_lists.none(), **PLAIN.of_samples(model.dtype),
         )  # fmt: skip
 
-    written = (tile_steps.PARTS if in_parts else 1) * n if gradient else 0
+    written = (tile_gradient.PARTS if in_parts else 1) * n if gradient else 0
     return memory(n, written), memory(n if parameters_move else 0, 0)
 
 

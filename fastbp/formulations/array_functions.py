@@ -1,7 +1,7 @@
 """Activations, costs and updates as functions of whole arrays that a compiled loop calls by address.
 
-`array_function(...)` gives what `kernels.call.call` takes: the address of a C function, compiled on first use for
-one dtype, or, with ``NUMBA_DISABLE_JIT=1``, the Python function itself.
+Each function here gives what `compiler.call.call` takes: the address of a C function, compiled on first use for one
+dtype, or, with ``NUMBA_DISABLE_JIT=1``, the Python function itself. Signatures are those of `compiler/callbacks.py`.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray, from_dtype, types
 from numba.core.errors import NumbaError
 
-from fastbp.compiler.options import LEAN, STRICT, compile_callback, njit, rebind
+from fastbp.compiler.callbacks import address
+from fastbp.compiler.options import LEAN, STRICT, njit, rebind
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.compiler.views import stretch
 from fastbp.functions.activations import Activation
@@ -131,42 +131,6 @@ def information_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
     """δ̇_j = E[(∂C/∂a_j)²] ȧ_j."""
     for j in range(y.size):
         delta_dot[j] = function(a[j], parameter) * a_dot[j]
-
-
-# The same as C functions: a pointer to each array, and its length.
-
-
-def callback_of_2(a, n_a, z, n_z):
-    function(carray(a, n_a), carray(z, n_z))
-
-
-def callback_of_3(delta, n_delta, z, n_z, a, n_a):
-    function(carray(delta, n_delta), carray(z, n_z), carray(a, n_a))
-
-
-def callback_of_4(delta, n_delta, z, n_z, a, n_a, y, n_y, parameter):
-    function(carray(delta, n_delta), carray(z, n_z), carray(a, n_a), carray(y, n_y), parameter)
-
-
-def callback_of_rows(costs, n_costs, z, n_z, a, n_a, y, n_y, n, parameter):
-    function(carray(costs, n_costs), carray(z, n_z), carray(a, n_a), carray(y, n_y), n, parameter)
-
-
-def callback_of_tangents(delta, n_delta, delta_dot, n_delta_dot, z, n_z, a, n_a, y, n_y, zd, n_zd, ad, n_ad, parameter):
-    delta, delta_dot, z, a = carray(delta, n_delta), carray(delta_dot, n_delta_dot), carray(z, n_z), carray(a, n_a)
-    function(delta, delta_dot, z, a, carray(y, n_y), carray(zd, n_zd), carray(ad, n_ad), parameter)
-
-
-def callback_of_6(theta, n_theta, first, n_first, second, n_second, hyper, n_hyper, t, n_t, gradient, n):
-    first, second, hyper = carray(first, n_first), carray(second, n_second), carray(hyper, n_hyper)
-    function(carray(theta, n_theta), first, second, hyper, carray(t, n_t), carray(gradient, n))
-
-
-# What an array holds: R the network's own numbers, D float64, I int64, U uint32. A small letter is one such number.
-_CALLBACKS = {
-    "RR": callback_of_2, "DI": callback_of_2, "RRR": callback_of_3, "RRRRd": callback_of_4,
-    "DRRRid": callback_of_rows, "RRRDIR": callback_of_6, "RRRRRR": callback_of_6, "RRRRRRRd": callback_of_tangents,
-}  # fmt: skip
 
 
 @cache
@@ -291,9 +255,8 @@ def _address(
         loop = njit(rebind(template, name, function=loop, **bound), on_disk=False, **STRICT, **LEAN)
     if numba.config.DISABLE_JIT:
         return loop
-    callback = rebind(_CALLBACKS[kinds], f"{name}_{dtype.name}", function=loop)
     try:
-        return compile_callback(callback, c_signature(kinds, dtype), on_disk=on_disk)
+        return address(loop, kinds, dtype, f"{name}_{dtype.name}", on_disk=on_disk)
     except NumbaError as error:
         # Numba tells every step on its way; the first line that is none of them says what was wrong.
         reasons = [line for line in str(error).splitlines() if line and not line.startswith("Failed in")]
@@ -301,16 +264,6 @@ def _address(
             f"Numba cannot compile {choice!r}: {reasons[0] if reasons else error}. It may use numbers, the functions "
             "of `math` and plain Python; try it with numba.njit for the whole story"
         ) from None
-
-
-def c_signature(kinds: str, dtype: np.dtype[Any]) -> Any:
-    """The C signature of a function of these arrays and numbers, as `call` calls it."""
-    letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64, "U": types.uint32}
-    arguments: list[Any] = []
-    for kind in kinds:
-        number = letters[kind.upper()]
-        arguments += [types.CPointer(number), types.intp] if kind.isupper() else [number]
-    return types.void(*arguments)
 
 
 def _python_function(choice: Any) -> Any:

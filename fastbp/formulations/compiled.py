@@ -1,17 +1,15 @@
-"""The Python side of a compiled formulation: builds what its loops need, picks the serial or the parallel form."""
+"""The Python side of a compiled formulation: builds what its loops need, picks the parallel or the serial variant."""
 
-from functools import cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.compiler.options import njit, rebind
 from fastbp.compiler.threads import parallel_region
+from fastbp.compiler.variants import variant
 from fastbp.formulations import array_functions, loops
-from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks
-from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, table
+from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
+from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, layer_table
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
@@ -23,14 +21,13 @@ class Compiled:
     """`loops`, and what every compiled formulation shares."""
 
     name = "loops"
-    _loops: ModuleType = loops
 
     def outputs(self, model: Model, X: Array) -> Array:
         """Return a⁽ᴸ⁾ of every row."""
         if len(X) > 1:
             return self._forward(model, X, None)[0]
-        output, scratch = np.empty((1, model.sizes[-1]), model.dtype), np.empty(3 * max(model.sizes), model.dtype)
-        loops.forward_one(output, scratch, model.parameters.vector, X, network_data(model).layers)
+        output, scratch = np.empty((1, model.sizes[-1]), model.dtype), np.empty(2 * sum(model.sizes), model.dtype)
+        loops.forward_row(output, scratch, model.parameters.vector, X, network_data(model).layers)
         return output
 
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
@@ -42,7 +39,7 @@ class Compiled:
         net, work = network_data(model), workspace(model, rows)
         outputs, costs = np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
         with parallel_region(model.flops_per_sample / 3 * rows) as n_threads:
-            forward_rows, costs_of_rows = self._form("forward_rows", n_threads), self._loops.costs_of_rows
+            forward_rows, costs_of_rows = self._variant(loops.forward_rows, n_threads), loops.costs_of_rows
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 forward_rows(outputs[start:stop], work, model.parameters.vector, X[start:stop], net)
@@ -50,12 +47,12 @@ class Compiled:
                     costs_of_rows(costs[start:stop], work, Y[start:stop], net)
         return outputs, costs
 
-    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
         n, rows = len(X), min(len(X), ROWS_AT_ONCE)
-        net, work, samples = network_data(model), workspace(model, rows), np.arange(n)
+        net, work, samples = network_data(model), workspace(model, rows, of_weights(sample_weight)), np.arange(n)
         with parallel_region(model.flops_per_sample * rows) as n_threads:
-            gradient_of_samples = self._form("gradient", n_threads)
+            gradient_of_samples = self._variant(loops.gradient, n_threads)
 
             def block(start: int, stop: int) -> tuple[Array, float]:
                 gradient_of_samples(work, model.parameters.vector, X, Y, samples[start:stop], net)
@@ -64,8 +61,10 @@ class Compiled:
             return mean_of_blocks(gradient, n, rows, block)
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
-        """Return how much memory a trainer allocates: z, a and δ of a mini-batch, ∇C."""
-        return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
+        """Return how much memory a trainer allocates: z, a and δ of a mini-batch, what is passed on of a, ∇C."""
+        return (3 + any(options.dropout)) * batch_size * sum(
+            model.sizes
+        ) * model.dtype.itemsize + model.parameters.vector.nbytes
 
     def trainer(
         self,
@@ -78,7 +77,7 @@ class Compiled:
         options: StepOptions = PLAIN,
     ) -> Trainer:
         """Return what trains the model in place; a step allocates nothing."""
-        net, work = network_data(model), workspace(model, batch_size, options.of_samples(model.dtype))
+        net, work = network_data(model), workspace(model, batch_size, options)
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
         data = OptimizerData(state.first, state.second, *rest, **options.rules)
@@ -86,49 +85,28 @@ class Compiled:
         def train(order: npt.NDArray[np.int64]) -> float:
             data.hyper[0] = state.rate[0]
             with parallel_region(model.flops_per_sample * batch_size) as n_threads:
-                train_epoch = self._form("train_epoch", n_threads)
+                train_epoch = self._variant(loops.train_epoch, n_threads)
                 return float(train_epoch(model.parameters.vector, data, work, X, Y, order, batch_size, net))
 
         return InPlaceTrainer(train)
 
-    def _form(self, name: str, n_threads: int) -> Any:
-        return form(self._loops, name, n_threads)
-
-
-def form(loops: ModuleType, name: str, n_threads: int) -> Any:
-    """Return a loop of the module `loops`: as it is, on several threads, or its serial twin."""
-    return getattr(loops, name) if n_threads > 1 else _serial(loops, name)
-
-
-@cache
-def _serial(loops: ModuleType, name: str, called_by: str = "TWIN") -> Any:
-    """The serial twin of a loop: the same source, in which prange is range, and which calls serial twins.
-
-    One that Python calls and one that loops call have names of their own: code compiled for loops has no way in from
-    Python, and taken from disk in place of the other it would end the process.
-    """
-    loop = getattr(loops, name)
-    names = getattr(loop, "py_func", loop).__code__.co_names  # those of attributes as well, such as work.gradient
-    twins = {
-        region: _serial(loops, region, "INNER_TWIN") for region in loops.REGIONS if region in names and region != name
-    }
-    twin = f"{name}_serial" if called_by == "TWIN" else f"{name}_serial_inside"
-    return njit(rebind(loop, twin, **twins), **getattr(loops, called_by))
+    def _variant(self, loop: Any, n_threads: int) -> Any:
+        return variant(loop, n_threads)
 
 
 def network_data(model: Model) -> NetworkData:
     """Return what a compiled loop needs to know of a network."""
     if "loops" not in model.prepared:
-        made = NetworkData(table("layers", layer_rows(model)), table("functions", [costs(model)]))
+        made = NetworkData(*of_network(model), layer_table(layer_rows(model)), None)
         model.prepared.setdefault("loops", made)  # of two threads that make one, both take the first
     net: NetworkData = model.prepared["loops"]
     return net
 
 
-def costs(model: Model) -> dict[str, Any]:
-    """Return the functions of the cost and its parameter, by their names in `NetworkData`."""
+def of_network(model: Model) -> tuple[int, Any, Any, float]:
+    """Return the first fields of `NetworkData`: L, and the cost."""
     cost, cost_gradient, _ = array_functions.cost_functions(model.cost, model.activations[-1], model.dtype)
-    return {"cost": cost, "cost_gradient": cost_gradient, "parameter": model.cost.parameter or 0}
+    return model.n_layers, cost, cost_gradient, float(model.cost.parameter or 0)
 
 
 def layer_rows(model: Model) -> list[dict[str, Any]]:
@@ -151,13 +129,9 @@ def layer_rows(model: Model) -> list[dict[str, Any]]:
     return [*rows, {"neurons_before": neurons_before, "weights_at": weights_at}]
 
 
-def workspace(model: Model, rows: int, of_samples: dict[str, Any] | None = None) -> Workspace:
+def workspace(model: Model, rows: int, options: StepOptions = PLAIN) -> Workspace:
     """Return the memory of `loops` for a mini-batch of `rows` samples."""
     z, a, delta = (aligned_empty(rows * sum(model.sizes), model.dtype) for _ in range(3))
+    passed_on = aligned_empty(a.size, model.dtype) if any(options.dropout) else a
     gradient = aligned_empty(ParameterVector.count(model.sizes), model.dtype)
-    return Workspace(z, a, delta, np.empty(rows), gradient, **(of_samples or nothing_of_samples(model)))
-
-
-def nothing_of_samples(model: Model) -> dict[str, Any]:
-    """Return the fields of a workspace where no neuron is dropped and all samples weigh the same."""
-    return PLAIN.of_samples(model.dtype)
+    return Workspace(z, a, passed_on, delta, np.empty(rows), gradient, **options.of_samples(model.dtype))

@@ -14,6 +14,11 @@ from fastbp.optimizers import Optimizer, OptimizerState
 PLAIN = StepOptions()
 
 
+def of_weights(sample_weight: Array | None) -> StepOptions:
+    """Return the options of a gradient: the weights of its samples, if it has any, and nothing else."""
+    return PLAIN if sample_weight is None else StepOptions(sample_weight=sample_weight)
+
+
 class Trainer(Protocol):
     """Trains a model in place, from `begin` on, and nobody else does."""
 
@@ -51,8 +56,11 @@ class Formulation(Protocol):
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row, (n, n_out) and (n,) in float64."""
 
-    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
-        """Write the gradient of the mean cost into `gradient`, of the layout of θ. Return the mean cost."""
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
+        """Write the gradient of the mean cost into `gradient`, of the layout of θ. Return the mean cost.
+
+        With `sample_weight`, (n,), that is (1/n) Σ_s w_s C_s; without, w_s = 1.
+        """
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates."""

@@ -17,20 +17,15 @@ in the order in which a step calls them:
 """
 
 import math
-from typing import Any
 
 from numba import prange
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import LEAN, njit
-from fastbp.compiler.views import matrix, stretch
+from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
-from fastbp.formulations.network_data import biases, layer, weights
-from fastbp.formulations.rules import L2, apply_rules, begin_rules, has_rules, scale
-
-REGIONS = ("gradient", "update", "forward_rows")  # have prange; `compiled.py` makes their serial twins
-TWIN: dict[str, Any] = {}  # and compiles them so
-INNER_TWIN = TWIN
+from fastbp.formulations.network_data import NetworkData, biases, layer, weights
+from fastbp.formulations.rules import begin_rules, limit_norms, penalty, regularize, scale
 
 
 @njit(**LEAN)
@@ -90,44 +85,50 @@ def accumulate_gradient(dw, db, j, delta, a_previous, m):
 
 
 @njit(**LEAN)
-def forward_sample(s, work, x, theta, net):
-    """All layers for one sample, from a⁽⁰⁾ = x. Writes: row s of every layer's z and a.
+def forward_sample(s, z, a, passed_on, x, theta, net, dropout):
+    """All layers for one sample, from a⁽⁰⁾ = x. Writes: row s of every layer's z, a and passed_on.
 
-    Where neurons are dropped, the a of hidden layers is without them; s, its place in the mini-batch, decides which.
+    A layer passes on its a to the next one; where `dropout` is not None, without the neurons that are dropped.
     """
-    z, a = work.z, work.a
-    a_0 = layer(a, net, 0)[s]
+    a_0 = layer(passed_on, net, 0)[s]
     for k in range(x.size):
         a_0[k] = x[k]
-    for l in range(1, net.layers.size - 1):
-        w, b = weights(theta, net, l), biases(theta, net, l)
-        forward(layer(z, net, l)[s], layer(a, net, l)[s], w, b, layer(a, net, l - 1)[s], net.layers[l].activation)
-        if l < work.dropout.size:
-            key = layer_key(work.seed, work.steps[0], l, s)
-            drop(layer(a, net, l)[s], work.dropout[l], key, 0)
+    for l in range(1, net.L + 1):
+        w, b, a_previous = weights(theta, net, l), biases(theta, net, l), layer(passed_on, net, l - 1)[s]
+        forward(layer(z, net, l)[s], layer(a, net, l)[s], w, b, a_previous, net.layers[l].activation)
+        if dropout is not None:
+            if l < dropout.dropout.size:
+                a_l, passed_on_l = layer(a, net, l)[s], layer(passed_on, net, l)[s]
+                for j in range(a_l.size):
+                    passed_on_l[j] = a_l[j]
+                drop_neurons(passed_on_l, dropout, l, s)
+
+
+@njit(**LEAN)
+def drop_neurons(values, dropout, l, s):
+    """Multiply the values of layer l by 0 where a neuron is dropped, else by 1 / (1 − p). Writes: values.
+
+    Shapes: values (n_l,). Which neurons are dropped: `dropout.py`; s is the sample's place in the mini-batch.
+    """
+    drop(values, dropout.dropout[l], layer_key(dropout.seed, dropout.steps[0], l, s), 0)
 
 
 @njit(**LEAN)
 def backward_sample(s, sample, work, y, theta, net):
     """The cost of one sample and the errors of all layers, from the output back. Writes: work.costs[s]; δ, row s."""
-    z, a, delta = work.z, work.a, work.delta
-    l = net.layers.size - 2
-    z_l, a_l, delta_l = layer(z, net, l)[s], layer(a, net, l)[s], layer(delta, net, l)[s]
-    cost = net.functions[0]
-    call(cost.cost, work.costs[s : s + 1], z_l, a_l, y, y.size, cost.parameter)
-    output_error(delta_l, z_l, a_l, y, cost.cost_gradient, cost.parameter, net.layers[l].derivative)
+    z, a, delta, L = work.z, work.a, work.delta, net.L
+    z_L, a_L, delta_L = layer(z, net, L)[s], layer(a, net, L)[s], layer(delta, net, L)[s]
+    call(net.cost, work.costs[s : s + 1], z_L, a_L, y, y.size, net.cost_parameter)
+    output_error(delta_L, z_L, a_L, y, net.cost_gradient, net.cost_parameter, net.layers[L].derivative)
     if work.sample_weight.size > 0:
         work.costs[s] *= work.sample_weight[sample]
-        scale(delta_l, work.sample_weight[sample])
-    for l in range(net.layers.size - 2, 1, -1):
-        w, delta_l = weights(theta, net, l), layer(delta, net, l)[s]
+        scale(delta_L, work.sample_weight[sample])
+    for l in range(L, 1, -1):
+        w, delta_l, delta_previous = weights(theta, net, l), layer(delta, net, l)[s], layer(delta, net, l - 1)[s]
         z_previous, a_previous = layer(z, net, l - 1)[s], layer(a, net, l - 1)[s]
-        p = work.dropout[l - 1] if l - 1 < work.dropout.size else 0.0
-        scale(a_previous, 1 - p)  # σ′ is that of the neuron before dropout
-        propagate_error(layer(delta, net, l - 1)[s], z_previous, a_previous, w, delta_l, net.layers[l - 1].derivative)
-        if p > 0:
-            scale(a_previous, 1 / (1 - p))
-            drop(layer(delta, net, l - 1)[s], p, layer_key(work.seed, work.steps[0], l - 1, s), 0)
+        propagate_error(delta_previous, z_previous, a_previous, w, delta_l, net.layers[l - 1].derivative)
+        if l - 1 < work.dropout.size:
+            drop_neurons(delta_previous, work, l - 1, s)
 
 
 @njit(parallel=True)
@@ -135,59 +136,18 @@ def gradient(work, theta, X, Y, samples, net):
     """The gradient of the mean cost of a mini-batch.
 
     Shapes: X (n, n_in); Y (n, n_out); samples (m,), the rows of X and Y that are the mini-batch.
-    Writes: work.gradient, in the layout of θ; work.costs[:m]; rows :m of z, a and δ of every layer.
+    Writes: work.gradient, in the layout of θ; work.costs[:m]; rows :m of z, a, passed_on and δ of every layer.
     Parallel: first over samples, which do not interact; then over neurons, each of which owns its row of weights.
     So every number is summed by one thread in one order, and the bits do not depend on the number of threads.
     """
     for s in prange(samples.size):
-        forward_sample(s, work, X[samples[s]], theta, net)
+        forward_sample(s, work.z, work.a, work.passed_on, X[samples[s]], theta, net, work)
         backward_sample(s, samples[s], work, Y[samples[s]], theta, net)
-    for l in range(1, net.layers.size - 1):
+    for l in range(1, net.L + 1):
         dw, db = weights(work.gradient, net, l), biases(work.gradient, net, l)
-        delta, a_previous = layer(work.delta, net, l), layer(work.a, net, l - 1)
+        delta, a_previous = layer(work.delta, net, l), layer(work.passed_on, net, l - 1)
         for j in prange(net.layers[l].n):
             accumulate_gradient(dw, db, j, delta, a_previous, samples.size)
-
-
-@njit(**LEAN)
-def regularize(gradient, theta, optimizer, net):
-    """What else bears on the gradient: `formulations/rules.py`. Writes: gradient, and θ where weights decay."""
-    if has_rules(optimizer):
-        for l in range(1, net.layers.size - 1):
-            w, b = net.layers[l].weights_at, net.layers[l].biases_at
-            n, n_weights = net.layers[l].n, net.layers[l].n * net.layers[l - 1].n
-            apply_rules(stretch(gradient, w, n_weights), stretch(theta, w, n_weights), 0, optimizer)
-            apply_rules(stretch(gradient, b, n), stretch(theta, b, n), n, optimizer)
-    if optimizer.clip_norm < math.inf:
-        square = 0.0
-        for i in range(gradient.size):
-            square += gradient[i] * gradient[i]
-        scale(gradient, min(1.0, optimizer.clip_norm / math.sqrt(square)))
-
-
-@njit(**LEAN)
-def limit_norms(theta, max_norm, net):
-    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ."""
-    if max_norm < math.inf:
-        for l in range(1, net.layers.size - 1):
-            w = weights(theta, net, l)
-            for j in range(w.shape[0]):
-                square = 0.0
-                for k in range(w.shape[1]):
-                    square += w[j, k] * w[j, k]
-                if square > max_norm * max_norm:
-                    scale(w[j], max_norm / math.sqrt(square))
-
-
-@njit(**LEAN)
-def squared_weights(theta, net):
-    """Σ w² of all layers."""
-    total = 0.0
-    for l in range(1, net.layers.size - 1):
-        w = stretch(theta, net.layers[l].weights_at, net.layers[l].n * net.layers[l - 1].n)
-        for i in range(w.size):
-            total += w[i] * w[i]
-    return total
 
 
 @njit(parallel=True)
@@ -205,7 +165,7 @@ def update(theta, optimizer, gradient):
 BLOCK = 4096
 
 
-@njit
+@njit(calls=(gradient, update))
 def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
     """Gradient descent through all mini-batches of `order`, one step each. Returns the sum of the samples' costs.
 
@@ -225,7 +185,7 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
             cost += work.costs[s]
         if optimizer.per_batch:
             scale(work.gradient, samples.size * mean)
-            cost = samples.size * (mean * cost + 0.5 * optimizer.hyper[L2] * squared_weights(theta, net))
+            cost = samples.size * (mean * cost + penalty(theta, optimizer, net))
         total_cost += cost
         regularize(work.gradient, theta, optimizer, net)
         update(theta, optimizer, work.gradient)
@@ -241,35 +201,31 @@ def forward_rows(outputs, work, theta, X, net):
 
     Parallel: over samples.
     """
-    a = layer(work.a, net, net.layers.size - 2)
+    a = layer(work.a, net, net.L)
     for s in prange(X.shape[0]):
-        forward_sample(s, work, X[s], theta, net)
+        forward_sample(s, work.z, work.a, work.a, X[s], theta, net, None)
         for j in range(outputs.shape[1]):
             outputs[s, j] = a[s, j]
 
 
 @njit(**LEAN)
-def forward_one(output, scratch, theta, x, layers):
-    """All layers for one sample, from θ as it lies and with room for three layers only: `predict` of a single row.
+def forward_row(output, scratch, theta, x, layers):
+    """`forward_rows` for a single row, without a workspace: to unpack one takes longer than most sums here.
 
-    Shapes: output (1, n_out); x (1, n_in); scratch (≥ 3 times the widest layer,). Writes: output, scratch.
+    Shapes: output (1, n_out); x (1, n_in); scratch (2 times all neurons,). Writes: output, scratch.
     """
-    widest, a_previous = scratch.size // 3, stretch(x, 0, x.size)
-    z = stretch(scratch, 2 * widest, widest)
-    for l in range(1, layers.size - 1):
-        n_in, n_out = layers[l - 1].n, layers[l].n
-        w, b = matrix(theta, layers[l].weights_at, n_out, n_in), stretch(theta, layers[l].biases_at, n_out)
-        a = stretch(scratch, l % 2 * widest, n_out)
-        forward(stretch(z, 0, n_out), a, w, b, a_previous, layers[l].activation)
-        a_previous = a
+    n, L = scratch.size // 2, layers.size - 2
+    net = NetworkData(L, 0, 0, 0.0, layers, None)
+    z, a = stretch(scratch, 0, n), stretch(scratch, n, n)
+    forward_sample(0, z, a, a, x[0], theta, net, None)
+    a_L = layer(a, net, L)
     for j in range(output.shape[1]):
-        output[0, j] = a_previous[j]
+        output[0, j] = a_L[0, j]
 
 
 @njit
 def costs_of_rows(costs, work, Y, net):
     """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
-    z, a = layer(work.z, net, net.layers.size - 2), layer(work.a, net, net.layers.size - 2)
-    cost = net.functions[0]
+    z, a = layer(work.z, net, net.L), layer(work.a, net, net.L)
     for s in range(costs.size):
-        call(cost.cost, costs[s : s + 1], z[s], a[s], Y[s], Y.shape[1], cost.parameter)
+        call(net.cost, costs[s : s + 1], z[s], a[s], Y[s], Y.shape[1], net.cost_parameter)

@@ -1,6 +1,7 @@
 """What a compiled loop needs to know of a network, as run-time data: one compilation serves every architecture."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,9 @@ from fastbp.compiler.views import matrix, stretch
 
 
 class NetworkData(NamedTuple):
-    """The shape of a network and its functions, as two tables.
+    """The shape of a network and its functions.
 
+    ``cost`` and ``cost_gradient`` are what `call` takes, C and ∂C/∂a; both are given ``cost_parameter``.
     ``layers[l]`` has, for the layers l = 1…L and with l = 0 for the input,
 
     =================  ===============================================================================================
@@ -29,40 +31,33 @@ class NetworkData(NamedTuple):
     panels_at          where the weights of layer l begin in panels
     =================  ===============================================================================================
 
-    and a row for l = L + 1 that says where all ends. ``functions[i]`` has what else `call` takes: cost
-    and cost_gradient, with the parameter that both are given, and for `tiles` those of `panel_functions.py`, with i = 1
-    and 2 for panels of so many registers.
+    and a row for l = L + 1 that says where all ends. ``functions[i]``, of `tiles` only, has those of
+    `panel_functions.py`, with i = 1 and 2 for panels of so many registers, 0 for all.
     """
 
+    L: int
+    cost: Any
+    cost_gradient: Any
+    cost_parameter: float
     layers: npt.NDArray[Any]
-    functions: npt.NDArray[Any]
+    functions: npt.NDArray[Any] | None
 
 
-def table(kind: str, rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
-    """Rows of named numbers, as an array with fields; what is missing in a row is 0."""
-    integers, numbers, functions = _FIELDS[kind]
+def table(
+    rows: list[dict[str, Any]], *, integers: Sequence[str] = (), functions: Sequence[str] = ()
+) -> npt.NDArray[Any]:
+    """Rows of integers, and of functions as `call` takes them, as an array with fields; what a row lacks is 0."""
     address = object if config.DISABLE_JIT else np.int64
-    fields = (integers, np.int64), (numbers, np.float64), (functions, address)
-    dtype = np.dtype([(name, kind) for names, kind in fields for name in names])
+    dtype = np.dtype([*((name, np.int64) for name in integers), *((name, address) for name in functions)])
     array = np.array([tuple(row.get(name, 0) for name in dtype.names or ()) for row in rows], dtype)
     return array.view(np.recarray) if config.DISABLE_JIT else array  # compiled code needs no recarray for array[l].n
 
 
-_FIELDS = {
-    "layers": (
-        ("n", "neurons_before", "weights_at", "biases_at", "elementwise", "columns", "columns_before", "panels_at"),
-        (),
-        ("activation", "derivative"),
-    ),
-    "functions": (
-        (),
-        ("parameter",),
-        ("cost", "cost_gradient", "gather", "transpose_weights", "forward_panel", "gradient_panel", "bias_panel",
-         "forward_row", "step_row", "propagate_row", "forward_column", "gradient_column",
-         "note_inputs", "list_inputs", "forward_listed", "list_samples", "gradient_listed"),
-    ),
-    "tangents": ((), (), ("derivative", "bend", "error_tangent", "error_derivative")),
-}  # fmt: skip
+def layer_table(rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
+    """Return `NetworkData.layers`."""
+    of_panels = "columns", "columns_before", "panels_at"
+    integers = "n", "neurons_before", "weights_at", "biases_at", "elementwise", *of_panels
+    return table(rows, integers=integers, functions=("activation", "derivative"))
 
 
 class OptimizerData(NamedTuple):
@@ -86,10 +81,14 @@ class OptimizerData(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """All memory that a step writes, sized once. z, a and δ hold, layer after layer, a row a sample of a mini-batch."""
+    """All memory that a step writes, sized once.
+
+    z, a, passed_on and δ hold, layer after layer, a row for each sample of a mini-batch.
+    """
 
     z: npt.NDArray[Any]
     a: npt.NDArray[Any]
+    passed_on: npt.NDArray[Any]  # what the next layer gets of a: a itself, unless neurons are dropped
     delta: npt.NDArray[Any]
     costs: npt.NDArray[np.float64]
     gradient: npt.NDArray[Any]

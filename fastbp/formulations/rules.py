@@ -12,8 +12,9 @@ With the gradient g of a mini-batch's mean cost, its weights w and the learning 
 
 import math
 
-from fastbp.compiler.options import INNER, njit
+from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.views import stretch
+from fastbp.formulations.network_data import weights
 from fastbp.optimizers.updates import N_HYPER
 
 L2 = N_HYPER - 1  # where in `hyper` there is what multiplies w in the gradient of this step
@@ -73,3 +74,47 @@ def apply_rules(gradient, theta, n_biases, optimizer):
             gradient[i] = -limit if g < -limit else g
     if optimizer.decay > 0:
         scale(w, 1 - optimizer.hyper[0] * optimizer.decay)
+
+
+# The same for a whole network in the layout of θ, as `loops` has it; `tiles/rules.py` has it for panels.
+
+
+@njit(**LEAN)
+def regularize(gradient, theta, optimizer, net):
+    """What else bears on the gradient, before the optimizer's step. Writes: gradient, and θ where weights decay."""
+    if has_rules(optimizer):
+        for l in range(1, net.L + 1):
+            w, b = net.layers[l].weights_at, net.layers[l].biases_at
+            n, n_weights = net.layers[l].n, net.layers[l].n * net.layers[l - 1].n
+            apply_rules(stretch(gradient, w, n_weights), stretch(theta, w, n_weights), 0, optimizer)
+            apply_rules(stretch(gradient, b, n), stretch(theta, b, n), n, optimizer)
+    if optimizer.clip_norm < math.inf:
+        square = 0.0
+        for i in range(gradient.size):
+            square += gradient[i] * gradient[i]
+        scale(gradient, min(1.0, optimizer.clip_norm / math.sqrt(square)))
+
+
+@njit(**LEAN)
+def limit_norms(theta, max_norm, net):
+    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ."""
+    if max_norm < math.inf:
+        for l in range(1, net.L + 1):
+            w = weights(theta, net, l)
+            for j in range(w.shape[0]):
+                square = 0.0
+                for k in range(w.shape[1]):
+                    square += w[j, k] * w[j, k]
+                if square > max_norm * max_norm:
+                    scale(w[j], max_norm / math.sqrt(square))
+
+
+@njit(**LEAN)
+def penalty(theta, optimizer, net):
+    """½ λ/m Σ w² of all layers, with what stands for λ/m in this step."""
+    total = 0.0
+    for l in range(1, net.L + 1):
+        w = stretch(theta, net.layers[l].weights_at, net.layers[l].n * net.layers[l - 1].n)
+        for i in range(w.size):
+            total += w[i] * w[i]
+    return 0.5 * optimizer.hyper[L2] * total

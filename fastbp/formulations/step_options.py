@@ -75,6 +75,11 @@ class StepOptions:
         return {"dropout": dropout, "seed": self.seed, "steps": self.steps, "sample_weight": sample_weight}
 
     @property
+    def weight(self) -> Array | None:
+        """The weights of the samples, None where they all weigh the same."""
+        return self.sample_weight if self.sample_weight.size else None
+
+    @property
     def plain(self) -> bool:
         """Whether a step only follows the gradient."""
         penalties, limits = self.l2 + self.l1 + self.decay, min(self.clip_value, self.clip_norm, self.max_norm)
@@ -83,7 +88,7 @@ class StepOptions:
 
     def of_batch(self, samples: npt.NDArray[np.int64], parameters: ParameterVector) -> Batch:
         """Return what holds for the step of a mini-batch of these samples, in NumPy."""
-        weight = self.sample_weight[samples] if self.sample_weight.size else None
+        weight = None if self.weight is None else self.weight[samples]
         if not self.per_batch:
             return Batch(weight, self.l2, 0.0)
         total = float(len(samples) if weight is None else weight.sum(dtype=np.float64))

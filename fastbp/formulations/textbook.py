@@ -37,9 +37,9 @@ class Textbook:
         return np.array(outputs), np.array(costs, dtype=np.float64)
 
     @as_if_compiled
-    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
-        """Write the mean of ∇C_x over the samples, return the mean cost."""
-        return self._gradient(model, X, Y, ParameterVector(model.sizes, gradient), None, None)
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
+        """Write the mean of ∇C_x over the samples, each times its weight; return that of the costs."""
+        return self._gradient(model, X, Y, ParameterVector(model.sizes, gradient), None, sample_weight)
 
     def _gradient(
         self, model: Model, X: Array, Y: Array, mean: ParameterVector, kept: list[Array] | None, weight: Array | None

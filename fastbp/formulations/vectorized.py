@@ -40,12 +40,13 @@ class Vectorized:
         return np.concatenate(outputs), np.concatenate(costs).astype(np.float64)
 
     @as_if_compiled
-    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
         step, part = Pass(model), ParameterVector(model.sizes, np.empty_like(gradient))
 
         def block(start: int, stop: int) -> tuple[Array, float]:
-            return part.vector, step.gradient(X[start:stop], Y[start:stop], part)
+            weight = None if sample_weight is None else sample_weight[start:stop]
+            return part.vector, step.gradient(X[start:stop], Y[start:stop], part, weight=weight)
 
         return mean_of_blocks(gradient, len(X), ROWS_AT_ONCE, block)
 

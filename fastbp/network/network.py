@@ -257,7 +257,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             True: a new order every epoch, from the seed. False: the order of X. Or the order of each epoch, a
             permutation of 0…n_samples − 1; two fits that share an iterator take its permutations one after the other.
         sample_weight : (n_samples,) array-like, optional
-            w_s ≥ 0: the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s. Evaluation takes no notice of it.
+            w_s ≥ 0: the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s, of all n of them, where the optimizer
+            takes all in every step, (1/n) Σ_s w_s C_s. Evaluation takes no notice of it.
         class_weight : dict of label to weight, or "balanced", optional
             The same for all samples of a class, 1 for those not named; multiplied with `sample_weight`. "balanced" is
             n / (k n_c) for a class with n_c of n samples, k classes having any, as in scikit-learn.

@@ -21,8 +21,9 @@ class LevenbergMarquardt(Optimizer):
 
     An epoch is a step that has been taken; `batch_size` plays no part. G is (P, P) for P parameters, and each try costs
     P³/3 multiplications: some hundred parameters are quick, ten thousand are the end. The history ends before `epochs`
-    where there is no better step. With l2, (λ/n) w and (λ/n) come to g and to G's diagonal. Another `fit` with the same
-    object goes on with its μ. In float64 it gets further.
+    where there is no better step. With l2, (λ/n) w and (λ/n) come to g and to G's diagonal; with sample_weight, √w_s
+    multiplies the residuals of a sample and its rows of J. Another `fit` with the same object goes on with its μ. In
+    float64 it gets further.
 
     Parameters
     ----------

@@ -7,46 +7,36 @@ import numpy.typing as npt
 from scipy import optimize, sparse
 from sklearn.utils.optimize import _check_optimize_result
 
-from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, ParameterVector
 from fastbp.network.network import Network
-from fastbp.optimizers import Momentum
 from fastbp.sklearn.data import TILES, Data, Source
 from fastbp.training.history import History
 
 
 class Objective:
-    """(Σ_s w_s C_s + ½ α Σ w²) / Σ_s w_s and its gradient, of a θ in float64.
-
-    A step of momentum with η = 1 from rest leaves −∇C behind as its velocity: so the gradient of weighted samples
-    comes from the loops that train.
-    """
+    """(Σ_s w_s C_s + ½ α Σ w²) / Σ_s w_s and its gradient, of a θ in float64."""
 
     def __init__(self, net: Network, data: Data, alpha: float, rows_at_once: int):
         n, self._model, self._alpha = len(data), net._model, alpha
-        self._source = Source(data, net.dtype, 1, min(n, rows_at_once))
-        self._weight = np.ones(n) if data.weight is None else data.weight.astype(np.float64)
-        rest = Momentum(1.0, 0.0)
-        self._state, self._order = rest.new_state(net.parameters.size, net.dtype), np.arange(n)
-        options = StepOptions(sample_weight=self._source.weight, per_batch=True)
-        rows = len(self._source.X)
-        self._trainer = TILES.trainer(self._model, rest, self._state, self._source.X, self._source.Y, rows, options)
+        self._source, self._order = Source(data, net.dtype, 1, min(n, rows_at_once)), np.arange(n)
+        self._total = float(n) if data.weight is None else float(data.weight.sum(dtype=np.float64))
+        self._gradient = np.empty_like(net.parameters)
 
     def __call__(self, theta: Array) -> tuple[float, npt.NDArray[np.float64]]:
         """Return the loss and its gradient."""
-        parameters, total = self._model.parameters, float(self._weight.sum())
-        loss, gradient, done = 0.0, np.zeros(theta.size), 0
-        for rows in self._source.pieces(self._order):
-            parameters.vector[:], self._state.first[:] = theta, 0
-            self._trainer.begin()
-            mean = self._trainer.train(rows) / len(rows)
-            self._trainer.end_epoch()
-            share = float(self._weight[done : done + len(rows)].sum()) / total
-            loss, done = loss + share * mean, done + len(rows)
-            gradient -= share * self._state.first
+        source, parameters = self._source, self._model.parameters
+        loss, gradient = 0.0, np.zeros(theta.size)
+        parameters.vector[:] = theta
+        for rows in source.pieces(self._order):
+            some = slice(int(rows[0]), int(rows[-1]) + 1)  # the order is that of the samples
+            weight = source.weight[some] if source.weight.size else None
+            mean = TILES.gradient(self._model, source.X[some], source.Y[some], self._gradient, weight)
+            share = len(rows) / self._total
+            loss += share * mean
+            gradient += share * self._gradient
         for dw, w in zip(*(ParameterVector(parameters.sizes, v).weights for v in (gradient, theta)), strict=True):
-            loss += 0.5 * self._alpha * float(np.vdot(w, w)) / total
-            dw += self._alpha / total * w
+            loss += 0.5 * self._alpha * float(np.vdot(w, w)) / self._total
+            dw += self._alpha / self._total * w
         return loss, gradient
 
 

@@ -25,13 +25,15 @@ from fastbp.training import levenberg_marquardt
 class Objective:
     """C(θ) + (λ/2n) Σ w², and its gradient: of a θ in float64, rounded to the dtype of the model.
 
-    Samples come in pieces, which are the same in memory and in files: so the bits are.
+    C = (1/n) Σ_s w_s C_s with weights of the samples, w_s = 1 without. Samples come in pieces, which are the same in
+    memory and in files: so the bits are.
     """
 
     formulation: Formulation
     model: Model
     samples: AnySamples
     l2: float  # λ/n
+    sample_weight: Array | None = None  # (n,)
 
     def __post_init__(self) -> None:
         self._gradient = np.empty_like(self.model.parameters.vector)
@@ -51,11 +53,13 @@ class Objective:
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """Return value and gradient, both in float64. Writes the model's parameters."""
         self.model.parameters.vector[:] = theta
-        cost, sums = 0.0, np.zeros(self._gradient.size)
+        cost, sums, start = 0.0, np.zeros(self._gradient.size), 0
         for block in self.samples.blocks():
-            share = len(block) / len(self.samples)
-            cost += share * self.formulation.gradient(self.model, block.X, block.Y, self._gradient)
+            share, stop = len(block) / len(self.samples), start + len(block)
+            weight = None if self.sample_weight is None else self.sample_weight[start:stop]
+            cost += share * self.formulation.gradient(self.model, block.X, block.Y, self._gradient, weight)
             sums += share * self._gradient.astype(np.float64)
+            start = stop
         gradient = ParameterVector(self.model.sizes, sums)
         if self.l2 > 0:
             for dw, w in zip(gradient.weights, self.model.parameters.weights, strict=True):
@@ -90,24 +94,24 @@ def minimize(
         with NaN if cost or gradient are not finite to begin with.
         The model has the parameters of that cost. True ends the training.
     options : StepOptions, optional
-        Of which `l2` is part of the cost, and the others are refused.
+        Of which `l2` and `sample_weight` are part of the cost, and the others are refused.
 
     Raises
     ------
     ValueError
-        An option other than `l2` is on, or the cost is not one for this optimizer.
+        An option other than these is on, or the cost is not one for this optimizer.
     """
     check_options(optimizer, options)
-    l2 = 0.0 if options is None else options.l2
+    options = StepOptions() if options is None else options
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost)
         assert isinstance(samples, Samples)
-        chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, l2
+        chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, options
         return levenberg_marquardt.minimize(*chosen)
     assert isinstance(optimizer, LBFGS | ConjugateGradient)
     directions: Directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
     cost_tolerance = optimizer.cost_tolerance if isinstance(optimizer, LBFGS) else -math.inf
-    objective = Objective(formulation, model, samples, l2)
+    objective = Objective(formulation, model, samples, options.l2, options.weight)
     with np.errstate(all="ignore"):  # whoever looks at the cost finds what is not finite, as in compiled code
         here = objective.here()
         for epoch in range(1, epochs + 1):
@@ -153,10 +157,10 @@ def _step(objective: Objective, directions: Directions, here: Place) -> Place | 
 
 def check_options(optimizer: Optimizer, options: StepOptions | None) -> None:
     """Raise ValueError if an option is on that only makes sense for steps over mini-batches."""
-    names = [option.name for option in fields(StepOptions) if option.name not in ("l2", "seed")]
+    names = [option.name for option in fields(StepOptions) if option.name not in ("l2", "sample_weight", "seed")]
     on = [name for name in names if options and not replace(StepOptions(), **{name: getattr(options, name)}).plain]
     if on:
         raise ValueError(
-            f"{' and '.join(on)} given with {type(optimizer).__name__}, which minimizes the cost of all samples and l2 "
-            "only: leave it out, or use another optimizer, such as Adam"
+            f"{' and '.join(on)} given with {type(optimizer).__name__}, which minimizes the cost of all samples, with "
+            "sample_weight and l2, and nothing else: leave it out, or use another optimizer, such as Adam"
         )

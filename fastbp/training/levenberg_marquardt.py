@@ -10,6 +10,7 @@ import numpy as np
 
 from fastbp.derivatives.curvature import OutputJacobian
 from fastbp.formulations import Formulation
+from fastbp.formulations.step_options import StepOptions
 from fastbp.functions.costs import Cost, quadratic, squared_error
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import LevenbergMarquardt, OptimizerState
@@ -46,10 +47,14 @@ def _samples_at_once(model: Model) -> int:
 
 
 class NormalEquations:
-    """G and g of the mean cost of all samples and the penalty, in float64, at the θ that the model has when asked."""
+    """G and g of the mean cost of all samples and the penalty, in float64, at the θ that the model has when asked.
 
-    def __init__(self, model: Model, samples: InputsAndTargets, l2: float):
-        self._model, self._Y, self._l2 = model, samples.Y, l2
+    With weights of the samples, the rows of J and the residuals of a sample are multiplied by √w_s.
+    """
+
+    def __init__(self, model: Model, samples: InputsAndTargets, options: StepOptions):
+        self._model, self._Y, self._l2 = model, samples.Y, options.l2
+        self._root = None if options.weight is None else np.sqrt(options.weight.astype(np.float64))
         self._jacobian = OutputJacobian(model, samples.X, _samples_at_once(model))
 
     def __call__(self) -> tuple[Array, Array]:
@@ -60,6 +65,10 @@ class NormalEquations:
             J, outputs = self._jacobian(start)
             J = J.astype(np.float64, copy=False)
             residuals = (outputs - self._Y[start : start + len(outputs)]).astype(np.float64).ravel()
+            if self._root is not None:
+                root = np.repeat(self._root[start : start + len(outputs)], outputs.shape[1])
+                J *= root[:, None]
+                residuals *= root
             matrix += J.T @ J
             vector += J.T @ residuals
         share = _BENDS[self._model.cost.function] / n
@@ -85,13 +94,14 @@ def minimize(
     samples: InputsAndTargets,
     epochs: int,
     epoch_done: Callable[[int, float], bool],
-    l2: float,
+    options: StepOptions,
 ) -> str:
     """Take up to `epochs` steps, and return in words why it ended. Parameters: as of `full_batch.minimize`."""
-    equations, theta = NormalEquations(model, samples, l2), model.parameters.vector
+    equations, theta, l2 = NormalEquations(model, samples, options), model.parameters.vector, options.l2
 
     def costs() -> tuple[float, float]:
-        mean = float(formulation.costs(model, samples.X, samples.Y)[1].mean())
+        each = formulation.costs(model, samples.X, samples.Y)[1]
+        mean = float((each if options.weight is None else options.weight * each).mean())
         squares = sum(float(np.vdot(w, w)) for w in model.parameters.weights) if l2 > 0 else 0.0
         return mean, mean + 0.5 * l2 * squares
 

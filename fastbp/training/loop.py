@@ -208,8 +208,10 @@ def _train(loop: Loop, plan: Plan) -> None:
 
 def _minimize(loop: Loop, plan: Plan) -> None:
     """Iterations over all samples at once."""
-    training, samples, history = plan.training, plan.source.samples, plan.history
+    training, samples, history, options = plan.training, plan.source.samples, plan.history, plan.options
     assert samples is not None
+    if plan.source.sample_weight is not None:
+        options = replace(options, sample_weight=plan.source.sample_weight)
     loop.begin()
 
     def epoch_done(epoch: int, cost: float) -> bool:
@@ -217,7 +219,7 @@ def _minimize(loop: Loop, plan: Plan) -> None:
         return loop.epoch_done(epoch, cost, len(samples))
 
     given = training.optimizer, training.state, samples
-    why = full_batch.minimize(plan.formulation, training.model, *given, plan.epochs, epoch_done, plan.options)
+    why = full_batch.minimize(plan.formulation, training.model, *given, plan.epochs, epoch_done, options)
     if len(history) < plan.epochs:
         history.stopped = history.stopped or why
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import relative_difference, state_of
+from conftest import central_difference, relative_difference, state_of
 from fit_samples import X, Y, fit, network
 
 import fastbp
@@ -101,3 +101,130 @@ def test_classes_have_weights_only_where_there_are_classes():
     net = fastbp.Network([3, 2], cost="quadratic", seed=0)
     with pytest.raises(ValueError, match="class_weight needs targets that are classes"):
         net.fit(X, X[:, :2], class_weight="balanced")
+
+
+# The gradient of all samples, and what minimizes their cost with it
+
+
+def gradient(net, X, Y, weight=None):
+    """The gradient of a formulation and its mean cost."""
+    vector = np.empty_like(net.parameters)
+    samples = net._samples(X, Y)
+    cost = net._formulation.gradient(net._model, samples.X, samples.Y, vector, weight)
+    return cost, vector
+
+
+def copies(n, sizes=(5, 7, 3), formulation="tiles", dtype="float64"):
+    """A network, samples, and a weight of each, a whole number."""
+    rng = np.random.default_rng(3)
+    net = fastbp.Network(
+        list(sizes), output_activation="sigmoid", cost="cross_entropy", seed=2, dtype=dtype, formulation=formulation
+    )
+    return net, rng.uniform(-1, 1, (n, sizes[0])), rng.uniform(0, 1, (n, sizes[-1])), np.arange(n) % 4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 23, 1030])  # a row, a block, in parts and in blocks
+def test_a_weight_is_how_often_a_sample_is_there(n, dtype, formulation):
+    """(1/n) Σ w_s C_s is (1/n) times the sum over samples of which w_s are the same."""
+    net, X, Y, w = copies(n, formulation=formulation, dtype=dtype)
+    w = w + (n == 1)
+    cost, found = gradient(net, X, Y, w.astype(dtype))
+    cost_of_all, expected = gradient(net, np.repeat(X, w, axis=0), np.repeat(Y, w, axis=0))
+    n_copies = w.sum()
+    tolerance = 1e-13 if dtype == "float64" else 2e-6
+    assert relative_difference(found, expected * (n_copies / n)) < tolerance
+    assert cost == pytest.approx(cost_of_all * n_copies / n, rel=tolerance)
+
+
+def test_the_weighted_gradient_is_that_of_the_weighted_cost(formulation):
+    net, X, Y, w = copies(9, formulation=formulation)
+
+    def cost(theta):
+        net.parameters = theta
+        return gradient(net, X, Y, w.astype(float))[0]
+
+    theta = net.parameters.copy()
+    found = gradient(net, X, Y, w.astype(float))[1]
+    costs = net._formulation.costs(net._model, X, Y)[1]
+    assert cost(theta) == pytest.approx((w * costs).mean(), rel=1e-13)
+    assert relative_difference(found, central_difference(cost, theta)) <= 1e-9
+
+
+def test_large_networks_and_batches_have_weights_too(formulation):
+    """Of more parameters than are summed in parts, and more samples than a workspace has room for."""
+    net, X, Y, w = copies(1030, (40, 130, 50), formulation)
+    _, found = gradient(net, X, Y, w.astype(float))
+    _, expected = gradient(net, np.repeat(X, w, axis=0), np.repeat(Y, w, axis=0))
+    assert relative_difference(found, expected * (w.sum() / len(X))) < 1e-13
+
+
+def test_a_gradient_without_weights_follows_one_with_them(formulation):
+    """What is kept for the next call does not keep the weights."""
+    net, X, Y, w = copies(23, formulation=formulation)
+    _, before = gradient(net, X, Y)
+    gradient(net, X, Y, w.astype(float))
+    assert (gradient(net, X, Y)[1] == before).all()
+
+
+FULL_BATCH = {
+    "LBFGS": lambda: fastbp.LBFGS(gradient_tolerance=1e-11, cost_tolerance=0),
+    "ConjugateGradient": lambda: fastbp.ConjugateGradient(1e-11),
+    "LevenbergMarquardt": lambda: fastbp.LevenbergMarquardt(),
+}
+
+
+def trained(optimizer, X, Y, epochs=5, formulation="tiles", **options):
+    net = fastbp.Network(
+        [5, 4, 2], activation="tanh", cost="quadratic", dtype="float64", seed=4, formulation=formulation
+    )
+    net.fit(X, Y, epochs=epochs, optimizer=FULL_BATCH[optimizer](), progress=False, **options)
+    return net
+
+
+@pytest.mark.parametrize("optimizer", FULL_BATCH)
+def test_optimizers_of_all_samples_take_weights(optimizer, formulation):
+    """Weights that are copies, divided by their mean, give the cost of the copies, and so the same steps."""
+    _, X, Y, w = copies(24, (5, 2))
+    n_copies = int(w.sum())
+    weighted = trained(optimizer, X, Y, 3, formulation, sample_weight=w * (24 / n_copies), l2=0.5 * 24 / n_copies)
+    expected = trained(optimizer, np.repeat(X, w, axis=0), np.repeat(Y, w, axis=0), 3, formulation, l2=0.5)
+    assert relative_difference(weighted.parameters, expected.parameters) < 1e-9
+    assert weighted.history.cost == pytest.approx(expected.history.cost, rel=1e-11)
+
+
+@pytest.mark.parametrize("optimizer", FULL_BATCH)
+def test_optimizers_of_all_samples_take_weights_of_classes(optimizer):
+    _, X, _, _ = copies(24, (5, 2))
+    labels = np.arange(24) % 3 == 0
+    Y = np.eye(2)[labels.astype(int)]
+
+    def fitted(**options):
+        net = fastbp.Network([5, 4, 2], activation="tanh", output_activation="sigmoid", cost="quadratic", seed=0)
+        net.fit(X, Y, epochs=3, optimizer=FULL_BATCH[optimizer](), progress=False, **options)
+        return net.parameters
+
+    by_class, by_sample = fitted(class_weight={0: 0.5, 1: 3.0}), fitted(sample_weight=np.where(labels, 3.0, 0.5))
+    assert (by_class == by_sample).all()
+    assert (by_class != fitted()).any()
+
+
+def test_weights_of_samples_in_files(tmp_path):
+    """L-BFGS reads them piece by piece, each piece with weights of its own: the bits are those of memory."""
+    _, X, Y, w = copies(24, (5, 2))
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    in_memory = trained("LBFGS", X, Y, sample_weight=w)
+    assert (trained("LBFGS", mapped, Y, sample_weight=w).parameters == in_memory.parameters).all()
+
+
+def test_pieces_have_weights_of_their_own(monkeypatch):
+    from fastbp.batches import samples
+    from fastbp.training.full_batch import Objective
+
+    net, X, Y, w = copies(23)
+    expected = Objective(net._formulation, net._model, net._samples(X, Y), 0.0, w.astype(float))(net.parameters.copy())
+    monkeypatch.setattr(samples, "BLOCK_BYTES", 7 * 8 * 8)
+    found = Objective(net._formulation, net._model, net._samples(X, Y), 0.0, w.astype(float))(net.parameters.copy())
+    assert found[0] == pytest.approx(expected[0], rel=1e-13)
+    assert relative_difference(found[1], expected[1]) < 1e-13

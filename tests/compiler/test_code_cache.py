@@ -376,10 +376,8 @@ def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
         return twin
 
     monkeypatch.setattr(array_functions, "njit", njit)
-    monkeypatch.setattr(array_functions, "compile_callback", lambda *_, **options: options["on_disk"])
-    for name, function in vars(array_functions).copy().items():
-        if hasattr(function, "cache_clear"):  # else others would be given these, which are no addresses
-            monkeypatch.setattr(array_functions, name, function.__wrapped__)
+    monkeypatch.setattr(array_functions, "address", lambda *_, **options: options["on_disk"])
+    monkeypatch.setattr(array_functions, "_address", array_functions._address.__wrapped__)
     dtype, costs = np.dtype("float64"), {name: COSTS[name] for name in COSTS}
     costs["of a user"] = fastbp.Cost(
         "mine", user("quadratic"), user("quadratic_prime"), second_derivative=user("quadratic_second")
@@ -392,13 +390,13 @@ def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
     assert len(made) > 40
 
 
-def test_twins_for_python_and_for_loops_have_names_of_their_own():
+def test_serial_variants_for_python_and_for_loops_have_names_of_their_own():
     """The disk knows machine code by its name; that of the latter has no way in from Python."""
-    from fastbp.formulations.compiled import _serial
+    from fastbp.compiler.variants import serial_variant
     from fastbp.formulations.tiles import steps as tile_steps
 
-    twins = [_serial(tile_steps, "errors", called_by).py_func.__qualname__ for called_by in ("TWIN", "INNER_TWIN")]
-    assert len(set(twins)) == 2
+    names = [serial_variant(tile_steps.errors, inside=inside).py_func.__qualname__ for inside in (False, True)]
+    assert len(set(names)) == 2
 
 
 # A user's cost, whose functions refer to a constant, a global number, an array, another function and a closure.

@@ -169,13 +169,13 @@ def test_the_same_bits_for_one_and_two_threads(dtype, monkeypatch):
         monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
     seen = set()
 
-    def spy(loops, name, n_threads):
-        seen.add((name, n_threads))
-        return form(loops, name, n_threads)
+    def spy(loop, n_threads):
+        seen.add((loop.__name__, n_threads))
+        return variant(loop, n_threads)
 
-    form = per_sample.form
+    variant = per_sample.variant
     for module in (per_sample, jacobians):
-        monkeypatch.setattr(module, "form", spy)
+        monkeypatch.setattr(module, "variant", spy)
     results = {}
     for n_threads in (1, 2):
         with fastbp.threads(n_threads):

@@ -13,7 +13,7 @@ from naive_second_order import empirical_fisher, gauss_newton, input_jacobian
 import fastbp
 from fastbp import memory
 from fastbp.compiler import threads
-from fastbp.derivatives import curvature, output_sweeps, tangent_steps
+from fastbp.derivatives import curvature
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
 
@@ -144,8 +144,6 @@ def test_the_same_bits_on_any_number_of_threads(sizes, n, dtype, monkeypatch):
         one = products(net, X, Y, v)
     assert {name: array.tobytes() for name, array in one.items()} == {name: a.tobytes() for name, a in two.items()}
     assert all(array.dtype == dtype for array in one.values())
-    for regions in (tangent_steps, output_sweeps):
-        assert all(getattr(regions, name).targetoptions["parallel"] is True for name in regions.REGIONS)
 
 
 @pytest.mark.parametrize("n", [1, 5, 513, 1030])

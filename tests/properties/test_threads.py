@@ -16,9 +16,12 @@ from conftest import COMPILED, OPTIMIZERS, run_python
 
 import fastbp
 from fastbp.compiler import threads
+from fastbp.formulations import loops
 from fastbp.formulations.compiled import Compiled
+from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles import tiled
 
+FORWARD = {"loops": loops.forward_rows, "tiles": tile_steps.forward_blocks}
 needs_two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="Numba has one thread only")
 
 
@@ -49,15 +52,15 @@ def forms(monkeypatch):
     for layer in threads.PARALLEL_FROM:
         monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
     seen: list[tuple[str, bool]] = []
-    original = Compiled._form
+    original = Compiled._variant
 
-    def spy(self, name, n_threads):
-        form, parallel = original(self, name, n_threads), n_threads > 1
-        seen.append((name, parallel))
-        assert form.targetoptions.get("parallel", False) in (False, parallel)
-        return form
+    def spy(self, loop, n_threads):
+        variant, parallel = original(self, loop, n_threads), n_threads > 1
+        seen.append((loop.__name__, parallel))
+        assert variant.targetoptions.get("parallel", False) in (False, parallel)
+        return variant
 
-    monkeypatch.setattr(Compiled, "_form", spy)
+    monkeypatch.setattr(Compiled, "_variant", spy)
     return seen
 
 
@@ -82,7 +85,7 @@ def test_the_same_bits_for_one_and_two_threads(compiled, dtype, optimizer, forms
     assert {name for name, parallel in forms if parallel} >= {
         "gradient",
         "train_epoch",
-        threads_loops(compiled).REGIONS[-1],
+        FORWARD[compiled].__name__,
     }
     assert all(parallel for _, parallel in forms)
     assert parallel_results == serial
@@ -92,17 +95,8 @@ def test_the_same_bits_for_one_and_two_threads(compiled, dtype, optimizer, forms
 def test_the_parallel_loops_are_compiled_with_parallel_regions(compiled, forms):
     """Not only called so: Numba has found the pranges and made regions of them."""
     results(compiled, "float64")
-    loops = threads_loops(compiled)
-    for name in loops.REGIONS:
-        dispatcher = getattr(loops, name)
-        assert dispatcher.targetoptions["parallel"] is True
-    assert getattr(loops, loops.REGIONS[-1]).nopython_signatures  # called from Python; the others by compiled loops
-
-
-def threads_loops(name):
-    from fastbp.formulations import FORMULATIONS
-
-    return FORMULATIONS[name]._loops
+    assert FORWARD[compiled].targetoptions["parallel"] is True
+    assert FORWARD[compiled].nopython_signatures  # called from Python; the others by compiled loops
 
 
 @needs_two_threads
@@ -122,8 +116,8 @@ def test_a_parallel_loop_on_one_thread_has_the_same_bits_too(compiled, forms, mo
 
 def test_small_steps_stay_serial(compiled, monkeypatch):
     seen = []
-    original = Compiled._form
-    monkeypatch.setattr(Compiled, "_form", lambda self, name, n: (seen.append(n > 1), original(self, name, n))[1])
+    original = Compiled._variant
+    monkeypatch.setattr(Compiled, "_variant", lambda self, loop, n: (seen.append(n > 1), original(self, loop, n))[1])
     net = fastbp.Network([2, 3, 1], formulation=compiled)
     net.fit([[1, 2]], [1], epochs=1)
     net.predict([[1, 2]])
@@ -133,8 +127,8 @@ def test_small_steps_stay_serial(compiled, monkeypatch):
 @needs_two_threads
 def test_large_steps_do_not(compiled, monkeypatch):
     seen = []
-    original = Compiled._form
-    monkeypatch.setattr(Compiled, "_form", lambda self, name, n: (seen.append(n > 1), original(self, name, n))[1])
+    original = Compiled._variant
+    monkeypatch.setattr(Compiled, "_variant", lambda self, loop, n: (seen.append(n > 1), original(self, loop, n))[1])
     net = fastbp.Network([400, 300, 200], formulation=compiled, dtype="float32", seed=0)
     X, Y = samples(512, 400, 200)
     net.gradient(X, Y)  # 6 · 180,000 · 512 operations
@@ -224,8 +218,8 @@ from fastbp.formulations.compiled import Compiled
 for layer in threads.PARALLEL_FROM:
     threads.PARALLEL_FROM[layer] = 0
 seen = []
-original = Compiled._form
-Compiled._form = lambda self, name, n_threads: (seen.append(n_threads > 1), original(self, name, n_threads))[1]
+original = Compiled._variant
+Compiled._variant = lambda self, loop, n_threads: (seen.append(n_threads > 1), original(self, loop, n_threads))[1]
 
 def train(*_):
     seen.clear()

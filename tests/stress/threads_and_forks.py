@@ -44,14 +44,14 @@ def watch() -> None:
     """Make every step worth a parallel region, and note on how many threads it runs."""
     for layer in threads.PARALLEL_FROM:
         threads.PARALLEL_FROM[layer] = 0
-    original = Compiled._form
-    if original.__name__ == "_form":
+    original = Compiled._variant
+    if original.__name__ == "_variant":
 
-        def watched(self: Compiled, name: str, n_threads: int) -> object:
+        def watched(self: Compiled, loop: object, n_threads: int) -> object:
             seen.add(n_threads)
-            return original(self, name, n_threads)
+            return original(self, loop, n_threads)
 
-        Compiled._form = watched  # type: ignore[method-assign]
+        Compiled._variant = watched  # type: ignore[method-assign]
 
 
 def results(act: str, sizes: tuple[int, ...] = (100, 50, 5), n: int = 45) -> str:

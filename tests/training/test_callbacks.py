@@ -270,7 +270,7 @@ def test_a_line_search_that_converges_says_so_and_one_that_overfits_is_stopped()
     ("optimizer", "options", "message"),
     [
         (fastbp.LBFGS(), {"dropout": 0.5}, "dropout given with LBFGS"),
-        (fastbp.LBFGS(), {"sample_weight": np.ones(23)}, "sample_weight given with LBFGS"),
+        (fastbp.LBFGS(), {"clip_norm": 1.0}, "clip_norm given with LBFGS"),
         (fastbp.Rprop(), {}, "batch_size is 5 of 23 samples; Rprop needs the gradient of all"),
     ],
 )

@@ -170,7 +170,7 @@ def test_a_cost_that_is_not_finite_moves_nothing(optimizer, start):
         ({"clip_value": 1.0, "max_norm": 2.0}, "clip_value and max_norm"),
         ({"dropout": (0.5,)}, "dropout"),
         ({"decay": 0.1}, "decay"),
-        ({"sample_weight": np.ones(N)}, "sample_weight"),
+        ({"per_batch": True}, "per_batch"),
     ],
 )
 def test_other_options_are_refused(optimizer, options, names):

@@ -41,13 +41,17 @@ def test_a_step_solves_the_damped_normal_equations(cost, l2, monkeypatch):
     assert net._training.state.first[0] == pytest.approx(0.05)  # μ after a step that was taken
 
 
-def test_a_linear_network_is_done_in_two_steps():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_linear_network_is_done_in_two_steps(weighted):
     """Least squares: with next to no damping the first step is the solution of the normal equations."""
     X, Y = samples()
-    net = network(hidden=(), cost="squared_error")
-    net.fit(X, Y, epochs=2, optimizer=fastbp.LevenbergMarquardt(damping=1e-12))
-    extended = np.column_stack([X, np.ones(N)])
-    expected = np.linalg.lstsq(extended, Y, rcond=None)[0]
+    net, weight = network(hidden=(), cost="squared_error"), np.arange(N) % 4.0 if weighted else np.ones(N)
+    options = {"sample_weight": weight} if weighted else {}
+    history = net.fit(X, Y, epochs=2, optimizer=fastbp.LevenbergMarquardt(damping=1e-12), **options)
+    extended, root = np.column_stack([X, np.ones(N)]), np.sqrt(weight)[:, None]
+    expected = np.linalg.lstsq(root * extended, root * Y, rcond=None)[0]
+    squares = weight[:, None] * (extended @ expected - Y) ** 2
+    assert history.cost[-1] == pytest.approx(squares.sum() / N, rel=1e-12)
     assert net.weights[0] == pytest.approx(expected[:3].T, abs=1e-9)
     assert net.biases[0] == pytest.approx(expected[3], abs=1e-9)
 
@@ -153,7 +157,7 @@ def test_what_is_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"the cost is 'huber'; LevenbergMarquardt makes sums of squares small: use"):
         net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())
     net = network()
-    for option in ({"dropout": 0.5}, {"sample_weight": np.ones(N)}, {"l1": 0.1}, {"clip_norm": 1.0}):
+    for option in ({"dropout": 0.5}, {"max_norm": 1.0}, {"l1": 0.1}, {"clip_norm": 1.0}):
         with pytest.raises(ValueError, match=f"{next(iter(option))} given with LevenbergMarquardt"):
             net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt(), **option)
     with pytest.raises(ValueError, match="LevenbergMarquardt needs all samples in every step; they come in chunks"):

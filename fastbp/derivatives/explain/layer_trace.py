@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.compiler.variants import variant
 from fastbp.formulations import numpy_functions
-from fastbp.formulations.compiled import form
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.panels import pack
 from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
@@ -117,7 +117,7 @@ def _forward_and_back(model: Model, x: Array, y: Array) -> tuple[float, list[Arr
     net, work = tiled_network(model), tiled_workspace(model, 1)
     pack(work.theta, model.parameters.vector, net)
     one = model.dtype.type(1)
-    form(tile_steps, "errors", 1)(1, work, x[None, :], y[None, :], np.arange(1), 0, one, net)
+    variant(tile_steps.errors, 1)(1, work, x[None, :], y[None, :], np.arange(1), 0, one, net)
 
     def by_layer(panels: Array) -> list[Array]:  # of one sample, the panels of a layer are its row
         starts = net.layers["columns_before"]

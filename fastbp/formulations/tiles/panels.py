@@ -71,7 +71,7 @@ def weights_at(net, l, j, k, width):
 @njit(**LEAN)
 def pack(panels, vector, net):
     """Copy a vector of the layout of θ into panels. Writes: panels, but not their padding."""
-    for l in range(1, net.layers.size - 1):
+    for l in range(1, net.L + 1):
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
         w = matrix(vector, net.layers[l].weights_at, n_out, n_in)
         for j in range(0, n_out, wide(panels)):
@@ -93,7 +93,7 @@ def pack(panels, vector, net):
 @njit(**LEAN)
 def unpack(vector, panels, net):
     """Copy panels back into a vector of the layout of θ. Writes: vector."""
-    for l in range(1, net.layers.size - 1):
+    for l in range(1, net.L + 1):
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
         w = matrix(vector, net.layers[l].weights_at, n_out, n_in)
         for j in range(0, n_out, wide(panels)):

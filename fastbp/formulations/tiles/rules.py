@@ -18,7 +18,7 @@ def descend_whole(optimizer, work, net):
     """The step where the whole gradient is in work.gradient. Writes: θ, the moments, work.gradient."""
     hyper, width = optimizer.hyper, wide(work.theta)
     if has_rules(optimizer):
-        for l in range(1, net.layers.size - 1):
+        for l in range(1, net.L + 1):
             for j in range(0, net.layers[l].n, width):
                 columns = panel_width(work.theta, net.layers[l].n - j)
                 start, size = weights_at(net, l, j, -1, columns), (1 + net.layers[l - 1].n) * columns
@@ -69,7 +69,7 @@ def penalty_of_batch(optimizer, work, net):
 def squared_norm(panels, first, scratch, net):
     """‖v‖² of a vector of the layout of θ in panels, without padding; first = 1: without biases. Writes: scratch."""
     total = 0.0
-    for l in range(1, net.layers.size - 1):
+    for l in range(1, net.L + 1):
         for j in range(0, net.layers[l].n, wide(panels)):
             width = panel_width(panels, net.layers[l].n - j)
             columns, start = min(width, net.layers[l].n - j), weights_at(net, l, j, -1, width)
@@ -92,7 +92,7 @@ def squared_norm(panels, first, scratch, net):
 def limit_norms(work, max_norm, net):
     """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ, scratch."""
     one, limit = work.theta.dtype.type(1), work.theta.dtype.type(max_norm)
-    for l in range(1, net.layers.size - 1):
+    for l in range(1, net.L + 1):
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
         for j in range(0, n_out, wide(work.theta)):
             width, largest = panel_width(work.theta, n_out - j), limit

@@ -10,8 +10,8 @@ the sum over one of them to a loop around a register tile (`panel_sums.py`; for 
     propagate_error     BP2    δ_sk = (Σ_j δ_sj w_jk) σ′(z_sk)   tiles of δ (s, k), sum over j
     accumulate_gradient BP3,4  ∂C/∂w_jk = Σ_s a_sk δ_sj / m      tiles of ∂C/∂w (k, j), sum over s
 
-`tile_steps.py` puts them together. z, a and δ of all layers, with a row for each sample, and θ are in `work`; a
-function is told which rows are its own: m from `first` on.
+`steps.py`, `gradient.py` and `descent.py` put them together. z, a and δ of all layers, with a row for each sample, and
+θ are in `work`; a function is told which rows are its own: m from `first` on.
 """
 
 from fastbp.compiler.call import call
@@ -113,7 +113,7 @@ def output_error(work, scratch, first, Y, samples, share, net):
 
     The 1/m of the mean over the mini-batch, `share`, comes in here: everything after is linear in δ.
     """
-    l, rows, cost = net.layers.size - 2, work.rows, net.functions[0]
+    l, rows = net.L, work.rows
     n, output = net.layers[l].n, net.layers[l]
     z, a, delta = layer(work.z, net, l), layer(work.a, net, l), layer(work.delta, net, l)
     width = row_width(delta, n)
@@ -124,8 +124,8 @@ def output_error(work, scratch, first, Y, samples, share, net):
         z_s, a_s = rows_of(z, scratch, 0, rows, s, m, n), rows_of(a, scratch, m * n, rows, s, m, n)
         delta_s, y_s = rows_of(delta, scratch, 2 * m * n, rows, s, m, n), stretch(scratch, 3 * m * n, m * width)
         take_targets(y_s, Y, stretch(samples, start, m), n, net)
-        call(cost.cost, stretch(work.costs, s, m), z_s, a_s, y_s, n, cost.parameter)
-        call(cost.cost_gradient, delta_s, z_s, a_s, y_s, cost.parameter)
+        call(net.cost, stretch(work.costs, s, m), z_s, a_s, y_s, n, net.cost_parameter)
+        call(net.cost_gradient, delta_s, z_s, a_s, y_s, net.cost_parameter)
         if output.elementwise:
             call(output.derivative, delta_s, z_s, a_s)
         else:

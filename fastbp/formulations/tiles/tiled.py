@@ -10,26 +10,39 @@ import numpy.typing as npt
 
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.formulations import array_functions
-from fastbp.formulations.compiled import Compiled, costs, layer_rows, nothing_of_samples
+from fastbp.formulations.compiled import Compiled, layer_rows, of_network
 from fastbp.formulations.interface import PLAIN
-from fastbp.formulations.network_data import NetworkData, OptimizerData, table
+from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
-from fastbp.formulations.tiles import column_sums, listed_sums, panel_sums
+from fastbp.formulations.tiles import column_sums, descent, listed_sums, panel_sums
+from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles import sums as tiles
-from fastbp.formulations.tiles.panel_functions import panel_function
+from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
-from fastbp.optimizers.updates import N_HYPER
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
 PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
 KEPT_BYTES = 64 * 1024**2  # of memory, up to which it is kept for the next call: see `borrowed`
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
+
+# What is compiled when it is first needed: by every network, by one with a layer of one neuron, by steps of one sample,
+# where inputs that are not 0 are listed.
+EVERY_NET: tuple[Any, ...] = (
+    *(panel_sums.gather, panel_sums.transpose_weights),
+    *(panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel),
+)
+ONE_NEURON = column_sums.forward_column, column_sums.gradient_column
+ONE_ROW = panel_sums.propagate_row, panel_sums.forward_row, panel_sums.step_row
+LISTED = (
+    *(listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples),
+    *(listed_sums.forward_listed, listed_sums.gradient_listed),
+)
 
 Memory = TypeVar("Memory")
 
@@ -38,7 +51,6 @@ class Tiled(Compiled):
     """`tiles`."""
 
     name = "tiles"
-    _loops = tile_steps
 
     def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
         n, rows = len(X), min(len(X), tiles.BLOCK * max_threads())
@@ -48,28 +60,28 @@ class Tiled(Compiled):
             borrowed_workspace(model, rows, training=False) as work,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
-            forward_blocks, costs_of_rows = self._form("forward_blocks", n_threads), tile_steps.costs_of_rows
+            forward_blocks = self._variant(tile_steps.forward_blocks, n_threads)
             pack(work.theta, model.parameters.vector, net)
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 forward_blocks(n_threads, outputs[start:stop], work, X, samples[start:stop], net)
                 if Y is not None:
-                    costs_of_rows(costs[start:stop], work, Y[start:stop], net)
+                    tile_steps.costs_of_rows(costs[start:stop], work, Y[start:stop], net)
         return outputs, costs
 
-    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array) -> float:
+    def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
         n, net = len(X), tiled_network(model)
-        no_moments, nothing = aligned_empty(0, model.dtype), net.functions["cost"][0]
-        zeros = np.zeros(N_HYPER), np.zeros(1, np.int64)
-        optimizer = OptimizerData(no_moments, no_moments, *zeros, nothing, nothing, False)
         with (
             borrowed_workspace(model, n, gradient=True) as work,
             parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
         ):
+            if sample_weight is not None:
+                work = work._replace(sample_weight=np.ascontiguousarray(sample_weight, model.dtype))
             pack(work.theta, model.parameters.vector, net)
-            total_cost = self._form("gradient_in_parts" if work.in_parts else "gradient", n_threads)
-            return float(total_cost(n_threads, gradient, work, optimizer, X, Y, np.arange(n), net)) / n
+            loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
+            total_cost = self._variant(loop, n_threads)(n_threads, gradient, work, X, Y, np.arange(n), net)
+            return float(total_cost) / n
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
@@ -111,7 +123,7 @@ class TiledTrainer:
         work = self._work = tiled_workspace(
             model,
             batch_size,
-            of_samples=options.of_samples(model.dtype),
+            options=options,
             n_moments=optimizer.n_moments,
             gradient=options.clip_norm < np.inf,
         )
@@ -140,11 +152,11 @@ class TiledTrainer:
             self._looked, self._work = True, with_lists(self._model, self._work, self._X, order)
         self._packed.hyper[0] = self._rate[0]
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
-            return float(tile_steps.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
+            return float(descent.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
         rows = min(self._batch_size, len(order), ROWS)
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
-            name = "train_epoch_in_parts" if self._work.in_parts else "train_epoch"
-            train_epoch = self._formulation._form(name, n_threads)
+            loop = descent.train_epoch_in_parts if self._work.in_parts else descent.train_epoch
+            train_epoch = self._formulation._variant(loop, n_threads)
             return float(
                 train_epoch(n_threads, self._packed, self._work, self._X, self._Y, order, self._batch_size, self._net)
             )
@@ -165,9 +177,9 @@ def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
 def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
-        made = NetworkData(
-            table("layers", _panel_rows(model)), table("functions", [costs(model) | _functions(model), *_sums(model)])
-        )
+        functions = table([{}, {}, {}], functions=NAMES)
+        add_functions(functions, EVERY_NET + (ONE_NEURON if 1 in model.sizes[1:] else ()), model.dtype)
+        made = NetworkData(*of_network(model), layer_table(_panel_rows(model)), functions)
         # Of two threads that make one, both take the first: functions of one row are added to it later.
         model.prepared.setdefault("tiles", made)
     net: NetworkData = model.prepared["tiles"]
@@ -186,37 +198,11 @@ def _panel_rows(model: Model) -> list[dict[str, Any]]:
     return rows
 
 
-def _functions(model: Model) -> dict[str, Any]:
-    kernels = [panel_sums.gather, panel_sums.transpose_weights]
-    kernels += [column_sums.forward_column] if 1 in model.sizes[1:] else []
-    return {kernel.__name__: panel_function(kernel, model.dtype) for kernel in kernels}
-
-
-def _sums(model: Model) -> list[dict[str, Any]]:
-    kernels = [panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel]
-    kernels += [column_sums.gradient_column] if 1 in model.sizes[1:] else []
-    return [{kernel.__name__: panel_function(kernel, model.dtype, vecs) for kernel in kernels} for vecs in (1, 2)]
-
-
-def _add_functions_of_one_row(model: Model) -> None:
-    """Compile what only steps of one sample need, when there is the first."""
-    functions = tiled_network(model).functions
-    functions["propagate_row"][0] = panel_function(panel_sums.propagate_row, model.dtype)
-    for vecs in (1, 2):
-        for kernel in (panel_sums.forward_row, panel_sums.step_row):
-            functions[kernel.__name__][vecs] = panel_function(kernel, model.dtype, vecs)
-
-
 def with_lists(model: Model, work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -> TiledWorkspace:
     """Return a workspace with room for lists of inputs that are not 0, if it pays, and compile what only they need."""
     work = tile_lists.added(work, X, samples)
     if work.noted.size > 0:
-        functions = tiled_network(model).functions
-        for lists in (listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples):
-            functions[lists.__name__][0] = panel_function(lists, model.dtype)
-        for vecs in (1, 2):
-            for sums in (listed_sums.forward_listed, listed_sums.gradient_listed):
-                functions[sums.__name__][vecs] = panel_function(sums, model.dtype, vecs)
+        add_functions(tiled_network(model).functions, LISTED, model.dtype)
     return work
 
 
@@ -230,7 +216,7 @@ def workspace_sizes(
     activations = _rows(samples, in_parts) * int(net.layers["columns_before"][-1])
     weights = (1 + 16 * lanes) * 2 * lanes
     transposed = 2 * lanes + tiles.CACHED // model.dtype.itemsize
-    written = tile_steps.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
+    written = tile_gradient.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
     return {
         "theta": n,
         "first": n if n_moments > 0 else 0,
@@ -250,18 +236,18 @@ def sums_in_parts(model: Model, samples: int) -> bool:
     of them would not stay in the cache until the gradient is summed. Not a question of threads: the bits depend on it.
     """
     few = int(tiled_network(model).layers["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
-    return few and samples >= 4 * tile_steps.PART_BLOCK
+    return few and samples >= 4 * tile_gradient.PART_BLOCK
 
 
 def _rows(samples: int, in_parts: bool) -> int:
     """For how many samples a workspace has room: whole tiles, up to `ROWS`; in parts, a block for each thread."""
     if in_parts:
-        return max_threads() * tile_steps.PART_BLOCK
+        return max_threads() * tile_gradient.PART_BLOCK
     return 1 if samples == 1 else -(-min(samples, ROWS) // 4) * 4
 
 
 def tiled_workspace(
-    model: Model, samples: int, *, training: bool = True, of_samples: dict[str, Any] | None = None, **needs: Any
+    model: Model, samples: int, *, training: bool = True, options: StepOptions = PLAIN, **needs: Any
 ) -> TiledWorkspace:
     """Return the memory of `tiles` for a mini-batch of so many samples.
 
@@ -271,11 +257,11 @@ def tiled_workspace(
     in_parts = training and sums_in_parts(model, samples)
     rows = _rows(samples, in_parts)
     if rows == 1:
-        _add_functions_of_one_row(model)
+        add_functions(tiled_network(model).functions, ONE_ROW, model.dtype)
     sizes = workspace_sizes(model, samples, training=training, **needs)
     arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
     scratch = arrays.pop("scratch").reshape(max_threads(), -1)
-    costs, of_samples = np.empty(rows + tile_steps.PARTS * in_parts), of_samples or nothing_of_samples(model)
+    costs, of_samples = np.empty(rows + tile_gradient.PARTS * in_parts), options.of_samples(model.dtype)
     places = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
     of_rows = {"scratch": scratch, "costs": costs, "rows": rows, "in_parts": in_parts, "places": places}
     return TiledWorkspace(**arrays, **of_rows, **tile_lists.none(), **of_samples)

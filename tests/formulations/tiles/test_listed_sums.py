@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 import fastbp
 from fastbp.compiler import threads
-from fastbp.formulations.compiled import form
+from fastbp.compiler.variants import variant
 from fastbp.formulations.tiles import listed_sums, panel_sums, tiled
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
@@ -95,7 +95,7 @@ def test_lists_are_used_where_inputs_are_0_and_only_there(shift):
     net.weights[0][:, 3] = np.nan
     work = with_lists(net._model, tiled_workspace(net._model, 60), X, np.arange(60))
     pack(work.theta, net.parameters, network)
-    form(tile_steps, "errors", 1)(1, work, X, Y, np.arange(60), 0, 1.0, network)
+    variant(tile_steps.errors, 1)(1, work, X, Y, np.arange(60), 0, 1.0, network)
     assert (work.noted.size > 0) == (shift == 0)
     assert np.isnan(work.costs).all() == (shift == 1)
 
@@ -108,7 +108,7 @@ def test_lists_hold_what_is_not_0_and_no_more(dtype):
     net = fastbp.Network([n, 20, 3], dtype=dtype, seed=0)
     (X, Y), network = data([n, 3], m, dtype), tiled_network(net._model)
     work = with_lists(net._model, tiled_workspace(net._model, m), X, np.arange(m))
-    form(tile_steps, "errors", 1)(1, work, X, Y, np.arange(m), 0, Y.dtype.type(1), network)
+    variant(tile_steps.errors, 1)(1, work, X, Y, np.arange(m), 0, Y.dtype.type(1), network)
     next_rows = getattr(panel_sums.next_rows, "py_func", panel_sums.next_rows)
     lists, s = work.listed_inputs.reshape(work.rows // listed_sums.LEAST, -1), 0
     while s < m:

@@ -1,0 +1,28 @@
+"""The parallel and the serial variant of a loop: one source, in which `prange` means threads, or no more than `range`.
+
+A loop is written once, as its parallel variant. A step that is too small to share is run by the serial one, which has
+no threads to start, and calls the serial variants of the parallel loops that it calls: those are declared where it is
+compiled, `@njit(calls=(gradient, update))`.
+"""
+
+from functools import cache
+from typing import Any
+
+from fastbp.compiler.options import INNER, LEAN, njit, rebind
+
+
+def variant(loop: Any, n_threads: int) -> Any:
+    """Return the variant of `loop` for so many threads."""
+    return loop if n_threads > 1 else serial_variant(loop)
+
+
+@cache
+def serial_variant(loop: Any, *, inside: bool = False) -> Any:
+    """Return the serial variant of `loop`: for Python to call, or to be called `inside` another one.
+
+    Each of the two has a name of its own: code compiled for loops has no way in from Python, and taken from disk in
+    place of the other it would end the process.
+    """
+    calls = {callee.__name__: serial_variant(callee, inside=True) for callee in loop.calls}
+    name = f"{loop.__name__}_serial{'_inside' if inside else ''}"
+    return njit(rebind(loop, name, **calls), **(INNER if inside else LEAN))

@@ -1,0 +1,57 @@
+"""Functions of arrays as C functions: what a signature makes of them, and the names they have on disk."""
+
+import inspect
+
+import numba
+import numpy as np
+import pytest
+
+from fastbp.compiler import callbacks
+from fastbp.compiler.call import call
+from fastbp.compiler.options import njit
+from fastbp.formulations.tiles import panel_functions
+
+compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+
+
+@compiled
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arguments_come_through_as_the_signature_says(dtype):
+    """Arrays of every type, numbers between them: each is written to a place of its own."""
+
+    @njit(on_disk=False)
+    def kernel(out, alpha, places, factor, flags, n):
+        for i in range(n):
+            out[places[i]] = alpha * flags[i] + factor
+
+    address = callbacks.address(kernel, "RrIdUi", np.dtype(dtype), "kernel_of_a_test", on_disk=False)
+
+    @njit(on_disk=False)
+    def caller(address, out, places, flags):
+        call(address, out, out.dtype.type(2), places, 0.5, flags, places.size)
+
+    out, places = np.zeros(4, dtype), np.array([3, 0, 1])
+    caller(address, out, places, np.array([5, 6, 7], np.uint32))
+    assert out.tolist() == [12.5, 14.5, 0.0, 10.5]
+
+
+def test_a_wrapper_has_the_name_it_is_given_and_belongs_to_fastbp():
+    """The disk finds machine code by both, in every process."""
+    wrapper = callbacks._wrapper(len, "RiU", "some_name")
+    assert (wrapper.__name__, wrapper.__qualname__, wrapper.__module__) == ("some_name",) * 2 + (callbacks.__name__,)
+    assert list(inspect.signature(wrapper).parameters) == ["x0", "n0", "x1", "x2", "n2"]
+
+
+@pytest.mark.parametrize("kernels", [panel_functions.FOR_ALL, panel_functions.BY_WIDTH])
+def test_signatures_are_as_long_as_the_parameters(kernels):
+    for kernel, kinds in kernels.items():
+        assert len(inspect.signature(getattr(kernel, "py_func", kernel)).parameters) == len(kinds), kernel.__name__
+
+
+def test_panel_functions_by_width_know_their_width():
+    """Those for all panels are compiled once, without one."""
+
+    def knows(kernel):
+        return "VECS" in getattr(kernel, "py_func", kernel).__code__.co_names
+
+    assert not any(map(knows, panel_functions.FOR_ALL)) and all(map(knows, panel_functions.BY_WIDTH))

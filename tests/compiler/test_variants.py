@@ -1,0 +1,54 @@
+"""Parallel and serial variants of loops: what has `prange` is compiled for threads, and who calls it says so."""
+
+import dis
+import importlib
+import pkgutil
+
+import numba
+import pytest
+
+import fastbp.derivatives
+import fastbp.formulations.tiles
+from fastbp.compiler.variants import serial_variant, variant
+from fastbp.formulations import loops
+from fastbp.formulations.tiles import descent
+
+pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+PACKAGES = fastbp.formulations, fastbp.formulations.tiles, fastbp.derivatives
+
+
+def globals_of(loop):
+    """The names outside that the code of a loop refers to, without those of attributes."""
+    instructions = dis.get_instructions(loop.py_func)
+    return {instruction.argval for instruction in instructions if instruction.opname == "LOAD_GLOBAL"}
+
+
+def compiled_loops():
+    """Every loop by its name, once, in the module that has it."""
+    for package in PACKAGES:
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(found.name)
+            for name, loop in vars(module).items():
+                if isinstance(loop, numba.core.dispatcher.Dispatcher) and loop.py_func.__module__ == found.name:
+                    yield pytest.param(loop, id=f"{found.name.removeprefix('fastbp.')}.{name}")
+
+
+def is_parallel(loop):
+    return bool(getattr(loop, "targetoptions", {}).get("parallel") or getattr(loop, "calls", ()))
+
+
+@pytest.mark.parametrize("loop", list(compiled_loops()))
+def test_what_has_prange_is_parallel_and_who_calls_it_declares_it(loop):
+    names = globals_of(loop)
+    assert ("prange" in names) == bool(loop.targetoptions.get("parallel"))
+    called = {name for name in names if is_parallel(loop.py_func.__globals__.get(name))}
+    assert called == {callee.__name__ for callee in loop.calls}
+
+
+@pytest.mark.parametrize("loop", [loops.train_epoch, descent.train_epoch, descent.train_epoch_in_parts])
+def test_the_serial_variant_calls_serial_variants(loop):
+    found = serial_variant(loop)
+    assert not found.targetoptions.get("parallel")
+    for callee in loop.calls:
+        assert found.py_func.__globals__[callee.__name__] is serial_variant(callee, inside=True)
+    assert variant(loop, 1) is found and variant(loop, 2) is loop
