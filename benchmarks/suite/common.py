@@ -73,7 +73,7 @@ def fit(net: fastbp.Network, work: Workload, optimizer: fastbp.optimizers.Optimi
 
 def timing() -> ModuleType:
     """Return fastbp/comparison/timing.py of the working tree: all commits are measured with the same clock."""
-    path = Path(__file__).resolve().parents[2] / "fastbp" / "timing.py"
+    path = Path(__file__).resolve().parents[2] / "fastbp" / "comparison" / "timing.py"
     spec = importlib.util.spec_from_file_location("suite_timing", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -4,8 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.functions.activations import ACTIVATIONS
-from fastbp.functions.costs import COSTS
+try:
+    from fastbp.functions.activations import ACTIVATIONS
+    from fastbp.functions.costs import COSTS
+except ImportError:  # in commits before the folders of today
+    from fastbp.kernels.activations import ACTIVATIONS
+    from fastbp.kernels.costs import COSTS
 from suite.common import Sampled, limit_threads, missing_is_skipped
 
 PAIRS = {
