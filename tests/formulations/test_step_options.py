@@ -98,6 +98,17 @@ def test_max_norm_limits_the_weights_into_each_neuron(formulation):
         assert relative_difference(w_limited, w * np.minimum(1, 0.7 / norms)) < 1e-12
 
 
+def test_max_norm_in_float32_takes_no_estimate_of_the_root():
+    """Every operation is rounded as NumPy rounds it: squares of whole numbers are exact, and the gradient is 0."""
+    net = fastbp.Network([4, 32], output_activation="identity", cost="quadratic", dtype="float32", seed=0)
+    w = np.random.default_rng(0).integers(-9, 10, (32, 4)).astype("float32")
+    net.weights[0][:], net.biases[0][:], limit = w, 0, np.float32(0.7)
+    net.fit(np.zeros((3, 4)), np.zeros((3, 32)), epochs=1, batch_size=3, optimizer=fastbp.SGD(0.1), max_norm=0.7)
+    norms = np.sqrt((w * w).sum(axis=1, keepdims=True))
+    assert (norms > limit).all()
+    assert np.array_equal(net.weights[0], w * (limit / norms))
+
+
 def test_sample_weights_are_repetitions(formulation):
     """A sample of weight 2 counts as if it were there twice, one of weight 0 as if it were not, in a mean over all."""
     weight = np.tile([2.0, 0.0], N // 2)

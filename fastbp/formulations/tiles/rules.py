@@ -3,7 +3,7 @@
 import math
 
 from fastbp.compiler.call import call
-from fastbp.compiler.options import INNER, njit
+from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import L2, apply_rules, has_rules, scale
 from fastbp.formulations.tiles.panels import panel_width, weights_at
@@ -88,21 +88,31 @@ def squared_norm(panels, first, scratch, net):
     return total
 
 
+@njit(**INNER, **STRICT)
+def shrinking(factors, limit):
+    """‖w_j‖² becomes min(1, c / ‖w_j‖); return whether one of them is below 1. Writes: factors.
+
+    STRICT, for fastmath lets LLVM use x86's estimate of 1/√x in float32, which differs from one maker to the other.
+    """
+    one, found = factors.dtype.type(1), False
+    for c in range(factors.size):
+        norm = math.sqrt(factors[c])
+        found = found or norm > limit
+        factors[c] = limit / norm if norm > limit else one
+    return found
+
+
 @njit(**INNER)
 def limit_norms(work, max_norm, net):
     """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ, scratch."""
-    one, limit = work.theta.dtype.type(1), work.theta.dtype.type(max_norm)
+    limit = work.theta.dtype.type(max_norm)
     for l in range(1, net.L + 1):
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
         for j in range(0, n_out, wide(work.theta)):
-            width, largest = panel_width(work.theta, n_out - j), limit
+            width = panel_width(work.theta, n_out - j)
             start, factors = weights_at(net, l, j, 0, width), stretch(work.scratch[0], 0, width)
             sum_squares(factors, stretch(work.theta, start, n_in * width))
-            for c in range(min(width, n_out - j)):
-                norm = math.sqrt(factors[c])
-                largest = max(largest, norm)
-                factors[c] = limit / norm if norm > limit else one
-            if largest > limit:
+            if shrinking(stretch(factors, 0, min(width, n_out - j)), limit):
                 for k in range(n_in):
                     w = stretch(work.theta, start + k * width, width)
                     for c in range(width):
