@@ -54,7 +54,7 @@ BY_WIDTH = {
 # Those with a sum that LLVM cuts, by the width too, but each version of LLVM in its own way. So are all of `loops`.
 BY_LLVM = {
     "predict: a row",  # loops.forward_row
-    *("option: clip_norm", "option: clip_norm, Adam"),  # tile_rules.squared_norm
+    *("option: clip_norm", "option: clip_norm, Adam"),  # tiles/rules.squared_norm
     *("output: softmax", "cost: cross_entropy of softmax", "cost: poisson of softmax"),  # activations.softmax
 }
 WIDTH, LLVM = f"registers of {VECTOR_BYTES} bytes", f"LLVM {binding.llvm_version_info[0]}"
