@@ -14,7 +14,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from fastbp.compiler.callbacks import address
-from fastbp.compiler.options import LEAN, STRICT, njit, rebind
+from fastbp.compiler.options import LEAN, PART, STRICT, njit, rebind
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.compiler.views import stretch
 from fastbp.functions.activations import Activation
@@ -242,17 +242,17 @@ def _address(
         copies = [copy for copy in map(named_by_content, sources) if copy]
         if len(copies) == len(sources):
             sources, names, on_disk = copies, [copy.__name__ for copy in copies], True
-    of_numbers = [njit(sources[0], on_disk=False, **({} if sums else STRICT))]
-    of_numbers += [njit(source, on_disk=False, **STRICT) for source in sources[1:]]
+    of_numbers = [njit(sources[0], on_disk=False, **PART, **({} if sums else STRICT))]
+    of_numbers += [njit(source, on_disk=False, **PART, **STRICT) for source in sources[1:]]
     if ignores_parameter:
         of_numbers = [
-            njit(rebind(without_parameter, f"{name}_without_parameter", function=f), on_disk=False, **STRICT)
+            njit(rebind(without_parameter, f"{name}_without_parameter", function=f), on_disk=False, **PART, **STRICT)
             for name, f in zip(names, of_numbers, strict=True)
         ]
     loop, name, bound = of_numbers[0], "_".join(names), dict(zip(("second",), of_numbers[1:], strict=False))
     for template in templates:
         name = f"{name}_{template.__name__}"
-        loop = njit(rebind(template, name, function=loop, **bound), on_disk=False, **STRICT, **LEAN)
+        loop = njit(rebind(template, name, function=loop, **bound), on_disk=False, **PART, **STRICT, **LEAN)
     if numba.config.DISABLE_JIT:
         return loop
     try:

@@ -13,7 +13,7 @@ shapes are said where they are cut out.
 
 from typing import Any
 
-from fastbp.compiler.options import INLINE, njit
+from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix
 from fastbp.formulations.tiles.panels import panel_width
 from fastbp.formulations.tiles.registers import ROWS
@@ -40,13 +40,13 @@ VECS: Any = None  # bound to 1 and 2
 NEXT_ROWS = (0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8, 8, 8) if ROWS == 12 else (0, 4, 4, 4, 4, 6, 6, 4, 4)
 
 
-@njit(**INLINE)
+@njit(**INNER)
 def next_rows(left):
     """Rows of the next tile when `left` remain."""
     return NEXT_ROWS[left] if left < len(NEXT_ROWS) else ROWS
 
 
-@njit(**INLINE)
+@njit(**INNER)
 def forward_tile(tile, z, a_previous, w, b, rows, s, n, begin, ahead, share):
     """z_sj = b_j + Σ_k a_sk w_jk, or from z_sj on; n inputs k, which lie in panels of `rows` rows.
 
@@ -129,7 +129,7 @@ def step_row(z_next, x_next, w, b, x, step, n):
     store(add(add(tile, tile1), add(tile2, tile3)), z, 0, 0)
 
 
-@njit(**INLINE)
+@njit(**INNER)
 def gradient_tile(tile, dw, alpha, a_previous, delta, theta, first, second, k, m, begin):
     """Σ_s a_sk δ_sj for a tile of (k, j), to where `gradient_panel` has it."""
     for s in range(m):

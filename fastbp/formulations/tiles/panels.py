@@ -9,17 +9,18 @@ for every panel of z: its row 0 holds the biases b_j, its row 1 + k the weights 
 to whole registers; padding may hold anything and never enters a result.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.compiler.options import INLINE, INNER, LEAN, njit
+from fastbp.compiler.structs import Struct
 from fastbp.compiler.views import matrix, stretch
 from fastbp.formulations.tiles.tile import lanes, load, store_transposed, wide, zeros
 
 
-class TiledWorkspace(NamedTuple):
+class TiledWorkspace(Struct):
     """All memory that a call writes, sized once."""
 
     theta: npt.NDArray[Any]  # parameters, moments and gradient in panels
