@@ -7,6 +7,7 @@ where they lie; compiled code looks up there what it reads: ``work.theta`` is a 
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Self, dataclass_transform
 
 import numba
@@ -27,14 +28,13 @@ class Struct:
 
     def __init__(self, *values: Any, **named: Any):
         names = fields_of(type(self))
-        given = {**{name: getattr(type(self), name) for name in names if hasattr(type(self), name)}}
-        given.update(zip(names, values, strict=False))
-        given.update(named)
+        given = {name: getattr(type(self), name) for name in names if hasattr(type(self), name)}
+        given.update(zip(names, values, strict=False), **named)
         if set(given) != set(names):
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(names)}, not {', '.join(given)}")
         self.__dict__.update((name, given[name]) for name in names)
         if not numba.config.DISABLE_JIT:
-            self._numba_type_ = StructType(type(self), [numba.typeof(given[name]) for name in names])
+            self._numba_type_ = _type_of(type(self), tuple(_kind_of(given[name]) for name in names))
             self._words = np.array([word for name in names for word in _words(given[name])], np.int64)
             self._address = self._words.ctypes.data
 
@@ -53,6 +53,17 @@ def _words(value: Any) -> list[int]:
     if isinstance(value, np.ndarray):
         return [value.ctypes.data, *value.shape]
     return [int(np.float64(value).view(np.int64)) if isinstance(value, float) else int(value)]
+
+
+def _kind_of(value: Any) -> Any:
+    return (value.dtype, value.ndim) if isinstance(value, np.ndarray) else type(value)
+
+
+@cache
+def _type_of(struct: type, kinds: tuple[Any, ...]) -> "StructType":
+    arrays = [isinstance(kind, tuple) for kind in kinds]
+    examples = [np.empty((0,) * kind[1], kind[0]) if a else kind(0) for kind, a in zip(kinds, arrays, strict=True)]
+    return StructType(struct, [numba.typeof(example) for example in examples])
 
 
 class StructType(types.Type):

@@ -263,11 +263,46 @@ def _prefetch_type(context):
 @lower_builtin(prefetch, types.Array, types.intp, types.intp)
 def _prefetch_code(context, builder, sig, args):
     code = Code(context, builder, None)
-    pointer, _ = code.corner(sig.args[0], *args)
+    return _ask_for(context, builder, code.corner(sig.args[0], *args)[0])
+
+
+def prefetch_at(addresses, i, offset):
+    """The same for the cache line `offset` bytes behind addresses[i]."""
+
+
+@type_callable(prefetch_at)
+def _prefetch_at_type(context):
+    return lambda addresses, i, offset: signature(types.void, addresses, types.intp, types.intp)
+
+
+@lower_builtin(prefetch_at, types.Array, types.intp, types.intp)
+def _prefetch_at_code(context, builder, sig, args):
+    pointer, _ = Code(context, builder, None).corner(sig.args[0], *args[:2])
+    address = builder.load(builder.bitcast(pointer, I64.as_pointer()))
+    return _ask_for(context, builder, builder.inttoptr(builder.add(address, args[2]), ir.IntType(8).as_pointer()))
+
+
+def _ask_for(context, builder, pointer):
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
     function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
     builder.call(function, [pointer, I32(0), I32(3), I32(1)])  # to read, into the first-level cache, data
     return context.get_dummy_value()
+
+
+def address_of(A, i):
+    """Return the address of element i of A, which need not exist; 0 where nothing is compiled."""
+    return 0
+
+
+@type_callable(address_of)
+def _address_type(context):
+    return lambda A, i: signature(types.int64, A, types.intp)
+
+
+@lower_builtin(address_of, types.Array, types.intp)
+def _address_code(context, builder, sig, args):
+    data = context.make_array(sig.args[0])(context, builder, args[0]).data
+    return builder.ptrtoint(builder.gep(data, [args[1]]), I64)
 
 
 def _width(tile, columns):
