@@ -55,13 +55,12 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         single output), exponential for poisson, identity for the others; but quadratic and squared_error take
         sigmoid where all hidden layers are sigmoid, as in the founding texts.
     cost : str or Cost, optional
-        quadratic ½Σ(a − y)² (Nielsen), squared_error Σ(a − y)² (3Blue1Brown), cross_entropy, absolute, huber,
-        quantile, poisson. Left out, it follows the output activation if that is given (cross_entropy for softmax and
-        sigmoid, poisson for exponential), else quadratic.
-        Names that Keras, PyTorch, scikit-learn and MATLAB have for the same are taken, too, in any case, here and of
-        activations and initializers: linear, tansig, swish, mae, log_loss, xavier_uniform and others. "mse" is
-        squared_error, which sums over the outputs where others take the mean: n_out times as much.
-        "binary_crossentropy" is cross_entropy on sigmoid outputs, "categorical_crossentropy" on softmax.
+        quadratic ½Σ(a − y)² (Nielsen), squared_error Σ(a − y)² (3Blue1Brown), cross_entropy, absolute, huber, quantile,
+        poisson. Left out, it follows the output activation if that is given (cross_entropy for softmax and sigmoid,
+        poisson for exponential), else quadratic. Names that Keras, PyTorch, scikit-learn and MATLAB have for the same
+        are taken, too, in any case, here and of activations and initializers: linear, tansig, swish, mae, log_loss,
+        xavier_uniform and others. "mse" is squared_error, which sums over the outputs where others take the mean: n_out
+        times as much. "binary_crossentropy" is cross_entropy on sigmoid outputs, "categorical_crossentropy" on softmax.
     initializer : str or Initializer, optional
         nielsen_large and nielsen (the book's two), glorot, he, lecun, zeros. Left out: he for layers of the relu
         family, glorot for the others.
