@@ -1,4 +1,4 @@
-"""What every topic's methods find in a network."""
+"""What the methods of all topics share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,18 +12,18 @@ from fastbp.model import Model, ParameterVector
 
 
 class HasModel:
-    """A network as its methods see it: what it computes with, and how what users give is checked."""
+    """Base class of the topics: a model, its formulation, and the check of X and Y."""
 
     _model: Model
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The number of neurons of each layer, the input first."""
+        """The number of neurons of each layer, starting with the input."""
         return self._model.sizes
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What everything is computed in."""
+        """The dtype of all parameters and results."""
         return self._model.dtype
 
     @property
@@ -35,7 +35,7 @@ class HasModel:
 
 
 def check_room(sizes: Sequence[int], dtype: np.dtype[Any]) -> None:
-    """Raise ValueError for layers whose parameters this machine's memory could not hold."""
+    """Raise ValueError if this machine has too little memory for the parameters."""
     n_parameters = ParameterVector.count(sizes)
     what = f"sizes is {list(sizes)}; a network of {n_parameters:,} parameters"
     require_memory(what, n_parameters * dtype.itemsize, "choose smaller layers", ValueError)
