@@ -10,20 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.batches import sources
 from fastbp.batches import weights as weighting
 from fastbp.batches.orders import Orders
 from fastbp.batches.samples import AnySamples, MappedSamples, Samples, checked_anywhere
-from fastbp.batches.sources import (
-    Buffers,
-    Chunk,
-    Chunks,
-    FromChunks,
-    FromFiles,
-    InMemory,
-    Source,
-    buffer_rows,
-    rows_between_looks,
-)  # fmt: skip
+from fastbp.batches.sources import Buffers, Chunk, Chunks, FromChunks, FromFiles, InMemory, Source
 from fastbp.model import Array, Model
 from fastbp.validation import hints
 from fastbp.validation.array_likes import is_sparse
@@ -149,9 +140,9 @@ def hints_about(data: Data, model: Model) -> list[str]:
 
 def source(data: Data, weights: Weights, shuffle: Any, model: Model, batch_size: int, epochs: int) -> Source:
     """Return the source of the samples of all epochs. Raises TypeError or ValueError for a wrong `shuffle`."""
-    rows = rows_between_looks(model, batch_size)
+    rows = sources.rows_between_looks(model, batch_size)
     n_in, n_out = model.sizes[0], model.sizes[-1]
-    in_buffers = buffer_rows(rows, batch_size, (n_in + n_out) * model.dtype.itemsize)
+    in_buffers = sources.buffer_rows(rows, batch_size, (n_in + n_out) * model.dtype.itemsize)
     if data.chunks is not None:
         if not isinstance(shuffle, bool | np.bool_):
             raise ValueError("with chunks shuffle must be True or False: samples keep the order of the chunks")

@@ -55,7 +55,6 @@ class InMemory:
         """Do nothing."""
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
-        """Return an order in pieces."""
         return pieces(self._orders.next(rng), self._rows)
 
 
@@ -67,11 +66,9 @@ class FromFiles:
         self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
 
     def open(self) -> None:
-        """Make the buffers."""
         self.X, self.Y = self._buffers.open()
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
-        """Read each piece of an order into the buffers, and return their rows."""
         for piece in pieces(self._orders.next(rng), self._buffers.rows):
             weight = None if self.sample_weight is None else self.sample_weight[piece]
             self._buffers.put(0, self.samples.read(piece), weight)
@@ -89,7 +86,6 @@ class FromChunks:
         self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
 
     def open(self) -> None:
-        """Make the buffers, with weights if the first chunk has them."""
         self.X, self.Y = self._buffers.open()
         self._chunks.look()
         if self._chunks.weighted:
@@ -97,7 +93,6 @@ class FromChunks:
             self.weight = self._buffers.weight
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
-        """Return the rows of the buffers whenever they are full, and at the end."""
         filled = total = 0
         for chunk in self._parts():
             start = 0

@@ -27,7 +27,7 @@ class Files(HasModel):
     _own_seed: int
 
     def save(self, path: str | os.PathLike[str], *, training_state: bool = False) -> None:
-        """Write architecture, parameters and `metadata` to a safetensors file, which `fastbp.load` reads.
+        """Write architecture, parameters and `metadata` to the safetensors file `path`, which `fastbp.load` reads.
 
         An existing file is replaced only when the new one is complete and on the disk, so there is always the old file
         or the new one. A process that is killed may leave an unfinished file beside it, whose name begins with a dot.
@@ -35,8 +35,6 @@ class Files(HasModel):
 
         Parameters
         ----------
-        path : path-like
-            The file.
         training_state : bool, default False
             Also keep the history and what the next `fit` depends on: the optimizer with its moments and steps, the
             network's own count of steps, the random generator, the seed of dropout and `validation_split`. After
@@ -75,16 +73,11 @@ class Files(HasModel):
         serialization.save(path, self._model, self._formulation.name, self.metadata, state)
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Write the network as an ONNX file, which onnxruntime and others run; needs onnx.
+        """Write the network to the ONNX file `path`, which onnxruntime and others run; needs onnx.
 
         Input ``X`` (n_samples, n_in), any number of samples, output ``A`` (n_samples, n_out), both of the network's
         dtype. An existing file is replaced as by `save`; `metadata` and the cost are not written. The outputs are those
         of `predict` up to rounding; gelu in float64 to 1e-7, because onnxruntime has erf in float32 only.
-
-        Parameters
-        ----------
-        path : path-like
-            The file.
 
         Raises
         ------
@@ -140,7 +133,7 @@ class Files(HasModel):
         return module
 
     def to_c(self, path: str | os.PathLike[str], *, name: str = "predict") -> None:
-        """Write the network as one C99 file that needs nothing but ``math.h``.
+        """Write the network to the C99 file `path`, which needs only ``math.h``.
 
         It has one function, ``void predict(const float x[n_in], float a[n_out])``, with double for a float64 network.
         It allocates no memory and has no state, so several threads can call it. Its numbers are those of `predict` up
@@ -148,8 +141,6 @@ class Files(HasModel):
 
         Parameters
         ----------
-        path : path-like
-            The file.
         name : str, default "predict"
             The function's name. Everything else in the file is static: several networks fit in one program.
 

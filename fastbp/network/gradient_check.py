@@ -28,33 +28,19 @@ MEANING: dict[Verdict, str] = {
 class LayerCheck:
     """What `check_gradient` found for the weights or the biases of a layer.
 
-    Attributes
-    ----------
-    layer : int
-        1…L.
-    what : {"weights", "biases"}
-        Which parameters of the layer.
-    checked, of : int
-        How many were checked, of how many.
-    corners : int
-        How many could not be compared, because a corner of σ or of the cost is within the step.
-    difference : float
-        The largest difference found, relative to the largest derivative of these parameters.
-    verdict : {"right", "wrong", "corners", "too small"}
-        Whether backpropagation is right; "corners" if no parameter could be compared, "too small" if the derivatives
-        are lost in the rounding of the cost.
-    worst : str
-        The parameter with the largest difference, and its two derivatives.
+    `checked` of the `of` parameters were checked; `corners` of these could not be compared, because a corner of σ or of
+    the cost is within the step. The verdict is "corners" if that is true of all, "too small" if the derivatives are
+    lost in the rounding of the cost.
     """
 
-    layer: int
+    layer: int  # 1…L
     what: Part
     checked: int
     of: int
     corners: int
-    difference: float
+    difference: float  # the largest one, relative to the largest derivative of these parameters
     verdict: Verdict
-    worst: str
+    worst: str  # the parameter with the largest difference, and its two derivatives
 
 
 @dataclass(frozen=True)

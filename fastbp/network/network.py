@@ -2,10 +2,9 @@
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
-import contextlib
 import copy
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -117,13 +116,9 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
     ):
         checked_sizes, checked_dtype = validation.layer_sizes(sizes), validation.float_type(dtype)
         check_room(checked_sizes, checked_dtype)
-        n_hidden = len(checked_sizes) - 2
-        hidden = [
-            validation.named("activation", choice, ACTIVATIONS, Activation)
-            for choice in validation.per_layer("activation", activation, n_hidden)
-        ]
+        choices = validation.per_layer("activation", activation, len(checked_sizes) - 2)
+        hidden = [validation.named("activation", choice, ACTIVATIONS, Activation) for choice in choices]
         output, checked_cost = _output_and_cost(output_activation, cost, hidden, checked_sizes[-1])
-        _check_places(hidden, output, checked_cost)
         self.formulation = formulation
         self._rng = np.random.default_rng(validation.seed(seed))
         vector = aligned_empty(ParameterVector.count(checked_sizes), checked_dtype)
@@ -315,31 +310,23 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             targets with means or standard deviations above 1000, targets that hardly vary around their mean.
         """
         asked = Asked(**locals())
-        with self._alone():
-            plan = plans.checked(self, X, Y, asked)
-            self._training, self.history = plan.training, plan.history
-            return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Raise RuntimeError if another `fit` is running: two would write the same weights, moments and history."""
+        # Two fits at once would write the same weights, moments and history.
         if not self._model.training.acquire(blocking=False):
             raise RuntimeError(
                 "this network is being trained already, by another thread or by the fit that called this callback: "
                 "train a copy, copy.deepcopy(net), or wait for the other fit to end"
             )
         try:
-            yield
+            plan = plans.checked(self, X, Y, asked)
+            self._training, self.history = plan.training, plan.history
+            return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
         finally:
             self._model.training.release()
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out), of its dtype.
 
-        Parameters
-        ----------
-        X : (n_samples, n_in) array-like
-            Inputs: real numbers, all finite, else TypeError or ValueError.
+        X is (n_samples, n_in), array-like: real numbers, all finite. Raises TypeError or ValueError if it is not.
 
         Examples
         --------
@@ -395,7 +382,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
 
 
 def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom] = ()) -> Network:
-    """Read a network that `Network.save` wrote.
+    """Read a network from the file `path`, which `Network.save` wrote.
 
     Parameters
     ----------
@@ -443,7 +430,7 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom]
 
 
 def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: int) -> tuple[Activation, Cost]:
-    """Return both; the one that the user left out follows from the other."""
+    """Return both. One that the user left out follows from the other. Raises ValueError if they do not fit."""
     if output is not None:
         output = validation.named("output_activation", output, ACTIVATIONS, Activation)
     name, given = output.name if output else None, cost
@@ -457,6 +444,11 @@ def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: in
         single = cost.name == "cross_entropy" and n_out == 1
         follows_cost = "sigmoid" if as_hidden or single else cost.output_activation
         output = validation.named("output_activation", follows_cost, ACTIVATIONS, Activation)
+    for l, activation in enumerate(hidden):
+        if activation.whole_layer:
+            raise ValueError(f"activation[{l}] is {activation.name!r}, which is for the output layer only")
+    if refusal := cost.refusal(output):
+        raise ValueError(refusal)
     return output, cost
 
 
@@ -471,11 +463,3 @@ def _output_of_crossentropy(cost: Any, output: str | None, n_out: int) -> Activa
     if categorical and n_out == 1:
         raise ValueError(f"the cost {cost!r} needs an output for each class; for one output use 'cross_entropy'")
     return ACTIVATIONS[meant]
-
-
-def _check_places(hidden: list[Activation], output: Activation, cost: Cost) -> None:
-    for l, activation in enumerate(hidden):
-        if activation.whole_layer:
-            raise ValueError(f"activation[{l}] is {activation.name!r}, which is for the output layer only")
-    if refusal := cost.refusal(output):
-        raise ValueError(refusal)

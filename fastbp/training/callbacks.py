@@ -16,30 +16,14 @@ from fastbp.training.metrics import Metric
 
 @dataclass
 class Run:
-    """A `fit` that is running, as callbacks see it.
+    """A running `fit`, as callbacks see it. Weights of `net` that a callback changes are trained on."""
 
-    Attributes
-    ----------
-    net : Network
-        The network, with the weights of the last whole epoch. Weights that a callback changes are trained on.
-    history : History
-        The results of the epochs so far, including the one that has just ended.
-    epochs : int
-        The number of epochs that `fit` was asked for.
-    metrics : tuple of Metric
-        The metrics besides the cost.
-    epoch : int
-        The epoch that is about to begin, or has just ended, counted from 1; 0 before the first.
-    stop : bool
-        Set it to True to end training with this epoch.
-    """
-
-    net: Any
-    history: History
-    epochs: int
-    metrics: tuple[Metric, ...] = ()
-    epoch: int = 0
-    stop: bool = False
+    net: Any  # the Network, with the weights of the last whole epoch
+    history: History  # of the epochs so far, including the one that has just ended
+    epochs: int  # that `fit` was asked for
+    metrics: tuple[Metric, ...] = ()  # besides the cost
+    epoch: int = 0  # about to begin, or just ended, counted from 1; 0 before the first
+    stop: bool = False  # True ends training with this epoch
 
 
 class Callback:

@@ -82,15 +82,12 @@ class Loop:
         self._run.epoch = epoch
         self.call("on_epoch_begin")
         self._take_over_changes()
-        self._set_rate(epoch)
-        self._start = time.perf_counter()
-
-    def _set_rate(self, epoch: int) -> None:
         rate = self.training.optimizer.learning_rate
         if self._plan.schedule is not None:
             rate = self._plan.schedule(epoch - 1, rate)
             rate = validation.number(f"the learning rate that schedule gives for epoch {epoch}", rate, 0.0)
         self.training.state.rate[0] = rate
+        self._start = time.perf_counter()
 
     def advance(self, n_samples: int) -> None:
         """Move the progress bar."""
@@ -102,7 +99,9 @@ class Loop:
             self.trainer.end_epoch()
         trained = time.perf_counter()
         _check_finite(epoch, cost, self.training)
-        evaluations = self._evaluations()
+        plan, model = self._plan, self.training.model
+        data_sets = plan.data_sets.items()
+        evaluations = {name: evaluate(plan.formulation, model, data, plan.metrics) for name, data in data_sets}
         speed = n_samples / max(trained - self._start, 1e-9)
         _record(self._run.history, cost, evaluations, float(self.training.state.rate[0]), self._start, speed)
         # From this assignment on the epoch counts: Ctrl-C before it undoes the epoch.
@@ -112,17 +111,11 @@ class Loop:
         self._tell_schedule(cost, evaluations)
         self.call("on_epoch_end")
         self._take_over_changes()
-        if self._run.stop and epoch < self._plan.epochs:
+        if epoch < plan.epochs and self._run.stop:
             self._run.history.stopped = self._run.history.stopped or "stopped by a callback"
-        if not self._run.stop and epoch < self._plan.epochs:
+        elif epoch < plan.epochs:
             self._begin_epoch(epoch + 1)
         return self._run.stop
-
-    def _evaluations(self) -> dict[str, Evaluation]:
-        plan, model = self._plan, self.training.model
-        return {
-            name: evaluate(plan.formulation, model, samples, plan.metrics) for name, samples in plan.data_sets.items()
-        }
 
     def _look_for_best(self, epoch: int) -> None:
         asked, best, history = self._plan.early_stopping, self._best, self._run.history
