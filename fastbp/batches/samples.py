@@ -40,7 +40,9 @@ class Samples:
 
     def part(self, rows: npt.NDArray[np.int64]) -> Samples:
         """Return a copy of these rows."""
-        return Samples(_read_only(self.X[rows]), _read_only(self.Y[rows]), self.classes)
+        X, Y = self.X[rows], self.Y[rows]
+        X.flags.writeable = Y.flags.writeable = False
+        return Samples(X, Y, self.classes)
 
 
 class MappedSamples:
@@ -104,8 +106,3 @@ def checked_anywhere(X: Any, Y: Any, model: Model, prefix: str = "") -> AnySampl
     if Y.ndim not in (1, 2) or len(Y) != len(X):
         raise ValueError(f"{prefix}Y has shape {Y.shape}, but X has {len(X)} rows; every sample needs one target")
     return MappedSamples(X, Y, model, prefix)
-
-
-def _read_only(array: Array) -> Array:
-    array.flags.writeable = False
-    return array

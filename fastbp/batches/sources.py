@@ -222,10 +222,9 @@ class Buffers:
     def open(self) -> tuple[Array, Array]:
         """Allocate X and Y, and return read-only views of them."""
         self._X, self._Y = (aligned_empty(self.rows * n, self._dtype).reshape(self.rows, n) for n in self._widths)
-        views = self._X.view(), self._Y.view()
-        for view in views:
-            view.flags.writeable = False
-        return views
+        X, Y = self._X.view(), self._Y.view()
+        X.flags.writeable = Y.flags.writeable = False
+        return X, Y
 
     def add_weights(self) -> None:
         """Allocate one weight for each row."""

@@ -72,7 +72,8 @@ class Explanations(HasModel):
 
         so the difference shrinks with the square of the nudge, and the ratio ΔC/∂w tends to the derivative. All is
         computed in float64 with the formulation `textbook`, because such small differences are lost in float32. The
-        network is not changed.
+        network is not changed. Raises TypeError or ValueError if the sample is not as in `trace`, if not exactly one of
+        `weight`, `bias` and `input` is given or it does not exist, or if `by`, `steps` or `shrink` is out of range.
 
         Parameters
         ----------
@@ -96,12 +97,6 @@ class Explanations(HasModel):
         Nudge
             Printed, it is a table: how the first nudge passes through z and a to C, and all nudges with the power with
             which the difference shrinks.
-
-        Raises
-        ------
-        TypeError, ValueError
-            The sample is not as in `trace`; not exactly one of the three is given; there is no such weight, bias or
-            input; `by`, `steps` or `shrink` is out of range.
 
         References
         ----------

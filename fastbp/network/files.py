@@ -31,7 +31,9 @@ class Files(HasModel):
 
         An existing file is replaced only when the new one is complete and on the disk, so there is always the old file
         or the new one. A process that is killed may leave an unfinished file beside it, whose name begins with a dot.
-        Every later version of fastbp can read the file.
+        Every later version of fastbp can read the file. Raises OSError if the file cannot be written, TypeError if
+        `metadata` has something that JSON cannot hold or `training_state` is not a bool, ValueError if an activation,
+        cost or optimizer of your own has the name of one of fastbp's or the random generator is not NumPy's.
 
         Parameters
         ----------
@@ -42,16 +44,6 @@ class Files(HasModel):
             `fit`: permutations, chunks, and a schedule, which counts the epochs of each `fit` from 0
             (``len(net.history)`` are done). The moments make the file up to three times as large; the memory of `LBFGS`
             adds 16 bytes times its `memory` for each parameter.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        TypeError
-            `metadata` has something that JSON cannot hold, or `training_state` is not a bool.
-        ValueError
-            An activation, cost or optimizer of your own has the name of one of fastbp's; the random generator is not
-            NumPy's.
 
         Examples
         --------
@@ -77,16 +69,9 @@ class Files(HasModel):
 
         Input ``X`` (n_samples, n_in), any number of samples, output ``A`` (n_samples, n_out), both of the network's
         dtype. An existing file is replaced as by `save`; `metadata` and the cost are not written. The outputs are those
-        of `predict` up to rounding; gelu in float64 to 1e-7, because onnxruntime has erf in float32 only.
-
-        Raises
-        ------
-        ImportError
-            onnx is not installed.
-        OSError
-            The file cannot be written.
-        ValueError
-            An activation is your own, or the parameters are larger than the 2 GiB of an ONNX file.
+        of `predict` up to rounding; gelu in float64 to 1e-7, because onnxruntime has erf in float32 only. Raises
+        ImportError without onnx, OSError if the file cannot be written, ValueError if an activation is your own or the
+        parameters are larger than the 2 GiB of an ONNX file.
 
         References
         ----------
@@ -109,14 +94,7 @@ class Files(HasModel):
         """Return the network as a ``torch.nn.Sequential`` with copies of its parameters; needs PyTorch.
 
         The module has the network's dtype, is on the CPU and in training mode, and ends with the output activation.
-        `fastbp.from_torch` is the inverse.
-
-        Raises
-        ------
-        ImportError
-            PyTorch is not installed.
-        ValueError
-            An activation is your own.
+        `fastbp.from_torch` is the inverse. Raises ImportError without PyTorch, ValueError if an activation is your own.
 
         Examples
         --------
@@ -137,19 +115,13 @@ class Files(HasModel):
 
         It has one function, ``void predict(const float x[n_in], float a[n_out])``, with double for a float64 network.
         It allocates no memory and has no state, so several threads can call it. Its numbers are those of `predict` up
-        to rounding. An existing file is replaced as by `save`.
+        to rounding. An existing file is replaced as by `save`. Raises OSError if the file cannot be written, TypeError
+        or ValueError if an activation is your own, a parameter is not finite, or `name` is not a C identifier.
 
         Parameters
         ----------
         name : str, default "predict"
             The function's name. Everything else in the file is static: several networks fit in one program.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        TypeError, ValueError
-            An activation is your own, a parameter is not finite, or `name` is not a C identifier.
 
         Examples
         --------

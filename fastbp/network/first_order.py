@@ -18,7 +18,9 @@ class FirstOrder(HasModel):
     def per_sample_gradients(self, X: npt.ArrayLike, Y: npt.ArrayLike, *, out: Array | None = None) -> Array:
         """Return the gradient of each sample's cost, ∂C_s/∂w_jk = a_sk δ_sj and ∂C_s/∂b_j = δ_sj.
 
-        Their mean is `gradient`. `per_sample_gradient_norms` and `clipped_gradient` do without forming them.
+        Their mean is `gradient`. `per_sample_gradient_norms` and `clipped_gradient` do without forming them. Raises
+        TypeError or ValueError as `fit` does, or if `out` has another shape, dtype or layout; MemoryError if the result
+        is larger than this machine's memory.
 
         Parameters
         ----------
@@ -32,13 +34,6 @@ class FirstOrder(HasModel):
         -------
         (n_samples, n_parameters) array
             `out`, if it is given. Row s is ∇C_s in the order of `parameters`, in cost per unit of the parameter.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `fit`; `out` is not of that shape, dtype or layout.
-        MemoryError
-            The result is larger than this machine's memory.
 
         References
         ----------
@@ -103,7 +98,8 @@ class FirstOrder(HasModel):
 
         (1/n) Σ_s min(1, max_norm / ‖∇C_s‖) ∇C_s. No ∇C_s is formed: a gradient is linear in δ, so δ is scaled instead.
         No sample can move the result by more than max_norm / n, as robust training and differential privacy need it (no
-        noise is added). The `clip_norm` of `fit` clips the mean instead.
+        noise is added). The `clip_norm` of `fit` clips the mean instead. The result is a ParameterVector, as of
+        `gradient`.
 
         Parameters
         ----------
@@ -111,11 +107,6 @@ class FirstOrder(HasModel):
             As in `fit`, as are the errors.
         max_norm : float
             Greater than 0 and finite, else ValueError; in cost per unit of parameter.
-
-        Returns
-        -------
-        ParameterVector
-            As of `gradient`.
 
         References
         ----------
@@ -166,7 +157,8 @@ class FirstOrder(HasModel):
 
         The chain rule for matrices: J is the product of D⁽ˡ⁾W⁽ˡ⁾ from l = of down to wrt + 1, where D⁽ˡ⁾ is the
         diagonal matrix of σ′(z⁽ˡ⁾), or the Jacobian of softmax. It is multiplied from the left, as in backpropagation,
-        so the time is proportional to n_of.
+        so the time is proportional to n_of. Raises TypeError or ValueError if X is not as below, or `of` and `wrt` are
+        not such layers; MemoryError if the result is larger than this machine's memory.
 
         Parameters
         ----------
@@ -180,13 +172,6 @@ class FirstOrder(HasModel):
         (n_samples, n_of, n_wrt) array
             ``J[s, i, k]`` is ∂a_i/∂a_k for sample s, of the network's dtype; with the default, of output i by input k,
             in units of output per unit of input. At a corner of σ the values are those of `input_gradient`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X is not what is described above; `of` or `wrt` is no layer of this network, or `wrt` not before `of`.
-        MemoryError
-            The result is larger than this machine's memory.
 
         References
         ----------

@@ -25,6 +25,9 @@ def from_torch(
 ) -> Network:
     """Return a network with the layers of a ``torch.nn.Sequential`` and copies of its parameters; needs PyTorch.
 
+    Raises ImportError without PyTorch, TypeError or ValueError if the module is not a Sequential or has a part that
+    fastbp does not have, which the message names.
+
     Parameters
     ----------
     module : torch.nn.Sequential
@@ -41,13 +44,6 @@ def from_torch(
     -------
     Network
         Of the module's dtype.
-
-    Raises
-    ------
-    ImportError
-        PyTorch is not installed.
-    TypeError, ValueError
-        The module is not a Sequential, or has a part that fastbp does not have; the message says which.
 
     Examples
     --------
@@ -72,6 +68,10 @@ def from_keras(
 ) -> Network:
     """Return a network with the layers of a ``keras.Sequential`` and copies of its parameters; needs Keras 3.
 
+    Raises ImportError without Keras or its backend, TypeError or ValueError if the model is not a Sequential, is not
+    built yet, or has a part that fastbp does not have, which the message names. Warns with UserWarning if fastbp does
+    not have the loss of the compiled model and no `cost` is given.
+
     Parameters
     ----------
     model : keras.Sequential
@@ -93,19 +93,6 @@ def from_keras(
     -------
     Network
         Of the model's dtype. Keras' kernels are (n_in, n_out); here they are transposed.
-
-    Raises
-    ------
-    ImportError
-        Keras or its backend is not installed.
-    TypeError, ValueError
-        The model is not a Sequential, is not built yet, or has a part that fastbp does not have; the message says
-        which.
-
-    Warns
-    -----
-    UserWarning
-        The model is compiled with a loss that fastbp does not have, and no `cost` is given.
 
     Examples
     --------

@@ -79,7 +79,9 @@ def check_gradient(
     """Compare the gradient by backpropagation with central differences of the cost, layer by layer.
 
     All is computed in float64, whatever the dtype of the network: the gradient by its formulation, the costs by NumPy,
-    without shared code. Activations and costs of your own are checked too; `check_derivative` checks them alone.
+    without shared code. Activations and costs of your own are checked too; `check_derivative` checks them alone. Raises
+    TypeError or ValueError if `net` is not a network, X and Y are not as in `fit`, or `tolerance` or `at_most` is out
+    of range.
 
     Parameters
     ----------
@@ -98,11 +100,6 @@ def check_gradient(
     -------
     GradientCheck
         `ok` is whether nothing is wrong; printed, it is a table with a verdict for each layer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `net` is not a network; X and Y are not as in `fit`; `tolerance` or `at_most` is out of range.
 
     References
     ----------
@@ -150,8 +147,7 @@ class _Differences:
 
     def __init__(self, model: Model, X: Array, Y: Array):
         self.model, self.X, self.Y = model, X, Y
-        for array in (X, Y):
-            array.flags.writeable = False  # the type that the formulations are compiled for
+        X.flags.writeable = Y.flags.writeable = False  # the type that the formulations are compiled for
         self.cost = self._mean_cost()
         self.largest_input = _largest_activations(model, X)
 

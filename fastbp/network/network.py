@@ -41,7 +41,9 @@ FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 class Network(Files, FirstOrder, SecondOrder, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
-    Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
+    Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input. Raises TypeError or
+    ValueError for a parameter that is of the wrong kind, unknown or out of range, for an output activation and a cost
+    that do not fit, and for layers that need more memory than this machine has.
 
     Parameters
     ----------
@@ -83,12 +85,6 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         Of the last `fit`.
     metadata : dict
         Anything that JSON can hold, for you to fill; `save` keeps it with the network.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is of the wrong kind, unknown, or out of range; the output activation and the cost do not fit; the
-        machine has too little memory for the weights.
 
     Examples
     --------
@@ -384,6 +380,10 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
 def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom] = ()) -> Network:
     """Read a network from the file `path`, which `Network.save` wrote.
 
+    Raises OSError if the file cannot be read, TypeError or ValueError if `path` is not a path or `custom` not a list,
+    and ModelFileError if the file is damaged, is not a model file, or uses names that neither fastbp nor `custom` has.
+    Files of all older versions of the format can be read.
+
     Parameters
     ----------
     path : path-like
@@ -396,16 +396,6 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom]
     Network
         With the same parameters, bit for bit. If the state of its training was saved, a `fit` without an optimizer, or
         with ``net.optimizer``, continues with the same bits as the network that was saved.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    TypeError, ValueError
-        `path` is not a path, or `custom` not a list.
-    ModelFileError
-        The file is damaged or not a model file, or uses names that neither fastbp nor `custom` has. Files of all older
-        versions of the format can be read.
 
     Examples
     --------

@@ -69,6 +69,8 @@ class SecondOrder(HasModel):
 
         averaged over the samples. Where a derivative does not exist, that of one side is used: σ″(0) = 0 for relu and
         leaky_relu, 1 for elu. The second derivative of absolute and quantile is 0, that of huber is 1 up to its corner.
+        Raises TypeError or ValueError if X and Y are not as in `fit`, v is not P real numbers, all finite, or an
+        activation or cost of your own has no `second_derivative`.
 
         Parameters
         ----------
@@ -81,12 +83,6 @@ class SecondOrder(HasModel):
         -------
         ParameterVector
             ``.vector`` is (P,), of the network's dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X and Y as in `fit`; v is not P real numbers, all finite; an activation or cost of your own has no
-            `second_derivative`.
 
         References
         ----------
@@ -177,13 +173,9 @@ class SecondOrder(HasModel):
     def hessian(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
         """Return the Hessian ∂²C/∂θ² itself, for small networks, from P products with unit vectors.
 
+        The result is symmetric, (P, P), in the order of ``net.parameters``, of the network's dtype.
         X and Y are as in `fit`. Raises MemoryError if the machine has no room for P² numbers, and TypeError or
         ValueError as in `hessian_vector_product`.
-
-        Returns
-        -------
-        (P, P) array
-            Rows and columns in the order of ``net.parameters``, symmetric, of the network's dtype.
 
         References
         ----------
@@ -211,12 +203,8 @@ class SecondOrder(HasModel):
 
         1/n Σ_s Σ_c h_c (∂a_c/∂θ_i)², h = ∂²C/∂a²: a backward pass from every output c, in which ∂a_c/∂w_jk = δ_j a_k,
         so its square is the product of two squares. For the pairs that `gauss_newton_vector_product` names, z replaces
-        a. X, Y and the errors are as in that product.
-
-        Returns
-        -------
-        ParameterVector
-            ``.weights[l][j, k]`` is the element of w_jk; ``.vector`` is (P,), of the network's dtype.
+        a. X, Y and the errors are as in that product. In the result ``.weights[l][j, k]`` is the element of w_jk;
+        ``.vector`` is (P,), of the network's dtype.
 
         References
         ----------
@@ -240,7 +228,9 @@ class SecondOrder(HasModel):
         """Return the largest eigenvalues of a matrix of second derivatives, from products with it alone.
 
         The largest one of the Hessian, λ, is the largest curvature of C; gradient descent is stable around a minimum
-        while η < 2/λ. Computed by Lanczos' iteration (SciPy's ARPACK), always from the same start.
+        while η < 2/λ. Computed by Lanczos' iteration (SciPy's ARPACK), always from the same start. Raises ImportError
+        without SciPy, ArithmeticError if the iteration does not converge, as where the matrix is 0 or not finite,
+        TypeError or ValueError if k or `of` is not as below, or as the product with that matrix does.
 
         Parameters
         ----------
@@ -255,15 +245,6 @@ class SecondOrder(HasModel):
         -------
         (k,) array
             The largest first, of the network's dtype.
-
-        Raises
-        ------
-        ImportError
-            SciPy is not installed.
-        ArithmeticError
-            The iteration did not converge, as where the matrix is 0 or not finite.
-        TypeError, ValueError
-            k or `of` is not one of the above; X, Y and functions as in the product with that matrix.
 
         References
         ----------

@@ -63,14 +63,7 @@ class AdamEpsilonHat(Adam):
     """Adam as scikit-learn and TensorFlow compute it: ε̂ is added to √v before the correction of v.
 
     θ ← θ − η (√(1 − β₂ᵗ) / (1 − β₁ᵗ)) m / (√v + ε̂): `Adam` with ε = ε̂ / √(1 − β₂ᵗ), which is large in the first
-    steps. Raises TypeError or ValueError for a hyperparameter out of its range.
-
-    Parameters
-    ----------
-    learning_rate, beta_1, beta_2
-        As in `Adam`.
-    epsilon : float, default 1e-8
-        ε̂, greater than 0.
+    steps. `epsilon` is ε̂; the other parameters and the errors are as in `Adam`.
 
     References
     ----------

@@ -76,7 +76,7 @@ class Optimizer:
         """Take one step in NumPy, also down a cost of your own. Writes: θ and the state; t increases by 1.
 
         The step has no penalties or decay, which `Network.fit` adds. An optimizer of your own that overrides this must
-        increase ``state.t`` first.
+        increase ``state.t`` first. Raises TypeError for an optimizer that needs more than a gradient, such as `LBFGS`.
 
         Parameters
         ----------
@@ -84,11 +84,6 @@ class Optimizer:
             θ, and the gradient of the cost at θ.
         state : OptimizerState
             `new_state(n_parameters, dtype)` before the first step; η is ``state.rate``.
-
-        Raises
-        ------
-        TypeError
-            The optimizer needs more than a gradient, as `LBFGS` does.
 
         Examples
         --------

@@ -11,10 +11,7 @@ from fastbp.optimizers.base import Optimizer, OptimizerState
 class SGD(Optimizer):
     """Stochastic gradient descent, θ ← θ − η g.
 
-    Parameters
-    ----------
-    learning_rate : float
-        η, greater than 0; else TypeError or ValueError.
+    `learning_rate` is η, greater than 0; else raises TypeError or ValueError.
 
     References
     ----------

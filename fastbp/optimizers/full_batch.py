@@ -72,12 +72,8 @@ class ConjugateGradient(LineSearch):
 
     d ← −g + β d, β = max(0, gᵀ(g − g_last) / g_lastᵀg_last), θ ← θ + η d with an η that satisfies the strong Wolfe
     conditions. Epochs, history and `batch_size` are as for `LBFGS`; another `fit` with the same object continues from
-    its last direction. Raises TypeError or ValueError for a hyperparameter out of its range.
-
-    Parameters
-    ----------
-    gradient_tolerance : float, default 1e-5
-        Converged when no element of the gradient is larger.
+    its last direction. Converged when no element of the gradient is larger than `gradient_tolerance`; raises TypeError
+    or ValueError unless that is at least 0.
 
     References
     ----------

@@ -23,7 +23,9 @@ class LevenbergMarquardt(Optimizer):
     multiplications: hundreds of parameters are fast, ten thousand are the limit. Training ends before `epochs` if no
     step lowers the cost. With l2, (λ/n) w is added to g and (λ/n) to G's diagonal; with sample_weight, √w_s multiplies
     the residuals of a sample and its rows of J. Another `fit` with the same object continues with its μ. float64
-    reaches lower costs than float32.
+    reaches lower costs than float32. Raises TypeError or ValueError for a hyperparameter out of its range. `fit` raises
+    ValueError if the cost is neither quadratic nor squared_error or an option for mini-batches is given, MemoryError if
+    there is no room for G.
 
     Parameters
     ----------
@@ -35,14 +37,6 @@ class LevenbergMarquardt(Optimizer):
         Training ends where μ would become larger (mu_max).
     gradient_tolerance : float, default 1e-7
         Converged when no element of the gradient is larger (as trainlm's min_grad, which is for the norm).
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range; in `fit`, the cost is neither quadratic nor
-        squared_error, or an option for mini-batches is given.
-    MemoryError
-        In `fit`, if there is no room for G.
 
     References
     ----------

@@ -71,12 +71,7 @@ class StepDecay(Schedule):
 class ExponentialDecay(Schedule):
     """The rate falls by a factor every epoch, η γ^epoch.
 
-    Raises TypeError or ValueError for a parameter out of its range.
-
-    Parameters
-    ----------
-    factor : float
-        γ, greater than 0 and at most 1.
+    `factor` is γ, greater than 0 and at most 1; else raises TypeError or ValueError.
 
     References
     ----------
@@ -100,12 +95,8 @@ class ExponentialDecay(Schedule):
 class InverseScaling(Schedule):
     """The rate falls with a power of the number of epochs, η / (epoch + 1)^p.
 
-    Raises TypeError or ValueError for a parameter out of its range.
-
-    Parameters
-    ----------
-    power : float, default 0.5
-        p, at least 0. Above ½ and up to 1 the sum of the rates is infinite and that of their squares finite.
+    `power` is p, at least 0; else raises TypeError or ValueError. Above ½ and up to 1 the sum of the rates is infinite
+    and that of their squares finite.
 
     References
     ----------

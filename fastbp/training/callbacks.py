@@ -97,6 +97,9 @@ class CSVLogger(Callback):
 class Checkpoint(Callback):
     """Save the network after every epoch, or only after epochs that are better than all before.
 
+    Raises TypeError or ValueError for a parameter of the wrong kind. `fit` raises ValueError before training if there
+    is no series `monitor`, OSError if the file cannot be written.
+
     Parameters
     ----------
     path : str or path-like
@@ -111,13 +114,6 @@ class Checkpoint(Callback):
         Whether smaller or greater values are better; needed only for metrics of your own.
     training_state : bool, default False
         As in `Network.save`: also keep what a later `fit` needs to continue with the same bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is of the wrong kind; by `fit`, before training: there is no series `monitor`.
-    OSError
-        By `fit`: the file cannot be written.
 
     Examples
     --------

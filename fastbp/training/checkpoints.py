@@ -74,7 +74,9 @@ def resumed(saved: TrainingState, model: Model, custom: Iterable[Any]) -> Resume
         return Resumed(rng, seed, history, None)
     optimizer = _optimizer(words["optimizer"], custom)
     if isinstance(optimizer, LBFGS):
-        _check_memory(optimizer, saved)
+        in_file = LARGEST_OF_VERSION_2 if saved.version == 2 else len(saved.arrays["optimizer.first"])
+        if optimizer.memory > in_file:
+            raise ValueError(f"its LBFGS remembers {optimizer.memory} steps, but it has room for {in_file}")
     state = optimizer.new_state(model.parameters.vector.size, model.dtype)
     without_memory = saved.version == 2 and isinstance(optimizer, LBFGS | ConjugateGradient)
     _take_over(state, saved.arrays, ["t", "rate"] if without_memory else [*vars(state)])
@@ -102,13 +104,6 @@ def _optimizer(words: dict[str, Any], custom: Iterable[Any]) -> Optimizer:
     if kind is None:
         raise ValueError(f"it uses the optimizer {name!r}, which is not one of fastbp's: give its class, custom=[…]")
     return kind(**hyperparameters)
-
-
-def _check_memory(optimizer: LBFGS, saved: TrainingState) -> None:
-    """Raise ValueError for a memory that is larger than the file's, before it is allocated."""
-    in_file = LARGEST_OF_VERSION_2 if saved.version == 2 else len(saved.arrays["optimizer.first"])
-    if optimizer.memory > in_file:
-        raise ValueError(f"its LBFGS remembers {optimizer.memory} steps, but it has room for {in_file}")
 
 
 def _take_over(state: OptimizerState, arrays: dict[str, Array], kept: list[str]) -> None:

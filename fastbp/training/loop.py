@@ -61,7 +61,7 @@ class Loop:
 
     def __init__(self, plan: Plan, run: Run):
         self.training = training = plan.training
-        self._plan, self._run, self.history = plan, run, plan.history
+        self._plan, self._run = plan, run
         self.trainer: Trainer | None = None  # None where steps are over all samples
         self.progress = Progress(plan.progress, plan.epochs, plan.samples_per_epoch)
         self.last, self._spare = training.copy(0), training.copy(0)
@@ -130,8 +130,8 @@ class Loop:
         elif best.waited >= asked.patience:
             self._run.stop = True
             if epoch < self._plan.epochs:
-                epochs = "epoch" if asked.patience == 1 else "epochs"
-                history.stopped = f"early stopping: {best.series} has not improved for {asked.patience} {epochs}"
+                waited = "1 epoch" if asked.patience == 1 else f"{asked.patience} epochs"
+                history.stopped = f"early stopping: {best.series} has not improved for {waited}"
 
     def _tell_schedule(self, cost: float, evaluations: dict[str, Evaluation]) -> None:
         observe = getattr(self._plan.schedule, "observe", None)

@@ -124,7 +124,13 @@ def _history(data: Data, metrics: list[of_metrics.Metric], asked: Asked) -> Hist
         raise ValueError("metrics are measured on validation data: give validation_data or validation_split")
     for name, samples in data.data_sets.items():
         of_metrics.check_classes(metrics, name, samples)
-    history = _new_history(data.data_sets, metrics)
+    others = [metric.name for metric in metrics if metric.name != "accuracy"]
+    measured = {name: ("cost", *["accuracy"] * samples.classes, *others) for name, samples in data.data_sets.items()}
+    history = History(data_sets=measured)
+    own = {name for name in vars(history) if not name.startswith("validation_")} | {"epoch"}
+    for i, name in enumerate(history.names[1:], start=1):
+        if name in own or name in history.names[:i]:
+            raise ValueError(f"the history would have two series {name!r}: rename a data set or a metric")
     if asked.early_stopping is not None:
         _check_early_stopping(asked.early_stopping, history, metrics)
     return history
@@ -175,18 +181,6 @@ def batch_size(given: Any, optimizer: Optimizer) -> int:
     if given is not None:
         return validation.whole_number("batch_size", given, 1)
     return sys.maxsize if isinstance(optimizer, Rprop) else BATCH_SIZE
-
-
-def _new_history(sets: dict[str, AnySamples], metrics: list[of_metrics.Metric]) -> History:
-    others = [metric.name for metric in metrics if metric.name != "accuracy"]
-    history = History(
-        data_sets={name: ("cost", *["accuracy"] * samples.classes, *others) for name, samples in sets.items()}
-    )
-    own = {name for name in vars(history) if not name.startswith("validation_")} | {"epoch"}
-    for i, name in enumerate(history.names[1:], start=1):
-        if name in own or name in history.names[:i]:
-            raise ValueError(f"the history would have two series {name!r}: rename a data set or a metric")
-    return history
 
 
 def _check_early_stopping(given: Any, history: History, metrics: list[of_metrics.Metric]) -> None:

@@ -53,12 +53,8 @@ class Recorder(Callback):
 def error_norms(net: Any, X: npt.ArrayLike, Y: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return ‖δ⁽ˡ⁾‖ of layers 1…L, where δ is the mean over the samples: how fast each layer learns.
 
-    `net` is a network, else TypeError; X, Y and the errors are as in `Network.fit`.
-
-    Returns
-    -------
-    (n_layers,) float64 array
-        By BP3, ∂C/∂b = δ, so these are the norms of the gradient of the biases, layer by layer.
+    By BP3, ∂C/∂b = δ, so these are the norms of the gradient of the biases, layer by layer, an (n_layers,) array of
+    float64. `net` is a network, else TypeError; X, Y and the errors are as in `Network.fit`.
 
     References
     ----------
