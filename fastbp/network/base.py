@@ -1,14 +1,12 @@
 """What the methods of all topics share."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastbp.batches.samples import Samples, checked
 from fastbp.formulations import Formulation
-from fastbp.memory import require_memory
-from fastbp.model import Model, ParameterVector
+from fastbp.model import Model
 
 
 class HasModel:
@@ -30,12 +28,5 @@ class HasModel:
     def _formulation(self) -> Formulation:
         raise NotImplementedError
 
-    def _samples(self, X: Any, Y: Any, prefix: str = "") -> Samples:
-        return checked(X, Y, self._model, prefix)
-
-
-def check_room(sizes: Sequence[int], dtype: np.dtype[Any]) -> None:
-    """Raise ValueError if this machine has too little memory for the parameters."""
-    n_parameters = ParameterVector.count(sizes)
-    what = f"sizes is {list(sizes)}; a network of {n_parameters:,} parameters"
-    require_memory(what, n_parameters * dtype.itemsize, "choose smaller layers", ValueError)
+    def _samples(self, X: Any, Y: Any) -> Samples:
+        return checked(X, Y, self._model)

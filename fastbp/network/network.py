@@ -16,8 +16,8 @@ from fastbp.formulations import FORMULATIONS, Formulation
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, Cost
 from fastbp.functions.initializers import INITIALIZERS, Initializer, default_initializer
+from fastbp.memory import require_memory
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
-from fastbp.network.base import check_room
 from fastbp.network.explanations import Explanations
 from fastbp.network.files import Files
 from fastbp.network.first_order import FirstOrder
@@ -111,13 +111,15 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         formulation: FormulationName = "tiles",
     ):
         checked_sizes, checked_dtype = validation.layer_sizes(sizes), validation.float_type(dtype)
-        check_room(checked_sizes, checked_dtype)
+        n_parameters = ParameterVector.count(checked_sizes)
+        what = f"sizes is {list(checked_sizes)}; a network of {n_parameters:,} parameters"
+        require_memory(what, n_parameters * checked_dtype.itemsize, "choose smaller layers", ValueError)
         choices = validation.per_layer("activation", activation, len(checked_sizes) - 2)
         hidden = [validation.named("activation", choice, ACTIVATIONS, Activation) for choice in choices]
         output, checked_cost = _output_and_cost(output_activation, cost, hidden, checked_sizes[-1])
         self.formulation = formulation
         self._rng = np.random.default_rng(validation.seed(seed))
-        vector = aligned_empty(ParameterVector.count(checked_sizes), checked_dtype)
+        vector = aligned_empty(n_parameters, checked_dtype)
         self._model = Model(checked_sizes, (*hidden, output), checked_cost, ParameterVector(checked_sizes, vector))
         self._initialize(initializer)
         # Decides which samples are held out and which neurons are dropped, in all fits of this network.

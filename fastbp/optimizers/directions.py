@@ -6,7 +6,7 @@ All is in float64. Sums over parameters are those of `dot`, whose order, unlike 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,22 +24,6 @@ class Place(NamedTuple):
     gradient: Array
 
 
-class Directions(Protocol):
-    """What an optimizer does before and after each line search."""
-
-    decrease: float  # c₁ and c₂ of the search
-    curvature: float
-
-    def next(self, here: Place) -> tuple[Array, float]:
-        """Return a direction in which the cost falls, and the first α to try."""
-
-    def went(self, before: Place, after: Place, direction: Array) -> None:
-        """Remember a step. Writes: the state."""
-
-    def forget(self) -> bool:
-        """Clear the state. Return whether there was anything in it."""
-
-
 def dot(a: Array, b: Array) -> np.float64:
     """Return aᵀb as a NumPy number: dividing by 0 gives ∞ or NaN, not an error."""
     return np.float64(np.einsum("i,i->", a, b))
@@ -51,7 +35,7 @@ class QuasiNewton:
     Source: Nocedal & Wright, *Numerical optimization*, 2006, algorithms 7.4 and 7.5.
     """
 
-    decrease, curvature = 1e-3, 0.9
+    decrease, curvature = 1e-3, 0.9  # c₁ and c₂ of the line search
 
     def __init__(self, state: OptimizerState):
         self._steps, self._changes = state.first, state.second
@@ -84,7 +68,7 @@ class QuasiNewton:
                     older[:] = newer
 
     def forget(self) -> bool:
-        """Forget all pairs."""
+        """Forget all pairs. Return whether there were any."""
         had_any = bool(self._steps[-1].any())
         self._steps[:], self._changes[:] = 0, 0
         return had_any
@@ -121,7 +105,7 @@ class Conjugate:
         self._last[0], self._last[1], self._cost[0] = before.gradient, direction, before.cost
 
     def forget(self) -> bool:
-        """Forget the last direction."""
+        """Forget the last direction. Return whether there was one."""
         had_any = bool(self._last.any())
         self._last[:], self._cost[:] = 0, 0
         return had_any

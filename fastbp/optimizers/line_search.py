@@ -10,7 +10,7 @@ import numpy as np
 from fastbp.model import Array
 
 MOST_TRIES = 20
-NARROW = 1e-3  # an interval is not divided further if it is no wider than this share of its far end
+NARROW = 1e-3  # an interval is not divided further if it is no wider than this fraction of its far end
 FARTHEST = 1e10
 
 

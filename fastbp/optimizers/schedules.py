@@ -238,8 +238,8 @@ class ReduceOnPlateau(Schedule):
 
     References
     ----------
-    Goodfellow, Bengio & Courville, *Deep learning*, 2016, section 8.3.1; counted as by PyTorch's
-    ReduceLROnPlateau, but right for costs below 0, of which PyTorch counts some worse ones as better.
+    Goodfellow, Bengio & Courville, *Deep learning*, 2016, section 8.3.1; as PyTorch's
+    ReduceLROnPlateau, which however takes some worse costs for better ones if they are below 0.
 
     Examples
     --------

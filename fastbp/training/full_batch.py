@@ -13,7 +13,7 @@ from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState
-from fastbp.optimizers.directions import Conjugate, Directions, Place, QuasiNewton, dot
+from fastbp.optimizers.directions import Conjugate, Place, QuasiNewton, dot
 from fastbp.optimizers.line_search import Point, wolfe_step
 from fastbp.training import levenberg_marquardt
 
@@ -90,7 +90,7 @@ def minimize(
         chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, options
         return levenberg_marquardt.minimize(*chosen)
     assert isinstance(optimizer, LBFGS | ConjugateGradient)
-    directions: Directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
+    directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
     cost_tolerance = optimizer.cost_tolerance if isinstance(optimizer, LBFGS) else -math.inf
     objective = Objective(formulation, model, samples, options.l2, options.weight)
     with np.errstate(all="ignore"):  # `epoch_done` checks that the cost is finite, as in compiled code
@@ -116,7 +116,7 @@ def minimize(
     return "the last epoch was reached"
 
 
-def _step(objective: Objective, directions: Directions, here: Place) -> Place | None:
+def _step(objective: Objective, directions: QuasiNewton | Conjugate, here: Place) -> Place | None:
     """Search along a line, and remember the step. Return None, and change no parameter, if no point is lower."""
     direction, alpha = directions.next(here)
 

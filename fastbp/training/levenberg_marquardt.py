@@ -69,15 +69,12 @@ class NormalEquations:
         matrix *= share
         vector *= share
         if self._l2 > 0:
-            self._add_penalty(matrix, vector)
+            penalty = ParameterVector(self._model.sizes, np.zeros(n_parameters))
+            for w in penalty.weights:
+                w[:] = self._l2
+            matrix[np.diag_indices_from(matrix)] += penalty.vector
+            vector += penalty.vector * self._model.parameters.vector
         return matrix, vector
-
-    def _add_penalty(self, matrix: Array, vector: Array) -> None:
-        at_weights = ParameterVector(self._model.sizes, np.zeros(vector.size))
-        for w in at_weights.weights:
-            w[:] = self._l2
-        matrix[np.diag_indices_from(matrix)] += at_weights.vector
-        vector += at_weights.vector * self._model.parameters.vector
 
 
 def minimize(

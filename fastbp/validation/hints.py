@@ -59,7 +59,7 @@ def scales(X: Array, Y: Array, output: Activation) -> str:
     if not parts:
         return ""
     return (
-        "networks learn best from numbers around 0, of a size of about 1. " + ". ".join(parts) + ". scikit-learn's "
+        "networks learn from numbers around 0, of a size of about 1. " + ". ".join(parts) + ". scikit-learn's "
         "StandardScaler and TransformedTargetRegressor do it, in a Pipeline"
     )
 
