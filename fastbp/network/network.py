@@ -388,8 +388,6 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom]
 
     Parameters
     ----------
-    path : path-like
-        The file.
     custom : list of Activation, Cost and classes of optimizers, optional
         Your own that the network uses. The file has only their names; loading runs no code from it.
 

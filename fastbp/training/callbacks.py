@@ -60,14 +60,9 @@ class Callback:
 
 
 class CSVLogger(Callback):
-    """Write the history to a CSV file, replaced after every epoch: a header, then a row for each epoch.
+    """Write the history to the CSV file `path`: a header, then a row for each epoch.
 
-    `fit` raises OSError if the file cannot be written.
-
-    Parameters
-    ----------
-    path : path-like
-        The file. An existing one is replaced when training begins.
+    The file is replaced when training begins and after every epoch. `fit` raises OSError if it cannot be written.
 
     Examples
     --------
