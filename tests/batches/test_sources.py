@@ -198,8 +198,8 @@ def test_chunks_have_weights_of_their_own(formulation, small_pieces):
 
 WRONG_WEIGHTS = {
     "too few": (np.ones(22), r"chunk sample_weight has shape \(22,\); needed is \(23,\)"),
-    "negative": (np.r_[np.ones(22), -1], r"chunk sample_weight\[22\] is -1; weights are at least 0"),
-    "missing": (None, "a chunk has no sample_weight, and the first has: give it with all of them or none"),
+    "negative": (np.r_[np.ones(22), -1], r"chunk sample_weight\[22\] is -1; weights must be at least 0"),
+    "missing": (None, "a chunk has no sample_weight, but the first has: give it in all chunks or in none"),
 }
 
 
@@ -228,20 +228,20 @@ def test_a_generator_without_end(small_pieces):
 
 WRONG_CHUNKS = {
     "a generator, twice": (chunks, {"epochs": 2}, ValueError, "X is a one-shot iterator but epochs is 2"),
-    "split": (chunks, {"validation_split": 0.5}, ValueError, "validation_split needs arrays"),
+    "split": (chunks, {"validation_split": 0.5}, ValueError, "validation_split is not possible with chunks"),
     "weights": (
         chunks,
         {"sample_weight": np.ones(23)},
         ValueError,
-        "sample_weight is a part of them: a chunk is \\(X, Y, sample_weight",
+        "sample_weight must be in the chunks: \\(X, Y, sample_weight",
     ),
-    "balanced": (chunks, {"class_weight": "balanced"}, ValueError, "with chunks, class_weight can only be a dict"),
-    "own order": (chunks, {"shuffle": [range(23)]}, ValueError, "shuffle must be True or False with chunks"),
+    "balanced": (chunks, {"class_weight": "balanced"}, ValueError, "with chunks, class_weight must be a dict"),
+    "own order": (chunks, {"shuffle": [range(23)]}, ValueError, "with chunks shuffle must be True or False"),
     "l2": (
         chunks,
         {"l2": 1.0},
         ValueError,
-        "an iterator would be used up to count: give the function that makes it, or",
+        "would use up the iterator: give the function that makes it, or",
     ),
     "steps of arrays": (lambda: X, {"Y": Y, "steps_per_epoch": 3}, ValueError, "steps_per_epoch is for chunks"),
     "no steps": (chunks, {"steps_per_epoch": 0}, ValueError, "steps_per_epoch is 0; it must be at least 1"),
@@ -266,9 +266,13 @@ def test_what_chunks_cannot_do_is_refused_before_anything_changes(name):
         ([(X[:, :2], Y)], {}, "chunk X has 2 features"),
         ([(X, Y[:3])], {}, "chunk Y has 3 rows, but X has 23"),
         ([X], {}, r"a chunk is a ndarray; it must be a pair \(X, Y\), or \(X, Y, sample_weight\)"),
-        ([(X, Y, np.ones(23))], {}, "a chunk has sample_weight, and the first has none: give it with all of them or"),
+        ([(X, Y, np.ones(23))], {}, "a chunk has sample_weight, but the first has none: give it in all chunks or in"),
         ([], {}, "the chunks of this epoch have no samples"),
-        ([(X, np.full((23, 2), 0.5))], {"class_weight": {1: 2.0}}, "targets that are classes: a chunk has others"),
+        (
+            [(X, np.full((23, 2), 0.5))],
+            {"class_weight": {1: 2.0}},
+            "targets that are classes, but a chunk has other targets",
+        ),
     ],
 )
 def test_a_wrong_chunk_keeps_the_epochs_before_it(second, options, message):

@@ -70,11 +70,15 @@ def test_weights_go_with_their_samples_into_the_held_out_share():
 WRONG = {
     "too short": ({"sample_weight": np.ones(22)}, ValueError, r"sample_weight has shape \(22,\); needed is \(23,\)"),
     "a matrix": ({"sample_weight": np.ones((23, 2))}, ValueError, r"has shape \(23, 2\); needed is \(23,\)"),
-    "negative": ({"sample_weight": np.r_[np.ones(22), -2]}, ValueError, r"sample_weight\[22\] is -2; weights are at"),
+    "negative": (
+        {"sample_weight": np.r_[np.ones(22), -2]},
+        ValueError,
+        r"sample_weight\[22\] is -2; weights must be at",
+    ),
     "NaN": ({"sample_weight": np.r_[np.ones(22), np.nan]}, ValueError, r"sample_weight\[22\] is nan; all must be"),
     "zero": ({"sample_weight": np.zeros(23)}, ValueError, "sample_weight is 0 for every sample"),
     "words": ({"sample_weight": ["a"] * 23}, TypeError, "sample_weight is of dtype <U1"),
-    "no such label": ({"class_weight": {2: 1.0}}, ValueError, "class_weight names the label 2; labels go from 0 to 1"),
+    "no such label": ({"class_weight": {2: 1.0}}, ValueError, "class_weight has the label 2; labels go from 0 to 1"),
     "label -1": ({"class_weight": {-1: 1.0}}, ValueError, "a label of class_weight is -1; it must be at least 0"),
     "label a word": ({"class_weight": {"cat": 1.0}}, TypeError, "a label of class_weight is 'cat'; it must be a whole"),
     "negative class": ({"class_weight": {1: -1.0}}, ValueError, r"class_weight\[1\] is -1.0; it must be at least 0"),

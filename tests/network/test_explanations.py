@@ -251,7 +251,7 @@ def test_most_sensitive_is_a_ranking():
 
 WRONG_OF_TRACE = [
     (lambda t: t.factors(0, 0, 0), "layer 0 is the input, without weights"),
-    (lambda t: t.factors(3, 0, 0), "layer is 3; here it must be 1 to 2"),
+    (lambda t: t.factors(3, 0, 0), "layer is 3; it must be 1 to 2"),
     (lambda t: t.factors(1, 4, 0), "j is 4; layer 1 has 4 neurons, 0 to 3"),
     (lambda t: t.factors(1, 0, 3), "k is 3; layer 0 has 3 neurons"),
     (lambda t: t.factors(2, 0, -1), "k is -1"),
@@ -273,12 +273,12 @@ WRONG_SAMPLES = [
     ([1, NAN, 3], [0, 1], r"x\[1\] is nan"),
     ([1, 2, 3], [0, 1, 2], r"y has shape \(3,\)"),
     ([1, 2, 3], [0, INF], r"y\[1\] is inf"),
-    ([1, 2, 3], 1, "the outputs are no classes"),
+    ([1, 2, 3], 1, "outputs are not classes"),
     ([1, 2, 3], ["a", "b"], "y is of dtype"),
 ]
 WRONG_NUDGES = [
-    ({}, r"nothing to nudge; give one of weight=\(l, j, k\)"),
-    ({"weight": (1, 0, 0), "input": 0}, "weight and input to nudge; give one"),
+    ({}, r"nothing given to nudge; give one of weight=\(l, j, k\)"),
+    ({"weight": (1, 0, 0), "input": 0}, "weight and input given to nudge; give one"),
     ({"weight": (1, 0)}, r"weight is \(1, 0\); needed is \(l, j, k\)"),
     ({"bias": 1}, r"bias is 1; needed is \(l, j\)"),
     ({"weight": (0, 0, 0)}, r"weight\[0\] is 0; .* layer 0 is the input"),

@@ -224,9 +224,13 @@ def test_out_is_written_and_returned():
 @pytest.mark.parametrize(
     ("out", "error", "message"),
     [
-        ([[0.0]], TypeError, "out is list; it must be a NumPy array"),
-        (np.zeros((7, 58), np.float32), ValueError, r"out is \(7, 58\) of float32; needed is \(7, 59\) of float32"),
-        (np.zeros((7, 59)), ValueError, "of float64; needed is"),
+        ([[0.0]], TypeError, "out is a list; it must be a NumPy array"),
+        (
+            np.zeros((7, 58), np.float32),
+            ValueError,
+            r"out has shape \(7, 58\) and dtype float32; needed are \(7, 59\)",
+        ),
+        (np.zeros((7, 59)), ValueError, "dtype float64; needed are"),
         (np.zeros((59, 7), np.float32).T, ValueError, "C-contiguous, aligned and writeable; numpy.empty makes"),
     ],
 )
@@ -252,11 +256,11 @@ def test_bad_arguments_say_what_is_needed():
         (lambda: net.vjp(X, np.ones(4)), ValueError, r"U has shape \(4,\); needed is \(7, 4\)"),
         (lambda: net.vjp(X, np.full((7, 4), np.nan)), ValueError, r"U\[0, 0\] is nan"),
         (lambda: net.jacobian(X[:, :5]), ValueError, "X has 5 features, but the network expects 6"),
-        (lambda: net.jacobian(X, of=3), ValueError, r"of is 3; here it must be 0 to 2, 0 the input"),
+        (lambda: net.jacobian(X, of=3), ValueError, r"of is 3; it must be 0 to 2, 0 the input"),
         (lambda: net.jacobian(X, of=-1), ValueError, "of is -1; it must be at least 0"),
         (lambda: net.jacobian(X, of=1.0), TypeError, "of is 1.0; it must be a whole number"),
         (lambda: net.jacobian(X, wrt=2), ValueError, "wrt is 2 and of is 2; wrt must be an earlier layer"),
-        (lambda: net.jacobian(X, of=1, wrt=5), ValueError, "wrt is 5; here it must be 0 to 2"),
+        (lambda: net.jacobian(X, of=1, wrt=5), ValueError, "wrt is 5; it must be 0 to 2"),
         (lambda: net.clipped_gradient(X, Y, 0), ValueError, "max_norm is 0; it must be a finite number greater than 0"),
         (lambda: net.clipped_gradient(X, Y, np.inf), ValueError, "max_norm is inf"),
         (lambda: net.clipped_gradient(X, Y, "1"), TypeError, "max_norm is '1'; it must be a number"),

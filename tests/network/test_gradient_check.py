@@ -49,7 +49,7 @@ def test_a_wrong_activation_is_found_in_its_layer():
     assert not result.ok
     assert [row.verdict for row in result.layers] == ["wrong"] * 4 + ["right"] * 2
     text = str(result)
-    assert "layer 2 is wrong and what comes after it is right:\nlook at the derivative of 'wrong_sine'" in text
+    assert "layer 2 is wrong, the layers after it are right:\nlook at the derivative of 'wrong_sine'" in text
     assert "layer 1, w_jk with j = " in text and "layer 2, b_j with j = " in text
     assert max(map(len, text.splitlines())) <= 100
 
@@ -84,7 +84,7 @@ def test_corners_are_said_and_not_taken_for_mistakes():
     result = fastbp.check_gradient(net, [[1, 2]], [[1]])
     assert result.ok and [row.verdict for row in result.layers[:2]] == ["corners", "corners"]
     assert result.layers[1].corners == 3
-    assert "corners only: nothing to compare" in str(result)
+    assert "only corners, nothing to compare" in str(result)
 
 
 def test_vanished_derivatives_are_said_to_be_too_small():
@@ -92,7 +92,7 @@ def test_vanished_derivatives_are_said_to_be_too_small():
     net.biases[0][:] = 33  # σ′ is 5e-15 there
     result = fastbp.check_gradient(net, [[1], [2]], [[1], [0]])
     assert result.ok and [row.verdict for row in result.layers] == ["too small"] * 2 + ["right"] * 2
-    assert "too small for differences to tell" in str(result)
+    assert "too small for differences" in str(result)
 
 
 def test_how_many_are_tried():

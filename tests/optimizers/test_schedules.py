@@ -132,7 +132,7 @@ def test_schedules_are_frozen_and_give_numbers(schedule):
         (lambda: fastbp.ExponentialDecay(0), "ExponentialDecay: factor is 0; it must be greater than 0 and at most 1"),
         (lambda: fastbp.InverseScaling(-1), "InverseScaling: power is -1; it must be a finite number of at least 0"),
         (lambda: fastbp.CosineDecay(0), "CosineDecay: epochs is 0; it must be a whole number of at least 1"),
-        (lambda: fastbp.CosineDecay(5, warm_up=5), "warm_up is 5 of 5 epochs; it must be less than epochs"),
+        (lambda: fastbp.CosineDecay(5, warm_up=5), "warm_up is 5; it must be less than epochs, 5"),
         (lambda: fastbp.CosineDecay(5, warm_up=-1), "warm_up is -1; it must be a whole number of at least 0"),
         (lambda: fastbp.CosineDecay(5, start_share=0), "start_share is 0; it must be greater than 0 and at most 1"),
         (lambda: fastbp.CosineDecay(5, final_rate=math.nan), "final_rate is nan; it must be a finite number of at"),

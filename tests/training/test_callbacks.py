@@ -187,8 +187,8 @@ def test_the_best_by_the_training_cost_where_there_is_no_other(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"path": "net-{cost}"}, ValueError, "only {epoch} can stand in braces"),
-        ({"path": "net-{"}, ValueError, "only {epoch} can stand in braces"),
+        ({"path": "net-{cost}"}, ValueError, "only {epoch} is allowed in braces"),
+        ({"path": "net-{"}, ValueError, "only {epoch} is allowed in braces"),
         ({"path": 3}, TypeError, "pathlib.Path"),
         ({"path": "net", "monitor": 3}, TypeError, "monitor is 3"),
         ({"path": "net", "mode": "up"}, ValueError, "mode is 'up'"),

@@ -142,7 +142,11 @@ WRONG = {
     "monitor": (lambda: EarlyStopping(3), TypeError, "monitor is 3"),
     "unknown": (lambda: EarlyStopping("r2"), ValueError, "monitor is 'r2'; there is no such series, only cost, valid"),
     "no object": (lambda: 3, TypeError, "early_stopping is 3; it must be a fastbp.EarlyStopping"),
-    "own metric": (lambda: EarlyStopping("own"), ValueError, "'validation_own' is better is not known: give mode"),
+    "own metric": (
+        lambda: EarlyStopping("own"),
+        ValueError,
+        "greater values of 'validation_own' are better: give mode",
+    ),
 }
 
 
@@ -166,8 +170,8 @@ def test_what_is_wrong_is_refused_before_anything_changes(name):
             "monitor is 'cost', which could be any of a_cost, b_cost: give the whole name",
         ),
         ({"validation_split": 0.2, "validation_data": HELD_OUT}, "both validation_data and validation_split"),
-        ({"validation_split": 0.01}, "of 23 samples holds out 0; there must be at least one"),
-        ({"validation_split": 0.99}, "of 23 samples holds out 23; there must be at least one"),
+        ({"validation_split": 0.01}, "holds out 0 of 23 samples; at least one"),
+        ({"validation_split": 0.99}, "holds out 23 of 23 samples; at least one"),
         ({"validation_split": 1}, "validation_split is 1; it must be at least 0 and less than 1"),
         ({"validation_split": -0.5}, "validation_split is -0.5"),
     ],

@@ -154,13 +154,13 @@ def test_a_cost_that_is_not_finite_is_a_divergence():
 def test_what_is_refused(monkeypatch):
     X, Y = samples()
     net = network(cost="huber")
-    with pytest.raises(ValueError, match=r"the cost is 'huber'; LevenbergMarquardt makes sums of squares small: use"):
+    with pytest.raises(ValueError, match=r"the cost is 'huber', but LevenbergMarquardt minimizes sums of squares: use"):
         net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())
     net = network()
     for option in ({"dropout": 0.5}, {"max_norm": 1.0}, {"l1": 0.1}, {"clip_norm": 1.0}):
         with pytest.raises(ValueError, match=f"{next(iter(option))} given with LevenbergMarquardt"):
             net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt(), **option)
-    with pytest.raises(ValueError, match="LevenbergMarquardt needs all samples in every step; they come in chunks"):
+    with pytest.raises(ValueError, match="LevenbergMarquardt needs all samples in every step, but they come in chunks"):
         net.fit(lambda: iter([(X, Y)]), optimizer=fastbp.LevenbergMarquardt())
     with pytest.raises(
         ValueError, match="LevenbergMarquardt: decrease is 1; it must be greater than 0 and less than 1"

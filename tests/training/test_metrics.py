@@ -84,16 +84,16 @@ WRONG = {
     "k too large": ({"metrics": ["top_2"]}, ValueError, "'top_2' is always 1 for 2 outputs"),
     "a number": ({"metrics": 3}, TypeError, "metrics is 3; it must be a list of names and functions"),
     "a number in a list": ({"metrics": [3]}, TypeError, "the metric 'int' is 3; it must be a function"),
-    "twice": ({"metrics": ["mae", "mae"]}, ValueError, "two of the name 'mae'"),
-    "cost": ({"metrics": {"cost": max}}, ValueError, "two of the name 'cost'"),
+    "twice": ({"metrics": ["mae", "mae"]}, ValueError, "the name 'mae' twice"),
+    "cost": ({"metrics": {"cost": max}}, ValueError, "the name 'cost' twice"),
     "no validation data": ({"validation_data": None, "metrics": ["mae"]}, ValueError, "give validation_data or valid"),
     "no pair": ({"validation_data": {"test": X}}, ValueError, r"validation_data\['test'\] must be a pair \(X, Y\)"),
-    "no words": ({"validation_data": {1: HELD_OUT}}, TypeError, "validation_data has the name 1"),
+    "no words": ({"validation_data": {1: HELD_OUT}}, TypeError, "validation_data has the key 1"),
     "another width": ({"validation_data": (X[:, :2], Y)}, ValueError, "validation X has 2 features, but the network"),
     "another length": ({"validation_data": {"test": (X, Y[:4])}}, ValueError, "test Y has 4 rows, but X has 23"),
     "no classes": (
         {"validation_data": (X, np.full((23, 2), 0.5)), "metrics": ["f1_macro"]}, ValueError,
-        "'f1_macro' is about classes",
+        "'f1_macro' needs classes",
     ),
     "same series": (
         {"validation_data": {"learning": HELD_OUT}, "metrics": {"rate": max}}, ValueError, "'learning_rate'",
@@ -113,7 +113,7 @@ def test_what_is_wrong_is_refused_before_anything_changes(name):
 
 
 def test_f1_of_class_one_is_for_two_classes():
-    with pytest.raises(ValueError, match="'f1_binary' is for two classes, and there are 3"):
+    with pytest.raises(ValueError, match="'f1_binary' is for two classes, but there are 3"):
         metrics.chosen(["f1_binary"], 3)
 
 

@@ -17,7 +17,7 @@ def options(**given):
     X = np.zeros((50, 3))
     asked = inspect.signature(net.fit).bind(X, X[:, :1], **given)
     asked.apply_defaults()
-    return plans.checked(net, X, X[:, :1], plans.Asked.of(asked.arguments)).options
+    return plans.checked(net, X, X[:, :1], plans.Asked(**asked.arguments)).options
 
 
 def test_what_is_left_out_is_off():
@@ -91,12 +91,12 @@ WRONG = {
     "l2 word": ({"l2": "5"}, TypeError, "l2 is '5'; it must be a number"),
     "l1": ({"l1": math.inf}, ValueError, "l1 is inf; .* finite"),
     "l1 truth": ({"l1": True}, TypeError, "l1 is True; it must be a number"),
-    "max_norm": ({"max_norm": 0}, ValueError, "max_norm is 0; it must be greater, or left out"),
+    "max_norm": ({"max_norm": 0}, ValueError, "max_norm is 0; it must be a finite number greater than 0"),
     "clip_norm": ({"clip_norm": -2}, ValueError, "clip_norm is -2"),
     "clip_value": ({"clip_value": "1"}, TypeError, "clip_value is '1'"),
     "dropout 1": ({"dropout": 1}, ValueError, r"dropout\[0\] is 1; it must be at least 0 and less than 1"),
     "dropout -1": ({"dropout": -0.1}, ValueError, r"dropout\[0\] is -0.1"),
-    "dropout of too many": ({"dropout": [0.5, 0.5]}, ValueError, "dropout lists 2 layers, but there are 1"),
+    "dropout of too many": ({"dropout": [0.5, 0.5]}, ValueError, "dropout has 2 entries, but there are 1"),
 }
 
 

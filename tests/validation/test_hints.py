@@ -23,7 +23,7 @@ def warned(net, X, Y, **options):
 @pytest.mark.parametrize(
     ("output", "targets", "said"),
     [
-        ("sigmoid", Y + 10, r"50 of 50 targets are outside (0, 1), .* 'sigmoid' gives, such as Y[0, 0] = 10."),
+        ("sigmoid", Y + 10, r"50 of 50 targets are outside (0, 1), .* 'sigmoid', such as Y[0, 0] = 10."),
         ("tanh", 1.2 * np.sign(Y - 0.5), "50 of 50 targets are outside (-1, 1)"),
         ("exponential", np.where(np.arange(50)[:, None] == 7, -2, Y), "1 of 50 targets are outside (0, inf)"),
         ("relu", -Y, "targets are outside [0, inf)"),

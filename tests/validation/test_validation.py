@@ -77,12 +77,12 @@ WRONG_X = {
     "objects": (
         np.where(GOOD_X == 0, None, GOOD_X),
         TypeError,
-        r"X is of dtype object; .*float32, float64.*X\[0, 0\] is None, which is no real number",
+        r"X is of dtype object; .*float32, float64.*X\[0, 0\] is None, which is not a real number",
     ),
     "words": (
         np.where(GOOD_X == 0, "a", GOOD_X.astype(object)),
         TypeError,
-        r"X\[0, 0\] is 'a', which is no real number",
+        r"X\[0, 0\] is 'a', which is not a real number",
     ),
     "dates": (GOOD_X.astype("M8[s]"), TypeError, "X is of dtype datetime64.*; .*float32, float64"),
     "None": (None, TypeError, "X is of dtype object; .*float32, float64"),
@@ -157,7 +157,7 @@ WRONG_Y = {
         ValueError,
         r"Y\[2, 0\] is -0.1.*; .* targets in \[0, 1\]",
     ),
-    "no distribution": (classifier, np.ones((4, 2)), ValueError, r"Y\[0\] sums to 2; .* sums to 1"),
+    "no distribution": (classifier, np.ones((4, 2)), ValueError, r"Y\[0\] sums to 2; .* sum to 1"),
 }
 
 
@@ -260,8 +260,8 @@ def test_wrong_options_of_fit(options, error, message):
         ),
         (([3, 4, 2],), {"activation": 3}, TypeError, "activation is 3; it must be a name or a fastbp.Activation"),
         (([3, 4, 2],), {"activation": None}, TypeError, "activation is None; it must be a name or a fastbp.Activation"),
-        (([3, 4, 2],), {"activation": ["relu", "relu"]}, ValueError, "activation lists 2 layers, but there are 1"),
-        (([3, 4, 2],), {"activation": []}, ValueError, "activation lists 0 layers, but there are 1"),
+        (([3, 4, 2],), {"activation": ["relu", "relu"]}, ValueError, "activation has 2 entries, but there are 1"),
+        (([3, 4, 2],), {"activation": []}, ValueError, "activation has 0 entries, but there are 1"),
         (([3, 4, 2],), {"activation": ["rellu"]}, ValueError, "unknown activation 'rellu'; did you mean 'relu'"),
         (([3, 4, 2],), {"activation": "softmax"}, ValueError, "'softmax', which is for the output layer only"),
         (([3, 4, 2],), {"output_activation": "softmx"}, ValueError, "unknown output_activation 'softmx'; .* 'softmax'"),
