@@ -1,4 +1,4 @@
-"""Labels as targets, and whether they are known."""
+"""Class labels as targets, and whether they are known."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from fastbp.model import Array
 
 
 def check_known(y: Any, classes: Any, same: bool) -> None:
-    """Raise ValueError, in scikit-learn's words, if y has other classes; or, if `same`, not all of them."""
+    """Raise ValueError, in scikit-learn's words, if y has unknown classes or, if `same`, lacks a known one."""
     found = unique_labels(y)
     if same:
         if set(found) != set(classes):
@@ -28,8 +28,8 @@ def targets(binarizer: Any, y: Any, dtype: Any) -> Array:
     return dense.astype(dtype)
 
 
-def surely_right_targets(binarizer: Any, y: Any, n: int, dtype: Any) -> Array | None:
-    """Return `targets` of labels of n samples that are known, all of them; None for any others, or if in doubt."""
+def targets_if_valid(binarizer: Any, y: Any, n: int, dtype: Any) -> Array | None:
+    """Return `targets` if a short look shows that y is n known labels; None if in doubt."""
     classes, kind = binarizer.classes_, binarizer.y_type_
     if type(y) is not np.ndarray or y.ndim == 0 or len(y) != n:
         return None
