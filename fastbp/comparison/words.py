@@ -1,9 +1,8 @@
-"""The table of a comparison, and what it says in words. Fits 100 columns."""
+"""The table of a comparison and its summary in words. Both fit 100 columns."""
 
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from fastbp.comparison.cells import PYTHON, Cell
 from fastbp.comparison.rows import EVEN, Row, by_work, ratio
@@ -13,18 +12,18 @@ LABELS = {PYTHON: "python loops"}
 COLUMNS = 100
 TIMES_HEAD = ["µs", "min…max", "×"]
 WIDTHS = (12, 6, 13, 5, 6, 13, 5, 9, 7, 4)
-MOST_BLOCKS = 6  # of more cells each gets a line instead of a block
-MOST_LOSSES = 4  # so many are named in the closing sentence; the list under the table of a grid names all
+MOST_BLOCKS = 6  # with more cells, each has a line instead of a block
+MOST_LOSSES = 4  # that the last sentence names; the list under the table of a grid names all
 
 
 def label(formulation: str) -> str:
-    """Return what tables and pictures call a formulation."""
+    """Return the name of a formulation in tables and pictures."""
     return LABELS.get(formulation, formulation)
 
 
 def table(rows: Sequence[Row]) -> str:
     """Return a block for each cell, or a line each where there are many."""
-    cells = list(dict.fromkeys(row.cell for row in rows))
+    cells = dict.fromkeys(row.cell for row in rows)
     if len(cells) > MOST_BLOCKS:
         return _lines(rows)
     return "\n\n".join(_block(cell, [row for row in rows if row.cell == cell]) for cell in cells)
@@ -33,7 +32,7 @@ def table(rows: Sequence[Row]) -> str:
 def _block(cell: Cell, rows: list[Row]) -> str:
     epoch = next(row for row in rows if row.work == "epoch")
     lines = [
-        filled(f"{cell}; {epoch.flops_per_byte:.3g} flops/byte, {_roof(epoch)}"),
+        filled(f"{cell}; {epoch.flops_per_byte:.3g} flops/byte, {epoch.bound} roof {epoch.roof_gflops:.3g} GFLOP/s"),
         f"{'':<13}{'a gradient':>22}{'':9}{'a step of an epoch':>22}",
     ]
     shown = [["", *TIMES_HEAD, *TIMES_HEAD, "samples/s", "GFLOP/s", "peak"]]
@@ -49,10 +48,6 @@ def _block(cell: Cell, rows: list[Row]) -> str:
 def _gflops(row: Row) -> str:
     gflops = row.gflops or 0.0
     return f"{gflops:.0f}" if gflops >= 1000 else f"{gflops:.3g}"
-
-
-def _roof(row: Row) -> str:
-    return f"{row.bound} roof {row.roof_gflops:.3g} GFLOP/s"
 
 
 def _times(row: Row) -> list[str]:
@@ -80,7 +75,7 @@ def filled(text: str) -> str:
 
 
 def _lines(rows: Sequence[Row]) -> str:
-    """Return a table for each work: µs of the fastest of each cell, and how many times that the others take."""
+    """Return a table for each work: µs of the fastest of each cell, and the ratio of the others to it."""
     columns = _cell_columns([row.cell for row in rows])
     names = list(dict.fromkeys(row.formulation for row in rows))
     tables = []
@@ -113,7 +108,7 @@ def _in_units(row: Row | None) -> str:
 
 
 def compile_times(rows: Iterable[Row]) -> str:
-    """Return what compiling took, apart from all other figures; empty if nothing was compiled."""
+    """Return how long compiling took, which no other figure contains; empty if nothing was compiled."""
     found: dict[str, None] = {}
     for row in rows:
         if row.cache != "none" and row.compile_s is not None:
@@ -123,12 +118,10 @@ def compile_times(rows: Iterable[Row]) -> str:
 
 
 def agreement(rows: Iterable[Row]) -> str:
-    """Return by how much the gradients differ, for each dtype."""
+    """Return the largest difference of the gradients, for each dtype."""
     worst: dict[str, Row] = {}
     for row in rows:
-        if row.difference is not None and row.difference >= (
-            worst[row.dtype].difference or 0.0 if row.dtype in worst else 0
-        ):
+        if row.difference is not None and row.difference >= (worst.get(row.dtype, row).difference or 0.0):
             worst[row.dtype] = row
     each = [f"{row.difference:.1e} in {dtype} ({label(row.formulation)})" for dtype, row in worst.items()]
     return filled(f"all gradients agree with textbook in float64; largest relative difference {', '.join(each)}")
@@ -158,7 +151,7 @@ def losses_table(rows: Sequence[Row], formulation: str = "tiles") -> str:
 
 
 def conclusion(rows: Sequence[Row]) -> str:
-    """Return in plain words what won, by how much, and where it loses."""
+    """Return in plain words who won, by how much, and where it lost."""
     groups = by_work(rows)
     if not groups:
         return "Nothing was measured."
@@ -166,8 +159,8 @@ def conclusion(rows: Sequence[Row]) -> str:
     wins, epochs_won = (Counter(group[0].formulation for group in some) for some in (groups, epochs))
     winner = max(wins, key=lambda name: (wins[name], epochs_won[name]))
     won = epochs_won[winner]
-    words = f"Here {label(winner)} won {won} of {len(epochs)} epochs and {wins[winner] - won} of "
-    words += f"{len(groups) - len(epochs)} gradients."
+    gradients = f"{wins[winner] - won} of {len(groups) - len(epochs)} gradients"
+    words = f"Here {label(winner)} won {won} of {len(epochs)} epochs and {gradients}."
     others = dict.fromkeys(row.formulation for row in rows if row.formulation != winner)
     margins = [each for name in others if (each := _margin(epochs, winner, name))]
     if margins:
@@ -184,20 +177,20 @@ def conclusion(rows: Sequence[Row]) -> str:
 
 
 def _place_namer(rows: Sequence[Row]) -> Callable[[Cell], str]:
-    """Return what names a cell by that in which it differs from others."""
+    """Return a function that names a cell by what differs between cells."""
     cells = {row.cell for row in rows}
-    parts: list[tuple[Any, Callable[[Cell], str]]] = [
-        ({cell.sizes for cell in cells}, lambda cell: f"in [{','.join(map(str, cell.sizes))}]"),
-        ({cell.batch_size for cell in cells}, lambda cell: f"at mini-batch {cell.batch_size}"),
-        ({cell.dtype for cell in cells}, lambda cell: f"in {cell.dtype}"),
-        ({cell.threads for cell in cells}, lambda cell: f"on {cell.threads} thread(s)"),
+    parts: list[Callable[[Cell], str]] = [
+        lambda cell: f" in [{','.join(map(str, cell.sizes))}]",
+        lambda cell: f" at mini-batch {cell.batch_size}",
+        lambda cell: f" in {cell.dtype}",
+        lambda cell: f" on {cell.threads} thread(s)",
     ]
-    telling = [say for values, say in parts if len(values) > 1]
-    return lambda cell: "".join(f" {say(cell)}" for say in telling)
+    differing = [part for part in parts if len(set(map(part, cells))) > 1]
+    return lambda cell: "".join(part(cell) for part in differing)
 
 
 def _margin(groups: list[list[Row]], winner: str, name: str) -> str:
-    """Return the range of the times that a formulation takes, in units of the winner's."""
+    """Return the range of a formulation's times, in units of the winner's."""
     times = []
     for group in groups:
         by_name = {row.formulation: row for row in group}

@@ -1,4 +1,4 @@
-"""Where learning is slow: one saturated neuron, and the first layers of deep networks."""
+"""Experiments on slow learning: one saturated neuron, and the first layers of deep networks."""
 
 from __future__ import annotations
 
@@ -16,36 +16,20 @@ from fastbp.training.recording import Recorder, error_norms
 
 NEURON_EPOCHS = 300
 N_IMAGES = 1000
-# ‖δ⁽ˡ⁾‖ of the hidden layers before training, for networks with so many of them: chapter 5.
+# By the number of hidden layers: ‖δ⁽ˡ⁾‖ of each before training (chapter 5).
 PUBLISHED_NORMS = {2: (0.07, 0.31), 3: (0.012, 0.060, 0.283), 4: (0.003, 0.017, 0.070, 0.285)}
 
 
 @dataclass
 class NeuronOutcome:
-    """One neuron that is to turn x = 1 into 0.
+    """One neuron that learns to turn x = 1 into 0."""
 
-    Attributes
-    ----------
-    cost : str
-        "quadratic" or "cross_entropy".
-    start : float
-        Of w.
-    bias : float
-        Where b starts.
-    learning_rate : float
-        η.
-    output : list of float
-        a before the first epoch and after each.
-    published : float or None
-        The last a that the book tells.
-    """
-
-    cost: str
-    start: float
-    bias: float
+    cost: str  # "quadratic" or "cross_entropy"
+    start: float  # the first w
+    bias: float  # the first b
     learning_rate: float
-    output: list[float]
-    published: float | None
+    output: list[float]  # a before the first epoch and after each
+    published: float | None  # the last a, where the book states it
 
 
 def one_neuron(formulation: FormulationName) -> list[NeuronOutcome]:
@@ -63,24 +47,16 @@ def one_neuron(formulation: FormulationName) -> list[NeuronOutcome]:
 
 @dataclass
 class SpeedOutcome:
-    """How fast the hidden layers of a network learn.
+    """How fast the hidden layers of a network learn."""
 
-    Attributes
-    ----------
-    seed : int
-        Of the weights.
-    norms : list of list of float
-        ‖δ⁽ˡ⁾‖ of each hidden layer, before the training and after every epoch; δ is the mean over the images.
-    """
-
-    seed: int
-    norms: list[list[float]]
+    seed: int  # of the weights
+    norms: list[list[float]]  # ‖δ⁽ˡ⁾‖ of each hidden layer, before training and after each epoch; δ: mean over images
 
 
 def speed_of_learning(
     training: Pair, hidden: int, seed: int, epochs: int, formulation: FormulationName
 ) -> SpeedOutcome:
-    """Train on 1,000 images, full batch, and follow ‖δ⁽ˡ⁾‖ (chapter 5; ``fig/generate_gradient.py``)."""
+    """Train on 1,000 images, full batch, and record ‖δ⁽ˡ⁾‖ (chapter 5; ``fig/generate_gradient.py``)."""
     X, y = training[0][:N_IMAGES], training[1][:N_IMAGES]
     sizes = (X.shape[1], *[30] * hidden, 10)
     net = sigmoid_network(sizes, "cross_entropy", formulation)

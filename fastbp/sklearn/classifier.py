@@ -7,13 +7,12 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from fastbp.functions.costs import Cost
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
-from fastbp.sklearn import labels
 from fastbp.sklearn.base import BaseMLP
 from fastbp.sklearn.described import described
 from fastbp.sklearn.parameters import CONSTRAINTS
@@ -172,14 +171,44 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
-            labels.check_known(y, self.classes_, same)
+            found = unique_labels(y)
+            if same and set(found) != set(self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                    f"Previously got {self.classes_}, `y` has {found}"
+                )
+            if not same and len(np.setdiff1d(found, self.classes_, assume_unique=True)):
+                raise ValueError(
+                    f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
+                )
 
     def _targets_if_valid(self, y: Any, n: int, net: Network) -> Array | None:
-        looks_at_all = self.warm_start or self.class_weight is not None
-        return None if looks_at_all else labels.targets_if_valid(self._label_binarizer, y, n, net.dtype)
+        binarizer = self._label_binarizer
+        classes, kind, dtype = binarizer.classes_, binarizer.y_type_, net.dtype
+        if self.warm_start or self.class_weight is not None or binarizer.sparse_input_:
+            return None
+        if type(y) is not np.ndarray or y.ndim == 0 or len(y) != n:
+            return None
+        if y.dtype.kind != classes.dtype.kind or y.dtype.kind not in "biufU":
+            return None
+        if kind == "multilabel-indicator":
+            right = y.ndim == 2 and y.shape[1] == len(classes) and ((y == 0) | (y == 1)).all()
+            return y.astype(dtype) if right else None
+        if y.ndim != 1 or len(classes) < 2:
+            return None
+        places = np.searchsorted(classes[:-1], y)
+        if not (classes[places] == y).all():
+            return None
+        if kind == "binary":
+            return places.astype(dtype)[:, np.newaxis]
+        Y: Array = np.zeros((n, len(classes)), dtype)
+        Y[np.arange(n), places] = 1
+        return Y
 
     def _targets(self, y: Any, dtype: Any) -> Array:
-        return labels.targets(self._label_binarizer, y, dtype)
+        binary = self._label_binarizer.transform(y)
+        dense: Array = binary.toarray() if hasattr(binary, "toarray") else binary
+        return dense.astype(dtype)
 
     def _default_output(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"

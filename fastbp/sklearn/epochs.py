@@ -123,7 +123,7 @@ class Epochs:
     def _begin_epoch(self, epoch: int) -> None:
         estimator, self._run.epoch, self._start = self._estimator, epoch, time.perf_counter()
         if estimator.schedule is not None:
-            self._solver.rate = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
+            self._solver.state.rate[0] = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
         self._call("on_epoch_begin")
 
     def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
@@ -185,7 +185,7 @@ class Epochs:
     def _record(self, loss: float) -> None:
         history, seconds = self._run.history, time.perf_counter() - self._start
         history.cost.append(loss)
-        history.learning_rate.append(self._solver.rate)
+        history.learning_rate.append(float(self._solver.state.rate[0]))
         history.seconds.append(seconds)
         history.samples_per_second.append(len(self._data) / max(seconds, 1e-9))
         if self._watcher.validation_loss is not None:
