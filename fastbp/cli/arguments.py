@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -79,7 +80,10 @@ def check_writable(path: str, others: Sequence[str]) -> None:
         raise ValueError(f"cannot write {path}: {error.strerror}; name a folder that you may write to") from None
 
 
-def print_written(paths: Sequence[str]) -> None:
-    """Print the names of the files that a command wrote."""
-    if paths:
-        print("".join(f"\nwrote {path}" for path in paths))
+def finish(interrupted: bool, written: Sequence[str], quiet: bool, done: str) -> int:
+    """Print which files a command wrote, and whether it was interrupted; return its exit status."""
+    if written and not quiet:
+        print("".join(f"\nwrote {path}" for path in written))
+    if interrupted:
+        print(f"fastbp: interrupted; what was {done} by then was kept", file=sys.stderr)
+    return EXIT_INTERRUPTED if interrupted else 0

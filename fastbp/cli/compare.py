@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from fastbp import plots
-from fastbp.cli.arguments import EXIT_INTERRUPTED, check_writable, positive, print_written, several, sizes, whole
+from fastbp.cli.arguments import check_writable, finish, positive, several, sizes, whole
 
 DESCRIPTION = {
     "name": "compare",
@@ -30,10 +30,10 @@ examples:
   fastbp compare --load crossover.json --roofline roofline.png
 """,
 }
-PICTURES = {
-    "bars": "the time of each",
-    "map": "who wins by width and mini-batch",
-    "roofline": "all of them under the machine's limits",
+PICTURES = {  # by option: what it draws, and the method that does
+    "bars": ("the time of each", "plot_bars"),
+    "map": ("who wins by width and mini-batch", "plot_crossover"),
+    "roofline": ("all of them under the machine's limits", "plot_roofline"),
 }
 GRID = ("sizes", "widths", "batch_sizes", "dtypes", "threads", "formulations", "rounds")
 REST = ("activation", "cost", "optimizer", "seconds", "cold")
@@ -63,7 +63,7 @@ def add_options(parser: Any) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--json", metavar="FILE", help="write all that was measured")
     output.add_argument("--csv", metavar="FILE", help="write it as a table")
-    for name, text in PICTURES.items():
+    for name, (text, _) in PICTURES.items():
         output.add_argument(f"--{name}", metavar="FILE.png", help=f"draw {text} (needs matplotlib)")
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -92,11 +92,7 @@ def run(options: argparse.Namespace) -> int:
         print(result)
         if len({row.cell for row in result.rows}) > 1 and any(row.formulation == "tiles" for row in result.rows):
             print(f"\n{result.losses()}")
-        print_written(written)
-    if result.interrupted and not options.load:
-        print("fastbp: interrupted; what was measured by then was kept", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+    return finish(result.interrupted and not options.load, written, options.quiet, "measured")
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -126,9 +122,7 @@ def _check_files(options: argparse.Namespace) -> None:
 
 
 def _write(options: argparse.Namespace, result: Any) -> list[str]:
-    pictures = {"bars": "plot_bars", "map": "plot_crossover", "roofline": "plot_roofline"}
-    methods = {"json": "to_json", "csv": "to_csv", **pictures}
     files = _files(options)
     for name, path in files.items():
-        getattr(result, methods[name])(path)
+        getattr(result, PICTURES[name][1] if name in PICTURES else f"to_{name}")(path)
     return list(files.values())

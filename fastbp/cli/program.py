@@ -79,8 +79,10 @@ def _run(argv: Sequence[str] | None) -> int:
     if options.command is None:
         parser.print_help()
         return EXIT_USAGE
-    own = {"train": _train, "predict": _predict, "info": _info}
-    commands = own | {"compare": compare_command.run, "replay": replay_command.run}
+    if options.command == "info":
+        print(report.info(fastbp.load(options.model)))
+        return 0
+    commands = {"train": _train, "predict": _predict, "compare": compare_command.run, "replay": replay_command.run}
     with np.errstate(all="ignore"):  # a training that diverges ends in one error, without NumPy's warnings
         return commands[options.command](options)
 
@@ -169,9 +171,7 @@ def _new_network(options: argparse.Namespace, problem: tabular.Problem) -> fastb
     if problem.classes:
         output = "softmax" if cost == "cross_entropy" else "sigmoid"
     elif cost == "cross_entropy":
-        raise ValueError(
-            "the cost cross_entropy is for classes, but the target is numbers: choose another, or --classify"
-        )
+        raise ValueError("cost cross_entropy is for classes, but the target is numbers: choose another, or --classify")
     else:
         output = "exponential" if cost == "poisson" else "identity"
     sizes = [problem.X_train.shape[1], *options.hidden, problem.n_outputs]
@@ -204,11 +204,6 @@ def _print_results(net: fastbp.Network, problem: tabular.Problem, history: fastb
     print(f"test      {report.accuracy(y, predicted)}\n")
     matrix = report.confusion_matrix(y, predicted, len(problem.classes))
     print(report.confusion_table(matrix, problem.classes, shutil.get_terminal_size().columns) + "\n")
-
-
-def _info(options: argparse.Namespace) -> int:
-    print(report.info(fastbp.load(options.model)))
-    return 0
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -250,9 +245,7 @@ def _score(table: Table, outputs: tabular.Array, net: fastbp.Network, classes: l
     assert y is not None
     if classes is not None:
         if y.ndim == 2 and y.shape[1] > 1:
-            raise ValueError(
-                f"the target has shape {y.shape}, but the model gives classes: give one label for each row"
-            )
+            raise ValueError(f"the target has shape {y.shape}, but the model gives classes: give one label a row")
         return report.accuracy(tabular.class_names(y.ravel()), np.array(classes)[outputs.argmax(axis=1)])
     y = y.reshape(len(y), -1)
     if y.dtype.kind == "U" or y.shape != outputs.shape:

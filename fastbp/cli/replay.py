@@ -1,13 +1,12 @@
 """The command ``fastbp replay``: its options, and what it prints and writes."""
 
 import argparse
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 from fastbp import plots
-from fastbp.cli.arguments import EXIT_INTERRUPTED, check_writable, print_written, several, whole
+from fastbp.cli.arguments import check_writable, finish, several, whole
 
 DESCRIPTION = {
     "name": "replay",
@@ -72,11 +71,7 @@ def run(options: argparse.Namespace) -> int:
         written += map(str, result.plot(options.figures))
     if not options.quiet:
         print(result)
-        print_written(written)
-    if result.interrupted:
-        print("fastbp: interrupted; what was done by then was kept", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+    return finish(result.interrupted, written, options.quiet, "done")
 
 
 def _check_files(options: argparse.Namespace) -> None:

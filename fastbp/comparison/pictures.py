@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastbp import plots
 from fastbp.comparison.cells import PYTHON, WORKS
 from fastbp.comparison.rows import EVEN, Limits, Row, by_work, ratio
-from fastbp.comparison.words import label, short
+from fastbp.comparison.words import label, short, times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,8 +51,7 @@ def _bars(axes: Axes, rows: list[Row], names: list[str]) -> None:
             continue
         axes.barh(i, row.us - left, left=left, height=0.66, color=STYLES[name][0])
         axes.hlines(i, row.us_min, row.us_max, color="black", linewidth=1.2)
-        times = f"{row.times_fastest:.{2 if row.times_fastest < 100 else 0}f}"
-        words = f"{short(row.us)}  {times}×" if row.times_fastest != 1 else short(row.us)
+        words = short(row.us) if row.times_fastest == 1 else f"{short(row.us)}  {times(row.times_fastest)}×"
         axes.text(row.us_max * spread**0.015, i, words, va="center", fontsize=8.5)
     axes.set_yticks(range(len(names)), [label(name) for name in names], fontsize=9)
     axes.set(xscale="log", xlim=(left, left * spread**1.45), ylim=(len(names) - 0.5, -0.5))
@@ -91,11 +90,11 @@ def _map(axes: Axes, groups: list[list[Row]], widths: list[int], batches: list[i
 
     for fastest, second, *_ in groups:
         x, y = widths.index(fastest.sizes[0]), batches.index(fastest.batch_size)
-        times = ratio(second, fastest)
-        strength = min(1.0, max(0.0, math.log(times) / math.log(FULL_COLOUR)))
-        face = _mixed(STYLES[fastest.formulation][0], 0.12 + 0.88 * strength if times >= EVEN else 0.0)
+        lead = ratio(second, fastest)
+        strength = min(1.0, max(0.0, math.log(lead) / math.log(FULL_COLOUR)))
+        face = _mixed(STYLES[fastest.formulation][0], 0.12 + 0.88 * strength if lead >= EVEN else 0.0)
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="white"))
-        number = "=" if times < EVEN else f"{times:.1f}" if times < 9.95 else f"{times:.0f}"
+        number = "=" if lead < EVEN else f"{lead:.1f}" if lead < 9.95 else f"{lead:.0f}"
         colour = "white" if strength > 0.75 else "black"
         axes.text(
             x, y, f"{_initial(fastest.formulation)} {number}", ha="center", va="center", fontsize=7.5, color=colour

@@ -228,12 +228,10 @@ class Run:
                 facts["cache"] = ("cold" if cold else "warm") if compiles else "none"
 
     def _planned_seconds(self, cell: Cell) -> float:
-        seconds = 0.0
-        for name, facts in self.checked[cell].items():
-            if "left_out" not in facts:
-                turns = [max(s, self.settings["at_least_s"]) for s in facts["seconds"].values()]
-                seconds += (self._rounds(name) + 2) * sum(turns)
-        return seconds
+        turn = self.settings["at_least_s"]
+        measured = {name: facts["seconds"] for name, facts in self.checked[cell].items() if "left_out" not in facts}
+        turns = {name: sum(max(s, turn) for s in works.values()) for name, works in measured.items()}
+        return float(sum((self._rounds(name) + 2) * seconds for name, seconds in turns.items()))
 
     def _rounds(self, name: str) -> int:
         rounds: int = self.settings["rounds"]

@@ -53,8 +53,7 @@ def _gflops(row: Row) -> str:
 def _times(row: Row) -> list[str]:
     if row.us is None or row.us_min is None or row.us_max is None:
         return [f"left out: {row.left_out}"]
-    times = row.times_fastest or 0.0
-    return [short(row.us), f"{short(row.us_min)}…{short(row.us_max)}", f"{times:{'.2f' if times < 100 else '.0f'}}"]
+    return [short(row.us), f"{short(row.us_min)}…{short(row.us_max)}", times(row.times_fastest or 0.0)]
 
 
 def short(microseconds: float) -> str:
@@ -76,35 +75,35 @@ def filled(text: str) -> str:
 
 def _lines(rows: Sequence[Row]) -> str:
     """Return a table for each work: µs of the fastest of each cell, and the ratio of the others to it."""
-    columns = _cell_columns([row.cell for row in rows])
+    columns = _differing(rows)
     names = list(dict.fromkeys(row.formulation for row in rows))
     tables = []
     for work, title in (("gradient", "a gradient"), ("epoch", "a step of an epoch")):
-        table = [[*(head for head, _ in columns), "µs", *map(label, names)]]
+        table = [[*(head for head, _, _ in columns), "µs", *map(label, names)]]
         for group in by_work(row for row in rows if row.work == work):
-            by_name = {row.formulation: row for row in group}
-            place = [value(group[0].cell) for _, value in columns]
-            table.append([*place, short(group[0].us or 0), *(_in_units(by_name.get(name)) for name in names)])
+            ratios = {row.formulation: times(row.times_fastest) for row in group if row.times_fastest is not None}
+            place = [value(group[0].cell) for _, value, _ in columns]
+            table.append([*place, short(group[0].us or 0), *(ratios.get(name, "·") for name in names)])
         lines = (f"  {line}" for line in aligned(table, least=[*[0] * len(columns), *[6] * (1 + len(names))]))
         tables.append("\n".join([f"{title}: µs of the fastest, and times that", *lines]))
     return "\n\n".join(tables)
 
 
-def _cell_columns(cells: Sequence[Cell]) -> list[tuple[str, Callable[[Cell], str]]]:
-    """Return (head, text of a cell) of what differs between cells."""
-    columns: list[tuple[str, Callable[[Cell], str]]] = [
-        ("net", lambda cell: "-".join(map(str, cell.sizes))),
-        ("batch", lambda cell: str(cell.batch_size)),
-        ("dtype", lambda cell: cell.dtype),
-        ("threads", lambda cell: str(cell.threads)),
+def _differing(rows: Iterable[Row]) -> list[tuple[str, Callable[[Cell], str], str]]:
+    """Return (head of a column, text of a cell, that text in a sentence) of what differs between cells."""
+    cells = {row.cell for row in rows}
+    parts: list[tuple[str, Callable[[Cell], str], str]] = [
+        ("net", lambda cell: "-".join(map(str, cell.sizes)), " in [{}]"),
+        ("batch", lambda cell: str(cell.batch_size), " at mini-batch {}"),
+        ("dtype", lambda cell: cell.dtype, " in {}"),
+        ("threads", lambda cell: str(cell.threads), " on {} thread(s)"),
     ]
-    return [(head, value) for head, value in columns if len({value(cell) for cell in cells}) > 1]
+    return [part for part in parts if len(set(map(part[1], cells))) > 1]
 
 
-def _in_units(row: Row | None) -> str:
-    if row is None or row.times_fastest is None:
-        return "·"
-    return f"{row.times_fastest:.{2 if row.times_fastest < 100 else 0}f}"
+def times(value: float) -> str:
+    """Return a ratio with two decimals, or none from 100 on."""
+    return f"{value:.{2 if value < 100 else 0}f}"
 
 
 def compile_times(rows: Iterable[Row]) -> str:
@@ -129,12 +128,8 @@ def agreement(rows: Iterable[Row]) -> str:
 
 def losses(rows: Iterable[Row], formulation: str = "tiles") -> list[tuple[Row, Row, float]]:
     """Return (its row, the fastest one's, ratio) of every cell and work in which another formulation is faster."""
-    found = []
-    for group in by_work(rows):
-        own = next((row for row in group if row.formulation == formulation), None)
-        if own is not None and own is not group[0]:
-            found.append((own, group[0], ratio(own, group[0])))
-    return found
+    pairs = [(row, group[0]) for group in by_work(rows) for row in group if row.formulation == formulation]
+    return [(own, fastest, ratio(own, fastest)) for own, fastest in pairs if own is not fastest]
 
 
 def losses_table(rows: Sequence[Row], formulation: str = "tiles") -> str:
@@ -143,8 +138,8 @@ def losses_table(rows: Sequence[Row], formulation: str = "tiles") -> str:
     if not lost:
         return f"{formulation} is the fastest in all {n} comparisons"
     table = [
-        [own.work, str(own.cell), label(fastest.formulation), f"{times:.2f}", "even" if times < EVEN else ""]
-        for own, fastest, times in sorted(lost, key=lambda each: -each[2])
+        [own.work, str(own.cell), label(fastest.formulation), f"{lead:.2f}", "even" if lead < EVEN else ""]
+        for own, fastest, lead in sorted(lost, key=lambda each: -each[2])
     ]
     head = f"{formulation} is not the fastest in {len(lost)} of {n} comparisons:"
     return "\n".join([head, *(f"  {line}" for line in aligned(table, left=(0, 1, 2, 4)))])
@@ -167,8 +162,8 @@ def conclusion(rows: Sequence[Row]) -> str:
         words += f" An epoch took {', '.join(margins)}."
     lost = sorted(losses(rows, winner), key=lambda each: -each[2])
     if lost:
-        place = _place_namer(rows)
-        named = [_loss(*each, place) for each in lost[:MOST_LOSSES]]
+        differing = _differing(rows)
+        named = [_loss(*each, differing) for each in lost[:MOST_LOSSES]]
         more = f"; and {len(lost) - MOST_LOSSES} more" if len(lost) > MOST_LOSSES else ""
         words += f" It did not win {'; '.join(named)}{more}."
     else:
@@ -176,33 +171,18 @@ def conclusion(rows: Sequence[Row]) -> str:
     return filled(words)
 
 
-def _place_namer(rows: Sequence[Row]) -> Callable[[Cell], str]:
-    """Return a function that names a cell by what differs between cells."""
-    cells = {row.cell for row in rows}
-    parts: list[Callable[[Cell], str]] = [
-        lambda cell: f" in [{','.join(map(str, cell.sizes))}]",
-        lambda cell: f" at mini-batch {cell.batch_size}",
-        lambda cell: f" in {cell.dtype}",
-        lambda cell: f" on {cell.threads} thread(s)",
-    ]
-    differing = [part for part in parts if len(set(map(part, cells))) > 1]
-    return lambda cell: "".join(part(cell) for part in differing)
-
-
 def _margin(groups: list[list[Row]], winner: str, name: str) -> str:
     """Return the range of a formulation's times, in units of the winner's."""
-    times = []
-    for group in groups:
-        by_name = {row.formulation: row for row in group}
-        if winner in by_name and name in by_name:
-            times.append(ratio(by_name[name], by_name[winner]))
-    if not times:
+    by_name = [{row.formulation: row for row in group} for group in groups]
+    found = [ratio(rows[name], rows[winner]) for rows in by_name if winner in rows and name in rows]
+    if not found:
         return ""
-    low, high = (f"{t:.2f}" if t < 10 else f"{t:.0f}" for t in (min(times), max(times)))
+    low, high = (f"{t:.2f}" if t < 10 else f"{t:.0f}" for t in (min(found), max(found)))
     return f"{label(name)} {low if low == high else f'{low} to {high}'} times as long"
 
 
-def _loss(own: Row, fastest: Row, times: float, place: Callable[[Cell], str]) -> str:
+def _loss(own: Row, fastest: Row, lead: float, differing: list[tuple[str, Callable[[Cell], str], str]]) -> str:
     what = {"gradient": "a gradient", "epoch": "an epoch"}[own.work]
-    outcome = "even with" if times < EVEN else f"{times:.2f} times the time of"
-    return f"{what}{place(own.cell)} ({outcome} {label(fastest.formulation)})"
+    place = "".join(words.format(value(own.cell).replace("-", ",")) for _, value, words in differing)
+    outcome = "even with" if lead < EVEN else f"{lead:.2f} times the time of"
+    return f"{what}{place} ({outcome} {label(fastest.formulation)})"

@@ -33,8 +33,8 @@ class Experiment:
         cut = tuple(_few_epochs(training) for training in self.trainings)
         if self.seeded and not self.anew:
             # The next training must find the generators as the whole training leaves them.
-            left_out = [whole.epochs - few.epochs for whole, few in zip(self.trainings, cut, strict=True)]
-            cut = tuple(replace(few, left_out=epochs) for few, epochs in zip(cut, left_out, strict=True))
+            pairs = zip(self.trainings, cut, strict=True)
+            cut = tuple(replace(few, left_out=whole.epochs - few.epochs) for whole, few in pairs)
         return replace(self, trainings=cut)
 
 

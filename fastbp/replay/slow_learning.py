@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from fastbp.network.network import FormulationName, Network
+from fastbp.network.network import FormulationName
 from fastbp.optimizers import SGD
 from fastbp.replay.material import Pair
 from fastbp.replay.recipe import starting_parameters
-from fastbp.replay.training import sigmoid_network
+from fastbp.replay.training import fit, sigmoid_network
 from fastbp.training.recording import Recorder, error_norms
 
 NEURON_EPOCHS = 300
 N_IMAGES = 1000
+FULL_BATCH = {"batch_size": N_IMAGES, "shuffle": False}
 # By the number of hidden layers: ‖δ⁽ˡ⁾‖ of each before training (chapter 5).
 PUBLISHED_NORMS = {2: (0.07, 0.31), 3: (0.012, 0.060, 0.283), 4: (0.003, 0.017, 0.070, 0.285)}
 
@@ -40,7 +40,7 @@ def one_neuron(formulation: FormulationName) -> list[NeuronOutcome]:
             net = sigmoid_network((1, 1), cost, formulation)
             net.parameters = [w, b]
             output = Recorder(lambda net: float(net.predict([[1.0]])[0, 0]))
-            _fit(net, ([[1.0]], [[0.0]]), NEURON_EPOCHS, SGD(eta), output)  # type: ignore[arg-type]
+            fit(net, ([[1.0]], [[0.0]]), epochs=NEURON_EPOCHS, optimizer=SGD(eta), callbacks=[output], **FULL_BATCH)
             found.append(NeuronOutcome(cost, w, b, eta, output.values, published))
     return found
 
@@ -62,16 +62,5 @@ def speed_of_learning(
     net = sigmoid_network(sizes, "cross_entropy", formulation)
     net.parameters = starting_parameters(sizes, np.random.RandomState(seed), large=False)
     speeds = Recorder(lambda net: error_norms(net, X, y)[:-1].tolist())
-    _fit(net, (X, y), epochs, SGD(0.1), speeds, l2=5.0)
+    fit(net, (X, y), epochs=epochs, optimizer=SGD(0.1), l2=5.0, callbacks=[speeds], **FULL_BATCH)
     return SpeedOutcome(seed, speeds.values)
-
-
-def _fit(net: Network, pair: Pair, epochs: int, optimizer: SGD, recorder: Recorder, l2: float = 0.0) -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
-        history = net.fit(
-            *pair, epochs=epochs, batch_size=N_IMAGES, optimizer=optimizer, l2=l2, shuffle=False, callbacks=[recorder],
-            progress=False,
-        )  # fmt: skip
-    if history.interrupted:
-        raise KeyboardInterrupt

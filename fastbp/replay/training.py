@@ -16,6 +16,7 @@ from fastbp.replay.material import Book, Pair, Series
 from fastbp.replay.recipe import Generators, starting_parameters
 from fastbp.training.callbacks import Callback
 from fastbp.training.callbacks import Run as Fit
+from fastbp.training.history import History
 
 BATCH_SIZE = 10
 N_TRAINING = 50_000
@@ -100,6 +101,16 @@ def sigmoid_network(sizes: tuple[int, ...], cost: str, formulation: FormulationN
     )  # fmt: skip
 
 
+def fit(net: Network, pair: Any, **options: Any) -> History:
+    """Train by `Network.fit`, without a progress bar. Raises KeyboardInterrupt after Ctrl-C."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
+        history = net.fit(*pair, progress=False, **options)
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return history
+
+
 def train(
     training: Training,
     generators: Generators,
@@ -120,15 +131,11 @@ def train(
     X, y = book.first(training.n)
     data = {"evaluation": getattr(book, training.evaluated)} | ({"training": (X, y)} if training.on_training else {})
     penalty = _Penalty(tell)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
-        history = net.fit(
-            X, y, epochs=training.epochs, batch_size=BATCH_SIZE, optimizer=SGD(training.learning_rate),
-            l2=training.lmbda, shuffle=generators.orders(training.n, anew), callbacks=[penalty], progress=False,
-            validation_data=data if training.every_epoch else None,
-        )  # fmt: skip
-    if history.interrupted:
-        raise KeyboardInterrupt
+    history = fit(
+        net, (X, y), epochs=training.epochs, batch_size=BATCH_SIZE, optimizer=SGD(training.learning_rate),
+        l2=training.lmbda, shuffle=generators.orders(training.n, anew), callbacks=[penalty],
+        validation_data=data if training.every_epoch else None,
+    )  # fmt: skip
     generators.skip(training.n, training.left_out)
     outcome = Outcome(training, seed, seconds=history.seconds, silent=_silent(net, data["evaluation"]))
     for name, (X, y) in data.items():
@@ -146,7 +153,7 @@ def _silent(net: Network, pair: Pair) -> list[int]:
     return [digit for digit in range(outputs.shape[1]) if not (outputs[pair[1] == digit, digit] >= 0.5).any()]
 
 
-def _evaluations(net: Network, history: Any, name: str, pair: Pair) -> tuple[list[float], list[float]]:
+def _evaluations(net: Network, history: History, name: str, pair: Pair) -> tuple[list[float], list[float]]:
     if f"{name}_cost" in history.metrics:
         return history.metrics[f"{name}_cost"], history.metrics[f"{name}_accuracy"]
     evaluation = net.evaluate(*pair)

@@ -262,17 +262,12 @@ class BaseMLP(Linked):
         return Kept(self, net, epochs) if incremental else None
 
     def input_gradient(self, X: Any, y: Any) -> Array:
-        """Return ∂C/∂x of each sample's own loss, (n_samples, n_features): how the loss depends on each input.
+        """Return ∂C/∂x of each sample's own loss, (n_samples, n_features), as `fastbp.Network.input_gradient` does.
 
         Parameters
         ----------
         X, y
             As in `fit`.
-
-        Returns
-        -------
-        (n_samples, n_features) array
-            As `fastbp.Network.input_gradient` says.
         """
         check_is_fitted(self, "coefs_")
         X, Y = self._validate_held_out(X, y)

@@ -1,6 +1,7 @@
 """What scikit-learn's users were refused, and the way from scikit-learn to fastbp and back."""
 
 import inspect
+import pickle
 import re
 import warnings
 
@@ -157,6 +158,12 @@ def test_an_optimizer_on_the_full_batch_takes_sparse_samples_and_validation_samp
     )
     assert dense.validation_loss_curve_ == unpacked.validation_loss_curve_
     assert np.array_equal(dense.coefs_[0], unpacked.coefs_[0])
+
+
+def test_a_converted_estimator_holds_nothing_of_fastbp():
+    """Its pickle must load where fastbp is not installed."""
+    trained = MLPRegressor(**SMALL).partial_fit(Xr, yr)
+    assert "_kept" in vars(trained) and b"fastbp" not in pickle.dumps(to_sklearn(trained))
 
 
 def test_input_gradient():
