@@ -59,7 +59,7 @@ def add_options(parser: Any) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--rounds", metavar="N", type=whole(1), help="turns of each (default: 15)")
     how.add_argument("--time", dest="seconds", metavar="SECONDS", type=positive, help="refuse a grid that takes longer")
-    how.add_argument("--cold", action="store_true", default=None, help="compile anew, to see how long it takes")
+    how.add_argument("--cold", action="store_true", default=None, help="compile again, to see how long it takes")
     output = parser.add_argument_group("output")
     output.add_argument("--json", metavar="FILE", help="write all that was measured")
     output.add_argument("--csv", metavar="FILE", help="write it as a table")

@@ -154,7 +154,7 @@ def _add_training_options(group: Any) -> None:
     group.add_argument("--learning-rate", metavar="RATE", type=positive, help=f"(default: {rates})")
     text = "decides the initial weights, the order of the samples and the rows to test on (default: 0)"
     group.add_argument("--seed", metavar="N", type=whole(0), default=0, help=text)
-    group.add_argument("--threads", metavar="N", type=whole(1), help="use at most so many (default: all cores)")
+    group.add_argument("--threads", metavar="N", type=whole(1), help="use at most N threads (default: all cores)")
 
 
 def _add_output_options(group: Any) -> None:

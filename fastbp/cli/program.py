@@ -272,5 +272,5 @@ def _names(net: fastbp.Network, key: str, n: int) -> list[str] | None:
     if names is None:
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) != n:
-        raise ValueError(f"the model's metadata {key!r} is not a list of {n} texts; train it anew")
+        raise ValueError(f"the model's metadata {key!r} is not a list of {n} texts; train it again")
     return names

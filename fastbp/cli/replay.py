@@ -40,7 +40,7 @@ def add_options(parser: Any) -> None:
     parser.add_argument("--list", action="store_true", help="list the experiments, and run none")
     parser.add_argument("--seeds", metavar="N", type=whole(1), default=3, help="for what has none (default: 3)")
     parser.add_argument("--formulation", metavar="NAME", default="tiles", help="tiles, loops, … (default: tiles)")
-    parser.add_argument("--threads", metavar="N", type=whole(1), help="use at most so many (default: all cores)")
+    parser.add_argument("--threads", metavar="N", type=whole(1), help="use at most N threads (default: all cores)")
     parser.add_argument("--json", metavar="FILE", help="write every series")
     parser.add_argument("--figures", metavar="FOLDER", help="draw the book's figures there (needs matplotlib)")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Kind = Literal["classify", "regress"]
 
-MOST_VALUES = 20  # a target of whole numbers is classes if it has at most so many different values,
-ROWS_PER_VALUE = 5  # and at least so many rows for each of them
+MOST_VALUES = 20  # a target of whole numbers is classes if it has at most this number of different values,
+ROWS_PER_VALUE = 5  # and at least this number of rows for each of them
 MOST_CLASSES = 1000  # more are a column of names instead; their one-hot targets could fill the memory
 
 

@@ -51,9 +51,9 @@ def available_cores() -> list[int]:
 
 
 def gflops(dtype: str, threads: int = 1, seconds: float = 0.1) -> float:
-    """Return the measured peak of multiply-adds, two operations each, of so many threads, in GFLOP/s.
+    """Return the measured peak of multiply-adds, two operations each, on `threads` threads, in GFLOP/s.
 
-    The fastest of many short tries, in so many seconds, counts.
+    It is the fastest of many short tries within `seconds`.
 
     >>> gflops("float64", seconds=0.001) > 0.1
     True
@@ -65,11 +65,11 @@ def gflops(dtype: str, threads: int = 1, seconds: float = 0.1) -> float:
 
 
 def bandwidth(n_bytes: int, threads: int = 1, seconds: float = 0.1) -> float:
-    """Return the measured peak bandwidth between cores and arrays, of so many threads, in GB/s.
+    """Return the measured peak bandwidth between cores and arrays, on `threads` threads, in GB/s.
 
     The loop is a_i = b_i + r c_i. The three arrays have `n_bytes` together, the working set: it decides which cache, or
     the memory, is measured. Each thread has its part of them. As usual, what a cache reads before it writes a_i does
-    not count. The fastest of many short tries, in so many seconds, counts.
+    not count. The result is the fastest of many short tries within `seconds`.
 
     >>> bandwidth(2**14, seconds=0.001) > 0.1
     True

@@ -1,7 +1,7 @@
 """The parent's side of a measuring process: starts it in an environment of its own, asks, and always ends it.
 
-BLAS and OpenMP read their number of threads once, when they are loaded; so does Numba whether to compile at all. So
-each of these settings has its own process.
+BLAS and OpenMP read their number of threads once, when they are loaded, and Numba whether it compiles. So each of
+these settings has its own process.
 """
 
 import json

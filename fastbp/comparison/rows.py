@@ -32,7 +32,7 @@ class Row:
     flops, bytes, flops_per_byte : int, int, float
         Of a step, on paper: see `fastbp.comparison.cells.Cell`. The same for all formulations.
     roof_gflops, bound : float, {"compute", "memory"}
-        The upper limit for a loop of so many flops a byte: the peak, or what the measured bandwidth for such a working
+        The upper limit for this number of flops a byte: the peak, or what the measured bandwidth for such a working
         set allows; and which of the two it is.
     difference : float or None
         Of the gradient from the reference in float64: the largest of all entries, relative to the largest entry.

@@ -83,7 +83,7 @@ def compare(
     seconds : float, optional
         The longest time allowed. A grid that would take longer is an error before the measuring starts.
     cold : bool, default False
-        Compile everything anew, in a temporary folder, to see how long that takes.
+        Compile everything again, in a temporary folder, to see how long that takes.
     progress : bool, default True
         Show a live line on a terminal.
 

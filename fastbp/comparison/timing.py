@@ -56,7 +56,9 @@ def median_of_ratios(numerators: Sequence[float], denominators: Sequence[float])
     2.0
     """
     if len(numerators) != len(denominators) or not numerators:
-        raise ValueError(f"{len(numerators)} and {len(denominators)} rounds make no pairs; needed are as many, ≥ 1")
+        raise ValueError(
+            f"{len(numerators)} and {len(denominators)} rounds make no pairs: give as many of both, at least 1"
+        )
     return statistics.median(n / d for n, d in zip(numerators, denominators, strict=True))
 
 

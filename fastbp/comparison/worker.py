@@ -18,12 +18,12 @@ from fastbp.optimizers import OPTIMIZERS
 LEARNING_RATE = 1e-3  # small, so that no training diverges; the speed does not depend on it
 # The largest difference between entries of gradients that counts as rounding, relative to the largest entry.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-# `textbook` in float64 is the reference up to so many operations; beyond, `vectorized`, checked against it.
+# `textbook` in float64 is the reference up to this number of operations; beyond, `vectorized`, checked against it.
 TEXTBOOK_FLOPS = 1e9
 SHORT_EPOCH_S = 0.1
 # Interpreted for each sample: their epochs are cut to about SHORT_EPOCH_S seconds, one step at least.
 SHORT_EPOCHS = (PYTHON, "textbook")
-# A cell leaves out a formulation whose call takes longer than this, and so many times as long as the fastest.
+# A cell leaves out a formulation whose call takes longer than TOO_SLOW_S, and TOO_SLOW times the fastest.
 TOO_SLOW_S, TOO_SLOW = 1.0, 10
 PAUSE_S = 0.04  # long enough for idle threads of BLAS and OpenMP to stop waiting busily
 
@@ -99,7 +99,7 @@ class Workload:
         return self.net.gradient(self.X[: self.cell.batch_size], self.Y[: self.cell.batch_size]).vector
 
     def epoch(self, name: str, steps: int) -> float:
-        """Train an epoch of so many steps and restore the parameters; return its seconds.
+        """Train an epoch of `steps` steps and restore the parameters; return its seconds.
 
         They are those of `History`, without the checks and the allocations of a `fit`.
         """

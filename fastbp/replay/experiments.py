@@ -11,7 +11,7 @@ from typing import Any
 
 from fastbp.replay.training import N_TRAINING, Training
 
-QUICK_SAMPLES = 100_000  # `quick` trains on so many samples, at least for an epoch
+QUICK_SAMPLES = 100_000  # that `quick` trains on, but at least for an epoch
 SMALL, MEDIUM = (784, 30, 10), (784, 100, 10)
 MORE_DATA = {100: 69.09, 200: 76.37, 500: 85.29, 1000: 88.85, 2000: 91.27, 5000: 93.24, 10_000: 94.89, 20_000: 95.85,
              N_TRAINING: 95.97}  # fmt: skip

@@ -34,7 +34,7 @@ class Training:
     # Whether the weights are `large` in each draw before the training: the last one counts, the others only advance the
     # generator, as in the book's programs.
     draws: tuple[bool, ...] = (True,)
-    n: int = N_TRAINING  # it uses the first so many images
+    n: int = N_TRAINING  # it uses the first n images
     evaluated: str = "test"  # the data set of the accuracy: "test" or "validation"
     on_training: bool = False  # whether the training images are evaluated as well
     every_epoch: bool = True  # whether every epoch is evaluated, not only the last

@@ -17,7 +17,7 @@ from fastbp.formulations.tiles.tiled import Tiled
 from fastbp.model import Array, Model
 
 TILES = Tiled()
-DENSE_BYTES = 256 * 2**20  # a sparse X of up to so many bytes is unpacked as a whole, which is faster
+DENSE_BYTES = 256 * 2**20  # up to this size a sparse X is unpacked as a whole, which is faster
 
 
 def is_plain(array: Array) -> bool:

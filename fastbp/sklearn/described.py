@@ -33,7 +33,7 @@ PARAMETERS = """\
     verbose : bool, default False
         Whether to print the loss of each epoch.
     warm_start : bool, default False
-        Whether `fit` starts from the fitted weights. The solver starts anew.
+        Whether `fit` starts from the fitted weights. The solver starts again.
     momentum, nesterovs_momentum : float and bool, default 0.9 and True
         Of sgd.
     early_stopping : bool, default False
@@ -43,7 +43,7 @@ PARAMETERS = """\
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
         Of adam.
     n_iter_no_change : int, default 10
-        Training stops after more than so many epochs without improvement.
+        Training stops after more than this number of epochs without improvement.
     max_fun : int, default 15000
         The most evaluations of the loss by lbfgs."""
 
