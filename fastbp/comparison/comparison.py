@@ -116,7 +116,7 @@ class Comparison:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         for i, row in enumerate(self.rows):
-            values = asdict(row)
+            values = row.as_dict()
             if i == 0:
                 writer.writerow(values)
             values["sizes"] = " ".join(map(str, row.sizes))

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fastbp.comparison.cells import PYTHON, WORKS, Cell, Task
@@ -77,9 +77,13 @@ class Row:
         """The place in the grid."""
         return Cell(self.sizes, self.batch_size, self.dtype, self.threads)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, for JSON."""
+        return asdict(self)
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Row":
-        """Return the row of `asdict`, also after JSON, which has no tuples."""
+        """Return the row of `as_dict`, also after JSON, which has no tuples."""
         return cls(**{**values, "sizes": tuple(values["sizes"])})
 
 
