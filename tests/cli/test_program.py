@@ -320,7 +320,7 @@ def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     ("arguments", "says"),
     [
         ("train digit", "digit: there is no such file; did you mean digits"),
-        ("train no.csv --target y", r"no\.csv: there is no such file; needed is digits, mnist, or a CSV"),
+        ("train no.csv --target y", r"no\.csv: there is no such file; give digits, mnist, or a CSV"),
         ("train digits --activation rleu", "'rleu'; did you mean 'relu'"),
         ("train digits --activation softmax", "output layer only"),
         ("train digits --cost crosentropi", "did you mean 'cross_entropy'"),
@@ -463,7 +463,7 @@ def test_models_with_odd_metadata(capsys: pytest.CaptureFixture[str], houses: Pa
     net = fastbp.Network([3, 2], cost="cross_entropy", seed=0)
     net.metadata["classes"] = classes
     net.save("net")
-    refused(capsys, "predict", "net", houses, says="'classes' that are not a list of 2 texts")
+    refused(capsys, "predict", "net", houses, says="'classes' is not a list of 2 texts")
     assert "classes" in run(capsys, "info", "net")[0]
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,27 @@ def test_the_figures_follow_from_the_rounds(measured: Comparison) -> None:
         assert (row.compile_s is None) == (row.cache == "none")
     for group in rows.by_work(measured.rows):
         assert group[0].times_fastest == 1
-    slowest = {row.work: row.us or 0 for row in measured.rows if row.formulation == "python"}
-    assert slowest["epoch"] > 100  # some 300 operations in an interpreter
+
+
+def test_python_loops_are_checked_and_measured_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Child(Process):
+        def __init__(self, threads: int, *, compiled: bool = True, cache: Path | None = None):
+            self.compiled = compiled
+            super().__init__(threads, compiled=compiled, cache=cache)
+
+        def ask(self, do: str, **request: Any) -> Any:
+            names = request.get("formulations") or list(request.get("plan", ()))
+            asked.append((self.compiled, do, *names))
+            return super().ask(do, **request)
+
+    monkeypatch.setattr(run, "Process", Child)
+    compare([2, 2], batch_sizes=[2], formulations=["python", "vectorized"], **QUICK)
+    assert [each for each in asked if len(each) > 2] == [
+        (True, "check", "vectorized"), (False, "check", "python"),
+        (True, "measure", "vectorized"), (False, "measure", "python"),
+    ]  # fmt: skip
 
 
 def test_the_table_fits_100_columns_and_ends_in_words(measured: Comparison) -> None:
@@ -99,7 +119,7 @@ def test_every_epoch_starts_from_the_same_parameters() -> None:
 
 def test_the_seconds_of_an_epoch_are_divided_by_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workload, "epoch", lambda self, name, steps: 2.0 * steps)
-    answer = _worker().measure(SMALL.as_dict(), {"textbook": 2, "vectorized": 8}, 3, 1e-5)
+    answer = _worker().measure(asdict(SMALL), {"textbook": 2, "vectorized": 8}, 3, 1e-5)
     assert answer["epoch"] == {"textbook": [2.0] * 3, "vectorized": [2.0] * 3}
     assert {name: len(seconds) for name, seconds in answer["gradient"].items()} == {"textbook": 3, "vectorized": 3}
 
@@ -131,12 +151,12 @@ class Wrong:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_formulation_that_disagrees_is_named(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     cell = Cell((4, 3, 2), 5, dtype, 1)
-    found = _worker().check(cell.as_dict(), ["textbook", "vectorized"])
+    found = _worker().check(asdict(cell), ["textbook", "vectorized"])
     assert all(facts["difference"] <= worker.TOLERANCE[dtype] for facts in found.values())
     table = fastbp.formulations.FORMULATIONS
     monkeypatch.setitem(table, "vectorized", Wrong(table["vectorized"]))
     with pytest.raises(ArithmeticError, match=rf"vectorized gives another gradient .*\[4,3,2\].*{dtype}"):
-        _worker().check(cell.as_dict(), ["textbook", "vectorized"])
+        _worker().check(asdict(cell), ["textbook", "vectorized"])
 
 
 def test_where_textbook_takes_long_the_reference_is_vectorized_that_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +172,7 @@ def test_where_textbook_takes_long_the_reference_is_vectorized_that_agrees(monke
 def test_what_is_too_slow_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "TOO_SLOW_S", 1e-9)
     monkeypatch.setattr(worker, "TOO_SLOW", 0.5)
-    found = _worker().check(SMALL.as_dict(), ["textbook", "vectorized"])
+    found = _worker().check(asdict(SMALL), ["textbook", "vectorized"])
     assert "a gradient takes about" in found["textbook"]["left_out"]
     made = rows.rows_of(SMALL, SGD, LIMITS, checked("tiles") | checked("loops", left_out="it takes 9 s"),
                         {work: {"tiles": [1e-6]} for work in ("gradient", "epoch")})  # fmt: skip
@@ -202,7 +222,7 @@ def test_a_worker_answers_what_it_cannot_do_and_goes_on() -> None:
         with pytest.raises(MeasuringError, match="AttributeError"):
             child.ask("nonsense")
         assert child.ask("start", cores=[], activation="relu", cost="huber", optimizer="adam", n_moments=2) == {}
-        found = child.ask("check", cell=SMALL.as_dict(), formulations=["vectorized"])
+        found = child.ask("check", cell=asdict(SMALL), formulations=["vectorized"])
         assert found["vectorized"]["steps"] == SMALL.steps
     assert child._process.returncode is not None
 

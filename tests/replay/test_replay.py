@@ -166,7 +166,7 @@ def test_files_of_the_books_programs(tmp_path: Path) -> None:
     assert read({"default": [[], [9], [], []]}) == {"default": {"evaluation_right": [9]}}
     assert read([69.09, 76.37])["0"] == {"evaluation_right": [6909]}
     for wrong in ([], [[1]], "text", [[1], [2], [3]]):
-        with pytest.raises(ValueError, match="is not what the book's programs wrote"):
+        with pytest.raises(ValueError, match="was not written by the book's programs"):
             read(wrong)
     assert Book(*[(np.empty(0), np.empty(0))] * 3).published("x") == {}
 
@@ -212,7 +212,7 @@ def test_the_table_says_how_a_training_parts_from_the_books() -> None:
     text = " ".join(str(replayed).split())
     assert "2 of 3, costs ±1e-05" in text
     assert "0 of 1 published series replay exactly. Of all of these, 2 of 3 counts are equal, and 1 of 3 costs" in text
-    assert "all images, regularised, where 1 of 3 counts differ and the costs part from 1e-13 after the first" in text
+    assert "all images, regularised, where 1 of 3 counts differ and the costs by 1e-13 after the first" in text
     ours["training_cost"][0] = 1.1
     assert "rounding grows" not in str(replayed)
 

@@ -1,6 +1,7 @@
 """What scikit-learn's users were refused, and the way from scikit-learn to fastbp and back."""
 
 import inspect
+import pickle
 import re
 import warnings
 
@@ -9,6 +10,7 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.7", reason="scikit-learn 1.7 or newer is not installed")
 
+from scipy import sparse
 from sklearn import neural_network
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.exceptions import NotFittedError
@@ -146,6 +148,22 @@ def test_callbacks_schedules_and_optimizers():
         MLPRegressor(optimizer=fastbp.Rprop(), batch_size=10).fit(Xr, yr)
     with pytest.raises(ValueError, match="early_stopping"):
         MLPRegressor(optimizer=fastbp.LBFGS(), early_stopping=True).fit(Xr, yr)
+
+
+def test_an_optimizer_on_the_full_batch_takes_sparse_samples_and_validation_samples():
+    few = np.where(np.abs(Xr) > 1, Xr, 0)
+    dense, unpacked = (
+        MLPRegressor(**SMALL, optimizer="lbfgs").fit(form(few), yr, X_val=form(few[:9]), y_val=yr[:9])
+        for form in (np.asarray, sparse.csr_matrix)
+    )
+    assert dense.validation_loss_curve_ == unpacked.validation_loss_curve_
+    assert np.array_equal(dense.coefs_[0], unpacked.coefs_[0])
+
+
+def test_a_converted_estimator_holds_nothing_of_fastbp():
+    """Its pickle must load where fastbp is not installed."""
+    trained = MLPRegressor(**SMALL).partial_fit(Xr, yr)
+    assert "_kept" in vars(trained) and b"fastbp" not in pickle.dumps(to_sklearn(trained))
 
 
 def test_input_gradient():

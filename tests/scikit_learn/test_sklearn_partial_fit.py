@@ -15,7 +15,7 @@ from sklearn import config_context, neural_network
 from sklearn.base import clone
 
 import fastbp
-from fastbp.sklearn import MLPClassifier, MLPRegressor, base, classifier, regressor
+from fastbp.sklearn import MLPClassifier, MLPRegressor, base
 from fastbp.sklearn.data import TILES
 
 N_IN, N_OUT = 40, 5
@@ -124,8 +124,7 @@ def test_a_later_call_makes_neither_a_network_nor_a_trainer_and_goes_through_no_
     before = weights.copy()
     monkeypatch.setattr(TILES, "trainer", made)
     monkeypatch.setattr(base.parameters, "network", made)
-    monkeypatch.setattr(classifier, "validate_data", made)
-    monkeypatch.setattr(regressor, "validate_data", made)
+    monkeypatch.setattr(base, "validate_data", made)
     for n in (20, 7, 2):
         X, y = samples(kind, n, rng)
         train(model, kind, X, y)
