@@ -1,4 +1,4 @@
-"""``fastbp compare``: what it prints and writes, and the one line that each mistake gets."""
+"""`fastbp compare`: what it prints and writes, and the one line that each mistake gets."""
 
 import os
 import warnings
@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What is asked of `compare`, which measures nothing."""
+    """Replace `compare` by one that measures nothing, and return the arguments that it gets."""
     asked: dict[str, Any] = {}
 
     def compare(**names: Any) -> Any:
