@@ -1,4 +1,4 @@
-"""`Network` as an object: copies, pickles, its own description, what may be assigned."""
+"""`Network` as an object: copies, pickles, its description, assignments."""
 
 import copy
 import pickle
@@ -98,7 +98,7 @@ FULL_BATCH = {"Rprop": fastbp.Rprop, "LBFGS": fastbp.LBFGS, "ConjugateGradient":
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *FULL_BATCH, "LevenbergMarquardt"])
 def test_what_arrives_read_only_goes_on_like_the_original(name, dtype, tmp_path):
-    """As Ray, joblib's workers and joblib.load(mmap_mode=) send it; also where the buffers begin at any byte."""
+    """Ray, joblib's workers and joblib.load(mmap_mode=) send read-only arrays, which may begin at any byte."""
     make = {**OPTIMIZERS, **FULL_BATCH, "LevenbergMarquardt": fastbp.LevenbergMarquardt}[name]
     options = {"batch_size": 30} if name == "Rprop" else {} if make().full_batch else {"batch_size": 7, "dropout": 0.3}
     cost = {"cost": "quadratic"} if name == "LevenbergMarquardt" else {}
