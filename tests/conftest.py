@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import fastbp
 from fastbp.formulations import FORMULATIONS
 from fastbp.formulations.compiled import Compiled
+from fastbp.optimizers import Optimizer
 
 COMPILED = [name for name, formulation in FORMULATIONS.items() if isinstance(formulation, Compiled)]
 PACKAGE = Path(fastbp.__file__).resolve().parent
@@ -93,6 +94,11 @@ def flowers(folder: Path) -> Path:
 @pytest.fixture
 def houses(folder: Path) -> Path:
     return command_line.houses(folder)
+
+
+def public_optimizers() -> set[type[Optimizer]]:
+    offered = (getattr(fastbp, name) for name in fastbp.__all__)
+    return {each for each in offered if isinstance(each, type) and issubclass(each, Optimizer)} - {Optimizer}
 
 
 def central_difference(

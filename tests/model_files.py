@@ -1,4 +1,4 @@
-"""A small model file, the check of a damaged one, and the equality of two networks."""
+"""A small model file, changes of its JSON, the check of a damaged file, and the equality of two networks."""
 
 import fastbp
 
@@ -32,3 +32,12 @@ def load_or_refuse(path, content):
     assert loaded.parameters.size == fastbp.ParameterVector.count(loaded.sizes)
     repr(loaded)
     return loaded
+
+
+def replaced(value, at, new):
+    """A copy of nested dictionaries and lists with `new` at the path `at`."""
+    if not at:
+        return new
+    changed = value.copy()
+    changed[at[0]] = replaced(value[at[0]], at[1:], new)
+    return changed

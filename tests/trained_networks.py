@@ -9,7 +9,7 @@ GOOD_Y = np.array([0, 1, 1, 0])
 
 
 def classifier(**options):
-    """A softmax network that has been trained once, so that there is a state to spoil."""
+    """A softmax network that has been trained once, so that it has a training state."""
     net = fastbp.Network([3, 4, 2], cost="cross_entropy", seed=0, **options)
     net.fit(GOOD_X, GOOD_Y, epochs=2, batch_size=2, optimizer=fastbp.Adam(0.01))
     net.metadata["note"] = "mine"

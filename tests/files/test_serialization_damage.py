@@ -5,7 +5,7 @@ import random
 import tracemalloc
 
 import pytest
-from model_files import load_or_refuse, small_file
+from model_files import load_or_refuse, replaced, small_file
 
 import fastbp
 
@@ -111,14 +111,6 @@ def places(value, at=()):
     if isinstance(value, dict | list):
         for key in value if isinstance(value, dict) else range(len(value)):
             yield from places(value[key], (*at, key))
-
-
-def replaced(value, at, new):
-    if not at:
-        return new
-    changed = value.copy()
-    changed[at[0]] = replaced(value[at[0]], at[1:], new)
-    return changed
 
 
 def removed(value, at):

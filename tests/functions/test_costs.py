@@ -232,7 +232,9 @@ def test_refusal_says_which_outputs_are_needed_and_which_there_are():
         ({"cost": "cross_entropy"}, ("softmax", "cross_entropy")),
         ({"cost": "poisson"}, ("exponential", "poisson")),
         ({"cost": "huber"}, ("identity", "huber")),
+        ({"activation": "sigmoid"}, ("sigmoid", "quadratic")),
         ({"activation": "sigmoid", "cost": "quadratic"}, ("sigmoid", "quadratic")),
+        ({"activation": "sigmoid", "cost": "huber"}, ("identity", "huber")),
         ({"activation": "sigmoid", "cost": "squared_error"}, ("sigmoid", "squared_error")),
         ({"activation": ["sigmoid", "tanh"], "cost": "quadratic"}, ("identity", "quadratic")),
         ({"output_activation": "softmax"}, ("softmax", "cross_entropy")),
@@ -242,10 +244,11 @@ def test_refusal_says_which_outputs_are_needed_and_which_there_are():
         ({"output_activation": "softmax", "cost": "quadratic"}, ("softmax", "quadratic")),
     ],
 )
-def test_what_is_left_out_follows_what_is_given(given, expected):
+def test_the_output_activation_and_the_cost_follow_from_each_other(given, expected):
     net = fastbp.Network([2, 3, 3, 2], **given)
     assert (net.activations[-1].name, net.cost.name) == expected
 
 
 def test_cross_entropy_with_one_output_is_sigmoid():
-    assert fastbp.Network([2, 3, 1], cost="cross_entropy").activations[-1].name == "sigmoid"
+    net = fastbp.Network([2, 3, 1], cost="cross_entropy")
+    assert (net.activations[-1].name, net.cost.name) == ("sigmoid", "cross_entropy")

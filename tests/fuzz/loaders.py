@@ -4,8 +4,8 @@
     python tests/fuzz/loaders.py words --seconds 10 --plain      random changes of the corpus; needs nothing
 
 A run ends after its time, or at the first file on which a loader fails. atheris writes that file to the folder
-`--found`, by default the current one, and `loaders.py words FILE` calls the loader with it again. Targets: model, words, idx,
-csv, npz, npy; `targets.py` says what each is and what must hold.
+`--found`, by default the current one, and `loaders.py words FILE` calls the loader with it again. Targets: model,
+words, idx, csv, npz, npy; `targets.py` says what each is and what must hold.
 """
 
 import argparse

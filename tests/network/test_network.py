@@ -72,26 +72,6 @@ def test_repr_says_what_it_is():
         assert word in text
 
 
-@pytest.mark.parametrize(
-    ("given", "output", "cost"),
-    [
-        ({}, "identity", "quadratic"),
-        ({"activation": "sigmoid"}, "sigmoid", "quadratic"),
-        ({"activation": "sigmoid", "cost": "squared_error"}, "sigmoid", "squared_error"),
-        ({"activation": "sigmoid", "cost": "huber"}, "identity", "huber"),
-        ({"cost": "cross_entropy"}, "softmax", "cross_entropy"),
-        ({"cost": "cross_entropy", "sizes": [4, 5, 1]}, "sigmoid", "cross_entropy"),
-        ({"cost": "poisson"}, "exponential", "poisson"),
-        ({"output_activation": "softmax"}, "softmax", "cross_entropy"),
-        ({"output_activation": "sigmoid"}, "sigmoid", "cross_entropy"),
-        ({"output_activation": "tanh"}, "tanh", "quadratic"),
-    ],
-)
-def test_what_is_left_out_follows_what_is_given(given, output, cost):
-    net = fastbp.Network(**({"sizes": [4, 5, 3]} | given))
-    assert (net.activations[-1].name, net.cost.name) == (output, cost)
-
-
 FULL_BATCH = {"Rprop": fastbp.Rprop, "LBFGS": fastbp.LBFGS, "ConjugateGradient": fastbp.ConjugateGradient}
 
 

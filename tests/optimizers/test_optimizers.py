@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import OPTIMIZERS
+from conftest import OPTIMIZERS, public_optimizers
 from fit_samples import network, samples
 
 import fastbp
@@ -183,15 +183,9 @@ def test_a_users_step_is_counted_once(own, ours, formulation):
 
 
 def test_every_optimizer_is_tested_here():
-    classes = {cls for cls in optimizers() if not cls.full_batch}  # full-batch optimizers have their own tests
+    classes = {cls for cls in public_optimizers() if not cls.full_batch}  # full-batch optimizers have their own tests
     assert {type(optimizer) for optimizer, _, _ in CASES.values()} == classes
     assert {type(make()) for make in OPTIMIZERS.values()} == classes - {fastbp.Rprop}  # Rprop takes no mini-batches
-
-
-def optimizers():
-    """All public optimizers of fastbp."""
-    offered = (getattr(fastbp, name) for name in fastbp.__all__)
-    return {each for each in offered if isinstance(each, type) and issubclass(each, Optimizer)} - {Optimizer}
 
 
 @pytest.mark.parametrize("make", [*OPTIMIZERS.values(), fastbp.Rprop])

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from conftest import public_optimizers
 
 import fastbp
 from fastbp.formulations.step_options import StepOptions
-from fastbp.optimizers import Optimizer
 from fastbp.training.full_batch import minimize
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -220,10 +220,4 @@ def test_fifty_iterations_are_those_of_scipy_with_the_same_gradients(name, formu
 def test_every_optimizer_has_its_reference():
     ours = {type(optimizer) for optimizer, *_ in [*PAIRS.values(), *LINE_SEARCHES.values()]}
     elsewhere = {fastbp.LevenbergMarquardt}  # test_levenberg_marquardt.py
-    assert optimizers() - elsewhere == ours
-
-
-def optimizers():
-    """All public optimizers of fastbp."""
-    offered = (getattr(fastbp, name) for name in fastbp.__all__)
-    return {each for each in offered if isinstance(each, type) and issubclass(each, Optimizer)} - {Optimizer}
+    assert public_optimizers() - elsewhere == ours

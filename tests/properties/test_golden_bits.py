@@ -1,4 +1,4 @@
-"""Short trainings give the bits that were recorded. CONTRIBUTING says what is promised, and how to record anew."""
+"""Short trainings give the recorded bits. CONTRIBUTING says which bits are promised, and how to record anew."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def test_every_case_is_recorded_and_no_other():
 def test_no_case_is_recorded_twice_without_need(name):
     digests = [digest for where, digest in RECORDED[name].items() if where.startswith("tiles")]
     assert len(digests) == 4
-    assert len(set(digests)) > 2  # of the two dtypes
+    assert len(set(digests)) > 2  # more than one digest for each dtype
 
 
 @pytest.mark.parametrize(

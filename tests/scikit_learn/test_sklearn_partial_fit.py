@@ -1,4 +1,4 @@
-"""`partial_fit` keeps its network and its trainer from one call to the next: not a bit depends on it."""
+"""`partial_fit` keeps its network and its trainer from call to call, which changes no bit."""
 
 import copy
 import gc
@@ -93,7 +93,7 @@ BETWEEN = {
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_kept_changes_no_bit(kind, dtype):
-    """The other estimator is copied before each call: a copy begins with nothing kept."""
+    """The other estimator is copied before each call, and a copy keeps nothing."""
     rng = np.random.default_rng(7)
     kept, other = new(kind), new(kind)
     names = list(BETWEEN)
@@ -167,7 +167,7 @@ def test_wrong_samples_are_refused_in_the_same_words_and_change_nothing(kind):
     wrong.append((X, y * np.nan))
     for arguments in wrong:
         before, words = state(kept), []
-        for model in (kept, copy.deepcopy(kept)):  # the copy has nothing kept
+        for model in (kept, copy.deepcopy(kept)):  # the copy keeps nothing
             with pytest.raises((ValueError, TypeError)) as error:
                 model.partial_fit(*arguments)
             words.append((error.type, str(error.value)))
@@ -175,7 +175,7 @@ def test_wrong_samples_are_refused_in_the_same_words_and_change_nothing(kind):
         assert state(copy.deepcopy(kept).partial_fit(X, y)) == state(copy.deepcopy(train(kept, kind, X, y)))
 
 
-def test_what_scikit_learn_lets_pass_or_warns_of_is_the_same():
+def test_arguments_that_scikit_learn_accepts_or_warns_of_are_treated_alike():
     X, y = samples("regressor", 20, np.random.default_rng(0))
     model = MLPRegressor(hidden_layer_sizes=(8,), random_state=0).partial_fit(X, y)
     for form in (X.tolist(), np.asfortranarray(X), X.astype(np.float32), np.round(X).astype(int)):

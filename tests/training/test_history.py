@@ -39,14 +39,14 @@ def test_it_is_a_mapping_of_series_and_a_table_of_epochs():
     assert list(History()) == []
 
 
-def test_pandas_takes_it():
+def test_pandas_makes_a_table_of_it():
     pandas = pytest.importorskip("pandas")
     history = fit(network(), 3, validation_data=HELD_OUT)
     table = pandas.DataFrame(history)
     assert list(table) == list(history.keys()) and table["validation_cost"].tolist() == history.validation_cost
 
 
-def test_keep_forgets_every_series():
+def test_keep_shortens_every_series():
     history = a_history()
     history.keep(3)
     assert all(len(values) == 3 for values in history.as_dict().values()) and len(history) == 3
@@ -119,7 +119,7 @@ def test_history_of_targets_that_are_no_classes():
 
 
 def test_the_cost_of_an_epoch_is_the_mean_of_the_costs_before_each_step(formulation):
-    """With the last, shorter mini-batch counted by its samples."""
+    """Each mini-batch is weighted by its samples, also the last, shorter one."""
     net, by_hand = network(formulation, "float64"), network(formulation, "float64")
     history = fit(net, 1, optimizer=fastbp.SGD(0.5))
     order, total = by_hand._rng.permutation(23), 0.0

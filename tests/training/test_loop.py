@@ -74,7 +74,7 @@ def test_divergence(activation, dtype, learning_rate, formulation):
 
 
 def test_the_epoch_of_divergence_is_not_always_the_first():
-    """So that the test above is about something: some epochs go well, then one does not."""
+    """The test above needs this: several epochs succeed before one diverges."""
     x = np.linspace(-1, 1, 40)[:, None]
     net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros", dtype="float32")
     with pytest.raises(fastbp.DivergenceError, match=r"epoch (\d\d+):"):
@@ -84,7 +84,7 @@ def test_the_epoch_of_divergence_is_not_always_the_first():
 
 @pytest.mark.filterwarnings("ignore:networks learn from numbers around 0")
 def test_a_weight_that_is_infinite_is_divergence_though_the_cost_is_finite(compiled):
-    """The cost is from before the step that overflows."""
+    """The cost was computed before the step that overflows."""
     net = fastbp.Network([1, 1], cost="absolute", initializer="zeros", dtype="float32", formulation=compiled)
     with pytest.raises(fastbp.DivergenceError, match="epoch 1: "):
         net.fit([[1e20]], [[1.0]], epochs=1, optimizer=fastbp.SGD(1e30))
@@ -92,7 +92,7 @@ def test_a_weight_that_is_infinite_is_divergence_though_the_cost_is_finite(compi
 
 
 def test_large_weights_are_no_divergence():
-    """Their sum overflows; they do not."""
+    """Only their sum overflows."""
     net = fastbp.Network([4, 1], cost="absolute", initializer="zeros", dtype="float32")
     net.parameters[:] = 3e38
     net.biases[0][:] = 0
@@ -100,11 +100,11 @@ def test_large_weights_are_no_divergence():
     assert len(net.history) == 1
 
 
-# Where an epoch is cut
+# An epoch in several compiled calls
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_where_an_epoch_is_cut_makes_no_difference(new_optimizer, dtype, formulation, monkeypatch):
+def test_the_compiled_calls_of_an_epoch_make_no_difference(new_optimizer, dtype, formulation, monkeypatch):
     whole = network(formulation, dtype)
     fit(whole, 2, new_optimizer())
     n_flops = whole._model.flops_per_sample
@@ -158,7 +158,7 @@ def test_a_line_on_a_terminal(monkeypatch):
     assert f"cost {history.cost[-1]:.4g}" in written
     assert f"accuracy {history.validation_accuracy[-1]:.2%}" in written
     assert written.endswith("\n")
-    assert "\r" in written and written.count("\n") == 1  # one line, over and over
+    assert "\r" in written and written.count("\n") == 1  # one line, which is overwritten
 
 
 def test_progress_does_not_change_a_bit(monkeypatch):
@@ -192,7 +192,7 @@ def test_a_step_too_large_for_memory_is_refused_before_training(formulation, mon
 
 
 def bytes_needed(monkeypatch, *data, **options):
-    """What a `fit` that is refused says it would need."""
+    """The number of bytes that the error of a refused `fit` names."""
     net = network("tiles")
     with monkeypatch.context() as small, pytest.raises(MemoryError, match="needs") as error:
         small.setattr(memory, "physical_memory", lambda: 0)
@@ -200,8 +200,8 @@ def bytes_needed(monkeypatch, *data, **options):
     return int(re.search(r"needs ([\d,]+) bytes", str(error.value))[1].replace(",", ""))
 
 
-def test_what_is_needed_counts_the_gradient_of_clip_norm_and_the_buffers_of_samples(monkeypatch, tmp_path):
-    """Buffers are whole mini-batches: of 30 rows for the 23 in a file, as many as a compiled call takes for chunks."""
+def test_the_memory_needed_includes_the_gradient_of_clip_norm_and_the_buffers_of_samples(monkeypatch, tmp_path):
+    """Buffers hold whole mini-batches: 30 rows for the 23 in a file; for chunks, the rows of a compiled call."""
     path, net = tmp_path / "x.npy", network("tiles")
     np.save(path, X)
     needed = bytes_needed(monkeypatch, X, Y)
@@ -215,8 +215,8 @@ def test_what_is_needed_counts_the_gradient_of_clip_norm_and_the_buffers_of_samp
 
 
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 1.0}], ids=["plain", "clip_norm"])
-def test_what_training_allocates_is_what_was_said(compiled, options):
-    """The arrays of a workspace, counted."""
+def test_training_allocates_the_memory_that_it_needs(compiled, options):
+    """The arrays of the workspace are counted."""
     net = network(compiled)
     X, Y = np.zeros((50, net.sizes[0]), np.float32), np.zeros((50, net.sizes[-1]), np.float32)
     optimizer = fastbp.Adam()
@@ -230,19 +230,19 @@ def test_what_training_allocates_is_what_was_said(compiled, options):
     tracemalloc.stop()
     assert trainer is not None
     assert said <= allocated + 1000
-    assert allocated <= said + 50_000  # Python's objects, and compiled functions looked up
+    assert allocated <= said + 50_000  # for Python objects, and the lookup of compiled functions
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 512])  # 512: in parts
+@pytest.mark.parametrize("batch_size", [1, 2, 512])  # 512 is summed in parts
 def test_an_epoch_ends_with_the_step_in_which_it_diverges(batch_size, formulation, monkeypatch):
-    """And not after thousands of steps with NaN: those that a step takes are counted by the optimizer's state."""
+    """No further steps follow with NaN; the optimizer's state counts the steps."""
     rng = np.random.default_rng(0)
     X, Y = rng.uniform(-1, 1, (200 * batch_size, 3)), rng.uniform(-1, 1, (200 * batch_size, 2))
     net = fastbp.Network([3, 4, 2], activation="identity", cost="quadratic", seed=0, formulation=formulation)
     steps = []
     monkeypatch.setattr(
         training_state.Training, "restore", lambda self, _: steps.append(int(self.state.t[0]))
-    )  # what it would undo
+    )  # records the steps that it would undo
     with pytest.raises(fastbp.DivergenceError, match="epoch 1: "):
         net.fit(X, Y, epochs=1, batch_size=batch_size, optimizer=fastbp.SGD(1e6))
     assert 1 < steps[0] < 15

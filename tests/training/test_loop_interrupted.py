@@ -22,7 +22,7 @@ OURS = f"{PACKAGE}{os.sep}"
 
 
 class Raises(Progress):
-    """Raises KeyboardInterrupt at the n-th thing that training tells it."""
+    """Raises KeyboardInterrupt at the n-th call."""
 
     def __init__(self, at):
         self.at, self.calls, self.closed = at, 0, False
@@ -47,7 +47,7 @@ EPOCHS = 3
 
 @pytest.fixture(scope="module")
 def uninterrupted():
-    """How things stand after 0 … EPOCHS epochs that nothing interrupts, by formulation and optimizer."""
+    """The states after 0 … EPOCHS uninterrupted epochs, by formulation and optimizer."""
     known = {}
 
     def states(formulation, optimizer):
@@ -67,11 +67,11 @@ def uninterrupted():
 
 
 def check_interrupted(net, optimizer, history, after, whole):
-    """All is as after the last whole epoch, and going on gives the bits of a run that was not interrupted."""
+    """Check the state after the last whole epoch, and that further training gives the bits of an uninterrupted run."""
     done = len(history)
     assert history.interrupted and net.history is history
     expected = after[done]
-    if done == 0:  # the optimizer has a state now: that of before the first step
+    if done == 0:  # the optimizer now has its state before the first step
         moments = net._training.state.first.tobytes(), net._training.state.second.tobytes()
         expected = (expected[0], (*(b"\0" * len(moment) for moment in moments), 0, 0), expected[2])
     assert state(net) == expected
@@ -102,14 +102,14 @@ def test_ctrl_c_after_any_chunk(at, formulation, uninterrupted, monkeypatch):
         history = interrupted_fit(net, optimizer)
     assert progress.closed and progress.calls == at
     assert len(history) == at // 6
-    # Costs are summed by chunks, so they differ in the last digits from those of whole epochs.
+    # The costs are summed by chunks, so their last digits differ from those of whole epochs.
     assert history.cost == pytest.approx(whole.cost[: len(history)], rel=1e-12)
     history.cost[:] = whole.cost[: len(history)]
     check_interrupted(net, optimizer, history, after, whole)
 
 
 def raising_at(function, n, position):
-    """`function`, but its n-th call raises KeyboardInterrupt, before or after it has done its work."""
+    """Wrap `function`: its n-th call raises KeyboardInterrupt, before or after its work."""
     calls = 0
 
     def wrapped(*arguments, **options):
@@ -145,7 +145,7 @@ def test_ctrl_c_during_evaluation_and_snapshot(where, n, position, optimizer_nam
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_ctrl_c_during_a_compiled_call(n, formulation, uninterrupted, monkeypatch):
-    """The signal is handled when the call has returned, with the weights of that epoch: they must be undone."""
+    """Python handles the signal after the call, when the weights are those of a later epoch, which must be undone."""
     chosen = network(formulation)._formulation
     original = type(chosen).trainer
 
@@ -163,9 +163,9 @@ def test_ctrl_c_during_a_compiled_call(n, formulation, uninterrupted, monkeypatc
 
 
 def run_until_opcode(function, n):
-    """Call `function`; before the n-th instruction of fastbp's that `training.fit` executes raise KeyboardInterrupt.
+    """Call `function`; raise KeyboardInterrupt before the n-th bytecode instruction of fastbp within `training.fit`.
 
-    Returns what `function` returns, or None if KeyboardInterrupt comes out; whether there was an n-th instruction; and
+    Returns the result of `function`, or None if it raises KeyboardInterrupt; whether there was an n-th instruction; and
     the files of the instructions before it.
     """
     count, inside, files = 0, False, set()
@@ -197,18 +197,18 @@ def run_until_opcode(function, n):
 
 
 def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
-    """All that `training.fit` executes, wherever in fastbp it is written, instruction by instruction.
+    """Every bytecode instruction of fastbp that `training.fit` executes, in all files.
 
-    Where KeyboardInterrupt comes out of `fit`, before the first epoch or after the last, there is no new history,
-    but the network is still as after some whole epoch.
+    If `fit` raises KeyboardInterrupt, before the first epoch or after the last, there is no new history, but the
+    network is in its state after some whole epoch.
     """
     after, whole = uninterrupted("loops", "Momentum")
     n, there_was_one, came_out = 0, True, 0
     while there_was_one:
         n += 1
         net, optimizer = network(), OPTIMIZERS["Momentum"]()
-        # An interruption between two instructions can keep NumPy's error state from being restored, in `_check_finite`;
-        # a real one comes after calls and jumps only.
+        # An interruption between two instructions of `_check_finite` can leave NumPy's error state changed. A real
+        # Ctrl-C comes only after calls and jumps.
         with warnings.catch_warnings(), np.errstate():
             warnings.simplefilter("ignore")
             history, there_was_one, files = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), n)  # noqa: B023
@@ -220,11 +220,11 @@ def test_ctrl_c_before_any_instruction_of_training(uninterrupted):
             assert untouched or state(net) == after[-1], n
         elif history.interrupted:
             check_interrupted(net, optimizer, history, after, whole)
-        else:  # raised where it is swallowed: in the generator of the order, as it is closed
+        else:  # Python swallowed it in the generator of the order, which was being closed
             assert state(net) == after[-1], n
     must_be_among_them = training.fit, type(net._training), type(net._training.state), type(net._formulation)
     assert {sys.modules[thing.__module__].__file__ for thing in must_be_among_them} <= files
-    assert n > 3000  # it was a walk through the whole of it
+    assert n > 3000  # the walk went through the whole of `fit`
     assert came_out < n / 3
 
 

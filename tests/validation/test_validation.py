@@ -16,7 +16,7 @@ def with_entry(array, index, value):
     return array
 
 
-# (X, error, what the message says: what was given and what is required)
+# (X, error, message)
 WRONG_X = {
     "too few features": (np.zeros((4, 2)), ValueError, "X has 2 features, but the network expects 3"),
     "too many features": (np.zeros((4, 783)), ValueError, "X has 783 features, but the network expects 3"),
@@ -62,7 +62,7 @@ WRONG_X = {
     "structured": (np.zeros(4, [("a", "f4"), ("b", "f4")]), TypeError, "X is of dtype .*; .*float32, float64"),
 }
 
-# (what makes the network, Y, error, message)
+# (a function that makes the network, Y, error, message)
 WRONG_Y = {
     "too short": (classifier, GOOD_Y[:3], ValueError, "Y has 3 rows, but X has 4"),
     "too long": (classifier, np.zeros((5, 2)), ValueError, "Y has 5 rows, but X has 4"),
@@ -275,7 +275,7 @@ def test_wrong_networks(arguments, options, error, message):
         fastbp.Network(*arguments, **options)
 
 
-def test_messages_about_formulations_do_not_speak_of_what_is_not_public():
+def test_messages_about_formulations_name_no_private_attribute():
     with pytest.raises(TypeError) as error:
         fastbp.Network([3, 2], formulation=1)
     assert "_" not in str(error.value)

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from hostile import unaligned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trained_networks import GOOD_X, GOOD_Y, classifier, one_output
@@ -16,7 +17,7 @@ from fastbp.functions.costs import COSTS
 
 
 def plain(dtype):
-    """Small whole numbers, which are the same in every dtype, and labels."""
+    """Small whole numbers, which every dtype holds exactly, and labels."""
     rng = np.random.default_rng(0)
     return rng.integers(0, 2, (9, 3)).astype(dtype), rng.integers(0, 2, 9)
 
@@ -43,7 +44,7 @@ LAYOUTS = {
         (slice(None, None, -1),) * a.ndim
     ],
     "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
-    "unaligned": lambda a: unaligned(a),
+    "unaligned": unaligned,
     "part of a wider table": lambda a: np.pad(a, ((1, 2), (3, 4)) if a.ndim == 2 else (1, 2))[
         (slice(1, -2), slice(3, -4)) if a.ndim == 2 else slice(1, -2)
     ],
@@ -53,16 +54,9 @@ LAYOUTS = {
 }
 
 
-def unaligned(a):
-    memory = np.zeros(a.nbytes + 1, np.uint8)[1:]
-    view = memory.view(a.dtype).reshape(a.shape)
-    view[...] = a
-    return view
-
-
 @pytest.fixture(scope="module")
 def expected_results():
-    """By (formulation, dtype, kind of targets): of plain C-contiguous arrays of the network's dtype."""
+    """Results of C-contiguous arrays of the network's dtype, by (formulation, dtype, kind of targets)."""
     return {}
 
 
@@ -147,11 +141,11 @@ def test_flat_targets_for_one_output_are_a_column():
     assert net.gradient(GOOD_X, GOOD_Y).vector.tobytes() == net.gradient(GOOD_X, column).vector.tobytes()
     assert net.evaluate(GOOD_X, GOOD_Y) == net.evaluate(GOOD_X, column)
     assert net.evaluate(GOOD_X, GOOD_Y).accuracy is not None
-    assert net.evaluate(GOOD_X, GOOD_Y * 0.5).accuracy is None  # probabilities are no classes
+    assert net.evaluate(GOOD_X, GOOD_Y * 0.5).accuracy is None  # probabilities are not classes
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_an_array_that_is_right_is_not_copied(dtype):
+def test_a_valid_array_is_not_copied(dtype):
     X = np.ones((5, 3), dtype)
     checked = validation.inputs(X, 3, np.dtype(dtype))
     assert np.shares_memory(checked, X)
@@ -164,14 +158,14 @@ def test_an_array_that_is_right_is_not_copied(dtype):
 
 
 def test_large_finite_numbers_are_accepted():
-    """Their sum is infinite, they are not."""
+    """Only their sum is infinite."""
     huge = np.full((4, 3), 1.7e308)
     assert np.shares_memory(validation.inputs(huge, 3, np.dtype(np.float64)), huge)
     with pytest.raises(ValueError, match=re.escape("X[0, 0] is 1.7e+308 and 11 more")):
         validation.inputs(huge, 3, np.dtype(np.float32))
 
 
-def test_numbers_of_numpy_are_whole_numbers():
+def test_numpy_integers_are_whole_numbers():
     net = fastbp.Network(np.array([3, 4, 2]), seed=np.int64(1), cost="cross_entropy")
     net.fit(GOOD_X, GOOD_Y, epochs=np.int32(2), batch_size=np.uint8(2), progress=np.bool_(False))
     assert net.sizes == (3, 4, 2) and len(net.history) == 2
@@ -188,7 +182,7 @@ def test_dtypes(dtype):
     assert fastbp.Network([3, 2], dtype=dtype).parameters.dtype == np.dtype(dtype)
 
 
-def test_left_out_is_float32_and_none_is_refused():
+def test_the_default_dtype_is_float32_and_none_is_refused():
     assert fastbp.Network([3, 2]).dtype == np.float32
     with pytest.raises(TypeError, match="dtype is None"):
         fastbp.Network([3, 2], dtype=None)
