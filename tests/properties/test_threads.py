@@ -276,13 +276,14 @@ def test_the_interpreter_runs_while_a_kernel_does(compiled):
     state = adam.new_state(net.parameters.size, net.dtype)
     trainer = net._formulation.trainer(net._model, adam, state, checked.X, checked.Y, 32)
     trainer.begin()
-    trainer.train(order[:64])  # compiles
+    with fastbp.threads(1):  # parallel regions run without the lock in any case
+        trainer.train(order[:64])  # compiles
     thread, interval, most = threading.Thread(target=count), sys.getswitchinterval(), 0
     thread.start()
     sys.setswitchinterval(1000)
     try:
         for _ in range(30):  # on a busy machine the other thread may not get its turn
-            with fastbp.threads(1):  # parallel regions run without the lock in any case
+            with fastbp.threads(1):
                 before = len(ticks)
                 trainer.train(order)
                 most = max(most, len(ticks) - before)
