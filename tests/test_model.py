@@ -51,7 +51,7 @@ def test_views_write_through_both_ways(sizes):
         assert np.shares_memory(view, net.parameters) and view.flags.writeable
 
 
-def test_what_is_written_is_what_is_computed_with(formulation):
+def test_written_parameters_are_used(formulation):
     net = fastbp.Network([2, 1], cost="quadratic", formulation=formulation)
     net.weights[0][:], net.biases[0][:] = [[2, 3]], [5]
     assert net.predict([[10, 100]])[0, 0] == 325

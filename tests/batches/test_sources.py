@@ -250,7 +250,7 @@ WRONG_CHUNKS = {
 
 
 @pytest.mark.parametrize("name", WRONG_CHUNKS)
-def test_what_chunks_cannot_do_is_refused_before_anything_changes(name):
+def test_options_that_chunks_lack_are_refused_before_anything_changes(name):
     make, options, error, message = WRONG_CHUNKS[name]
     net = network()
     fit(net, 1)

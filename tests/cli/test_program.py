@@ -177,7 +177,7 @@ def test_plot(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("d.png").read_bytes().startswith(b"\x89PNG") and os.listdir() == ["d.png"]
 
 
-def test_plot_without_matplotlib_is_told_before_training(
+def test_plot_without_matplotlib_is_refused_before_training(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
@@ -186,7 +186,7 @@ def test_plot_without_matplotlib_is_told_before_training(
 
 
 @pytest.mark.parametrize("option", ["--output", "--plot"])
-def test_what_cannot_be_written_is_told_before_training(
+def test_unwritable_files_are_refused_before_training(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, flowers: Path, option: str
 ) -> None:
     monkeypatch.setattr(fastbp.Network, "fit", None)

@@ -133,7 +133,7 @@ def test_targets_cannot_be_folded_into_other_outputs() -> None:
         (np.ones((100, 2)), False),
     ],
 )
-def test_what_means_classes(y: Any, classes: bool) -> None:
+def test_targets_that_mean_classes(y: Any, classes: bool) -> None:
     assert tabular.means_classes(y) is classes
 
 
@@ -153,7 +153,7 @@ def test_classes_are_in_order_and_named() -> None:
         (np.ones((3, 2)), "has 2 columns"),
     ],
 )
-def test_what_cannot_be_classes(y: Any, message: str) -> None:
+def test_targets_that_cannot_be_classes(y: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tabular.encode_classes(y, "t")
 

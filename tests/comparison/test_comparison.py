@@ -64,7 +64,7 @@ def test_the_table_fits_100_columns_and_ends_in_words(measured: Comparison) -> N
     assert text.splitlines()[-1].endswith(".") and "\nHere " in text
 
 
-def test_what_is_written_can_be_read(measured: Comparison, tmp_path: Path) -> None:
+def test_a_written_comparison_can_be_read(measured: Comparison, tmp_path: Path) -> None:
     measured.to_json(tmp_path / "c.json")
     assert Comparison.from_json(tmp_path / "c.json") == measured
     measured.to_csv(tmp_path / "c.csv")
@@ -134,7 +134,7 @@ def test_a_formulation_that_disagrees_is_named(monkeypatch: pytest.MonkeyPatch, 
         _worker().check(cell.as_dict(), ["textbook", "vectorized"])
 
 
-def test_where_textbook_takes_long_the_reference_is_vectorized_that_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectorized_is_the_reference_where_textbook_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = Workload(SMALL, SGD).reference()
     monkeypatch.setattr(worker, "TEXTBOOK_FLOPS", SMALL.flops / 2)
     np.testing.assert_allclose(Workload(SMALL, SGD).reference(), exact, rtol=1e-12)

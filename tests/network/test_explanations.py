@@ -199,7 +199,7 @@ def everything_printed(net, x, y):
     ]  # fmt: skip
 
 
-def test_what_is_printed_is_readable():
+def test_printed_explanations_are_readable():
     """Text fits 100 columns for small and large networks; HTML is closed and escaped."""
     odd = fastbp.Activation("<b>a & b</b>", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2)
     for net in (random_net([1, 1], odd, odd), random_net([1200, 1100, 1300], "silu", "softmax", "cross_entropy")):

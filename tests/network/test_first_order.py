@@ -65,7 +65,7 @@ def everything(net, X, Y, of, wrt, max_norm):
 @both
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_all_are_as_their_naive_twins(dtype, data):
+def test_all_agree_with_their_naive_twins(dtype, data):
     sizes = data.draw(st.lists(st.integers(1, LARGEST), min_size=2, max_size=5))
     net = network(sizes, data.draw(st.sampled_from(KINDS)), dtype)
     X, Y = samples(net, data.draw(st.integers(1, 12)))
@@ -74,7 +74,7 @@ def test_all_are_as_their_naive_twins(dtype, data):
 
 
 @both
-def test_layers_of_which_a_sum_is_cut_into_parts(dtype):
+def test_layers_whose_sums_are_cut_into_parts(dtype):
     """A layer with more weights than `tiles.CACHED` allows for one part."""
     net = network([5, 150, 140, 3], KINDS[4], dtype)  # σ(0), the value in the padding, is not 0
     check_against_naive_twins(net, *samples(net, 5), of=3, wrt=0)
@@ -265,7 +265,7 @@ def test_bad_arguments_say_what_is_needed():
             call()
 
 
-def test_what_does_not_fit_in_memory_says_how_many_bytes_and_what_to_do(monkeypatch):
+def test_results_too_large_for_memory_say_how_many_bytes_and_what_to_do(monkeypatch):
     net = network([6, 5, 4])
     X, Y = samples(net, 7)
     monkeypatch.setattr(memory, "physical_memory", lambda: 1000)
@@ -279,7 +279,7 @@ def test_what_does_not_fit_in_memory_says_how_many_bytes_and_what_to_do(monkeypa
     assert net.jacobian(X[:5]).shape == (5, 4, 6)
 
 
-def test_what_is_given_is_not_changed():
+def test_arguments_are_not_changed():
     net = network([6, 5, 4])
     X, Y = samples(net, 7)
     before = X.copy(), Y.copy(), net.parameters.copy()

@@ -100,7 +100,7 @@ def test_how_many_are_tried():
     assert [row.checked for row in checked([9, 8, 3], "tanh", at_most=None).layers] == [72, 8, 24, 3]
 
 
-def test_what_is_refused():
+def test_wrong_arguments_are_refused():
     net = fastbp.Network([2, 1], formulation="vectorized")
     for options, error, message in (
         ({"tolerance": 0}, ValueError, "tolerance is 0; it must be a finite number greater than 0"),

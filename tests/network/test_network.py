@@ -77,7 +77,7 @@ FULL_BATCH = {"Rprop": fastbp.Rprop, "LBFGS": fastbp.LBFGS, "ConjugateGradient":
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *FULL_BATCH, "LevenbergMarquardt"])
-def test_what_arrives_read_only_goes_on_like_the_original(name, dtype, tmp_path):
+def test_copies_that_arrive_read_only_continue_like_the_original(name, dtype, tmp_path):
     """Ray, joblib's workers and joblib.load(mmap_mode=) send read-only arrays, which may begin at any byte."""
     make = {**OPTIMIZERS, **FULL_BATCH, "LevenbergMarquardt": fastbp.LevenbergMarquardt}[name]
     options = {"batch_size": 30} if name == "Rprop" else {} if make().full_batch else {"batch_size": 7, "dropout": 0.3}

@@ -49,7 +49,7 @@ def products(net, X, Y, v):
 
 
 @pytest.mark.parametrize("sizes", [[3, 4], [2, 5, 3], [3, 17, 5, 40]])
-def test_they_are_what_their_definitions_say(sizes):
+def test_products_follow_their_definitions(sizes):
     for output, cost in PAIRS:
         net, X, Y, v = case(sizes, "tanh", output, cost, 6)
         G = gauss_newton(net, X, Y)
@@ -209,7 +209,7 @@ def test_arguments_are_not_changed():
         (lambda n, X, Y: n.top_eigenvalues(X, Y, 0), ValueError, "k is 0; it must be at least 1"),
     ],
 )
-def test_what_is_refused(call, error, words):
+def test_wrong_arguments_are_refused(call, error, words):
     net = fastbp.Network([2, 3, 2], activation="tanh", cost="quadratic", dtype="float64")
     with pytest.raises(error, match=words):
         call(net, np.ones((2, 2)), np.ones((2, 2)))

@@ -219,7 +219,7 @@ def test_partial_fit_and_warm_start_go_on():
     assert_same(*both)
 
 
-def test_what_is_printed(capsys):
+def test_verbose_prints_the_same(capsys):
     kind, X, y = DATA["classes 0"]
     for parameters in ({"early_stopping": True}, {}, {"solver": "sgd", "learning_rate": "adaptive"}):
         said = []

@@ -56,7 +56,7 @@ def test_no_case_is_recorded_twice_without_need(name):
 @pytest.mark.parametrize(
     ("setting", "value", "word"), [("CPU_FEATURES", "+sse4.2,+avx", "FMA"), ("DISABLE_JIT", 1, "DISABLE_JIT")]
 )
-def test_where_nothing_is_promised_it_says_so(setting, value, word, monkeypatch):
+def test_machines_without_promised_bits_are_named(setting, value, word, monkeypatch):
     monkeypatch.setattr(golden.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(golden.config, setting, value)
     assert word in golden.why_not()

@@ -241,7 +241,7 @@ def test_comparisons_of_odd_arguments(monkeypatch):
             fastbp.compare(**empty)
 
 
-def test_what_comparisons_are_written_to():
+def test_odd_files_of_comparisons():
     machine = {"numpy": "2", "blas": "none", "processor": "none"}
     settings = {"activation": "tanh", "cost": "quadratic", "optimizer": "sgd"}
     comparison = fastbp.Comparison(machine, settings)

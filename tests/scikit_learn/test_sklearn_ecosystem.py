@@ -179,7 +179,7 @@ print(same and os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0)
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
-def test_what_arrives_read_only_goes_on_like_the_original(cls, dtype, tmp_path):
+def test_copies_that_arrive_read_only_continue_like_the_original(cls, dtype, tmp_path):
     inputs, targets = X.astype(dtype), y
     for parameters in (
         {"dropout": 0.3}, {"solver": "sgd", "dropout": 0.3}, {"solver": "lbfgs"}, {"optimizer": fastbp.RMSProp()},

@@ -92,7 +92,7 @@ BETWEEN = {
 @pytest.mark.filterwarnings("ignore:Got `batch_size` less than 1")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_kept_changes_no_bit(kind, dtype):
+def test_the_kept_network_changes_no_bit(kind, dtype):
     """The other estimator is copied before each call, and a copy keeps nothing."""
     rng = np.random.default_rng(7)
     kept, other = new(kind), new(kind)
@@ -251,7 +251,7 @@ def test_samples_are_not_held_after_the_call():
     assert [array() for array in held] == [None] * 3 and "_kept" in vars(model)
 
 
-def test_what_is_kept_is_no_part_of_a_pickle():
+def test_the_kept_trainer_is_not_pickled():
     X, y = samples("regressor", 1, np.random.default_rng(0))
     model = MLPRegressor().partial_fit(X, y)
     size = len(pickle.dumps(model))

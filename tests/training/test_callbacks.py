@@ -32,7 +32,7 @@ class Diary(Callback):
         self.entries.append(("train ends", run.epoch, len(run.history)))
 
 
-def test_when_they_are_called(formulation):
+def test_when_callbacks_are_called(formulation):
     diary, plain, watched = Diary(), network(formulation), network(formulation)
     fit(plain, 2)
     fit(watched, 2, validation_data=HELD_OUT, callbacks=[diary, Callback()])
@@ -52,7 +52,7 @@ class StopAfter(Callback):
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
-def test_one_can_stop_the_training(epochs, formulation):
+def test_a_callback_can_stop_the_training(epochs, formulation):
     net, whole = network(formulation), network(formulation)
     history = fit(net, 3, callbacks=[StopAfter(epochs)])
     fit(whole, epochs)
@@ -80,7 +80,7 @@ def raising(method, epoch, error):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("error", [ZeroDivisionError("on purpose"), KeyboardInterrupt("on purpose")])
-def test_one_that_raises_leaves_the_last_whole_epoch(method, epoch, left, error, formulation):
+def test_a_callback_that_raises_leaves_the_last_whole_epoch(method, epoch, left, error, formulation):
     net, whole = network(formulation), network(formulation)
     arguments = {"validation_data": HELD_OUT, "callbacks": [raising(method, epoch, error)]}
     if isinstance(error, KeyboardInterrupt) and method != "on_train_end":
@@ -105,7 +105,7 @@ class Negate(Callback):
             run.net.parameters[:] *= -1
 
 
-def test_weights_that_one_changes_are_trained_on(formulation):
+def test_weights_that_a_callback_changes_are_trained_on(formulation):
     net, by_hand, optimizer = network(formulation), network(formulation), fastbp.Momentum(0.1)
     fit(net, 3, callbacks=[Negate()])
     fit(by_hand, 1, optimizer=optimizer)

@@ -310,7 +310,7 @@ def test_the_step_satisfies_the_conditions_of_wolfe(first, decrease, curvature):
         assert abs(found.slope) <= -curvature * start.slope, name
 
 
-def test_where_nothing_is_lower_no_step_is_found():
+def test_no_step_is_found_if_no_point_is_lower():
     phi = along(lambda a: 1.0 if a > 0 else 0.0, lambda a: -1.0)
     assert wolfe_step(phi, phi(0.0), 1.0, 1e-3, 0.9) is None
     nowhere = along(lambda a: np.nan if a > 0 else 0.0, lambda a: -1.0)

@@ -151,7 +151,7 @@ def test_a_cost_that_is_not_finite_is_a_divergence():
     assert (net.parameters == 1e308).all()
 
 
-def test_what_is_refused(monkeypatch):
+def test_wrong_arguments_are_refused(monkeypatch):
     X, Y = samples()
     net = network(cost="huber")
     with pytest.raises(ValueError, match=r"the cost is 'huber'; LevenbergMarquardt makes sums of squares small: use"):

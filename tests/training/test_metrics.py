@@ -32,7 +32,7 @@ def test_edges_that_divide_by_zero():
     assert value("f1_binary", np.zeros((3, 1)), np.zeros((3, 1))) == 0
 
 
-def test_they_are_measured_on_every_data_set_and_on_the_training_data_too(formulation):
+def test_metrics_are_measured_on_every_data_set(formulation):
     net = network(formulation)
 
     def right(outputs, Y):
@@ -102,7 +102,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_before_anything_changes(name):
+def test_wrong_arguments_are_refused_before_anything_changes(name):
     options, error, message = WRONG[name]
     net = network()
     fit(net, 1)
