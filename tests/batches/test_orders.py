@@ -1,4 +1,4 @@
-"""The order of the samples: from the seed, as they are, or the user's own."""
+"""The order of the samples: drawn from the seed, as given, or the user's own permutations."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_own_permutations_are_what_the_seed_would_have_drawn(kind, formulation):
 
 
 def test_own_permutations_count_for_a_full_batch_too():
-    """Where rounding depends on the order of summation."""
+    """There the order of summation changes the rounding."""
     net, other = network("textbook"), network("textbook")
     fit(net, 5, batch_size=23, shuffle=[np.arange(23)] * 5)
     fit(other, 5, batch_size=23, shuffle=[np.arange(23)[::-1]] * 5)

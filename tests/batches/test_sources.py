@@ -1,4 +1,4 @@
-"""Samples from files and from generators: the same bits as from memory, and never all of them in memory."""
+"""Samples from files and generators give the bits of samples in memory, and are never all in memory."""
 
 import itertools
 import tracemalloc
@@ -21,7 +21,7 @@ def on_disk(folder, array, name="data", order="C"):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    """Compiled calls of two mini-batches, and blocks of three samples."""
+    """Make a compiled call two mini-batches long, and a block three samples."""
     monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", network()._model.flops_per_sample * 10)
     monkeypatch.setattr(samples_module, "BLOCK_BYTES", 60)
 
@@ -67,7 +67,7 @@ def test_every_option_that_is_about_samples(options, formulation, small_pieces, 
 
 
 def test_dropout_drops_the_same_neurons_wherever_samples_come_from(formulation, small_pieces, tmp_path):
-    """In memory, in a file, in chunks, and at other rows of an array: what counts is the place in the mini-batch."""
+    """Only the place of a sample in its mini-batch decides, not whether it comes from memory, a file or chunks."""
     order = np.random.default_rng(0).permutation(23)
     options = {"epochs": 2, "batch_size": 5, "optimizer": fastbp.SGD(0.3), "dropout": 0.5}
     in_memory, mapped, chunked, sorted_rows, plain = (network(formulation) for _ in range(5))
@@ -82,7 +82,7 @@ def test_dropout_drops_the_same_neurons_wherever_samples_come_from(formulation, 
 
 @pytest.mark.parametrize("optimizer", [fastbp.LBFGS, fastbp.ConjugateGradient])
 def test_line_searches_take_files(optimizer, formulation, small_pieces, tmp_path, monkeypatch):
-    """The gradient is summed over pieces, the same in memory and in a file: same bits. And nearly those of one sum."""
+    """Memory and file sum the gradient over the same pieces, so the bits are equal; one whole sum nearly agrees."""
     in_memory, mapped, at_once = (network(formulation, "float64") for _ in range(3))
     options = {"epochs": 6, "validation_split": 0.2, "l2": 0.5}
     in_memory.fit(X, Y, optimizer=optimizer(), **options)
@@ -104,7 +104,7 @@ def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
     net.fit(x, labels, epochs=1, batch_size=100, validation_split=0.5)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 40_000 * 256 / 2  # half of the file, an eighth of it in float32
+    assert peak < 40_000 * 256 / 2  # half of the file, an eighth of its size in float32
 
 
 def test_ctrl_c_and_resume_from_files(small_pieces, tmp_path):
@@ -180,7 +180,7 @@ def test_a_generator_is_one_epoch():
 
 
 def test_chunks_have_weights_of_their_own(formulation, small_pieces):
-    """A chunk reaches over buffers and epochs, and so do its weights; one may be all zeros. The second has the rest."""
+    """Weights follow the samples of a chunk over buffers and epochs; the weights of one chunk may all be 0."""
     weight = np.r_[np.zeros(4), np.linspace(0, 3, 19)]
     options = {"batch_size": 5, "optimizer": fastbp.SGD(0.3), "class_weight": {1: 2.0}}
     in_memory, chunked, endless = network(formulation), network(formulation), network(formulation)
@@ -216,7 +216,7 @@ def test_wrong_weights_of_a_chunk_keep_the_epochs_before_it(name):
 
 
 def test_a_generator_without_end(small_pieces):
-    """Six epochs of four mini-batches are as many samples as 120 in order, over and over."""
+    """Six epochs of four mini-batches take 120 samples: the 23 in order, over and over."""
     over_and_over = itertools.chain.from_iterable(chunks() for _ in itertools.count())
     x, y = (np.concatenate([part] * 6)[:120] for part in (X, Y))
     in_memory, chunked = network(), network()
@@ -250,7 +250,7 @@ WRONG_CHUNKS = {
 
 
 @pytest.mark.parametrize("name", WRONG_CHUNKS)
-def test_what_chunks_cannot_do_is_refused_before_anything_changes(name):
+def test_options_that_chunks_lack_are_refused_before_anything_changes(name):
     make, options, error, message = WRONG_CHUNKS[name]
     net = network()
     fit(net, 1)
@@ -285,7 +285,7 @@ def test_a_wrong_chunk_keeps_the_epochs_before_it(second, options, message):
 
 
 def test_a_function_is_called_again_when_its_chunks_run_out():
-    """Four mini-batches of five are less than a time round, seven are more; what is over begins the next."""
+    """An epoch of 4 mini-batches needs 20 of the 23 samples, one of 7 needs 35; the next epoch begins with the rest."""
     for steps in (4, 7):
         again, endless = network(), network()
         options = {"epochs": 3, "steps_per_epoch": steps, "batch_size": 5}

@@ -1,4 +1,4 @@
-"""Early stopping: when it stops, that the best epoch comes back bit for bit, and what is held out."""
+"""Early stopping: when it stops, the best epoch comes back bit for bit, the held-out samples."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from fastbp.training.early_stopping import Best
 
 
 def scripted(values):
-    """A metric that says these values, epoch by epoch."""
+    """A metric that returns these values, epoch by epoch."""
     left = iter(values)
     return {"said": lambda outputs, Y: next(left)}
 
@@ -56,7 +56,7 @@ def test_the_last_epoch_is_no_early_stop():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_same_bits_as_a_fit_of_so_many_epochs(formulation, optimizer):
-    """Weights, moments and generator; and going on from there gives the same bits too."""
+    """Weights, moments and generator are equal, and further training gives equal bits too."""
     net, whole = network(formulation), network(formulation)
     mine, other = OPTIMIZERS[optimizer](), OPTIMIZERS[optimizer]()
     history = fit(net, 60, optimizer=mine, validation_data=HELD_OUT, early_stopping=EarlyStopping(patience=2))
@@ -151,7 +151,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_before_anything_changes(name):
+def test_wrong_arguments_are_refused_before_anything_changes(name):
     make, error, message = WRONG[name]
     net = network()
     fit(net, 1)

@@ -1,4 +1,4 @@
-"""Metrics: by hand, and where they are measured."""
+"""Metrics: their values by hand, and the data sets on which they are measured."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def value(name, outputs, Y):
 def test_by_hand():
     outputs = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5], [0.4, 0.4, 0.2], [0.1, 0.8, 0.1]])
     Y = np.eye(3)[[0, 1, 1, 1]]
-    assert value("accuracy", outputs, Y) == 0.5  # of equal outputs the first is the prediction
+    assert value("accuracy", outputs, Y) == 0.5  # the first of equal outputs is the prediction
     assert value("top_2", outputs, Y) == 1
     assert value("top_1", outputs, Y) == 0.5
     assert value("f1_macro", outputs, Y) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
@@ -32,7 +32,7 @@ def test_edges_that_divide_by_zero():
     assert value("f1_binary", np.zeros((3, 1)), np.zeros((3, 1))) == 0
 
 
-def test_they_are_measured_on_every_data_set_and_on_the_training_data_too(formulation):
+def test_metrics_are_measured_on_every_data_set(formulation):
     net = network(formulation)
 
     def right(outputs, Y):
@@ -102,7 +102,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_before_anything_changes(name):
+def test_wrong_arguments_are_refused_before_anything_changes(name):
     options, error, message = WRONG[name]
     net = network()
     fit(net, 1)

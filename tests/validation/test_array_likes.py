@@ -1,4 +1,4 @@
-"""What can be read as an array of numbers, and what is said of the rest."""
+"""Objects that can be read as arrays of numbers, and the errors for the others."""
 
 from decimal import Decimal
 from fractions import Fraction

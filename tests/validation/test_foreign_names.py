@@ -1,4 +1,4 @@
-"""Names and parameters of other libraries: taken where they mean one thing, explained where they do not."""
+"""Names and parameters of other libraries: accepted if their meaning is clear, otherwise explained."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ TABLES = {
 X, Y = np.linspace(-1, 1, 24).reshape(8, 3), np.arange(8) % 2
 
 
-def test_every_alias_is_of_something_and_means_one_thing():
+def test_every_alias_means_exactly_one_thing():
     for kind, table in TABLES.items():
         plain = [foreign_names._plain(name) for name in table]
         for ours, aliases in foreign_names.ALIASES[kind].items():
@@ -79,7 +79,7 @@ def test_initializers_that_draw_the_same_numbers():
             fastbp.Network([3, 2], initializer=given)
 
 
-def test_what_fastbp_does_not_have_is_said_without_a_guess():
+def test_names_that_fastbp_lacks_are_explained_without_a_guess():
     for what, name, words in (
         ("activation", "selu", "define it as a fastbp.Activation"), ("cost", "hinge", "define it as a fastbp.Cost"),
         ("cost", "KLDivergence", "'cross_entropy' minus a constant"),
