@@ -50,59 +50,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "LBFGS",
-    "SGD",
-    "Activation",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "CSVLogger",
-    "Callback",
-    "Checkpoint",
-    "Comparison",
-    "ConjugateGradient",
-    "ConstantRate",
-    "CosineDecay",
-    "Cost",
-    "DivergenceError",
-    "EarlyStopping",
-    "Evaluation",
-    "ExponentialDecay",
-    "GradientCheck",
-    "History",
-    "Huber",
-    "Initializer",
-    "InverseScaling",
-    "LevenbergMarquardt",
-    "MeasuringError",
-    "ModelFileError",
-    "Momentum",
-    "Nesterov",
-    "Network",
-    "Nudge",
-    "OneCycle",
-    "ParameterVector",
-    "Quantile",
-    "RMSProp",
-    "Recorder",
-    "ReduceOnPlateau",
-    "Rprop",
-    "StepDecay",
-    "Trace",
-    "check_derivative",
-    "check_gradient",
-    "compare",
-    "error_norms",
-    "from_keras",
-    "from_torch",
-    "get_num_threads",
-    "load",
-    "load_digits",
-    "load_mnist",
-    "set_num_threads",
-    "threads",
-]
-
+    "LBFGS", "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Checkpoint", "Comparison",
+    "ConjugateGradient", "ConstantRate", "CosineDecay", "Cost", "DivergenceError", "EarlyStopping", "Evaluation",
+    "ExponentialDecay", "GradientCheck", "History", "Huber", "Initializer", "InverseScaling", "LevenbergMarquardt",
+    "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge", "OneCycle", "ParameterVector",
+    "Quantile", "RMSProp", "Recorder", "ReduceOnPlateau", "Rprop", "StepDecay", "Trace", "check_derivative",
+    "check_gradient", "compare", "error_norms", "from_keras", "from_torch", "get_num_threads", "load", "load_digits",
+    "load_mnist", "set_num_threads", "threads",
+]  # fmt: skip
 
 _LATER = {
     "load_digits": "fastbp.data", "load_mnist": "fastbp.data",
@@ -112,7 +67,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what few programs need when it is first asked for: files and downloads are a fifth of the import."""
+    """Import what few programs need on first use: it would take a fifth of the time of the import."""
     from importlib import import_module
 
     if name == "sklearn":

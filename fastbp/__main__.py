@@ -1,4 +1,4 @@
-"""``python -m fastbp`` is the command ``fastbp``."""
+"""``python -m fastbp`` runs the command ``fastbp``."""
 
 import sys
 

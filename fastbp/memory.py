@@ -1,11 +1,11 @@
-"""How much memory this machine has, and the refusal of what would need more."""
+"""The memory of this machine, and an error for work that needs more."""
 
 import os
 import sys
 
 
 def physical_memory() -> int:
-    """Bytes of memory of this machine; as many as an array can have where that cannot be asked."""
+    """Return the memory of this machine in bytes; the most an array can have where the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):

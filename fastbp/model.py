@@ -1,4 +1,4 @@
-"""The parameters of a network: one flat vector, and views of it layer by layer."""
+"""The model: sizes, functions, and the parameters as one flat vector with views of each layer."""
 
 import operator
 import threading
@@ -19,9 +19,9 @@ CACHE_LINE = 64  # bytes; also the width of the widest vector registers
 
 
 def aligned_empty(size: int, dtype: npt.DTypeLike) -> Array:
-    """Return an uninitialised vector that begins at a cache line: NumPy's own begin anywhere at 16 bytes.
+    """Return an uninitialised vector aligned to a cache line; NumPy aligns to 16 bytes only.
 
-    A vector load that straddles two lines takes twice as long, which made `loops` 1.5 times slower.
+    A vector load that straddles two cache lines takes twice as long, which made `loops` 1.5 times slower.
     """
     n_bytes = size * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + CACHE_LINE, np.uint8)
@@ -30,14 +30,14 @@ def aligned_empty(size: int, dtype: npt.DTypeLike) -> Array:
 
 
 def aligned_copy(array: Array) -> Array:
-    """Return a copy that begins at a cache line and may be written: what pickle 5 brings is often read-only."""
+    """Return a writable copy aligned to a cache line: arrays from pickle 5 are often read-only."""
     copy = aligned_empty(array.size, array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
 
 
 class ParameterVector:
-    """Weights and biases of all layers, or anything of their layout: a gradient, an optimizer's moment.
+    """Weights and biases of all layers, or values of the same layout: a gradient, an optimizer's moment.
 
     Attributes
     ----------
@@ -75,12 +75,12 @@ class ParameterVector:
         self.biases: tuple[Array, ...] = tuple(biases)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copied or pickled as a vector, of which the new weights and biases are views again.
+        # A copy or a pickle has the vector only; the new weights and biases are views of it again.
         return _of_a_copy, (self.sizes, self.vector)
 
     @staticmethod
     def count(sizes: Sequence[int]) -> int:
-        """Return how many parameters a network of these layer sizes has. Raises TypeError unless all are whole numbers.
+        """Return the number of parameters for these layer sizes. Raises TypeError unless all are whole numbers.
 
         >>> ParameterVector.count([784, 30, 10])
         23860
@@ -101,7 +101,7 @@ def _of_a_copy(sizes: tuple[int, ...], vector: Array) -> ParameterVector:
 
 @dataclass(frozen=True)
 class Model:
-    """What the formulations compute with: sizes, functions and parameters. Checked by whoever makes it."""
+    """The sizes, functions and parameters of a network, already checked."""
 
     sizes: tuple[int, ...]
     activations: tuple[Activation, ...]  # of layers 1…L
@@ -109,12 +109,10 @@ class Model:
     parameters: ParameterVector
     dtype: np.dtype[Any] = field(init=False)
     prepared: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)  # by formulations
-    training: threading.Lock = field(
-        init=False, repr=False, compare=False, default_factory=threading.Lock
-    )  # held by fit
+    training: threading.Lock = field(init=False, repr=False, compare=False, default_factory=threading.Lock)  # of `fit`
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What was prepared holds addresses, which are this process's; a copy is not being trained.
+        # Without `prepared`, which has addresses of this process, and without the lock.
         return Model, (self.sizes, self.activations, self.cost, self.parameters)
 
     def __post_init__(self) -> None:
@@ -122,10 +120,10 @@ class Model:
 
     @property
     def n_layers(self) -> int:
-        """L: the input is not counted."""
+        """L, the number of layers without the input."""
         return len(self.sizes) - 1
 
     @property
     def flops_per_sample(self) -> int:
-        """Floating-point operations of a training step for each sample: three sums of one product per weight."""
+        """Floating-point operations of a training step for each sample: three sums with one product per weight."""
         return 6 * sum(n_in * n_out for n_in, n_out in pairwise(self.sizes))

@@ -1,12 +1,12 @@
-"""Words and numbers for a terminal."""
+"""Text tables, names and durations for a terminal."""
 
 from collections.abc import Container, Sequence
 
-LONGEST_NAME = 24  # class names are cut to so many characters in tables
+LONGEST_NAME = 24  # characters of a class name in a table
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:
-    """Return a text from a file fit for a line of a table: without control characters, and not longer than this.
+    """Return a text from a file for a table: without control characters, and at most `longest` characters.
 
     >>> shortened("a" * 30), shortened("two lines")
     ('aaaaaaaaaaaaaaaaaaaaaaa…', 'two lines')
@@ -16,17 +16,17 @@ def shortened(text: str, longest: int = LONGEST_NAME) -> str:
 
 
 def column_widths(rows: Sequence[Sequence[str]], least: Sequence[int] = ()) -> list[int]:
-    """Return how wide each column of a table must be; a row with fewer cells than others asks for nothing."""
+    """Return the width of each column of a table; rows with fewer cells than others are ignored."""
     n = max(map(len, rows), default=0)
     least = [*least, *[0] * (n - len(least))]
     return [max(least[i], *(len(row[i]) for row in rows if len(row) == n)) for i in range(n)]
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Container[int] = (), least: Sequence[int] = ()) -> list[str]:
-    """Return the rows of a table as lines, two blanks between columns: words in the columns `left`, numbers elsewhere.
+    """Return the rows of a table as lines; the columns `left` are aligned left, the others right.
 
-    The last cell of a row with fewer cells than others, a title, may run on. `least` says how wide the first columns
-    are at least.
+    In a row with fewer cells than others the last cell is a title, which may be longer than its column. `least` has
+    minimum widths of the first columns.
 
     >>> for line in aligned([["net", "µs"], ["small, and fast", "2"], ["large: left out"]], left=[0]): print(line)
     net              µs
@@ -44,7 +44,7 @@ def aligned(rows: Sequence[Sequence[str]], left: Container[int] = (), least: Seq
 
 
 def duration(seconds: float) -> str:
-    """Return a duration for people.
+    """Return a duration in words.
 
     >>> duration(0.25), duration(75), duration(4000)
     ('0.2 s', '1:15', '1:06:40')

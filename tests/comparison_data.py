@@ -1,4 +1,4 @@
-"""Comparisons that were not measured: rows from times that the tests choose."""
+"""Comparisons whose times the tests choose; nothing is measured."""
 
 from itertools import product
 from typing import Any
@@ -7,13 +7,15 @@ from fastbp.comparison import Comparison
 from fastbp.comparison.cells import Cell, Task
 from fastbp.comparison.rows import Limits, rows_of
 
+SMALL = Cell((4, 3, 2), 5, "float32", 1)
+QUICK: dict[str, Any] = {"rounds": 2, "at_least_s": 1e-4, "progress": False}
 SGD = Task("sigmoid", "quadratic", "sgd", 0)
 LIMITS = Limits(1, {"float32": 200.0, "float64": 100.0}, [(2**14, 500.0), (2**18, 200.0), (2**28, 40.0)])
 MACHINE = {"processor": "A processor", "numpy": "2.0", "numba": "0.61", "blas": "a BLAS"}
 
 
 def checked(*names: str, **more: Any) -> dict[str, Any]:
-    """Return what a worker says of formulations that agree."""
+    """Return a worker's answer about formulations that agree."""
     compiled = {"compile_s": 0.5, "cache": "warm"}
     return {
         name: {"difference": 1e-7, "steps": 4, **(compiled if name in ("loops", "tiles") else {}), **more}
@@ -22,7 +24,7 @@ def checked(*names: str, **more: Any) -> dict[str, Any]:
 
 
 def comparison(cells: list[Cell], seconds: Any) -> Comparison:
-    """Return a comparison in which `seconds(cell, work, name)` are the rounds, or None for what is not there."""
+    """Return a comparison whose rounds are `seconds(cell, work, name)`; None leaves a formulation out."""
     names = ("python", "textbook", "loops", "tiles", "vectorized")
     rows = []
     for cell in cells:
@@ -36,9 +38,9 @@ def comparison(cells: list[Cell], seconds: Any) -> Comparison:
 
 
 def a_grid(widths: tuple[int, ...] = (8, 32, 128), batches: tuple[int, ...] = (1, 16)) -> Comparison:
-    """Return a grid in which tiles wins but for gradients of single samples, where loops takes two thirds of its time.
+    """Return a grid in which tiles wins, except for two cases.
 
-    vectorized is even with tiles for the largest gradient.
+    For gradients of single samples, loops takes two thirds of its time. For the largest gradient, vectorized is even.
     """
 
     def seconds(cell: Cell, work: str, name: str) -> list[float] | None:

@@ -1,4 +1,4 @@
-"""What several test files share: formulations, differences, Python in a process of its own."""
+"""What several test files share: formulations, optimizers, differences, tables, Python in a process of its own."""
 
 import os
 import pickle
@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import command_line
+import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,11 +18,13 @@ from numpy.typing import NDArray
 import fastbp
 from fastbp.formulations import FORMULATIONS
 from fastbp.formulations.compiled import Compiled
+from fastbp.optimizers import Optimizer
 
 COMPILED = [name for name, formulation in FORMULATIONS.items() if isinstance(formulation, Compiled)]
 PACKAGE = Path(fastbp.__file__).resolve().parent
 TESTS = Path(__file__).resolve().parent
-# Environments of a Python that computes as another machine would, or without compiling.
+needs_two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="Numba has one thread only")
+# Environment variables that make Numba compile for another machine, or not at all.
 TARGETS = {
     "generic": {"NUMBA_CPU_NAME": "generic"},
     "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
@@ -39,7 +43,7 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 }
 
 
-# Examples in docstrings that need more than the tests do: by the end of their names.
+# Docstring examples that need more packages than the tests, by the end of their names.
 EXAMPLES_THAT_NEED = {
     "Files.to_onnx": ("onnx", "onnxruntime"),
     "Files.to_torch": ("torch",),
@@ -70,14 +74,37 @@ def compiled(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=list(OPTIMIZERS))
 def new_optimizer(request: pytest.FixtureRequest) -> Callable[[], Any]:
-    """Return what makes an optimizer, another object at every call."""
+    """Return a function that makes a new optimizer at every call."""
     return OPTIMIZERS[request.param]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Change into an empty folder, with a terminal of 80 columns."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+@pytest.fixture
+def flowers(folder: Path) -> Path:
+    return command_line.flowers(folder)
+
+
+@pytest.fixture
+def houses(folder: Path) -> Path:
+    return command_line.houses(folder)
+
+
+def public_optimizers() -> set[type[Optimizer]]:
+    offered = (getattr(fastbp, name) for name in fastbp.__all__)
+    return {each for each in offered if isinstance(each, type) and issubclass(each, Optimizer)} - {Optimizer}
 
 
 def central_difference(
     function: Callable[[NDArray[Any]], float], x: NDArray[Any], step: float = 1e-3
 ) -> NDArray[np.float64]:
-    """The gradient of `function` at x by central differences of fourth order: the error is of the order of step⁴."""
+    """The gradient of `function` at x by central differences of fourth order: the error is O(step⁴)."""
     gradient = np.empty(x.size)
     for i in range(x.size):
         nudge = np.zeros_like(x)
@@ -89,14 +116,14 @@ def central_difference(
 
 
 def relative_difference(given: Any, reference: Any) -> float:
-    """The largest difference between two arrays, relative to the largest absolute number of `reference`."""
+    """The largest difference between two arrays, relative to the largest absolute value of `reference`."""
     given, reference = np.asarray(given, np.float64), np.asarray(reference, np.float64)
     assert given.shape == reference.shape
     return float(np.abs(given - reference).max() / np.abs(reference).max())
 
 
 def state_of(net: fastbp.Network) -> dict[str, Any]:
-    """All that the next `fit` of a network depends on, and its history."""
+    """Everything that the next `fit` of a network depends on, and its history."""
     training = net._training
     return {
         "parameters": net.parameters.tobytes(),
@@ -112,7 +139,7 @@ def state_of(net: fastbp.Network) -> dict[str, Any]:
 
 
 def received(thing: Any, folder: Path) -> list[Any]:
-    """What arrives elsewhere: by pickle 5 with read-only buffers, aligned or not, and from joblib's memory maps."""
+    """Copies as another process receives them: pickle 5 with read-only buffers, aligned or not, and memory maps."""
     buffers: list[pickle.PickleBuffer] = []
     sent = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
     aligned = [bytes(buffer.raw()) for buffer in buffers]
@@ -127,7 +154,7 @@ def received(thing: Any, folder: Path) -> list[Any]:
 
 
 def run_python(script: str, *arguments: str, check: bool = True, **environment: str) -> str:
-    """Run a script in a Python of its own and return what it wrote; it finds fastbp where these tests found it."""
+    """Run a script in a new Python, which imports the same fastbp as these tests, and return what it printed."""
     process = subprocess.run(
         [sys.executable, "-c", script, *arguments],
         env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **environment},

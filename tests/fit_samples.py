@@ -26,6 +26,10 @@ def fit(net: fastbp.Network, epochs: int = 3, **options: Any) -> fastbp.History:
     return net.fit(X, Y, epochs=epochs, **chosen)
 
 
+def validated_fit(net: fastbp.Network, epochs: int, optimizer: Any = None, **options: Any) -> fastbp.History:
+    return fit(net, epochs, **{"optimizer": optimizer, "validation_data": HELD_OUT, **options})
+
+
 def state(net: fastbp.Network) -> Any:
     """Parameters, optimizer state and random generator."""
     last = net._training

@@ -1,13 +1,12 @@
 """Small trainings whose results are known to the last bit: `data/golden.json` holds a digest of each.
 
-    python tests/golden.py --check                   # says which differ; exits with 1 if one does
-    python tests/golden.py --check --target avx2     # the same, compiled for other processors
-    python tests/golden.py --record --target avx2    # writes the digests of today
+    python tests/golden.py --check                   # prints which differ; exits with 1 if one does
+    python tests/golden.py --check --target avx2     # the same, compiled for another processor
+    python tests/golden.py --record --target avx2    # records the present digests
 
-A case is run by each compiled formulation in each dtype. What goes into it is made of whole numbers, and what comes out
-passes through compiled loops only: neither NumPy's random numbers nor the C library have a part in it. So there are no
-cases of Levenberg-Marquardt, L-BFGS and conjugate gradient, whose sums are NumPy's and SciPy's, by whatever BLAS they
-have.
+Each compiled formulation runs each case in each dtype. The inputs are made of whole numbers, and only compiled loops
+compute the results: neither NumPy's random numbers nor the C library takes part. So there are no cases of
+Levenberg-Marquardt, L-BFGS and conjugate gradient: NumPy and SciPy compute their sums, with whatever BLAS they have.
 """
 
 import argparse
@@ -37,7 +36,7 @@ from fastbp.optimizers import AdamEpsilonHat
 
 FILE = Path(__file__).parent / "data" / "golden.json"
 LOOPS = [(formulation, dtype) for formulation in ("tiles", "loops") for dtype in ("float32", "float64")]
-# What else is compiled for than this machine, by the instructions it needs.
+# Other machines to compile for, and the instructions that they need.
 TARGETS = {
     "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
     "x86-64-v4": {
@@ -45,20 +44,20 @@ TARGETS = {
         "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma,+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl",
     },
 }
-# The cases of `tiles` with a sum along a register, of as many terms at once as there are lanes: the bits follow the
-# width of the registers.
+# Cases of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
+# depend on the width of the registers.
 BY_WIDTH = {
     *("steps of one sample", "steps of one sample, Adam", "gradient: a sample"),  # panel_sums.propagate_row
     "layers of one neuron",  # column_sums.forward_column
 }
-# Those with a sum that LLVM cuts, by the width too, but each version of LLVM in its own way. So are all of `loops`.
+# Cases with a sum that LLVM vectorizes: the bits depend on the width and on the version of LLVM. All of `loops` do.
 BY_LLVM = {
     "predict: a row",  # loops.forward_row
     *("option: clip_norm", "option: clip_norm, Adam"),  # tiles/rules.squared_norm
     *("output: softmax", "cost: cross_entropy of softmax", "cost: poisson of softmax"),  # activations.softmax
 }
 WIDTH, LLVM = f"registers of {VECTOR_BYTES} bytes", f"LLVM {binding.llvm_version_info[0]}"
-SIZES = [20, 35, 9, 4]  # more than a panel, and less than one, for every width of the registers
+SIZES = [20, 35, 9, 4]  # wider and narrower than a panel, for every width of the registers
 OPTIMIZERS = {
     "SGD": partial(fastbp.SGD, 0.05),
     "Momentum": partial(fastbp.Momentum, 0.1),
@@ -90,14 +89,14 @@ Case = Callable[[str, str], np.ndarray]  # of a formulation and a dtype
 def fractions(n: int, seed: int) -> np.ndarray:
     """Return n numbers in [0, 1) of 53 bits each, by Knuth's linear congruence, MMIX."""
     state, numbers = seed, np.empty(n)
-    for i in range(-9, n):  # the first ones tell the seed
+    for i in range(-9, n):  # the first nine numbers are too close to the seed
         state = (6364136223846793005 * state + 1442695040888963407) % 2**64
         numbers[max(i, 0)] = (state >> 11) * 2.0**-53
     return numbers
 
 
 def samples(n: int, sizes: list[int], sparse: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Return X in [-1, 1) and Y in [0, 1], rows of probabilities where there are several: they suit every cost."""
+    """Return X in [-1, 1) and Y in [0, 1], which suit every cost; several outputs sum to 1."""
     X = 2 * fractions(n * sizes[0], seed=1) - 1
     if sparse:
         X = np.where(fractions(X.size, seed=2) < 0.9, 0, X)
@@ -145,7 +144,7 @@ def gradient(formulation: str, dtype: str, n: int) -> np.ndarray:
 
 
 def sizes_of(output: Activation) -> list[int]:
-    """Return sizes for an output activation: one that sums over its layer gets more terms than a register has lanes."""
+    """Return layer sizes: an activation that sums over its layer gets more neurons than a register has lanes."""
     return [20, 35, 45] if output.whole_layer else SIZES
 
 
@@ -180,25 +179,25 @@ def cases() -> Iterator[tuple[str, Case]]:
 
 
 def place(name: str, formulation: str, dtype: str) -> str:
-    """Return where in the record of a case its digest is: it says of what the bits are a matter."""
+    """Return the key of a digest in the record of its case: it names what the bits depend on."""
     if formulation == "loops" or name in BY_LLVM:
         return f"{formulation} {dtype}, {WIDTH}, {LLVM}"
     return f"{formulation} {dtype}, {WIDTH}" if name in BY_WIDTH else f"{formulation} {dtype}"
 
 
 def recorded() -> dict[str, dict[str, str]]:
-    """Return the digests in the file, of each case by place."""
+    """Return the recorded digests: case, place, digest."""
     return dict(json.loads(FILE.read_text())) if FILE.exists() else {}
 
 
 def compared(formulation: str, dtype: str) -> dict[str, Case]:
-    """Return the cases that are recorded for what the code is compiled for here."""
+    """Return the cases with digests for the machine that the code is compiled for."""
     places = {where for of in recorded().values() for where in of}
     return {name: case for name, case in cases() if place(name, formulation, dtype) in places}
 
 
 def digest(case: Case, formulation: str, dtype: str) -> str:
-    """Return what a case gives today."""
+    """Return the present digest of a case."""
     numbers = case(formulation, dtype).astype(np.dtype(dtype).newbyteorder("<"))
     return hashlib.sha256(numbers.tobytes()).hexdigest()[:16]
 
@@ -211,7 +210,7 @@ def differing(formulation: str, dtype: str) -> list[str]:
 
 
 def record() -> None:
-    """Write the digests of today; those of other widths and versions of LLVM stay."""
+    """Record the present digests; those of other widths and versions of LLVM stay."""
     old = recorded()
     new = {name: old.get(name, {}) for name, _ in cases()}
     for (name, case), loops in itertools.product(cases(), LOOPS):
@@ -221,7 +220,7 @@ def record() -> None:
 
 
 def why_not(target: str | None = None) -> str | None:
-    """Say why nothing can be compared on a target, or where Python runs now; None if it can."""
+    """Return why nothing can be compared on a target, or on this machine; None if it can."""
     features = {name for name, present in binding.get_host_cpu_features().items() if present}
     if target:
         missing = {name[1:] for name in TARGETS[target]["NUMBA_CPU_FEATURES"].split(",")} - features

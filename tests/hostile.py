@@ -1,4 +1,4 @@
-"""Odd values and odd arrays, what counts as a refusal in words, and calls of a function with each argument odd."""
+"""Odd values, odd arrays, calls with one odd argument each, and what counts as a clear refusal."""
 
 import inspect
 import linecache
@@ -18,9 +18,9 @@ ODD = [
     1 + 2j, [], {}, [[1, 2], [3]], object(), np.float32("nan"), np.array(3), np.zeros(0), np.array([None]),
     (1, 2), {"a": 1}, "a\0b", np.array([[1.0, np.nan]]), lambda: None,
 ]  # fmt: skip
-REFUSALS = (TypeError, ValueError, fastbp.DivergenceError)  # OSError too where a path is odd; MemoryError nowhere
+REFUSALS = (TypeError, ValueError, fastbp.DivergenceError)  # and OSError where a path is odd; never MemoryError
 PATHS = {"path"}
-FOREVER = 2**40  # and more epochs, steps or seconds than this are a right thing to ask for, but not of a test
+FOREVER = 2**40  # more epochs, steps or seconds than this are allowed, but take too long for a test
 
 DTYPES = [
     "f4",
@@ -67,7 +67,7 @@ def unaligned(a: Any) -> Any:
 
 @st.composite
 def arrays(draw: Any, *shape: int | None) -> Any:
-    """Mostly good numbers of a shape, None being any number of rows; now and then of another, with an odd value."""
+    """Arrays of a shape, where None is any number of rows; some have another shape, another dtype or an odd value."""
     n = draw(st.sampled_from([1, 2, 3, 5, 17]))
     right = tuple(n if size is None else size for size in shape)
     last = right[-1]
@@ -84,19 +84,19 @@ def arrays(draw: Any, *shape: int | None) -> Any:
 
 
 def kept(array: Any) -> Any:
-    """What must not change of an array that a user gives."""
+    """The properties of a user's array that a call must not change."""
     return np.asarray(array).tobytes(), array.shape, array.strides, array.flags.writeable
 
 
 def plain(array: Any, dtype: Any) -> Any:
-    """The same numbers as the most ordinary array."""
+    """The same numbers in a C-contiguous array of their own."""
     return np.array(np.asarray(array), dtype, order="C", copy=True)
 
 
 def said(error: BaseException, *others: Path) -> bool:
-    """Whether an error comes from a `raise` of fastbp's, in words: not from NumPy, or from an operation of Python's.
+    """Whether a `raise` in fastbp made this error, with a message; NumPy and Python's own operations do not count.
 
-    Or from anywhere in the folders of `others`, which have words of their own.
+    Errors from the folders of `others`, other libraries, count too.
     """
     frames, trace = [], error.__traceback__
     while trace:
@@ -110,7 +110,7 @@ def said(error: BaseException, *others: Path) -> bool:
 
 
 def odd_calls(function: Any, right: dict[str, Any]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Call it with each argument odd in turn; the others are right, some of them made anew."""
+    """Yield arguments in which one at a time is odd; the others are right, those of `MADE_ANEW` new each time."""
     for name, parameter in inspect.signature(function).parameters.items():
         if name == "self" or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
@@ -122,12 +122,12 @@ MADE_ANEW = {"net", "history", "axes"}
 
 
 def refused(call: Any, arguments: dict[str, Any], name: str, *others: Path) -> bool:
-    """Whether a call refuses its argument `name`, in words. It may also do it; anything else is an error."""
+    """Return whether a call refuses its argument `name` with a clear error. It may also succeed; nothing else."""
     odd, paths = arguments[name], (OSError,) if name in PATHS else ()
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error")
-            warnings.filterwarnings("ignore", "Glyph 0")  # no font has that one
+            warnings.filterwarnings("ignore", "Glyph 0")  # which no font has
             result = call(**arguments)
             if hasattr(result, "savefig"):
                 result.canvas.draw()
@@ -137,14 +137,14 @@ def refused(call: Any, arguments: dict[str, Any], name: str, *others: Path) -> b
     except paths:
         return True
     except REFUSALS as error:
-        # What a function of the user's raises has words of its own.
-        assert callable(odd) or said(error, *others), f"not in words of ours: {error!r}"
+        # A user's function may raise an error of its own.
+        assert callable(odd) or said(error, *others), f"not an error that fastbp raises: {error!r}"
         return True
     return False
 
 
 def wrongs(label: str, function: Any, right: dict[str, Any], *others: Path) -> tuple[list[str], int]:
-    """What goes wrong when each argument is odd in turn, and how many of these calls were refused."""
+    """Make each argument odd in turn; return what went wrong, and the number of refusals."""
     wrong, times = [], 0
     for name, odd, arguments in odd_calls(function, right):
         if name == "epochs" and isinstance(odd, int) and odd > FOREVER:

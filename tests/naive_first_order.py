@@ -1,4 +1,4 @@
-"""First derivatives once more, as the definitions say them: one sample at a time, in NumPy. The oracle of the loops."""
+"""First derivatives straight from their definitions, one sample at a time, in NumPy: the oracle of the loops."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from fastbp.model import Model, ParameterVector
 
 
 def in_double(net):
-    """The network's model in float64, so that the oracle does not round as what it judges."""
+    """The network's model in float64, so that the oracle rounds less than the code under test."""
     model = net._model
     vector = model.parameters.vector.astype(np.float64)
     return Model(model.sizes, model.activations, model.cost, ParameterVector(model.sizes, vector))

@@ -1,6 +1,6 @@
-"""Naive twins of what is of second order: NumPy, one sample at a time, from the definitions.
+"""Naive twins of the second-order derivatives: NumPy, one sample at a time, from the definitions.
 
-The Jacobian of outputs by parameters row by row, and sums over samples of Jᵀ H J; no products with vectors anywhere.
+The whole Jacobian of the outputs by the parameters, and sums over samples of Jᵀ H J; no matrix-free products.
 """
 
 from typing import Any
@@ -42,7 +42,7 @@ def input_jacobian(net: fastbp.Network, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def gauss_newton(net: fastbp.Network, X: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
-    """1/n Σ_s Jᵀ H J, (P, P): of a fused pair at z, where H = ∂a/∂z, else at a, where H = ∂²C/∂a²."""
+    """1/n Σ_s Jᵀ H J, (P, P): for a fused pair J = ∂z/∂θ and H = ∂a/∂z, otherwise J = ∂a/∂θ and H = ∂²C/∂a²."""
     pair = PAIRS.get((net.activations[-1].function, net.cost.function))
     fused = pair is not None and pair.is_fused
     total = np.zeros((net.parameters.size, net.parameters.size))

@@ -1,4 +1,4 @@
-"""Activations and costs of a user's own, which fastbp does not have."""
+"""A user's own activation and cost, which fastbp does not have."""
 
 import math
 

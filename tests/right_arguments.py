@@ -1,6 +1,6 @@
-"""Right arguments of every public function and method that needs some: what `test_odd_arguments.py` makes odd in turn.
+"""Right arguments of every public function and method that needs some; `test_odd_arguments.py` makes one odd at a time.
 
-What is in neither table is called with no arguments but the odd one.
+A function in neither table is called with the odd argument alone.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ X, Y, V = np.full((4, 3), 0.5), np.full((4, 2), 0.25), np.full(26, 0.1)
 
 
 def net() -> fastbp.Network:
-    """Another one for every call, with 26 parameters; of the dtype whose derivatives `test_hostile.py` compiles."""
+    """A new network of 26 parameters, in the dtype whose derivatives `test_hostile.py` compiles."""
     return fastbp.Network([3, 4, 2], cost="cross_entropy", output_activation="sigmoid", dtype="float64", seed=0)
 
 
@@ -84,6 +84,6 @@ RESULTS = {
     "History",
     "Callback",
 }
-"""Records that are only returned, or whose methods `fit` calls; the methods of three of them are tested."""
+"""Records that functions return, and the callback; the methods of three of them are tested."""
 ERRORS = {"DataFileError", "DivergenceError", "MeasuringError", "ModelFileError"}
 ELSEWHERE = RESULTS | ERRORS | {"compare", "from_keras", "from_torch", "load_digits", "load_mnist"}  # ..._packages.py

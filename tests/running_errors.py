@@ -1,8 +1,8 @@
-"""σ, C and their derivatives with mpmath, and how far a computed number may be from them: running error analysis.
+"""σ, C and their derivatives with mpmath, and error bounds for the computed numbers: running error analysis.
 
-A bound is in units of K roundings of the dtype, and follows the computation as written: what a rounding before does to
-what comes after (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, chapter 3). It is as small as the
-condition of z → a → C allows, and no smaller than the dtype's smallest normal number, below which digits run out.
+A bound is in units of K roundings of the dtype. It follows the computation as written and carries each rounding error
+through the later operations (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, chapter 3). It is as
+small as the condition of z → a → C allows, but at least the smallest normal number, below which digits are lost.
 """
 
 from functools import cache
@@ -13,11 +13,11 @@ import numpy as np
 from mpmath import mpf
 
 DIGITS = 60
-LOST = {"sigmoid", "silu", "gelu"}  # NumPy's are right to the last digit of 1, or of z, not to that of a tiny a
+LOST = {"sigmoid", "silu", "gelu"}  # NumPy's errors are relative to 1 or to z, not to a tiny a
 
 
 class Sigma(NamedTuple):
-    """σ at one z: a, σ′, σ″; how many roundings, in absolute numbers, a and σ′ have."""
+    """σ at one z: a, σ′, σ″, and the absolute errors of a and σ′, in roundings."""
 
     a: Any
     prime: Any
@@ -90,7 +90,7 @@ def cost(name: str, a: Any, y: Any) -> Cost:
 
 
 class Output(NamedTuple):
-    """C and δ of one output, and their errors; at a corner of C, where rounding decides, δ is None."""
+    """C and δ of one output, and their errors; δ is None at a corner of C, where rounding decides the side."""
 
     cost: Any
     delta: Any
@@ -99,7 +99,7 @@ class Output(NamedTuple):
 
 
 def output(name: str, activation: str, z: float, y: float, compiled: bool, unit: Any) -> Output:
-    """Return C and δ from z. `unit` is what errors are counted in, for terms of second order."""
+    """Return C and δ from z. `unit` is one rounding, for error terms of second order."""
     with mpmath.workdps(DIGITS):
         at, exact_z, y = sigma(activation, z, compiled), mpf(z), mpf(y)
         a = at.a
@@ -143,7 +143,7 @@ class Layer(NamedTuple):
 
 
 def softmax_output(name: str, z: list[float], y: list[float], unit: Any) -> Layer:
-    """Return C and δ of a row of logits. An a has the rounding of its logit's distance from the largest."""
+    """Return C and δ of a row of logits. The error of an a grows with its logit's distance from the largest."""
     with mpmath.workdps(DIGITS):
         targets = [mpf(t) for t in y]
         below = [mpf(v) - max(z) for v in z]

@@ -1,4 +1,4 @@
-"""Files: their names, the user's cache on each system, and that they are written whole or not at all."""
+"""Files are written whole or not at all; the user's cache on each system; wrong file names."""
 
 import os
 import sys
@@ -60,7 +60,7 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path, survi
 @pytest.mark.parametrize(
     ("path", "error"), [(3, TypeError), (b"file", TypeError), ("", ValueError), ("\0", ValueError)]
 )
-def test_what_is_no_name_of_a_file(path: object, error: type[Exception]) -> None:
+def test_wrong_file_names_are_refused(path: object, error: type[Exception]) -> None:
     with pytest.raises(error, match="path is "):
         disk.write(path, b"")  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""The refusal of what needs more memory than there is."""
+"""Requests for more memory than the machine has are refused."""
 
 import os
 
@@ -16,7 +16,9 @@ def test_a_refusal_says_what_needs_how_much_and_what_to_do(monkeypatch: pytest.M
             memory.require_memory("an array", 1001, "take a smaller one", error)
 
 
-def test_a_machine_that_does_not_tell_refuses_only_what_no_array_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_does_not_know_its_memory_refuses_only_impossible_arrays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delattr(os, "sysconf", raising=False)  # as on Windows
     memory.require_memory("an array", 2**40, "never said")
     with pytest.raises(MemoryError):

@@ -51,7 +51,7 @@ def test_views_write_through_both_ways(sizes):
         assert np.shares_memory(view, net.parameters) and view.flags.writeable
 
 
-def test_what_is_written_is_what_is_computed_with(formulation):
+def test_written_parameters_are_used(formulation):
     net = fastbp.Network([2, 1], cost="quadratic", formulation=formulation)
     net.weights[0][:], net.biases[0][:] = [[2, 3]], [5]
     assert net.predict([[10, 100]])[0, 0] == 325
@@ -134,12 +134,8 @@ def test_repr():
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy, lambda net: pickle.loads(pickle.dumps(net))])
 def test_in_a_copy_of_a_network_the_views_are_still_views(duplicate, formulation):
-    """Or there is no copy: then an error must say so."""
     net = fastbp.Network([2, 3, 1], seed=0, formulation=formulation)
-    try:
-        copied = duplicate(net)
-    except (TypeError, AttributeError, pickle.PicklingError):
-        return
+    copied = duplicate(net)
     for view in (*copied.weights, *copied.biases):
         assert np.shares_memory(view, copied.parameters)
     assert copied.predict([[1, 2]]) == net.predict([[1, 2]])

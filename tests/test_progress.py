@@ -1,4 +1,4 @@
-"""The live line: what it says, that the first step's compiling does not count, and that only terminals get one."""
+"""The progress line: its words, its rate without the compilation of the first step, and silence off a terminal."""
 
 import io
 import os
@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
 
     @property
     def line(self) -> str:
-        """What stands on its last line, where every carriage return lets write over what was there."""
+        """The text that is visible on the last line: text after a carriage return overwrites what was there."""
         shown = ""
         for piece in self.getvalue().rstrip("\n").split("\r"):
             shown = piece + shown[len(piece) :]
@@ -34,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 120) -> Terminal:
-    """Not a fixture: pytest sets sys.stderr between those and the test."""
+    """Make stderr a terminal. Not a fixture: pytest replaces sys.stderr between the fixtures and the test."""
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((columns, columns and 24)))
     return terminal
@@ -61,7 +61,7 @@ def test_the_line_says_where_training_stands(clock: list[float], monkeypatch: py
     assert terminal.getvalue().endswith("\n") and terminal.getvalue().count("\n") == 1
 
 
-def test_chunks_have_no_end_that_is_known(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_have_no_known_end(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = a_terminal(monkeypatch)
     line = Progress(True, 4, None)
     for _ in range(3):
@@ -97,7 +97,7 @@ def test_nothing_stays_if_there_was_no_step(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_thread_is_started_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fork would not copy it, and Python warns of one that forks with threads."""
+    """A fork would not copy the thread, and Python warns when a process with threads forks."""
     a_terminal(monkeypatch)
     before = threading.active_count()
     line = Progress(True, 1, 10)
@@ -128,7 +128,7 @@ def test_steps_of_different_weight(clock: list[float], monkeypatch: pytest.Monke
 
 
 def test_silence_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And tqdm is not even imported."""
+    """Then tqdm is not even imported."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
     for wanted, stream in ((True, io.StringIO()), (True, None), (False, Terminal())):
         monkeypatch.setattr(sys, "stderr", stream)

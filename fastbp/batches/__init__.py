@@ -1,1 +1,1 @@
-"""Where samples come from (memory, files, chunks), in which order, and what each of them weighs."""
+"""The samples of a training: where they come from (memory, files, chunks), their order and their weights."""

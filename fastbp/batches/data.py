@@ -1,4 +1,4 @@
-"""The data that a `fit` is given: samples, validation data, weights; checked before anything is changed."""
+"""The data of a `fit`: samples, validation data and weights, checked before anything is changed."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
@@ -10,20 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.batches import sources
 from fastbp.batches import weights as weighting
 from fastbp.batches.orders import Orders
 from fastbp.batches.samples import AnySamples, MappedSamples, Samples, checked_anywhere
-from fastbp.batches.sources import (
-    Buffers,
-    Chunk,
-    Chunks,
-    FromChunks,
-    FromFiles,
-    InMemory,
-    Source,
-    buffer_rows,
-    rows_between_looks,
-)  # fmt: skip
+from fastbp.batches.sources import Buffers, Chunk, Chunks, FromChunks, FromFiles, InMemory, Source
 from fastbp.model import Array, Model
 from fastbp.validation import hints
 from fastbp.validation.array_likes import is_sparse
@@ -31,12 +22,12 @@ from fastbp.validation.array_likes import is_sparse
 
 @dataclass
 class Data:
-    """What a `fit` trains on, and what it evaluates."""
+    """The samples that a `fit` trains on, and the data sets that it evaluates."""
 
     samples: AnySamples | None  # None: they come in chunks
     chunks: Chunks | None
-    samples_per_epoch: int | None  # None: nobody knows before the end of the first epoch
-    held_out: npt.NDArray[np.int64] | None  # rows of X that `validation_split` put aside
+    samples_per_epoch: int | None  # None for chunks of unknown number
+    held_out: npt.NDArray[np.int64] | None  # rows of X that `validation_split` holds out
     data_sets: dict[str, AnySamples]
 
 
@@ -61,27 +52,20 @@ def in_chunks(X: Any, model: Model, validation_data: Any, steps: Any, batch_size
 
 
 def comes_in_chunks(X: Any, Y: Any) -> bool:
-    """Whether X is what makes chunks, or an iterable of them."""
-    return Y is None and (
-        callable(X)
-        or (
-            isinstance(X, Iterable)
-            and not isinstance(X, Sequence | Mapping)
-            and not hasattr(X, "__array__")
-            and not is_sparse(X)
-        )
-    )
+    """Whether X is an iterable of chunks, or a function that returns one."""
+    array = isinstance(X, Sequence | Mapping) or hasattr(X, "__array__") or is_sparse(X)
+    return Y is None and (callable(X) or (isinstance(X, Iterable) and not array))
 
 
 def data_sets(given: Any, model: Model, trained_on: tuple[Any, Any, AnySamples] | None) -> dict[str, AnySamples]:
-    """Return what `validation_data` means, by name; what is trained on is not checked again."""
+    """Return the data sets of `validation_data` by name; the training data are not checked again."""
     if given is None:
         return {}
     pairs = given if isinstance(given, Mapping) else {"validation": given}
     found: dict[str, AnySamples] = {}
     for name, pair in pairs.items():
         if not isinstance(name, str) or not name:
-            raise TypeError(f"validation_data has the name {name!r}; its keys must be non-empty strings")
+            raise TypeError(f"validation_data has the key {name!r}; keys must be non-empty strings")
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
             where = f"validation_data[{name!r}]" if pairs is given else "validation_data"
             raise ValueError(f"{where} must be a pair (X, Y)" + ("" if pairs is given else ", or a dict of them"))
@@ -91,46 +75,45 @@ def data_sets(given: Any, model: Model, trained_on: tuple[Any, Any, AnySamples] 
     return found
 
 
-def _split(share: Any, n: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _split(given: Any, n: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the rows to hold out and those to train on, each in ascending order."""
-    share = validation.number("validation_split", share, 0.0, below=1.0)
-    n_held_out = round(share * n)
+    fraction = validation.number("validation_split", given, 0.0, below=1.0)
+    n_held_out = round(fraction * n)
     if not 0 < n_held_out < n:
         raise ValueError(
-            f"validation_split is {share:g}, which of {n} samples holds out {n_held_out}; there must be at least one "
-            "to validate on and one to train on"
+            f"validation_split is {fraction:g}, which holds out {n_held_out} of {n} samples; at least one is needed to "
+            "validate on and one to train on"
         )
     shuffled = np.random.default_rng(seed).permutation(n)
     return np.sort(shuffled[:n_held_out]), np.sort(shuffled[n_held_out:])
 
 
 class Weights:
-    """What samples count: from `sample_weight` and `class_weight`."""
+    """The weight of each sample, from `sample_weight` and `class_weight`."""
 
     def __init__(self, data: Data, sample_weight: Any, class_weight: Any, n_out: int):
         self.given = sample_weight is not None or class_weight is not None
         if data.samples is None:
             if sample_weight is not None or isinstance(class_weight, str):
                 raise ValueError(
-                    "with chunks, class_weight can only be a dict, and sample_weight is a part of them: a chunk is "
+                    "with chunks, class_weight must be a dict, and sample_weight must be in the chunks: "
                     "(X, Y, sample_weight)"
                 )
-            n_classes = max(2, n_out)
-            self._of_classes = weighting.class_weights(class_weight, np.ones(n_classes, int), n_out)
+            self._of_classes = weighting.class_weights(class_weight, np.ones(max(2, n_out), int), n_out)
             return
         n_all = len(data.samples) + (0 if data.held_out is None else len(data.held_out))
         self._of_samples = weighting.sample_weights(sample_weight, n_all)
         if self._of_samples is not None and data.held_out is not None:
             self._of_samples = np.delete(self._of_samples, data.held_out)
             if not self._of_samples.any():
-                raise ValueError("sample_weight is 0 for every sample that validation_split leaves to train on")
+                raise ValueError("sample_weight is 0 for all samples that validation_split leaves for training")
         counts = None
         if class_weight is not None and data.samples.classes:
             counts = np.sum([weighting.class_counts(block.Y) for block in data.samples.blocks()], axis=0)
         self._of_classes = weighting.class_weights(class_weight, counts, n_out)
 
     def of_rows(self, samples: AnySamples) -> Array | None:
-        """Return one weight for each of the samples that are trained on; None if nothing was given."""
+        """Return the weight of each training sample; None if no weights were given."""
         if not self.given:
             return None
         parts, start = [], 0
@@ -141,14 +124,14 @@ class Weights:
         return np.concatenate([part for part in parts if part is not None])
 
     def of_chunk(self, chunk: Chunk) -> Array | None:
-        """Return one weight for each sample of a chunk; None if nothing was given."""
+        """Return the weight of each sample of a chunk; None if no weights were given."""
         if self._of_classes is not None and not chunk.samples.classes:
-            raise ValueError("class_weight needs targets that are classes: a chunk has others")
+            raise ValueError("class_weight needs targets that are classes, but a chunk has other targets")
         return weighting.combined(chunk.weight, self._of_classes, chunk.samples.Y)
 
 
 def hints_about(data: Data, model: Model) -> list[str]:
-    """Return what there is to say of the samples in memory; those of files and chunks would have to be read for it."""
+    """Return hints about samples in memory. Those of files and chunks would have to be read first."""
     if not isinstance(data.samples, Samples):
         return []
     output, X, Y = model.activations[-1], data.samples.X, data.samples.Y
@@ -156,13 +139,13 @@ def hints_about(data: Data, model: Model) -> list[str]:
 
 
 def source(data: Data, weights: Weights, shuffle: Any, model: Model, batch_size: int, epochs: int) -> Source:
-    """Return where the samples of the epochs come from. Raises TypeError or ValueError for a wrong `shuffle`."""
-    rows = rows_between_looks(model, batch_size)
+    """Return the source of the samples of all epochs. Raises TypeError or ValueError for a wrong `shuffle`."""
+    rows = sources.rows_between_looks(model, batch_size)
     n_in, n_out = model.sizes[0], model.sizes[-1]
-    in_buffers = buffer_rows(rows, batch_size, (n_in + n_out) * model.dtype.itemsize)
+    in_buffers = sources.buffer_rows(rows, batch_size, (n_in + n_out) * model.dtype.itemsize)
     if data.chunks is not None:
         if not isinstance(shuffle, bool | np.bool_):
-            raise ValueError("shuffle must be True or False with chunks, whose order is the order they come in")
+            raise ValueError("with chunks shuffle must be True or False: samples keep the order of the chunks")
         buffers = Buffers(in_buffers, n_in, n_out, model.dtype, weights.given)
         return FromChunks(data.chunks, weights.of_chunk, buffers, data.samples_per_epoch)
     assert data.samples is not None

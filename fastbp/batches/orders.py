@@ -1,8 +1,8 @@
-"""The order of the samples of each epoch: from the seed, as they are, or the user's own permutations."""
+"""The order of the samples in each epoch: shuffled, as given, or the user's own permutations."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,23 +14,11 @@ Order = npt.NDArray[np.int64]
 
 
 class Orders:
-    """The order of every epoch of one `fit`.
+    """The order of the n samples in each epoch of a `fit`, from its `shuffle`.
 
-    Parameters
-    ----------
-    shuffle : bool, or iterable of permutations
-        As in `Network.fit`.
-    n : int
-        How many samples there are.
-    epochs : int
-        How many orders are needed.
-    full_batch : bool
-        Whether every sample is in every step: then there is no order worth the drawing.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `shuffle` is anything else; a list of permutations is too short, or one of them is no permutation.
+    With `full_batch` every sample is in every step, so they are not shuffled. Raises TypeError unless `shuffle` is a
+    bool or an iterable, ValueError if a list of permutations is too short or an element is not a permutation of 0…n −
+    1.
     """
 
     def __init__(self, shuffle: Any, n: int, epochs: int, full_batch: bool):
@@ -39,24 +27,18 @@ class Orders:
         if isinstance(shuffle, bool | np.bool_):
             self._from_seed = bool(shuffle) and not full_batch
             return
-        walks = isinstance(shuffle, Iterable) and not (isinstance(shuffle, np.ndarray) and shuffle.ndim == 0)
-        if not walks or isinstance(shuffle, str | bytes | dict | set):
+        iterable = isinstance(shuffle, Iterable) and not (isinstance(shuffle, np.ndarray) and shuffle.ndim == 0)
+        if not iterable or isinstance(shuffle, str | bytes | dict | set):
             raise TypeError(f"shuffle is {shuffle!r}; it must be True, False or an iterable of permutations")
-        if isinstance(shuffle, Sized):
-            self._check_all(shuffle)
+        if hasattr(shuffle, "__len__"):
+            if len(shuffle) < epochs:
+                raise ValueError(f"shuffle has {len(shuffle)} permutations; needed are {epochs}, one for each epoch")
+            for epoch, permutation in zip(range(epochs), shuffle, strict=False):
+                self._checked(epoch, permutation)
         self._own = iter(shuffle)
 
-    def _check_all(self, shuffle: Any) -> None:
-        if len(shuffle) < self._epochs:
-            raise ValueError(f"shuffle has {len(shuffle)} permutations; needed are {self._epochs}, one an epoch")
-        for epoch, permutation in zip(range(self._epochs), shuffle, strict=False):
-            self._checked(epoch, permutation)
-
     def next(self, rng: np.random.Generator) -> Order:
-        """Return the order of the next epoch.
-
-        Raises ValueError or TypeError if the user's own iterable has no more, or if what it gives is no permutation.
-        """
+        """Return the order of the next epoch. Raises ValueError or TypeError if the iterable gives no permutation."""
         if self._own is None:
             return rng.permutation(self._n) if self._from_seed else np.arange(self._n)
         try:
@@ -80,5 +62,5 @@ class Orders:
             raise ValueError(f"shuffle[{epoch}] goes from {permutation.min()} to {permutation.max()}; {needed}")
         missing = np.flatnonzero(np.bincount(permutation, minlength=self._n) == 0)
         if len(missing):
-            raise ValueError(f"shuffle[{epoch}] does not have {missing[0]}, and another number twice; {needed}")
+            raise ValueError(f"shuffle[{epoch}] lacks {missing[0]} and has another number twice; {needed}")
         return np.ascontiguousarray(permutation, np.int64)

@@ -1,8 +1,7 @@
-"""Where the samples of an epoch come from: arrays in memory, memory-mapped files, chunks of a generator.
+"""The sources of the samples of an epoch: arrays in memory, memory-mapped files, chunks of a generator.
 
-Each source has arrays X and Y for the trainer, and returns the rows of them to train on in each compiled call. What is
-not in memory is gathered into buffers of whole mini-batches, so that the same samples in the same order are the same
-steps, bit for bit, wherever they come from.
+A source has arrays X and Y for the trainer, and returns their rows for each compiled call. Samples that are not in
+memory are copied into buffers of whole mini-batches, so that the same samples in the same order give the same bits.
 """
 
 from __future__ import annotations  # so that naming numpy.random does not import it
@@ -18,33 +17,33 @@ from fastbp.batches.orders import Order, Orders
 from fastbp.batches.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples, checked
 from fastbp.model import Array, Model, aligned_empty
 
+# Between two compiled calls Python handles Ctrl-C and updates the progress bar. A long epoch is split into calls of
+# about this many floating-point operations, about a tenth of a second. The split does not change any weight.
 FLOPS_BETWEEN_LOOKS = 1e9
-"""Between two compiled calls Python can see Ctrl-C and move a progress bar. A long epoch is cut into calls of about
-this many floating-point operations, a tenth of a second or so; where it is cut does not change any weight."""
 
 
 class Source(Protocol):
     """The samples of all epochs."""
 
-    X: Array  # there from `open` on, as is Y
+    X: Array  # X and Y exist from `open` on
     Y: Array
     weight: Array | None  # of the rows of X and Y
     sample_weight: Array | None  # of all samples; None if they come in chunks
-    buffer_bytes: int  # of what `open` allocates
+    buffer_bytes: int  # that `open` allocates
 
     @property
     def samples(self) -> AnySamples | None:
-        """All of them; None if they come in chunks."""
+        """All samples; None if they come in chunks."""
 
     def open(self) -> None:
-        """Find out what must be known before the first epoch: `weight` counts from then on."""
+        """Prepare the first epoch. `weight` is valid from then on."""
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
-        """Return what to train on in each compiled call of the next epoch."""
+        """Return the rows of X and Y for each compiled call of the next epoch."""
 
 
 class InMemory:
-    """All samples are in memory: an epoch is an order, cut into pieces of `rows`."""
+    """Samples in memory: an epoch is an order, split into pieces of `rows`."""
 
     buffer_bytes = 0
 
@@ -56,23 +55,20 @@ class InMemory:
         """Do nothing."""
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
-        """Return an order in pieces."""
         return pieces(self._orders.next(rng), self._rows)
 
 
 class FromFiles:
-    """Samples are in files: those of a piece are read into buffers, in their order."""
+    """Samples in files: those of a piece are read into buffers."""
 
     def __init__(self, samples: MappedSamples, weight: Array | None, orders: Orders, buffers: Buffers):
         self.samples, self.sample_weight, self._orders, self._buffers = samples, weight, orders, buffers
         self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
 
     def open(self) -> None:
-        """Make the buffers."""
         self.X, self.Y = self._buffers.open()
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
-        """Return, for each piece of an order, the rows of the buffers that hold it."""
         for piece in pieces(self._orders.next(rng), self._buffers.rows):
             weight = None if self.sample_weight is None else self.sample_weight[piece]
             self._buffers.put(0, self.samples.read(piece), weight)
@@ -80,24 +76,16 @@ class FromFiles:
 
 
 class FromChunks:
-    """Samples come in chunks, in an order and in sizes of their own; buffers are filled from them, and trained on."""
+    """Samples in chunks of any sizes, in their order: they fill buffers, which are trained on when full."""
 
     samples = None
     sample_weight: Array | None = None
 
-    def __init__(
-        self,
-        chunks: Chunks,
-        weights_of: Callable[[Chunk], Array | None],
-        buffers: Buffers,
-        samples_per_epoch: int | None,
-    ):
-        self._chunks, self._weights_of, self._buffers = chunks, weights_of, buffers
-        self._samples_per_epoch = samples_per_epoch
+    def __init__(self, chunks: Chunks, weights_of: Callable[[Chunk], Array | None], buffers: Buffers, n: int | None):
+        self._chunks, self._weights_of, self._buffers, self._samples_per_epoch = chunks, weights_of, buffers, n
         self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
 
     def open(self) -> None:
-        """Make the buffers, and look at the first chunk, whether it has weights."""
         self.X, self.Y = self._buffers.open()
         self._chunks.look()
         if self._chunks.weighted:
@@ -105,7 +93,6 @@ class FromChunks:
             self.weight = self._buffers.weight
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
-        """Return the rows of the buffers, whenever they are full, and at the end."""
         filled = total = 0
         for chunk in self._parts():
             start = 0
@@ -122,19 +109,19 @@ class FromChunks:
             yield np.arange(filled)
 
     def _parts(self) -> Iterator[Chunk]:
-        """Return the chunks of an epoch, checked; of a chunk that reaches into the next epoch, keep the rest."""
+        """Return the checked chunks of an epoch. If one reaches into the next epoch, keep the rest for that."""
         missing = self._samples_per_epoch
         while missing is None or missing > 0:
             chunk = self._chunks.next()
-            if chunk is None and missing is not None:
-                chunk = self._chunks.next_again()
-                if chunk is None:
-                    raise ValueError(
-                        f"the chunks ran out {missing} samples before the end of the epoch; the network has the "
-                        "weights of the last whole epoch. Give a function that makes them, which is called again"
-                    )
+            if chunk is None and missing is not None and self._chunks.can_begin_again:
+                chunk = self._chunks.next()
             if chunk is None:
-                return
+                if missing is None:
+                    return
+                raise ValueError(
+                    f"the chunks ran out {missing} samples before the end of the epoch; the network has the weights of "
+                    "the last whole epoch. Give a function that makes the chunks: it is called again when they run out"
+                )
             if missing is not None:
                 if len(chunk) > missing:
                     self._chunks.put_back(chunk.part(missing, len(chunk)))
@@ -145,7 +132,7 @@ class FromChunks:
 
 @dataclass
 class Chunk:
-    """Some checked samples, and one weight for each of them, or None."""
+    """Checked samples, and a weight for each of them, or None."""
 
     samples: Samples
     weight: Array | None
@@ -154,40 +141,31 @@ class Chunk:
         return len(self.samples)
 
     def part(self, start: int, stop: int) -> Chunk:
-        """Return some of them, as views."""
+        """Return these rows, as views."""
         X, Y = self.samples.X[start:stop], self.samples.Y[start:stop]
         return Chunk(Samples(X, Y, self.samples.classes), None if self.weight is None else self.weight[start:stop])
 
 
 class Chunks:
-    """Pairs (X, Y), or triples with weights, from an iterable, or from a function that returns one for every epoch.
-
-    Attributes
-    ----------
-    weighted : bool or None
-        Whether they have weights: the first chunk says it for all. None before that is there.
-    """
+    """Pairs (X, Y), or triples with weights, from an iterable, or from a function that returns one for every epoch."""
 
     def __init__(self, given: Callable[[], Iterable[Any]] | Iterable[Any], model: Model):
         self._given, self._model = given, model
         self._iterator: Iterator[Any] | None = None
         self._rest: Chunk | None = None
-        self.weighted: bool | None = None
+        self.weighted: bool | None = None  # whether all chunks have weights; None before the first one
 
     def look(self) -> None:
-        """Make the first chunk, and keep it for `next`."""
+        """Get the first chunk, and keep it for `next`."""
         self._rest = self.next()
         if self._rest is None:
-            self._iterator = iter(())  # it is the first epoch that has no samples
+            self._iterator = iter(())  # so that the first epoch finds no samples
 
     def count(self) -> int:
-        """Return how many samples an epoch has, having gone through all of its chunks.
-
-        Raises ValueError if they are there once only.
-        """
-        if not self._can_begin_again:
+        """Return the number of samples of an epoch, from a pass over its chunks. Raises ValueError for an iterator."""
+        if not self.can_begin_again:
             raise ValueError(
-                "l2 and l1 are divided by the number of samples, which an iterator would be used up to count: give the "
+                "l2 and l1 are divided by the number of samples, but counting them would use up the iterator: give the "
                 "function that makes it, or steps_per_epoch"
             )
         n = 0
@@ -196,15 +174,12 @@ class Chunks:
         return n
 
     @property
-    def _can_begin_again(self) -> bool:
+    def can_begin_again(self) -> bool:
+        """Whether there is a first chunk again after the last one."""
         return callable(self._given) or not isinstance(self._given, Iterator)
 
-    def next_again(self) -> Chunk | None:
-        """Return the first chunk of the next time round; None if there is none, or no next time."""
-        return self.next() if self._can_begin_again else None
-
     def next(self) -> Chunk | None:
-        """Return the next chunk, checked; None at the end of the iterable, and then again the first."""
+        """Return the next chunk, checked; None at the end of the iterable, then the first one again."""
         if self._rest is not None:
             rest, self._rest = self._rest, None
             return rest
@@ -223,20 +198,19 @@ class Chunks:
         weighted = len(given) == 3
         if self.weighted not in (None, weighted):
             has, first = ("has", "has none") if weighted else ("has no", "has")
-            raise ValueError(f"a chunk {has} sample_weight, and the first {first}: give it with all of them or none")
+            raise ValueError(f"a chunk {has} sample_weight, but the first {first}: give it in all chunks or in none")
         self.weighted = weighted
         samples = checked(given[0], given[1], self._model, "chunk ")
-        if not weighted:
-            return Chunk(samples, None)
-        return Chunk(samples, weighting.weights_of_rows("chunk sample_weight", given[2], len(samples)))
+        weight = weighting.weights_of_rows("chunk sample_weight", given[2], len(samples)) if weighted else None
+        return Chunk(samples, weight)
 
     def put_back(self, rest: Chunk) -> None:
-        """Return this the next time."""
+        """Keep this for `next`."""
         self._rest = rest
 
 
 class Buffers:
-    """Memory for some rows of X and Y, read-only for the trainer, and of weights."""
+    """Memory for some rows of X and Y, which the trainer may only read, and for their weights."""
 
     def __init__(self, rows: int, n_in: int, n_out: int, dtype: np.dtype[Any], weighted: bool):
         self.rows, self._widths, self._dtype = rows, (n_in, n_out), dtype
@@ -246,12 +220,14 @@ class Buffers:
             self.add_weights()
 
     def open(self) -> tuple[Array, Array]:
-        """Make room for X and Y, and return them."""
+        """Allocate X and Y, and return read-only views of them."""
         self._X, self._Y = (aligned_empty(self.rows * n, self._dtype).reshape(self.rows, n) for n in self._widths)
-        return _read_only_view(self._X), _read_only_view(self._Y)
+        X, Y = self._X.view(), self._Y.view()
+        X.flags.writeable = Y.flags.writeable = False
+        return X, Y
 
     def add_weights(self) -> None:
-        """Make room for one weight a row."""
+        """Allocate one weight for each row."""
         self.weight = aligned_empty(self.rows, self._dtype)
 
     def put(self, start: int, samples: Samples, weight: Array | None) -> None:
@@ -263,22 +239,16 @@ class Buffers:
 
 
 def rows_between_looks(model: Model, batch_size: int) -> int:
-    """Return how many samples, in whole mini-batches, there are in a compiled call."""
+    """Return the number of samples of a compiled call: whole mini-batches."""
     return batch_size * max(1, int(FLOPS_BETWEEN_LOOKS / (model.flops_per_sample * batch_size)))
 
 
 def pieces(order: Order, rows: int) -> Iterator[Order]:
-    """Return an order in pieces of so many rows."""
+    """Return an order in pieces of `rows`."""
     for start in range(0, len(order), rows):
         yield order[start : start + rows]
 
 
 def buffer_rows(rows: int, batch_size: int, row_bytes: int) -> int:
-    """Return how many of the `rows` of a compiled call buffers hold: whole mini-batches, at least one."""
+    """Return how many of the `rows` of a compiled call the buffers hold: whole mini-batches, at least one."""
     return batch_size * max(1, min(rows, BLOCK_BYTES // row_bytes) // batch_size)
-
-
-def _read_only_view(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -1,7 +1,7 @@
-"""What samples count: `sample_weight` and `class_weight`, checked and made one array.
+"""`sample_weight` and `class_weight`, checked and combined into one array.
 
-With weights w_s the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s: the mean is over the number of samples, not
-over the sum of the weights, so a weight of 2 is a sample that is there twice as far as its gradient goes.
+With weights w_s the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s: divided by the number of samples, not by
+the sum of the weights. So a weight of 2 doubles the gradient of a sample.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def sample_weights(given: Any, n: int) -> Array | None:
         return None
     weights = weights_of_rows("sample_weight", given, n)
     if not weights.any():
-        raise ValueError("sample_weight is 0 for every sample; at least one must count")
+        raise ValueError("sample_weight is 0 for every sample; at least one must be greater than 0")
     return weights
 
 
@@ -29,30 +29,20 @@ def weights_of_rows(what: str, given: Any, n: int) -> Array:
     if weights.shape == (n, 1):
         weights = weights[:, 0]
     if weights.shape != (n,):
-        raise ValueError(f"{what} has shape {weights.shape}; needed is ({n},), one weight a sample")
+        raise ValueError(f"{what} has shape {weights.shape}; needed is ({n},), one weight for each sample")
     negative = np.flatnonzero(weights < 0)
     if len(negative):
-        raise ValueError(f"{what}[{negative[0]}] is {weights[negative[0]]:g}; weights are at least 0")
+        raise ValueError(f"{what}[{negative[0]}] is {weights[negative[0]]:g}; weights must be at least 0")
     return weights
 
 
 def class_weights(given: Any, counts: Array | None, n_out: int) -> Array | None:
     """Return the weight of every class, or None without `class_weight`.
 
-    Parameters
-    ----------
-    given : "balanced", or dict of label to weight, or None
-        A class that a dict does not name has the weight 1. "balanced" is n / (k n_c) for a class with n_c of the n
-        samples, where k classes have any: scikit-learn's.
-    counts : (n_classes,) array or None
-        How many samples each class has, by `class_counts`; None if the targets are not classes.
-    n_out : int
-        The outputs of the network. One output is two classes, 0 and 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        It is anything else, a weight is negative or not finite, a label does not exist, the targets are no classes.
+    "balanced" is n / (k n_c) for a class with n_c of the n samples, where k classes have any, as in scikit-learn; a
+    dict is 1 for the labels that it does not name. `counts` are the samples of each class, by `class_counts`, or None
+    if the targets are not classes; one output is two classes, 0 and 1. Raises TypeError or ValueError for anything
+    else.
     """
     if given is None:
         return None
@@ -70,26 +60,26 @@ def class_weights(given: Any, counts: Array | None, n_out: int) -> Array | None:
     for label, weight in given.items():
         label = validation.whole_number("a label of class_weight", label, 0)
         if label >= n_classes:
-            raise ValueError(f"class_weight names the label {label}; labels go from 0 to {n_classes - 1}")
+            raise ValueError(f"class_weight has the label {label}; labels go from 0 to {n_classes - 1}")
         weights[label] = validation.number(f"class_weight[{label}]", weight, 0.0)
     if not weights[counts > 0].any():
-        raise ValueError("class_weight is 0 for every class that has samples; at least one must count")
+        raise ValueError("class_weight is 0 for every class that has samples; at least one must be greater than 0")
     return weights
 
 
 def labels(Y: Array) -> Array:
-    """Return the class of each row of targets that are classes: (n,)."""
+    """Return the class of each row of Y, (n,)."""
     found: Array = (Y[:, 0] == 1).astype(np.intp) if Y.shape[1] == 1 else Y.argmax(axis=1)
     return found
 
 
 def class_counts(Y: Array) -> Array:
-    """Return how many rows each class has: (max(2, n_out),)."""
+    """Return the number of rows of each class, (max(2, n_out),)."""
     return np.bincount(labels(Y), minlength=max(2, Y.shape[1]))
 
 
 def combined(of_samples: Array | None, of_classes: Array | None, Y: Array) -> Array | None:
-    """Return the product of both for every row of Y, in the dtype of Y; None where neither is given."""
+    """Return the product of both weights for each row of Y, in the dtype of Y; None if neither is given."""
     if of_samples is None and of_classes is None:
         return None
     product = np.ones(len(Y)) if of_samples is None else of_samples

@@ -1,11 +1,29 @@
-"""What the command line takes: the types of its options, and files that can be written."""
+"""The types of the options of the command line, and the check that a file can be written."""
 
 import argparse
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+EXIT_INTERRUPTED = 130
+
+
+def _between(kind: Callable[[str], Any], low: float, high: float, in_words: str) -> Callable[[str], Any]:
+    """Return a type of numbers between two bounds, both excluded."""
+
+    def number(text: str) -> Any:
+        try:
+            if low < (value := kind(text)) < high:
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r} is not {in_words}")
+
+    return number
 
 
 def whole(minimum: int) -> Callable[[str], int]:
@@ -14,39 +32,15 @@ def whole(minimum: int) -> Callable[[str], int]:
     >>> whole(1)("12")
     12
     """
-
-    def whole_number(text: str) -> int:
-        try:
-            if (number := int(text)) >= minimum:
-                return number
-        except ValueError:
-            pass
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {minimum} or more")
-
-    return whole_number
+    return _between(int, minimum - 1, math.inf, f"a whole number of {minimum} or more")
 
 
-def _number(text: str, low: float, high: float, in_words: str) -> float:
-    try:
-        if low < (number := float(text)) < high:
-            return number
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is not {in_words}")
-
-
-def positive(text: str) -> float:
-    """A number greater than 0."""
-    return _number(text, 0, math.inf, "a number greater than 0")
-
-
-def share(text: str) -> float:
-    """A number between 0 and 1."""
-    return _number(text, 0, 1, "a number between 0 and 1, such as 0.2")
+positive = _between(float, 0, math.inf, "a number greater than 0")
+share = _between(float, 0, 1, "a number between 0 and 1, such as 0.2")
 
 
 def sizes(text: str) -> list[int]:
-    """Sizes of layers, or none.
+    """Return sizes of layers; [] for "none".
 
     >>> sizes("64,32"), sizes("none")
     ([64, 32], [])
@@ -66,15 +60,11 @@ def several(kind: Callable[[str], object]) -> Callable[[str], list[object]]:
     >>> several(whole(1))("8,16")
     [8, 16]
     """
-
-    def values(text: str) -> list[object]:
-        return [kind(part.strip()) for part in text.split(",")]
-
-    return values
+    return lambda text: [kind(part.strip()) for part in text.split(",")]
 
 
 def check_writable(path: str, others: Sequence[str]) -> None:
-    """Raise ValueError if a file cannot be written here, or would take the place of one of the others."""
+    """Raise ValueError if a file cannot be written there, or would overwrite one of the others."""
     target = Path(path).absolute()
     if target.is_dir():
         raise ValueError(f"cannot write {path}: it is a folder; give the name of a file")
@@ -88,3 +78,12 @@ def check_writable(path: str, others: Sequence[str]) -> None:
             pass
     except OSError as error:
         raise ValueError(f"cannot write {path}: {error.strerror}; name a folder that you may write to") from None
+
+
+def finish(interrupted: bool, written: Sequence[str], quiet: bool, done: str) -> int:
+    """Print which files a command wrote, and whether it was interrupted; return its exit status."""
+    if written and not quiet:
+        print("".join(f"\nwrote {path}" for path in written))
+    if interrupted:
+        print(f"fastbp: interrupted; what was {done} by then was kept", file=sys.stderr)
+    return EXIT_INTERRUPTED if interrupted else 0

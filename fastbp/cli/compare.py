@@ -6,20 +6,20 @@ import warnings
 from typing import Any
 
 from fastbp import plots
-from fastbp.cli.arguments import check_writable, positive, several, sizes, whole
+from fastbp.cli.arguments import check_writable, finish, positive, several, sizes, whole
 
 DESCRIPTION = {
     "name": "compare",
     "help": "measure the formulations side by side, on this machine",
     "description": """\
-Measure the same gradient and the same epoch under every formulation: Python loops (the
-same source, uncompiled), textbook, loops, tiles, vectorized. First it proves that all
+Measure the same gradient and the same epoch with every formulation: Python loops (the
+same source, uncompiled), textbook, loops, tiles, vectorized. It first checks that all
 give the same gradient; then they take turns, with the same number of threads, BLAS
 included. Without options: the book's net at three sizes of mini-batch, in half a minute.
 
-The table says microseconds a step (median, fastest and slowest round), times the
-fastest one's, samples and operations a second, and the share of the multiply-adds that
-this machine was seen to do. Ctrl-C ends it; what was measured by then is kept.
+The table shows microseconds a step (median, fastest and slowest round), the ratio to the
+fastest, samples and operations a second, and the fraction of this machine's measured
+peak of multiply-adds. Ctrl-C ends it and keeps what was measured by then.
 """,
     "examples": """\
 examples:
@@ -30,14 +30,13 @@ examples:
   fastbp compare --load crossover.json --roofline roofline.png
 """,
 }
-PICTURES = {
-    "bars": "the time of each",
-    "map": "who wins by width and mini-batch",
-    "roofline": "all of them under the machine's limits",
+PICTURES = {  # by option: what it draws, and the method that does
+    "bars": ("the time of each", "plot_bars"),
+    "map": ("who wins by width and mini-batch", "plot_crossover"),
+    "roofline": ("all of them under the machine's limits", "plot_roofline"),
 }
 GRID = ("sizes", "widths", "batch_sizes", "dtypes", "threads", "formulations", "rounds")
 REST = ("activation", "cost", "optimizer", "seconds", "cold")
-EXIT_INTERRUPTED = 130
 
 
 def add_options(parser: Any) -> None:
@@ -46,30 +45,25 @@ def add_options(parser: Any) -> None:
     numbers = several(whole(1))
     what.add_argument("--sizes", metavar="SIZES", type=sizes, help="layers of a net (default: 784,30,10)")
     what.add_argument("--widths", metavar="W,W,…", type=numbers, help="nets [w, w, w] of these widths")
-    what.add_argument(
-        "--batch-sizes", metavar="M,M,…", type=numbers, help="samples in a mini-batch (default: 1,10,100)"
-    )
+    what.add_argument("--batch-sizes", metavar="M,M,…", type=numbers, help="samples a mini-batch (default: 1,10,100)")
     what.add_argument("--dtypes", metavar="D,D", type=several(str), help="float32, float64 (default: float32)")
     what.add_argument("--threads", metavar="N,N,…", type=numbers, help="threads of each, BLAS included (default: 1)")
-    what.add_argument(
-        "--formulations", metavar="F,F,…", type=several(str), help="of python,textbook,loops,tiles,vectorized"
-    )
+    names = "of python,textbook,loops,tiles,vectorized"
+    what.add_argument("--formulations", metavar="F,F,…", type=several(str), help=names)
     what.add_argument("--activation", metavar="NAME", help="of the hidden layers (default: sigmoid)")
     what.add_argument("--cost", metavar="NAME", help="(default: quadratic)")
     what.add_argument("--optimizer", metavar="NAME", help="of the epoch (default: sgd)")
-    what.add_argument(
-        "--crossover", action="store_true", help="widths 8,16,…,2048, mini-batches 1,2,…,1024, all but Python "
-        "loops, 7 short rounds; writes crossover.json and crossover.png",
-    )  # fmt: skip
-    what.add_argument("--load", metavar="FILE.json", help="measure nothing: show and draw what --json wrote")
+    grid = "widths 8,16,…,2048, mini-batches 1,2,…,1024, all but Python loops, 7 short rounds; writes crossover.json "
+    what.add_argument("--crossover", action="store_true", help=f"{grid}and crossover.png")
+    what.add_argument("--load", metavar="FILE.json", help="measure nothing: show and draw a file that --json wrote")
     how = parser.add_argument_group("how")
     how.add_argument("--rounds", metavar="N", type=whole(1), help="turns of each (default: 15)")
-    how.add_argument("--time", dest="seconds", metavar="SECONDS", type=positive, help="refuse what takes longer")
-    how.add_argument("--cold", action="store_true", default=None, help="compile anew, to see how long it takes")
+    how.add_argument("--time", dest="seconds", metavar="SECONDS", type=positive, help="refuse a grid that takes longer")
+    how.add_argument("--cold", action="store_true", default=None, help="compile again, to see how long it takes")
     output = parser.add_argument_group("output")
-    output.add_argument("--json", metavar="FILE", help="write everything that was measured")
+    output.add_argument("--json", metavar="FILE", help="write all that was measured")
     output.add_argument("--csv", metavar="FILE", help="write it as a table")
-    for name, text in PICTURES.items():
+    for name, (text, _) in PICTURES.items():
         output.add_argument(f"--{name}", metavar="FILE.png", help=f"draw {text} (needs matplotlib)")
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -98,11 +92,7 @@ def run(options: argparse.Namespace) -> int:
         print(result)
         if len({row.cell for row in result.rows}) > 1 and any(row.formulation == "tiles" for row in result.rows):
             print(f"\n{result.losses()}")
-        print("".join(f"\nwrote {path}" for path in written), end="\n" if written else "")
-    if result.interrupted and not options.load:
-        print("fastbp: interrupted; what was measured by then was kept", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+    return finish(result.interrupted and not options.load, written, options.quiet, "measured")
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -113,7 +103,7 @@ def _refuse_with(option: str, asked: dict[str, Any], others: tuple[str, ...]) ->
     for name in others:
         if name in asked:
             flag = "time" if name == "seconds" else name.replace("_", "-")
-            raise ValueError(f"--{flag} says what to measure, and {option} says it already: leave one of them out")
+            raise ValueError(f"--{flag} and {option} both say what to measure: leave one of them out")
 
 
 def _files(options: argparse.Namespace) -> dict[str, str]:
@@ -132,10 +122,7 @@ def _check_files(options: argparse.Namespace) -> None:
 
 
 def _write(options: argparse.Namespace, result: Any) -> list[str]:
-    write = {
-        "json": result.to_json, "csv": result.to_csv, "bars": result.plot_bars, "map": result.plot_crossover,
-        "roofline": result.plot_roofline,
-    }  # fmt: skip
-    for name, path in _files(options).items():
-        write[name](path)
-    return list(_files(options).values())
+    files = _files(options)
+    for name, path in files.items():
+        getattr(result, PICTURES[name][1] if name in PICTURES else f"to_{name}")(path)
+    return list(files.values())

@@ -1,4 +1,4 @@
-"""The options of the command line, their defaults, and the checks that come before any work."""
+"""The options of the command line, their defaults, and the checks before any work starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DATA_SETS = ("digits", "mnist")
 LEARNING_RATES = {
     "sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adam": 0.002, "adamw": 0.002, "rmsprop": 0.001, "adagrad": 0.02,
 }  # fmt: skip
-# Tables are scaled for training, and folding the scaling into the weights takes the digits of float64.
+# Tables are in float64: the scaling of their columns is folded into the weights, which costs digits.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {"hidden": [64, 64], "epochs": 30, "batch_size": 32, "dtype": "float32"},
     "mnist": {"hidden": [128], "epochs": 10, "batch_size": 64, "dtype": "float32"},
@@ -42,11 +42,11 @@ Train a network, test it on samples that took no part in the training, and save 
 DATA is 'digits' (1,797 images of 8x8 pixels, in the package), 'mnist' (70,000 of
 28x28), or a table: a CSV file with a header line, or an NPZ file with arrays X and y.
 
-A target that is text means classes, and so do whole numbers with 2 to 20 different
-values in at least 5 times as many rows (--regress and --classify overrule this).
-Classes get softmax outputs and the cost cross_entropy, other numbers identity outputs
-and the cost quadratic. The columns of a table are scaled for training, and the scaling
-is then folded into the weights: the saved model takes and gives the raw numbers.
+A target of text means classes, and so do whole numbers with 2 to 20 different values in
+at least 5 times as many rows (--regress and --classify overrule this). Classes get
+softmax outputs and the cost cross_entropy, other numbers identity outputs and the cost
+quadratic. The columns of a table are scaled for training, and the scaling is then folded
+into the weights: the saved model takes and returns the raw numbers.
 
 Ctrl-C ends the training early; the model of the last whole epoch is tested and saved.
 The first run on a machine compiles for some seconds and keeps the machine code.
@@ -60,12 +60,12 @@ examples:
   fastbp train samples.npz --classify
 """
 PREDICT_DESCRIPTION = """\
-Write what a model says about each row of a file, as CSV: the class and the probability
+Write a model's prediction for each row of a file, as CSV: the class and the probability
 of each class, or the outputs.
 
-The columns of a CSV file are found by the names that the model was trained with, in any
-order; others are ignored. If the target is there, too, the standard error tells the
-accuracy or the root of the mean squared error. 'digits' and 'mnist' are their test images.
+The columns of a CSV file are found by the names of the training columns, in any order;
+others are ignored. If the target is there, too, the accuracy or the root of the mean
+squared error goes to the standard error. 'digits' and 'mnist' mean their test images.
 """
 PREDICT_EXAMPLES = """\
 examples:
@@ -75,7 +75,7 @@ examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         """End the program with status 2."""
@@ -88,37 +88,26 @@ def new_parser(version: str) -> Parser:
     parser.add_argument("--version", action="version", version=f"fastbp {version}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=Parser)
 
-    train = _described(
-        commands.add_parser, TRAIN_DESCRIPTION, TRAIN_EXAMPLES, name="train", help="train a network and save it"
-    )
+    new = commands.add_parser
+    train = _described(new, TRAIN_DESCRIPTION, TRAIN_EXAMPLES, name="train", help="train a network and save it")
     train.add_argument("data", metavar="DATA", help="digits, mnist, or a CSV or NPZ file")
     _add_data_options(train.add_argument_group("data"))
     _add_network_options(train.add_argument_group("network"))
     _add_training_options(train.add_argument_group("training"))
     _add_output_options(train.add_argument_group("output"))
 
-    predict = _described(
-        commands.add_parser,
-        PREDICT_DESCRIPTION,
-        PREDICT_EXAMPLES,
-        name="predict",
-        help="write what a model says about the rows of a file",
-    )
+    text = "write a model's predictions for the rows of a file"
+    predict = _described(new, PREDICT_DESCRIPTION, PREDICT_EXAMPLES, name="predict", help=text)
     predict.add_argument("model", metavar="MODEL", help="a file that 'fastbp train' or Network.save wrote")
     predict.add_argument("data", metavar="FILE", help="a CSV or NPZ file, or digits or mnist for their test images")
     predict.add_argument("--output", metavar="FILE.csv", help="where to write (default: standard output)")
     predict.add_argument("--target", metavar="COLUMN", help="the column to compare with (default: the model's target)")
     predict.add_argument("--data", dest="folder", metavar="FOLDER", help="the folder that MNIST's four files are in")
 
-    compare = _described(commands.add_parser, **compare_command.DESCRIPTION)
-    compare_command.add_options(compare)
+    compare_command.add_options(_described(new, **compare_command.DESCRIPTION))
+    replay_command.add_options(_described(new, **replay_command.DESCRIPTION))
 
-    replay = _described(commands.add_parser, **replay_command.DESCRIPTION)
-    replay_command.add_options(replay)
-
-    info = _described(
-        commands.add_parser, "Print what is in a model file.", "", name="info", help="print what is in a model file"
-    )
+    info = _described(new, "Print what is in a model file.", "", name="info", help="print what is in a model file")
     info.add_argument("model", metavar="MODEL", help="a file that 'fastbp train' or Network.save wrote")
     return parser
 
@@ -129,61 +118,43 @@ def _described(new: Callable[..., Any], description: str, examples: str, **names
 
 
 def _add_data_options(group: Any) -> None:
-    group.add_argument(
-        "--target", metavar="COLUMN", help="what to learn: a column of a CSV file, or an array of an NPZ"
-    )
+    group.add_argument("--target", metavar="COLUMN", help="what to learn: a column of a CSV file, an array of an NPZ")
     kinds = group.add_mutually_exclusive_group()
     for kind, text in (("classify", "the target is classes"), ("regress", "the target is numbers")):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=text)
-    group.add_argument(
-        "--test-share", metavar="SHARE", type=share, help="the share of a table's rows to test on (default: 0.2)"
-    )
-    group.add_argument(
-        "--data", dest="folder", metavar="FOLDER", help="the folder that MNIST's four files are in, or go to"
-    )
+    text = "the fraction of a table's rows to test on (default: 0.2)"
+    group.add_argument("--test-share", metavar="SHARE", type=share, help=text)
+    group.add_argument("--data", dest="folder", metavar="FOLDER", help="where MNIST's four files are, or are put")
     group.add_argument("--download", action="store_true", help="download MNIST if it is not there (11 MB)")
 
 
 def _add_network_options(group: Any) -> None:
-    group.add_argument(
-        "--hidden", metavar="SIZES", type=sizes,
-        help="sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128)",
-    )  # fmt: skip
-    group.add_argument(
-        "--activation", metavar="NAME", default="relu",
-        help="of the hidden layers: sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential, "
-        "identity (default: relu)",
-    )  # fmt: skip
-    group.add_argument(
-        "--cost", metavar="NAME",
-        help="cross_entropy for classes; quadratic, squared_error, absolute, huber, quantile, poisson for numbers; "
-        "quadratic and squared_error for classes, too, on sigmoid outputs (default: cross_entropy or quadratic)",
-    )  # fmt: skip
+    text = "sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128)"
+    group.add_argument("--hidden", metavar="SIZES", type=sizes, help=text)
+    names = "sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential, identity"
+    text = f"of the hidden layers: {names} (default: relu)"
+    group.add_argument("--activation", metavar="NAME", default="relu", help=text)
+    text = (
+        "cross_entropy for classes; quadratic, squared_error, absolute, huber, quantile, poisson for numbers; "
+        "quadratic and squared_error for classes, too, on sigmoid outputs (default: cross_entropy or quadratic)"
+    )
+    group.add_argument("--cost", metavar="NAME", help=text)
     group.add_argument("--dtype", choices=["float32", "float64"], help="(default: float32, for tables float64)")
-    group.add_argument(
-        "--formulation", metavar="NAME", default="tiles", help="how the sums are written: tiles, loops, vectorized, "
-        "textbook; they give the same numbers (default: tiles)",
-    )  # fmt: skip
+    text = "what computes: tiles, loops, vectorized, textbook; they give the same numbers (default: tiles)"
+    group.add_argument("--formulation", metavar="NAME", default="tiles", help=text)
 
 
 def _add_training_options(group: Any) -> None:
-    group.add_argument(
-        "--epochs",
-        metavar="N",
-        type=whole(1),
-        help="how often every sample is used (default: 30; mnist 10, tables 100)",
-    )
-    group.add_argument(
-        "--batch-size", metavar="N", type=whole(1), help="samples in a mini-batch (default: 32; mnist 64)"
-    )
+    text = "how often every sample is used (default: 30; mnist 10, tables 100)"
+    group.add_argument("--epochs", metavar="N", type=whole(1), help=text)
+    text = "samples in a mini-batch (default: 32; mnist 64)"
+    group.add_argument("--batch-size", metavar="N", type=whole(1), help=text)
     group.add_argument("--optimizer", choices=list(LEARNING_RATES), default="adam", help="(default: adam)")
     rates = ", ".join(f"{name} {rate:g}" for name, rate in LEARNING_RATES.items())
     group.add_argument("--learning-rate", metavar="RATE", type=positive, help=f"(default: {rates})")
-    group.add_argument(
-        "--seed", metavar="N", type=whole(0), default=0,
-        help="decides the initial weights, the order of the samples and the rows to test on (default: 0)",
-    )  # fmt: skip
-    group.add_argument("--threads", metavar="N", type=whole(1), help="use at most so many (default: all cores)")
+    text = "decides the initial weights, the order of the samples and the rows to test on (default: 0)"
+    group.add_argument("--seed", metavar="N", type=whole(0), default=0, help=text)
+    group.add_argument("--threads", metavar="N", type=whole(1), help="use at most N threads (default: all cores)")
 
 
 def _add_output_options(group: Any) -> None:
@@ -194,9 +165,9 @@ def _add_output_options(group: Any) -> None:
 
 
 def complete(options: argparse.Namespace) -> None:
-    """Fill in what depends on the data, and find now what would otherwise fail after the training.
+    """Fill in the defaults of the data, and check before the training what would fail after it.
 
-    Raises ValueError or ImportError for an option that is for other data, or a file that could not be written.
+    Raises ValueError or ImportError for an option that is for other data, or a file that cannot be written.
     """
     kind = options.data if options.data in DATA_SETS else "table"
     for name, belongs in BELONGS_TO.items():

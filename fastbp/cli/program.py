@@ -17,12 +17,12 @@ from fastbp.cli import compare as compare_command
 from fastbp.cli import replay as replay_command
 from fastbp.cli import report
 from fastbp.cli import tables as tabular
-from fastbp.cli.arguments import check_writable
+from fastbp.cli.arguments import EXIT_INTERRUPTED, check_writable
 from fastbp.cli.options import DATA_SETS, complete, new_parser
 from fastbp.data import DataFileError, Split, Table, read_table
 from fastbp.optimizers import OPTIMIZERS, Optimizer
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 130, 141
+EXIT_FAILED, EXIT_USAGE, EXIT_BROKEN_PIPE = 1, 2, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit status: 0; 1 if training diverged, or measuring failed; 2 for wrong options or bad input; 130 after
-        Ctrl-C; 141 if nobody reads the output. Errors are told in one line on the standard error.
+        Ctrl-C; 141 if nobody reads the output. Errors are one line on the standard error.
 
     Examples
     --------
@@ -63,10 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except fastbp.DivergenceError as error:
         return _fail(f"{error} (--learning-rate). Nothing was saved", EXIT_FAILED)
-    except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
     except fastbp.MeasuringError as error:
         return _fail(str(error), EXIT_FAILED)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
     except (ValueError, TypeError, ImportError) as error:
         return _fail(str(error))
     except MemoryError as error:
@@ -79,12 +79,11 @@ def _run(argv: Sequence[str] | None) -> int:
     if options.command is None:
         parser.print_help()
         return EXIT_USAGE
-    commands = {
-        "train": _train, "predict": _predict, "compare": compare_command.run, "replay": replay_command.run,
-        "info": _info,
-    }  # fmt: skip
-    # Overflow in a training that diverges is told once, as an error.
-    with np.errstate(all="ignore"):
+    if options.command == "info":
+        print(report.info(fastbp.load(options.model)))
+        return 0
+    commands = {"train": _train, "predict": _predict, "compare": compare_command.run, "replay": replay_command.run}
+    with np.errstate(all="ignore"):  # a training that diverges ends in one error, without NumPy's warnings
         return commands[options.command](options)
 
 
@@ -110,7 +109,7 @@ def _train(options: argparse.Namespace) -> int:
         if len(history) == 0:
             raise KeyboardInterrupt("interrupted before the first epoch was done; nothing was saved")
         net = problem.finished(net)
-        # Saved before anything is printed: a terminal that has gone must not cost the model.
+        # Saved before anything is printed: a closed terminal must not cost the model.
         if not options.no_save:
             net.save(options.output)
         if options.plot:
@@ -163,7 +162,7 @@ def _existing(path: str) -> str:
     if not Path(path).exists():
         near = difflib.get_close_matches(path, DATA_SETS, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"{path}: there is no such file; {hint}needed is digits, mnist, or a CSV or NPZ file")
+        raise ValueError(f"{path}: there is no such file; {hint}give digits, mnist, or a CSV or NPZ file")
     return path
 
 
@@ -172,20 +171,14 @@ def _new_network(options: argparse.Namespace, problem: tabular.Problem) -> fastb
     if problem.classes:
         output = "softmax" if cost == "cross_entropy" else "sigmoid"
     elif cost == "cross_entropy":
-        raise ValueError(
-            "the cost cross_entropy is for classes, but the target is numbers: choose another, or --classify"
-        )
+        raise ValueError("cost cross_entropy is for classes, but the target is numbers: choose another, or --classify")
     else:
         output = "exponential" if cost == "poisson" else "identity"
+    sizes = [problem.X_train.shape[1], *options.hidden, problem.n_outputs]
     return fastbp.Network(
-        [problem.X_train.shape[1], *options.hidden, problem.n_outputs],
-        activation=options.activation,
-        output_activation=output,
-        cost=cost,
-        dtype=options.dtype,
-        seed=options.seed,
-        formulation=options.formulation,
-    )
+        sizes, activation=options.activation, output_activation=output, cost=cost, dtype=options.dtype,
+        seed=options.seed, formulation=options.formulation,
+    )  # fmt: skip
 
 
 def _fit(
@@ -195,14 +188,9 @@ def _fit(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
         return net.fit(
-            X,
-            y,
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            optimizer=optimizer,
-            validation_data=problem.scaled(problem.X_test, problem.y_test),
-            progress=not options.quiet,
-        )
+            X, y, epochs=options.epochs, batch_size=options.batch_size, optimizer=optimizer,
+            validation_data=problem.scaled(problem.X_test, problem.y_test), progress=not options.quiet,
+        )  # fmt: skip
 
 
 def _print_results(net: fastbp.Network, problem: tabular.Problem, history: fastbp.History) -> None:
@@ -216,11 +204,6 @@ def _print_results(net: fastbp.Network, problem: tabular.Problem, history: fastb
     print(f"test      {report.accuracy(y, predicted)}\n")
     matrix = report.confusion_matrix(y, predicted, len(problem.classes))
     print(report.confusion_table(matrix, problem.classes, shutil.get_terminal_size().columns) + "\n")
-
-
-def _info(options: argparse.Namespace) -> int:
-    print(report.info(fastbp.load(options.model)))
-    return 0
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -253,7 +236,7 @@ def _rows_to_predict(net: fastbp.Network, options: argparse.Namespace) -> Table:
     target = net.metadata.get("target")
     try:
         return read_table(path, target=target if isinstance(target, str) else None, features=features)
-    except DataFileError:  # the target nobody asked for is not there, or not complete: it is not needed
+    except DataFileError:  # the model's target is missing or incomplete here, and not needed
         return read_table(path, features=features)
 
 
@@ -262,9 +245,7 @@ def _score(table: Table, outputs: tabular.Array, net: fastbp.Network, classes: l
     assert y is not None
     if classes is not None:
         if y.ndim == 2 and y.shape[1] > 1:
-            raise ValueError(
-                f"the target has shape {y.shape}; the model gives classes, so needed is a label for each row"
-            )
+            raise ValueError(f"the target has shape {y.shape}, but the model gives classes: give one label a row")
         return report.accuracy(tabular.class_names(y.ravel()), np.array(classes)[outputs.argmax(axis=1)])
     y = y.reshape(len(y), -1)
     if y.dtype.kind == "U" or y.shape != outputs.shape:
@@ -286,10 +267,10 @@ def _output_names(net: fastbp.Network) -> list[str]:
 
 
 def _names(net: fastbp.Network, key: str, n: int) -> list[str] | None:
-    """Return names from the model's metadata, which anyone may have written; None if it has none."""
+    """Return names from the model's metadata, checked: anyone may have written them. None if it has none."""
     names = net.metadata.get(key) if isinstance(net.metadata, dict) else None
     if names is None:
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) != n:
-        raise ValueError(f"the model's metadata has {key!r} that are not a list of {n} texts; train it anew")
+        raise ValueError(f"the model's metadata {key!r} is not a list of {n} texts; train it again")
     return names

@@ -1,28 +1,27 @@
 """The command ``fastbp replay``: its options, and what it prints and writes."""
 
 import argparse
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 from fastbp import plots
-from fastbp.cli.arguments import check_writable, several, whole
+from fastbp.cli.arguments import check_writable, finish, several, whole
 
 DESCRIPTION = {
     "name": "replay",
     "help": "run the experiments of Nielsen's book, beside its published figures",
     "description": """\
-Run every experiment of the first three chapters of Nielsen's "Neural Networks and Deep
-Learning" that feed-forward networks can do, with its published figure beside ours.
+Run the experiments with feed-forward networks from the first three chapters of Nielsen's
+"Neural Networks and Deep Learning", and show each published figure beside ours.
 
 The book's figure programs have a seed: they are replayed exactly, with the same count of
 right answers at every epoch. The others run over several seeds: median, lowest, highest.
 All of it takes minutes, --quick half a minute.
 
-FOLDER holds mnist, with MNIST's four files, and nielsen, with the results that the book's
-programs kept (overfitting.json, regularized.json, …, from the folder fig of
-github.com/mnielsen/neural-networks-and-deep-learning), if you have them.
+FOLDER holds mnist, with MNIST's four files, and, if you have them, nielsen, with the
+results of the book's programs (overfitting.json, regularized.json, …, from the folder fig
+of github.com/mnielsen/neural-networks-and-deep-learning).
 """,
     "examples": """\
 examples:
@@ -31,7 +30,6 @@ examples:
   fastbp replay --only overfitting,regularized --formulation loops
 """,
 }
-EXIT_INTERRUPTED = 130
 
 
 def add_options(parser: Any) -> None:
@@ -42,7 +40,7 @@ def add_options(parser: Any) -> None:
     parser.add_argument("--list", action="store_true", help="list the experiments, and run none")
     parser.add_argument("--seeds", metavar="N", type=whole(1), default=3, help="for what has none (default: 3)")
     parser.add_argument("--formulation", metavar="NAME", default="tiles", help="tiles, loops, … (default: tiles)")
-    parser.add_argument("--threads", metavar="N", type=whole(1), help="use at most so many (default: all cores)")
+    parser.add_argument("--threads", metavar="N", type=whole(1), help="use at most N threads (default: all cores)")
     parser.add_argument("--json", metavar="FILE", help="write every series")
     parser.add_argument("--figures", metavar="FOLDER", help="draw the book's figures there (needs matplotlib)")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -73,11 +71,7 @@ def run(options: argparse.Namespace) -> int:
         written += map(str, result.plot(options.figures))
     if not options.quiet:
         print(result)
-        print("".join(f"\nwrote {path}" for path in written), end="\n" if written else "")
-    if result.interrupted:
-        print("fastbp: interrupted; what was done by then was kept", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+    return finish(result.interrupted, written, options.quiet, "done")
 
 
 def _check_files(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Results in words and in tables of characters. Nothing is printed here: every function returns what to print."""
+"""Results in words and in tables of characters. Every function returns what to print."""
 
 from __future__ import annotations  # so that naming Network does not import it
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-MOST_CONFUSIONS = 10  # how many pairs of classes are listed where there are too many for a table
+MOST_CONFUSIONS = 10  # listed pairs of classes, where there are too many classes for a table
 
 
 def confusion_matrix(actual: Array, predicted: Array, n_classes: int) -> npt.NDArray[np.intp]:
@@ -38,8 +38,8 @@ def confusion_matrix(actual: Array, predicted: Array, n_classes: int) -> npt.NDA
 def confusion_table(matrix: Array, classes: Sequence[str], width: int = 80) -> str:
     """Return a confusion matrix as a table of characters: actual classes down, predicted ones across.
 
-    Classes with long names get numbers across; where even these do not fit into `width`, the most frequent
-    confusions are listed instead.
+    Classes with long names get numbers across. If even these do not fit into `width`, the result lists the most
+    frequent confusions.
 
     >>> print(confusion_table(np.array([[9, 1], [0, 5]]), ["cat", "dog"]))
             predicted

@@ -1,7 +1,4 @@
-"""Tables as learning problems: which target means classes, held-out rows, scaling, and the scaling folded away again.
-
-Everything here is a pure function of its arguments.
-"""
+"""Tables as learning problems: which targets are classes, held-out rows, and scaling, which the weights take over."""
 
 from __future__ import annotations  # so that naming Network and Table does not import them
 
@@ -18,47 +15,39 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Kind = Literal["classify", "regress"]
 
-MOST_VALUES = 20  # numbers in a target column stand for classes if they are whole, and at most so many different ones
-# And if there are at least so many rows for each of them, so that a short table of whole numbers is no classes.
-ROWS_PER_VALUE = 5
-MOST_CLASSES = 1000  # more are no classes but a column of names; their one-hot targets could fill the memory
+MOST_VALUES = 20  # a target of whole numbers is classes if it has at most this number of different values,
+ROWS_PER_VALUE = 5  # and at least this number of rows for each of them
+MOST_CLASSES = 1000  # more are a column of names instead; their one-hot targets could fill the memory
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Columns shifted and stretched to mean 0 and standard deviation 1; constant columns to 0.
+    """Columns shifted and scaled to mean 0 and standard deviation 1; constant columns to 0.
 
-    Attributes
-    ----------
-    mean, deviation : (n_columns,) arrays of float64
-        The deviation of a constant column is 0.
-
-    Examples
-    --------
     >>> scaling = Scaling.of(np.array([[1.0, 7.0], [3.0, 7.0]]))
     >>> scaling.apply(np.array([[1.0, 7.0], [5.0, 8.0]]))
     array([[-1., 0.],
            [ 3., 0.]])
     """
 
-    mean: Array
-    deviation: Array
+    mean: Array  # (n_columns,) float64
+    deviation: Array  # (n_columns,) float64; 0 for a constant column
 
     @classmethod
     def of(cls, values: Array) -> Scaling:
         """Return the scaling that standardises the columns of `values`, (n_rows, n_columns)."""
         low, high = values.min(axis=0), values.max(axis=0)
-        # In units near the largest value squares neither overflow nor vanish; a power of two rounds nothing.
+        # In units near the largest value squares neither overflow nor underflow; a power of two rounds nothing.
         unit = np.ldexp(1.0, np.frexp(np.maximum(-low, high))[1] - 1)
         mean, deviation = (values / unit).mean(axis=0) * unit, (values / unit).std(axis=0) * unit
-        # The mean of equal numbers may be off by a rounding; their deviation must still be 0, not noise. Below the
-        # normal numbers a factor 1/deviation would be infinite.
+        # The mean of equal numbers may be off by a rounding: their deviation must be 0 all the same. For a subnormal
+        # deviation the factor 1/deviation would be infinite.
         varies = (low < high) & (deviation >= np.finfo(np.float64).tiny)
         return cls(np.where(varies, mean, low), np.where(varies, deviation, 0.0))
 
     @property
     def factor(self) -> Array:
-        """1/deviation; 0 for constant columns: training learns nothing about them, so they must not matter later."""
+        """1/deviation; 0 for constant columns: training learns nothing about them, so predictions must ignore them."""
         return np.divide(1.0, self.deviation, out=np.zeros_like(self.deviation), where=self.deviation > 0)
 
     def apply(self, values: Array) -> Array:
@@ -69,30 +58,11 @@ class Scaling:
 def folded(net: Network, inputs: Scaling, targets: Scaling | None = None) -> Network:
     """Return the network that takes unscaled inputs and gives unscaled outputs.
 
-    z⁽¹⁾ = w (x − mean) / deviation + b is (w / deviation) x + (b − (w / deviation) mean), so the first layer takes the
-    scaling of the inputs, and an identity output layer likewise that of the targets.
+    z⁽¹⁾ = w (x − mean) / deviation + b is (w / deviation) x + (b − (w / deviation) mean), so the first layer takes over
+    the scaling of the inputs, and an identity output layer that of the targets. The network is in float64, whatever
+    `net` is, because a column may be far from 0 compared with its deviation. Raises ValueError if there are `targets`,
+    but the outputs of `net` are not identity.
 
-    Parameters
-    ----------
-    net : Network
-        Trained on ``inputs.apply(X)`` and, if `targets` is given, ``targets.apply(Y)``.
-    inputs : Scaling
-        With one mean per input.
-    targets : Scaling, optional
-        With one mean per output.
-
-    Returns
-    -------
-    Network
-        In float64, whatever `net` is, since a column may be far from 0 compared with its deviation.
-
-    Raises
-    ------
-    ValueError
-        `targets` is given, but the outputs of `net` are not identity: they could not be rescaled by its weights.
-
-    Examples
-    --------
     >>> import fastbp
     >>> net = fastbp.Network([1, 1], initializer="zeros")
     >>> net.weights[0][:] = 2
@@ -104,14 +74,9 @@ def folded(net: Network, inputs: Scaling, targets: Scaling | None = None) -> Net
     if targets is not None and output.name != "identity":
         raise ValueError(f"the output activation is {output.name!r}; only identity outputs can be rescaled")
     result = type(net)(
-        net.sizes,
-        activation=net.activations[:-1],
-        output_activation=output,
-        cost=net.cost,
-        initializer="zeros",
-        dtype="float64",
-        formulation=net.formulation,
-    )
+        net.sizes, activation=net.activations[:-1], output_activation=output, cost=net.cost, initializer="zeros",
+        dtype="float64", formulation=net.formulation,
+    )  # fmt: skip
     result.parameters, result.history, result.metadata = net.parameters, net.history, dict(net.metadata)
     result.weights[0][:] *= inputs.factor
     result.biases[0][:] -= result.weights[0] @ inputs.mean
@@ -134,9 +99,7 @@ def class_names(y: Array) -> Array:
 
 
 def means_classes(y: Array) -> bool:
-    """Whether a target stands for classes: text, or true and false, or few whole numbers.
-
-    Few are at most `MOST_VALUES` different ones, in a table of at least `ROWS_PER_VALUE` rows for each.
+    """Whether a target is classes: text, or true and false, or few whole numbers (`MOST_VALUES`, `ROWS_PER_VALUE`).
 
     >>> means_classes(np.array(["a", "b"])), means_classes(np.arange(100.0)), means_classes(np.arange(100) % 3)
     (True, False, True)
@@ -190,47 +153,35 @@ def split_rows(n: int, test_share: float, seed: int) -> tuple[npt.NDArray[np.int
 
 @dataclass
 class Problem:
-    """What to learn and what to test it on, unscaled; and how it is scaled for training.
+    """Unscaled samples to train and to test on, and the scaling for training."""
 
-    Attributes
-    ----------
-    X_train, y_train, X_test, y_test : arrays
-        One row a sample; y are labels of classes, or numbers of shape (n_rows, n_outputs).
-    classes : list of str or None
-        The names of the classes; None for regression.
-    inputs, targets : Scaling or None
-        None where nothing is scaled.
-    metadata : dict
-        What the model file should say about the data.
-    """
-
-    X_train: Array
-    y_train: Array
+    X_train: Array  # a row for each sample
+    y_train: Array  # (n_rows,) labels of classes, or (n_rows, n_outputs) numbers
     X_test: Array
     y_test: Array
-    classes: list[str] | None
-    inputs: Scaling | None = None
+    classes: list[str] | None  # their names; None for regression
+    inputs: Scaling | None = None  # None: not scaled
     targets: Scaling | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)  # for the model file
 
     @property
     def n_outputs(self) -> int:
-        """How many outputs a network for it has."""
+        """How many outputs its network has."""
         return len(self.classes) if self.classes else int(self.y_train.shape[1])
 
     def scaled(self, X: Array, y: Array) -> tuple[Array, Array]:
-        """Return samples as training takes them."""
+        """Return scaled samples for the training."""
         return (self.inputs.apply(X) if self.inputs else X), (self.targets.apply(y) if self.targets else y)
 
     def finished(self, net: Network) -> Network:
-        """Return the trained network for unscaled samples, with the metadata."""
+        """Return the trained network, made to take unscaled samples, with the metadata."""
         result = folded(net, self.inputs, self.targets) if self.inputs else net
         result.metadata = dict(self.metadata)
         return result
 
 
 def problem_of_split(split: Split, name: str) -> Problem:
-    """Return the problem of one of the image data sets, which are not scaled: their pixels are in [0, 1]."""
+    """Return the problem of an image data set; its pixels, in [0, 1], are not scaled."""
     classes = [str(label) for label in split.classes.tolist()]
     return Problem(*split[:4], classes, metadata={"data": name, "classes": classes})
 
@@ -238,25 +189,11 @@ def problem_of_split(split: Split, name: str) -> Problem:
 def problem_of_table(
     table: Table, kind: Kind | None = None, *, test_share: float = 0.2, seed: int = 0, scale_targets: bool = True
 ) -> Problem:
-    """Return the problem of a table with a target: classification where that means classes, else regression.
+    """Return the problem of a table with a target: classification or regression, as `kind` or `means_classes` says.
 
-    Parameters
-    ----------
-    table : Table
-        With a target.
-    kind : {"classify", "regress"}, optional
-        Left out, `means_classes` decides.
-    test_share : float, default 0.2
-        The share of rows to hold out.
-    seed : int, default 0
-        Decides which rows these are.
-    scale_targets : bool, default True
-        Whether the numbers of a regression are scaled for training; to be folded they need identity outputs.
-
-    Raises
-    ------
-    ValueError
-        Classes that are none, text as numbers, no feature that varies, or what `split_rows` raises.
+    `seed` decides which rows are held out, `test_share` of all. `scale_targets` says whether the numbers of a
+    regression are scaled for training: that needs identity outputs. Raises ValueError where `encode_classes` or
+    `split_rows` does, for text as numbers, and if no feature varies.
     """
     assert table.y is not None and table.target_name is not None
     y, name = table.y, table.target_name

@@ -1,4 +1,4 @@
-"""The same gradient and the same epoch under every formulation: checked, measured side by side, drawn."""
+"""The same gradient and the same epoch with every formulation: checked, measured side by side, drawn."""
 
 from fastbp.comparison.comparison import Comparison
 from fastbp.comparison.process import MeasuringError

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,20 +24,20 @@ FORMAT = 1
 
 @dataclass
 class Comparison:
-    """What `compare` measured. Printed, it is a table that ends with a sentence in plain words.
+    """The results of `compare`. Printed, they are a table that ends with a sentence in plain words.
 
     Attributes
     ----------
     machine : dict
-        What it was measured on, without names of hosts or users.
+        The machine, without names of hosts or users.
     settings : dict
-        What was asked for.
+        The arguments.
     limits : list of Limits
-        For each number of threads the measured peak of the multiply-adds, and of the memory.
+        For each number of threads the measured peaks of multiply-adds and of memory.
     rows : list of Row
         One for each cell, work and formulation: plain data.
     interrupted : bool
-        Whether Ctrl-C, or the end of a measuring process, ended it early; the rows are those of the cells then done.
+        Whether Ctrl-C, or the end of a measuring process, ended it early; the rows are those of the cells done by then.
 
     Examples
     --------
@@ -70,34 +69,27 @@ class Comparison:
         return "\n\n".join(part for part in parts if part)
 
     def losses(self, formulation: str = "tiles") -> str:
-        """Return the cells and works in which another formulation is faster, as a table.
+        """Return the cells and works in which another formulation is faster than `formulation`, as a table.
 
-        Parameters
-        ----------
-        formulation : str, default "tiles"
-            Whose losses.
-
-        Raises
-        ------
-        TypeError, ValueError
-            There is no such formulation.
+        Raises TypeError or ValueError if there is no such formulation.
         """
         validation.known_name("formulation", formulation, dict.fromkeys(FORMULATIONS))
         return words.losses_table(self.rows, formulation)
 
     def to_json(self, path: PathLike) -> None:
-        """Write all of it to a file that `from_json` reads.
+        """Write all of it to a file for `from_json`.
 
-        Raises OSError if the file cannot be written, TypeError or ValueError if `path` is none.
+        Raises OSError if the file cannot be written, TypeError or ValueError if `path` is not a path.
         """
         content = {"format": FORMAT, **asdict(self)}
         disk.write(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
     @classmethod
     def from_json(cls, path: PathLike) -> Comparison:
-        """Read what `to_json` wrote.
+        """Read a file of `to_json`.
 
-        Raises OSError if the file cannot be read, ValueError if it holds something else, TypeError if `path` is none.
+        Raises OSError if the file cannot be read, ValueError if it holds something else, TypeError if `path` is no
+        path.
         """
         named = disk.checked_path(path)
         try:
@@ -111,7 +103,7 @@ class Comparison:
                 for each in content.pop("limits")
             ]
             found = cls(**content, rows=rows, limits=limits)
-            str(found)  # which needs all of it
+            str(found)  # which needs all of the content
             return found
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise ValueError(f"{named}: not a comparison that fastbp wrote: {error}") from None
@@ -119,7 +111,7 @@ class Comparison:
     def to_csv(self, path: PathLike) -> None:
         """Write the rows to a CSV file, their rounds separated by spaces.
 
-        Raises OSError if the file cannot be written, TypeError or ValueError if `path` is none.
+        Raises OSError if the file cannot be written, TypeError or ValueError if `path` is not a path.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -138,37 +130,33 @@ class Comparison:
         Parameters
         ----------
         path : path-like, optional
-            Where to write the figure; its ending says the format, such as ``.png`` or ``.svg``.
+            Where to write the figure; its ending is the format, such as ``.png`` or ``.svg``.
 
         Raises
         ------
         ImportError
             matplotlib is not installed.
         TypeError, ValueError
-            There is nothing to draw, or `path` is none that a picture can have.
+            There is nothing to draw, or `path` is not the path of a picture.
         """
-        from fastbp.comparison import pictures
-
-        return self._draw(pictures.bars, path)
+        return self._draw("bars", path)
 
     def plot_crossover(self, path: PathLike | None = None) -> Figure:
-        """Draw width × mini-batch, coloured by who wins and by how much. Parameters, errors: see `plot_bars`."""
-        from fastbp.comparison import pictures
-
-        return self._draw(pictures.crossover, path)
+        """Draw width × mini-batch, coloured by the winner and its lead. Parameters, errors: see `plot_bars`."""
+        return self._draw("crossover", path)
 
     def plot_roofline(self, path: PathLike | None = None) -> Figure:
         """Draw the roofs of this machine and every formulation under them. Parameters, errors: see `plot_bars`."""
+        return self._draw("roofline", path)
+
+    def _draw(self, picture: str, path: PathLike | None) -> Figure:
         from fastbp.comparison import pictures
 
-        return self._draw(pictures.roofline, path)
-
-    def _draw(self, draw: Callable[[Comparison], Figure], path: PathLike | None) -> Figure:
         if not any(row.us for row in self.rows):
             raise ValueError("there is nothing to draw: no cell was measured")
         if path is not None:
             plots.check(path)
-        figure = draw(self)
+        figure: Figure = getattr(pictures, picture)(self)
         if path is not None:
             write_picture(figure, path)
         return figure

@@ -1,7 +1,4 @@
-"""Two loops that do nothing but meet a limit of the machine: of its multiply-adds, and of its memory.
-
-Every other loop reaches a share of what these do.
-"""
+"""Two loops that reach the limits of the machine: of its multiply-adds, and of its memory."""
 
 from llvmlite import ir
 from numba import types
@@ -32,7 +29,7 @@ def _burn(typing_context, x, n):
             for s in sums:
                 builder.store(builder.call(fma, [factor, factor, builder.load(s)]), s)
         total = builder.load(sums[0])
-        for s in sums[1:]:  # so that no sum is left out as unused
+        for s in sums[1:]:  # so that LLVM removes no sum as unused
             total = builder.fadd(total, builder.load(s))
         return builder.extract_element(total, ir.IntType(32)(0))
 
@@ -47,7 +44,7 @@ def multiply_adds(x, n):
 
 @njit
 def triad(a, b, c, repeats):
-    """a_i = b_i + r c_i for r = 1 … repeats: two arrays are read and one is written, as in STREAM's loop of that name.
+    """a_i = b_i + r c_i for r = 1 … repeats: it reads two arrays and writes one, as STREAM's loop of that name.
 
     Source: J. D. McCalpin, *Memory bandwidth and machine balance in current high performance computers*, 1995.
     """

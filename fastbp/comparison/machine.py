@@ -1,4 +1,4 @@
-"""The machine: what it is, and the two limits of the roofline: its multiply-adds and its memory, both measured.
+"""The machine, and the two limits of the roofline, both measured: its multiply-adds and its memory.
 
 Source of the roofline: S. Williams, A. Waterman, D. Patterson, *Roofline: an insightful visual performance model for
 multicore architectures*, Communications of the ACM 52 (2009).
@@ -18,19 +18,17 @@ import numpy as np
 
 from fastbp.comparison.limits import SUMS, multiply_adds, triad
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
-from fastbp.model import CACHE_LINE, Array, aligned_empty
+from fastbp.model import CACHE_LINE, aligned_empty
 
-TURN_S = 0.004  # of a try: short, so that some of the tries are undisturbed
+TURN_S = 0.004  # of a try: short, so that some tries are undisturbed
 BEYOND_CACHES = 256 * 2**20  # bytes
-# Bytes of working sets that lie in a core's first cache, in its second, in the last, on most machines.
+# Bytes of working sets that fit into a core's first cache, its second and the last one, on most machines.
 CACHED = (16 * 2**10, 256 * 2**10, 4 * 2**20)
 
 
 def describe() -> dict[str, Any]:
-    """Describe the machine and what computes on it, without names of hosts, users or folders.
+    """Describe the machine and its software, without names of hosts, users or folders.
 
-    Examples
-    --------
     >>> sorted(describe())[:5]
     ['architecture', 'blas', 'cores', 'load_average', 'numba']
     """
@@ -49,25 +47,14 @@ def describe() -> dict[str, Any]:
 
 def available_cores() -> list[int]:
     """Return the numbers of the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
 def gflops(dtype: str, threads: int = 1, seconds: float = 0.1) -> float:
-    """Return the most multiply-adds this machine was seen to do, in GFLOP/s, where one counts as two operations.
+    """Return the measured peak of multiply-adds, two operations each, on `threads` threads, in GFLOP/s.
 
-    Parameters
-    ----------
-    dtype : {"float32", "float64"}
-        Of the numbers.
-    threads : int, default 1
-        Cores at work at once.
-    seconds : float, default 0.1
-        How long to try: the fastest of many short tries counts.
+    It is the fastest of many short tries within `seconds`.
 
-    Examples
-    --------
     >>> gflops("float64", seconds=0.001) > 0.1
     True
     """
@@ -78,38 +65,30 @@ def gflops(dtype: str, threads: int = 1, seconds: float = 0.1) -> float:
 
 
 def bandwidth(n_bytes: int, threads: int = 1, seconds: float = 0.1) -> float:
-    """Return the most bytes that were seen to move between cores and arrays, in GB/s.
+    """Return the measured peak bandwidth between cores and arrays, on `threads` threads, in GB/s.
 
-    The loop is a_i = b_i + r c_i, and the three arrays have `n_bytes` together, of which every thread has its part.
-    What a cache reads before it writes (a_i) is not counted, as is usual.
+    The loop is a_i = b_i + r c_i. The three arrays have `n_bytes` together, the working set: it decides which cache, or
+    the memory, is measured. Each thread has its part of them. As usual, what a cache reads before it writes a_i does
+    not count. The result is the fastest of many short tries within `seconds`.
 
-    Parameters
-    ----------
-    n_bytes : int
-        The working set: it decides which cache, or the memory behind all of them, is measured.
-    threads : int, default 1
-        Cores at work at once.
-    seconds : float, default 0.1
-        How long to try.
-
-    Examples
-    --------
     >>> bandwidth(2**14, seconds=0.001) > 0.1
     True
     """
     n = max(1, n_bytes // (3 * CACHE_LINE * threads)) * CACHE_LINE // 4
-    arrays = [_ones(n) for _ in range(3 * threads)]
+    arrays = [aligned_empty(n, np.float32) for _ in range(3 * threads)]
+    for array in arrays:
+        array[:] = 1
     passes = [partial(triad, *arrays[3 * k : 3 * k + 3]) for k in range(threads)]
     return threads * 12 * n * _most_a_second(passes, seconds) * 1e-9
 
 
 def working_sets() -> list[int]:
-    """Return the working sets in bytes for which `bandwidth` is worth knowing; the last one is in no cache."""
+    """Return the working sets in bytes that are measured with `bandwidth`; the last one is in no cache."""
     return [*CACHED, max(BEYOND_CACHES, 4 * _last_cache())]
 
 
 def _most_a_second(works: Sequence[Callable[[int], Any]], seconds: float) -> float:
-    """Return how often a second each of the works, at once and each on a thread, does what it is told to do n times."""
+    """Run all works at once, each on a thread; return how many units of work each of them does in a second."""
     for work in works:
         work(1)  # compiles
     n = _n_of_a_turn(works[0])
@@ -133,14 +112,8 @@ def _n_of_a_turn(work: Callable[[int], Any]) -> int:
         n *= 2
 
 
-def _ones(n: int) -> Array:
-    array = aligned_empty(n, np.float32)
-    array[:] = 1
-    return array
-
-
 def _last_cache() -> int:
-    """Return the bytes of the largest cache that the system tells of; 0 where it tells nothing."""
+    """Return the bytes of the largest cache that the system reports; 0 if it reports none."""
     found = [0]
     for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
         try:

@@ -1,4 +1,4 @@
-"""The three pictures of a comparison. Colours are Okabe & Ito's, and shapes and letters say the same once more."""
+"""The three pictures of a comparison. Colours are Okabe & Ito's; shapes and letters repeat what they say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastbp import plots
 from fastbp.comparison.cells import PYTHON, WORKS
 from fastbp.comparison.rows import EVEN, Limits, Row, by_work, ratio
-from fastbp.comparison.words import label, short
+from fastbp.comparison.words import label, short, times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,12 +21,12 @@ STYLES = {
     "vectorized": ("#0072B2", "o"),
 }  # fmt: skip
 TITLES = {"gradient": "a gradient", "epoch": "a step of an epoch"}
-FULL_COLOUR = 4.0  # a winner by this factor or more has its full colour in the map; one by 1 is white
+FULL_COLOUR = 4.0  # in the map a lead of this factor or more has full colour, a lead of 1 is white
 BAR, HEAD = 0.27, 0.75  # inches
 
 
 def bars(comparison: Comparison) -> Figure:
-    """Draw µs of each formulation as bars on a logarithmic axis: a line of panels for each cell, one for each work."""
+    """Draw µs of each formulation as bars on a logarithmic axis: a row of panels for each cell, one for each work."""
     cells = list(dict.fromkeys(row.cell for row in comparison.rows))
     names = list(dict.fromkeys(row.formulation for row in comparison.rows))
     figure = plots.new_figure(11, 0.7 + len(cells) * (HEAD + BAR * len(names)))
@@ -51,30 +51,26 @@ def _bars(axes: Axes, rows: list[Row], names: list[str]) -> None:
             continue
         axes.barh(i, row.us - left, left=left, height=0.66, color=STYLES[name][0])
         axes.hlines(i, row.us_min, row.us_max, color="black", linewidth=1.2)
-        times = f"{row.times_fastest:.{2 if row.times_fastest < 100 else 0}f}"
-        words = f"{short(row.us)}  {times}×" if row.times_fastest != 1 else short(row.us)
+        words = short(row.us) if row.times_fastest == 1 else f"{short(row.us)}  {times(row.times_fastest)}×"
         axes.text(row.us_max * spread**0.015, i, words, va="center", fontsize=8.5)
-    axes.set_xscale("log")
-    axes.set_xlim(left, left * spread**1.45)
     axes.set_yticks(range(len(names)), [label(name) for name in names], fontsize=9)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set(xscale="log", xlim=(left, left * spread**1.45), ylim=(len(names) - 0.5, -0.5))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
     axes.set_axisbelow(True)
 
 
 def crossover(comparison: Comparison) -> Figure:
-    """Draw width × mini-batch: the colour says who wins, its strength and the number by how much over the second.
+    """Draw width × mini-batch: the colour is the winner's, its strength and the number are the lead over the second.
 
     Raises ValueError if no net of one width was measured.
     """
     groups = [g for g in by_work(comparison.rows) if len(set(g[0].sizes)) == 1 and len(g) > 1]
     if not groups:
         raise ValueError(
-            "the map needs nets of one width and two formulations or more: give widths, such as 8, 64, 512"
+            "the map needs nets of one width and at least two formulations: give widths, such as 8, 64, 512"
         )
-    widths = sorted({g[0].sizes[0] for g in groups})
-    batches = sorted({g[0].batch_size for g in groups})
+    widths, batches = sorted({g[0].sizes[0] for g in groups}), sorted({g[0].batch_size for g in groups})
     lines = list(dict.fromkeys((g[0].dtype, g[0].threads) for g in groups))
     width, height = 1.6 + 0.52 * len(widths), 1.5 + 0.36 * len(batches)
     figure = plots.new_figure(2 * max(width, 3.6), len(lines) * max(height, 2.6) + 0.9)
@@ -94,22 +90,25 @@ def _map(axes: Axes, groups: list[list[Row]], widths: list[int], batches: list[i
 
     for fastest, second, *_ in groups:
         x, y = widths.index(fastest.sizes[0]), batches.index(fastest.batch_size)
-        times = ratio(second, fastest)
-        strength = min(1.0, max(0.0, math.log(times) / math.log(FULL_COLOUR)))
-        face = _mixed(STYLES[fastest.formulation][0], 0.12 + 0.88 * strength if times >= EVEN else 0.0)
+        lead = ratio(second, fastest)
+        strength = min(1.0, max(0.0, math.log(lead) / math.log(FULL_COLOUR)))
+        face = _mixed(STYLES[fastest.formulation][0], 0.12 + 0.88 * strength if lead >= EVEN else 0.0)
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="white"))
-        number = "=" if times < EVEN else f"{times:.1f}" if times < 9.95 else f"{times:.0f}"
+        number = "=" if lead < EVEN else f"{lead:.1f}" if lead < 9.95 else f"{lead:.0f}"
         colour = "white" if strength > 0.75 else "black"
-        initial = fastest.formulation[0].upper() if fastest.formulation != "textbook" else "B"
-        axes.text(x, y, f"{initial} {number}", ha="center", va="center", fontsize=7.5, color=colour)
-    axes.set_xlim(-0.5, len(widths) - 0.5)
-    axes.set_ylim(-0.5, len(batches) - 0.5)
+        axes.text(
+            x, y, f"{_initial(fastest.formulation)} {number}", ha="center", va="center", fontsize=7.5, color=colour
+        )
     axes.set_xticks(range(len(widths)), [str(w) for w in widths], fontsize=8.5)
     axes.set_yticks(range(len(batches)), [str(m) for m in batches], fontsize=8.5)
-    axes.set_xlabel("width of [w, w, w]")
-    axes.set_ylabel("mini-batch")
+    axes.set(xlim=(-0.5, len(widths) - 0.5), ylim=(-0.5, len(batches) - 0.5))
+    axes.set(xlabel="width of [w, w, w]", ylabel="mini-batch")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def _initial(formulation: str) -> str:
+    return "B" if formulation == "textbook" else formulation[0].upper()  # T is for tiles
 
 
 def _mixed(colour: str, strength: float) -> tuple[float, ...]:
@@ -122,8 +121,7 @@ def _mixed(colour: str, strength: float) -> tuple[float, ...]:
 def _legend(figure: Figure, names: Any) -> None:
     from matplotlib.patches import Patch
 
-    initials = {name: "B" if name == "textbook" else name[0].upper() for name in names}
-    handles = [Patch(color=STYLES[name][0], label=f"{initials[name]}: {label(name)}") for name in names]
+    handles = [Patch(color=STYLES[name][0], label=f"{_initial(name)}: {label(name)}") for name in names]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
 
 
@@ -139,19 +137,14 @@ def roofline(comparison: Comparison) -> Figure:
         _roofline(axes, limits, dtype, rows)
     for axes in axes_of[len(panels) :]:
         axes.set_visible(False)
-    _note(
-        figure,
-        comparison,
-        "filled: a step of an epoch; hollow: a gradient; sloping roofs: by the size of what is moved",
-    )
+    _note(figure, comparison, "filled: a step of an epoch; hollow: a gradient; sloping roofs: by the working set")
     return figure
 
 
 def _roofline(axes: Axes, limits: Limits, dtype: str, rows: list[Row]) -> None:
     peak = limits.peak_gflops[dtype]
     low = min([row.flops_per_byte for row in rows], default=0.1) / 8
-    high = max([row.flops_per_byte for row in rows], default=10.0) * 3
-    high = max(high, 4 * peak / limits.memory_gbs)
+    high = max(3 * max([row.flops_per_byte for row in rows], default=10.0), 4 * peak / limits.memory_gbs)
     _roofs(axes, limits, peak, low, high)
     for row in rows:
         colour, marker = STYLES[row.formulation]
@@ -161,12 +154,8 @@ def _roofline(axes: Axes, limits: Limits, dtype: str, rows: list[Row]) -> None:
     for name in dict.fromkeys(row.formulation for row in rows):
         colour, marker = STYLES[name]
         axes.plot([], [], marker, color=colour, markersize=6, label=label(name))
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(low, high)
+    axes.set(xscale="log", yscale="log", xlim=(low, high), xlabel="flops a byte", ylabel="GFLOP/s")
     axes.set_ylim(top=2 * peak)
-    axes.set_xlabel("flops a byte")
-    axes.set_ylabel("GFLOP/s")
     axes.set_title(f"{dtype}, {limits.threads} thread{'s' * (limits.threads > 1)}", fontsize=10, loc="left")
     axes.grid(alpha=0.2)
     axes.legend(fontsize=8, loc="lower right")
@@ -177,9 +166,8 @@ def _roofs(axes: Axes, limits: Limits, peak: float, low: float, high: float) -> 
     for i, (n_bytes, speed) in enumerate(limits.bandwidth_gbs):
         memory = i == len(limits.bandwidth_gbs) - 1
         knee = min(peak / speed, high)
-        axes.plot(
-            [low, knee], [low * speed, knee * speed], color="black" if memory else plots.GREY, linewidth=1 + memory
-        )
+        colour = "black" if memory else plots.GREY
+        axes.plot([low, knee], [low * speed, knee * speed], color=colour, linewidth=1 + memory)
         name = f"memory, {speed:.0f} GB/s" if memory else f"{_size(n_bytes)}, {speed:.0f} GB/s"
         on_line = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
         axes.text(low * 1.3, low * 1.3 * speed, name, va="center", fontsize=7.5, bbox=on_line)

@@ -1,7 +1,7 @@
-"""The parent's side of a measuring process: starts it with its surroundings set, asks, and always ends it.
+"""The parent's side of a measuring process: starts it in an environment of its own, asks, and always ends it.
 
-BLAS and OpenMP look at the number of threads they may use once, when they are loaded, and Numba at whether to compile
-at all; so each of these settings is a process of its own.
+BLAS and OpenMP read their number of threads once, when they are loaded, and Numba whether it compiles. So each of
+these settings has its own process.
 """
 
 import json
@@ -21,19 +21,19 @@ SCRIPT = Path(__file__).with_name("serve.py")
 
 
 class MeasuringError(RuntimeError):
-    """A measuring process ended, or found something wrong, such as a formulation that computes another gradient."""
+    """A measuring process ended, or found an error, such as a formulation that computes another gradient."""
 
 
 class WorkerProcess:
     """A process in which a worker answers requests. As a context it ends with the block.
 
-    `what` is what errors call it; `worker` names a class, ``"module:Class"``, which it makes of `arguments`.
+    Errors call it `what`. It calls the class that `worker` names, ``"module:Class"``, with `arguments`.
     """
 
     def __init__(self, what: str, worker: str, arguments: Sequence[Any], environment: Mapping[str, str]):
         self._what = what
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        # It imports from where this process does, whatever the folder they are in.
+        # It imports from the same folders as this process.
         given = [[str(Path(entry).absolute()) for entry in sys.path], worker, arguments]
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(SCRIPT), *map(json.dumps, given)],

@@ -1,4 +1,4 @@
-"""What was measured, as plain rows: one for each cell, work and formulation."""
+"""The results as plain rows: one for each cell, work and formulation."""
 
 import statistics
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Any
 from fastbp.comparison.cells import PYTHON, WORKS, Cell, Task
 from fastbp.comparison.timing import median_of_ratios
 
-EVEN = 1.05  # two formulations closer than this ratio are called even: other runs may order them otherwise
+EVEN = 1.05  # two formulations within this ratio are even: another run may order them the other way
 
 
 @dataclass
@@ -20,31 +20,31 @@ class Row:
     sizes, batch_size, dtype, threads : tuple of int, int, str, int
         The cell.
     work : {"gradient", "epoch"}
-        One call of `Network.gradient` with a mini-batch; or the steps of an epoch of `Network.fit`, all they do.
+        One call of `Network.gradient` with a mini-batch; or the whole steps of an epoch of `Network.fit`.
     formulation : str
         Its name; "python" is `loops` uncompiled.
     us, us_min, us_max : float or None
-        Microseconds of a step (of a gradient): median, least and largest of the rounds. None if it was left out.
+        Microseconds of a step or a gradient: median, least and largest of the rounds. None if it was left out.
     times_fastest : float or None
         How many times the fastest one's time: the median of the ratios within a round.
     samples_per_second, gflops, share_of_peak : float or None
-        From the median; the share of the multiply-adds that this machine was seen to do in this dtype and threads.
+        From the median; the fraction of the measured peak of the machine in this dtype, with these threads.
     flops, bytes, flops_per_byte : int, int, float
         Of a step, on paper: see `fastbp.comparison.cells.Cell`. The same for all formulations.
     roof_gflops, bound : float, {"compute", "memory"}
-        The most that a loop of so many flops a byte can do: the peak, or its bytes at the measured bandwidth of a
-        working set like this; and which of the two it is.
+        The upper limit for this number of flops a byte: the peak, or what the measured bandwidth for such a working
+        set allows; and which of the two it is.
     difference : float or None
-        Of the gradient from the reference in float64: the largest of an entry, relative to the largest entry.
+        Of the gradient from the reference in float64: the largest of all entries, relative to the largest entry.
     compile_s, cache : float or None, {"warm", "cold", "none"}
-        Seconds by which first calls exceeded second ones, in this dtype and threads; whether the machine code was on
-        disk, had to be compiled, or whether there is none.
+        How many seconds longer first calls took than second ones, in this dtype and threads; whether the machine code
+        was on disk, had to be compiled, or does not exist.
     steps : int or None
         Of an epoch.
     rounds_us : list of float
         All rounds.
     left_out : str
-        Why, if it was.
+        The reason, if it was.
     """
 
     sizes: tuple[int, ...]
@@ -83,13 +83,13 @@ class Row:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Row":
-        """Return the row that `as_dict` gave."""
+        """Return the row of `as_dict`, also after JSON, which has no tuples."""
         return cls(**{**values, "sizes": tuple(values["sizes"])})
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a number of threads can do at most: GFLOP/s by dtype, and (bytes of a working set, GB/s)."""
+    """The measured limits for a number of threads: GFLOP/s by dtype, and (bytes of a working set, GB/s)."""
 
     threads: int
     peak_gflops: dict[str, float]
@@ -101,14 +101,14 @@ class Limits:
 
     @property
     def memory_gbs(self) -> float:
-        """GB/s of what is in no cache."""
+        """GB/s of a working set in no cache."""
         return self.bandwidth_gbs[-1][1]
 
 
 def rows_of(
     cell: Cell, task: Task, limits: Limits, checked: dict[str, Any], seconds: dict[str, dict[str, list[float]]]
 ) -> list[Row]:
-    """Return the rows of a cell: what `Worker.check` and `Worker.measure` answered, and what follows from it."""
+    """Return the rows of a cell, from the answers of `Worker.check` and `Worker.measure`."""
     rows = []
     peak = limits.peak_gflops[cell.dtype]
     for work in WORKS:
@@ -140,7 +140,7 @@ def _compare(rows: list[Row]) -> None:
     for work in WORKS:
         group = [row for row in rows if row.us is not None and row.work == work]
         if group:
-            # What slowed some rounds weighs less in their ratios than in the medians: the ratios decide who is first.
+            # The ratios decide who is first: a disturbance of some rounds changes them less than the medians.
             middle = min(group, key=lambda row: row.us or 0.0)
             fastest = min(group, key=lambda row: ratio(row, middle))
             for row in group:
@@ -148,9 +148,9 @@ def _compare(rows: list[Row]) -> None:
 
 
 def ratio(row: Row, to: Row) -> float:
-    """Return how many times as long a row takes as another of its cell and work.
+    """Return how many times as long a row takes as another of its cell and work: the median over common rounds.
 
-    The median over the rounds, where they were measured in the same ones: Python's loops were not.
+    Python's loops have rounds of their own.
     """
     if PYTHON in (row.formulation, to.formulation) and row.formulation != to.formulation:
         assert row.us and to.us
@@ -168,5 +168,5 @@ def by_work(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def _place(row: Row) -> tuple[bool, float]:
-    """The fastest one's ratio to itself is 1, exactly; disturbed rounds can make another's smaller."""
+    """Sort the fastest first, whose ratio is exactly 1, though disturbed rounds can make another ratio smaller."""
     return row.times_fastest != 1.0, row.times_fastest or 0.0

@@ -1,4 +1,4 @@
-"""`compare`: checks what is asked for, has it checked and measured in processes of their own, gathers the rows."""
+"""`compare`: checks its arguments, has the formulations checked and measured in other processes, collects the rows."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ from fastbp.progress import Steps
 from fastbp.text import duration
 
 BOOK = (784, 30, 10)
-# What to ask for the map of who wins where: `compare(**CROSSOVER)`.
+# The arguments for the map of the winners: `compare(**CROSSOVER)`.
 CROSSOVER: dict[str, Any] = {
     "widths": tuple(2**k for k in range(3, 12)),
     "batch_sizes": tuple(2**k for k in range(11)),
@@ -37,8 +37,7 @@ CROSSOVER: dict[str, Any] = {
     "at_least_s": 0.01,
 }
 PYTHON_ROUNDS = 3
-# A second on a thread; no more is done on any processor, so this is a lower bound of how long a run takes.
-FASTEST_FLOPS = 1e12
+FASTEST_FLOPS = 1e12  # a second on a thread: no processor does more, so it gives a lower bound of the time
 
 
 def compare(
@@ -58,41 +57,40 @@ def compare(
     cold: bool = False,
     progress: bool = True,
 ) -> Comparison:
-    """Measure the same gradient and the same epoch under every formulation, side by side on this machine.
+    """Measure the same gradient and the same epoch with every formulation, side by side on this machine.
 
-    First it proves that all give the same gradient, up to rounding: 1e-12 in float64 and 1e-5 in float32, relative to
-    the largest entry, from `textbook` in float64. Then each has its turn in every round, the order reversed from round
-    to round, in a process where all, BLAS included, have the same number of threads. Ratios are of the same round, and
-    their median counts. Python's loops, which cannot be in one process with compiled ones, are measured in another.
+    First it checks that all give the gradient of `textbook` in float64, up to rounding: 1e-12 in float64 and 1e-5 in
+    float32, relative to the largest entry. Then each has its turn in every round, the order reversed from round to
+    round, in a process where all, BLAS included, have the same number of threads. Ratios are of the same round, and
+    their median counts. Python's loops cannot share a process with compiled ones; they are measured in another.
 
     Parameters
     ----------
     sizes : list of int, optional
-        The layers of a net; without `widths` the book's, [784, 30, 10].
+        The layers of a net; the default, without `widths`, is the book's, [784, 30, 10].
     widths : list of int, optional
-        Nets [w, w, w]: the smallest in which every sum occurs, and one number says its shape. The first layer has two
-        of the sums, the second all three.
+        Nets [w, w, w], the smallest with all three sums: the first layer has two of them, the second all.
     batch_sizes, dtypes, threads : lists
-        What each net is measured with, in all combinations.
+        Each net is measured in all their combinations.
     formulations : list of str
         Of python (`loops` as ordinary Python, on nets small enough), textbook, loops, tiles, vectorized.
     activation, cost, optimizer : str
-        By name; the activation is that of the hidden layers, the output follows the cost as in `Network`.
+        Names. The activation is that of the hidden layers; the cost decides that of the output, as in `Network`.
     rounds : int, default 15
         How many times each has its turn; 3 for Python's loops.
     at_least_s : float, default 0.02
         Seconds of a turn.
     seconds : float, optional
-        The longest that the measuring may take. What would take longer is an error before it starts.
+        The longest time allowed. A grid that would take longer is an error before the measuring starts.
     cold : bool, default False
-        Compile everything anew, in a temporary folder, to see how long that takes.
+        Compile everything again, in a temporary folder, to see how long that takes.
     progress : bool, default True
         Show a live line on a terminal.
 
     Returns
     -------
     Comparison
-        Ctrl-C, or the end of a measuring process, ends it with what was measured so far and a RuntimeWarning.
+        After Ctrl-C, or the end of a measuring process, it has what was measured by then; a RuntimeWarning says so.
 
     Raises
     ------
@@ -114,7 +112,7 @@ def compare(
     """
     names = [validation.known_name("formulation", name, dict.fromkeys(FORMULATIONS)) for name in _several(formulations)]
     if not names:
-        raise ValueError(f"formulations is empty; name one at least of {', '.join(FORMULATIONS)}")
+        raise ValueError(f"formulations is empty; give at least one of {', '.join(FORMULATIONS)}")
     task = _task(activation, cost, optimizer)
     cells = _grid(sizes, widths, batch_sizes, dtypes, threads)
     settings = {
@@ -137,7 +135,7 @@ def compare(
 
 
 class Run:
-    """One call of `compare`. `result` has at any time what was measured so far."""
+    """One call of `compare`. `result` always has what was measured so far."""
 
     def __init__(self, cells: list[Cell], task: Task, settings: dict[str, Any], progress: bool):
         self.cells, self.task, self.settings, self.shows_progress = cells, task, settings, progress
@@ -147,7 +145,7 @@ class Run:
         self.checked: dict[Cell, dict[str, Any]] = {}
 
     def refuse_what_is_too_large(self) -> None:
-        """Raise MemoryError or ValueError for a grid that cannot be measured, as far as its numbers say it."""
+        """Raise MemoryError or ValueError if the grid needs too much memory or, at the least, too much time."""
         largest = max(self.cells, key=lambda cell: cell.memory)
         require_memory(f"measuring {largest}", largest.memory, "choose smaller layers or a smaller batch_size")
         self._refuse_if_longer(sum(self._least_seconds(cell) for cell in self.cells), "at least")
@@ -209,12 +207,12 @@ class Run:
         steps.done()
 
     def _wants_python(self, cell: Cell) -> bool:
-        """Whether Python's loops are measured here; they run on one thread, so that other numbers say nothing new."""
+        """Whether Python's loops are measured here: only with the fewest threads, because they run on one."""
         fewest = min(each.threads for each in self.cells)
         return PYTHON in self.settings["formulations"] and cell.small_enough_for_python and cell.threads == fewest
 
     def _add_compile_times(self) -> None:
-        """Sum up what first calls took longer, where something was loaded or compiled: in the first cell, or cold."""
+        """Sum up the extra time of first calls that loaded or compiled something: in the first cell, or cold."""
         totals: dict[tuple[Any, ...], tuple[float, bool]] = {}
         for cell, found in self.checked.items():
             for name, facts in found.items():
@@ -230,12 +228,10 @@ class Run:
                 facts["cache"] = ("cold" if cold else "warm") if compiles else "none"
 
     def _planned_seconds(self, cell: Cell) -> float:
-        seconds = 0.0
-        for name, facts in self.checked[cell].items():
-            if "left_out" not in facts:
-                turns = [max(s, self.settings["at_least_s"]) for s in facts["seconds"].values()]
-                seconds += (self._rounds(name) + 2) * sum(turns)
-        return seconds
+        turn = self.settings["at_least_s"]
+        measured = {name: facts["seconds"] for name, facts in self.checked[cell].items() if "left_out" not in facts}
+        turns = {name: sum(max(s, turn) for s in works.values()) for name, works in measured.items()}
+        return float(sum((self._rounds(name) + 2) * seconds for name, seconds in turns.items()))
 
     def _rounds(self, name: str) -> int:
         rounds: int = self.settings["rounds"]
@@ -263,10 +259,10 @@ def _grid(sizes: Any, widths: Any, batch_sizes: Any, dtypes: Any, threads: Any) 
     counts = [validation.whole_number("threads", n, 1) for n in _several(threads)]
     available = len(machine.available_cores())
     if max(counts, default=1) > available:
-        raise ValueError(f"threads is {max(counts)}, but this process may use {available} cores: ask for at most these")
+        raise ValueError(f"threads is {max(counts)}, but this process may use {available} cores: give at most that")
     cells = [Cell(net, m, dtype, n) for n, dtype, net, m in product(counts, types, nets, batches)]
     if not cells:
-        raise ValueError("batch_sizes, dtypes or threads is empty; each needs one entry at least")
+        raise ValueError("batch_sizes, dtypes or threads is empty; each needs at least one entry")
     return list(dict.fromkeys(cells))
 
 
@@ -274,9 +270,8 @@ def _task(activation: str, cost: str, optimizer: str) -> Task:
     activation = validation.known_name("activation", activation, ACTIVATIONS)
     cost = validation.known_name("cost", cost, COSTS)
     optimizer = validation.known_name("optimizer", optimizer, OPTIMIZERS)
-    rule = OPTIMIZERS[optimizer]
-    Network([1, 1, 1], activation=activation, cost=cost)  # whether they fit together
-    return Task(activation, cost, optimizer, rule(1.0).n_moments)
+    Network([1, 1, 1], activation=activation, cost=cost)  # raises if they do not fit together
+    return Task(activation, cost, optimizer, OPTIMIZERS[optimizer](1.0).n_moments)
 
 
 def _several(value: Any) -> list[Any]:

@@ -1,6 +1,6 @@
-"""What runs in a measuring process: reads requests as JSON lines, lets a worker do them, answers each with a JSON line.
+"""The script of a measuring process: a worker answers requests, each a line of JSON, with a line of JSON.
 
-It runs as a script, so that nothing is imported but what the worker imports: that may be what is measured.
+A script imports nothing but what the worker imports; the import may be what is measured.
 """
 
 import importlib
@@ -11,12 +11,12 @@ import sys
 
 
 def main() -> None:
-    """Make the worker that the command line names and answer requests until the input ends."""
+    """Make the worker that the command line names; answer requests until the input ends."""
     path, worker, arguments = map(json.loads, sys.argv[1:])
     sys.path[:] = path  # where the parent imports from
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends this process
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     module, name = worker.split(":")
     worker = getattr(importlib.import_module(module), name)(*arguments)
     for line in sys.stdin:

@@ -1,7 +1,7 @@
-"""Comparing the speed of calls where other work disturbs: rounds in which each has its turn, and ratios within a round.
+"""Comparing the speed of calls on a busy machine: rounds in which each has its turn, and ratios within a round.
 
-What slows a machine for a while slows all calls of a round. The ratio of two calls of the same round hardly feels it,
-and the median of these ratios forgets the rounds in which it did.
+Other work slows all calls of a round. It hardly changes the ratio of two of them, and the median of these ratios
+ignores the few rounds in which it does.
 """
 
 import statistics
@@ -13,30 +13,25 @@ Call = Callable[[], Any]
 
 
 def interleaved_rounds(
-    calls: Mapping[str, Call],
-    rounds: int,
-    at_least_s: float,
-    *,
-    own_clock: bool = False,
-    pause_s: float = 0.0,
+    calls: Mapping[str, Call], rounds: int, at_least_s: float, *, own_clock: bool = False, pause_s: float = 0.0
 ) -> dict[str, list[float]]:
-    """Return how many seconds a call of each takes, a figure for each round.
+    """Return the seconds of one call of each, a figure for each round.
 
-    In a round every one has its turn, the order reversed from round to round. A turn is as many calls as take
-    `at_least_s`: how many these are is tried before the first round, which also warms them up.
+    In a round each has its turn, the order reversed from round to round. A turn is as many calls as take `at_least_s`.
+    Their number is found by trial before the first round, which also warms them up.
 
     Parameters
     ----------
     calls : mapping of names to functions without arguments
-        What is compared. What they return is not looked at.
+        What is compared; their results are ignored.
     rounds : int
         How many figures each gets.
     at_least_s : float
         Seconds of a turn.
     own_clock : bool, default False
-        The calls return the seconds that count, as floats: of a `fit`, say, the ones of its epochs.
+        The calls return the seconds that count, as floats: a `fit`, for instance, those of its epochs.
     pause_s : float, default 0
-        Seconds before each turn, in which the threads of the call before end their busy waiting for more work.
+        Seconds before each turn, in which threads of the previous call stop waiting busily for more work.
 
     Examples
     --------
@@ -55,15 +50,15 @@ def interleaved_rounds(
 
 
 def median_of_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> float:
-    """Return the median of the ratios of figures of the same round.
-
-    Raises ValueError if there is not one denominator for each numerator, or none at all.
+    """Return the median of the ratios within a round. Raises ValueError for unequal lengths, or none at all.
 
     >>> median_of_ratios([2, 20, 9], [1, 10, 3])
     2.0
     """
     if len(numerators) != len(denominators) or not numerators:
-        raise ValueError(f"{len(numerators)} and {len(denominators)} rounds make no pairs; needed are as many, ≥ 1")
+        raise ValueError(
+            f"{len(numerators)} and {len(denominators)} rounds make no pairs: give as many of both, at least 1"
+        )
     return statistics.median(n / d for n, d in zip(numerators, denominators, strict=True))
 
 

@@ -1,9 +1,8 @@
-"""The table of a comparison, and what it says in words. Fits 100 columns."""
+"""The table of a comparison and its summary in words. Both fit 100 columns."""
 
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from fastbp.comparison.cells import PYTHON, Cell
 from fastbp.comparison.rows import EVEN, Row, by_work, ratio
@@ -13,18 +12,18 @@ LABELS = {PYTHON: "python loops"}
 COLUMNS = 100
 TIMES_HEAD = ["µs", "min…max", "×"]
 WIDTHS = (12, 6, 13, 5, 6, 13, 5, 9, 7, 4)
-MOST_BLOCKS = 6  # of more cells each gets a line instead of a block
-MOST_LOSSES = 4  # so many are named in the closing sentence; the list under the table of a grid names all
+MOST_BLOCKS = 6  # with more cells, each has a line instead of a block
+MOST_LOSSES = 4  # that the last sentence names; the list under the table of a grid names all
 
 
 def label(formulation: str) -> str:
-    """Return what tables and pictures call a formulation."""
+    """Return the name of a formulation in tables and pictures."""
     return LABELS.get(formulation, formulation)
 
 
 def table(rows: Sequence[Row]) -> str:
     """Return a block for each cell, or a line each where there are many."""
-    cells = list(dict.fromkeys(row.cell for row in rows))
+    cells = dict.fromkeys(row.cell for row in rows)
     if len(cells) > MOST_BLOCKS:
         return _lines(rows)
     return "\n\n".join(_block(cell, [row for row in rows if row.cell == cell]) for cell in cells)
@@ -33,7 +32,7 @@ def table(rows: Sequence[Row]) -> str:
 def _block(cell: Cell, rows: list[Row]) -> str:
     epoch = next(row for row in rows if row.work == "epoch")
     lines = [
-        filled(f"{cell}; {epoch.flops_per_byte:.3g} flops/byte, {_roof(epoch)}"),
+        filled(f"{cell}; {epoch.flops_per_byte:.3g} flops/byte, {epoch.bound} roof {epoch.roof_gflops:.3g} GFLOP/s"),
         f"{'':<13}{'a gradient':>22}{'':9}{'a step of an epoch':>22}",
     ]
     shown = [["", *TIMES_HEAD, *TIMES_HEAD, "samples/s", "GFLOP/s", "peak"]]
@@ -51,15 +50,10 @@ def _gflops(row: Row) -> str:
     return f"{gflops:.0f}" if gflops >= 1000 else f"{gflops:.3g}"
 
 
-def _roof(row: Row) -> str:
-    return f"{row.bound} roof {row.roof_gflops:.3g} GFLOP/s"
-
-
 def _times(row: Row) -> list[str]:
     if row.us is None or row.us_min is None or row.us_max is None:
         return [f"left out: {row.left_out}"]
-    times = row.times_fastest or 0.0
-    return [short(row.us), f"{short(row.us_min)}…{short(row.us_max)}", f"{times:{'.2f' if times < 100 else '.0f'}}"]
+    return [short(row.us), f"{short(row.us_min)}…{short(row.us_max)}", times(row.times_fastest or 0.0)]
 
 
 def short(microseconds: float) -> str:
@@ -80,40 +74,40 @@ def filled(text: str) -> str:
 
 
 def _lines(rows: Sequence[Row]) -> str:
-    """Return a table for each work: µs of the fastest of each cell, and how many times that the others take."""
-    columns = _cell_columns([row.cell for row in rows])
+    """Return a table for each work: µs of the fastest of each cell, and the ratio of the others to it."""
+    columns = _differing(rows)
     names = list(dict.fromkeys(row.formulation for row in rows))
     tables = []
     for work, title in (("gradient", "a gradient"), ("epoch", "a step of an epoch")):
-        table = [[*(head for head, _ in columns), "µs", *map(label, names)]]
+        table = [[*(head for head, _, _ in columns), "µs", *map(label, names)]]
         for group in by_work(row for row in rows if row.work == work):
-            by_name = {row.formulation: row for row in group}
-            place = [value(group[0].cell) for _, value in columns]
-            table.append([*place, short(group[0].us or 0), *(_in_units(by_name.get(name)) for name in names)])
+            ratios = {row.formulation: times(row.times_fastest) for row in group if row.times_fastest is not None}
+            place = [value(group[0].cell) for _, value, _ in columns]
+            table.append([*place, short(group[0].us or 0), *(ratios.get(name, "·") for name in names)])
         lines = (f"  {line}" for line in aligned(table, least=[*[0] * len(columns), *[6] * (1 + len(names))]))
         tables.append("\n".join([f"{title}: µs of the fastest, and times that", *lines]))
     return "\n\n".join(tables)
 
 
-def _cell_columns(cells: Sequence[Cell]) -> list[tuple[str, Callable[[Cell], str]]]:
-    """Return (head, text of a cell) of what differs between cells."""
-    columns: list[tuple[str, Callable[[Cell], str]]] = [
-        ("net", lambda cell: "-".join(map(str, cell.sizes))),
-        ("batch", lambda cell: str(cell.batch_size)),
-        ("dtype", lambda cell: cell.dtype),
-        ("threads", lambda cell: str(cell.threads)),
+def _differing(rows: Iterable[Row]) -> list[tuple[str, Callable[[Cell], str], str]]:
+    """Return (head of a column, text of a cell, that text in a sentence) of what differs between cells."""
+    cells = {row.cell for row in rows}
+    parts: list[tuple[str, Callable[[Cell], str], str]] = [
+        ("net", lambda cell: "-".join(map(str, cell.sizes)), " in [{}]"),
+        ("batch", lambda cell: str(cell.batch_size), " at mini-batch {}"),
+        ("dtype", lambda cell: cell.dtype, " in {}"),
+        ("threads", lambda cell: str(cell.threads), " on {} thread(s)"),
     ]
-    return [(head, value) for head, value in columns if len({value(cell) for cell in cells}) > 1]
+    return [part for part in parts if len(set(map(part[1], cells))) > 1]
 
 
-def _in_units(row: Row | None) -> str:
-    if row is None or row.times_fastest is None:
-        return "·"
-    return f"{row.times_fastest:.{2 if row.times_fastest < 100 else 0}f}"
+def times(value: float) -> str:
+    """Return a ratio with two decimals, or none from 100 on."""
+    return f"{value:.{2 if value < 100 else 0}f}"
 
 
 def compile_times(rows: Iterable[Row]) -> str:
-    """Return what compiling took, apart from all other figures; empty if nothing was compiled."""
+    """Return how long compiling took, which no other figure contains; empty if nothing was compiled."""
     found: dict[str, None] = {}
     for row in rows:
         if row.cache != "none" and row.compile_s is not None:
@@ -123,12 +117,10 @@ def compile_times(rows: Iterable[Row]) -> str:
 
 
 def agreement(rows: Iterable[Row]) -> str:
-    """Return by how much the gradients differ, for each dtype."""
+    """Return the largest difference of the gradients, for each dtype."""
     worst: dict[str, Row] = {}
     for row in rows:
-        if row.difference is not None and row.difference >= (
-            worst[row.dtype].difference or 0.0 if row.dtype in worst else 0
-        ):
+        if row.difference is not None and row.difference >= (worst.get(row.dtype, row).difference or 0.0):
             worst[row.dtype] = row
     each = [f"{row.difference:.1e} in {dtype} ({label(row.formulation)})" for dtype, row in worst.items()]
     return filled(f"all gradients agree with textbook in float64; largest relative difference {', '.join(each)}")
@@ -136,12 +128,8 @@ def agreement(rows: Iterable[Row]) -> str:
 
 def losses(rows: Iterable[Row], formulation: str = "tiles") -> list[tuple[Row, Row, float]]:
     """Return (its row, the fastest one's, ratio) of every cell and work in which another formulation is faster."""
-    found = []
-    for group in by_work(rows):
-        own = next((row for row in group if row.formulation == formulation), None)
-        if own is not None and own is not group[0]:
-            found.append((own, group[0], ratio(own, group[0])))
-    return found
+    pairs = [(row, group[0]) for group in by_work(rows) for row in group if row.formulation == formulation]
+    return [(own, fastest, ratio(own, fastest)) for own, fastest in pairs if own is not fastest]
 
 
 def losses_table(rows: Sequence[Row], formulation: str = "tiles") -> str:
@@ -150,15 +138,15 @@ def losses_table(rows: Sequence[Row], formulation: str = "tiles") -> str:
     if not lost:
         return f"{formulation} is the fastest in all {n} comparisons"
     table = [
-        [own.work, str(own.cell), label(fastest.formulation), f"{times:.2f}", "even" if times < EVEN else ""]
-        for own, fastest, times in sorted(lost, key=lambda each: -each[2])
+        [own.work, str(own.cell), label(fastest.formulation), f"{lead:.2f}", "even" if lead < EVEN else ""]
+        for own, fastest, lead in sorted(lost, key=lambda each: -each[2])
     ]
     head = f"{formulation} is not the fastest in {len(lost)} of {n} comparisons:"
     return "\n".join([head, *(f"  {line}" for line in aligned(table, left=(0, 1, 2, 4)))])
 
 
 def conclusion(rows: Sequence[Row]) -> str:
-    """Return in plain words what won, by how much, and where it loses."""
+    """Return in plain words who won, by how much, and where it lost."""
     groups = by_work(rows)
     if not groups:
         return "Nothing was measured."
@@ -166,16 +154,16 @@ def conclusion(rows: Sequence[Row]) -> str:
     wins, epochs_won = (Counter(group[0].formulation for group in some) for some in (groups, epochs))
     winner = max(wins, key=lambda name: (wins[name], epochs_won[name]))
     won = epochs_won[winner]
-    words = f"Here {label(winner)} won {won} of {len(epochs)} epochs and {wins[winner] - won} of "
-    words += f"{len(groups) - len(epochs)} gradients."
+    gradients = f"{wins[winner] - won} of {len(groups) - len(epochs)} gradients"
+    words = f"Here {label(winner)} won {won} of {len(epochs)} epochs and {gradients}."
     others = dict.fromkeys(row.formulation for row in rows if row.formulation != winner)
     margins = [each for name in others if (each := _margin(epochs, winner, name))]
     if margins:
         words += f" An epoch took {', '.join(margins)}."
     lost = sorted(losses(rows, winner), key=lambda each: -each[2])
     if lost:
-        place = _place_namer(rows)
-        named = [_loss(*each, place) for each in lost[:MOST_LOSSES]]
+        differing = _differing(rows)
+        named = [_loss(*each, differing) for each in lost[:MOST_LOSSES]]
         more = f"; and {len(lost) - MOST_LOSSES} more" if len(lost) > MOST_LOSSES else ""
         words += f" It did not win {'; '.join(named)}{more}."
     else:
@@ -183,33 +171,18 @@ def conclusion(rows: Sequence[Row]) -> str:
     return filled(words)
 
 
-def _place_namer(rows: Sequence[Row]) -> Callable[[Cell], str]:
-    """Return what names a cell by that in which it differs from others."""
-    cells = {row.cell for row in rows}
-    parts: list[tuple[Any, Callable[[Cell], str]]] = [
-        ({cell.sizes for cell in cells}, lambda cell: f"in [{','.join(map(str, cell.sizes))}]"),
-        ({cell.batch_size for cell in cells}, lambda cell: f"at mini-batch {cell.batch_size}"),
-        ({cell.dtype for cell in cells}, lambda cell: f"in {cell.dtype}"),
-        ({cell.threads for cell in cells}, lambda cell: f"on {cell.threads} thread(s)"),
-    ]
-    telling = [say for values, say in parts if len(values) > 1]
-    return lambda cell: "".join(f" {say(cell)}" for say in telling)
-
-
 def _margin(groups: list[list[Row]], winner: str, name: str) -> str:
-    """Return the range of the times that a formulation takes, in units of the winner's."""
-    times = []
-    for group in groups:
-        by_name = {row.formulation: row for row in group}
-        if winner in by_name and name in by_name:
-            times.append(ratio(by_name[name], by_name[winner]))
-    if not times:
+    """Return the range of a formulation's times, in units of the winner's."""
+    by_name = [{row.formulation: row for row in group} for group in groups]
+    found = [ratio(rows[name], rows[winner]) for rows in by_name if winner in rows and name in rows]
+    if not found:
         return ""
-    low, high = (f"{t:.2f}" if t < 10 else f"{t:.0f}" for t in (min(times), max(times)))
+    low, high = (f"{t:.2f}" if t < 10 else f"{t:.0f}" for t in (min(found), max(found)))
     return f"{label(name)} {low if low == high else f'{low} to {high}'} times as long"
 
 
-def _loss(own: Row, fastest: Row, times: float, place: Callable[[Cell], str]) -> str:
+def _loss(own: Row, fastest: Row, lead: float, differing: list[tuple[str, Callable[[Cell], str], str]]) -> str:
     what = {"gradient": "a gradient", "epoch": "an epoch"}[own.work]
-    outcome = "even with" if times < EVEN else f"{times:.2f} times the time of"
-    return f"{what}{place(own.cell)} ({outcome} {label(fastest.formulation)})"
+    place = "".join(words.format(value(own.cell).replace("-", ",")) for _, value, words in differing)
+    outcome = "even with" if lead < EVEN else f"{lead:.2f} times the time of"
+    return f"{what}{place} ({outcome} {label(fastest.formulation)})"

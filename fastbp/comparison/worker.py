@@ -1,4 +1,4 @@
-"""What a measuring process does."""
+"""The work of a measuring process."""
 
 import os
 import time
@@ -15,24 +15,24 @@ from fastbp.compiler.code_cache import cache_folder
 from fastbp.network.network import Network
 from fastbp.optimizers import OPTIMIZERS
 
-LEARNING_RATE = 1e-3  # small, so that no cost diverges; the speed does not depend on it
-# The largest difference of an entry of the gradient that is rounding, relative to the largest entry.
+LEARNING_RATE = 1e-3  # small, so that no training diverges; the speed does not depend on it
+# The largest difference between entries of gradients that counts as rounding, relative to the largest entry.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-# `textbook` in float64 is the reference up to so many operations; beyond, `vectorized`, once it agrees with it.
+# `textbook` in float64 is the reference up to this number of operations; beyond, `vectorized`, checked against it.
 TEXTBOOK_FLOPS = 1e9
 SHORT_EPOCH_S = 0.1
-# What takes an interpreter's time for each sample gets an epoch of about so many seconds, of one step at least.
+# Interpreted for each sample: their epochs are cut to about SHORT_EPOCH_S seconds, one step at least.
 SHORT_EPOCHS = (PYTHON, "textbook")
-# Left out of a cell: whose single call takes longer than this, and so many times the fastest one's.
+# A cell leaves out a formulation whose call takes longer than TOO_SLOW_S, and TOO_SLOW times the fastest.
 TOO_SLOW_S, TOO_SLOW = 1.0, 10
-PAUSE_S = 0.04  # after which idle threads of BLAS and OpenMP have stopped looking for more work, with some room
+PAUSE_S = 0.04  # long enough for idle threads of BLAS and OpenMP to stop waiting busily
 
 
 class Worker:
     """One method for each request."""
 
     def start(self, cores: list[int], **task: Any) -> dict[str, Any]:
-        """Stay on these cores, if any are given; this is what all cells have in common."""
+        """Stay on these cores, if any are given; take the task that all cells share."""
         if cores:
             os.sched_setaffinity(0, cores)
         self.task = Task(**task)
@@ -46,7 +46,7 @@ class Worker:
         }
 
     def check(self, cell: dict[str, Any], formulations: list[str]) -> dict[str, Any]:
-        """Prove that all give the same gradient; say what their first calls took, and what later ones do."""
+        """Check that all give the same gradient; return the times of first and of later calls."""
         work = Workload(Cell.from_dict(cell), self.task)
         expected = work.reference()
         found: dict[str, Any] = {}
@@ -62,10 +62,7 @@ class Worker:
         return {name: found[name] for name in formulations}
 
     def measure(self, cell: dict[str, Any], plan: dict[str, Any], rounds: int, at_least_s: float) -> dict[str, Any]:
-        """Return, for each work, the seconds a step of every formulation in every round.
-
-        `plan` says how many steps an epoch has under each.
-        """
+        """Return the seconds a step of each work, formulation and round; `plan` has the steps of each one's epoch."""
         work = Workload(Cell.from_dict(cell), self.task)
         pause = PAUSE_S if work.cell.threads > 1 else 0.0
         gradients = {name: partial(work.gradient, name) for name in plan}
@@ -78,7 +75,7 @@ class Worker:
 
 
 class Workload:
-    """A cell's net and data. One net serves all formulations: they take turns at it."""
+    """A cell's net and data, which all formulations use in turn."""
 
     def __init__(self, cell: Cell, task: Task):
         self.cell = cell
@@ -102,9 +99,9 @@ class Workload:
         return self.net.gradient(self.X[: self.cell.batch_size], self.Y[: self.cell.batch_size]).vector
 
     def epoch(self, name: str, steps: int) -> float:
-        """Train an epoch of so many steps, and go back to the parameters before it; return its seconds.
+        """Train an epoch of `steps` steps and restore the parameters; return its seconds.
 
-        As `History` has them: without the checks of the data and the making of memory, which a `fit` does once.
+        They are those of `History`, without the checks and the allocations of a `fit`.
         """
         self._use(name)
         n = steps * self.cell.batch_size
@@ -131,7 +128,7 @@ class Workload:
         return exact.gradient(self.X[:m], self.Y[:m]).vector
 
     def first_calls(self, name: str, expected: Any) -> dict[str, Any]:
-        """Return how this formulation differs from the reference, and what it takes. Raises if it differs too much."""
+        """Return this formulation's difference from the reference and its times. Raises if it differs too much."""
         n_files = files_in_cache()
         first, gradient = stopwatch(lambda: self.gradient(name))
         difference = relative_difference(gradient, expected)
@@ -156,13 +153,13 @@ class Workload:
 
 
 def _longest(found: dict[str, Any]) -> float:
-    """Return how many seconds a gradient may take to be measured, after what was found of the others."""
+    """Return the longest gradient that is still measured, in seconds, by the times found so far."""
     fastest = min((each["seconds"]["gradient"] for each in found.values() if "seconds" in each), default=0.0)
     return max(TOO_SLOW_S, TOO_SLOW * fastest)
 
 
 def stopwatch(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the seconds of a call, and what it returns."""
+    """Return the seconds of a call, and its result."""
     start = time.perf_counter()
     result = call()
     return time.perf_counter() - start, result
@@ -174,6 +171,6 @@ def relative_difference(given: Any, expected: Any) -> float:
 
 
 def files_in_cache() -> int:
-    """Return how many pieces of machine code are kept on disk."""
+    """Return how many files of machine code the cache has."""
     folder = cache_folder()
     return 0 if folder is None else len(list(folder.glob("*.machinecode")))

@@ -1,4 +1,4 @@
-"""`Network`, what a user holds: it checks, calls and wraps, a file for each topic; it computes nothing."""
+"""`Network`, a file for each topic. It checks arguments and calls; it computes nothing."""
 
 from fastbp.network.network import FormulationName, Network, load
 

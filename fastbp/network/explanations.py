@@ -16,10 +16,13 @@ from fastbp.validation import array_likes
 
 
 class Explanations(HasModel):
-    """What a network did with one sample, and why."""
+    """How the numbers of one sample come about."""
 
     def trace(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Trace:
-        """Return everything about one sample: z, a, δ, ∂C/∂w, ∂C/∂b and ∂C/∂a of every layer, the input included.
+        """Return z, a, δ, ∂C/∂w, ∂C/∂b and ∂C/∂a of every layer for one sample.
+
+        Always computed by the loops of `tiles`; there ``trace.gradient`` has the bits of ``net.gradient([x], [y])``.
+        Raises TypeError or ValueError if x or y is not as below.
 
         Parameters
         ----------
@@ -31,23 +34,13 @@ class Explanations(HasModel):
         Returns
         -------
         Trace
-            ``trace.layers[l]`` for l = 0…L; `Trace.factors`, `Trace.path`, `Trace.terms` take its derivatives apart,
+            ``trace.layers[l]`` for l = 0…L; `Trace.factors`, `Trace.path` and `Trace.terms` split its derivatives,
             `Trace.most_sensitive` ranks the weights. Printed, it is a table for every layer.
-
-        Raises
-        ------
-        TypeError, ValueError
-            x or y is not what is described above.
 
         References
         ----------
         3Blue1Brown, *Backpropagation calculus* (chapter 4 of the video series); Nielsen, *Neural Networks and Deep
         Learning*, chapter 2, BP1 to BP4; Dhalla, *The Complete Mathematics of Neural Networks and Deep Learning*.
-
-        Notes
-        -----
-        It runs on the loops of `tiles`, whatever the network's formulation: there ``trace.gradient`` is what
-        ``net.gradient([x], [y])`` is, to the last bit.
 
         Examples
         --------
@@ -73,11 +66,14 @@ class Explanations(HasModel):
         steps: int = 5,
         shrink: float = 10.0,
     ) -> Nudge:
-        """Nudge one weight, bias or input, by less and less: the predicted ∂C beside the actual ΔC.
+        """Nudge one weight, bias or input, by less and less, and compare the predicted ∂C with the actual ΔC.
 
             ∂C = ∂C/∂w · ∂w        ΔC = C(w + ∂w) − C(w)        ΔC − ∂C = ½ ∂²C/∂w² · ∂w² + …
 
-        so the difference shrinks with the square of the nudge, and the ratio ΔC/∂w becomes the derivative.
+        so the difference shrinks with the square of the nudge, and the ratio ΔC/∂w tends to the derivative. All is
+        computed in float64 with the formulation `textbook`, because such small differences are lost in float32. The
+        network is not changed. Raises TypeError or ValueError if the sample is not as in `trace`, if not exactly one of
+        `weight`, `bias` and `input` is given or it does not exist, or if `by`, `steps` or `shrink` is out of range.
 
         Parameters
         ----------
@@ -88,34 +84,23 @@ class Explanations(HasModel):
         bias : (l, j), optional
             The bias b_j of layer l.
         input : int, optional
-            The input x_k. One of these three is needed.
+            k of the input x_k. Give exactly one of these three.
         by : float, default 0.01
-            The first nudge, also negative.
+            The first nudge, which may be negative.
         steps : int, default 5
-            How many nudges.
+            The number of nudges.
         shrink : float, default 10
-            How many times as small each is as the one before, more than 1.
+            Each nudge is the one before divided by this, more than 1.
 
         Returns
         -------
         Nudge
-            Printed, it is a table: how the first nudge goes on through z and a to C, and all nudges with the power with
+            Printed, it is a table: how the first nudge passes through z and a to C, and all nudges with the power with
             which the difference shrinks.
-
-        Raises
-        ------
-        TypeError, ValueError
-            The sample is not what `trace` takes, not one of the three is given, there is no such weight, bias or input,
-            or `by`, `steps` or `shrink` is out of range.
 
         References
         ----------
         3Blue1Brown, *Backpropagation calculus*: "the ratio of the nudges is the derivative".
-
-        Notes
-        -----
-        It computes in float64 with the formulation `textbook`, whatever the network's own are, since a difference as
-        small as the square of a nudge is lost in float32. The network is not changed.
 
         Examples
         --------
@@ -138,13 +123,13 @@ class Explanations(HasModel):
         """
         first = validation.number("by", by, -math.inf)
         if first == 0:
-            raise ValueError("by is 0; a nudge must be more or less than 0")
+            raise ValueError("by is 0; a nudge must not be 0")
         factor = validation.number("shrink", shrink, 1)
         if factor == 1:
             raise ValueError("shrink is 1; each nudge must be smaller than the one before, such as shrink=10")
         last = validation.whole_number("steps", steps, 1) - 1
         if last > (300 + min(0.0, math.log10(abs(first)))) / math.log10(factor):
-            raise ValueError(f"steps is {steps}: divided by {shrink} so often, {by} is 0; ask for fewer")
+            raise ValueError(f"steps is {steps}; {by} divided by {shrink} that many times is 0: give fewer steps")
         nudges = [first / factor**i for i in range(last + 1)]
         return nudged(self._model, *self._one_sample(x, y), self._target(weight, bias, input), nudges)
 
@@ -152,8 +137,8 @@ class Explanations(HasModel):
         given = {"weight": weight, "bias": bias, "input": input}
         named = [name for name, indices in given.items() if indices is not None]
         if len(named) != 1:
-            said = " and ".join(named) if named else "nothing"
-            raise ValueError(f"{said} to nudge; give one of weight=(l, j, k), bias=(l, j), input=k")
+            said = " and ".join(named) or "nothing"
+            raise ValueError(f"{said} given to nudge; give one of weight=(l, j, k), bias=(l, j), input=k")
         (kind,) = named
         if kind == "input":
             return kind, (validation.neuron_index("input", input, self.sizes, 0),)
@@ -169,18 +154,17 @@ class Explanations(HasModel):
     def _one_sample(self, x: Any, y: Any) -> tuple[Array, Array]:
         checked_x = validation.matrix("x", x, self.dtype)
         if checked_x.shape != self.sizes[:1]:
-            raise ValueError(
-                f"x has shape {checked_x.shape}; needed is one sample, ({self.sizes[0]},): for row s of X give X[s]"
-            )
+            needed = f"needed is one sample, ({self.sizes[0]},): for row s of X give X[s]"
+            raise ValueError(f"x has shape {checked_x.shape}; {needed}")
         target, n_out, output = array_likes.as_array("y", y), self.sizes[-1], self._model.activations[-1]
-        if target.shape == (1,) and n_out > 1 and validation.is_classifier(output):
+        classes = validation.is_classifier(output)
+        if target.shape == (1,) and n_out > 1 and classes:
             target = target.reshape(())  # a row of a column of labels
         if target.shape not in ((), (n_out,)):
             raise ValueError(f"y has shape {target.shape}; needed is one target, ({n_out},)")
-        if target.shape == () and n_out > 1 and not validation.is_classifier(output):
-            raise ValueError(f"y is the number {y!r}; needed is one target, ({n_out},), as the outputs are no classes")
+        if target.shape == () and n_out > 1 and not classes:
+            raise ValueError(f"y is the number {y!r}, but outputs are not classes; needed is one target, ({n_out},)")
         if target.shape == (n_out,):
             target = validation.matrix("y", target, self.dtype)
-        row = target[None, :] if target.shape == (n_out,) else target[None]
-        checked_y, _ = validation.targets(row, checked_x[None, :], n_out, output, self._model.cost, "y")
+        checked_y, _ = validation.targets(target[None], checked_x[None], n_out, output, self._model.cost, "y")
         return checked_x, checked_y[0]

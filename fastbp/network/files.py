@@ -1,4 +1,4 @@
-"""What a network can be written to: fastbp's own files, and those of others."""
+"""Writing a network to files: fastbp's own, ONNX, C; and as a PyTorch module."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
@@ -27,33 +27,23 @@ class Files(HasModel):
     _own_seed: int
 
     def save(self, path: str | os.PathLike[str], *, training_state: bool = False) -> None:
-        """Write the network to a file in the safetensors format, which `fastbp.load` reads.
+        """Write architecture, parameters and `metadata` to the safetensors file `path`, which `fastbp.load` reads.
 
-        Architecture, parameters and `metadata`. An existing file is replaced only once the new one is whole and on the
-        disk: whatever happens meanwhile, there is the old file or the new one (and perhaps, after an end by force, an
-        unfinished one beside it, of a name that begins with a dot). Every later version of fastbp reads it.
+        An existing file is replaced only when the new one is complete and on the disk, so there is always the old file
+        or the new one. A process that is killed may leave an unfinished file beside it, whose name begins with a dot.
+        Every later version of fastbp can read the file. Raises OSError if the file cannot be written, TypeError if
+        `metadata` has something that JSON cannot hold or `training_state` is not a bool, ValueError if an activation,
+        cost or optimizer of your own has the name of one of fastbp's or the random generator is not NumPy's.
 
         Parameters
         ----------
-        path : path-like
-            The file.
         training_state : bool, default False
-            Keep also what the next `fit` depends on, and the history: the optimizer with its moments and count of
-            steps, the network's own count, the random generator, the seed of dropout and `validation_split`. After
-            `fastbp.load` a `fit` gives the same bits as one of this network. What `fit` is given is the caller's to go
-            on with: permutations, chunks, and a schedule, which counts the epochs of every `fit` from 0; those done are
-            ``len(net.history)``. The file grows by the moments, up to three times the size, and by the memory of
-            `LBFGS`, 16 bytes times its `memory` for each parameter.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        TypeError
-            `metadata` holds what JSON cannot, or `training_state` is not a bool.
-        ValueError
-            An activation, cost or optimizer of your own has the name of one of fastbp's; the random generator is none
-            of NumPy's.
+            Also keep the history and what the next `fit` depends on: the optimizer with its moments and steps, the
+            network's own count of steps, the random generator, the seed of dropout and `validation_split`. After
+            `fastbp.load`, a `fit` gives the same bits as one of this network, if the caller continues the arguments of
+            `fit`: permutations, chunks, and a schedule, which counts the epochs of each `fit` from 0
+            (``len(net.history)`` are done). The moments make the file up to three times as large; the memory of `LBFGS`
+            adds 16 bytes times its `memory` for each parameter.
 
         Examples
         --------
@@ -75,25 +65,13 @@ class Files(HasModel):
         serialization.save(path, self._model, self._formulation.name, self.metadata, state)
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Write the network as an ONNX file, which onnxruntime and others run; needs onnx.
+        """Write the network to the ONNX file `path`, which onnxruntime and others run; needs onnx.
 
         Input ``X`` (n_samples, n_in), any number of samples, output ``A`` (n_samples, n_out), both of the network's
-        dtype. Replaced whole or not at all, as by `save`; `metadata` and the cost are not in it. The outputs are those
-        of `predict` up to rounding; gelu in float64 to 1e-7, because onnxruntime has erf in float32 only.
-
-        Parameters
-        ----------
-        path : path-like
-            The file.
-
-        Raises
-        ------
-        ImportError
-            onnx is not installed.
-        OSError
-            The file cannot be written.
-        ValueError
-            An activation is your own, or the parameters are larger than the 2 GiB of an ONNX file.
+        dtype. An existing file is replaced as by `save`; `metadata` and the cost are not written. The outputs are those
+        of `predict` up to rounding; gelu in float64 to 1e-7, because onnxruntime has erf in float32 only. Raises
+        ImportError without onnx, OSError if the file cannot be written, ValueError if an activation is your own or the
+        parameters are larger than the 2 GiB of an ONNX file.
 
         References
         ----------
@@ -115,15 +93,8 @@ class Files(HasModel):
     def to_torch(self) -> torch.nn.Sequential:
         """Return the network as a ``torch.nn.Sequential`` with copies of its parameters; needs PyTorch.
 
-        Of the network's dtype, on the CPU, in training mode, as PyTorch makes modules; it ends with the output
-        activation. `fastbp.from_torch` is the way back.
-
-        Raises
-        ------
-        ImportError
-            PyTorch is not installed.
-        ValueError
-            An activation is your own.
+        The module has the network's dtype, is on the CPU and in training mode, and ends with the output activation.
+        `fastbp.from_torch` is the inverse. Raises ImportError without PyTorch, ValueError if an activation is your own.
 
         Examples
         --------
@@ -140,25 +111,17 @@ class Files(HasModel):
         return module
 
     def to_c(self, path: str | os.PathLike[str], *, name: str = "predict") -> None:
-        """Write the network as one C99 file that needs nothing but ``math.h``.
+        """Write the network to the C99 file `path`, which needs only ``math.h``.
 
-        It has one function, ``void predict(const float x[n_in], float a[n_out])``, of double for a float64 network,
-        which allocates nothing and keeps nothing, so that several threads can call it. Its numbers are those of
-        `predict` up to rounding. Replaced whole or not at all, as by `save`.
+        It has one function, ``void predict(const float x[n_in], float a[n_out])``, with double for a float64 network.
+        It allocates no memory and has no state, so several threads can call it. Its numbers are those of `predict` up
+        to rounding. An existing file is replaced as by `save`. Raises OSError if the file cannot be written, TypeError
+        or ValueError if an activation is your own, a parameter is not finite, or `name` is not a C identifier.
 
         Parameters
         ----------
-        path : path-like
-            The file.
         name : str, default "predict"
             The function's name. Everything else in the file is static: several networks fit in one program.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        TypeError, ValueError
-            An activation is your own, a parameter is not finite, or C cannot have a function of that `name`.
 
         Examples
         --------

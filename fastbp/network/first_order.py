@@ -1,7 +1,6 @@
-"""First derivatives beside the gradient: of every sample's own cost, of costs by inputs, of outputs by inputs."""
+"""First derivatives besides the gradient: of each sample's cost, and of costs and outputs by the inputs."""
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,33 +13,27 @@ from fastbp.network.base import HasModel
 
 
 class FirstOrder(HasModel):
-    """What a network says of its first derivatives."""
+    """First derivatives, always by the loops of `tiles`."""
 
     def per_sample_gradients(self, X: npt.ArrayLike, Y: npt.ArrayLike, *, out: Array | None = None) -> Array:
-        """Return the gradient of every sample's own cost, ∂C_s/∂w_jk = a_sk δ_sj and ∂C_s/∂b_j = δ_sj.
+        """Return the gradient of each sample's cost, ∂C_s/∂w_jk = a_sk δ_sj and ∂C_s/∂b_j = δ_sj.
 
-        Their mean is `gradient`. Where only their norms or a clipped mean are needed, `per_sample_gradient_norms` and
-        `clipped_gradient` never form them.
+        Their mean is `gradient`. `per_sample_gradient_norms` and `clipped_gradient` do without forming them. Raises
+        TypeError or ValueError as `fit` does, or if `out` has another shape, dtype or layout; MemoryError if the result
+        is larger than this machine's memory.
 
         Parameters
         ----------
         X, Y
             As in `fit`.
         out : (n_samples, n_parameters) array, optional
-            Where to write them, C-contiguous and of the network's dtype. Memory that is used again and again saves the
-            system's clearing of new memory, which takes about as long as all the rest.
+            Where to write them, C-contiguous and of the network's dtype. Reusing it saves the time in which the system
+            clears new memory, about half of the whole.
 
         Returns
         -------
         (n_samples, n_parameters) array
-            Row s is ∇C_s in the order of `parameters`, in cost per unit of the parameter: `out`, if that is given.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `fit`; `out` is not of that shape, dtype or layout.
-        MemoryError
-            The result is larger than this machine's memory.
+            `out`, if it is given. Row s is ∇C_s in the order of `parameters`, in cost per unit of the parameter.
 
         References
         ----------
@@ -65,15 +58,15 @@ class FirstOrder(HasModel):
         return out
 
     def per_sample_gradient_norms(self, X: npt.ArrayLike, Y: npt.ArrayLike, *, by_layer: bool = False) -> Array:
-        """Return ‖∇C_s‖ of every sample, without forming the gradients.
+        """Return ‖∇C_s‖ of each sample without forming the gradients, in about the time of one gradient.
 
         A layer's part of ∇C_s is an outer product and a copy of δ: ‖a_s δ_sᵀ‖² + ‖δ_s‖² = ‖δ_s‖² (‖a_s‖² + 1), with the
-        a of the layer before. So a norm takes about as long as the sample's share of a gradient.
+        a of the layer before.
 
         Parameters
         ----------
         X, Y
-            As in `fit`.
+            As in `fit`, as are the errors.
         by_layer : bool, default False
             Whether to give a norm for every layer instead of one for all.
 
@@ -82,11 +75,6 @@ class FirstOrder(HasModel):
         (n_samples,) array, or (n_samples, L) with by_layer
             Of the network's dtype, summed in double precision. Column l − 1 is layer l; the squares of a row add up to
             the square of the whole.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `fit`.
 
         References
         ----------
@@ -106,28 +94,19 @@ class FirstOrder(HasModel):
         return np.sqrt(squared).astype(self.dtype)
 
     def clipped_gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike, max_norm: float) -> ParameterVector:
-        """Return the mean of the samples' gradients, each scaled down to a norm of `max_norm` if it is longer.
+        """Return the mean of the samples' gradients, each scaled down to the norm `max_norm` if it is longer.
 
-        (1/n) Σ_s min(1, max_norm / ‖∇C_s‖) ∇C_s, without forming ∇C_s: a gradient is linear in δ, so it is δ that is
-        scaled. No sample can move it by more than max_norm / n, which is what robust training and differential privacy
-        want of it (the latter's noise is not added). The `clip_norm` of `fit` clips the mean instead.
+        (1/n) Σ_s min(1, max_norm / ‖∇C_s‖) ∇C_s. No ∇C_s is formed: a gradient is linear in δ, so δ is scaled instead.
+        No sample can move the result by more than max_norm / n, as robust training and differential privacy need it (no
+        noise is added). The `clip_norm` of `fit` clips the mean instead. The result is a ParameterVector, as of
+        `gradient`.
 
         Parameters
         ----------
         X, Y
-            As in `fit`.
+            As in `fit`, as are the errors.
         max_norm : float
-            Greater than 0, in cost per unit of parameter.
-
-        Returns
-        -------
-        ParameterVector
-            As of `gradient`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `fit`; `max_norm` is not a finite number greater than 0.
+            Greater than 0 and finite, else ValueError; in cost per unit of parameter.
 
         References
         ----------
@@ -145,27 +124,17 @@ class FirstOrder(HasModel):
         return per_sample.clipped_gradient(self._model, samples.X, samples.Y, limit)
 
     def input_gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
-        """Return ∂C_s/∂x_s: how the cost of each sample changes with its own inputs.
+        """Return ∂C_s/∂x_s: how the cost of each sample changes with its inputs, such as the pixels of an image.
 
-        BP2 once more, to the inputs, which have no σ: ∂C/∂x_k = Σ_j δ_j w_jk with the δ of layer 1. Of a picture, it
-        says which pixels would have to change for another answer.
-
-        Parameters
-        ----------
-        X, Y
-            As in `fit`.
+        BP2 applied to the input layer, which has no σ: ∂C/∂x_k = Σ_j δ_j w_jk with the δ of layer 1. X, Y and the
+        errors are as in `fit`.
 
         Returns
         -------
         (n_samples, n_in) array
-            In cost per unit of the input, of the network's dtype. Not divided by the number of samples. Where σ or the
-            cost has a corner there is no derivative, and the value is that of `gradient`: 0 for relu at 0, and for
-            absolute and quantile where a = y; leaky_relu at 0 takes the slope of its left side.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `fit`.
+            In cost per unit of the input, of the network's dtype; not divided by the number of samples. At a corner of
+            σ or of the cost the value is that of `gradient`: 0 for relu at 0, and for absolute and quantile where a =
+            y; leaky_relu at 0 has the slope of its left side.
 
         References
         ----------
@@ -184,11 +153,12 @@ class FirstOrder(HasModel):
         return per_sample.input_gradients(self._model, samples.X, samples.Y)
 
     def jacobian(self, X: npt.ArrayLike, *, of: int | None = None, wrt: int = 0) -> Array:
-        """Return ∂a⁽ᵒᶠ⁾/∂a⁽ʷʳᵗ⁾ of every sample: of the outputs by the inputs, or of any layer by any earlier one.
+        """Return ∂a⁽ᵒᶠ⁾/∂a⁽ʷʳᵗ⁾ of each sample: of the outputs by the inputs, or of any layer by any earlier one.
 
-        The chain rule of matrices: J is the product of D⁽ˡ⁾W⁽ˡ⁾ from l = of down to wrt + 1, D⁽ˡ⁾ being the diagonal
-        matrix of σ′(z⁽ˡ⁾), or the Jacobian of softmax. It is multiplied from the left, as backpropagation does, so the
-        time goes with n_of.
+        The chain rule for matrices: J is the product of D⁽ˡ⁾W⁽ˡ⁾ from l = of down to wrt + 1, where D⁽ˡ⁾ is the
+        diagonal matrix of σ′(z⁽ˡ⁾), or the Jacobian of softmax. It is multiplied from the left, as in backpropagation,
+        so the time is proportional to n_of. Raises TypeError or ValueError if X is not as below, or `of` and `wrt` are
+        not such layers; MemoryError if the result is larger than this machine's memory.
 
         Parameters
         ----------
@@ -202,13 +172,6 @@ class FirstOrder(HasModel):
         (n_samples, n_of, n_wrt) array
             ``J[s, i, k]`` is ∂a_i/∂a_k for sample s, of the network's dtype; with the default, of output i by input k,
             in units of output per unit of input. At a corner of σ the values are those of `input_gradient`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X is not what is described above; `of` or `wrt` is no layer of this network, or `wrt` not before `of`.
-        MemoryError
-            The result is larger than this machine's memory.
 
         References
         ----------
@@ -226,7 +189,10 @@ class FirstOrder(HasModel):
         array([[[1., 2.], [0., 0.]]], dtype=float32)
         """
         checked = validation.inputs(X, self.sizes[0], self.dtype)
-        of, wrt = self._layers(of, wrt)
+        of = validation.layer_index("of", self._model.n_layers if of is None else of, self.sizes)
+        wrt = validation.layer_index("wrt", wrt, self.sizes)
+        if wrt >= of:
+            raise ValueError(f"wrt is {wrt} and of is {of}; wrt must be an earlier layer than of (0 is the input)")
         shape = len(checked), self.sizes[of], self.sizes[wrt]
         instead = "vjp multiplies by a vector without forming them; or take fewer samples at a time"
         what = f"an array of Jacobians {shape[1:]} of {shape[0]:,} samples"
@@ -234,27 +200,23 @@ class FirstOrder(HasModel):
         return jacobians.jacobian(self._model, checked, of, wrt)
 
     def vjp(self, X: npt.ArrayLike, U: npt.ArrayLike) -> Array:
-        """Return u_s J_s: the product of a vector and the Jacobian of the outputs by the inputs, for every sample.
+        """Return u_s J_s: a vector times the Jacobian of the outputs by the inputs, for each sample.
 
-        Backpropagation with u in the place of ∂C/∂a: v_k = Σ_i u_i ∂a_i/∂x_k, for the price of a gradient, without
-        forming J. With a unit vector for u it is a row of J; with ∂C/∂a it is `input_gradient`.
+        Backpropagation with u in place of ∂C/∂a: v_k = Σ_i u_i ∂a_i/∂x_k, for the time of a gradient, without forming
+        J. A unit vector u gives a row of J, ∂C/∂a gives `input_gradient`. Raises TypeError or ValueError if X or U is
+        not as below.
 
         Parameters
         ----------
         X : (n_samples, n_in) array-like
             Inputs: real numbers, all finite.
         U : (n_samples, n_out) array-like
-            A vector for each sample, with a number for each output.
+            A vector for each sample, with a number for each output: real, all finite.
 
         Returns
         -------
         (n_samples, n_in) array
             In units of u times output per unit of input, of the network's dtype. At a corner of σ as `input_gradient`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X or U is not what is described above.
 
         References
         ----------
@@ -269,16 +231,7 @@ class FirstOrder(HasModel):
         array([[31., 42.]], dtype=float32)
         """
         checked = validation.inputs(X, self.sizes[0], self.dtype)
-        n_out = self.sizes[-1]
-        vectors = validation.vectors(
-            "U", U, (len(checked), n_out), self.dtype, "a number for each output of each sample"
-        )
+        vectors, shape = validation.matrix("U", U, self.dtype), (len(checked), self.sizes[-1])
+        if vectors.shape != shape:
+            raise ValueError(f"U has shape {vectors.shape}; needed is {shape}: a number for each output of each sample")
         return jacobians.vjp(self._model, checked, vectors)
-
-    def _layers(self, of: Any, wrt: Any) -> tuple[int, int]:
-        n_layers = self._model.n_layers
-        of = validation.layer_index("of", n_layers if of is None else of, self.sizes)
-        wrt = validation.layer_index("wrt", wrt, self.sizes)
-        if wrt >= of:
-            raise ValueError(f"wrt is {wrt} and of is {of}; wrt must be an earlier layer than of (0 is the input)")
-        return of, wrt

@@ -25,31 +25,25 @@ def from_torch(
 ) -> Network:
     """Return a network with the layers of a ``torch.nn.Sequential`` and copies of its parameters; needs PyTorch.
 
+    Raises ImportError without PyTorch, TypeError or ValueError if the module is not a Sequential or has a part that
+    fastbp does not have, which the message names.
+
     Parameters
     ----------
     module : torch.nn.Sequential
-        Of Linear layers, of float32 or float64, each with or without an activation after it: Identity, Sigmoid, Tanh,
-        ReLU, LeakyReLU(0.01), ELU, Softplus, SiLU, GELU, and Softmax at the end. Sequentials may be nested. Dropout and
-        Flatten are passed over: give ``fit(dropout=…)``, and rows.
+        Linear layers of float32 or float64, each with or without an activation after it: Identity, Sigmoid, Tanh, ReLU,
+        LeakyReLU(0.01), ELU, Softplus, SiLU, GELU, and Softmax at the end. Sequentials may be nested. Dropout and
+        Flatten are ignored: use ``fit(dropout=…)``, and give X as rows.
     output_activation : str, optional
         σ of the output layer, where the module ends with a Linear layer: PyTorch's costs, such as CrossEntropyLoss,
-        take softmax or sigmoid upon themselves, fastbp's have them in the network.
-    cost : str or Cost, optional
+        apply softmax or sigmoid themselves, but in fastbp they are part of the network.
+    cost, seed : optional
         As in `Network`, for further training.
-    seed : int, SeedSequence or Generator, optional
-        As in `Network`: decides the order of samples in further training.
 
     Returns
     -------
     Network
-        Of the module's dtype. Later changes of one are not seen by the other.
-
-    Raises
-    ------
-    ImportError
-        PyTorch is not installed.
-    TypeError, ValueError
-        The module is no Sequential, or has a part that fastbp does not have; the message says which.
+        Of the module's dtype.
 
     Examples
     --------
@@ -74,39 +68,31 @@ def from_keras(
 ) -> Network:
     """Return a network with the layers of a ``keras.Sequential`` and copies of its parameters; needs Keras 3.
 
+    Raises ImportError without Keras or its backend, TypeError or ValueError if the model is not a Sequential, is not
+    built yet, or has a part that fastbp does not have, which the message names. Warns with UserWarning if fastbp does
+    not have the loss of the compiled model and no `cost` is given.
+
     Parameters
     ----------
     model : keras.Sequential
-        Of Dense layers, of float32 or float64, with an activation or with a layer for it after them: linear, sigmoid,
-        tanh, relu, elu, softplus, silu, gelu, exponential, LeakyReLU(0.01), and softmax at the end. Sequentials may be
-        nested. Dropout and Flatten are passed over: give ``fit(dropout=…)``, and rows.
+        Dense layers of float32 or float64, each with an activation or with a layer for it: linear, sigmoid, tanh, relu,
+        elu, softplus, silu, gelu, exponential, LeakyReLU(0.01), and softmax at the end. Sequentials may be nested.
+        Dropout and Flatten are ignored: use ``fit(dropout=…)``, and give X as rows.
     output_activation : str, optional
-        σ of the output layer, where that of the model is linear: a cost with ``from_logits=True`` takes softmax or
-        sigmoid upon itself, fastbp's have them in the network.
+        σ of the output layer, where that of the model is linear: a cost with ``from_logits=True`` applies softmax or
+        sigmoid itself, but in fastbp they are part of the network.
     cost : str or Cost, optional
-        As in `Network`, for further training. Left out, it is the loss that the model is compiled with:
-        mean_squared_error is squared_error, which sums over the outputs where Keras takes their mean, n_out times as
-        much; mean_absolute_error, huber with its delta, the crossentropies and poisson likewise. Without a loss, or
-        with one that has no equal, it follows the output activation.
+        As in `Network`, for further training. Left out, it is the loss of the compiled model: mean_squared_error is
+        squared_error, which sums over the outputs where Keras takes the mean, n_out times as much; likewise
+        mean_absolute_error, huber with its delta, the crossentropies and poisson. Without a loss, or with one that
+        fastbp does not have, it follows from the output activation.
     seed : int, SeedSequence or Generator, optional
-        As in `Network`: decides the order of samples in further training.
+        As in `Network`, for further training.
 
     Returns
     -------
     Network
         Of the model's dtype. Keras' kernels are (n_in, n_out); here they are transposed.
-
-    Raises
-    ------
-    ImportError
-        Keras, or what computes for it, is not installed.
-    TypeError, ValueError
-        The model is no Sequential, is not built yet, or has a part that fastbp does not have; the message says which.
-
-    Warns
-    -----
-    UserWarning
-        The model is compiled with a loss that has no equal in fastbp, and no `cost` is given.
 
     Examples
     --------
@@ -126,9 +112,8 @@ def from_keras(
     found, why = keras_losses.cost_of(model, ACTIVATIONS[layers.activations[-1]])
     net = _network(layers, found, seed)
     if why:
-        warnings.warn(
-            f"{why}. The cost of the network is {net.cost.name!r}; cost=… chooses another", UserWarning, stacklevel=2
-        )
+        words = f"{why}. The cost of the network is {net.cost.name!r}; cost=… chooses another"
+        warnings.warn(words, UserWarning, stacklevel=2)
     return net
 
 

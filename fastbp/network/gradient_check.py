@@ -13,47 +13,34 @@ from fastbp.model import Array, Model, ParameterVector
 from fastbp.network.network import Network
 from fastbp.text import aligned
 
-STEP = 1e-4  # of a number that moves z by about as much: rounding and curvature are then far below the tolerance
-ROUNDING = 20 * float(np.finfo(np.float64).eps)  # of a difference of costs, relative to the cost
+STEP = 1e-4  # the change of z: rounding and curvature are then far below the tolerance
+ROUNDING = 20 * float(np.finfo(np.float64).eps)  # the error of a difference of costs, relative to the cost
 
+Part = Literal["weights", "biases"]
 Verdict = Literal["right", "wrong", "corners", "too small"]
 MEANING: dict[Verdict, str] = {
-    "right": "right", "wrong": "WRONG", "corners": "corners only: nothing to compare",
-    "too small": "too small for differences to tell",
+    "right": "right", "wrong": "WRONG", "corners": "only corners, nothing to compare",
+    "too small": "too small for differences",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """What `check_gradient` found of the weights or of the biases of a layer.
+    """What `check_gradient` found for the weights or the biases of a layer.
 
-    Attributes
-    ----------
-    layer : int
-        1…L.
-    what : {"weights", "biases"}
-        Which of its parameters.
-    checked, of : int
-        How many of how many.
-    corners : int
-        Those that could not be compared: within the step lies a corner of σ or of the cost.
-    difference : float
-        The largest difference found, relative to the largest derivative of these parameters.
-    verdict : {"right", "wrong", "corners", "too small"}
-        Whether backpropagation is right; "corners" if nothing else was met, "too small" if the derivatives are lost in
-        the rounding of the cost.
-    worst : str
-        Where it was, and what both say.
+    `checked` of the `of` parameters were checked; `corners` of these could not be compared, because a corner of σ or of
+    the cost is within the step. The verdict is "corners" if that is true of all, "too small" if the derivatives are
+    lost in the rounding of the cost.
     """
 
-    layer: int
-    what: Literal["weights", "biases"]
+    layer: int  # 1…L
+    what: Part
     checked: int
     of: int
     corners: int
-    difference: float
+    difference: float  # the largest one, relative to the largest derivative of these parameters
     verdict: Verdict
-    worst: str
+    worst: str  # the parameter with the largest difference, and its two derivatives
 
 
 @dataclass(frozen=True)
@@ -91,20 +78,22 @@ def check_gradient(
 ) -> GradientCheck:
     """Compare the gradient by backpropagation with central differences of the cost, layer by layer.
 
-    All is computed in float64, whatever the dtype of the network: the gradient by its formulation, the costs
-    in NumPy, which shares no code with it. It holds for activations and costs of your own; where only these are in
-    doubt, `check_derivative` asks them alone.
+    All is computed in float64, whatever the dtype of the network: the gradient by its formulation, the costs by NumPy,
+    without shared code. Activations and costs of your own are checked too; `check_derivative` checks them alone. Raises
+    TypeError or ValueError if `net` is not a network, X and Y are not as in `fit`, or `tolerance` or `at_most` is out
+    of range.
 
     Parameters
     ----------
     net : Network
-        Whose gradient. It is not changed.
+        The network, which is not changed.
     X, Y
         As in `fit`; some dozens of samples are enough.
     tolerance : float, default 1e-6
-        The largest difference that is still right, relative to the largest derivative of the layer's weights or biases.
+        The largest difference that counts as right, relative to the largest derivative of the layer's weights or
+        biases.
     at_most : int or None, default 50
-        How many weights and how many biases of each layer are tried, the same at every call; None for all. Each takes
+        How many weights and biases of each layer are checked, the same ones in every call; None for all. Each takes
         four evaluations of the cost.
 
     Returns
@@ -112,15 +101,10 @@ def check_gradient(
     GradientCheck
         `ok` is whether nothing is wrong; printed, it is a table with a verdict for each layer.
 
-    Raises
-    ------
-    TypeError, ValueError
-        `net` is not a network; X and Y are not as in `fit`; `tolerance` or `at_most` is out of range.
-
     References
     ----------
-    Differences (C(θ + h) − C(θ − h)) / 2h for h and h/2, from which the error of second order is taken (Richardson
-    1911). Where a corner lies within the step, they do not go together as h shrinks, and the parameter is left out.
+    Differences (C(θ + h) − C(θ − h)) / 2h for h and h/2, extrapolated to remove the error of second order (Richardson
+    1911). Where a corner is within the step, they do not converge as h shrinks, and the parameter is left out.
 
     Examples
     --------
@@ -138,7 +122,7 @@ def check_gradient(
     2      biases            1 of 1        0     ...  right
     layer 1, w_jk with j = ..., k = ...: backpropagation says ..., differences say ...
     layer 1, b_j with j = ...: backpropagation says ..., differences say ...
-    layer 1 is wrong and what comes after it is right:
+    layer 1 is wrong, the layers after it are right:
     look at the derivative of 'sine', the σ of layer 1
     """
     if not isinstance(net, Network):
@@ -151,11 +135,10 @@ def check_gradient(
     differences = _Differences(model, checked.X.astype(np.float64), checked.Y.astype(np.float64))
     gradient = np.empty_like(vector)
     net._formulation.gradient(model, differences.X, differences.Y, gradient)
-    rows = tuple(
-        _check(differences, ParameterVector(net.sizes, gradient), l, what, limit, most)
-        for l in range(1, model.n_layers + 1)
-        for what in ("weights", "biases")
-    )
+    of_backpropagation = ParameterVector(net.sizes, gradient)
+    parts: tuple[Part, ...] = ("weights", "biases")
+    layers = range(1, model.n_layers + 1)
+    rows = tuple(_check(differences, of_backpropagation, l, what, limit, most) for l in layers for what in parts)
     return GradientCheck(rows, _advice(model, rows))
 
 
@@ -164,8 +147,7 @@ class _Differences:
 
     def __init__(self, model: Model, X: Array, Y: Array):
         self.model, self.X, self.Y = model, X, Y
-        for array in (X, Y):
-            array.flags.writeable = False  # as the formulations know them
+        X.flags.writeable = Y.flags.writeable = False  # the type that the formulations are compiled for
         self.cost = self._mean_cost()
         self.largest_input = _largest_activations(model, X)
 
@@ -173,7 +155,7 @@ class _Differences:
         return float(FORMULATIONS["vectorized"].costs(self.model, self.X, self.Y)[1].mean())
 
     def of(self, parameters: Array, i: int, step: float) -> tuple[float, float]:
-        """Return ∂C/∂θ_i by differences, and by how much they would change with the step if there were a corner."""
+        """Return ∂C/∂θ_i by differences, and how much they change with the step, which is much at a corner."""
         value, costs = parameters[i], []
         for nudge in (-step, -step / 2, step / 2, step):
             parameters[i] = value + nudge
@@ -186,7 +168,7 @@ class _Differences:
 
 @as_if_compiled
 def _largest_activations(model: Model, X: Array) -> list[float]:
-    """The largest |a| of layers 0…L − 1: a weight that is nudged moves z by as much times the nudge."""
+    """The largest |a| of layers 0…L − 1: nudging a weight changes z by at most that, times the nudge."""
     a, largest = X, []
     for w, b, activation in zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True):
         largest.append(float(np.abs(a).max()))
@@ -195,17 +177,14 @@ def _largest_activations(model: Model, X: Array) -> list[float]:
 
 
 def _check(
-    differences: _Differences,
-    gradient: ParameterVector,
-    l: int,
-    what: Literal["weights", "biases"],
-    tolerance: float,
-    at_most: int | None,
+    differences: _Differences, gradient: ParameterVector, l: int, what: Part, tolerance: float, at_most: int | None
 ) -> LayerCheck:
     parameters = getattr(differences.model.parameters, what)[l - 1].reshape(-1)
     by_backpropagation = getattr(gradient, what)[l - 1].reshape(-1)
     step = STEP / max(1.0, differences.largest_input[l - 1]) if what == "weights" else STEP
-    tried = _some(parameters.size, at_most)
+    n = parameters.size
+    some = None if at_most is None or n <= at_most else np.random.default_rng(0).choice(n, at_most, replace=False)
+    tried = list(range(n)) if some is None else sorted(some.tolist())
     found = np.array([differences.of(parameters, i, step) for i in tried])
     by_difference, change, said = found[:, 0], found[:, 1], by_backpropagation[tried]
     distance = np.abs(by_difference - said)
@@ -219,22 +198,11 @@ def _check(
     if verdict == "right" and scale < 100 * noise:
         verdict = "too small"
     worst = int(np.argmax(distance))
-    place = _place(l, what, tried[worst], differences.model.sizes[l - 1])
-    words = f"{place}: backpropagation says {said[worst]:.6g}, differences say {by_difference[worst]:.6g}"
+    j, k = divmod(tried[worst], differences.model.sizes[l - 1])
+    place = f"w_jk with j = {j}, k = {k}" if what == "weights" else f"b_j with j = {tried[worst]}"
+    words = f"layer {l}, {place}: backpropagation says {said[worst]:.6g}, differences say {by_difference[worst]:.6g}"
     relative = float(distance.max() / scale) if scale > 0 else 0.0
-    return LayerCheck(l, what, len(tried), parameters.size, int(corner.sum()), relative, verdict, words)
-
-
-def _some(n: int, at_most: int | None) -> list[int]:
-    if at_most is None or n <= at_most:
-        return list(range(n))
-    return sorted(np.random.default_rng(0).choice(n, at_most, replace=False).tolist())
-
-
-def _place(l: int, what: str, i: int, n_in: int) -> str:
-    if what == "biases":
-        return f"layer {l}, b_j with j = {i}"
-    return f"layer {l}, w_jk with j = {i // n_in}, k = {i % n_in}"
+    return LayerCheck(l, what, len(tried), n, int(corner.sum()), relative, verdict, words)
 
 
 def _advice(model: Model, rows: Any) -> str:
@@ -245,4 +213,4 @@ def _advice(model: Model, rows: Any) -> str:
     suspect = f"the derivative of {model.activations[last - 1].name!r}, the σ of layer {last}"
     if last == model.n_layers:
         return f"the output layer is wrong: look at the derivative of the cost {model.cost.name!r},\nand at {suspect}"
-    return f"layer {last} is wrong and what comes after it is right:\nlook at {suspect}"
+    return f"layer {last} is wrong, the layers after it are right:\nlook at {suspect}"

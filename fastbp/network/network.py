@@ -1,11 +1,10 @@
-"""`Network`: what a user holds. It checks, calls and wraps; it computes nothing."""
+"""`Network`, the class that users work with. It checks arguments and calls; it computes nothing."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
-import contextlib
 import copy
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +16,8 @@ from fastbp.formulations import FORMULATIONS, Formulation
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, Cost
 from fastbp.functions.initializers import INITIALIZERS, Initializer, default_initializer
+from fastbp.memory import require_memory
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
-from fastbp.network.base import check_room
 from fastbp.network.explanations import Explanations
 from fastbp.network.files import Files
 from fastbp.network.first_order import FirstOrder
@@ -42,7 +41,9 @@ FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 class Network(Files, FirstOrder, SecondOrder, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
-    Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input.
+    Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input. Raises TypeError or
+    ValueError for a parameter that is of the wrong kind, unknown or out of range, for an output activation and a cost
+    that do not fit, and for layers that need more memory than this machine has.
 
     Parameters
     ----------
@@ -51,25 +52,25 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
     activation : str or Activation, or a list of them with one for each hidden layer, default "relu"
         σ of the hidden layers: identity, sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential.
     output_activation : str or Activation, optional
-        σ of the output layer, also softmax. Left out, it follows the cost: softmax for cross_entropy (sigmoid with a
-        single output), exponential for poisson, identity for the others; but quadratic and squared_error take
-        sigmoid where all hidden layers are sigmoid, as in the founding texts.
+        σ of the output layer, also softmax. Left out, it follows from the cost: softmax for cross_entropy (sigmoid with
+        a single output), exponential for poisson, identity for the others; but sigmoid for quadratic and squared_error
+        if all hidden layers are sigmoid, as in the founding texts.
     cost : str or Cost, optional
-        quadratic ½Σ(a − y)² (Nielsen), squared_error Σ(a − y)² (3Blue1Brown), cross_entropy, absolute, huber,
-        quantile, poisson. Left out, it follows the output activation if that is given (cross_entropy for softmax and
-        sigmoid, poisson for exponential), else quadratic.
-        Names that Keras, PyTorch, scikit-learn and MATLAB have for the same are taken, too, in any case, here and of
-        activations and initializers: linear, tansig, swish, mae, log_loss, xavier_uniform and others. "mse" is
-        squared_error, which sums over the outputs where others take the mean: n_out times as much.
-        "binary_crossentropy" is cross_entropy on sigmoid outputs, "categorical_crossentropy" on softmax.
+        quadratic ½Σ(a − y)² (Nielsen), squared_error Σ(a − y)² (3Blue1Brown), cross_entropy, absolute, huber, quantile,
+        poisson. Left out, it follows from the output activation if that is given (cross_entropy for softmax and
+        sigmoid, poisson for exponential), else quadratic. Costs, activations and initializers can also have the names
+        that Keras, PyTorch, scikit-learn and MATLAB use, in any case: linear, tansig, swish, mae, log_loss,
+        xavier_uniform and others. "mse" is squared_error, which sums over the outputs where others take the mean: n_out
+        times as much. "binary_crossentropy" is cross_entropy with sigmoid outputs, "categorical_crossentropy" with
+        softmax.
     initializer : str or Initializer, optional
         nielsen_large and nielsen (the book's two), glorot, he, lecun, zeros. Left out: he for layers of the relu
         family, glorot for the others.
     dtype : {"float32", "float64"}
-        What everything is computed in.
+        The dtype of all parameters and results.
     seed : int, SeedSequence or Generator, optional
         Decides the initial weights and the order of the samples. The same seed gives the same bits, on any number
-        of threads. Left out, every network is another.
+        of threads. Left out, every network is different.
     formulation : {"tiles", "loops", "vectorized", "textbook"}, default "tiles"
         How the sums of `fit`, `predict` and `gradient` are written. All give the same numbers up to rounding. The other
         derivatives are always computed by the loops of "tiles".
@@ -77,19 +78,13 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
     Attributes
     ----------
     parameters : (n_parameters,) array
-        w(1), b(1), …, w(L), b(L). Writable in place.
+        w(1), b(1), …, w(L), b(L). Writable in place; assigning copies into it.
     weights, biases : tuples of arrays
         ``weights[l][j, k]`` is w_jk and ``biases[l][j]`` is b_j, writable views of `parameters`.
     history : History or None
         Of the last `fit`.
     metadata : dict
         Anything that JSON can hold, for you to fill; `save` keeps it with the network.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is of the wrong kind, unknown, or out of range; the output activation and the cost do not fit;
-        the parameters are more than this machine has memory for.
 
     Examples
     --------
@@ -116,20 +111,18 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         formulation: FormulationName = "tiles",
     ):
         checked_sizes, checked_dtype = validation.layer_sizes(sizes), validation.float_type(dtype)
-        check_room(checked_sizes, checked_dtype)
-        n_hidden = len(checked_sizes) - 2
-        hidden = [
-            validation.named("activation", choice, ACTIVATIONS, Activation)
-            for choice in validation.per_layer("activation", activation, n_hidden)
-        ]
+        n_parameters = ParameterVector.count(checked_sizes)
+        what = f"sizes is {list(checked_sizes)}; a network of {n_parameters:,} parameters"
+        require_memory(what, n_parameters * checked_dtype.itemsize, "choose smaller layers", ValueError)
+        choices = validation.per_layer("activation", activation, len(checked_sizes) - 2)
+        hidden = [validation.named("activation", choice, ACTIVATIONS, Activation) for choice in choices]
         output, checked_cost = _output_and_cost(output_activation, cost, hidden, checked_sizes[-1])
-        _check_places(hidden, output, checked_cost)
         self.formulation = formulation
         self._rng = np.random.default_rng(validation.seed(seed))
-        vector = aligned_empty(ParameterVector.count(checked_sizes), checked_dtype)
+        vector = aligned_empty(n_parameters, checked_dtype)
         self._model = Model(checked_sizes, (*hidden, output), checked_cost, ParameterVector(checked_sizes, vector))
         self._initialize(initializer)
-        # Decides which samples are held out and which neurons are dropped: the same in one `fit` as in two.
+        # Decides which samples are held out and which neurons are dropped, in all fits of this network.
         self._own_seed = int(copy.deepcopy(self._rng).integers(2**63))
         self._training: Training | None = None
         self.history: History | None = None
@@ -171,12 +164,12 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
 
     @property
     def cost(self) -> Cost:
-        """The cost that training makes small."""
+        """The cost that training minimizes."""
         return self._model.cost
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """The optimizer of the last `fit`, None before it; passing it again, or nothing, continues from its state."""
+        """The optimizer of the last `fit`, None before it. To pass it again, or nothing, continues from its state."""
         return self._training.optimizer if self._training else None
 
     @property
@@ -225,70 +218,69 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         Parameters
         ----------
         X : (n_samples, n_in) array-like, or chunks
-            Inputs: real numbers, all finite. Converted once if need be, never modified. A memory-mapped array, as
-            ``numpy.load(path, mmap_mode="r")`` returns it, stays in its file: pieces of it are read as they are needed.
-            The bits are those of the same array in memory.
+            Inputs: real numbers, all finite. Converted once if needed, never modified. A memory-mapped array, such as
+            ``numpy.load(path, mmap_mode="r")`` returns, stays in its file and is read piece by piece, with the bits of
+            the same array in memory.
 
-            Chunks are a function without parameters that returns an iterable of pairs (X, Y), called for every epoch,
-            or an iterable of them that is not a list; Y is left out. Their samples are trained on in the order in
-            which they come, in mini-batches of `batch_size` whatever the sizes of the chunks. With weights they are
-            (X, Y, sample_weight), all of them. With l2 or l1 and without `steps_per_epoch`, all chunks are gone through
-            once more, before training, to count the samples.
+            Chunks are an iterable of pairs (X, Y) that is not a list, or a function without parameters that returns one
+            and is called for every epoch; then leave Y out. Their samples keep their order, in mini-batches of
+            `batch_size` whatever the sizes of the chunks. With weights, all chunks are (X, Y, sample_weight). With l2
+            or l1 and without `steps_per_epoch`, one more pass over all chunks before training counts the samples.
         Y : (n_samples, n_out) array-like, or (n_samples,) class labels
             Targets. Labels 0…n_out − 1, also as a column, where the output is sigmoid or softmax; (n_samples,) also for
             one output.
         epochs : int, default 10
             How many times every sample is used.
         batch_size : int, optional
-            Samples a step; left out, 32, or all of them for Rprop. The last mini-batch of an epoch may be shorter, its
-            gradient is the mean of its own. LBFGS, ConjugateGradient and LevenbergMarquardt take all samples anyway.
+            Samples a step; left out, 32, or all for Rprop. The last mini-batch of an epoch may be shorter; its gradient
+            is the mean over its own samples. LBFGS, ConjugateGradient and LevenbergMarquardt always use all samples.
         optimizer : Optimizer or str, default Adam()
-            With the same object as in the last `fit`, or none again, its moments, memory and step count go on, so
-            that two fits of one epoch give the same bits as one of two. A name, "adam", "rmsprop", "lbfgs", "trainlm"
-            and so on, means that optimizer with its defaults, and goes on if the last one was just that. SGD, Momentum
-            and Nesterov need a learning rate, so their names are refused.
+            With the same object as in the last `fit`, or with none, its moments, memory and step count continue, so
+            that two fits of one epoch give the same bits as one fit of two. A name ("adam", "rmsprop", "lbfgs",
+            "trainlm" and so on) means that optimizer with its defaults, and continues if the last optimizer was the
+            same. SGD, Momentum and Nesterov need a learning rate, so their names raise ValueError.
         validation_data : (X, Y), or dict of name to (X, Y), optional
             Evaluated after every epoch. In a dict there can be any data sets, the training data too:
             ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on.
         validation_split : float, optional
-            The share of the samples that is held out, drawn from the network's seed, and evaluated after every epoch;
-            the same samples in every `fit` of the network.
+            The fraction of the samples that is not trained on but evaluated after every epoch. The network's seed
+            decides which samples, the same in every `fit`.
         shuffle : bool or iterable of permutations, default True
             True: a new order every epoch, from the seed. False: the order of X. Or the order of each epoch, a
             permutation of 0…n_samples − 1; two fits that share an iterator take its permutations one after the other.
         sample_weight : (n_samples,) array-like, optional
-            w_s ≥ 0: the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s, of all n of them, where the optimizer
-            takes all in every step, (1/n) Σ_s w_s C_s. Evaluation takes no notice of it.
+            w_s ≥ 0: the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s; for an optimizer that uses all n
+            samples in every step it is (1/n) Σ_s w_s C_s. Evaluation does not use it.
         class_weight : dict of label to weight, or "balanced", optional
-            The same for all samples of a class, 1 for those not named; multiplied with `sample_weight`. "balanced" is
-            n / (k n_c) for a class with n_c of n samples, k classes having any, as in scikit-learn.
+            A weight for all samples of a class, 1 for classes not named, times `sample_weight`. "balanced" is n / (k
+            n_c) for a class with n_c of n samples, where k classes have samples, as in scikit-learn.
         l2, l1 : float, default 0
             λ and λ₁ ≥ 0, as in Nielsen's book: the gradient of a weight gets (λ/n) w + (λ₁/n) sign(w), that of
-            C + (λ/2n) Σ w² + (λ₁/n) Σ |w| with n training samples. Biases have none, and no cost in the history.
+            C + (λ/2n) Σ w² + (λ₁/n) Σ |w| with n training samples. Biases have no penalty; the history has C alone.
         max_norm : float, optional
-            After each step the weights of a neuron are scaled down, if √(Σ_k w_jk²) is larger than this.
+            After each step the weights of a neuron are scaled down to this norm √(Σ_k w_jk²) if theirs is larger.
         dropout : float, or list with one for each hidden layer, optional
-            p in [0, 1): in each step a neuron is dropped, a = 0, with probability p, else a ← a / (1 − p). Which ones
-            follows from the network's seed and from how many steps it has taken, in all its fits and with any
-            optimizer. `predict` and `evaluate` drop none.
+            p in [0, 1): in each step a neuron is dropped, a = 0, with probability p, else a ← a / (1 − p). The
+            network's seed and its number of steps so far, in all fits, decide which. `predict` and `evaluate` drop
+            none.
         clip_norm, clip_value : float, optional
-            The gradient of a step is scaled down to this norm if it is longer, g ← g · min(1, clip_norm / ‖g‖); each
-            element of it is kept within ±clip_value, before that.
+            Each element of the gradient of a step is limited to ±clip_value; then the gradient is scaled down to the
+            norm clip_norm if it is longer, g ← g · min(1, clip_norm / ‖g‖).
         schedule : function of the epoch and the base learning rate, optional
             Called before each epoch, counted from 0 in each `fit`; returns its learning rate. If it has a method
-            ``observe``, that is given the validation cost after each epoch, or the training cost if there is none.
+            ``observe``, that is called after each epoch with the validation cost, or without one the training cost.
         early_stopping : EarlyStopping, optional
             When to stop before the last epoch.
         metrics : list of names and functions, or dict of name to function, optional
-            Measured on the validation data beside the cost and, for classes, the accuracy: top_2, top_3, …, r2, mae,
+            Measured on the validation data besides the cost and, for classes, the accuracy: top_2, top_3, …, r2, mae,
             f1_macro, f1_binary, or your own function of outputs and targets, (n, n_out) each, which returns a number.
         callbacks : list of Callback, optional
             Called between epochs.
         steps_per_epoch : int, optional
-            Of chunks only: how many mini-batches an epoch is. The next epoch goes on where the last one ended, so
-            that a generator without an end will do; a function is called again when its chunks run out.
+            For chunks only: the number of mini-batches of an epoch. The next epoch continues where the last one ended,
+            so that an endless generator works; a function is called again when its chunks run out.
         progress : bool, default True
-            Show a live line on a terminal (tqdm's bar, where it is installed). Elsewhere nothing is written.
+            Show a live line on a terminal. Elsewhere nothing is written.
 
         Returns
         -------
@@ -299,9 +291,9 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         Raises
         ------
         TypeError, ValueError
-            The data or a parameter is not what is described above; nothing has been changed. Only what is not known
-            before (the next permutation of an iterator, the next chunk, what a function of yours returns) is found
-            while training; then the weights and the history are those of the last whole epoch.
+            The data or a parameter is not as above; nothing has been changed. Only what an iterator, a chunk or a
+            function of yours returns later can be found wrong while training; then the weights and the history are
+            those of the last whole epoch.
         RuntimeError
             The network is being trained already, by another thread or by the `fit` that called a callback.
         MemoryError
@@ -312,40 +304,27 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         Warns
         -----
         UserWarning
-            Once, before training, of samples in memory: targets that the output activation cannot reach, inputs or
+            Once, before training, for samples in memory: targets that the output activation cannot reach, inputs or
             targets with means or standard deviations above 1000, targets that hardly vary around their mean.
         """
-        asked = Asked.of(locals())
-        with self._alone():
-            plan = plans.checked(self, X, Y, asked)
-            self._training, self.history = plan.training, plan.history
-            return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Refuse a second `fit` while there is one: two would write the same weights, moments and history."""
+        asked = Asked(**locals())
+        # Two fits at once would write the same weights, moments and history.
         if not self._model.training.acquire(blocking=False):
             raise RuntimeError(
                 "this network is being trained already, by another thread or by the fit that called this callback: "
                 "train a copy, copy.deepcopy(net), or wait for the other fit to end"
             )
         try:
-            yield
+            plan = plans.checked(self, X, Y, asked)
+            self._training, self.history = plan.training, plan.history
+            return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
         finally:
             self._model.training.release()
 
     def predict(self, X: npt.ArrayLike) -> Array:
-        """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out).
+        """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out), of its dtype.
 
-        Parameters
-        ----------
-        X : (n_samples, n_in) array-like
-            Inputs: real numbers, all finite.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X is not what is described above.
+        X is (n_samples, n_in), array-like: real numbers, all finite. Raises TypeError or ValueError if it is not.
 
         Examples
         --------
@@ -353,21 +332,10 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         >>> fastbp.Network([2, 3], initializer="zeros", output_activation="softmax").predict([[1, 2]]).round(2)
         array([[0.33, 0.33, 0.33]], dtype=float32)
         """
-        checked = validation.inputs(X, self.sizes[0], self.dtype)
-        return self._formulation.outputs(self._model, checked)
+        return self._formulation.outputs(self._model, validation.inputs(X, self.sizes[0], self.dtype))
 
     def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Evaluation:
-        """Return the mean cost on some samples, and the accuracy where Y says classes.
-
-        Parameters
-        ----------
-        X, Y
-            As in `fit`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `fit`.
+        """Return the mean cost of some samples, and the accuracy if Y is classes. X, Y and the errors are as in `fit`.
 
         Examples
         --------
@@ -379,23 +347,13 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         return evaluate(self._formulation, self._model, self._samples(X, Y))
 
     def gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> ParameterVector:
-        """Return the gradient of the mean cost by backpropagation.
-
-        Parameters
-        ----------
-        X, Y
-            As in `fit`.
+        """Return the gradient of the mean cost by backpropagation. X, Y and the errors are as in `fit`.
 
         Returns
         -------
         ParameterVector
-            ``g.weights[l][j, k]`` = ∂C/∂w_jk, ``g.biases[l][j]`` = ∂C/∂b_j, and ``g.vector``, all of them in the
-            order of ``net.parameters``.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `fit`.
+            ``g.weights[l][j, k]`` = ∂C/∂w_jk, ``g.biases[l][j]`` = ∂C/∂b_j, and ``g.vector``, which has all of them in
+            the order of ``net.parameters``.
 
         References
         ----------
@@ -422,30 +380,22 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
 
 
 def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom] = ()) -> Network:
-    """Read a network that `Network.save` wrote.
+    """Read a network from the file `path`, which `Network.save` wrote.
+
+    Raises OSError if the file cannot be read, TypeError or ValueError if `path` is not a path or `custom` not a list,
+    and ModelFileError if the file is damaged, is not a model file, or uses names that neither fastbp nor `custom` has.
+    Files of all older versions of the format can be read.
 
     Parameters
     ----------
-    path : path-like
-        The file.
     custom : list of Activation, Cost and classes of optimizers, optional
-        Your own that the network uses. The file has their names only, and runs no code.
+        Your own that the network uses. The file has only their names; loading runs no code from it.
 
     Returns
     -------
     Network
-        With the same parameters, bit for bit. If the state of its training was saved, a `fit` goes on with it: the bits
-        are the same as if the network had never left memory. Give that `fit` no optimizer, or ``net.optimizer``.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    TypeError, ValueError
-        `path` is no path, `custom` no list.
-    ModelFileError
-        It is not a whole and valid model file, or names what is neither fastbp's nor in `custom`. Files of all older
-        versions of the format are read.
+        With the same parameters, bit for bit. If the state of its training was saved, a `fit` without an optimizer, or
+        with ``net.optimizer``, continues with the same bits as the network that was saved.
 
     Examples
     --------
@@ -470,22 +420,25 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom]
 
 
 def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: int) -> tuple[Activation, Cost]:
-    """Fill in what the user left out: the output activation follows the cost, or the cost the output activation."""
+    """Return both. One that the user left out follows from the other. Raises ValueError if they do not fit."""
     if output is not None:
         output = validation.named("output_activation", output, ACTIVATIONS, Activation)
-    names = cost, output.name if output else None
+    name, given = output.name if output else None, cost
     if cost is None:
         follows = {"softmax": "cross_entropy", "sigmoid": "cross_entropy", "exponential": "poisson"}
-        cost = follows.get(output.name, "quadratic") if output else "quadratic"
+        cost = follows.get(name or "", "quadratic")
     cost = validation.named("cost", cost, COSTS, Cost)
-    output = _output_of_crossentropy(*names, n_out) or output
+    output = _output_of_crossentropy(given, name, n_out) or output
     if output is None:
-        name = cost.output_activation
-        if cost.name in ("quadratic", "squared_error") and hidden and all(s.name == "sigmoid" for s in hidden):
-            name = "sigmoid"
-        if cost.name == "cross_entropy" and n_out == 1:
-            name = "sigmoid"
-        output = validation.named("output_activation", name, ACTIVATIONS, Activation)
+        as_hidden = cost.name in ("quadratic", "squared_error") and hidden and all(s.name == "sigmoid" for s in hidden)
+        single = cost.name == "cross_entropy" and n_out == 1
+        follows_cost = "sigmoid" if as_hidden or single else cost.output_activation
+        output = validation.named("output_activation", follows_cost, ACTIVATIONS, Activation)
+    for l, activation in enumerate(hidden):
+        if activation.whole_layer:
+            raise ValueError(f"activation[{l}] is {activation.name!r}, which is for the output layer only")
+    if refusal := cost.refusal(output):
+        raise ValueError(refusal)
     return output, cost
 
 
@@ -496,16 +449,7 @@ def _output_of_crossentropy(cost: Any, output: str | None, n_out: int) -> Activa
         return None
     meant = "sigmoid" if binary else "softmax"
     if output not in (None, meant):
-        raise ValueError(f"the cost {cost!r} is for {meant} outputs, and output_activation is {output!r}: leave it out")
+        raise ValueError(f"the cost {cost!r} is for {meant} outputs, but output_activation is {output!r}: leave it out")
     if categorical and n_out == 1:
-        raise ValueError(f"the cost {cost!r} needs an output for each class; for one output give 'cross_entropy'")
+        raise ValueError(f"the cost {cost!r} needs an output for each class; for one output use 'cross_entropy'")
     return ACTIVATIONS[meant]
-
-
-def _check_places(hidden: list[Activation], output: Activation, cost: Cost) -> None:
-    for l, activation in enumerate(hidden):
-        if activation.whole_layer:
-            raise ValueError(f"activation[{l}] is {activation.name!r}, which is for the output layer only")
-    refusal = cost.refusal(output)
-    if refusal:
-        raise ValueError(refusal)

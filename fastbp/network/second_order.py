@@ -19,33 +19,23 @@ MatrixName = Literal["hessian", "gauss_newton", "fisher", "empirical_fisher"]
 
 
 class SecondOrder(HasModel):
-    """What a network says of its second derivatives, always by the loops of `tiles`, whatever `formulation` is.
-
-    C is the mean cost of the samples, n of them, θ the parameters, P of them.
-    """
+    """Second derivatives of the mean cost C of n samples by the P parameters θ, always by the loops of `tiles`."""
 
     def jvp(self, X: npt.ArrayLike, V: npt.ArrayLike) -> Array:
-        """Return how the outputs move when the inputs do: the Jacobian times a direction, sample by sample.
+        """Return ∂a⁽ᴸ⁾/∂x v, the Jacobian of the outputs by the inputs times a direction, for each sample.
 
-        ȧ⁽⁰⁾ = v, then layer by layer ż_j = Σ_k w_jk ȧ_k and ȧ_j = σ′(z_j) ż_j ("forward mode"): ∂a⁽ᴸ⁾/∂x v, for no
-        more than two forward passes and without ever forming the Jacobian.
+        "Forward mode": ȧ⁽⁰⁾ = v, then layer by layer ż_j = Σ_k w_jk ȧ_k and ȧ_j = σ′(z_j) ż_j, for the time of two
+        forward passes and without forming the Jacobian. Raises TypeError or ValueError if X or V is not as below.
 
         Parameters
         ----------
-        X : (n, n_in) array-like
-            Inputs.
-        V : (n, n_in) array-like
-            For each of them the direction v in which it moves.
+        X, V : (n, n_in) array-like
+            Inputs, and a direction v for each of them: real numbers, all finite.
 
         Returns
         -------
         (n, n_out) array
             Of the network's dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X or V are not real numbers, all finite, of that shape.
 
         References
         ----------
@@ -68,17 +58,19 @@ class SecondOrder(HasModel):
     def hessian_vector_product(
         self, X: npt.ArrayLike, Y: npt.ArrayLike, v: ParameterVector | npt.ArrayLike
     ) -> ParameterVector:
-        """Return ∂²C/∂θ² v, exactly, for about twice the work of a gradient and without ever forming the Hessian.
+        """Return ∂²C/∂θ² v exactly, for about twice the work of a gradient and without forming the Hessian.
 
-        The derivative of ∂C/∂θ along v. Every number x of forward and backward pass gets a tangent ẋ (Pearlmutter's
-        R{x}), and with v_jk, v_j the parts of v at w_jk and b_j:
+        It is the derivative of ∂C/∂θ along v. Each number x of the forward and backward pass gets a tangent ẋ
+        (Pearlmutter's R{x}); v_jk and v_j are the elements of v at w_jk and b_j:
 
             ż_j = Σ_k v_jk a_k + v_j + Σ_k w_jk ȧ_k                  ȧ_j = σ′(z_j) ż_j
             δ̇_k = (Σ_j w_jk δ̇_j + v_jk δ_j) σ′(z_k) + (Σ_j w_jk δ_j) σ″(z_k) ż_k
             result at w_jk: δ̇_j a_k + δ_j ȧ_k                        at b_j: δ̇_j
 
-        averaged over the samples. Where a derivative does not exist it is that of one side: σ″(0) = 0 for relu and
-        leaky_relu, 1 for elu; the second derivative of absolute and quantile is 0, that of huber 1 up to its corner.
+        averaged over the samples. Where a derivative does not exist, that of one side is used: σ″(0) = 0 for relu and
+        leaky_relu, 1 for elu. The second derivative of absolute and quantile is 0, that of huber is 1 up to its corner.
+        Raises TypeError or ValueError if X and Y are not as in `fit`, v is not P real numbers, all finite, or an
+        activation or cost of your own has no `second_derivative`.
 
         Parameters
         ----------
@@ -91,12 +83,6 @@ class SecondOrder(HasModel):
         -------
         ParameterVector
             ``.vector`` is (P,), of the network's dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X and Y as in `fit`; v is not P real numbers, all finite; an activation or cost of your own has no
-            `second_derivative`.
 
         References
         ----------
@@ -114,29 +100,13 @@ class SecondOrder(HasModel):
     def gauss_newton_vector_product(
         self, X: npt.ArrayLike, Y: npt.ArrayLike, v: ParameterVector | npt.ArrayLike
     ) -> ParameterVector:
-        """Return G v with the generalized Gauss–Newton matrix, the Hessian without the bending of the network itself.
+        """Return G v for the generalized Gauss–Newton matrix G: the Hessian without second derivatives of the network.
 
         G = 1/n Σ_s Jᵀ H J. Where output activation and cost are a pair with δ = a − y (sigmoid or softmax with
         cross_entropy, exponential with poisson), J = ∂z⁽ᴸ⁾/∂θ and H = ∂²C/∂z², which is ∂a/∂z; else J = ∂a⁽ᴸ⁾/∂θ and
         H = ∂²C/∂a². G has no negative eigenvalue where C has no negative second derivative. It is 0 for absolute and
-        quantile, which do not bend.
-
-        Parameters
-        ----------
-        X, Y
-            As in `fit`.
-        v : ParameterVector, or (P,) array-like
-            In the order of ``net.parameters``.
-
-        Returns
-        -------
-        ParameterVector
-            ``.vector`` is (P,), of the network's dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `hessian_vector_product`; of second derivatives only that of the cost is needed.
+        quantile. X, Y, v, the result and the errors are as in `hessian_vector_product`, but only the cost needs a
+        `second_derivative`.
 
         References
         ----------
@@ -152,31 +122,14 @@ class SecondOrder(HasModel):
         return self._product(X, Y, v, "gauss_newton")
 
     def fisher_vector_product(self, X: npt.ArrayLike, v: ParameterVector | npt.ArrayLike) -> ParameterVector:
-        """Return F v with the Fisher matrix, for targets that the model itself would draw.
+        """Return F v for the Fisher matrix F, the metric of natural gradient descent. Its targets are the model's own.
 
         F = 1/n Σ_s E[g gᵀ] = 1/n Σ_s Jᵀ I J, where g = ∂C_s/∂θ, the expectation is over y of the density exp(−C) at
         this x, J = ∂a⁽ᴸ⁾/∂θ and I = E[(∂C/∂a)²] is the information of an output: 1 for quadratic (a normal
         distribution of variance 1) and absolute (Laplace), 2 for squared_error, 1/(a (1 − a)) for cross_entropy,
         1/a for poisson, q (1 − q) for quantile. With softmax and cross_entropy it is that of classes, diag(a) − a aᵀ
-        in z. What natural gradient descent divides by.
-
-        Parameters
-        ----------
-        X : (n, n_in) array-like
-            Inputs. There are no targets.
-        v : ParameterVector, or (P,) array-like
-            In the order of ``net.parameters``.
-
-        Returns
-        -------
-        ParameterVector
-            ``.vector`` is (P,), of the network's dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X and v as in `hessian_vector_product`; the cost is not the logarithm of a density: huber, or one of your
-            own without `information`.
+        in z. X, v, the result and the errors are as in `hessian_vector_product`; also raises ValueError if the cost is
+        not the logarithm of a density: huber, or one of your own without `information`.
 
         References
         ----------
@@ -191,33 +144,18 @@ class SecondOrder(HasModel):
         array([4., 2.], dtype=float32)
         """
         checked = validation.inputs(X, self.sizes[0], self.dtype)
-        return self._product_of_checked(checked, _no_targets(self._model, checked), v, "fisher")
+        targets = np.zeros((len(checked), self.sizes[-1]), self.dtype)  # the Fisher matrix does not use them
+        targets.flags.writeable = False
+        return self._product_of_checked(checked, targets, v, "fisher")
 
     def empirical_fisher_vector_product(
         self, X: npt.ArrayLike, Y: npt.ArrayLike, v: ParameterVector | npt.ArrayLike
     ) -> ParameterVector:
-        """Return 1/n Σ_s g_s (g_sᵀ v), where g_s = ∂C_s/∂θ of each sample with the target that it has.
+        """Return 1/n Σ_s g_s (g_sᵀ v), where g_s = ∂C_s/∂θ of each sample with its own target.
 
-        No sample's gradient is formed: g_sᵀ v = Σ_j δ_j ż_j of the output layer, and what follows is a gradient whose δ
-        are multiplied by that. It needs no second derivative. It is not the Fisher matrix, of which it is often taken
-        for an estimate.
-
-        Parameters
-        ----------
-        X, Y
-            As in `fit`.
-        v : ParameterVector, or (P,) array-like
-            In the order of ``net.parameters``.
-
-        Returns
-        -------
-        ParameterVector
-            ``.vector`` is (P,), of the network's dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            X and Y as in `fit`; v is not P real numbers, all finite.
+        No sample's gradient is formed: g_sᵀ v = Σ_j δ_j ż_j of the output layer, and the rest is a gradient whose δ are
+        multiplied by that. It is often used as an estimate of the Fisher matrix, but is another matrix. X, Y, v, the
+        result and the errors are as in `hessian_vector_product`, but it needs no `second_derivative`.
 
         References
         ----------
@@ -233,24 +171,11 @@ class SecondOrder(HasModel):
         return self._product(X, Y, v, "empirical_fisher")
 
     def hessian(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
-        """Return the Hessian ∂²C/∂θ² itself, for small networks: P products with unit vectors.
+        """Return the Hessian ∂²C/∂θ² itself, for small networks, from P products with unit vectors.
 
-        Parameters
-        ----------
-        X, Y
-            As in `fit`.
-
-        Returns
-        -------
-        (P, P) array
-            Rows and columns in the order of ``net.parameters``, symmetric, of the network's dtype.
-
-        Raises
-        ------
-        MemoryError
-            P² numbers are more than this machine has room for.
-        TypeError, ValueError
-            As in `hessian_vector_product`.
+        The result is symmetric, (P, P), in the order of ``net.parameters``, of the network's dtype.
+        X and Y are as in `fit`. Raises MemoryError if the machine has no room for P² numbers, and TypeError or
+        ValueError as in `hessian_vector_product`.
 
         References
         ----------
@@ -274,25 +199,12 @@ class SecondOrder(HasModel):
         return curvature.hessian(self._model, samples.X, samples.Y)
 
     def gauss_newton_diagonal(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> ParameterVector:
-        """Return the diagonal of the Gauss–Newton matrix, exactly: how much C bends along each parameter alone.
+        """Return the exact diagonal of the Gauss–Newton matrix: the curvature of C along each parameter alone.
 
-        1/n Σ_s Σ_c h_c (∂a_c/∂θ_i)², h = ∂²C/∂a²: a way back from every output c, in which ∂a_c/∂w_jk = δ_j a_k, so
-        its square is the product of two squares. For the pairs that `gauss_newton_vector_product` names, the same in z.
-
-        Parameters
-        ----------
-        X, Y
-            As in `fit`.
-
-        Returns
-        -------
-        ParameterVector
-            ``.weights[l][j, k]`` is the element of w_jk; ``.vector`` is (P,), of the network's dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `gauss_newton_vector_product`.
+        1/n Σ_s Σ_c h_c (∂a_c/∂θ_i)², h = ∂²C/∂a²: a backward pass from every output c, in which ∂a_c/∂w_jk = δ_j a_k,
+        so its square is the product of two squares. For the pairs that `gauss_newton_vector_product` names, z replaces
+        a. X, Y and the errors are as in that product. In the result ``.weights[l][j, k]`` is the element of w_jk;
+        ``.vector`` is (P,), of the network's dtype.
 
         References
         ----------
@@ -315,31 +227,24 @@ class SecondOrder(HasModel):
     ) -> npt.NDArray[Any]:
         """Return the largest eigenvalues of a matrix of second derivatives, from products with it alone.
 
-        The largest one of the Hessian, λ, is how strongly C bends at most; gradient descent is stable around a minimum
-        while η < 2/λ. Lanczos' iteration (SciPy's ARPACK) from a start that is always the same.
+        The largest one of the Hessian, λ, is the largest curvature of C; gradient descent is stable around a minimum
+        while η < 2/λ. Computed by Lanczos' iteration (SciPy's ARPACK), always from the same start. Raises ImportError
+        without SciPy, ArithmeticError if the iteration does not converge, as where the matrix is 0 or not finite,
+        TypeError or ValueError if k or `of` is not as below, or as the product with that matrix does.
 
         Parameters
         ----------
         X, Y
-            As in `fit`; "fisher" takes no notice of Y.
+            As in `fit`; "fisher" does not use Y.
         k : int, default 1
-            How many, less than P.
+            How many eigenvalues, less than P.
         of : {"hessian", "gauss_newton", "fisher", "empirical_fisher"}
-            Of which matrix.
+            The matrix.
 
         Returns
         -------
         (k,) array
             The largest first, of the network's dtype.
-
-        Raises
-        ------
-        ImportError
-            SciPy is not installed.
-        ArithmeticError
-            The iteration did not converge, as where the matrix is 0 or not finite.
-        TypeError, ValueError
-            k or `of` is not one of the above; X, Y and functions as in the product with that matrix.
 
         References
         ----------
@@ -357,10 +262,8 @@ class SecondOrder(HasModel):
         n_parameters = self._model.parameters.vector.size
         k = validation.whole_number("k", k, 1)
         if k >= n_parameters:
-            raise ValueError(
-                f"k is {k}; it must be less than the {n_parameters} parameters: for all of them, numpy.linalg.eigvalsh "
-                "of net.hessian(X, Y)"
-            )
+            instead = "for all eigenvalues use numpy.linalg.eigvalsh(net.hessian(X, Y))"
+            raise ValueError(f"k is {k}; it must be less than the number of parameters, {n_parameters}: {instead}")
         samples = self._samples(X, Y)
         _check_functions(self._model, of)
         return curvature.top_eigenvalues(self._model, samples.X, samples.Y, k, of)
@@ -379,19 +282,11 @@ def _direction(v: Any, model: Model) -> Array:
     """Return v as (P,), contiguous, of the model's dtype. Raises TypeError or ValueError."""
     given, n = v.vector if isinstance(v, ParameterVector) else v, model.parameters.vector.size
     if isinstance(v, ParameterVector) and v.sizes != model.sizes:
-        raise ValueError(f"v is of a network {list(v.sizes)}; this one is {list(model.sizes)}")
+        raise ValueError(f"v is of a network with sizes {list(v.sizes)}; the sizes of this one are {list(model.sizes)}")
     checked = validation.matrix("v", given, model.dtype)
     if checked.shape != (n,):
-        raise ValueError(
-            f"v has shape {checked.shape}; needed is ({n},), a number for each parameter in the order of net.parameters"
-        )
+        raise ValueError(f"v has shape {checked.shape}; needed is ({n},), a number for each element of net.parameters")
     return checked
-
-
-def _no_targets(model: Model, X: Array) -> Array:
-    targets = np.zeros((len(X), model.sizes[-1]), model.dtype)
-    targets.flags.writeable = False
-    return targets
 
 
 def _check_functions(model: Model, kind: Kind) -> None:
@@ -400,17 +295,20 @@ def _check_functions(model: Model, kind: Kind) -> None:
         for activation in model.activations[: -1 if own_pair(model) else None]:
             if activation.second_derivative is None:
                 raise ValueError(
-                    f"the activation {activation.name!r} has no second_derivative, which the Hessian needs: give it, "
+                    f"the activation {activation.name!r} has no second_derivative, but the Hessian needs it: give it, "
                     "fastbp.Activation(…, second_derivative=…)"
                 )
-    if kind in ("hessian", "gauss_newton") and not own_pair(model) and model.cost.second_derivative is None:
+    if own_pair(model):
+        return
+    cost = model.cost
+    if kind in ("hessian", "gauss_newton") and cost.second_derivative is None:
         raise ValueError(
-            f"the cost {model.cost.name!r} has no second_derivative, which Hessian and Gauss–Newton matrix need: give "
-            "it, fastbp.Cost(…, second_derivative=…)"
+            f"the cost {cost.name!r} has no second_derivative, but the Hessian and the Gauss–Newton matrix need it: "
+            "give it, fastbp.Cost(…, second_derivative=…)"
         )
-    if kind == "fisher" and not own_pair(model) and model.cost.information is None:
-        known = ", ".join(name for name, cost in COSTS.items() if cost.information is not None)
+    if kind == "fisher" and cost.information is None:
+        known = ", ".join(name for name, other in COSTS.items() if other.information is not None)
         raise ValueError(
-            f"the cost {model.cost.name!r} is not known to be the logarithm of a density: there is no Fisher matrix; "
-            f"use one of {known}, or your own with fastbp.Cost(…, information=…); or the empirical Fisher matrix"
+            f"the cost {cost.name!r} is not known to be the logarithm of a density, so there is no Fisher matrix: use "
+            f"one of {known}, or your own fastbp.Cost(…, information=…), or the empirical Fisher matrix"
         )

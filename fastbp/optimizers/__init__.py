@@ -1,7 +1,7 @@
-"""Optimizers: frozen hyperparameters here, explicit state in `OptimizerState`, recurrences in `optimizers/updates.py`.
+"""Optimizers: frozen hyperparameters; their state is an `OptimizerState`.
 
-Every one has its recurrence twice: compiled, and as `step` in NumPy for the formulations that are not compiled. Those
-of `line_search.py` and `LevenbergMarquardt` have none: `full_batch.py` drives them.
+Each has its recurrence twice: compiled in `updates.py`, and as `step` in NumPy for the formulations that are not
+compiled. LBFGS, ConjugateGradient and LevenbergMarquardt have neither: `training/full_batch.py` runs them.
 """
 
 from typing import Any
@@ -13,42 +13,18 @@ from fastbp.optimizers.full_batch import LBFGS, ConjugateGradient, LineSearch
 from fastbp.optimizers.levenberg_marquardt import LevenbergMarquardt
 from fastbp.optimizers.rprop import Rprop
 
-# Those that take mini-batches, by their names on the command line.
+# Optimizers for mini-batches, by their names on the command line.
 OPTIMIZERS: dict[str, type[SGD] | type[Momentum] | type[Adam] | type[RMSProp] | type[Adagrad]] = {
-    "sgd": SGD,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "adam": Adam,
-    "adamw": AdamW,
-    "rmsprop": RMSProp,
-    "adagrad": Adagrad,
-}
+    "sgd": SGD, "momentum": Momentum, "nesterov": Nesterov,
+    "adam": Adam, "adamw": AdamW, "rmsprop": RMSProp, "adagrad": Adagrad,
+}  # fmt: skip
 
-# All of them, by the names that `fit` takes.
-BY_NAME: dict[str, type[Any]] = {
-    **OPTIMIZERS,
-    "rprop": Rprop,
-    "lbfgs": LBFGS,
-    "conjugate_gradient": ConjugateGradient,
-    "levenberg_marquardt": LevenbergMarquardt,
-}
+# All optimizers, by the names that `fit` takes.
+BY_NAME: dict[str, type[Any]] = OPTIMIZERS | {
+    "rprop": Rprop, "lbfgs": LBFGS, "conjugate_gradient": ConjugateGradient, "levenberg_marquardt": LevenbergMarquardt,
+}  # fmt: skip
 
 __all__ = [
-    "BY_NAME",
-    "LBFGS",
-    "OPTIMIZERS",
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamEpsilonHat",
-    "AdamW",
-    "ConjugateGradient",
-    "LevenbergMarquardt",
-    "LineSearch",
-    "Momentum",
-    "Nesterov",
-    "Optimizer",
-    "OptimizerState",
-    "RMSProp",
-    "Rprop",
-]
+    "BY_NAME", "LBFGS", "OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamEpsilonHat", "AdamW", "ConjugateGradient",
+    "LevenbergMarquardt", "LineSearch", "Momentum", "Nesterov", "Optimizer", "OptimizerState", "RMSProp", "Rprop",
+]  # fmt: skip

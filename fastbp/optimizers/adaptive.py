@@ -1,4 +1,4 @@
-"""Optimizers that give every parameter a rate of its own, from the sizes of its gradients so far."""
+"""Optimizers that adapt the rate of each parameter to the sizes of its gradients so far."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +13,8 @@ from fastbp.optimizers.base import Optimizer, OptimizerState
 class Adam(Optimizer):
     """Adam: steps of about η for every parameter, whatever the size of its gradient.
 
-    m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε).
+    m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε). Raises TypeError
+    or ValueError for a hyperparameter out of its range.
 
     Parameters
     ----------
@@ -23,11 +24,6 @@ class Adam(Optimizer):
         β₁ and β₂, in [0, 1): how slowly the means of g and g² forget.
     epsilon : float, default 1e-8
         ε, greater than 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
 
     References
     ----------
@@ -49,32 +45,25 @@ class Adam(Optimizer):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """Algorithm 1 of the paper."""
-        state.t += 1
-        t = int(state.t[0])
-        state.first[:] = self.beta_1 * state.first + (1 - self.beta_1) * gradient
-        state.second[:] = self.beta_2 * state.second + (1 - self.beta_2) * gradient**2
+        t = self._moments(gradient, state)
         m = state.first / (1 - self.beta_1**t)
         v = state.second / (1 - self.beta_2**t)
         theta -= float(state.rate[0]) * m / (np.sqrt(v) + self.epsilon)
 
+    def _moments(self, gradient: Array, state: OptimizerState) -> int:
+        """Update t, m and v. Return t."""
+        state.t += 1
+        state.first[:] = self.beta_1 * state.first + (1 - self.beta_1) * gradient
+        state.second[:] = self.beta_2 * state.second + (1 - self.beta_2) * gradient**2
+        return int(state.t[0])
+
 
 @dataclass(frozen=True, eq=False)
 class AdamEpsilonHat(Adam):
-    """Adam in the order of computing that saves a pass, as scikit-learn and TensorFlow have it: ε̂ instead of ε.
+    """Adam as scikit-learn and TensorFlow compute it: ε̂ is added to √v before the correction of v.
 
-    θ ← θ − η (√(1 − β₂ᵗ) / (1 − β₁ᵗ)) m / (√v + ε̂): `Adam` with an ε of ε̂ / √(1 − β₂ᵗ), large in the first steps.
-
-    Parameters
-    ----------
-    learning_rate, beta_1, beta_2
-        As in `Adam`.
-    epsilon : float, default 1e-8
-        ε̂, greater than 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
+    θ ← θ − η (√(1 − β₂ᵗ) / (1 − β₁ᵗ)) m / (√v + ε̂): `Adam` with ε = ε̂ / √(1 − β₂ᵗ), which is large in the first
+    steps. `epsilon` is ε̂; the other parameters and the errors are as in `Adam`.
 
     References
     ----------
@@ -85,10 +74,7 @@ class AdamEpsilonHat(Adam):
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """The recurrence above."""
-        state.t += 1
-        t = int(state.t[0])
-        state.first[:] = self.beta_1 * state.first + (1 - self.beta_1) * gradient
-        state.second[:] = self.beta_2 * state.second + (1 - self.beta_2) * gradient**2
+        t = self._moments(gradient, state)
         rate = float(state.rate[0]) * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
         theta -= rate * state.first / (np.sqrt(state.second) + self.epsilon)
 
@@ -97,24 +83,15 @@ class AdamEpsilonHat(Adam):
 class AdamW(Adam):
     """Adam with decoupled weight decay: w ← (1 − η λ) w before a step of `Adam`; biases do not decay.
 
-    In `Adam` a penalty on w goes through the division by √v, so that weights with large gradients hardly feel it; here
-    all weights shrink by the same share.
+    In `Adam` the gradient of a penalty on w is divided by √v, so that weights with large gradients hardly shrink; here
+    all weights shrink by the same factor. Raises TypeError or ValueError for a hyperparameter out of its range.
 
     Parameters
     ----------
-    learning_rate : float, default 0.001
-        η, greater than 0.
-    beta_1, beta_2 : float, default 0.9 and 0.999
-        β₁ and β₂, in [0, 1): how slowly the means of g and g² forget.
-    epsilon : float, default 1e-8
-        ε, greater than 0.
+    learning_rate, beta_1, beta_2, epsilon
+        As in `Adam`.
     weight_decay : float, default 0.01
-        λ, at least 0. Nothing to do with the number of samples, other than the `l2` of `Network.fit`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
+        λ, at least 0. It is not divided by the number of samples, unlike the `l2` of `Network.fit`.
 
     References
     ----------
@@ -129,19 +106,20 @@ class AdamW(Adam):
     weight_decay: float = 0.01
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
-        """A step of `Adam`, without the decay: θ does not say which of its numbers are weights.
+        """A step of `Adam`, without the decay: this function cannot know which parts of θ are weights.
 
-        Let them decay before it, ``w *= 1 - state.rate[0] * optimizer.weight_decay``. `Network.fit` does so.
+        Decay them before the call, as `Network.fit` does: ``w *= 1 - state.rate[0] * optimizer.weight_decay``.
         """
         super().step(theta, gradient, state)
 
 
 @dataclass(frozen=True, eq=False)
 class RMSProp(Optimizer):
-    """RMSProp: the gradient, divided by the root of a mean of its recent squares.
+    """RMSProp: the gradient divided by the root of a running mean of its squares.
 
-    s ← α s + (1 − α) g², θ ← θ − η g / (√s + ε). With momentum u ← μ u + g / (√s + ε), θ ← θ − η u. Centered, with the
-    variance instead: h ← α h + (1 − α) g, and √(s − h²) for √s.
+    s ← α s + (1 − α) g², θ ← θ − η g / (√s + ε). With momentum u ← μ u + g / (√s + ε), θ ← θ − η u. Centered:
+    h ← α h + (1 − α) g, and √(s − h²) in place of √s. Raises TypeError or ValueError for a hyperparameter out
+    of its range, or for momentum together with centered.
 
     Parameters
     ----------
@@ -155,11 +133,6 @@ class RMSProp(Optimizer):
         μ, in [0, 1).
     centered : bool, default False
         Whether to divide by the standard deviation of the gradient. Not together with momentum.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range; both momentum and centered are asked for.
 
     References
     ----------
@@ -182,13 +155,13 @@ class RMSProp(Optimizer):
         super().__post_init__()
         if self.momentum > 0 and self.centered:
             raise ValueError(
-                f"RMSProp: momentum is {self.momentum} and centered is True; that takes three numbers for each "
-                "parameter, and two are kept: choose one of them"
+                f"RMSProp: momentum is {self.momentum} and centered is True; both together are not supported, because "
+                "an optimizer keeps two numbers for each parameter: choose one of them"
             )
 
     @property
     def update(self) -> str:
-        """One of three, so that the plain one reads and writes no more than it needs."""
+        """One of three variants: the plain one reads and writes one moment only."""
         return "rmsprop_centered" if self.centered else "rmsprop_momentum" if self.momentum > 0 else "rmsprop"
 
     @property
@@ -214,9 +187,10 @@ class RMSProp(Optimizer):
 
 @dataclass(frozen=True, eq=False)
 class Adagrad(Optimizer):
-    """Adagrad: the gradient, divided by the root of the sum of all its squares.
+    """Adagrad: the gradient divided by the root of the sum of all its squares so far.
 
-    s ← s + g², θ ← θ − ηₜ g / (√s + ε), ηₜ = η / (1 + (t − 1) δ). Rarely active inputs keep large steps; all shrink.
+    s ← s + g², θ ← θ − ηₜ g / (√s + ε), ηₜ = η / (1 + (t − 1) δ). Weights of rarely active inputs keep larger steps.
+    Raises TypeError or ValueError for a hyperparameter out of its range.
 
     Parameters
     ----------
@@ -226,11 +200,6 @@ class Adagrad(Optimizer):
         δ, at least 0: how the rate itself falls from step to step.
     epsilon : float, default 1e-10
         ε, greater than 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What all optimizers share: frozen hyperparameters, explicit state, and a step."""
+"""The base class of all optimizers, and their state."""
 
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from fastbp.optimizers.updates import N_HYPER
 
 @dataclass
 class OptimizerState:
-    """What an optimizer remembers between two steps, of the layout of θ where it is per parameter."""
+    """What an optimizer remembers between two steps. Moments have the layout of θ."""
 
     first: Array  # velocity, or Adam's m; empty where an optimizer keeps none
     second: Array  # Adam's v; empty where an optimizer keeps none
@@ -35,15 +35,15 @@ class OptimizerState:
 
 @dataclass(frozen=True, eq=False)
 class Optimizer:
-    """What all optimizers share. Compared by identity: a `fit` with the same object goes on where it stopped."""
+    """Base class: frozen hyperparameters and a step. A `fit` with the same object continues from its state."""
 
-    full_batch: ClassVar[bool] = False  # whether `full_batch.minimize` drives it, and not a trainer
+    full_batch: ClassVar[bool] = False  # whether `full_batch.minimize` runs it, instead of a trainer
 
     learning_rate: float
 
     def __post_init__(self) -> None:
         if type(self) is Optimizer:
-            raise TypeError("Optimizer is what all optimizers share; use SGD, Adam or another of them")
+            raise TypeError("Optimizer is a base class; use SGD, Adam or another of its subclasses")
         hyperparameters.check(self)
 
     @property
@@ -53,7 +53,7 @@ class Optimizer:
 
     @property
     def n_moments(self) -> int:
-        """How many numbers are kept for each parameter: 0, 1 or 2."""
+        """How many moments are kept for each parameter: 0, 1 or 2."""
         return 0
 
     def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
@@ -73,22 +73,17 @@ class Optimizer:
         """Raise ValueError if this optimizer cannot train with mini-batches of that size."""
 
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
-        """Take one step in NumPy, such as down a cost of your own. Writes: θ and the state, whose count t it raises.
+        """Take one step in NumPy, also down a cost of your own. Writes: θ and the state; t increases by 1.
 
-        Where `Network.fit` has rules of its own besides the gradient, such as penalties and decay, none is in it. An
-        optimizer of your own that overrides this raises ``state.t`` first, as those of fastbp do.
+        The step has no penalties or decay, which `Network.fit` adds. An optimizer of your own that overrides this must
+        increase ``state.t`` first. Raises TypeError for an optimizer that needs more than a gradient, such as `LBFGS`.
 
         Parameters
         ----------
         theta, gradient : (n_parameters,) arrays
             θ, and the gradient of the cost at θ.
         state : OptimizerState
-            Of `new_state(n_parameters, dtype)` before the first step; η is ``state.rate``.
-
-        Raises
-        ------
-        TypeError
-            The optimizer needs more than a gradient, as `LBFGS` does.
+            `new_state(n_parameters, dtype)` before the first step; η is ``state.rate``.
 
         Examples
         --------

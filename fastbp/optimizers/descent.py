@@ -1,4 +1,4 @@
-"""Gradient descent, and with momentum."""
+"""Gradient descent without and with momentum."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,15 +11,7 @@ from fastbp.optimizers.base import Optimizer, OptimizerState
 class SGD(Optimizer):
     """Stochastic gradient descent, θ ← θ − η g.
 
-    Parameters
-    ----------
-    learning_rate : float
-        η, greater than 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
+    `learning_rate` is η, greater than 0; else raises TypeError or ValueError.
 
     References
     ----------
@@ -43,17 +35,14 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """Gradient descent with momentum, v ← μ v − η g, θ ← θ + v.
 
+    Raises TypeError or ValueError for a hyperparameter out of its range.
+
     Parameters
     ----------
     learning_rate : float
         η, greater than 0.
     momentum : float, default 0.9
         μ, in [0, 1). With 0 it is `SGD`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
 
     References
     ----------
@@ -82,19 +71,13 @@ class Momentum(Optimizer):
 class Nesterov(Momentum):
     """Nesterov's accelerated gradient, v ← μ v − η g, θ ← θ + μ v − η g.
 
-    θ is the point that looks ahead along v, where the gradient is taken.
+    θ is the point ahead along v at which the gradient is computed. Raises TypeError or ValueError for a
+    hyperparameter out of its range.
 
     Parameters
     ----------
-    learning_rate : float
-        η, greater than 0.
-    momentum : float, default 0.9
-        μ, in [0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
+    learning_rate, momentum
+        As in `Momentum`.
 
     References
     ----------

@@ -1,19 +1,19 @@
-"""Where to go: the recurrences of L-BFGS and of the conjugate gradient. What they remember is in an `OptimizerState`.
+"""The search directions of L-BFGS and conjugate gradient, whose memory is an `OptimizerState`.
 
-All is in float64, and sums over parameters are those of `dot`, in one order: those of a BLAS depend on its threads.
+All is in float64. Sums over parameters are those of `dot`, whose order, unlike BLAS's, does not depend on threads.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from fastbp.model import Array
 from fastbp.optimizers import OptimizerState
 
-SMALLEST_BEND = np.finfo(np.float64).eps  # of a pair, in shares of |gᵀs|
+SMALLEST_BEND = np.finfo(np.float64).eps  # of a pair, as a fraction of |gᵀs|
 
 
 class Place(NamedTuple):
@@ -24,40 +24,24 @@ class Place(NamedTuple):
     gradient: Array
 
 
-class Directions(Protocol):
-    """What one kind of optimizer does before and after each search along a line."""
-
-    decrease: float  # c₁ and c₂ of the search
-    curvature: float
-
-    def next(self, here: Place) -> tuple[Array, float]:
-        """Return a direction in which the cost falls, and how far to look first."""
-
-    def went(self, before: Place, after: Place, direction: Array) -> None:
-        """Remember a step. Writes: the state."""
-
-    def forget(self) -> bool:
-        """Begin anew. Return whether there was anything to forget. Writes: the state."""
-
-
 def dot(a: Array, b: Array) -> np.float64:
-    """Return aᵀb, as a number of NumPy's, of which too small ones may be divided by."""
+    """Return aᵀb as a NumPy number: dividing by 0 gives ∞ or NaN, not an error."""
     return np.float64(np.einsum("i,i->", a, b))
 
 
 class QuasiNewton:
-    """L-BFGS. `first` of the state has the last steps s, `second` the changes y of the gradient; rows of zeros: none.
+    """L-BFGS. `first` has the last steps s, `second` the changes y of the gradient; rows of zeros are empty.
 
     Source: Nocedal & Wright, *Numerical optimization*, 2006, algorithms 7.4 and 7.5.
     """
 
-    decrease, curvature = 1e-3, 0.9
+    decrease, curvature = 1e-3, 0.9  # c₁ and c₂ of the line search
 
     def __init__(self, state: OptimizerState):
         self._steps, self._changes = state.first, state.second
 
     def next(self, here: Place) -> tuple[Array, float]:
-        """Return d = −H g by the two loops, and α = 1; without a memory −g, and a step of length 1."""
+        """Return d = −H g by the two loops, and α = 1; without pairs −g, and an α that makes a step of length 1."""
         pairs = [(s, y, dot(s, y)) for s, y in zip(self._steps, self._changes, strict=True)]
         pairs = [pair for pair in pairs if pair[2] > 0]
         q, shares = -here.gradient, []
@@ -76,7 +60,7 @@ class QuasiNewton:
         return -here.gradient, float(1 / np.sqrt(dot(here.gradient, here.gradient)))
 
     def went(self, before: Place, after: Place, direction: Array) -> None:
-        """Remember s and y instead of the oldest, unless the cost bends down along s."""
+        """Replace the oldest pair by s and y, unless the curvature along s is negative."""
         s, y = after.theta - before.theta, after.gradient - before.gradient
         if dot(s, y) > -SMALLEST_BEND * dot(s, before.gradient):
             for memory, newest in ((self._steps, s), (self._changes, y)):
@@ -84,26 +68,26 @@ class QuasiNewton:
                     older[:] = newer
 
     def forget(self) -> bool:
-        """Forget all pairs."""
+        """Forget all pairs. Return whether there were any."""
         had_any = bool(self._steps[-1].any())
         self._steps[:], self._changes[:] = 0, 0
         return had_any
 
 
 class Conjugate:
-    """Conjugate gradient. `first` has the last gradient and direction, `second` the cost there; zeros: none.
+    """Conjugate gradient. `first` has the last gradient and direction, `second` the cost there; zeros are empty.
 
     Source: Nocedal & Wright, *Numerical optimization*, 2006, section 5.2: Polak–Ribière with β ≥ 0; α after (3.60).
     """
 
     decrease, curvature = 1e-4, 0.4
-    SUFFICIENT = 0.01  # how much of ‖g‖² the slope has at least: else −g is taken
+    SUFFICIENT = 0.01  # the least slope of d, as a fraction of ‖g‖²: else d is −g
 
     def __init__(self, state: OptimizerState):
         self._last, self._cost = state.first, state.second
 
     def next(self, here: Place) -> tuple[Array, float]:
-        """Return d = −g + β d_last; α is where a parabola of the last fall of the cost would have its minimum."""
+        """Return d = −g + β d_last; α is the minimum of a parabola with the last decrease of the cost."""
         g, (g_last, d_last), size = here.gradient, self._last, dot(here.gradient, here.gradient)
         size_last, fall = dot(g_last, g_last), np.sqrt(size) / 2
         d = -g
@@ -117,11 +101,11 @@ class Conjugate:
         return d, min(1.0, alpha) if alpha > 0 else 1.0
 
     def went(self, before: Place, after: Place, direction: Array) -> None:
-        """Remember where it came from."""
+        """Keep gradient, direction and cost."""
         self._last[0], self._last[1], self._cost[0] = before.gradient, direction, before.cost
 
     def forget(self) -> bool:
-        """Forget the last direction."""
+        """Forget the last direction. Return whether there was one."""
         had_any = bool(self._last.any())
         self._last[:], self._cost[:] = 0, 0
         return had_any

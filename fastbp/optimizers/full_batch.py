@@ -1,6 +1,6 @@
-"""L-BFGS and conjugate gradient: hyperparameters and memory; `full_batch.py` drives them."""
+"""L-BFGS and conjugate gradient: hyperparameters and memory. `training/full_batch.py` runs them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from fastbp.optimizers.base import Optimizer, OptimizerState
 
 @dataclass(frozen=True, eq=False)
 class LineSearch(Optimizer):
-    """What optimizers share that need the cost and gradient of all samples, and search along a line for a good step."""
+    """Base class of the optimizers that search along a line, with the cost and gradient of all samples."""
 
     full_batch: ClassVar[bool] = True
 
@@ -19,7 +19,7 @@ class LineSearch(Optimizer):
 
     def __post_init__(self) -> None:
         if type(self) is LineSearch:
-            raise TypeError("LineSearch is what some optimizers share; use LBFGS or ConjugateGradient")
+            raise TypeError("LineSearch is a base class; use LBFGS or ConjugateGradient")
         super().__post_init__()
 
 
@@ -30,10 +30,11 @@ class LBFGS(LineSearch):
     d = −H g, where H approximates the inverse of ∂²C/∂θ² so that H (gᵢ₊₁ − gᵢ) = θᵢ₊₁ − θᵢ for the last m steps i, and
     θ ← θ + η d with an η that satisfies the strong Wolfe conditions.
 
-    For small data and nets, and costs that are to be as low as they can be. An epoch is an iteration, of one or more
-    gradients of all samples; `batch_size` plays no part. The history has the cost at the end of each, and ends before
-    `epochs` where the iteration has converged. In float64 it gets further. Another `fit` with the same object goes on
-    with its memory, 2 m numbers in float64 for each parameter.
+    For small data and networks, where the cost should become as low as possible. An epoch is an iteration, of one or
+    more gradients of all samples; `batch_size` has no effect. The history has the cost at the end of each, and training
+    ends before `epochs` if it converges. float64 reaches lower costs than float32. Another `fit` with the same object
+    continues with its memory, 2 m numbers in float64 for each parameter. Raises TypeError or ValueError for a
+    hyperparameter out of its range.
 
     Parameters
     ----------
@@ -42,12 +43,7 @@ class LBFGS(LineSearch):
     gradient_tolerance : float, default 1e-5
         Converged when no element of the gradient is larger.
     cost_tolerance : float, default 2.2e-9
-        Converged when the cost falls by less than this share of itself in an iteration.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
+        Converged when an iteration lowers the cost by less than this fraction of it.
 
     References
     ----------
@@ -66,9 +62,8 @@ class LBFGS(LineSearch):
 
     def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
         """Return the state before the first step: `first` and `second` have room for m steps and their changes of g."""
-        state = super().new_state(n_parameters, dtype)
-        state.first, state.second = np.zeros((self.memory, n_parameters)), np.zeros((self.memory, n_parameters))
-        return state
+        shape = self.memory, n_parameters
+        return replace(super().new_state(n_parameters, dtype), first=np.zeros(shape), second=np.zeros(shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,21 +71,9 @@ class ConjugateGradient(LineSearch):
     """Nonlinear conjugate gradient, with a line search.
 
     d ← −g + β d, β = max(0, gᵀ(g − g_last) / g_lastᵀg_last), θ ← θ + η d with an η that satisfies the strong Wolfe
-    conditions.
-
-    An epoch is an iteration, of one or more gradients of all samples; `batch_size` plays no part. The history has the
-    cost at the end of each, and ends before `epochs` where the iteration has converged. Another `fit` with the same
-    object goes on from its last direction.
-
-    Parameters
-    ----------
-    gradient_tolerance : float, default 1e-5
-        Converged when no element of the gradient is larger.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range.
+    conditions. Epochs, history and `batch_size` are as for `LBFGS`; another `fit` with the same object continues from
+    its last direction. Converged when no element of the gradient is larger than `gradient_tolerance`; raises TypeError
+    or ValueError unless that is at least 0.
 
     References
     ----------
@@ -107,6 +90,4 @@ class ConjugateGradient(LineSearch):
 
     def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
         """Return the state before the first step: `first` is for a gradient and a direction, `second` for a cost."""
-        state = super().new_state(n_parameters, dtype)
-        state.first, state.second = np.zeros((2, n_parameters)), np.zeros(1)
-        return state
+        return replace(super().new_state(n_parameters, dtype), first=np.zeros((2, n_parameters)), second=np.zeros(1))

@@ -1,6 +1,5 @@
-"""The allowed ranges of the hyperparameters of optimizers and schedules: one table, and its check."""
+"""The allowed ranges of the hyperparameters of optimizers and schedules."""
 
-import operator
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -11,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Range:
-    """What a number may be, and how that is said."""
+    """The allowed values of a hyperparameter, as a test and in words."""
 
     holds: Callable[[float], bool]
     in_words: str
@@ -41,10 +40,7 @@ RANGES = {
 
 
 def check(owner: Any) -> None:
-    """Raise TypeError for a field of a dataclass that is not a number, and ValueError for one that is out of range.
-
-    A field whose type is bool must be True or False.
-    """
+    """Raise TypeError for a field of a dataclass of the wrong type, ValueError for one that is out of range."""
     name = type(owner).__name__
     for field in fields(owner):
         if not field.init:
@@ -58,18 +54,11 @@ def check(owner: Any) -> None:
         if not _is_number(value, allowed.whole):
             kind = "a whole number" if allowed.whole else "a number"
             raise TypeError(f"{name}: {field.name} is {value!r}; it must be {kind}")
-        # A number of NumPy's would make the largest float one of its own dtype, infinite in float32.
+        # As Python's number: compared with a float32, LARGEST would become infinite.
         if not allowed.holds(value.item() if isinstance(value, np.generic) else value):
             raise ValueError(f"{name}: {field.name} is {value}; it must be {allowed.in_words}")
 
 
 def _is_number(value: Any, whole: bool) -> bool:
-    if isinstance(value, bool | np.bool_):
-        return False
-    if not whole:
-        return isinstance(value, int | float | np.number) and not isinstance(value, np.complexfloating)
-    try:
-        operator.index(value)
-    except TypeError:
-        return False
-    return isinstance(value, int | np.integer)
+    kinds = int | np.integer if whole else int | float | np.integer | np.floating
+    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -1,6 +1,6 @@
-"""Levenberg–Marquardt: hyperparameters only; `fastbp/training/levenberg_marquardt.py` does the work."""
+"""The hyperparameters of Levenberg–Marquardt; `training/levenberg_marquardt.py` runs it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,34 +15,28 @@ class LevenbergMarquardt(Optimizer):
 
     (G + μ I) d = −g,   θ ← θ + d,   with the gradient g and the Gauss–Newton matrix G of the mean cost: (1/n) Jᵀr and
     (1/n) JᵀJ for quadratic, twice that for squared_error, where r = a − y are the residuals of all outputs of all
-    samples and J is ∂r/∂θ. A step that makes the cost smaller is taken, and μ ← μ · `decrease`; one that does not is
-    taken back, μ ← μ · `increase`, and it tries again. With a large μ it is a short step of gradient descent, with a
-    small one the step that a linear network needs to be done.
+    samples and J is ∂r/∂θ. A step that lowers the cost is kept, and μ ← μ · `decrease`; another is undone and tried
+    again with μ ← μ · `increase`. With a large μ it is a short step of gradient descent; with a small one it is the
+    step to the minimum of a linear network.
 
-    An epoch is a step that has been taken; `batch_size` plays no part. G is (P, P) for P parameters, and each try costs
-    P³/3 multiplications: some hundred parameters are quick, ten thousand are the end. The history ends before `epochs`
-    where there is no better step. With l2, (λ/n) w and (λ/n) come to g and to G's diagonal; with sample_weight, √w_s
-    multiplies the residuals of a sample and its rows of J. Another `fit` with the same object goes on with its μ. In
-    float64 it gets further.
+    An epoch is a step that was kept; `batch_size` has no effect. G is (P, P) for P parameters, and each try costs P³/3
+    multiplications: hundreds of parameters are fast, ten thousand are the limit. Training ends before `epochs` if no
+    step lowers the cost. With l2, (λ/n) w is added to g and (λ/n) to G's diagonal; with sample_weight, √w_s multiplies
+    the residuals of a sample and its rows of J. Another `fit` with the same object continues with its μ. float64
+    reaches lower costs than float32. Raises TypeError or ValueError for a hyperparameter out of its range. `fit` raises
+    ValueError if the cost is neither quadratic nor squared_error or an option for mini-batches is given, MemoryError if
+    there is no room for G.
 
     Parameters
     ----------
     damping : float, default 1e-3
         μ of the first step (trainlm's mu), greater than 0.
     decrease, increase : float, default 0.1 and 10
-        What μ is multiplied by (mu_dec, between 0 and 1, and mu_inc, greater than 1). It never falls below 1e-20.
+        The factors of μ (mu_dec, between 0 and 1, and mu_inc, greater than 1). μ never falls below 1e-20.
     largest_damping : float, default 1e10
-        It ends where μ would have to be larger (mu_max).
+        Training ends where μ would become larger (mu_max).
     gradient_tolerance : float, default 1e-7
         Converged when no element of the gradient is larger (as trainlm's min_grad, which is for the norm).
-
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range; in `fit`, the cost is neither quadratic nor
-        squared_error, or a rule of mini-batches is on.
-    MemoryError
-        In `fit`, if there is no room for G.
 
     References
     ----------
@@ -71,6 +65,4 @@ class LevenbergMarquardt(Optimizer):
 
     def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
         """Return the state before the first step: `first` is μ."""
-        state = super().new_state(n_parameters, dtype)
-        state.first = np.array([float(self.damping)])
-        return state
+        return replace(super().new_state(n_parameters, dtype), first=np.array([float(self.damping)]))

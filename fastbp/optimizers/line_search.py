@@ -1,4 +1,4 @@
-"""How far to go along a line: a step that satisfies the strong Wolfe conditions, by the search of Moré and Thuente."""
+"""The line search of Moré and Thuente, for a step that satisfies the strong Wolfe conditions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from fastbp.model import Array
 
 MOST_TRIES = 20
-NARROW = 1e-3  # an interval is not divided further if it is no wider than this share of its far end
+NARROW = 1e-3  # an interval is not divided further if it is no wider than this fraction of its far end
 FARTHEST = 1e10
 
 
 class Point(NamedTuple):
-    """A place on the line θ + α d: φ(α) is the cost there, φ′(α) its slope along d. NumPy's numbers: NaN, no error."""
+    """A point of the line θ + α d: φ(α) is the cost, φ′(α) its slope along d. NumPy numbers: 0/0 is NaN."""
 
     alpha: np.float64
     value: np.float64
@@ -32,22 +32,13 @@ def wolfe_step(
 ) -> Point | None:
     """Return a point that is lower than `start` and flatter: φ(α) ≤ φ(0) + c₁ α φ′(0) and |φ′(α)| ≤ c₂ |φ′(0)|.
 
-    If none is found in `MOST_TRIES`, or the digits do not suffice, the lowest that is at least low enough, or None.
+    `start` is the point at α = 0, where φ′ < 0; `alpha` is the first α to try; c₁ is `decrease`, c₂ `curvature`. If
+    there is no such point within `MOST_TRIES` or within rounding, return the lowest one that meets the first condition,
+    or None.
 
-    Parameters
-    ----------
-    phi, start
-        φ, and its point at α = 0, where φ′ < 0.
-    alpha : float
-        Where to look first.
-    decrease, curvature : float
-        c₁ and c₂.
-
-    References
-    ----------
-    Moré & Thuente, *Line search algorithms with guaranteed sufficient decrease*, 1994; in the form of MINPACK-2.
+    Source: Moré & Thuente, *Line search algorithms with guaranteed sufficient decrease*, 1994; as in MINPACK-2.
     """
-    low, other, lowest = start, None, None  # of the interval around a minimum: the lower end; the other, once there is
+    low, other, lowest = start, None, None  # the interval around a minimum: its lower end, and the other once known
     farthest, goal, in_valley, widths = FARTHEST, decrease * start.slope, False, (np.inf, np.inf)
     for _ in range(MOST_TRIES):
         at = phi(alpha)
@@ -60,7 +51,7 @@ def wolfe_step(
         if low_enough and abs(at.slope) <= -curvature * start.slope:
             return at
         in_valley = in_valley or bool(low_enough and at.slope >= 0)
-        # What falls, but too little, is searched for a minimum of φ(α) − c₁ α φ′(0), where it is low enough.
+        # Where φ falls too little, search for a minimum of φ(α) − c₁ α φ′(0) instead.
         tilt = goal if not in_valley and not low_enough and at.value <= low.value else 0.0
         low, other, alpha = _divided(low, other, at, tilt)
         alpha = min(alpha, farthest)
@@ -76,21 +67,21 @@ def wolfe_step(
 
 
 def _divided(low: Point, other: Point | None, at: Point, tilt: float) -> tuple[Point, Point | None, float]:
-    """Return the interval after a look at a point in it, or beyond it, and where to look next.
+    """Return the interval updated with the point `at`, in it or beyond it, and the next α to try.
 
-    φ falls from `low` towards `at`. Up to tilt, `low` stays the lowest point.
+    φ falls from `low` towards `at`; `low` is the lowest point of φ(α) − tilt · α so far.
     """
     x, p, step = low.tilted(tilt), at.tilted(tilt), at.alpha - low.alpha
-    if p.value > x.value:  # higher: there is a minimum between
+    if p.value > x.value:  # higher: a minimum lies between
         cubic = _cubic(x, p)
         parabola = x.alpha + x.slope / ((x.value - p.value) / step + x.slope) / 2 * step
         far = abs(cubic - x.alpha) > abs(parabola - x.alpha)
         return low, at, float((cubic + parabola) / 2) if far else cubic
     secant = float(p.alpha - p.slope / (p.slope - x.slope) * step)
-    if p.slope * x.slope < 0:  # lower, and rising: there is one between, too
+    if p.slope * x.slope < 0:  # lower, and rising: a minimum lies between
         cubic = _cubic(p, x)
         return at, low, max(cubic, secant, key=lambda alpha: abs(alpha - p.alpha))
-    # Still falling. Beyond the interval, the next place is a few steps farther at most.
+    # Still falling: beyond the interval, the next α is at most a few steps farther.
     ends = float(p.alpha + 1.1 * step) if x.alpha > 0 else 0.0, float(p.alpha + 4 * step)
     if abs(p.slope) >= abs(x.slope):
         return at, other, ends[1] if other is None else _cubic(p, other.tilted(tilt))

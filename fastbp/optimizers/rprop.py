@@ -1,4 +1,4 @@
-"""Rprop: steps that look at the sign of the gradient only."""
+"""Rprop: steps that depend on the sign of the gradient only."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,28 +14,24 @@ from fastbp.optimizers.base import Optimizer, OptimizerState
 class Rprop(Optimizer):
     """Resilient backpropagation: every parameter has a step of its own, and only the sign of its gradient counts.
 
-    Δ grows by η⁺ while the sign of g stays and shrinks by η⁻ when it turns, within its limits; θ ← θ − sign(g) Δ. Where
-    the sign has turned, θ rests for one step. Signs say something if the gradient is that of all samples: without
-    `batch_size` every step takes them all, and one smaller than the data is refused.
+    Δ grows by the factor η⁺ while the sign of g stays and shrinks by η⁻ when it changes, within its limits;
+    θ ← θ − sign(g) Δ. Where the sign has changed, θ skips one step. Signs need the gradient of all samples: without
+    `batch_size` every step uses all of them. Raises TypeError or ValueError for
+    a hyperparameter out of its range; `fit` raises ValueError for mini-batches smaller than the data.
 
     Parameters
     ----------
     learning_rate : float, default 0.01
-        Δ of the first step, greater than 0. From then on there is no rate, and a schedule changes nothing.
+        Δ of the first step, greater than 0. Later steps have no rate, so a schedule has no effect.
     decrease, increase : float, default 0.5 and 1.2
         η⁻, between 0 and 1, and η⁺, greater than 1.
     smallest_step, largest_step : float, default 1e-6 and 50
         The limits of Δ.
 
-    Raises
-    ------
-    TypeError, ValueError
-        A hyperparameter is not a number, or out of its range; `fit` with mini-batches smaller than the data.
-
     References
     ----------
     Riedmiller & Braun, *A direct adaptive method for faster backpropagation learning: the RPROP algorithm*, 1993; in
-    the form without going back, as in PyTorch: Igel & Hüsken, *Improving the Rprop learning algorithm*, 2000, iRprop⁻.
+    without undoing steps, as in PyTorch: Igel & Hüsken, *Improving the Rprop learning algorithm*, 2000, iRprop⁻.
 
     Examples
     --------
@@ -64,7 +60,7 @@ class Rprop(Optimizer):
             )
 
     def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
-        """Return the state before the first step: no gradient yet, all steps the first one."""
+        """Return the state before the first step: Δ is the learning rate everywhere."""
         state = super().new_state(n_parameters, dtype)
         state.second[:] = self.learning_rate
         return state

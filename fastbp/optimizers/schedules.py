@@ -1,7 +1,7 @@
-"""Schedules of the learning rate: ``rate = schedule(epoch, base_rate)``, the epochs of a `fit` counted from 0.
+"""Schedules of the learning rate: ``rate = schedule(epoch, base_rate)``, where a `fit` counts its epochs from 0.
 
-`base_rate` is the learning rate of the optimizer. A schedule with `observe` is told the cost after every epoch. Any
-function of the two will do; these are the usual ones.
+`base_rate` is the learning rate of the optimizer. Any function of the two can be a schedule. If it has a method
+`observe`, `fit` calls that with the cost after every epoch.
 """
 
 import math
@@ -11,7 +11,7 @@ from fastbp.optimizers import hyperparameters
 
 
 class Schedule:
-    """What the schedules here share: their numbers are checked when they are made."""
+    """Base class of the schedules: it checks their parameters when they are made."""
 
     def __post_init__(self) -> None:
         hyperparameters.check(self)
@@ -23,8 +23,7 @@ class ConstantRate(Schedule):
 
     References
     ----------
-    Robbins & Monro, *A stochastic approximation method*, 1951, ask for a falling rate; a constant one is the usual
-    start.
+    Robbins & Monro, *A stochastic approximation method*, 1951, require a falling rate; constant is the usual start.
 
     Examples
     --------
@@ -33,7 +32,6 @@ class ConstantRate(Schedule):
     """
 
     def __call__(self, epoch: int, base_rate: float) -> float:
-        """Return η."""
         return base_rate
 
 
@@ -41,17 +39,14 @@ class ConstantRate(Schedule):
 class StepDecay(Schedule):
     """The rate falls by a factor every so many epochs, η γ^⌊epoch / every⌋.
 
+    Raises TypeError or ValueError for a parameter out of its range.
+
     Parameters
     ----------
     every : int
         Epochs between two steps, at least 1.
     factor : float, default 0.1
         γ, greater than 0 and at most 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is not a number, or out of its range.
 
     References
     ----------
@@ -69,7 +64,6 @@ class StepDecay(Schedule):
     factor: float = 0.1
 
     def __call__(self, epoch: int, base_rate: float) -> float:
-        """Return η γ^⌊epoch / every⌋."""
         return float(base_rate * self.factor ** (epoch // self.every))
 
 
@@ -77,15 +71,7 @@ class StepDecay(Schedule):
 class ExponentialDecay(Schedule):
     """The rate falls by a factor every epoch, η γ^epoch.
 
-    Parameters
-    ----------
-    factor : float
-        γ, greater than 0 and at most 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is not a number, or out of its range.
+    `factor` is γ, greater than 0 and at most 1; else raises TypeError or ValueError.
 
     References
     ----------
@@ -102,7 +88,6 @@ class ExponentialDecay(Schedule):
     factor: float
 
     def __call__(self, epoch: int, base_rate: float) -> float:
-        """Return η γ^epoch."""
         return float(base_rate * self.factor**epoch)
 
 
@@ -110,15 +95,8 @@ class ExponentialDecay(Schedule):
 class InverseScaling(Schedule):
     """The rate falls with a power of the number of epochs, η / (epoch + 1)^p.
 
-    Parameters
-    ----------
-    power : float, default 0.5
-        p, at least 0. Above ½ and up to 1 the sum of the rates is infinite and that of their squares finite.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is not a number, or out of its range.
+    `power` is p, at least 0; else raises TypeError or ValueError. Above ½ and up to 1 the sum of the rates is infinite
+    and that of their squares finite.
 
     References
     ----------
@@ -134,16 +112,15 @@ class InverseScaling(Schedule):
     power: float = 0.5
 
     def __call__(self, epoch: int, base_rate: float) -> float:
-        """Return η / (epoch + 1)^p."""
         return float(base_rate / (epoch + 1) ** self.power)
 
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Half a wave of the cosine from the rate η down to another, after a linear warm-up.
+    """Half a period of a cosine, from the rate η down to a final rate, after a linear warm-up.
 
-    In the w epochs of warm-up η (s + (1 − s) epoch / w), then η_final + (η − η_final) (1 + cos π x) / 2, where
-    x = (epoch − w) / (n − w); from epoch n on η_final.
+    In the w epochs of warm-up η (s + (1 − s) epoch / w), then η_final + (η − η_final) (1 + cos π x) / 2, where x =
+    (epoch − w) / (n − w); from epoch n on η_final. Raises TypeError or ValueError for a parameter out of its range.
 
     Parameters
     ----------
@@ -152,14 +129,9 @@ class CosineDecay(Schedule):
     warm_up : int, default 0
         w, at least 0.
     start_share : float, default 0.1
-        s, greater than 0 and at most 1: the share of η that the warm-up starts from.
+        s, greater than 0 and at most 1: the warm-up starts from s η.
     final_rate : float, default 0
         η_final, at least 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is not a number, or out of its range.
 
     References
     ----------
@@ -181,12 +153,9 @@ class CosineDecay(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.warm_up >= self.epochs:
-            raise ValueError(
-                f"CosineDecay: warm_up is {self.warm_up} of {self.epochs} epochs; it must be less than epochs"
-            )
+            raise ValueError(f"CosineDecay: warm_up is {self.warm_up}; it must be less than epochs, {self.epochs}")
 
     def __call__(self, epoch: int, base_rate: float) -> float:
-        """Return the rate of the warm-up, or of the cosine."""
         if epoch < self.warm_up:
             return float(base_rate * (self.start_share + (1 - self.start_share) * epoch / self.warm_up))
         done = min(1.0, (epoch - self.warm_up) / (self.epochs - self.warm_up))
@@ -195,26 +164,22 @@ class CosineDecay(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up to the rate η and down again far below where it began, both along half a wave of the cosine.
+    """Up to the rate η, then down to far below the start, each along half a period of a cosine.
 
-    From η / d at epoch 0 up to η at epoch r n − 1, then down to η / (d f) at epoch n − 1, and so from there on. With
-    this rise, η may be several times what training bears at a constant rate.
+    From η / d at epoch 0 up to η at epoch r n − 1, then down to η / (d f) at epoch n − 1, and constant from there on.
+    With this rise, η may be several times the largest constant rate at which training converges. Raises TypeError or
+    ValueError for a parameter out of its range.
 
     Parameters
     ----------
     epochs : int
-        n: how many the `fit` has.
+        n: how many epochs the `fit` has.
     rise : float, default 0.3
-        r, between 0 and 1: the share of the epochs in which the rate goes up.
+        r, between 0 and 1: the fraction of the epochs in which the rate rises.
     start_divisor : float, default 25
         d, greater than 0.
     final_divisor : float, default 10000
         f, greater than 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is not a number, or out of its range.
 
     References
     ----------
@@ -234,7 +199,6 @@ class OneCycle(Schedule):
     final_divisor: float = 10000.0
 
     def __call__(self, epoch: int, base_rate: float) -> float:
-        """Return the rate on the way up, or on the way down."""
         top, last = self.rise * self.epochs - 1, self.epochs - 1
         start = base_rate / self.start_divisor
         if epoch <= top:
@@ -244,7 +208,7 @@ class OneCycle(Schedule):
 
 @dataclass
 class _Seen:
-    """What a plateau is recognised by."""
+    """What `ReduceOnPlateau` remembers between epochs."""
 
     best: float = math.inf
     epochs_without: int = 0
@@ -254,32 +218,28 @@ class _Seen:
 
 @dataclass(frozen=True)
 class ReduceOnPlateau(Schedule):
-    """The rate falls by a factor when the cost has not fallen for some epochs, max(η γᵏ, η_smallest) after k times.
+    """The rate falls by a factor when the cost stops falling: max(η γᵏ, η_smallest) after k reductions.
 
-    The cost has fallen if it is below best − threshold |best|. Told to start at epoch 0, it forgets what it has seen.
+    The cost has fallen if it is below best − threshold |best|. Epoch 0 resets what the schedule remembers.
+    Raises TypeError or ValueError for a parameter out of its range.
 
     Parameters
     ----------
     factor : float, default 0.1
         γ, greater than 0 and at most 1.
     patience : int, default 10
-        How many epochs in a row may pass without a new best cost; the one after these reduces the rate.
+        How many epochs in a row may pass without a new best cost; the next one reduces the rate.
     threshold : float, default 1e-4
-        The share by which the cost must fall to be a new best one, at least 0 and less than 1.
+        The fraction by which the cost must fall below the best one to be a new best, at least 0 and less than 1.
     cooldown : int, default 0
-        For how many epochs after a reduction none is counted.
+        For how many epochs after a reduction the schedule does not count.
     smallest_rate : float, default 0
         η_smallest, at least 0.
 
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is not a number, or out of its range.
-
     References
     ----------
-    Goodfellow, Bengio & Courville, *Deep learning*, 2016, section 8.3.1 has the idea; the counting is that of PyTorch's
-    ReduceLROnPlateau, which for costs below 0 takes a worse one for a better.
+    Goodfellow, Bengio & Courville, *Deep learning*, 2016, section 8.3.1; as PyTorch's
+    ReduceLROnPlateau, which however takes some worse costs for better ones if they are below 0.
 
     Examples
     --------
@@ -299,14 +259,13 @@ class ReduceOnPlateau(Schedule):
     _seen: _Seen = field(default_factory=_Seen, init=False, repr=False, compare=False)
 
     def __call__(self, epoch: int, base_rate: float) -> float:
-        """Return the rate after the reductions so far."""
         if epoch == 0:
             vars(self._seen).update(vars(_Seen()))
         smallest = min(self.smallest_rate, base_rate)
         return float(max(base_rate * self.factor**self._seen.reductions, smallest))
 
     def observe(self, cost: float) -> None:
-        """Take note of the cost after an epoch."""
+        """Count an epoch of this cost."""
         seen = self._seen
         if seen.best == math.inf or cost < seen.best - self.threshold * abs(seen.best):
             seen.best, seen.epochs_without = cost, 0
@@ -320,5 +279,5 @@ class ReduceOnPlateau(Schedule):
 
 
 def _cosine(start: float, end: float, done: float) -> float:
-    """From start to end along half a wave of the cosine, of which the share `done` has passed."""
+    """From start to end along half a period of a cosine, after the fraction `done` of it."""
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2

@@ -1,9 +1,8 @@
-"""Optimizer recurrences: θ ← θ − step, one function each, over any stretch of the parameter vector.
+"""Optimizer recurrences: θ ← θ − step, one function each, over any span of the parameter vector.
 
-`hyper` holds the numbers of `optimizers.py` in its order, and behind them what `begin_step` makes of them for a step.
-`first` and `second` are the moments that an optimizer keeps, of the same layout as θ; one that keeps none never looks
-at them. `t` counts the steps, from 1. `hyper` is in float64, also where θ is not: 1 − 0.999ᵗ has no correct digits to
-spare.
+`hyper` has the hyperparameters in the order of an optimizer's fields, then the numbers that `begin_step` computes for a
+step. `first` and `second` are the optimizer's moments, with the layout of θ, or not used. `t` counts the steps, from 1.
+`hyper` is always in float64: 1 − 0.999ᵗ loses too many digits in float32.
 """
 
 import math
@@ -39,11 +38,11 @@ def nesterov(theta, first, second, hyper, t, gradient):
 
 
 def begin_step(hyper, t):
-    """Do nothing: every step is like the others."""
+    """Do nothing: all steps are alike."""
 
 
 def adam_begin_step(hyper, t):
-    """η / (1 − β₁ᵗ) and 1 / √(1 − β₂ᵗ), which undo the pull of the zeros that m and v start from."""
+    """η / (1 − β₁ᵗ) and 1 / √(1 − β₂ᵗ), which correct the bias of m and v towards their start, 0."""
     hyper[6] = hyper[0] / one_minus_power(hyper[1], t[0])
     hyper[7] = 1 / math.sqrt(one_minus_power(hyper[2], t[0]))
 
@@ -64,7 +63,7 @@ def adam(theta, first, second, hyper, t, gradient):
 
 
 def adam_epsilon_hat_begin_step(hyper, t):
-    """η √(1 − β₂ᵗ) / (1 − β₁ᵗ), all of the correction: ε̂ is added to √v as it is."""
+    """η √(1 − β₂ᵗ) / (1 − β₁ᵗ), the whole correction: ε̂ is added to the uncorrected √v."""
     hyper[6] = hyper[0] * math.sqrt(one_minus_power(hyper[2], t[0])) / one_minus_power(hyper[1], t[0])
     hyper[7] = 1
 
@@ -82,7 +81,7 @@ def rmsprop(theta, first, second, hyper, t, gradient):
 
 
 def rmsprop_momentum(theta, first, second, hyper, t, gradient):
-    """S as in `rmsprop`, u ← μ u + g / (√s + ε), θ ← θ − η u."""
+    """s as in `rmsprop`, u ← μ u + g / (√s + ε), θ ← θ − η u."""
     number = theta.dtype.type
     eta, alpha, epsilon, rest = number(hyper[0]), number(hyper[1]), number(hyper[2]), number(1 - hyper[1])
     mu = number(hyper[3])
@@ -93,7 +92,7 @@ def rmsprop_momentum(theta, first, second, hyper, t, gradient):
 
 
 def rmsprop_centered(theta, first, second, hyper, t, gradient):
-    """S as in `rmsprop`, h ← α h + (1 − α) g, θ ← θ − η g / (√(s − h²) + ε) (Graves 2013)."""
+    """s as in `rmsprop`, h ← α h + (1 − α) g, θ ← θ − η g / (√(s − h²) + ε) (Graves 2013)."""
     number = theta.dtype.type
     eta, alpha, epsilon, rest = number(hyper[0]), number(hyper[1]), number(hyper[2]), number(1 - hyper[1])
     zero = number(0)
@@ -101,7 +100,7 @@ def rmsprop_centered(theta, first, second, hyper, t, gradient):
         first[i] = alpha * first[i] + rest * gradient[i] * gradient[i]
         second[i] = alpha * second[i] + rest * gradient[i]
         variance = first[i] - second[i] * second[i]
-        variance = zero if variance < zero else variance  # which rounding can make it; and NaN stays
+        variance = zero if variance < zero else variance  # by rounding; NaN stays NaN
         theta[i] -= eta * gradient[i] / (math.sqrt(variance) + epsilon)
 
 
@@ -120,9 +119,9 @@ def adagrad(theta, first, second, hyper, t, gradient):
 
 
 def rprop(theta, first, second, hyper, t, gradient):
-    """Δ ← η⁺ Δ or η⁻ Δ as the sign of g stays or turns, θ ← θ − sign(g) Δ, but rests where it has turned.
+    """Δ ← η⁺ Δ if the sign of g stays, η⁻ Δ if it changes; θ ← θ − sign(g) Δ, or unchanged if it changes.
 
-    `first` is the gradient of the last step, 0 where it rested, and `second` is Δ (Riedmiller & Braun 1993; Igel &
+    `first` is the gradient of the last step, 0 where θ was unchanged; `second` is Δ (Riedmiller & Braun 1993; Igel &
     Hüsken 2000, iRprop⁻).
     """
     number = theta.dtype.type

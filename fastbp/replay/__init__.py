@@ -1,4 +1,4 @@
-"""The experiments of Nielsen's book, chapters 1 to 3, run again: each with its published figure beside ours."""
+"""The experiments of Nielsen's book, chapters 1 to 3, run again: each published figure beside ours."""
 
 from fastbp.replay.material import Book, read_book
 from fastbp.replay.result import Replay

@@ -1,4 +1,4 @@
-"""Whether a series is the published one: counts are to be equal, costs equal up to rounding."""
+"""Whether a series is the published one: counts must be equal, costs equal up to rounding."""
 
 from __future__ import annotations
 
@@ -6,47 +6,31 @@ from dataclasses import dataclass
 
 from fastbp.replay.material import Series
 
-COST_TOLERANCE = 1e-9  # relative. Other orders of summation differ by some 1e-14; another training differs by far more
+COST_TOLERANCE = 1e-9  # relative: another order of summation differs by some 1e-14, another training by far more
 
 
 @dataclass(frozen=True)
 class Equality:
-    """How far some series are the published ones.
+    """How far some series are the published ones. Costs are equal if they are within `COST_TOLERANCE`."""
 
-    Attributes
-    ----------
-    n_epochs : int
-        How many epochs were compared.
-    until : int
-        In so many of them all is equal, before the first in which something is not.
-    n_counts, equal_counts : int
-        How many counts of right answers were compared, on all data sets, and how many of them are equal.
-    n_costs, equal_costs : int
-        The same for costs, equal within `COST_TOLERANCE`.
-    first_difference, cost_difference : float or None
-        The largest relative difference between costs, of the first epoch and of all; None if there are none.
-    """
-
-    n_epochs: int
-    until: int
-    n_counts: int
+    n_epochs: int  # how many were compared
+    until: int  # how many are equal before the first that differs
+    n_counts: int  # of right answers, on all data sets
     equal_counts: int
     n_costs: int
     equal_costs: int
-    first_difference: float | None
-    cost_difference: float | None
+    first_difference: float | None  # the largest relative difference of a cost in the first epoch; None without costs
+    cost_difference: float | None  # the same in all epochs
 
     @property
     def exact(self) -> bool:
-        """Whether it is the published training."""
+        """Whether this is the published training."""
         return self.n_epochs > 0 and (self.equal_counts, self.equal_costs) == (self.n_counts, self.n_costs)
 
 
 def compare_series(ours: Series, published: Series) -> Equality:
-    """Compare what both have, for the epochs that both have.
+    """Compare the series and epochs that both have.
 
-    Examples
-    --------
     >>> equality = compare_series({"training_right": [3, 5, 8]}, {"training_right": [3, 5, 7]})
     >>> equality.n_counts, equality.equal_counts, equality.until, equality.exact
     (3, 2, 2, False)

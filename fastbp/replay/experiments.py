@@ -1,4 +1,4 @@
-"""The experiments of the book's chapters 1 to 3 as data, each with the figures that the book tells.
+"""The experiments of the book's chapters 1 to 3 as data, with the figures of the book.
 
 Nielsen, *Neural Networks and Deep Learning*, 2015, http://neuralnetworksanddeeplearning.com; the programs that draw
 its figures are in the folder ``fig`` of github.com/mnielsen/neural-networks-and-deep-learning.
@@ -7,10 +7,11 @@ its figures are in the folder ``fig`` of github.com/mnielsen/neural-networks-and
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fastbp.replay.training import N_TRAINING, Training
 
-QUICK_SAMPLES = 100_000  # `quick` trains on so many samples, at least for an epoch
+QUICK_SAMPLES = 100_000  # that `quick` trains on, but at least for an epoch
 SMALL, MEDIUM = (784, 30, 10), (784, 100, 10)
 MORE_DATA = {100: 69.09, 200: 76.37, 500: 85.29, 1000: 88.85, 2000: 91.27, 5000: 93.24, 10_000: 94.89, 20_000: 95.85,
              N_TRAINING: 95.97}  # fmt: skip
@@ -18,38 +19,22 @@ MORE_DATA = {100: 69.09, 200: 76.37, 500: 85.29, 1000: 88.85, 2000: 91.27, 5000:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Some trainings that answer one question.
+    """Some trainings that answer one question."""
 
-    Attributes
-    ----------
-    key : str
-        What it is called on the command line, and by the book's file of its results.
-    row : str
-        Its number in the list of what the founding texts state.
-    title : str
-        The question.
-    trainings : tuple of Training
-        In the order of the book's program.
-    seeded : bool
-        Whether the book's program has a seed, so that it can be replayed exactly.
-    anew : bool
-        Whether each training shuffles a new list of samples.
-    """
-
-    key: str
-    row: str
-    title: str
-    trainings: tuple[Training, ...]
-    seeded: bool = False
-    anew: bool = False
+    key: str  # its name on the command line and in the file of the book's results
+    row: str  # its number in the list of the founding texts' results
+    title: str  # the question
+    trainings: tuple[Training, ...]  # in the order of the book's program
+    seeded: bool = False  # whether the book's program has a seed, so that it can be replayed exactly
+    anew: bool = False  # whether each training shuffles a new list of samples
 
     def quick(self) -> Experiment:
-        """Return the same with few epochs."""
+        """Return the same experiment with few epochs."""
         cut = tuple(_few_epochs(training) for training in self.trainings)
         if self.seeded and not self.anew:
-            # What comes later begins with the generators as the whole training leaves them.
-            left_out = [whole.epochs - few.epochs for whole, few in zip(self.trainings, cut, strict=True)]
-            cut = tuple(replace(few, left_out=epochs) for few, epochs in zip(cut, left_out, strict=True))
+            # The next training must find the generators as the whole training leaves them.
+            pairs = zip(self.trainings, cut, strict=True)
+            cut = tuple(replace(few, left_out=whole.epochs - few.epochs) for whole, few in pairs)
         return replace(self, trainings=cut)
 
 
@@ -59,11 +44,8 @@ def _few_epochs(training: Training) -> Training:
 
 
 def _overfitting(lmbda: float, published: float, n: int, epochs: int, chaotic: bool = False) -> tuple[Training]:
-    return (
-        Training(
-            SMALL, 0.5, epochs, lmbda, draws=(False, True), n=n, on_training=True, published=published, chaotic=chaotic
-        ),
-    )
+    told: Any = {"published": published, "chaotic": chaotic}
+    return (Training(SMALL, 0.5, epochs, lmbda, draws=(False, True), n=n, on_training=True, **told),)
 
 
 def _weight_initialization(sizes: tuple[int, ...], scaled: float, large: float) -> tuple[Training, Training]:

@@ -1,4 +1,4 @@
-"""What the experiments need from outside: MNIST as the book cuts it, and the results that the book's programs kept."""
+"""The data of the experiments: MNIST, divided as in the book, and the results that the book's programs stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastbp.data import load_mnist
 
 Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 Series = dict[str, list[float]]
-# What network2.SGD returns, in this order: costs, and counts of right answers, one for each epoch.
+# What network2.SGD returns, in this order, for each epoch: costs, and counts of right answers.
 SERIES = ("evaluation_cost", "evaluation_right", "training_cost", "training_right")
 
 DOWNLOADS = "https://github.com/mnielsen/neural-networks-and-deep-learning, folder fig"
@@ -25,7 +25,7 @@ DOWNLOADS = "https://github.com/mnielsen/neural-networks-and-deep-learning, fold
 
 @dataclass(frozen=True)
 class Book:
-    """MNIST as the book uses it, and where its programs' results lie.
+    """MNIST as the book uses it, and the folder with the results of its programs.
 
     Attributes
     ----------
@@ -45,10 +45,7 @@ class Book:
         return self.training[0][:n], self.training[1][:n]
 
     def published(self, name: str) -> dict[str, Series]:
-        """Return the series of a program by the names of its runs; empty if its file is not there.
-
-        Raises ValueError if the file is not one of the book's.
-        """
+        """Return the series of a program by its runs; empty without its file. Raises ValueError for a wrong file."""
         path = None if self.results is None else self.results / f"{name}.json"
         if path is None or not path.is_file():
             return {}
@@ -56,7 +53,7 @@ class Book:
             return _by_run(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ValueError(
-                f"{path} is not what the book's programs wrote ({error}); get it from {DOWNLOADS}"
+                f"{path} was not written by the book's programs ({error}); get it from {DOWNLOADS}"
             ) from None
 
 
@@ -83,16 +80,15 @@ def read_book(folder: str | os.PathLike[str] | None = None) -> Book:
     Parameters
     ----------
     folder : path-like, optional
-        Holds ``mnist``, with the four files, and ``nielsen``, with the results, if you have them; or is the folder of
-        the four files itself. Left out, it is ``$FASTBP_DATA``; where that is not set, MNIST is looked for in the
-        user's cache.
+        Holds ``mnist``, with the four files, and ``nielsen``, with the results, if you have them; or it holds the four
+        files itself. Left out, it is ``$FASTBP_DATA``; if that is not set, MNIST is read from the user's cache.
 
     Raises
     ------
     TypeError, ValueError
-        `folder` is no path.
+        `folder` is not a path.
     FileNotFoundError
-        There is no MNIST.
+        MNIST is not there.
     """
     named = os.environ.get("FASTBP_DATA") or None if folder is None else folder
     root = None if named is None else disk.expanded_path(named, "folder")
@@ -101,6 +97,5 @@ def read_book(folder: str | os.PathLike[str] | None = None) -> Book:
     split = load_mnist(mnist, dtype="float32", divisor=256)
     X, y = split.X_train.astype(np.float64), split.y_train
     results = None if root is None or not (root / "nielsen").is_dir() else root / "nielsen"
-    return Book(
-        (X[:50_000], y[:50_000]), (X[50_000:], y[50_000:]), (split.X_test.astype(np.float64), split.y_test), results
-    )
+    test = split.X_test.astype(np.float64), split.y_test
+    return Book((X[:50_000], y[:50_000]), (X[50_000:], y[50_000:]), test, results)

@@ -1,4 +1,4 @@
-"""The book's figures, drawn from a replay: lines are ours, circles are the book's."""
+"""The book's figures, drawn from a replay: our lines, and circles for the book's values."""
 
 from __future__ import annotations
 
@@ -21,27 +21,26 @@ if TYPE_CHECKING:
     from fastbp.replay.slow_learning import NeuronOutcome, SpeedOutcome
     from fastbp.replay.training import Outcome, Training
 
-# Okabe & Ito's, which the colour-blind tell apart; the lines differ in their dashes, too.
+# Okabe & Ito's, which colour-blind readers tell apart; the lines differ in their dashes, too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":")
 MOST_CIRCLES = 20
+NARROW = 4.5  # inches: narrower pictures have their panels below each other, and smaller letters
 
 
 def draw(replay: Replay, folder: Path) -> list[Path]:
     """Draw a picture of each experiment into a folder, and return their paths."""
-    figures: dict[str, Figure] = {}
-    for experiment, outcomes in replay.outcomes.items():
-        if outcomes:
-            figures[experiment.key] = _figure(replay, experiment, outcomes)
+    figures = {
+        experiment.key: _figure(replay, experiment, each) for experiment, each in replay.outcomes.items() if each
+    }
     if replay.neurons:
         figures["one_neuron"] = neurons(replay.neurons)
     if replay.speeds:
         figures["speed_of_learning"] = speeds(replay.speeds)
-    paths = []
+    paths = {name: folder / f"{name}.png" for name in figures}
     for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        write_picture(figure, paths[-1])
-    return paths
+        write_picture(figure, paths[name])
+    return list(paths.values())
 
 
 def _figure(replay: Replay, experiment: Experiment, outcomes: list[Outcome]) -> Figure:
@@ -56,9 +55,8 @@ def _figure(replay: Replay, experiment: Experiment, outcomes: list[Outcome]) -> 
 
 
 def _accuracies(experiment: Experiment, outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
-    """Accuracy by epoch: of several seeds the median, and a band from the worst to the best."""
-    figure = plots.new_figure(6, 3.8)
-    axes = figure.subplots()
+    """Draw accuracy by epoch: the median of the seeds, and a band from the worst to the best."""
+    figure, axes = _one_panel()
     evaluated = {training.evaluated: None for training in experiment.trainings}
     for i, training in enumerate(experiment.trainings):
         values = np.array([100 * np.array(each.accuracy) for each in outcomes if each.training is training])
@@ -79,14 +77,11 @@ def _accuracies(experiment: Experiment, outcomes: list[Outcome], published: dict
 
 
 def _four(outcome: Outcome, published: Series) -> Figure:
-    """Costs and accuracies, on training and test images: the book's four figures about overfitting."""
+    """Draw costs and accuracies on training and test images: the book's four figures about overfitting."""
     figure = plots.new_figure(9.5, 6.4)
     n = {"evaluation": 10_000, "training": outcome.training.n}
-    for axes, (data, what) in zip(
-        figure.subplots(2, 2).ravel(),
-        (("training", "cost"), ("evaluation", "right"), ("evaluation", "cost"), ("training", "right")),
-        strict=True,
-    ):
+    places = ("training", "cost"), ("evaluation", "right"), ("evaluation", "cost"), ("training", "right")
+    for axes, (data, what) in zip(figure.subplots(2, 2).ravel(), places, strict=True):
         name = f"{data}_{what}"
         factor = 100 / n[data] if what == "right" else 1
         ours = [factor * value for value in outcome.series[name]]
@@ -95,22 +90,17 @@ def _four(outcome: Outcome, published: Series) -> Figure:
             _circles(axes, [factor * value for value in published[name][: len(ours)]])
         words = "accuracy (%)" if what == "right" else "cost"
         _finish(axes, f"{words} on the {'test' if data == 'evaluation' else 'training'} images")
-        if axes.get_subplotspec().is_first_row() and axes.get_subplotspec().is_first_col():
+        if (data, what) == places[0]:
             _key(axes, bool(published), several=False)
     return figure
 
 
 def _costs(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
-    figure = plots.new_figure(6, 3.8)
-    axes = figure.subplots()
+    figure, axes = _one_panel()
     for i, outcome in enumerate(outcomes):
         costs = outcome.series["training_cost"]
-        axes.plot(
-            range(1, len(costs) + 1),
-            costs,
-            label=_named(outcome.training.name, outcome.training),
-            **_style(i, len(costs)),
-        )
+        label = _named(outcome.training.name, outcome.training)
+        axes.plot(range(1, len(costs) + 1), costs, label=label, **_style(i, len(costs)))
         _circles(axes, published.get(outcome.training.run, {}).get("training_cost", [])[: len(costs)])
     _key(axes, bool(published), several=False)
     _finish(axes, "cost on the training images")
@@ -118,13 +108,12 @@ def _costs(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
 
 
 def _named(name: str, training: Training) -> str:
-    """Where nobody can be as the book is, say so: it is no mistake that circles lie beside the line."""
+    """Mark a chaotic training: there it is no mistake that the circles lie beside the line."""
     return f"{name} (chaotic)" if training.chaotic else name
 
 
 def _more_data(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
-    figure = plots.new_figure(6, 3.8)
-    axes = figure.subplots()
+    figure, axes = _one_panel()
     sizes = [outcome.training.n for outcome in outcomes]
     axes.plot(sizes, [100 * outcome.accuracy[-1] for outcome in outcomes], label="here", **_style(0, 1))
     told = [100 * (outcome.training.published or 0) for outcome in outcomes]
@@ -136,14 +125,9 @@ def _more_data(outcomes: list[Outcome], published: dict[str, Series]) -> Figure:
 
 
 def neurons(outcomes: Sequence[NeuronOutcome], *, width: float = 9.5) -> Figure:
-    """Draw how the output of one neuron falls, a panel for each cost.
+    """Draw how the output of one neuron falls, a panel for each cost, from what `slow_learning.one_neuron` returns.
 
-    Parameters
-    ----------
-    outcomes : sequence of NeuronOutcome
-        From `slow_learning.one_neuron`.
-    width : float, default 9.5
-        Of the figure, in inches; the panels go below each other if it is narrow.
+    `width` is that of the figure in inches; in a narrow one the panels are below each other.
     """
     figure, panels = _panels(2, width)
     for axes, cost in zip(panels, ("quadratic", "cross_entropy"), strict=True):
@@ -155,20 +139,15 @@ def neurons(outcomes: Sequence[NeuronOutcome], *, width: float = 9.5) -> Figure:
         axes.set_title(f"{cost}, η {neuron.learning_rate:g}", fontsize=10, loc="left")
         if axes is panels[-1]:  # where there is room for it
             _key(axes, any(neuron.published is not None for neuron in outcomes), several=False)
-        _finish(axes, "output (wanted: 0)" if axes is panels[0] or width < NARROW else "")
-        _fit(axes, width)
+        _finish(axes, "output (wanted: 0)" if axes is panels[0] or width < NARROW else "", narrow=width < NARROW)
     return figure
 
 
 def speeds(outcomes: Mapping[int, Sequence[SpeedOutcome]], *, width: float | None = None) -> Figure:
-    """Draw ‖δ⁽ˡ⁾‖ of the hidden layers by epoch, a panel for each number of them.
+    """Draw ‖δ⁽ˡ⁾‖ of the hidden layers by epoch, a panel for each number of them, of several outcomes the median.
 
-    Parameters
-    ----------
-    outcomes : dict of int to sequence of SpeedOutcome
-        From `slow_learning.speed_of_learning`, by the number of hidden layers; of several the median is drawn.
-    width : float, optional
-        Of the figure, in inches; the panels go below each other if it is narrow. Left out, 4.2 for each.
+    The outcomes are those of `slow_learning.speed_of_learning`, by the number of hidden layers. `width` is that of the
+    figure in inches, by default 4.2 for each panel; in a narrow one they are below each other.
     """
     width = 4.2 * len(outcomes) if width is None else width
     figure, panels = _panels(len(outcomes), width)
@@ -179,25 +158,20 @@ def speeds(outcomes: Mapping[int, Sequence[SpeedOutcome]], *, width: float | Non
         axes.set_yscale("log")
         axes.set_title(f"{hidden} hidden layers", fontsize=10, loc="left")
         axes.legend(frameon=False, fontsize=9, ncols=2)
-        _finish(axes, "‖δ‖" if axes is panels[0] or width < NARROW else "")
-        _fit(axes, width)
+        _finish(axes, "‖δ‖" if axes is panels[0] or width < NARROW else "", narrow=width < NARROW)
     return figure
 
 
-NARROW = 4.5  # inches: pictures that are narrower have their panels below each other, and smaller letters
+def _one_panel() -> tuple[Figure, Axes]:
+    figure = plots.new_figure(6, 3.8)
+    return figure, figure.subplots()
 
 
 def _panels(n: int, width: float) -> tuple[Figure, Sequence[Axes]]:
-    if width < NARROW:
-        figure = plots.new_figure(width, 2.2 * n, dpi=300)
-        return figure, figure.subplots(n, 1, squeeze=False, sharey=True).ravel().tolist()
-    figure = plots.new_figure(width, 3.8)
-    return figure, figure.subplots(1, n, squeeze=False, sharey=True).ravel().tolist()
-
-
-def _fit(axes: Axes, width: float) -> None:
-    if width < NARROW:
-        plots.small_letters(axes)
+    narrow = width < NARROW
+    figure = plots.new_figure(width, 2.2 * n, dpi=300) if narrow else plots.new_figure(width, 3.8)
+    rows, columns = (n, 1) if narrow else (1, n)
+    return figure, figure.subplots(rows, columns, squeeze=False, sharey=True).ravel().tolist()
 
 
 def _style(i: int, points: int) -> dict[str, Any]:
@@ -220,12 +194,13 @@ def _key(axes: Axes, circles: bool, several: bool) -> None:
     axes.legend(frameon=False, fontsize=9)
 
 
-def _finish(axes: Axes, y: str, x: str = "epoch") -> None:
+def _finish(axes: Axes, y: str, x: str = "epoch", narrow: bool = False) -> None:
     from matplotlib.ticker import MaxNLocator
 
     if axes.get_xscale() == "linear":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set(xlabel=x, ylabel=y)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+    if narrow:
+        plots.small_letters(axes)

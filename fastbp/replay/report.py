@@ -1,4 +1,4 @@
-"""The table of a replay: what the book tells, and what came out here. Fits 100 columns."""
+"""The table of a replay: the book's figures beside ours. It fits 100 columns."""
 
 from __future__ import annotations
 
@@ -25,19 +25,23 @@ COUNTS = (
     "relative difference between its costs and ours."
 )
 SILENT = (
-    "Silent outputs: large weights saturate neurons; where σ′ is next to nothing, so is the gradient of the quadratic "
-    "cost. An output that is driven to 0 early never says its digit, a tenth of the images. So it is with the book's "
-    'network.py; a footnote there tells of "quite some variation" and of results "quite a bit worse".'
+    "Silent outputs: large weights saturate neurons; where σ′ is near 0, so is the gradient of the quadratic cost. An "
+    "output that falls to 0 early never recognises its digit, a tenth of the images. The book's network.py does the "
+    'same: a footnote mentions "quite some variation" and results "quite a bit worse".'
 )
 ONE_SEED = (
-    "The book's 96.49% of N4 is the best epoch of one seed, that of N5, all images, regularised; with other seeds it "
-    "is mostly less."
+    "The book's 96.49% of N4 is the best epoch of one seed, that of N5, all images, regularised; other seeds mostly "
+    "reach less."
+)
+CHAOS = (
+    "Chaotic: without regularisation on all images, and with η = 2.5, the order of summation decides after a few "
+    "epochs; nobody can replay these to the end."
 )
 CHAOTIC = "chaotic"
 
 
 def table(replay: Replay) -> str:
-    """Return a block for each experiment, and what all of it says."""
+    """Return a block for each experiment, and sentences about all of them."""
     blocks = [_row(*HEAD)]
     for experiment, outcomes in replay.outcomes.items():
         if not outcomes:
@@ -60,11 +64,10 @@ def _row(number: str, what: str, book: str, here: str, note: str) -> str:
 
 
 def _by_training(outcomes: Sequence[Outcome]) -> Iterable[list[Outcome]]:
-    return [[each for each in outcomes if each.training is training] for training in _trainings(outcomes)]
-
-
-def _trainings(outcomes: Sequence[Outcome]) -> list[Training]:
-    return list({id(each.training): each.training for each in outcomes}.values())
+    groups: dict[int, list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(id(outcome.training), []).append(outcome)
+    return groups.values()
 
 
 def _training_row(replay: Replay, experiment: Experiment, repeats: list[Outcome]) -> str:
@@ -73,15 +76,13 @@ def _training_row(replay: Replay, experiment: Experiment, repeats: list[Outcome]
     best = sorted(max(each.accuracy) for each in repeats)
     book = "– " if training.published is None else f"{training.published:.2%}{star}"
     here = f"{statistics.median(best):.2%}{star}"
-    if not experiment.seeded:
-        note = _spread([f"{100 * each:.2f}" for each in best])
-    else:
-        note = _equality(replay.equality(experiment, repeats[0]), training)
+    spread = _spread([f"{100 * each:.2f}" for each in best])
+    note = _equality(replay.equality(experiment, repeats[0]), training) if experiment.seeded else spread
     return _row("", _what(training), book, here, note)
 
 
 def _silent_rows(repeats: list[Outcome]) -> list[str]:
-    """How it goes where all outputs learn, if there are seeds with which one does not."""
+    """Return a row about the seeds with which every output learns, if there are others."""
     training = repeats[0].training
     alive = sorted(max(each.accuracy) for each in repeats if not each.silent)
     if len(alive) == len(repeats) or not _learns(training):
@@ -105,9 +106,7 @@ def _what(training: Training) -> str:
 
 
 def _spread(values: list[str]) -> str:
-    if len(values) == 1:
-        return "one seed"
-    return f"{values[0]}…{values[-1]}, {len(values)} seeds"
+    return "one seed" if len(values) == 1 else f"{values[0]}…{values[-1]}, {len(values)} seeds"
 
 
 def _equality(equality: Equality | None, training: Training) -> str:
@@ -154,15 +153,12 @@ def _words(replay: Replay) -> list[str]:
     if any(experiment.key == "regularization" and outcomes for experiment, outcomes in replay.outcomes.items()):
         words.append(ONE_SEED)
     if len(steady) < len(compared):
-        words.append(
-            "Chaotic: without regularisation on all images, and with η = 2.5, the order of summation decides after a "
-            "few epochs; nobody can replay these to the end."
-        )
+        words.append(CHAOS)
     missing = [key for key, runs in replay.published.items() if not runs]
     if missing:
         words.append(f"Not compared, because the folder nielsen lacks {', '.join(missing)} (.json, from {DOWNLOADS}).")
     if replay.quick:
-        words.append("Quick: few epochs, which do not get as far as the book's.")
+        words.append("Quick: few epochs, whose accuracies stay below the book's.")
     if seconds := _epoch_seconds(replay):
         words.append(
             f"An epoch of [784,30,10] in float64 took {seconds:.2g} s here, evaluation on 10,000 images included; the "
@@ -182,15 +178,15 @@ def _exactness(steady: Sequence[Equality]) -> str:
 
 
 def _drift(title: str, equality: Equality) -> str:
-    """What parts a training from the book's."""
+    """Say how a training differs from the book's."""
     wrong = equality.n_counts - equality.equal_counts
     words = f"Not exact: {title}, where {wrong} of {equality.n_counts} counts differ"
     if equality.first_difference is None or equality.first_difference > COST_TOLERANCE:
         return f"{words}."
     return (
-        f"{words} and the costs part from {equality.first_difference:.0e} after the first epoch to "
-        f"{equality.cost_difference:.0e}. It is the same training, in which rounding grows; the formulations part from "
-        "each other as far."
+        f"{words} and the costs by {equality.first_difference:.0e} after the first epoch, up to "
+        f"{equality.cost_difference:.0e} later. It is the same training, in which rounding errors grow; the "
+        "formulations differ from each other as much."
     )
 
 

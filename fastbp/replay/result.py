@@ -19,22 +19,22 @@ from fastbp.replay.training import Outcome
 
 @dataclass
 class Replay:
-    """What became of the experiments. Printed, it is a table: the book's figure, and ours.
+    """The results of the experiments. Printed, they are a table: the book's figure beside ours.
 
     Attributes
     ----------
     quick : bool
-        Whether there were few epochs only.
+        Whether only few epochs were trained.
     formulation : str
-        How the sums were written.
+        Which formulation computed it.
     outcomes : dict of Experiment to list of Outcome
         What each training achieved, in the order in which they ran.
     published : dict of str to dict
-        The series of the book's programs, by experiment and run; empty for those whose file was not there.
+        The series of the book's programs, by experiment and run; empty for a missing file.
     neurons : list of NeuronOutcome
         The neuron that learns slowly.
     speeds : dict of int to list of SpeedOutcome
-        The speed of learning by layer, for so many hidden layers.
+        The speed of learning of each layer, by the number of hidden layers.
     interrupted : bool
         Whether Ctrl-C ended it.
     """
@@ -48,19 +48,17 @@ class Replay:
     interrupted: bool = False
 
     def equality(self, experiment: Experiment, outcome: Outcome) -> Equality | None:
-        """Compare with the series of the book's program; None if it is not there."""
+        """Compare with the series of the book's program; None if they are missing."""
         published = self.published.get(experiment.key, {}).get(outcome.training.run)
-        if published is None:
+        if published is None or (self.quick and not outcome.training.every_epoch):  # the book has the last epoch only
             return None
-        if not outcome.training.every_epoch and self.quick:
-            return None  # the book has the last epoch only
         return compare_series(outcome.series, published)
 
     def __str__(self) -> str:
         return report.table(self)
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write everything that came out. Raises OSError if the file cannot be written."""
+        """Write all results as JSON. Raises OSError if the file cannot be written."""
         content: dict[str, Any] = {
             "quick": self.quick, "formulation": self.formulation, "interrupted": self.interrupted,
             "experiments": {
@@ -80,8 +78,8 @@ class Replay:
         ImportError
             matplotlib is not installed.
         TypeError, ValueError
-            `folder` is no path.
+            `folder` is not a path.
         OSError
-            `folder` is not there, or cannot be written to.
+            `folder` does not exist, or cannot be written to.
         """
         return pictures.draw(self, disk.checked_path(folder, "folder"))

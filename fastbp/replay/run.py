@@ -1,4 +1,4 @@
-"""`replay`: run the experiments, one after the other, and say what came out."""
+"""`replay`: runs the experiments, one after the other, and returns their results."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def replay(
     book : Book
         MNIST and the results of the book's programs, from `read_book`.
     only : list of str, optional
-        Which experiments, of `KEYS`; left out, all.
+        Which of the experiments in `KEYS`; left out, all.
     quick : bool, default False
-        With few epochs, and a single seed.
+        Whether to train few epochs, with a single seed.
     seeds : int, default 3
-        How often the experiments run for which the book has no seed.
+        How many seeds the experiments use for which the book has none.
     formulation : {"tiles", "loops", "vectorized", "textbook"}
-        How the sums are written.
+        Which formulation computes.
     progress : bool, default True
         Show a live line on a terminal.
 
     Returns
     -------
     Replay
-        Ctrl-C ends it with what was done by then, and a RuntimeWarning.
+        After Ctrl-C it has what was done by then; a RuntimeWarning says so.
 
     Raises
     ------
@@ -66,36 +66,29 @@ def replay(
     quick = validation.truth("quick", quick)
     validation.known_name("formulation", formulation, FORMULATIONS)
     n_seeds = 1 if quick else validation.whole_number("seeds", seeds, 1)
-    experiments = [experiment.quick() if quick else experiment for experiment in EXPERIMENTS]
+    epochs = 50 if quick else SPEED_EPOCHS
+    experiments = [each.quick() if quick else each for each in EXPERIMENTS if each.key in chosen]
     result = Replay(quick=quick, formulation=formulation)
-    work = _Work([experiment for experiment in experiments if experiment.key in chosen], n_seeds, quick, chosen)
-    with Steps(validation.truth("progress", progress), "training", work.n, work.total) as steps:
+    repeated = [(1 if each.seeded else n_seeds, training) for each in experiments for training in each.trainings]
+    n_speeds = n_seeds * len(PUBLISHED_NORMS) * (SPEED in chosen)
+    n = sum(times for times, _ in repeated) + (NEURON in chosen) + n_speeds
+    total = sum(times * training.work for times, training in repeated) + n_speeds * speed_work(epochs)
+    with Steps(validation.truth("progress", progress), "training", n, total) as steps:
         try:
-            for experiment in work.experiments:
+            for experiment in experiments:
                 result.outcomes[experiment] = []
                 _run(experiment, n_seeds, book, formulation, steps, result)
-            _run_slow_learning(chosen, n_seeds, 50 if quick else SPEED_EPOCHS, book, formulation, steps, result)
+            _run_slow_learning(chosen, n_seeds, epochs, book, formulation, steps, result)
         except KeyboardInterrupt:
             result.interrupted = True
     if result.interrupted:
-        warnings.warn("the replay was interrupted; it has what was done by then", RuntimeWarning, stacklevel=2)
+        warnings.warn("the replay was interrupted; the result has what was done by then", RuntimeWarning, stacklevel=2)
     return result
 
 
-class _Work:
-    """How many trainings there are, and how long they take together."""
-
-    def __init__(self, experiments: list[Experiment], seeds: int, quick: bool, chosen: list[str]):
-        self.experiments = experiments
-        repeated = [(1 if each.seeded else seeds, training) for each in experiments for training in each.trainings]
-        speeds = seeds * len(PUBLISHED_NORMS) * (SPEED in chosen)
-        self.n = sum(times for times, _ in repeated) + (NEURON in chosen) + speeds
-        self.total = sum(times * training.work for times, training in repeated) + speeds * speed_work(quick)
-
-
-def speed_work(quick: bool) -> float:
-    """Return how long following the speeds of one network takes, in the units of `Training.work`."""
-    return 2 * (50 if quick else SPEED_EPOCHS) * N_IMAGES * 784 * 30
+def speed_work(epochs: int) -> float:
+    """Return how long `speed_of_learning` takes for one network, in the unit of `Training.work`."""
+    return 2 * epochs * N_IMAGES * 784 * 30
 
 
 def _run(
@@ -130,4 +123,4 @@ def _run_slow_learning(
             steps.begin(f"speed of learning of {hidden} hidden layers")
             outcome = speed_of_learning(book.training, hidden, seed, epochs, formulation)
             result.speeds.setdefault(hidden, []).append(outcome)
-            steps.done(speed_work(epochs < SPEED_EPOCHS))
+            steps.done(speed_work(epochs))

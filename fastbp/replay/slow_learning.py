@@ -1,51 +1,35 @@
-"""Where learning is slow: one saturated neuron, and the first layers of deep networks."""
+"""Experiments on slow learning: one saturated neuron, and the first layers of deep networks."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from fastbp.network.network import FormulationName, Network
+from fastbp.network.network import FormulationName
 from fastbp.optimizers import SGD
 from fastbp.replay.material import Pair
 from fastbp.replay.recipe import starting_parameters
-from fastbp.replay.training import sigmoid_network
+from fastbp.replay.training import fit, sigmoid_network
 from fastbp.training.recording import Recorder, error_norms
 
 NEURON_EPOCHS = 300
 N_IMAGES = 1000
-# ‖δ⁽ˡ⁾‖ of the hidden layers before training, for networks with so many of them: chapter 5.
+FULL_BATCH = {"batch_size": N_IMAGES, "shuffle": False}
+# By the number of hidden layers: ‖δ⁽ˡ⁾‖ of each before training (chapter 5).
 PUBLISHED_NORMS = {2: (0.07, 0.31), 3: (0.012, 0.060, 0.283), 4: (0.003, 0.017, 0.070, 0.285)}
 
 
 @dataclass
 class NeuronOutcome:
-    """One neuron that is to turn x = 1 into 0.
+    """One neuron that learns to turn x = 1 into 0."""
 
-    Attributes
-    ----------
-    cost : str
-        "quadratic" or "cross_entropy".
-    start : float
-        Of w.
-    bias : float
-        Where b starts.
-    learning_rate : float
-        η.
-    output : list of float
-        a before the first epoch and after each.
-    published : float or None
-        The last a that the book tells.
-    """
-
-    cost: str
-    start: float
-    bias: float
+    cost: str  # "quadratic" or "cross_entropy"
+    start: float  # the first w
+    bias: float  # the first b
     learning_rate: float
-    output: list[float]
-    published: float | None
+    output: list[float]  # a before the first epoch and after each
+    published: float | None  # the last a, where the book states it
 
 
 def one_neuron(formulation: FormulationName) -> list[NeuronOutcome]:
@@ -56,46 +40,27 @@ def one_neuron(formulation: FormulationName) -> list[NeuronOutcome]:
             net = sigmoid_network((1, 1), cost, formulation)
             net.parameters = [w, b]
             output = Recorder(lambda net: float(net.predict([[1.0]])[0, 0]))
-            _fit(net, ([[1.0]], [[0.0]]), NEURON_EPOCHS, SGD(eta), output)  # type: ignore[arg-type]
+            fit(net, ([[1.0]], [[0.0]]), epochs=NEURON_EPOCHS, optimizer=SGD(eta), callbacks=[output], **FULL_BATCH)
             found.append(NeuronOutcome(cost, w, b, eta, output.values, published))
     return found
 
 
 @dataclass
 class SpeedOutcome:
-    """How fast the hidden layers of a network learn.
+    """How fast the hidden layers of a network learn."""
 
-    Attributes
-    ----------
-    seed : int
-        Of the weights.
-    norms : list of list of float
-        ‖δ⁽ˡ⁾‖ of each hidden layer, before the training and after every epoch; δ is the mean over the images.
-    """
-
-    seed: int
-    norms: list[list[float]]
+    seed: int  # of the weights
+    norms: list[list[float]]  # ‖δ⁽ˡ⁾‖ of each hidden layer, before training and after each epoch; δ: mean over images
 
 
 def speed_of_learning(
     training: Pair, hidden: int, seed: int, epochs: int, formulation: FormulationName
 ) -> SpeedOutcome:
-    """Train on 1,000 images, full batch, and follow ‖δ⁽ˡ⁾‖ (chapter 5; ``fig/generate_gradient.py``)."""
+    """Train on 1,000 images, full batch, and record ‖δ⁽ˡ⁾‖ (chapter 5; ``fig/generate_gradient.py``)."""
     X, y = training[0][:N_IMAGES], training[1][:N_IMAGES]
     sizes = (X.shape[1], *[30] * hidden, 10)
     net = sigmoid_network(sizes, "cross_entropy", formulation)
     net.parameters = starting_parameters(sizes, np.random.RandomState(seed), large=False)
     speeds = Recorder(lambda net: error_norms(net, X, y)[:-1].tolist())
-    _fit(net, (X, y), epochs, SGD(0.1), speeds, l2=5.0)
+    fit(net, (X, y), epochs=epochs, optimizer=SGD(0.1), l2=5.0, callbacks=[speeds], **FULL_BATCH)
     return SpeedOutcome(seed, speeds.values)
-
-
-def _fit(net: Network, pair: Pair, epochs: int, optimizer: SGD, recorder: Recorder, l2: float = 0.0) -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
-        history = net.fit(
-            *pair, epochs=epochs, batch_size=N_IMAGES, optimizer=optimizer, l2=l2, shuffle=False, callbacks=[recorder],
-            progress=False,
-        )  # fmt: skip
-    if history.interrupted:
-        raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""One training of the book, as its programs did it, and what they recorded."""
+"""A training of the book, as its programs run it, and what they record."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fastbp.replay.material import Book, Pair, Series
 from fastbp.replay.recipe import Generators, starting_parameters
 from fastbp.training.callbacks import Callback
 from fastbp.training.callbacks import Run as Fit
+from fastbp.training.history import History
 
 BATCH_SIZE = 10
 N_TRAINING = 50_000
@@ -23,56 +24,25 @@ N_TRAINING = 50_000
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained, and how.
-
-    Attributes
-    ----------
-    sizes : tuple of int
-        Of the layers; all are sigmoid.
-    learning_rate, epochs, lmbda : numbers
-        η, how often every sample is used, and λ.
-    cost : str
-        "cross_entropy" or "quadratic".
-    large : bool
-        Whether weights start as N(0, 1).
-    draws : tuple of bool
-        Whether weights are `large` in each draw before the training: the last one counts, the others only move the
-        generator on, as the book's programs do.
-    n : int
-        It is trained on the first so many of 50,000 images.
-    evaluated : str
-        The data set that the accuracy is of: "test" or "validation".
-    on_training : bool
-        Whether the training images are evaluated as well.
-    every_epoch : bool
-        Whether it is evaluated after every epoch, not only after the last.
-    name : str
-        What distinguishes it within its experiment, in the pictures.
-    run : str
-        What the book's file calls it.
-    published : float or None
-        The accuracy that the book tells, the best of all epochs, as a fraction; or None.
-    chaotic : bool
-        Whether rounding decides after some epochs, so that nobody can replay it.
-    left_out : int
-        Epochs that the book trains and we do not, while their orders are drawn.
-    """
+    """What is trained, and how. All layers are sigmoid."""
 
     sizes: tuple[int, ...]
     learning_rate: float
     epochs: int
-    lmbda: float = 0.0
-    cost: str = "cross_entropy"
+    lmbda: float = 0.0  # λ
+    cost: str = "cross_entropy"  # or "quadratic"
+    # Whether the weights are `large` in each draw before the training: the last one counts, the others only advance the
+    # generator, as in the book's programs.
     draws: tuple[bool, ...] = (True,)
-    n: int = N_TRAINING
-    evaluated: str = "test"
-    on_training: bool = False
-    every_epoch: bool = True
-    name: str = ""
-    run: str = "0"
-    published: float | None = None
-    chaotic: bool = False
-    left_out: int = 0
+    n: int = N_TRAINING  # it uses the first n images
+    evaluated: str = "test"  # the data set of the accuracy: "test" or "validation"
+    on_training: bool = False  # whether the training images are evaluated as well
+    every_epoch: bool = True  # whether every epoch is evaluated, not only the last
+    name: str = ""  # its label in the pictures of its experiment
+    run: str = "0"  # its name in the book's file
+    published: float | None = None  # the accuracy that the book states, the best of all epochs, as a fraction
+    chaotic: bool = False  # whether rounding decides after some epochs, so that nobody can replay it
+    left_out: int = 0  # epochs of the book that are not trained, but whose orders are drawn
 
     @property
     def large(self) -> bool:
@@ -81,7 +51,7 @@ class Training:
 
     @property
     def work(self) -> float:
-        """How long it takes, in units of nothing in particular."""
+        """How long it takes, in no particular unit."""
         weights = sum(n_in * n_out for n_in, n_out in pairwise(self.sizes))
         evaluated = 10_000 + self.n * self.on_training
         return self.epochs * weights * (self.n + 0.3 * evaluated * self.every_epoch)
@@ -93,28 +63,17 @@ class Training:
 
 @dataclass
 class Outcome:
-    """What a training achieved.
+    """What a training achieved. Both generators have the same seed.
 
-    Attributes
-    ----------
-    training : Training
-        What was trained.
-    seed : int
-        Of both generators.
-    series : dict of str to list of float
-        As the book's programs keep them: costs with the penalty (λ/2n) Σ w², n being the size of the data set they are
-        of, and counts of right answers.
-    seconds : list of float
-        How long each epoch took, evaluation included.
-    silent : list of int
-        Digits whose output neuron is below ½ for every one of their evaluation images, after the training.
+    The series are those of the book's programs: counts of right answers, and costs with the penalty (λ/2n) Σ w², where
+    n is the size of the data set that is evaluated.
     """
 
     training: Training
     seed: int
     series: Series = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    silent: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)  # of each epoch, evaluation included
+    silent: list[int] = field(default_factory=list)  # digits whose output is below ½ for all their evaluation images
 
     @property
     def accuracy(self) -> list[float]:
@@ -123,7 +82,7 @@ class Outcome:
 
 
 class _Penalty(Callback):
-    """Keeps ½ Σ w² after every epoch, and tells how many epochs are done."""
+    """Records ½ Σ w² after every epoch, and reports how many epochs are done."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self.values: list[float] = []
@@ -135,11 +94,21 @@ class _Penalty(Callback):
 
 
 def sigmoid_network(sizes: tuple[int, ...], cost: str, formulation: FormulationName) -> Network:
-    """Return a network of sigmoid layers in float64, as the book has them, all zero."""
+    """Return a network of sigmoid layers in float64, all its parameters 0."""
     return Network(
         sizes, activation="sigmoid", output_activation="sigmoid", cost=cost, initializer="zeros", dtype="float64",
         formulation=formulation,
     )  # fmt: skip
+
+
+def fit(net: Network, pair: Any, **options: Any) -> History:
+    """Train by `Network.fit`, without a progress bar. Raises KeyboardInterrupt after Ctrl-C."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
+        history = net.fit(*pair, progress=False, **options)
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return history
 
 
 def train(
@@ -153,8 +122,8 @@ def train(
 ) -> Outcome:
     """Train as the book's programs do. Raises KeyboardInterrupt after Ctrl-C.
 
-    `anew` says whether the program shuffles a new list of samples, not the one of its last training. `tell` is told
-    after every epoch how many are done.
+    `anew` says whether the program shuffles a new list of samples instead of that of its last training. After every
+    epoch `tell` is called with the number of epochs done.
     """
     net = sigmoid_network(training.sizes, training.cost, formulation)
     for large in training.draws:
@@ -162,15 +131,11 @@ def train(
     X, y = book.first(training.n)
     data = {"evaluation": getattr(book, training.evaluated)} | ({"training": (X, y)} if training.on_training else {})
     penalty = _Penalty(tell)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
-        history = net.fit(
-            X, y, epochs=training.epochs, batch_size=BATCH_SIZE, optimizer=SGD(training.learning_rate),
-            l2=training.lmbda, shuffle=generators.orders(training.n, anew), callbacks=[penalty], progress=False,
-            validation_data=data if training.every_epoch else None,
-        )  # fmt: skip
-    if history.interrupted:
-        raise KeyboardInterrupt
+    history = fit(
+        net, (X, y), epochs=training.epochs, batch_size=BATCH_SIZE, optimizer=SGD(training.learning_rate),
+        l2=training.lmbda, shuffle=generators.orders(training.n, anew), callbacks=[penalty],
+        validation_data=data if training.every_epoch else None,
+    )  # fmt: skip
     generators.skip(training.n, training.left_out)
     outcome = Outcome(training, seed, seconds=history.seconds, silent=_silent(net, data["evaluation"]))
     for name, (X, y) in data.items():
@@ -188,7 +153,7 @@ def _silent(net: Network, pair: Pair) -> list[int]:
     return [digit for digit in range(outputs.shape[1]) if not (outputs[pair[1] == digit, digit] >= 0.5).any()]
 
 
-def _evaluations(net: Network, history: Any, name: str, pair: Pair) -> tuple[list[float], list[float]]:
+def _evaluations(net: Network, history: History, name: str, pair: Pair) -> tuple[list[float], list[float]]:
     if f"{name}_cost" in history.metrics:
         return history.metrics[f"{name}_cost"], history.metrics[f"{name}_accuracy"]
     evaluation = net.evaluate(*pair)

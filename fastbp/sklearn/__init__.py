@@ -1,9 +1,9 @@
 """scikit-learn's `MLPClassifier` and `MLPRegressor`, trained by fastbp: change one import, and they are faster.
 
-Parameters, attributes, warnings and errors are scikit-learn's, and so are the weights after `fit`, up to rounding: the
-same first weights and the same mini-batches for the same `random_state`. What scikit-learn does not have comes as
-keyword-only parameters after its own. One difference is on purpose: with several outputs the squared error is the sum
-over outputs, whose gradient both follow; scikit-learn tells its mean, which misleads its L-BFGS (its issue 8349).
+Parameters, attributes, warnings and errors are scikit-learn's. So are the weights after `fit`, up to rounding: the same
+`random_state` gives the same first weights and mini-batches. Parameters that scikit-learn lacks are keyword-only, and
+come last. One difference is on purpose: with several outputs the squared error is their sum, not scikit-learn's mean.
+Both libraries follow the gradient of the sum, so the mean misleads scikit-learn's L-BFGS (its issue 8349).
 """
 
 try:

@@ -1,82 +1,106 @@
-"""What `MLPClassifier` and `MLPRegressor` share: `fit` and its order of things, and what is kept of it."""
+"""What `MLPClassifier` and `MLPRegressor` share: the steps of `fit`, and the attributes that it sets."""
 
 import math
 import sys
 import weakref
 from abc import abstractmethod
 from numbers import Integral, Number
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import _fit_context
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastbp import validation
 from fastbp.batches.sources import rows_between_looks
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.sklearn import full_batch, parameters
-from fastbp.sklearn.data import Data, surely_right_weight
+from fastbp.sklearn.data import Weighted, passes_as_weight, samples_of
 from fastbp.sklearn.epochs import Epochs
 from fastbp.sklearn.kept import Kept
 from fastbp.sklearn.linked import Linked
 from fastbp.sklearn.solvers import new_solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training import plan as fitting
-from fastbp.training.history import History
 from fastbp.validation import hints
 
-# Beyond it squares are infinite, adam's second moments among them: what scikit-learn's weights seldom survive.
+# Squares of larger numbers are infinite, adam's second moments among them; scikit-learn's weights seldom survive that.
 LARGEST_LOSS = math.sqrt(sys.float_info.max)
+FLOATS = (np.float64, np.float32)
 
 
 class BaseMLP(Linked):
     """A multi-layer perceptron. The classes for use are `MLPClassifier` and `MLPRegressor`."""
 
+    _numbers: ClassVar[bool]  # whether y is numbers, not classes
+
     def _take_parameters(self, given: dict[str, Any]) -> None:
-        """Keep what `__init__` was given as it is, under the same names, as scikit-learn wants it."""
+        """Store what `__init__` was given, unchanged and under the same names, as scikit-learn requires."""
         for name in self._get_param_names():
             setattr(self, name, given[name])
 
     @abstractmethod
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
-        """Return X as it is trained on, and y as (n, n_out) targets."""
+    def _targets(self, y: Any, dtype: Any) -> Array:
+        """Return y as (n, n_out) targets."""
 
     @abstractmethod
-    def _surely_right_targets(self, y: Any, n: int, net: Network) -> Array | None:
-        """Return y as `_validate_input` would return it for n samples, seen in little time. None if in doubt."""
-
-    @abstractmethod
-    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Array]:
-        """Return the same of samples that are not trained on."""
+    def _targets_if_valid(self, y: Any, n: int, net: Network) -> Array | None:
+        """Return `_targets` of y if a short look shows that all checks of n samples would pass; None if in doubt."""
 
     @abstractmethod
     def _default_output(self) -> str:
-        """Return what scikit-learn calls the output activation that suits the loss and the targets."""
+        """Return scikit-learn's name of the output activation that suits the loss and the targets."""
 
     @abstractmethod
     def _score_of_outputs(self, outputs: Array, Y: Array, weight: Array | None) -> float:
         """Return the score that early stopping looks at."""
 
-    def _class_weights(self, y: Any) -> Array | None:
-        """Return the weight of each sample that follows from its class."""
-        return None
+    def _look_at_classes(self, y: Any, new: bool, same: bool) -> None:
+        """Learn the classes if they are `new`; else check that y has no others and, if `same`, all of them."""
 
-    def _dropout(self) -> tuple[float, ...]:
-        return parameters.dropout(self.dropout, len(parameters.hidden_layer_sizes(self.hidden_layer_sizes)))
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Any:
+        """Train.
+
+        Parameters
+        ----------
+        X : (n_samples, n_features) array or sparse matrix
+            Inputs.
+        y : (n_samples,) or (n_samples, n_outputs)
+            Classes or numbers; of a classifier with several labels at once, 0 and 1 in a column for each label.
+        sample_weight : (n_samples,), optional
+            How much each sample counts, at least 0.
+        X_val, y_val : arrays, optional
+            Other samples, whose loss goes into `validation_loss_curve_`. With `early_stopping` they give the score,
+            and none are held out.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A parameter or the data are not what is described above.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Any:
         kept = self._take_kept(incremental)
         try:
-            data = None if kept is None else self._surely_right_samples(kept.net, X, y, sample_weight)
+            data = None if kept is None else self._samples_if_valid(kept.net, X, y, sample_weight)
             if kept is None or data is None:
                 net, data, extra = self._checked(X, y, sample_weight, X_val, y_val, incremental, kept)
             else:
                 net, extra = kept.net, None
             kept = self._train(net, data, extra, incremental, kept)
-            if not self._is_linked_to(net):
+            if not self._is_linked(net):
                 self._link(net)
         finally:
             self._put_back(kept)
@@ -91,40 +115,52 @@ class BaseMLP(Linked):
 
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool, kept: Kept | None
-    ) -> tuple[Network, Data, Data | None]:
-        """Return what is trained, on what, and what is only looked at. Raises whatever is wrong with it."""
+    ) -> tuple[Network, Weighted, Weighted | None]:
+        """Check everything. Return the network, the samples to train on and the validation samples."""
         parameters.check_numbers(self)
         hidden = parameters.hidden_layer_sizes(self.hidden_layer_sizes)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         given_y = y
-        X, Y = self._validate_input(X, y, incremental, reset=first_pass)
+        X, y = self._validated(X, y, reset=first_pass, warn=True)
+        new = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
+        self._look_at_classes(y, new, same=self.warm_start)
+        Y = self._targets(y, X.dtype)
         weight = self._weights(X, given_y, sample_weight)
         extra = self._extra(X_val, y_val)
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
         sizes = [X.shape[1], *hidden, self.n_outputs_]
-        if first_pass:
-            self._initialize()
-        net = self._first_network(sizes, X.dtype) if first_pass else self._network_to_go_on(sizes, kept)
-        if first_pass:
-            self._warn_of(X, Y, net)
-        return net, Data(X, Y, weight), extra
+        net = self._first_network(sizes, X, Y) if first_pass else self._network_to_go_on(sizes, kept)
+        data = Weighted(samples_of(X, Y, net.dtype), weight)
+        return net, data, None if extra is None else Weighted(samples_of(*extra, net.dtype), None)
 
-    def _surely_right_samples(self, net: Network, X: Any, y: Any, sample_weight: Any) -> Data | None:
-        """Return samples of `partial_fit` that pass all checks as they are, seen in little time. None if in doubt."""
-        Y = self._surely_right_targets(y, len(X), net) if self._surely_right(net._model, X) else None
-        if Y is None or not surely_right_weight(sample_weight, X):
+    def _validated(self, X: Any, y: Any, reset: bool = False, warn: bool = False) -> tuple[Any, Any]:
+        """Return X and y as scikit-learn checks them; y of one column is made a vector, which `warn` tells the user."""
+        checks = {"accept_sparse": ["csr", "csc"], "multi_output": True, "y_numeric": self._numbers, "dtype": FLOATS}
+        X, y = validate_data(self, X, y, reset=reset, **checks)
+        return X, column_or_1d(y, warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Array]:
+        """Return X and the targets of samples that are not trained on."""
+        X, y = self._validated(X, y)
+        self._look_at_classes(y, new=False, same=False)
+        return X, self._targets(y, X.dtype)
+
+    def _samples_if_valid(self, net: Network, X: Any, y: Any, sample_weight: Any) -> Weighted | None:
+        """Return samples of `partial_fit` if a short look shows that all checks would pass; None if in doubt."""
+        Y = self._targets_if_valid(y, len(X), net) if self._passes(net._model, X) else None
+        if Y is None or not passes_as_weight(sample_weight, X):
             return None
         if isinstance(self.random_state, Integral):
-            self._random_state.seed(self.random_state)  # as a new one would be, which takes longer to make
-        return Data(X, Y, sample_weight)
+            self._random_state.seed(self.random_state)  # a new one would take longer to make
+        return Weighted(samples_of(X, Y, net.dtype), sample_weight)
 
     def _take_kept(self, incremental: bool) -> Kept | None:
-        """Return what the last `partial_fit` left, for nobody else; None if there is nothing, or it is of no use."""
+        """Take what the last `partial_fit` kept; None if there is nothing, or if it is of no use here."""
         kept: Kept | None = self.__dict__.pop("_kept", None)  # in one step: no two threads get the same
-        if kept is None or (incremental and kept.parameters_are_the_same(self) and self._is_linked_to(kept.net)):
+        if kept is None or (incremental and kept.parameters_are_the_same(self) and self._is_linked(kept.net)):
             return kept
-        kept.settle()
+        kept.epochs.settle()
         return None
 
     def _put_back(self, kept: Kept | None) -> None:
@@ -132,16 +168,11 @@ class BaseMLP(Linked):
             kept.epochs.let_go()
             self._kept = kept
         elif kept is not None:
-            kept.settle()
-
-    def _warn_of(self, X: Any, Y: Array, net: Network) -> None:
-        """Warn of targets and inputs from which a network will hardly learn."""
-        output = net.activations[-1]
-        scales = "" if sparse.issparse(X) else hints.scales(X, Y, output)
-        hints.warn([hints.target_range(Y, output), scales], stacklevel=6)
+            kept.epochs.settle()
 
     def _weights(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
-        of_classes = self._class_weights(y)
+        class_weight = getattr(self, "class_weight", None)  # which regressors do not have
+        of_classes = None if class_weight is None else compute_sample_weight(class_weight, y)
         if sample_weight is None:
             return of_classes
         if isinstance(sample_weight, Number):
@@ -151,16 +182,13 @@ class BaseMLP(Linked):
             raise ValueError("Sample weights are all zero: at least one sample must count.")
         return weight if of_classes is None else weight * of_classes
 
-    def _extra(self, X_val: Any, y_val: Any) -> Data | None:
+    def _extra(self, X_val: Any, y_val: Any) -> tuple[Any, Array] | None:
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is missing: give both X_val and y_val, or neither")
-        if X_val is None:
-            return None
-        return Data(*self._validate_held_out(X_val, y_val), None)
+        return None if X_val is None else self._validate_held_out(X_val, y_val)
 
     def _initialize(self) -> None:
-        """Reset the fitted attributes."""
         self.n_iter_, self.t_, self._steps = 0, 0, np.zeros(1, np.int64)
         self.n_layers_ = len(parameters.hidden_layer_sizes(self.hidden_layer_sizes)) + 2
         output = self._default_output() if self.output_activation is None else self.output_activation
@@ -177,9 +205,13 @@ class BaseMLP(Linked):
     def _stochastic(self) -> bool:
         return self.optimizer is not None or self.solver in parameters.STOCHASTIC
 
-    def _first_network(self, sizes: list[int], dtype: Any) -> Network:
-        net = self._network(sizes, dtype if self._stochastic else np.float64)  # SciPy computes in float64
-        parameters.draw_parameters(net, self.activation, self._random_state, dtype)
+    def _first_network(self, sizes: list[int], X: Any, Y: Array) -> Network:
+        """Reset the fitted attributes and return a new network; warn if Y or the scale of X make learning hard."""
+        self._initialize()
+        net = self._network(sizes, X.dtype if self._stochastic else np.float64)  # SciPy computes in float64
+        parameters.draw_parameters(net, self.activation, self._random_state, X.dtype)
+        scales = "" if sparse.issparse(X) else hints.scales(X, Y, net.activations[-1])
+        hints.warn([hints.target_range(Y, net.activations[-1]), scales], stacklevel=6)
         return net
 
     def _network(self, sizes: list[int], dtype: Any) -> Network:
@@ -196,12 +228,15 @@ class BaseMLP(Linked):
             )
         return self._network_of_coefs() if kept is None else kept.net
 
-    def _train(self, net: Network, data: Data, extra: Data | None, incremental: bool, kept: Kept | None) -> Kept | None:
+    def _train(
+        self, net: Network, data: Weighted, extra: Weighted | None, incremental: bool, kept: Kept | None
+    ) -> Kept | None:
+        """Train, set the fitted attributes, and return what the next `partial_fit` can use again."""
         if kept is not None:
             if kept.epochs.take(data):
                 kept.epochs.run()
                 return kept
-            kept.settle()
+            kept.epochs.settle()
         if not self._stochastic:
             self.loss_, self.n_iter_ = full_batch.minimize(net, data, self, rows_between_looks(net._model, 1))
             return None
@@ -210,47 +245,37 @@ class BaseMLP(Linked):
         if extra is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_: list[float] = []
         if self.optimizer is not None and fitting.optimizer(self.optimizer).full_batch:
-            self._keep(full_batch.fit_full_batch(net, data, extra, self))
+            history = full_batch.fit_full_batch(net, data, extra, self)
+            self.loss_curve_ += history.cost
+            self.loss_, self.n_iter_, self.best_loss_ = history.cost[-1], len(history), min(self.loss_curve_)
+            if history.validation_cost:
+                self.validation_loss_curve_ += history.validation_cost
             return None
         if not incremental or not hasattr(self, "_solver"):
             self._solver = new_solver(self, net.parameters.size, net.dtype)
         held_out = None
         if self.early_stopping:
             data, held_out = (data, extra) if extra is not None else self._split(data)
-        me = weakref.proxy(self)  # which may keep them: a circle would keep all memory until it is looked for
-        watcher = Watcher(me, held_out, extra, incremental)
-        epochs = Epochs(me, net, self._solver, data, watcher, 1 if incremental else self.max_iter)
+        me = weakref.proxy(self)  # these may keep it: a reference cycle would hold all memory until it is collected
+        epochs = Epochs(me, net, self._solver, data, Watcher(me, held_out, extra, incremental))
         epochs.run()
         return Kept(self, net, epochs) if incremental else None
 
-    def _keep(self, history: History) -> None:
-        """Set the fitted attributes from a history of `Network.fit`."""
-        self.loss_curve_ += history.cost
-        self.loss_, self.n_iter_ = history.cost[-1], len(history)
-        self.best_loss_ = min(self.loss_curve_)
-        if history.validation_cost:
-            self.validation_loss_curve_ += history.validation_cost
-
     def input_gradient(self, X: Any, y: Any) -> Array:
-        """Return ∂C/∂x of each sample's own loss, (n_samples, n_features): what its inputs have to do with it.
+        """Return ∂C/∂x of each sample's own loss, (n_samples, n_features), as `fastbp.Network.input_gradient` does.
 
         Parameters
         ----------
         X, y
             As in `fit`.
-
-        Returns
-        -------
-        (n_samples, n_features) array
-            As `fastbp.Network.input_gradient` says.
         """
         check_is_fitted(self, "coefs_")
         X, Y = self._validate_held_out(X, y)
         return self.network_.input_gradient(X.toarray() if sparse.issparse(X) else X, Y)
 
-    def _split(self, data: Data) -> tuple[Data, Data]:
-        """Return samples to train on, and those held out for early stopping: the rows that scikit-learn chooses."""
-        stratify = data.Y.astype(bool) if self._stratifies and self.n_outputs_ == 1 else None
+    def _split(self, data: Weighted) -> tuple[Weighted, Weighted]:
+        """Return the samples to train on, and those held out for early stopping: the rows that scikit-learn chooses."""
+        stratify = None if self._numbers or self.n_outputs_ > 1 else data.samples.Y.astype(bool)
         rows = np.arange(len(data))
         training, held_out = train_test_split(
             rows, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify

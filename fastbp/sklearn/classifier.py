@@ -5,25 +5,20 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
-from sklearn.utils.validation import validate_data
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from fastbp.functions.costs import Cost
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
-from fastbp.sklearn import labels
 from fastbp.sklearn.base import BaseMLP
+from fastbp.sklearn.described import described
 from fastbp.sklearn.parameters import CONSTRAINTS
-from fastbp.sklearn.stopping import accuracy
-
-FLOATS = (np.float64, np.float32)
 
 
+@described
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """A multi-layer perceptron for classes: scikit-learn's `MLPClassifier`, trained by fastbp.
 
@@ -31,82 +26,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : array-like of int, or int, default (100,)
-        How many neurons each hidden layer has; empty for none.
-    activation : str or fastbp.Activation, or a list with one for each hidden layer, default "relu"
-        identity, logistic, tanh, relu, and fastbp's others: leaky_relu, elu, softplus, silu, gelu, exponential.
-    solver : {"adam", "sgd", "lbfgs"}, default "adam"
-        What chooses the steps; "lbfgs" is SciPy's, on all samples at once.
-    alpha : float, default 1e-4
-        α ≥ 0 of the penalty: the loss of a mini-batch of m samples contains α/(2m) Σ w².
-    batch_size : int or "auto", default "auto"
-        Samples a step; "auto" is 200, or all if they are fewer, or for Rprop. Not for lbfgs.
-    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
-        Of sgd only. After t samples, "invscaling" is ``learning_rate_init / (t + 1) ** power_t``; "adaptive" divides by
-        5 whenever training would stop because nothing improves, and stops at 1e-6.
-    learning_rate_init : float, default 0.001
-        The rate, or the first one.
-    power_t : float, default 0.5
-        The exponent of "invscaling".
-    max_iter : int, default 200
-        Epochs, or iterations of lbfgs.
-    shuffle : bool, default True
-        Whether each epoch has another order.
-    random_state : int, RandomState or None, default None
-        Decides the first weights, the samples held out, and the order: the same as in scikit-learn.
-    tol : float, default 1e-4
-        What counts as an improvement; for lbfgs the largest entry of the gradient at which it ends.
-    verbose : bool, default False
-        Whether to print the loss of each epoch.
-    warm_start : bool, default False
-        Whether `fit` goes on from the weights that there are. The solver begins anew, that of lbfgs without its memory.
-    momentum, nesterovs_momentum : float and bool, default 0.9 and True
-        Of sgd.
-    early_stopping : bool, default False
-        Whether to hold out samples, stop when their score no longer improves, and keep the best weights.
-    validation_fraction : float, default 0.1
-        The share that is held out.
-    beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
-        Of adam.
-    n_iter_no_change : int, default 10
-        Epochs without improvement that are still waited for.
-    max_fun : int, default 15000
-        Evaluations of the loss that lbfgs may ask for.
+    <parameters>
     loss : "log_loss" or fastbp.Cost, default "log_loss"
-        What training makes small.
+        What training minimizes.
     class_weight : dict, "balanced", or list of them, optional
-        Weights of classes, as everywhere in scikit-learn; multiplied with `sample_weight`.
-    output_activation : str or fastbp.Activation, optional
-        Of the output layer, instead of the one that suits the loss.
-    dropout : float, or list with one for each hidden layer, optional
-        The share of neurons that are dropped in each step. Not for lbfgs.
-    optimizer : fastbp optimizer or its name, optional
-        Instead of `solver` and its parameters: ``fastbp.RMSProp(0.01)``, "rmsprop", and also those on the full batch.
-    schedule : function of the epoch and the base learning rate, optional
-        The learning rate of each epoch, as in `fastbp.Network.fit`.
-    callbacks : list of fastbp.Callback, optional
-        Called between epochs.
-    progress : bool, default False
-        Whether a terminal shows how far training is.
+        Weights of classes, as everywhere in scikit-learn; they multiply `sample_weight`.
+    <own>
 
     Attributes
     ----------
     classes_ : array
         The labels.
-    coefs_, intercepts_ : lists of arrays
-        The weights, (n_in, n_out), and biases of each layer after the input.
-    loss_, best_loss_, loss_curve_ : float, float or None, list of float
-        The loss of the last epoch, of the best, of each: the mean over its mini-batches, penalty included.
-    validation_scores_, best_validation_score_ : list of float and float, or None
-        With `early_stopping`: the accuracy of the samples held out.
-    validation_loss_curve_ : list of float
-        After `fit` with X_val: their loss after each epoch, without the penalty.
-    n_iter_, t_ : int
-        Epochs of the last `fit`; samples seen in all of them.
-    n_layers_, n_outputs_, out_activation_ : int, int, str
-        Layers, input and output included; neurons of the output layer; its activation.
-    n_features_in_, feature_names_in_ : int, array
-        As everywhere in scikit-learn; names only where X had some.
+    <attributes>
 
     Examples
     --------
@@ -123,7 +54,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "loss": [StrOptions({"log_loss"}), Cost],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
-    _stratifies: ClassVar[bool] = True
+    _numbers: ClassVar[bool] = False
     classes_: Array
 
     def __init__(
@@ -163,45 +94,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ):
         self._take_parameters(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Any:
-        """Train.
-
-        Parameters
-        ----------
-        X : (n_samples, n_features) array or sparse matrix
-            Inputs.
-        y : (n_samples,) or (n_samples, n_labels)
-            Classes; or, of 0 and 1, which of several labels are true.
-        sample_weight : (n_samples,), optional
-            What each sample counts, at least 0.
-        X_val, y_val : arrays, optional
-            Other samples, whose loss goes into `validation_loss_curve_`; with `early_stopping` they are the ones that
-            it looks at, and none are held out.
-
-        Returns
-        -------
-        MLPClassifier
-            Itself.
-
-        Raises
-        ------
-        TypeError, ValueError
-            A parameter or the data are not what is described above.
-        """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
-
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
-        """Train one epoch on some samples, and go on from what was trained before.
+        """Train one epoch on some samples, starting from the fitted weights, if there are any.
 
         Parameters
         ----------
         X, y, sample_weight
             As in `fit`.
         classes : array, optional
-            All classes that there will be; needed in the first call.
+            All classes of all calls; needed in the first one.
 
         Returns
         -------
@@ -214,7 +117,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "weights, or sample_weight"
             )
         if classes is not None and hasattr(self, "classes_") and np.array_equal(classes, self.classes_):
-            classes = None  # seen before, in less time than it takes to check them
+            classes = None  # to check them would take longer
         if _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if several else classes)
@@ -229,7 +132,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Inputs.
         """
         outputs, binarizer = self._outputs(X), self._label_binarizer
-        kind = None if binarizer.sparse_input_ else binarizer.y_type_  # the frequent ones without a detour
+        kind = None if binarizer.sparse_input_ else binarizer.y_type_  # the frequent kinds without `inverse_transform`
         if kind == "multiclass":
             return np.asarray(self.classes_[outputs.argmax(axis=1)])
         if kind == "binary" and len(self.classes_) == 2:
@@ -263,42 +166,59 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probabilities = self.predict_proba(X)
         return np.log(probabilities, out=probabilities)
 
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
-        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=FLOATS, reset=reset)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
+    def _look_at_classes(self, y: Any, new: bool, same: bool) -> None:
+        if new:
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
-            labels.check_known(y, self.classes_, same=self.warm_start)
-        return X, self._targets(y, X.dtype)
+            found = unique_labels(y)
+            if same and set(found) != set(self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                    f"Previously got {self.classes_}, `y` has {found}"
+                )
+            if not same and len(np.setdiff1d(found, self.classes_, assume_unique=True)):
+                raise ValueError(
+                    f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
+                )
 
-    def _surely_right_targets(self, y: Any, n: int, net: Network) -> Array | None:
-        given = self.warm_start or self.class_weight is not None  # which look at all of y
-        return None if given else labels.surely_right_targets(self._label_binarizer, y, n, net.dtype)
+    def _targets_if_valid(self, y: Any, n: int, net: Network) -> Array | None:
+        binarizer = self._label_binarizer
+        classes, kind, dtype = binarizer.classes_, binarizer.y_type_, net.dtype
+        if self.warm_start or self.class_weight is not None or binarizer.sparse_input_:
+            return None
+        if type(y) is not np.ndarray or y.ndim == 0 or len(y) != n:
+            return None
+        if y.dtype.kind != classes.dtype.kind or y.dtype.kind not in "biufU":
+            return None
+        if kind == "multilabel-indicator":
+            right = y.ndim == 2 and y.shape[1] == len(classes) and ((y == 0) | (y == 1)).all()
+            return y.astype(dtype) if right else None
+        if y.ndim != 1 or len(classes) < 2:
+            return None
+        places = np.searchsorted(classes[:-1], y)
+        if not (classes[places] == y).all():
+            return None
+        if kind == "binary":
+            return places.astype(dtype)[:, np.newaxis]
+        Y: Array = np.zeros((n, len(classes)), dtype)
+        Y[np.arange(n), places] = 1
+        return Y
 
     def _targets(self, y: Any, dtype: Any) -> Array:
-        return labels.targets(self._label_binarizer, y, dtype)
-
-    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Array]:
-        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=FLOATS, reset=False)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y)
-        labels.check_known(y, self.classes_, same=False)
-        return X, self._targets(y, X.dtype)
-
-    def _class_weights(self, y: Any) -> Array | None:
-        if self.class_weight is None:
-            return None
-        weights: Array = compute_sample_weight(self.class_weight, y)
-        return weights
+        binary = self._label_binarizer.transform(y)
+        dense: Array = binary.toarray() if hasattr(binary, "toarray") else binary
+        return dense.astype(dtype)
 
     def _default_output(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
     def _score_of_outputs(self, outputs: Array, Y: Array, weight: Array | None) -> float:
-        return accuracy(outputs, Y, weight, exclusive=self._label_binarizer.y_type_ == "multiclass")
+        if self._label_binarizer.y_type_ == "multiclass":
+            right = outputs.argmax(axis=1) == Y.argmax(axis=1)
+        else:
+            right = ((outputs > 0.5) == (Y > 0.5)).all(axis=1)
+        return float(np.average(right, weights=weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""From scikit-learn's fitted estimators to ours, and back."""
+"""Conversion of fitted estimators between scikit-learn and fastbp."""
 
 import copy
 from typing import Any
@@ -19,7 +19,7 @@ THEIR_LOSSES = ("log_loss", "squared_error", "poisson")
 def from_sklearn(fitted: Any) -> Any:
     """Return a fitted estimator of fastbp with the parameters and weights of one of scikit-learn's.
 
-    It predicts the same. `partial_fit` goes on with the weights, but with moments of the optimizer that begin anew.
+    It predicts the same. `partial_fit` starts from its weights, but with new moments of the optimizer.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def from_sklearn(fitted: Any) -> Any:
         if isinstance(fitted, theirs):
             check_is_fitted(fitted, "coefs_")
             return _with_attributes(ours(**fitted.get_params()), fitted)
-    raise TypeError(f"{fitted!r} is no MLPClassifier or MLPRegressor of scikit-learn; only those can be converted")
+    raise TypeError(f"{fitted!r} is not an MLPClassifier or MLPRegressor of scikit-learn; only those can be converted")
 
 
 def to_sklearn(fitted: Any) -> Any:
     """Return a fitted estimator of scikit-learn with the parameters and weights of one of fastbp's.
 
-    It predicts the same, also where fastbp is not installed. Parameters that only training uses, and scikit-learn does
-    not have, are left out.
+    It predicts the same, also where fastbp is not installed. It lacks the parameters of training that scikit-learn does
+    not have.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def to_sklearn(fitted: Any) -> Any:
     TypeError
         It is something else.
     ValueError
-        It has an activation that scikit-learn does not have.
+        scikit-learn does not have its activations.
     sklearn.exceptions.NotFittedError
         It is not fitted.
 
@@ -83,7 +83,7 @@ def to_sklearn(fitted: Any) -> Any:
         if isinstance(fitted, ours):
             check_is_fitted(fitted, "coefs_")
             return _with_attributes(theirs(**_their_parameters(fitted, theirs)), fitted)
-    raise TypeError(f"{fitted!r} is no MLPClassifier or MLPRegressor of fastbp.sklearn; only those can be converted")
+    raise TypeError(f"{fitted!r} is not an MLP of fastbp.sklearn; only those can be converted")
 
 
 def _their_parameters(fitted: Any, theirs: Any) -> dict[str, Any]:
@@ -108,8 +108,8 @@ def _their_parameters(fitted: Any, theirs: Any) -> dict[str, Any]:
 
 
 def _with_attributes(new: BaseEstimator, fitted: Any) -> Any:
-    """Give `new` what `fit` has left in `fitted`, but nothing that is one library's own."""
-    ours, theirs = {"_linked", "_solver", "_steps"}, {"_optimizer", "_best_coefs", "_best_intercepts"}
+    """Copy to `new` the fitted attributes that both libraries have."""
+    ours, theirs = {"_kept", "_linked", "_solver", "_steps"}, {"_optimizer", "_best_coefs", "_best_intercepts"}
     theirs |= {"_coef_indptr", "_intercept_indptr"}
     skipped = ours | theirs | set(fitted.get_params()) | {"loss", "validation_loss_curve_"}
     for name, value in vars(fitted).items():

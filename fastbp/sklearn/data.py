@@ -1,7 +1,7 @@
-"""Checked samples as the compiled loops take them; a sparse matrix that would be too large is unpacked in pieces."""
+"""The samples of an estimator, which scikit-learn has checked, as `batches/` takes them; X may be sparse."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,46 +10,103 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.special import xlogy
 
+from fastbp.batches.orders import Order, Orders
+from fastbp.batches.samples import AnySamples, MappedSamples, Samples
+from fastbp.batches.sources import Buffers, FromFiles, InMemory
 from fastbp.formulations.tiles.tiled import Tiled
-from fastbp.model import Array, Model, aligned_empty
+from fastbp.model import Array, Model
 
 TILES = Tiled()
-DENSE_BYTES = 256 * 2**20  # up to so many bytes a sparse X is unpacked as a whole, which is faster
+DENSE_BYTES = 256 * 2**20  # up to this size a sparse X is unpacked as a whole, which is faster
 
 
-def lies_plainly(array: Array) -> bool:
+def is_plain(array: Array) -> bool:
     """Whether an array is C-contiguous and aligned."""
     flags = array.flags
     return flags.c_contiguous and flags.aligned
 
 
 def plain(array: Any, dtype: np.dtype[Any]) -> Array:
-    """Return a matrix C-contiguous, of `dtype` and read-only; without a copy where it is so."""
-    if type(array) is not np.ndarray or array.dtype != dtype or not lies_plainly(array):
+    """Return a matrix C-contiguous, of `dtype` and read-only; it is copied only where it has to be."""
+    if type(array) is not np.ndarray or array.dtype != dtype or not is_plain(array):
         array = np.require(array, dtype, ["C", "A"])
-    # Read-only, so that the compiled loops meet one type only.
     view: Array = array.view(np.ndarray)
-    view.flags.writeable = False
+    view.flags.writeable = False  # so that the loops are compiled for one type only
     return view
 
 
-@dataclass
-class Data:
-    """Samples that are trained on or evaluated: X (n, n_in), perhaps sparse, Y (n, n_out), weights (n,) or None."""
+class SparseSamples(MappedSamples):
+    """Samples with a sparse X that is too large to unpack as a whole: `read` and `blocks` unpack parts of it."""
 
-    X: Any
-    Y: Array
+    def __init__(self, X: Any, Y: Array, dtype: np.dtype[Any]):
+        self._X, self._Y, self._dtype, self._rows = X.tocsr(), Y, dtype, np.arange(len(Y))
+        self.block, self.classes = max(1, DENSE_BYTES // (X.shape[1] * dtype.itemsize)), False
+
+    @property
+    def Y(self) -> Array:
+        """The targets of all samples."""
+        Y: Array = self._Y[self._rows]
+        return Y
+
+    def read(self, samples: npt.NDArray[np.int64]) -> Samples:
+        """Return some samples, in this order."""
+        return self._checked(self._rows[samples])
+
+    def _checked(self, rows: npt.NDArray[np.int64]) -> Samples:
+        return Samples(plain(self._X[rows].toarray(), self._dtype), plain(self._Y[rows], self._dtype), False)
+
+
+def samples_of(X: Any, Y: Array, dtype: np.dtype[Any]) -> Samples | SparseSamples:
+    """Return X (n, n_in), perhaps sparse, and Y (n, n_out), which are checked already, as samples in `dtype`."""
+    if sparse.issparse(X):
+        if X.shape[0] * X.shape[1] * dtype.itemsize > DENSE_BYTES:
+            return SparseSamples(X, Y, dtype)
+        X = X.toarray()
+    return Samples(plain(X, dtype), plain(Y, dtype), False)
+
+
+@dataclass
+class Weighted:
+    """Samples, and one weight for each of them, or None."""
+
+    samples: Samples | SparseSamples
     weight: Array | None
 
     def __len__(self) -> int:
-        return len(self.Y)
+        return len(self.samples)
 
-    def part(self, rows: npt.NDArray[np.int64]) -> "Data":
+    def part(self, rows: npt.NDArray[np.int64]) -> "Weighted":
         """Return some of them."""
-        return Data(self.X[rows], self.Y[rows], None if self.weight is None else self.weight[rows])
+        part: Any = self.samples.part(rows)
+        return Weighted(part, None if self.weight is None else self.weight[rows])
 
 
-def surely_right_weight(weight: Any, X: Array) -> bool:
+class Reshuffled(Orders):
+    """scikit-learn's orders: each epoch shuffles `order`, that of the epoch before."""
+
+    def __init__(self, shuffle: bool, n: int):
+        super().__init__(shuffle, n, 1, full_batch=False)
+        self.order: Order = np.arange(n)
+
+    def next(self, rng: Any) -> Order:
+        """Return the order of the next epoch, from a `RandomState`."""
+        self.order = self.order[super().next(rng)]
+        return self.order
+
+
+def source(data: Weighted, orders: Orders, model: Model, batch_size: int, rows: int) -> InMemory | FromFiles:
+    """Return where a trainer finds samples, opened: `rows` of them in each compiled call, fewer if X is sparse."""
+    if isinstance(data.samples, Samples):
+        return InMemory(data.samples, None if data.weight is None else data.weight.astype(model.dtype), orders, rows)
+    n_in, n_out = model.sizes[0], model.sizes[-1]
+    batches = max(1, DENSE_BYTES // (4 * n_in * model.dtype.itemsize * batch_size))
+    buffers = Buffers(min(rows, batches * batch_size), n_in, n_out, model.dtype, data.weight is not None)
+    found = FromFiles(data.samples, data.weight, orders, buffers)
+    found.open()
+    return found
+
+
+def passes_as_weight(weight: Any, X: Array) -> bool:
     """Whether scikit-learn's checks would let the weights of the rows of X pass as they are. False if in doubt."""
     if weight is None:
         return True
@@ -58,77 +115,25 @@ def surely_right_weight(weight: Any, X: Array) -> bool:
     return bool(weight.min() >= 0) and 0 < float(weight.sum()) < math.inf
 
 
-def _dense_blocks(X: Any, dtype: np.dtype[Any]) -> Iterator[Array]:
-    """Return X in one piece, or, if it is sparse, in dense ones."""
-    if not sparse.issparse(X):
-        yield plain(X, dtype)
-        return
-    X, rows = X.tocsr(), max(1, DENSE_BYTES // (X.shape[1] * dtype.itemsize))
-    for start in range(0, X.shape[0], rows):
-        yield plain(X[start : start + rows].toarray(), dtype)
+def unpacked(samples: AnySamples) -> Iterable[Samples]:
+    """Return samples as they are, or, where X is too large to unpack as a whole, in blocks."""
+    return [samples] if isinstance(samples, Samples) else samples.blocks()
 
 
-def outputs_of(model: Model, X: Any) -> Array:
-    """Return a⁽ᴸ⁾ of every row of X, which may be sparse."""
-    blocks = [TILES.outputs(model, block) for block in _dense_blocks(X, model.dtype)]
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+def joined(blocks: Iterable[Array]) -> Array:
+    """Return arrays one after the other as one; a single array as it is."""
+    arrays = list(blocks)
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def costs_of(model: Model, data: Data) -> Array:
+def outputs_of(model: Model, samples: AnySamples) -> Array:
+    """Return a⁽ᴸ⁾ of every sample."""
+    return joined(TILES.outputs(model, block.X) for block in unpacked(samples))
+
+
+def costs_of(model: Model, samples: AnySamples) -> Array:
     """Return the cost of every sample."""
-    costs, start, Y = [], 0, plain(data.Y, model.dtype)
-    for block in _dense_blocks(data.X, model.dtype):
-        costs.append(TILES.costs(model, block, Y[start : start + len(block)])[1])
-        start += len(block)
-    return np.concatenate(costs)
-
-
-class Source:
-    """Where a trainer finds its samples: all of them as they are, or pieces of a sparse X in a buffer.
-
-    Attributes
-    ----------
-    X, Y : arrays
-        What a trainer is given.
-    weight : array
-        A weight for each row of them, empty without weights.
-    """
-
-    def __init__(self, data: Data, dtype: np.dtype[Any], batch_size: int, rows_at_once: int, shuffle: bool = False):
-        n, n_in = data.X.shape
-        self.order, self._shuffle = np.arange(n), shuffle
-        self._rows_at_once, self._sparse = rows_at_once, None
-        X, Y, weight = data.X, data.Y, np.empty(0, dtype) if data.weight is None else data.weight.astype(dtype)
-        if sparse.issparse(X) and n * n_in * dtype.itemsize > DENSE_BYTES:
-            batches = max(1, DENSE_BYTES // (4 * n_in * dtype.itemsize * batch_size))
-            self._rows_at_once = min(rows_at_once, batches * batch_size)
-            self._sparse, self._all_Y, self._all_weight = X.tocsr(), Y, weight
-            X, Y = (aligned_empty(self._rows_at_once * k, dtype).reshape(-1, k) for k in (n_in, Y.shape[1]))
-            weight = np.empty(self._rows_at_once if weight.size else 0, dtype)
-            self._X, self._Y = X, Y
-        elif sparse.issparse(X):
-            X = X.toarray()
-        self.X, self.Y, self.weight = plain(X, dtype), plain(Y, dtype), weight
-
-    def epoch(self, random_state: np.random.RandomState) -> Iterator[npt.NDArray[np.int64]]:
-        """Return the pieces of an epoch, in the order of the last one shuffled again, as scikit-learn does it."""
-        if self._shuffle:
-            permutation = np.arange(len(self.order))
-            random_state.shuffle(permutation)
-            self.order = self.order[permutation]
-        return self.pieces(self.order)
-
-    def pieces(self, order: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-        """Return rows of X and Y that are the samples of `order`, some whole mini-batches at a time."""
-        for start in range(0, len(order), self._rows_at_once):
-            samples = order[start : start + self._rows_at_once]
-            if self._sparse is None:
-                yield samples
-                continue
-            m = len(samples)
-            self._X[:m], self._Y[:m] = self._sparse[samples].toarray(), self._all_Y[samples]
-            self.weight[:m] = self._all_weight[samples] if self.weight.size else 0
-            yield np.arange(m)
+    return joined(TILES.costs(model, block.X, block.Y)[1] for block in unpacked(samples))
 
 
 def constant_of_poisson(Y: Array) -> npt.NDArray[np.float64]:
@@ -137,12 +142,11 @@ def constant_of_poisson(Y: Array) -> npt.NDArray[np.float64]:
     return np.asarray((xlogy(y, y) - y).sum(axis=1))
 
 
-def mean_over_batches(values: Array, weight: Array | None, order: npt.NDArray[np.int64], batch_size: int) -> float:
-    """Return the mean over mini-batches, each as large as it is, of the weighted means of values in them."""
+def mean_over_batches(values: Array, weight: Array | None, order: Order, batch_size: int) -> float:
+    """Return the mean of values over mini-batches: of each its weighted mean, times its number of samples."""
     if weight is None:
         return float(values.mean())
     starts = np.arange(0, len(order), batch_size)
     sizes, w = np.diff([*starts, len(order)]), weight[order].astype(np.float64)
-    totals = np.add.reduceat(w, starts)
-    sums = np.add.reduceat(w * values[order], starts)
+    totals, sums = (np.add.reduceat(terms, starts) for terms in (w, w * values[order]))
     return float((sizes * np.divide(sums, totals, out=np.zeros_like(sums), where=totals != 0)).sum() / len(order))

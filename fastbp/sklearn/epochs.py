@@ -1,4 +1,4 @@
-"""`solver="sgd"` and `"adam"`, and fastbp's own optimizers: epochs over mini-batches, and what is between them."""
+"""Training by mini-batches, with the solvers "sgd" and "adam" or fastbp's own optimizers."""
 
 import math
 import time
@@ -7,10 +7,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from fastbp.batches.samples import Samples
 from fastbp.batches.sources import rows_between_looks
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles.tiled import KEPT_BYTES
@@ -18,7 +17,8 @@ from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.optimizers import Rprop
 from fastbp.progress import Progress
-from fastbp.sklearn.data import TILES, Data, Source, constant_of_poisson, mean_over_batches
+from fastbp.sklearn import parameters
+from fastbp.sklearn.data import TILES, Reshuffled, Weighted, constant_of_poisson, mean_over_batches, source
 from fastbp.sklearn.solvers import Solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training.callbacks import Run, checked
@@ -29,68 +29,75 @@ AUTO = 200  # rows of a mini-batch, or all if they are fewer
 
 
 class Epochs:
-    """Trains the network of an estimator by mini-batches, and sets the fitted attributes of the estimator."""
+    """Trains the network of an estimator, and sets the fitted attributes of the estimator."""
 
-    def __init__(self, estimator: Any, net: Network, solver: Solver, data: Data, watcher: Watcher, epochs: int):
+    def __init__(self, estimator: Any, net: Network, solver: Solver, data: Weighted, watcher: Watcher):
         self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
+        self._epochs = 1 if watcher.incremental else estimator.max_iter
         whole = isinstance(solver.optimizer, Rprop) and estimator.batch_size == "auto"
-        self._epochs, self.batch_size = epochs, len(data) if whole else _batch_size(estimator.batch_size, len(data))
-        self._rows_at_once = rows_between_looks(net._model, self.batch_size)
+        self.batch_size = len(data) if whole else _batch_size(estimator.batch_size, len(data))
+        self._rows = rows_between_looks(net._model, self.batch_size)
         self._place(data)
-        options, source, self._settled = self._options(), self._source, True
+        options, self._settled = self._options(), True
         self._trainer = TILES.trainer(
-            net._model, solver.optimizer, solver.state, source.X, source.Y, self.batch_size, options
+            net._model, solver.optimizer, solver.state, self._source.X, self._source.Y, self.batch_size, options
         )
-        self._run = Run(net, History(data_sets=watcher.data_sets), epochs)
+        self._run = Run(net, History(data_sets=watcher.data_sets), self._epochs)
         self._callbacks = checked(() if estimator.callbacks is None else estimator.callbacks)
         n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
-        empty = Data(np.empty((0, 0), net.dtype), np.empty((0, 0), net.dtype), None)
-        self._nothing = empty, Source(empty, net.dtype, 1, 1)
         self.can_be_kept = not (self._callbacks or any(options.dropout) or whole) and n_bytes <= KEPT_BYTES
 
-    def _place(self, data: Data) -> None:
-        self._solver.optimizer.check(min(self.batch_size, len(data)), len(data))
-        self._data, shuffle = data, bool(self._estimator.shuffle)
-        self._source = Source(data, self._net.dtype, self.batch_size, self._rows_at_once, shuffle)
-        self._constant = constant_of_poisson(data.Y) if self._estimator.loss == "poisson" else None
+    def _place(self, data: Weighted) -> None:
+        n = len(data)
+        self._solver.optimizer.check(min(self.batch_size, n), n)
+        self._data, self._orders = data, Reshuffled(bool(self._estimator.shuffle), n)
+        self._source = source(data, self._orders, self._net._model, self.batch_size, self._rows)
+        self._constant = constant_of_poisson(data.samples.Y) if self._estimator.loss == "poisson" else None
 
-    def take(self, data: Data) -> bool:
-        """Be about other samples from now on; False, and nothing has changed, if they ask for another trainer."""
+    def _weight(self) -> Array:
+        weight = self._source.weight
+        return np.empty(0, self._net.dtype) if weight is None else weight
+
+    def take(self, data: Weighted) -> bool:
+        """Train on other samples from now on. Return False, and change nothing, if they need another trainer."""
         given, n, held = self._estimator.batch_size, len(data), self.batch_size
-        if isinstance(given, str):  # one row is summed in another order in a trainer for one than in that for many
+        if isinstance(given, str):  # a trainer for one row sums it in another order than a trainer for many
             fits = held == min(AUTO, n) or 1 < n < held
         else:
             fits = held == given <= n
-        if not fits or sparse.issparse(data.X):
+        if not fits or not isinstance(data.samples, Samples):
             return False
         self._place(data)
-        self._trainer.take(self._source.X, self._source.Y, self._source.weight)
+        self._trainer.take(self._source.X, self._source.Y, self._weight())
         return True
 
     def let_go(self) -> None:
-        """Hold no samples any longer: they are the caller's, and may be large."""
-        self._data, self._source = self._nothing
-        self._trainer.take(self._source.X, self._source.Y, self._source.weight)
+        """Release the samples: they are the caller's, and may be large."""
+        nothing = np.empty((0, 0), self._net.dtype)
+        self._data = Weighted(Samples(nothing, nothing, False), None)
+        self._source = source(self._data, self._orders, self._net._model, 1, 1)
+        self._trainer.take(nothing, nothing, np.empty(0, self._net.dtype))
 
     def settle(self) -> None:
-        """Bring the moments of the optimizer from the trainer, where `run` leaves those of `partial_fit`, back."""
+        """Copy the optimizer's moments to the solver's state: after `partial_fit` only the trainer has them."""
         if not self._settled:
             self._trainer.end_epoch(parameters=False)
             self._settled = True
 
     def _options(self) -> StepOptions:
         estimator = self._estimator
-        dropout, seed = estimator._dropout(), 0
+        n_hidden, seed = len(parameters.hidden_layer_sizes(estimator.hidden_layer_sizes)), 0
+        dropout = parameters.dropout(estimator.dropout, n_hidden)
         if any(dropout):
             seed = int(estimator._random_state.randint(2**31 - 1))
         steps = estimator.__dict__.setdefault("_steps", np.zeros(1, np.int64))  # converted ones have none yet
         return StepOptions(
-            l2=float(estimator.alpha), dropout=dropout, seed=seed, sample_weight=self._source.weight, per_batch=True,
+            l2=float(estimator.alpha), dropout=dropout, seed=seed, sample_weight=self._weight(), per_batch=True,
             decay=getattr(self._solver.optimizer, "weight_decay", 0.0), steps=steps,
         )  # fmt: skip
 
     def run(self) -> None:
-        """Train. Ctrl-C ends it with a warning, and with the weights of the last steps."""
+        """Train. Ctrl-C ends it with a warning; the network has the weights of the last step."""
         estimator = self._estimator
         self._progress = Progress(bool(estimator.progress), self._epochs, len(self._data))
         estimator.n_iter_ = 0
@@ -116,12 +123,12 @@ class Epochs:
     def _begin_epoch(self, epoch: int) -> None:
         estimator, self._run.epoch, self._start = self._estimator, epoch, time.perf_counter()
         if estimator.schedule is not None:
-            self._solver.rate = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
+            self._solver.state.rate[0] = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
         self._call("on_epoch_begin")
 
     def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
         """Set the fitted attributes. Return whether to stop; if not, begin the next epoch."""
-        if self._ends(epoch, cost + self._constants(self._source.order)):
+        if self._ends(epoch, cost + self._constant_term()):
             return True
         self._progress.epoch_done(f"loss {self._estimator.loss_:.4g}")
         if epoch < self._epochs:
@@ -155,7 +162,7 @@ class Epochs:
         return False
 
     def _stops(self) -> bool:
-        """Stop, or lower the rate, because nothing has improved for long."""
+        """Whether to stop after many epochs without improvement; if not, the solver has lowered the rate."""
         stop, words = self._solver.no_improvement()
         if self._estimator.verbose:
             print(f"{self._watcher.why} {words}")
@@ -163,10 +170,10 @@ class Epochs:
             self._watcher.waited = 0
         return stop
 
-    def _constants(self, order: npt.NDArray[np.int64]) -> float:
+    def _constant_term(self) -> float:
         if self._constant is None:
             return 0.0
-        return mean_over_batches(self._constant, self._data.weight, order, self.batch_size)
+        return mean_over_batches(self._constant, self._data.weight, self._orders.order, self.batch_size)
 
     def _diverged(self, loss: float) -> bool:
         """Whether no later epoch can make the weights finite again."""
@@ -178,7 +185,7 @@ class Epochs:
     def _record(self, loss: float) -> None:
         history, seconds = self._run.history, time.perf_counter() - self._start
         history.cost.append(loss)
-        history.learning_rate.append(self._solver.rate)
+        history.learning_rate.append(float(self._solver.state.rate[0]))
         history.seconds.append(seconds)
         history.samples_per_second.append(len(self._data) / max(seconds, 1e-9))
         if self._watcher.validation_loss is not None:
@@ -190,7 +197,7 @@ class Epochs:
             observe(loss if self._watcher.validation_loss is None else self._watcher.validation_loss)
 
     def _call(self, name: str) -> None:
-        """Call a method of all callbacks; if one of them changes the weights, they are the ones that count."""
+        """Call a method of all callbacks; if one changes the weights, training continues from them."""
         if not self._callbacks:
             return
         before: Array = self._net.parameters.copy()

@@ -1,4 +1,4 @@
-"""What a call of `partial_fit` leaves for the next one, which would take longer to make than to train on a few rows."""
+"""What a call of `partial_fit` keeps for the next one: making it takes longer than training on a few rows."""
 
 from operator import attrgetter, is_
 from typing import Any
@@ -8,23 +8,17 @@ from fastbp.sklearn.epochs import Epochs
 
 
 class Kept:
-    """The network and the trainer of an estimator, for as long as its parameters are the same.
+    """The network of `coefs_` and its trainer, `epochs`, for as long as the estimator's parameters stay the same.
 
-    It is no part of copies and pickles, and lent to one call at a time.
-
-    Attributes
-    ----------
-    net : Network
-        That of `coefs_`.
-    epochs : Epochs
-        Trains it. The moments of the optimizer are in its panels, and not in the solver's state, until `settle`.
+    Copies and pickles do not have it, and one call at a time uses it. The trainer's panels hold the moments of the
+    optimizer; the solver's state has them after `epochs.settle`.
     """
 
     def __init__(self, estimator: Any, net: Network, epochs: Epochs):
         self.net, self.epochs = net, epochs
         self._values_of = attrgetter(*estimator._get_param_names())
         self._values = self._values_of(estimator)
-        # Of these the contents can change, too. A dict, such as class_weight, is looked at in every call anyway.
+        # The contents of lists can change, too. Every call looks at a dict, such as class_weight, anyway.
         lists = (v for v in self._values if hasattr(v, "__len__") and not isinstance(v, str | tuple | dict))
         self._contents = [(v, tuple(v)) for v in lists]
 
@@ -32,7 +26,3 @@ class Kept:
         """Whether the estimator has the parameters that it had."""
         now = self._values_of(estimator)
         return all(map(is_, now, self._values)) and all(tuple(v) == before for v, before in self._contents)
-
-    def settle(self) -> None:
-        """Bring the moments back to the solver's state."""
-        self.epochs.settle()

@@ -1,4 +1,4 @@
-"""What the parameters of the estimators may be, in scikit-learn's own terms, and what they mean in fastbp's."""
+"""The parameters of the estimators: their constraints, which are scikit-learn's, and their meaning in fastbp."""
 
 import sys
 from collections.abc import Sequence
@@ -6,7 +6,8 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn import neural_network
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastbp import validation
 from fastbp.functions.activations import ACTIVATIONS, Activation
@@ -16,35 +17,14 @@ from fastbp.optimizers import Optimizer
 from fastbp.validation import foreign_names
 
 STOCHASTIC = ("sgd", "adam")
-# scikit-learn's names of what fastbp calls otherwise.
+# scikit-learn's names, where fastbp has others.
 OUR_NAMES = {"logistic": "sigmoid", "exp": "exponential", "squared_error": "quadratic", "absolute_error": "absolute"}
 THEIR_NAMES = {"sigmoid": "logistic", "exponential": "exp"}
 HIDDEN = {"logistic"} | {name for name, activation in ACTIVATIONS.items() if not activation.whole_layer}
 
 CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    **neural_network.MLPRegressor._parameter_constraints,
     "activation": [StrOptions(HIDDEN), Activation, "array-like"],
-    "solver": [StrOptions({"lbfgs", *STOCHASTIC})],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
-    "shuffle": ["boolean"],
-    "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "verbose": ["verbose"],
-    "warm_start": ["boolean"],
-    "momentum": [Interval(Real, 0, 1, closed="both")],
-    "nesterovs_momentum": ["boolean"],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
     "output_activation": [StrOptions({"logistic", "exp", *ACTIVATIONS}), Activation, None],
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like", None],
     "optimizer": [Optimizer, str, None],
@@ -57,37 +37,35 @@ CONSTRAINTS: dict[str, list[Any]] = {
 def hidden_layer_sizes(given: Any) -> list[int]:
     """Return the sizes of the hidden layers. Raises ValueError, as scikit-learn does, unless all are positive.
 
-    TypeError for what are no whole numbers.
+    Raises TypeError unless they are whole numbers.
     """
-    sizes = (
-        [given] if isinstance(given, Integral) else validation.entries("hidden_layer_sizes", given, "a list of sizes")
-    )
+    listed = [given] if isinstance(given, Integral) else given
+    sizes = validation.entries("hidden_layer_sizes", listed, "a list of sizes")
     if any(isinstance(n, Integral) and n <= 0 for n in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [validation.whole_number("hidden_layer_sizes", n, 1) for n in sizes]
 
 
 def dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
-    """Return the share of neurons to drop of each hidden layer, or nothing. Raises TypeError or ValueError."""
+    """Return the fraction of neurons to drop in each hidden layer; () for None. Raises TypeError or ValueError."""
     if given is None:
         return ()
-    listed = (
-        [given] * n_hidden if isinstance(given, Real) else validation.entries("dropout", given, "a number or a list")
-    )
+    listed = [given] * n_hidden if isinstance(given, Real) else given
+    listed = validation.entries("dropout", listed, "a number or a list")
     if listed and len(listed) != n_hidden:
         raise ValueError(f"dropout lists {len(listed)} layers, but hidden_layer_sizes has {n_hidden}")
     return tuple(validation.number(f"dropout[{l}]", share, 0.0, below=1.0) for l, share in enumerate(listed))
 
 
 def check_numbers(estimator: Any) -> None:
-    """Raise ValueError for a whole number that is larger than any float, which scikit-learn's own checks let pass."""
+    """Raise ValueError for a whole number larger than any float; scikit-learn's checks let it pass."""
     for name, value in estimator.get_params(deep=False).items():
         if isinstance(value, Integral) and abs(int(value)) > sys.float_info.max:
             raise ValueError(f"{name} is {value}; it must be less than {sys.float_info.max:g}")
 
 
 def activations(given: Any, n_hidden: int) -> list[Any]:
-    """Return σ of each hidden layer, as `Network` takes it. Raises ValueError for a list of another length."""
+    """Return the activation of each hidden layer. Raises ValueError for a list of another length."""
     if isinstance(given, str | Activation):
         return [_activation(given)] * n_hidden
     listed = validation.entries("activation", given, "a name, a fastbp.Activation or a list of them")
@@ -97,7 +75,7 @@ def activations(given: Any, n_hidden: int) -> list[Any]:
 
 
 def cost(loss: Any, quantile: float, huber_delta: float) -> Cost:
-    """Return the cost that `loss` means."""
+    """Return the cost for a `loss`."""
     if isinstance(loss, Cost):
         return loss
     if loss == "log_loss":
@@ -108,7 +86,7 @@ def cost(loss: Any, quantile: float, huber_delta: float) -> Cost:
 
 
 def network(sizes: Sequence[int], hidden: Any, output: Any, cost: Cost, dtype: Any) -> Network:
-    """Return a network of these layers, its parameters all zero. Raises ValueError if cost and output do not fit."""
+    """Return a network whose parameters are all 0. Raises ValueError if cost and output do not fit together."""
     return Network(
         sizes, activation=activations(hidden, len(sizes) - 2), output_activation=_ours(output), cost=cost,
         initializer="zeros", dtype=dtype, seed=0,
@@ -116,14 +94,14 @@ def network(sizes: Sequence[int], hidden: Any, output: Any, cost: Cost, dtype: A
 
 
 def draw_parameters(net: Network, given: Any, random_state: np.random.RandomState, dtype: Any) -> None:
-    """Draw the first parameters as scikit-learn draws them (Glorot & Bengio 2010), layer after layer, then round them.
+    """Draw the first parameters as scikit-learn does (Glorot & Bengio 2010), layer by layer, and round them to `dtype`.
 
-    Uniform in ±√(6 / (n_in + n_out)), weights and biases; for the logistic activation with 2 instead of 6. The output
-    layer goes by the activation of the last hidden one.
+    Weights and biases are uniform in ±√(6 / (n_in + n_out)), with 2 instead of 6 for the logistic activation. For the
+    output layer the activation of the last hidden layer decides.
     """
     n_hidden = len(net.sizes) - 2
     names = [getattr(choice, "name", choice) for choice in activations(given, n_hidden)]
-    if n_hidden == 0 and isinstance(given, str | Activation):  # which then says nothing else
+    if n_hidden == 0 and isinstance(given, str | Activation):
         names = [getattr(choice, "name", choice) for choice in activations(given, 1)]
     else:
         names.append(names[-1] if names else "relu")

@@ -1,1 +1,1 @@
-"""From a checked plan through the epochs to the history: what is watched, kept and told on the way."""
+"""Training: a checked plan, the epochs, and the history; callbacks, metrics, early stopping."""

@@ -1,4 +1,4 @@
-"""Callbacks: what a user wants done between epochs. `CSVLogger` and `Checkpoint` come with fastbp."""
+"""Callbacks: a user's code between epochs. `CSVLogger` and `Checkpoint` come with fastbp."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
@@ -9,45 +9,29 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastbp import disk, validation
-from fastbp.training.early_stopping import Best, check_mode, greater_is_better, watched
+from fastbp.training.early_stopping import Best, check_monitor, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.metrics import Metric
 
 
 @dataclass
 class Run:
-    """A `fit` that is running, as callbacks see it.
+    """A running `fit`, as callbacks see it. Weights of `net` that a callback changes are trained on."""
 
-    Attributes
-    ----------
-    net : Network
-        The network, with the weights of the last whole epoch. Weights that a callback changes are trained on.
-    history : History
-        What the epochs so far achieved, the one that has just ended included.
-    epochs : int
-        How many epochs there are to be.
-    metrics : tuple of Metric
-        What is measured beside the cost.
-    epoch : int
-        The epoch that is about to begin, or has just ended, counted from 1; 0 before the first.
-    stop : bool
-        Set it to True, and training ends with this epoch.
-    """
-
-    net: Any
-    history: History
-    epochs: int
-    metrics: tuple[Metric, ...] = ()
-    epoch: int = 0
-    stop: bool = False
+    net: Any  # the Network, with the weights of the last whole epoch
+    history: History  # of the epochs so far, including the one that has just ended
+    epochs: int  # that `fit` was asked for
+    metrics: tuple[Metric, ...] = ()  # besides the cost
+    epoch: int = 0  # about to begin, or just ended, counted from 1; 0 before the first
+    stop: bool = False  # True ends training with this epoch
 
 
 class Callback:
-    """What is called as training goes on: override what you need.
+    """Base class of callbacks: override the methods that you need.
 
     Each method gets the running `fit`: ``run.net``, ``run.history``, ``run.epoch`` (from 1) of ``run.epochs``;
-    ``run.stop = True`` ends the training with this epoch. If a method raises an error, training ends, the network and
-    its history are as after the last whole epoch, and the error is raised by `fit`.
+    ``run.stop = True`` ends the training with this epoch. If a method raises an error, `fit` raises it too, with the
+    network and its history as after the last whole epoch.
 
     Examples
     --------
@@ -69,26 +53,16 @@ class Callback:
         """Called before each epoch of the `run`."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """Called after each epoch of the `run`, when its evaluation is in the history."""
+        """Called after each epoch of the `run`, with its evaluation in the history."""
 
     def on_train_end(self, run: Run) -> None:
-        """Called at the end of the `run`, also after Ctrl-C; not after an error."""
+        """Called at the end of the `run`, also after Ctrl-C, but not after an error."""
 
 
 class CSVLogger(Callback):
-    """Keep a CSV file of the history: an epoch a row, the names of the series in the first.
+    """Write the history to the CSV file `path`: a header, then a row for each epoch.
 
-    The file is replaced after every epoch, whole or not at all.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; one that is there already is replaced when training begins.
-
-    Raises
-    ------
-    OSError
-        By `fit`: the file cannot be written.
+    The file is replaced when training begins and after every epoch. `fit` raises OSError if it cannot be written.
 
     Examples
     --------
@@ -104,49 +78,37 @@ class CSVLogger(Callback):
         self.path = disk.checked_path(path)
 
     def on_train_begin(self, run: Run) -> None:
-        """Write a file without rows, so that a place that cannot be written is found before the `run`."""
-        self._write(run.history)
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Write all epochs of the `run` so far."""
-        self._write(run.history)
-
-    def on_train_end(self, run: Run) -> None:
-        """Write the epochs of the `run` that count: after Ctrl-C these may be fewer."""
-        self._write(run.history)
-
-    def _write(self, history: History) -> None:
+        """Write the epochs of the `run` so far: none at first, so that a wrong path fails early."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["epoch", *history.as_dict()])
-        writer.writerows(history.rows())
+        writer.writerow(["epoch", *run.history.as_dict()])
+        writer.writerows(run.history.rows())
         disk.write(self.path, text.getvalue().encode())
+
+    on_epoch_end = on_train_begin
+    on_train_end = on_train_begin  # after Ctrl-C the history may be shorter
 
 
 class Checkpoint(Callback):
-    """Save the network after every epoch, or after every one that is better than all before.
+    """Save the network after every epoch, or only after epochs that are better than all before.
+
+    Raises TypeError or ValueError for a parameter of the wrong kind. `fit` raises ValueError before training if there
+    is no series `monitor`, OSError if the file cannot be written.
 
     Parameters
     ----------
     path : str or path-like
-        The file, replaced whole or not at all. ``{epoch}`` in its name becomes the number of the epoch, so that there
-        is a file for each: ``"net-{epoch:03}.safetensors"``.
+        The file, written as by `Network.save`. ``{epoch}`` in its name is replaced by the number of the epoch, which
+        gives a file for each: ``"net-{epoch:03}.safetensors"``.
     monitor : str, optional
-        The series that says which epoch is better, as in `EarlyStopping`. Left out, it is the cost on the validation
-        data, or without them that of training.
+        The series that decides which epoch is better, as in `EarlyStopping`. Left out, it is the cost on the validation
+        data, or without them the training cost.
     save_best_only : bool, default False
         Save only after an epoch that is better than all before.
     mode : "min" or "max", optional
-        Whether smaller or greater is better; needed for metrics of your own only.
+        Whether smaller or greater values are better; needed only for metrics of your own.
     training_state : bool, default False
-        As in `Network.save`: keep also what it takes to go on with the same bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is of the wrong kind; by `fit`, before anything is trained: there is no series `monitor`.
-    OSError
-        By `fit`: the file cannot be written.
+        As in `Network.save`: also keep what a later `fit` needs to continue with the same bits.
 
     Examples
     --------
@@ -169,17 +131,15 @@ class Checkpoint(Callback):
         self.path, self.monitor, self.mode = os.fspath(disk.checked_path(path)), monitor, mode
         self.save_best_only = validation.truth("save_best_only", save_best_only)
         self.training_state = validation.truth("training_state", training_state)
-        if monitor is not None and not isinstance(monitor, str):
-            raise TypeError(f"monitor is {monitor!r}; it must be the name of a metric, or 'cost'")
-        check_mode(mode)
+        check_monitor(monitor, mode)
         try:
             self.path.format(epoch=1)
         except (LookupError, ValueError) as error:
-            raise ValueError(f"path is {self.path!r}; only {{epoch}} can stand in braces: {error}") from None
+            raise ValueError(f"path is {self.path!r}; only {{epoch}} is allowed in braces: {error}") from None
         self._best: Best | None = None
 
     def on_train_begin(self, run: Run) -> None:
-        """Find the series to watch in the `run`."""
+        """Find the monitored series of the `run`."""
         if self.save_best_only:
             series = watched(self.monitor or "cost", run.history)
             self._best = Best(series, greater_is_better(series, self.mode, run.history, list(run.metrics)))
@@ -195,7 +155,7 @@ class Checkpoint(Callback):
 
 
 def checked(callbacks: Any) -> tuple[Callback, ...]:
-    """Return the callbacks. Raises TypeError if one of them is none."""
+    """Return the callbacks as a tuple. Raises TypeError if one of them is not a `Callback`."""
     if isinstance(callbacks, Callback):
         return (callbacks,)
     try:
@@ -204,6 +164,6 @@ def checked(callbacks: Any) -> tuple[Callback, ...]:
         raise TypeError(f"callbacks is {callbacks!r}; it must be a list of fastbp.Callback") from None
     for i, callback in enumerate(found):
         if not isinstance(callback, Callback):
-            hint = "; make one of it: MyCallback()" if isinstance(callback, type) else ""
+            hint = "; give an instance: MyCallback()" if isinstance(callback, type) else ""
             raise TypeError(f"callbacks[{i}] is {callback!r}; it must be a fastbp.Callback{hint}")
     return found

@@ -1,7 +1,7 @@
-"""The state of a training, into a file and back: what the next `fit` depends on, to the last bit.
+"""The state of a training, to a file and back: the history, and everything the bits of the next `fit` depend on.
 
-That is the optimizer with its hyperparameters, moments and count of steps, the random generator, which orders samples,
-the network's own seed and count of steps, which drop neurons, and the history. The seed also holds samples out.
+That is the optimizer with its hyperparameters, moments and count of steps; the random generator, which orders samples;
+the network's own seed and count of steps, for dropout; the seed also decides which samples are held out.
 """
 
 from __future__ import annotations  # so that naming numpy.random does not import it
@@ -30,16 +30,16 @@ OURS: dict[str, type[Optimizer]] = {
 GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 ARRAYS = [field.name for field in dataclasses.fields(OptimizerState)]
-LARGEST_OF_VERSION_2 = (
-    500  # steps that LBFGS remembers: the file has no memory, and is not to cost much more than it is
-)
+# The largest memory of LBFGS in a file of version 2, which does not have the memory itself: a small file must not make
+# fastbp allocate much.
+LARGEST_OF_VERSION_2 = 500
 
-# Places in a generator's buffer: NumPy does not check them, and reads beyond the buffer if they are too large.
+# Positions in a generator's buffer: NumPy does not check them, and reads beyond the buffer if they are too large.
 LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1}
 
 
 class Resumed(NamedTuple):
-    """What a network takes over from a file."""
+    """The state of a training from a file."""
 
     rng: np.random.Generator
     own_seed: int
@@ -47,18 +47,13 @@ class Resumed(NamedTuple):
     training: Training | None
 
 
-def state_of(
-    training: Training | None, rng: np.random.Generator, own_seed: int, history: History | None
-) -> TrainingState:
-    """Return the state of a training, for a file.
-
-    Raises ValueError for a random generator or an optimizer that a file cannot name.
-    """
-    words: dict[str, Any] = {"seed": own_seed, "generator": _plain(rng.bit_generator.state)}
+def state_of(training: Training | None, rng: np.random.Generator, seed: int, history: History | None) -> TrainingState:
+    """Return the state for a file. Raises ValueError for a random generator or an optimizer that a file cannot name."""
+    words: dict[str, Any] = {"seed": seed, "generator": _plain(rng.bit_generator.state)}
     if words["generator"].get("bit_generator") not in GENERATORS:
         raise ValueError(
-            f"the random generator is a {type(rng.bit_generator).__name__}; a file can keep those of NumPy, "
-            f"{', '.join(GENERATORS)}: make the network with a seed that is one of them, or leave out training_state"
+            f"the random generator is a {type(rng.bit_generator).__name__}, but a file can only keep those of NumPy, "
+            f"{', '.join(GENERATORS)}: give the network one of them as its seed, or leave training_state out"
         )
     words["history"] = None if history is None else _plain(vars(history))
     words["optimizer"] = None if training is None else _optimizer_words(training.optimizer)
@@ -68,7 +63,7 @@ def state_of(
 
 
 def resumed(saved: TrainingState, model: Model, custom: Iterable[Any]) -> Resumed:
-    """Return what a file says of a training. Raises ValueError, KeyError, TypeError or OverflowError for a lie."""
+    """Return the state from a file. Raises ValueError, KeyError, TypeError or OverflowError if it is not valid."""
     words = saved.words
     seed = words["seed"]
     if type(seed) is not int or not 0 <= seed < 2**63:
@@ -79,7 +74,9 @@ def resumed(saved: TrainingState, model: Model, custom: Iterable[Any]) -> Resume
         return Resumed(rng, seed, history, None)
     optimizer = _optimizer(words["optimizer"], custom)
     if isinstance(optimizer, LBFGS):
-        _check_memory(optimizer, saved)
+        in_file = LARGEST_OF_VERSION_2 if saved.version == 2 else len(saved.arrays["optimizer.first"])
+        if optimizer.memory > in_file:
+            raise ValueError(f"its LBFGS remembers {optimizer.memory} steps, but it has room for {in_file}")
     state = optimizer.new_state(model.parameters.vector.size, model.dtype)
     without_memory = saved.version == 2 and isinstance(optimizer, LBFGS | ConjugateGradient)
     _take_over(state, saved.arrays, ["t", "rate"] if without_memory else [*vars(state)])
@@ -105,21 +102,12 @@ def _optimizer(words: dict[str, Any], custom: Iterable[Any]) -> Optimizer:
     theirs = {kind.__name__: kind for kind in custom if isinstance(kind, type) and issubclass(kind, Optimizer)}
     kind = (OURS | theirs).get(name)
     if kind is None:
-        raise ValueError(
-            f"it uses the optimizer {name!r}, which is not one of fastbp's: give its class with custom=[…]"
-        )
+        raise ValueError(f"it uses the optimizer {name!r}, which is not one of fastbp's: give its class, custom=[…]")
     return kind(**hyperparameters)
 
 
-def _check_memory(optimizer: LBFGS, saved: TrainingState) -> None:
-    """Raise ValueError for a memory that the file does not have, before there is room for it."""
-    in_file = LARGEST_OF_VERSION_2 if saved.version == 2 else len(saved.arrays["optimizer.first"])
-    if optimizer.memory > in_file:
-        raise ValueError(f"its LBFGS remembers {optimizer.memory} steps, but it has room for {in_file}")
-
-
 def _take_over(state: OptimizerState, arrays: dict[str, Array], kept: list[str]) -> None:
-    """Overwrite the state before the first step with what the file has of it, of the same shapes and dtypes."""
+    """Overwrite a new state with the arrays of the file. Raises ValueError for other shapes or dtypes."""
     for name in kept:
         mine, theirs = getattr(state, name), arrays[f"optimizer.{name}"]
         if theirs.shape != mine.shape or theirs.dtype != mine.dtype:
@@ -135,14 +123,14 @@ def _take_over(state: OptimizerState, arrays: dict[str, Array], kept: list[str])
 def _generator(words: dict[str, Any]) -> np.random.Generator:
     name = words["bit_generator"]
     if name not in GENERATORS:
-        raise ValueError(f"its random generator is {name!r}, none of NumPy's")
+        raise ValueError(f"its random generator is {name!r}, which is not NumPy's")
     bits = getattr(np.random, name)(0)
     bits.state = _of_the_form_of(bits.state, words, "generator")
     return np.random.Generator(bits)
 
 
 def _of_the_form_of(form: Any, words: Any, where: str) -> Any:
-    """Return the `words` with arrays where the `form` has them. Raises ValueError if they are of another form."""
+    """Return the `words` with arrays where the `form` has them. Raises ValueError if keys or types differ."""
     if isinstance(form, dict):
         if not isinstance(words, dict) or words.keys() != form.keys():
             raise ValueError(f"its {where} does not have {', '.join(form)}")
@@ -160,7 +148,7 @@ def _of_the_form_of(form: Any, words: Any, where: str) -> Any:
 
 
 def _history(words: dict[str, Any]) -> History:
-    """Return the history of the file. Raises ValueError or TypeError if it could not be one."""
+    """Return the history from the file. Raises ValueError or TypeError if it is not valid."""
     history = History(**words)
     n = len(history)
     lists = {name: value for name, value in vars(history).items() if isinstance(vars(History()).get(name), list)}
@@ -169,7 +157,7 @@ def _history(words: dict[str, Any]) -> History:
             raise ValueError(f"its history has no {n} numbers of {name!r}")
     for measured in history.data_sets.values():
         if not isinstance(measured, list) or not all(isinstance(name, str) for name in measured):
-            raise ValueError(f"its history has a data set of which {measured!r} is measured")
+            raise ValueError(f"its history has a data set with the metrics {measured!r}, which is not a list of names")
     history.data_sets = {name: tuple(measured) for name, measured in history.data_sets.items()}
     if type(history.interrupted) is not bool or not isinstance(history.stopped, str | None):
         raise ValueError("its history does not say how training ended")
@@ -185,7 +173,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with Python's own numbers, lists and dicts where it has NumPy's, or tuples."""
+    """Return a value with NumPy's numbers and arrays, and tuples, replaced by Python's numbers and lists."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Early stopping: what is watched, how long one waits, and that the best weights come back."""
+"""Early stopping: the monitored series, and its best value."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,29 +10,26 @@ from fastbp.training.metrics import METRICS, Metric
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when nothing has got better for some epochs, on validation data as a rule, and go back to the best one.
+    """Stop when a series has not improved for some epochs, and go back to the best epoch.
+
+    Raises TypeError or ValueError for a parameter of the wrong kind or out of range.
 
     Parameters
     ----------
     monitor : str, optional
         "cost" or the name of a metric, on the validation data; or a whole name such as "test_accuracy" where
-        `validation_data` names several data sets. Left out, it is the cost on the validation data. Where there are
-        none, "cost" is the cost of training, which seldom gets worse.
+        `validation_data` names several data sets. Left out, it is the cost on the validation data. Without validation
+        data, "cost" is the training cost, which seldom gets worse.
     patience : int, default 10
-        After how many epochs in a row without an improvement training stops, at least 1.
+        Training stops after this many epochs in a row without an improvement, at least 1.
     min_delta : float, default 0
         An epoch is an improvement if it is better than the best by more than this, at least 0.
     restore_best : bool, default True
-        When training ends by itself, early or not, everything is as after the best epoch: weights, the optimizer's
-        moments, the random generator. So the network is, bit for bit, the one that a `fit` of just so many epochs
-        gives. Ctrl-C leaves the last whole epoch.
+        When training ends, early or not, restore the state after the best epoch: weights, the optimizer's moments, the
+        random generator. The network then has the bits of a `fit` of that many epochs. After Ctrl-C it has those of the
+        last whole epoch instead.
     mode : "min" or "max", optional
-        Whether smaller or greater is better; needed for metrics of your own only.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A parameter is of the wrong kind or out of range.
+        Whether smaller or greater values are better; needed only for metrics of your own.
 
     Examples
     --------
@@ -54,43 +51,43 @@ class EarlyStopping:
     mode: Literal["min", "max"] | None = None
 
     def __post_init__(self) -> None:
-        if self.monitor is not None and not isinstance(self.monitor, str):
-            raise TypeError(f"monitor is {self.monitor!r}; it must be the name of a metric, or 'cost'")
+        check_monitor(self.monitor, self.mode)
         validation.whole_number("patience", self.patience, 1)
         validation.number("min_delta", self.min_delta, 0.0)
         validation.truth("restore_best", self.restore_best)
-        check_mode(self.mode)
 
 
-def check_mode(mode: Any) -> None:
-    """Raise ValueError unless it is "min", "max" or None."""
+def check_monitor(monitor: Any, mode: Any) -> None:
+    """Raise TypeError unless `monitor` is a string or None, ValueError unless `mode` is "min", "max" or None."""
+    if monitor is not None and not isinstance(monitor, str):
+        raise TypeError(f"monitor is {monitor!r}; it must be the name of a metric, or 'cost'")
     if mode is not None and not (isinstance(mode, str) and mode in ("min", "max")):
         raise ValueError(f"mode is {mode!r}; it must be 'min' or 'max'")
 
 
 class Best:
-    """The best value of a series so far, and how many epochs ago that was."""
+    """The best value of a series so far, and the number of epochs without an improvement since."""
 
     def __init__(self, series: str, greater: bool, min_delta: float = 0.0):
         self.series, self._greater, self._min_delta = series, greater, min_delta
         self.value, self.epoch, self.waited = float("nan"), 0, 0
 
     def improves(self, value: float) -> bool:
-        """Whether this is better than all before; counts the epochs for which it was not. NaN never is."""
+        """Whether this is better than all before; NaN never is. Counts the epochs without an improvement."""
         gain = value - self.value if self._greater else self.value - value
         better = value == value and (self.epoch == 0 or gain > self._min_delta)
         self.waited = 0 if better else self.waited + 1
         return better
 
     def keep(self, value: float, epoch: int) -> None:
-        """Remember the best."""
+        """Keep the best."""
         self.value, self.epoch = value, epoch
 
 
 def watched(monitor: str | None, history: History) -> str:
-    """Return the name of the series that `monitor` means: one of the validation data, or a whole name; None is "cost".
+    """Return the name of the series that `monitor` means: of the validation data, or a whole name; None is "cost".
 
-    Raises ValueError if there is none, or if it could be of several data sets.
+    Raises ValueError if there is no such series, or if several data sets have one.
     """
     monitor = "cost" if monitor is None else monitor
     names = [name for name in history.names if monitor in (name, *_short(name, history))]
@@ -110,11 +107,11 @@ def _short(name: str, history: History) -> list[str]:
 
 
 def greater_is_better(series: str, mode: Any, history: History, metrics: list[Metric]) -> bool:
-    """Return whether greater values of a series are better. Raises ValueError if nobody says."""
+    """Return whether greater values of a series are better. Raises ValueError if that is not known."""
     if mode is not None:
         return bool(mode == "max")
     known = {metric.name: metric.greater_is_better for metric in (*METRICS.values(), *metrics)} | {"cost": False}
     for name in (series, *_short(series, history)):
         if known.get(name) is not None:
             return bool(known[name])
-    raise ValueError(f'whether more or less of {series!r} is better is not known: give mode="min" or mode="max"')
+    raise ValueError(f'it is not known whether greater values of {series!r} are better: give mode="min" or mode="max"')

@@ -1,7 +1,4 @@
-"""Training on the full batch: a direction, a search along it, and so on until nothing gets better.
-
-Levenberg–Marquardt has a file of its own.
-"""
+"""Training on the full batch with L-BFGS and conjugate gradient: repeat a direction and a search along it."""
 
 from __future__ import annotations
 
@@ -16,17 +13,17 @@ from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState
-from fastbp.optimizers.directions import Conjugate, Directions, Place, QuasiNewton, dot
+from fastbp.optimizers.directions import Conjugate, Place, QuasiNewton, dot
 from fastbp.optimizers.line_search import Point, wolfe_step
 from fastbp.training import levenberg_marquardt
 
 
 @dataclass
 class Objective:
-    """C(θ) + (λ/2n) Σ w², and its gradient: of a θ in float64, rounded to the dtype of the model.
+    """C(θ) + (λ/2n) Σ w² and its gradient, for a θ in float64 that is rounded to the dtype of the model.
 
-    C = (1/n) Σ_s w_s C_s with weights of the samples, w_s = 1 without. Samples come in pieces, which are the same in
-    memory and in files: so the bits are.
+    C = (1/n) Σ_s w_s C_s with sample weights w_s, or 1. Blocks of samples are the same in memory and in files, and so
+    are the bits.
     """
 
     formulation: Formulation
@@ -46,7 +43,7 @@ class Objective:
         return 0.5 * self.l2 * sum(float(np.einsum("jk,jk->", w, w, dtype=np.float64)) for w in weights)
 
     def here(self) -> Place:
-        """Return where the model is."""
+        """Return the place of the model's parameters."""
         theta = self.model.parameters.vector.astype(np.float64)
         return Place(theta, *self(theta))
 
@@ -77,42 +74,26 @@ def minimize(
     epoch_done: Callable[[int, float], bool],
     options: StepOptions | None = None,
 ) -> str:
-    """Train on all samples at once, up to `epochs` iterations, and return in words why it ended.
+    """Train on all samples at once, for up to `epochs` iterations, and return in words why it ended.
 
-    Parameters
-    ----------
-    formulation, model, optimizer, state
-        What computes, what is trained, how, and what is remembered from one call to the next: one of two epochs takes
-        the steps of two calls of one.
-    samples
-        All of them, in memory or in files.
-    epochs : int
-        The largest number of iterations. It may end before: converged, or the line search finds nothing lower, which
-        in float32 is the same thing in other words.
-    epoch_done : callable
-        Called after each iteration with its number from 1 and the mean cost that it has reached, without the penalty;
-        with NaN if cost or gradient are not finite to begin with.
-        The model has the parameters of that cost. True ends the training.
-    options : StepOptions, optional
-        Of which `l2` and `sample_weight` are part of the cost, and the others are refused.
-
-    Raises
-    ------
-    ValueError
-        An option other than these is on, or the cost is not one for this optimizer.
+    `state` is the memory from one call to the next: a call with two epochs takes the steps of two calls with one.
+    `epoch_done` is called after each iteration with its number, from 1, and the mean cost of the model's parameters
+    without the penalty, or NaN if cost or gradient are not finite; training ends if it returns True. Raises ValueError
+    for options other than `l2` and `sample_weight`, which are part of the cost, or a cost that does not suit the
+    optimizer.
     """
-    check_options(optimizer, options)
     options = StepOptions() if options is None else options
+    check_options(optimizer, options)
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost)
         assert isinstance(samples, Samples)
         chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, options
         return levenberg_marquardt.minimize(*chosen)
     assert isinstance(optimizer, LBFGS | ConjugateGradient)
-    directions: Directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
+    directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
     cost_tolerance = optimizer.cost_tolerance if isinstance(optimizer, LBFGS) else -math.inf
     objective = Objective(formulation, model, samples, options.l2, options.weight)
-    with np.errstate(all="ignore"):  # whoever looks at the cost finds what is not finite, as in compiled code
+    with np.errstate(all="ignore"):  # `epoch_done` checks that the cost is finite, as in compiled code
         here = objective.here()
         for epoch in range(1, epochs + 1):
             if not (math.isfinite(here.cost) and np.isfinite(here.gradient).all()):
@@ -135,8 +116,8 @@ def minimize(
     return "the last epoch was reached"
 
 
-def _step(objective: Objective, directions: Directions, here: Place) -> Place | None:
-    """Search along a line, and remember the step. None, with the parameters as they were, if nothing is lower."""
+def _step(objective: Objective, directions: QuasiNewton | Conjugate, here: Place) -> Place | None:
+    """Search along a line, and remember the step. Return None, and change no parameter, if no point is lower."""
     direction, alpha = directions.next(here)
 
     def phi(alpha: float) -> Point:
@@ -155,12 +136,12 @@ def _step(objective: Objective, directions: Directions, here: Place) -> Place | 
     return after
 
 
-def check_options(optimizer: Optimizer, options: StepOptions | None) -> None:
-    """Raise ValueError if an option is on that only makes sense for steps over mini-batches."""
+def check_options(optimizer: Optimizer, options: StepOptions) -> None:
+    """Raise ValueError for an option that only makes sense with mini-batches."""
     names = [option.name for option in fields(StepOptions) if option.name not in ("l2", "sample_weight", "seed")]
-    on = [name for name in names if options and not replace(StepOptions(), **{name: getattr(options, name)}).plain]
+    on = [name for name in names if not replace(StepOptions(), **{name: getattr(options, name)}).plain]
     if on:
         raise ValueError(
-            f"{' and '.join(on)} given with {type(optimizer).__name__}, which minimizes the cost of all samples, with "
-            "sample_weight and l2, and nothing else: leave it out, or use another optimizer, such as Adam"
+            f"{' and '.join(on)} given with {type(optimizer).__name__}, which minimizes the cost of all samples and "
+            "takes only sample_weight and l2: leave it out, or use another optimizer, such as Adam"
         )

@@ -1,4 +1,4 @@
-"""What the epochs of a `fit` achieved: as lists, arrays, dicts, a table, a picture."""
+"""The results of the epochs of a `fit`: as lists, arrays, dicts, a table, a picture."""
 
 from __future__ import annotations  # so that naming a Figure does not import matplotlib
 
@@ -16,42 +16,40 @@ from fastbp.text import aligned
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_ROWS = 25  # of more epochs a table shows some, evenly spread, the first, the best and the last among them
-
-
-MOST_COLUMNS = 9  # of more series a table leaves out those about time and rate, so that it fits a terminal
+MOST_ROWS = 25  # a table of more epochs shows some, evenly spread, with the first, the best and the last
+MOST_COLUMNS = 9  # a table of more series leaves out those about time and rate, so that it fits a terminal
 
 
 @dataclass
 class History:
-    """What each epoch of a `fit` achieved, one entry an epoch.
+    """The results of a `fit`, with one entry for each epoch.
 
-    A series is an attribute or an entry of `metrics`; ``history["name"]`` finds either, as an array. As a mapping,
-    ``dict(history)``, it has all series that are not empty; to walk through it gives a dict for each epoch. So
-    ``pandas.DataFrame(history)`` has a column for each series and a row for each epoch.
+    A series is an attribute or an entry of `metrics`; ``history["name"]`` returns either as an array. ``dict(history)``
+    has all series that are not empty; iteration gives a dict for each epoch. So ``pandas.DataFrame(history)`` has a
+    column for each series and a row for each epoch.
 
     Attributes
     ----------
     cost : list of float
-        The mean cost of the training samples during the epoch, each taken before the step it took part in.
+        The mean cost of the training samples during the epoch, each computed before the step that used the sample.
     validation_cost, validation_accuracy : list of float
         On the validation data, after the epoch; empty without validation data, or without classes.
     seconds : list of float
-        How long the epoch took, evaluation included.
+        The time of the epoch, including evaluation.
     samples_per_second : list of float
-        Training samples by the seconds that training alone took.
+        Training samples per second of training alone.
     learning_rate : list of float
         The learning rate of the epoch.
     metrics : dict of str to list of float
         The other series: ``"validation_r2"``, or ``"test_cost"`` where `validation_data` names a data set "test".
     data_sets : dict of str to tuple of str
-        The data sets that are evaluated after every epoch, and the names of what is measured on them.
+        The data sets that are evaluated after every epoch, and the names of their metrics.
     interrupted : bool
         Whether Ctrl-C ended the training.
     stopped : str or None
-        Why training ended before its last epoch; None if it did not. The epoch it ended with is ``len(history)``.
+        Why training ended before its last epoch, ``len(history)``; None if it did not.
     best_epoch : int or None
-        The best epoch by the series that `EarlyStopping` watches, counted from 1; None without it.
+        The best epoch by the series that `EarlyStopping` monitors, counted from 1; None without it.
 
     Examples
     --------
@@ -82,7 +80,7 @@ class History:
         return len(self.cost)
 
     def __iter__(self) -> Iterator[dict[str, float]]:
-        """Return the epochs, each as a dict of all that was measured: the rows of a table, as pandas wants them."""
+        """Return the epochs, each as a dict of its values: the rows of a table for pandas."""
         columns = self.as_dict()
         return (dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True))
 
@@ -107,7 +105,7 @@ class History:
 
     @property
     def names(self) -> list[str]:
-        """The series that can be watched: "cost", and what is measured on the data sets."""
+        """The series that can be monitored: "cost", and the metrics of the data sets."""
         return ["cost", *(f"{data}_{measured}" for data, names in self.data_sets.items() for measured in names)]
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float64]:
@@ -117,17 +115,14 @@ class History:
         return np.array(series[name])
 
     def series(self, name: str) -> list[float]:
-        """Return the list of the series called `name`; a new one, if there is none of that name yet.
-
-        Raises TypeError for what is no name.
-        """
+        """Return the list of the series called `name`, or a new one. Raises TypeError unless it is a str."""
         if not isinstance(name, str):
             raise TypeError(f"name is {name!r}; it must be the name of a series, such as 'validation_cost'")
         own = vars(self).get(name)
         return own if isinstance(own, list) else self.metrics.setdefault(name, [])
 
     def keep(self, epochs: int) -> None:
-        """Forget all but the first so many `epochs`. Raises TypeError or ValueError for what is no count."""
+        """Keep the first `epochs` epochs only. Raises TypeError or ValueError unless it is a whole number ≥ 0."""
         epochs = validation.whole_number("epochs", epochs, 0)
         for values in self._all().values():
             del values[epochs:]
@@ -137,14 +132,14 @@ class History:
         return {name: np.array(values) for name, values in self._all().items() if values}
 
     def rows(self) -> Iterator[list[float]]:
-        """Return the values of each epoch, in the order of `as_dict`, the epoch, counted from 1, before them."""
+        """Return a list for each epoch: its number, from 1, and its values in the order of `as_dict`."""
         columns = self.as_dict().values()
         return ([epoch, *map(float, values)] for epoch, values in enumerate(zip(*columns, strict=True), start=1))
 
     def table(self, most_rows: int = MOST_ROWS) -> str:
-        """Return a table in text, an epoch a row, at most `most_rows` of them; the best epoch has a star.
+        """Return a table as text, with a row for each epoch, or for `most_rows` of them; the best epoch has a star.
 
-        Raises TypeError or ValueError for what is no count.
+        Raises TypeError or ValueError unless `most_rows` is a whole number ≥ 1.
 
         >>> print(History(cost=[2, 1], learning_rate=[0.5, 0.25], best_epoch=2).table())
         epoch     cost  learning
@@ -174,14 +169,10 @@ class History:
         return sorted({*spread.tolist(), *best})
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """Draw the costs and metrics by epoch, and write the picture to `path` if there is one; needs matplotlib.
+        """Draw the costs and metrics by epoch, and write the picture to `path` if it is given.
 
-        Raises
-        ------
-        ImportError
-            matplotlib is not installed.
-        TypeError, ValueError
-            The history has no epochs; `path` is none that a picture can have.
+        Raises ImportError without matplotlib, TypeError or ValueError if the history has no epochs or `path` is not the
+        name of a picture.
         """
         from fastbp import plots
 

@@ -1,13 +1,14 @@
-"""Training on the full batch by damped Gauss–Newton steps: the normal equations, and which steps are taken."""
+"""Training on the full batch with Levenberg–Marquardt: the normal equations, and the choice of steps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from fastbp.batches.samples import Samples
 from fastbp.derivatives.curvature import OutputJacobian
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
@@ -15,29 +16,22 @@ from fastbp.functions.costs import Cost, quadratic, squared_error
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import LevenbergMarquardt, OptimizerState
 
-JACOBIAN_BYTES = 32 * 2**20  # of J at once, in float64
+JACOBIAN_BYTES = 32 * 2**20  # of the rows of J that are computed at once, in float64
 SMALLEST_DAMPING = 1e-20
 _BENDS: dict[Any, float] = {quadratic: 1.0, squared_error: 2.0}  # ∂²C/∂a²
-
-
-class InputsAndTargets(Protocol):
-    """Checked samples."""
-
-    X: Array
-    Y: Array
 
 
 def check_cost(cost: Cost) -> None:
     """Raise ValueError unless the cost is a sum of squares."""
     if cost.function not in _BENDS:
         raise ValueError(
-            f"the cost is {cost.name!r}; LevenbergMarquardt makes sums of squares small: use the cost quadratic or "
+            f"the cost is {cost.name!r}, but LevenbergMarquardt minimizes sums of squares: use the cost quadratic or "
             "squared_error, or another optimizer, such as LBFGS"
         )
 
 
 def bytes_needed(model: Model) -> int:
-    """Return how much memory a step needs: G, a damped copy, the solver's, a product; and a part of J, twice."""
+    """Return the memory of a step: G, a damped copy, the solver's copy, a product, and two parts of J."""
     n = model.parameters.vector.size
     return 8 * (4 * n * n + 2 * _samples_at_once(model) * model.sizes[-1] * n)
 
@@ -47,12 +41,12 @@ def _samples_at_once(model: Model) -> int:
 
 
 class NormalEquations:
-    """G and g of the mean cost of all samples and the penalty, in float64, at the θ that the model has when asked.
+    """G and g of the mean cost and the penalty, in float64, at the current θ of the model.
 
-    With weights of the samples, the rows of J and the residuals of a sample are multiplied by √w_s.
+    With sample weights, √w_s multiplies the residuals of a sample and its rows of J.
     """
 
-    def __init__(self, model: Model, samples: InputsAndTargets, options: StepOptions):
+    def __init__(self, model: Model, samples: Samples, options: StepOptions):
         self._model, self._Y, self._l2 = model, samples.Y, options.l2
         self._root = None if options.weight is None else np.sqrt(options.weight.astype(np.float64))
         self._jacobian = OutputJacobian(model, samples.X, _samples_at_once(model))
@@ -75,15 +69,12 @@ class NormalEquations:
         matrix *= share
         vector *= share
         if self._l2 > 0:
-            self._add_penalty(matrix, vector)
+            penalty = ParameterVector(self._model.sizes, np.zeros(n_parameters))
+            for w in penalty.weights:
+                w[:] = self._l2
+            matrix[np.diag_indices_from(matrix)] += penalty.vector
+            vector += penalty.vector * self._model.parameters.vector
         return matrix, vector
-
-    def _add_penalty(self, matrix: Array, vector: Array) -> None:
-        at_weights = ParameterVector(self._model.sizes, np.zeros(vector.size))
-        for w in at_weights.weights:
-            w[:] = self._l2
-        matrix[np.diag_indices_from(matrix)] += at_weights.vector
-        vector += at_weights.vector * self._model.parameters.vector
 
 
 def minimize(
@@ -91,12 +82,12 @@ def minimize(
     model: Model,
     optimizer: LevenbergMarquardt,
     state: OptimizerState,
-    samples: InputsAndTargets,
+    samples: Samples,
     epochs: int,
     epoch_done: Callable[[int, float], bool],
     options: StepOptions,
 ) -> str:
-    """Take up to `epochs` steps, and return in words why it ended. Parameters: as of `full_batch.minimize`."""
+    """Take up to `epochs` steps, and return in words why it ended. Parameters are as in `full_batch.minimize`."""
     equations, theta, l2 = NormalEquations(model, samples, options), model.parameters.vector, options.l2
 
     def costs() -> tuple[float, float]:
@@ -105,7 +96,7 @@ def minimize(
         squares = sum(float(np.vdot(w, w)) for w in model.parameters.weights) if l2 > 0 else 0.0
         return mean, mean + 0.5 * l2 * squares
 
-    with np.errstate(all="ignore"):  # whoever looks at the cost finds what is not finite, as in compiled code
+    with np.errstate(all="ignore"):  # `epoch_done` checks that the cost is finite, as in compiled code
         cost, total = costs()
         for epoch in range(1, epochs + 1):
             if not math.isfinite(total):
@@ -134,11 +125,10 @@ def minimize(
 
 
 def _step(matrix: Array, gradient: Array, damping: float) -> Array:
-    """Return d of (G + μ I) d = −g; NaN, which no cost survives, where that has no solution."""
+    """Return d of (G + μ I) d = −g; NaN if there is no solution, so that the cost is NaN too."""
     damped = matrix.copy()
     damped[np.diag_indices_from(damped)] += damping
     try:
-        step: Array = np.linalg.solve(damped, -gradient)
+        return np.linalg.solve(damped, -gradient)
     except np.linalg.LinAlgError:
-        step = np.full_like(gradient, np.nan)
-    return step
+        return np.full_like(gradient, np.nan)

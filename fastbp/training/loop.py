@@ -1,4 +1,4 @@
-"""Training: epochs, what they achieve, when they end; and what stands if they are interrupted."""
+"""The epochs of a training, and the state that remains after an interruption."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
@@ -30,19 +30,19 @@ class DivergenceError(ArithmeticError):
 
 
 class Book(Protocol):
-    """Who is told what happens in a training: a `Loop` for a network, the estimators of `fastbp.sklearn` for theirs."""
+    """What `train` reports to: a `Loop`, or the estimators of `fastbp.sklearn`."""
 
     def advance(self, n_samples: int) -> None:
-        """So many samples more were trained on."""
+        """Count samples that were trained on."""
 
     def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
-        """End an epoch, counted from 1, of this mean cost. Return whether to stop; if not, begin the next."""
+        """End an epoch, counted from 1, with its mean cost. Return whether to stop; if not, begin the next."""
 
 
 def train(trainer: Trainer, epoch_in_pieces: Callable[[], Iterator[Order]], epochs: int, book: Book) -> None:
-    """Train epoch after epoch, each on the samples of the pieces in which it comes: whole mini-batches.
+    """Train epoch after epoch, each in pieces of whole mini-batches.
 
-    Each `trainer.train` is one compiled call; between two of them Python sees Ctrl-C.
+    Each `trainer.train` is one compiled call; between two of them Python handles Ctrl-C.
     """
     for epoch in range(1, epochs + 1):
         cost, n_samples = 0.0, 0
@@ -57,12 +57,12 @@ def train(trainer: Trainer, epoch_in_pieces: Callable[[], Iterator[Order]], epoc
 
 
 class Loop:
-    """What happens between two epochs of a network's training."""
+    """The work between two epochs of a network's training."""
 
     def __init__(self, plan: Plan, run: Run):
         self.training = training = plan.training
-        self._plan, self._run, self.history = plan, run, plan.history
-        self.trainer: Trainer | None = None  # where steps are over mini-batches
+        self._plan, self._run = plan, run
+        self.trainer: Trainer | None = None  # None where steps are over all samples
         self.progress = Progress(plan.progress, plan.epochs, plan.samples_per_epoch)
         self.last, self._spare = training.copy(0), training.copy(0)
         self._best_state = training.copy(0) if plan.keeps_best else None
@@ -82,47 +82,40 @@ class Loop:
         self._run.epoch = epoch
         self.call("on_epoch_begin")
         self._take_over_changes()
-        self._set_rate(epoch)
-        self._start = time.perf_counter()
-
-    def _set_rate(self, epoch: int) -> None:
         rate = self.training.optimizer.learning_rate
         if self._plan.schedule is not None:
             rate = self._plan.schedule(epoch - 1, rate)
             rate = validation.number(f"the learning rate that schedule gives for epoch {epoch}", rate, 0.0)
         self.training.state.rate[0] = rate
+        self._start = time.perf_counter()
 
     def advance(self, n_samples: int) -> None:
         """Move the progress bar."""
         self.progress.advance(n_samples)
 
     def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
-        """End an epoch, counted from 1, of this mean cost. Return whether to stop; if not, begin the next."""
+        """Evaluate and record an epoch, counted from 1. Return whether to stop; if not, begin the next."""
         if self.trainer is not None:
             self.trainer.end_epoch()
         trained = time.perf_counter()
         _check_finite(epoch, cost, self.training)
-        evaluations = self._evaluations()
+        plan, model = self._plan, self.training.model
+        data_sets = plan.data_sets.items()
+        evaluations = {name: evaluate(plan.formulation, model, data, plan.metrics) for name, data in data_sets}
         speed = n_samples / max(trained - self._start, 1e-9)
         _record(self._run.history, cost, evaluations, float(self.training.state.rate[0]), self._start, speed)
-        # From this one assignment on the epoch counts: Ctrl-C anywhere before it undoes the epoch.
+        # From this assignment on the epoch counts: Ctrl-C before it undoes the epoch.
         self.last, self._spare = self.training.copy_to(self._spare, epoch), self.last
         self.progress.epoch_done(_describe(cost, evaluations))
         self._look_for_best(epoch)
         self._tell_schedule(cost, evaluations)
         self.call("on_epoch_end")
         self._take_over_changes()
-        if self._run.stop and epoch < self._plan.epochs:
+        if epoch < plan.epochs and self._run.stop:
             self._run.history.stopped = self._run.history.stopped or "stopped by a callback"
-        if not self._run.stop and epoch < self._plan.epochs:
+        elif epoch < plan.epochs:
             self._begin_epoch(epoch + 1)
         return self._run.stop
-
-    def _evaluations(self) -> dict[str, Evaluation]:
-        plan, model = self._plan, self.training.model
-        return {
-            name: evaluate(plan.formulation, model, samples, plan.metrics) for name, samples in plan.data_sets.items()
-        }
 
     def _look_for_best(self, epoch: int) -> None:
         asked, best, history = self._plan.early_stopping, self._best, self._run.history
@@ -137,8 +130,8 @@ class Loop:
         elif best.waited >= asked.patience:
             self._run.stop = True
             if epoch < self._plan.epochs:
-                epochs = "epoch" if asked.patience == 1 else "epochs"
-                history.stopped = f"early stopping: {best.series} has not improved for {asked.patience} {epochs}"
+                waited = "1 epoch" if asked.patience == 1 else f"{asked.patience} epochs"
+                history.stopped = f"early stopping: {best.series} has not improved for {waited}"
 
     def _tell_schedule(self, cost: float, evaluations: dict[str, Evaluation]) -> None:
         observe = getattr(self._plan.schedule, "observe", None)
@@ -147,12 +140,12 @@ class Loop:
             observe(monitored[0] if monitored else cost)
 
     def call(self, name: str) -> None:
-        """Call a method of all callbacks."""
+        """Call this method of all callbacks."""
         for callback in self._plan.callbacks:
             getattr(callback, name)(self._run)
 
     def _take_over_changes(self) -> None:
-        """If a callback changed the weights, they are the ones that count."""
+        """Continue with the weights of a callback that changed them."""
         if self._plan.callbacks and not np.array_equal(self.training.model.parameters.vector, self.last.theta):
             _check_finite(self._run.epoch, 0.0, self.training)
             self.last, self._spare = self.training.copy_to(self._spare, self.last.epochs_done), self.last
@@ -160,13 +153,13 @@ class Loop:
                 self.trainer.begin()
 
     def restore_best(self) -> None:
-        """Go back to the state after the best epoch, where that is wanted."""
+        """Go back to the state after the best epoch, if the plan keeps it."""
         if self._best_state is not None and self._best_state.epochs_done > 0:
             self.training.restore(self._best_state)
 
 
 def fit(plan: Plan, run: Run) -> History:
-    """Train for some epochs. After an error or Ctrl-C everything is as at the end of the last whole epoch."""
+    """Train. After an error or Ctrl-C the state is that after the last whole epoch."""
     loop, training, history = Loop(plan, run), plan.training, plan.history
     try:
         if training.optimizer.full_batch:
@@ -174,18 +167,14 @@ def fit(plan: Plan, run: Run) -> History:
         else:
             _train(loop, plan)
         loop.restore_best()
-    except KeyboardInterrupt:
+    except BaseException as error:
         training.restore(loop.last)
         history.keep(loop.last.epochs_done)
+        if not isinstance(error, KeyboardInterrupt):
+            raise
         history.interrupted = True
-        warnings.warn(
-            f"training was interrupted after {len(history)} of {plan.epochs} epochs; the network has the weights of "
-            "the last whole epoch", RuntimeWarning, stacklevel=4,
-        )  # fmt: skip
-    except BaseException:
-        training.restore(loop.last)
-        history.keep(loop.last.epochs_done)
-        raise
+        words = f"training was interrupted after {len(history)} of {plan.epochs} epochs; the network has the weights of"
+        warnings.warn(f"{words} the last whole epoch", RuntimeWarning, stacklevel=4)
     finally:
         loop.progress.close()
     loop.call("on_train_end")
@@ -193,7 +182,7 @@ def fit(plan: Plan, run: Run) -> History:
 
 
 def _train(loop: Loop, plan: Plan) -> None:
-    """Steps over mini-batches."""
+    """Train with steps over mini-batches."""
     training, source, options = plan.training, plan.source, plan.options
     source.open()
     if source.weight is not None:
@@ -207,7 +196,7 @@ def _train(loop: Loop, plan: Plan) -> None:
 
 
 def _minimize(loop: Loop, plan: Plan) -> None:
-    """Iterations over all samples at once."""
+    """Train with iterations over all samples at once."""
     training, samples, history, options = plan.training, plan.source.samples, plan.history, plan.options
     assert samples is not None
     if plan.source.sample_weight is not None:
@@ -229,10 +218,8 @@ def _check_finite(epoch: int, cost: float, training: Training) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(cost) and (np.isfinite(theta.sum()) or np.isfinite(theta).all()):
             return
-    if training.optimizer.full_batch:
-        advice = "Scale X and Y, or begin with smaller weights"
-    else:
-        advice = f"Try a smaller learning rate than {training.optimizer.learning_rate:g}"
+    smaller = f"Try a smaller learning rate than {training.optimizer.learning_rate:g}"
+    advice = "Scale X and Y, or begin with smaller weights" if training.optimizer.full_batch else smaller
     raise DivergenceError(
         f"training diverged in epoch {epoch}: the cost or a weight is no longer finite. The network has the weights "
         f"from before that epoch. {advice}"

@@ -1,4 +1,4 @@
-"""How good outputs are: metrics by name, or a user's own function of outputs and targets."""
+"""Metrics of outputs: by name, or a user's own function of outputs and targets."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
@@ -17,16 +17,16 @@ from fastbp.model import Array, Model
 
 @dataclass
 class Evaluation:
-    """How well a network does on some samples.
+    """The cost and metrics of a network on some samples.
 
     Attributes
     ----------
     cost : float
         The mean cost of the samples.
     accuracy : float or None
-        The share of samples whose class is right, between 0 and 1; None where the targets are not classes.
+        The fraction of samples whose class is right; None where the targets are not classes.
     metrics : dict of str to float
-        Other metrics, by name, where some were asked for.
+        The other metrics, by name.
     """
 
     cost: float
@@ -37,22 +37,22 @@ class Evaluation:
         return f"cost {self.cost:.4g}" + ("" if self.accuracy is None else f"  accuracy {self.accuracy:.2%}")
 
     def values(self) -> dict[str, float]:
-        """Return all that there is, by name."""
+        """Return cost, accuracy (if there is one) and metrics by name."""
         accuracy = {} if self.accuracy is None else {"accuracy": self.accuracy}
         return {"cost": self.cost} | accuracy | self.metrics
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of outputs (n, n_out) and targets (n, n_out), and what must be known to use it."""
+    """A function of outputs (n, n_out) and targets (n, n_out), and its properties."""
 
     name: str
     function: Callable[[Array, Array], Any]
-    greater_is_better: bool | None = None  # None: a user's own, which does not say
+    greater_is_better: bool | None = None  # None: not known of a user's own
     needs_classes: bool = False
 
     def __call__(self, outputs: Array, Y: Array) -> float:
-        """Return the value as a float. Raises TypeError if a user's own function returned no number."""
+        """Return the value as a float. Raises TypeError if a user's own function does not return a number."""
         value = self.function(outputs, Y)
         try:
             return float(value)
@@ -61,12 +61,12 @@ class Metric:
 
 
 def accuracy(outputs: Array, Y: Array) -> float:
-    """Return the share of rows whose class is right: the largest output, or, for one output, whether it exceeds ½."""
+    """Return the fraction of rows whose class is right: the largest output, or for one output, whether it exceeds ½."""
     return float((_classes(outputs) == _classes(Y)).mean())
 
 
 def top_k(outputs: Array, Y: Array, k: int) -> float:
-    """Return the share of rows whose class is among the k largest outputs; of equal outputs the first counts more."""
+    """Return the fraction of rows whose class is among the k largest outputs; equal outputs rank by their index."""
     actual = Y.argmax(axis=1)[:, None]
     of_actual = np.take_along_axis(outputs, actual, axis=1)
     ahead = (outputs > of_actual) | ((outputs == of_actual) & (np.arange(outputs.shape[1]) < actual))
@@ -74,9 +74,9 @@ def top_k(outputs: Array, Y: Array, k: int) -> float:
 
 
 def r2(outputs: Array, Y: Array, weight: Array | None = None) -> float:
-    """Return R² = 1 − Σ w (a − y)² / Σ w (y − ȳ)², the mean over outputs; every w is 1 without weights of samples.
+    """Return R² = 1 − Σ w (a − y)² / Σ w (y − ȳ)², the mean over outputs; w is 1 without sample weights.
 
-    Where y is constant it is 1 if the outputs are right and 0 if they are not, as in scikit-learn.
+    For constant y it is 1 if the outputs are right, else 0, as in scikit-learn.
     """
     y, w = Y.astype(np.float64), 1.0 if weight is None else weight[:, None].astype(np.float64)
     residual = (w * (outputs - y) ** 2).sum(axis=0)
@@ -91,7 +91,7 @@ def mae(outputs: Array, Y: Array) -> float:
 
 
 def f1_macro(outputs: Array, Y: Array) -> float:
-    """Return the mean of F1 over the classes that are actual or predicted anywhere."""
+    """Return the mean of F1 over the classes that occur as targets or predictions."""
     predicted, actual = _classes(outputs), _classes(Y)
     found = np.union1d(predicted, actual)
     return float(np.mean([_f1(predicted == c, actual == c) for c in found]))
@@ -108,27 +108,24 @@ def _f1(predicted: Array, actual: Array) -> float:
 
 
 def _classes(values: Array) -> Array:
-    """Return the class of every row: the index of the largest, or, of a single column, 1 where it exceeds ½."""
+    """Return the class of each row: the index of the largest value, or, for a single column, whether it exceeds ½."""
     return (values[:, 0] > 0.5).astype(np.int64) if values.shape[1] == 1 else values.argmax(axis=1)
 
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", accuracy, True, True),
-        Metric("r2", r2, True),
-        Metric("mae", mae, False),
-        Metric("f1_macro", f1_macro, True, True),
-        Metric("f1_binary", f1_binary, True, True),
-    )
+METRICS = {
+    "accuracy": Metric("accuracy", accuracy, True, True),
+    "r2": Metric("r2", r2, True),
+    "mae": Metric("mae", mae, False),
+    "f1_macro": Metric("f1_macro", f1_macro, True, True),
+    "f1_binary": Metric("f1_binary", f1_binary, True, True),
 }
 KNOWN = (*METRICS, "top_2, top_3, …")
 
 
 def chosen(metrics: Any, n_out: int) -> list[Metric]:
-    """Return what `metrics` means: names, functions, or a mapping of a user's names to functions.
+    """Return the metrics of a list of names and functions, or of a mapping of names to functions.
 
-    Raises TypeError or ValueError for anything else, for unknown names and for two of one name.
+    Raises TypeError or ValueError for anything else, for unknown names and for a name given twice.
     """
     if isinstance(metrics, Mapping):
         found = [_own(name, function) for name, function in metrics.items()]
@@ -141,7 +138,7 @@ def chosen(metrics: Any, n_out: int) -> list[Metric]:
     twice = next((name for name in names if names.count(name) > 1 or name == "cost"), None)
     if twice is not None:
         raise ValueError(
-            f'metrics has two of the name {twice!r} (the cost is always there): name yours with {{"name": function}}'
+            f'metrics has the name {twice!r} twice (the cost is always included): name yours with {{"name": function}}'
         )
     return found
 
@@ -154,7 +151,7 @@ def _metric(choice: Any, n_out: int) -> Metric:
 
 def _own(name: Any, function: Any) -> Metric:
     if not isinstance(name, str) or not name:
-        raise TypeError(f"metrics has the name {name!r}; the keys of metrics must be non-empty strings")
+        raise TypeError(f"metrics has the key {name!r}; keys must be non-empty strings")
     if not callable(function):
         raise TypeError(f"the metric {name!r} is {function!r}; it must be a function of outputs and Y")
     return Metric(name, function)
@@ -165,15 +162,15 @@ def _known(name: str, n_out: int) -> Metric:
     if k is None:
         metric = METRICS[validation.known_name("metric", name, METRICS | dict.fromkeys(KNOWN[-1:]))]
         if name == "f1_binary" and n_out > 2:
-            raise ValueError(f"the metric 'f1_binary' is for two classes, and there are {n_out}: use 'f1_macro'")
+            raise ValueError(f"the metric 'f1_binary' is for two classes, but there are {n_out}: use 'f1_macro'")
         return metric
     if int(k[1]) >= n_out:
-        raise ValueError(f"the metric {name!r} is always 1 for {n_out} outputs: choose k less than that")
+        raise ValueError(f"the metric {name!r} is always 1 for {n_out} outputs: choose a smaller k")
     return Metric(name, lambda outputs, Y: top_k(outputs, Y, int(k[1])), True, True)
 
 
 def evaluate(formulation: Formulation, model: Model, samples: AnySamples, metrics: Iterable[Metric] = ()) -> Evaluation:
-    """Return the mean cost, for classes the accuracy, and the metrics that were asked for."""
+    """Return the mean cost, the accuracy if Y is classes, and the metrics."""
     parts = [(*formulation.costs(model, block.X, block.Y), block.Y) for block in samples.blocks()]
     outputs, costs, Y = parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
     right = accuracy(outputs, Y) if samples.classes else None
@@ -182,10 +179,10 @@ def evaluate(formulation: Formulation, model: Model, samples: AnySamples, metric
 
 
 def check_classes(metrics: Iterable[Metric], name: str, samples: AnySamples) -> None:
-    """Raise ValueError if a metric is about classes and the targets of the data set called `name` are not."""
+    """Raise ValueError if a metric needs classes but the targets of the data set called `name` are not classes."""
     for metric in metrics:
         if metric.needs_classes and not samples.classes:
             raise ValueError(
-                f"the metric {metric.name!r} is about classes, but the targets of the data set {name!r} are not "
-                "classes: they need labels or one-hot rows, and a sigmoid or softmax output"
+                f"the metric {metric.name!r} needs classes, but the targets of the data set {name!r} are not classes: "
+                "give labels or one-hot rows, with a sigmoid or softmax output"
             )

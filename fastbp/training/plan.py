@@ -1,12 +1,13 @@
-"""What `Network.fit` is asked for, checked before anything is changed: a `Plan` is all that `loop.py` needs."""
+"""The arguments of `Network.fit`, checked before anything is changed. `loop.py` runs the `Plan`."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Protocol
+from types import SimpleNamespace
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -28,11 +29,11 @@ from fastbp.training.history import History
 from fastbp.training.state import Training
 from fastbp.validation import hints
 
-BATCH_SIZE = 32  # samples in a step, where the user does not say
+BATCH_SIZE = 32  # the default
 
 
 class Trainable(Protocol):
-    """What a network brings to its `fit`."""
+    """What `fit` needs of a network."""
 
     _model: Model
     _training: Training | None  # of the last `fit`
@@ -43,40 +44,12 @@ class Trainable(Protocol):
     def _formulation(self) -> Formulation: ...
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What `Network.fit` was given beside X and Y, unchecked, by the names that it has there."""
-
-    epochs: Any
-    batch_size: Any
-    optimizer: Any
-    validation_data: Any
-    validation_split: Any
-    shuffle: Any
-    sample_weight: Any
-    class_weight: Any
-    l2: Any
-    l1: Any
-    max_norm: Any
-    dropout: Any
-    clip_norm: Any
-    clip_value: Any
-    schedule: Any
-    early_stopping: Any
-    metrics: Any
-    callbacks: Any
-    steps_per_epoch: Any
-    progress: Any
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Asked:
-        """Return it from the names and values that `fit` was called with."""
-        return cls(**{field.name: given[field.name] for field in fields(cls)})
+Asked: TypeAlias = SimpleNamespace  # the arguments of `Network.fit` by their names, unchecked
 
 
 @dataclass
 class Plan:
-    """All that a `fit` does: what is trained, on what, how, what is watched, and where it is told."""
+    """The checked arguments of a `fit`, and what follows from them."""
 
     training: Training
     formulation: Formulation
@@ -90,8 +63,8 @@ class Plan:
     early_stopping: EarlyStopping | None
     callbacks: tuple[Callback, ...]
     history: History
-    samples_per_epoch: int | None  # None: nobody knows before the end of the first epoch
-    progress: bool  # whether a terminal shows how far it is
+    samples_per_epoch: int | None  # None for chunks of unknown number
+    progress: bool  # whether to show a live line
 
     @property
     def keeps_best(self) -> bool:
@@ -100,7 +73,7 @@ class Plan:
 
 
 def checked(net: Trainable, X: Any, Y: Any, asked: Asked) -> Plan:
-    """Return the plan of a `fit`. Raises TypeError, ValueError or MemoryError; nothing has changed then."""
+    """Return the plan of a `fit`. Raises TypeError, ValueError or MemoryError before anything is changed."""
     model, epochs = net._model, validation.whole_number("epochs", asked.epochs, 1)
     training = _training(net, asked.optimizer)
     rows = batch_size(asked.batch_size, training.optimizer)
@@ -139,10 +112,10 @@ def _data(net: Trainable, X: Any, Y: Any, asked: Asked, rows: int, epochs: int) 
         raise ValueError("both validation_data and validation_split are given; choose one of them")
     if comes_in_chunks(X, Y):
         if asked.validation_split is not None:
-            raise ValueError("validation_split needs arrays; with chunks give validation_data")
+            raise ValueError("validation_split is not possible with chunks; give validation_data instead")
         return in_chunks(X, net._model, asked.validation_data, asked.steps_per_epoch, rows, epochs)
     if asked.steps_per_epoch is not None:
-        raise ValueError("steps_per_epoch is for chunks: give a generator of (X, Y) pairs, or leave it out")
+        raise ValueError("steps_per_epoch is for chunks only: give a generator of (X, Y) pairs, or leave it out")
     return in_arrays(X, Y, net._model, asked.validation_data, asked.validation_split, net._own_seed)
 
 
@@ -151,14 +124,20 @@ def _history(data: Data, metrics: list[of_metrics.Metric], asked: Asked) -> Hist
         raise ValueError("metrics are measured on validation data: give validation_data or validation_split")
     for name, samples in data.data_sets.items():
         of_metrics.check_classes(metrics, name, samples)
-    history = _new_history(data.data_sets, metrics)
+    others = [metric.name for metric in metrics if metric.name != "accuracy"]
+    measured = {name: ("cost", *["accuracy"] * samples.classes, *others) for name, samples in data.data_sets.items()}
+    history = History(data_sets=measured)
+    own = {name for name in vars(history) if not name.startswith("validation_")} | {"epoch"}
+    for i, name in enumerate(history.names[1:], start=1):
+        if name in own or name in history.names[:i]:
+            raise ValueError(f"the history would have two series {name!r}: rename a data set or a metric")
     if asked.early_stopping is not None:
         _check_early_stopping(asked.early_stopping, history, metrics)
     return history
 
 
 def _options(asked: Asked, data: Data, samples: Source, training: Training, seed: int) -> StepOptions:
-    """Return the rules of a step, λ and λ₁ divided by the number of samples, which chunks are counted for."""
+    """Return the options of a step: λ and λ₁ are divided by the number of samples; chunks are counted for that."""
     l2, l1 = validation.number("l2", asked.l2, 0.0), validation.number("l1", asked.l1, 0.0)
     n = data.samples_per_epoch
     if n is None and data.chunks is not None and (l2 or l1):
@@ -173,9 +152,9 @@ def _options(asked: Asked, data: Data, samples: Source, training: Training, seed
 
 
 def optimizer(given: Any, last: Optimizer | None = None) -> Optimizer:
-    """Return the optimizer that is meant: `last`, or Adam, if none is given; by its name with its defaults.
+    """Return an optimizer from an optimizer or a name; None means `last`, or else Adam.
 
-    If `last` is just what a name means, it is that, and goes on. Raises TypeError or ValueError.
+    A name means the optimizer with its defaults, or `last` if that is equal. Raises TypeError or ValueError.
     """
     if given is None:
         return last or Adam()
@@ -186,8 +165,8 @@ def optimizer(given: Any, last: Optimizer | None = None) -> Optimizer:
     kind = BY_NAME[validation.known_name("optimizer", given, BY_NAME)]
     if any(field.name == "learning_rate" and field.init and field.default is MISSING for field in fields(kind)):
         raise ValueError(
-            f"optimizer is {given!r}, for which there is no usual learning rate: give fastbp.{kind.__name__}"
-            "(learning_rate=0.1), or another"
+            f"optimizer is {given!r}, which has no default learning rate: give fastbp.{kind.__name__}"
+            "(learning_rate=0.1), or another rate"
         )
     meant: Optimizer = kind()
     return last if last is not None and _hyperparameters(last) == _hyperparameters(meant) else meant
@@ -198,22 +177,10 @@ def _hyperparameters(optimizer: Optimizer) -> tuple[Any, ...]:
 
 
 def batch_size(given: Any, optimizer: Optimizer) -> int:
-    """Return how many samples a step has, at most. Raises TypeError or ValueError for what is no count."""
+    """Return the most samples of a step. Raises TypeError or ValueError unless it is a whole number of at least 1."""
     if given is not None:
         return validation.whole_number("batch_size", given, 1)
-    return sys.maxsize if isinstance(optimizer, Rprop) else BATCH_SIZE  # which the others on the full batch do not use
-
-
-def _new_history(sets: dict[str, AnySamples], metrics: list[of_metrics.Metric]) -> History:
-    others = [metric.name for metric in metrics if metric.name != "accuracy"]
-    history = History(
-        data_sets={name: ("cost", *["accuracy"] * samples.classes, *others) for name, samples in sets.items()}
-    )
-    own = {name for name in vars(history) if not name.startswith("validation_")} | {"epoch"}
-    for i, name in enumerate(history.names[1:], start=1):
-        if name in own or name in history.names[:i]:
-            raise ValueError(f"there would be two series {name!r} in the history: rename a data set or a metric")
-    return history
+    return sys.maxsize if isinstance(optimizer, Rprop) else BATCH_SIZE
 
 
 def _check_early_stopping(given: Any, history: History, metrics: list[of_metrics.Metric]) -> None:
@@ -221,19 +188,14 @@ def _check_early_stopping(given: Any, history: History, metrics: list[of_metrics
         raise TypeError(f"early_stopping is {given!r}; it must be a fastbp.EarlyStopping")
     if not history.data_sets and given.monitor != "cost":
         raise ValueError(
-            "early_stopping needs validation data: give validation_data or validation_split; to watch the cost of "
-            'training, EarlyStopping(monitor="cost")'
+            "early_stopping needs validation data: give validation_data or validation_split, or "
+            'EarlyStopping(monitor="cost") for the training cost'
         )
     greater_is_better(watched(given.monitor, history), given.mode, history, metrics)
 
 
 def _limit(what: str, value: Any) -> float:
-    if value is None:
-        return math.inf
-    limit = validation.number(what, value, 0.0)
-    if limit == 0:
-        raise ValueError(f"{what} is 0; it must be greater, or left out")
-    return limit
+    return math.inf if value is None else validation.positive(what, value)
 
 
 def _dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
@@ -246,17 +208,14 @@ def _dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
 
 
 def _check_optimizer(plan: Plan, data: Data) -> None:
-    """Raise ValueError if an optimizer that needs all samples in every step does not get them, or other options.
-
-    Or a cost that it is not for; and MemoryError if it has no room.
-    """
+    """Raise ValueError if data, options or cost do not suit the optimizer, MemoryError if it needs too much memory."""
     optimizer, model = plan.training.optimizer, plan.training.model
     name = type(optimizer).__name__
     if (isinstance(optimizer, Rprop) or optimizer.full_batch) and data.samples is None:
-        raise ValueError(f"{name} needs all samples in every step; they come in chunks: use another optimizer")
+        raise ValueError(f"{name} needs all samples in every step, but they come in chunks: use another optimizer")
     if optimizer.full_batch:
         if isinstance(optimizer, LevenbergMarquardt) and isinstance(data.samples, MappedSamples):
-            raise ValueError(f"{name} needs all samples in memory, as numpy.array(X) makes them")
+            raise ValueError(f"{name} needs all samples in memory: give numpy.array(X)")
         full_batch.check_options(optimizer, plan.options)
     elif data.samples is not None:
         optimizer.check(plan.batch_size, len(data.samples))
@@ -268,11 +227,11 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
 
 
 def _check_memory(plan: Plan) -> None:
-    """Raise MemoryError, saying how many bytes a step needs, if that is more than this machine has."""
+    """Raise MemoryError if a step needs more memory than this machine has."""
     training = plan.training
-    snapshots = 2 + plan.keeps_best  # to undo an epoch, and to go back to the best
+    snapshots = 2 + plan.keeps_best  # two to undo an epoch, one for the best
     state = training.state.first.nbytes + training.state.second.nbytes
     kept = snapshots * (training.model.parameters.vector.nbytes + state)
     step = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, plan.options)
-    what = f"beside the data, training with mini-batches of {plan.batch_size} samples"
+    what = f"besides the data, training with mini-batches of {plan.batch_size} samples"
     require_memory(what, kept + step + plan.source.buffer_bytes, "choose a smaller batch_size or a smaller network")

@@ -1,4 +1,4 @@
-"""What changes in a network while it learns: kept after every epoch, for a table or a picture."""
+"""Values of a network recorded after every epoch."""
 
 from __future__ import annotations
 
@@ -12,25 +12,20 @@ from fastbp.training.callbacks import Callback, Run
 
 
 class Recorder(Callback):
-    """Keep what a function says of the network, before training and after every epoch.
+    """Record the value of a function of the network, before training and after every epoch.
 
     Parameters
     ----------
     function : callable
-        Takes the network and returns what to keep: a number, an array of its own (not a view of the parameters,
-        which change).
+        Takes the network and returns the value: a number, or an array that is not a view of the parameters, which
+        change. TypeError if it is not callable.
 
     Attributes
     ----------
     function : callable
         As given.
     values : list
-        What it returned: first before training, then after each epoch; of a second `fit`, after those of the first.
-
-    Raises
-    ------
-    TypeError
-        `function` cannot be called.
+        The values: before training, then after each epoch; a second `fit` appends to them.
 
     Examples
     --------
@@ -49,33 +44,17 @@ class Recorder(Callback):
         self.values: list[Any] = []
 
     def on_train_begin(self, run: Run) -> None:
-        """Keep what is so before the first epoch of the `run`."""
+        """Record the value of the function for the network of the `run`."""
         self.values.append(self.function(run.net))
 
-    def on_epoch_end(self, run: Run) -> None:
-        """Keep what is so after an epoch of the `run`."""
-        self.values.append(self.function(run.net))
+    on_epoch_end = on_train_begin
 
 
 def error_norms(net: Any, X: npt.ArrayLike, Y: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return ‖δ⁽ˡ⁾‖ of layers 1…L, δ being the mean over the samples: how fast each layer learns.
+    """Return ‖δ⁽ˡ⁾‖ of layers 1…L, where δ is the mean over the samples: how fast each layer learns.
 
-    Parameters
-    ----------
-    net : Network
-        Whose errors are meant.
-    X, Y
-        Samples, as in `Network.fit`.
-
-    Returns
-    -------
-    (n_layers,) array
-        By BP3, ∂C/∂b = δ, so these are the norms of the gradient of the biases, layer by layer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `Network.gradient`; `net` is not a network.
+    By BP3, ∂C/∂b = δ, so these are the norms of the gradient of the biases, layer by layer, an (n_layers,) array of
+    float64. `net` is a network, else TypeError; X, Y and the errors are as in `Network.fit`.
 
     References
     ----------
@@ -86,7 +65,7 @@ def error_norms(net: Any, X: npt.ArrayLike, Y: npt.ArrayLike) -> npt.NDArray[np.
     >>> import fastbp
     >>> net = fastbp.Network([1, 1, 1], activation="sigmoid", cost="quadratic", initializer="zeros")
     >>> net.weights[1][0, 0] = 4
-    >>> error_norms(net, [[1.0]], [0.0]).round(4)  # a = σ(2) at the end; a layer further back: times w σ′(0) = 4 / 4
+    >>> error_norms(net, [[1.0]], [0.0]).round(4)  # a = σ(2); one layer back: times w σ′(0) = 4 / 4
     array([0.0925, 0.0925])
     """
     if not callable(getattr(net, "gradient", None)):  # Network itself is above this module

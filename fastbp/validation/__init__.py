@@ -1,4 +1,4 @@
-"""What users give, checked and converted once. Every error says what was given, what is required, what to do."""
+"""Checks of users' arguments. Every error says what was given, what is required, what to do."""
 
 import contextlib
 import math
@@ -16,13 +16,13 @@ from fastbp.validation import foreign_names
 from fastbp.validation.array_likes import as_array, why_no_numbers
 
 T = TypeVar("T")
-SMALL = 4096  # numbers whose sum of squares is the fastest way to see that all are finite
+SMALL = 4096  # up to this size the sum of squares is the fastest test that all are finite
 
 
 def named(what: str, choice: Any, table: Mapping[str, T], kind: type[T]) -> T:
-    """Return the entry of `table` called `choice`, or `choice` itself if it is of this kind already.
+    """Return the entry of `table` called `choice`, or `choice` itself if it is a `kind`.
 
-    Raises ValueError for an unknown name, with the nearest right one, and TypeError for anything else.
+    Raises ValueError for an unknown name, TypeError for anything else.
     """
     if isinstance(choice, kind):
         return choice
@@ -32,9 +32,9 @@ def named(what: str, choice: Any, table: Mapping[str, T], kind: type[T]) -> T:
 
 
 def known_name(what: str, choice: Any, table: Mapping[str, Any]) -> str:
-    """Return the name in `table` that `choice` means, in whatever case, or another library's name for the same.
+    """Return the name in `table` that `choice` means, in any case, or as another library calls it.
 
-    Raises TypeError or ValueError, with the nearest right one, else.
+    Raises TypeError unless it is a str, ValueError with the nearest known name if it is unknown.
     """
     if not isinstance(choice, str):
         raise TypeError(f"{what} is {choice!r}; it must be one of {', '.join(table)}")
@@ -47,7 +47,7 @@ def known_name(what: str, choice: Any, table: Mapping[str, Any]) -> str:
 
 
 def whole_number(what: str, value: Any, minimum: int, most: float = sys.maxsize) -> int:
-    """Return `value` as an int. Raises TypeError if it is not a whole number, ValueError if too small or too large."""
+    """Return `value` as an int. Raises TypeError if it is not a whole number, ValueError if out of range."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
@@ -62,7 +62,7 @@ def whole_number(what: str, value: Any, minimum: int, most: float = sys.maxsize)
 
 
 def number(what: str, value: Any, minimum: float, below: float = math.inf) -> float:
-    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless minimum ≤ value < below."""
+    """Return `value` as a float. Raises TypeError if it is not a number, ValueError unless minimum ≤ value < below."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{what} is {value!r}; it must be a number")
     too_large = isinstance(value, int) and abs(value) > sys.float_info.max  # for a float
@@ -74,23 +74,23 @@ def number(what: str, value: Any, minimum: float, below: float = math.inf) -> fl
 
 
 def positive(what: str, value: Any) -> float:
-    """Return `value` as a float. Raises TypeError if it is no number, ValueError unless 0 < value < ∞."""
+    """Return `value` as a float. Raises TypeError if it is not a number, ValueError unless 0 < value < ∞."""
     if number(what, value, 0) == 0:
         raise ValueError(f"{what} is {value}; it must be a finite number greater than 0")
     return float(value)
 
 
 def layer_index(what: str, layer: Any, sizes: Sequence[int], lowest: int = 0) -> int:
-    """Return a layer of lowest…L. Raises TypeError if it is no whole number, ValueError if there is no such layer."""
+    """Return a layer of lowest…L. Raises TypeError if it is not a whole number, ValueError if it is out of range."""
     checked, last = whole_number(what, layer, 0), len(sizes) - 1
     if not lowest <= checked <= last:
         hint = ", 0 the input" if lowest == 0 else "; layer 0 is the input, without weights" if checked == 0 else ""
-        raise ValueError(f"{what} is {checked}; here it must be {lowest} to {last}{hint}")
+        raise ValueError(f"{what} is {checked}; it must be {lowest} to {last}{hint}")
     return checked
 
 
 def neuron_index(what: str, neuron: Any, sizes: Sequence[int], layer: int) -> int:
-    """Return a neuron of a layer. Raises TypeError if it is not a whole number, ValueError if it is not there."""
+    """Return a neuron of a layer. Raises TypeError if it is not a whole number, ValueError if it is out of range."""
     checked = whole_number(what, neuron, 0)
     if checked >= sizes[layer]:
         neurons = "1 neuron, 0" if sizes[layer] == 1 else f"{sizes[layer]} neurons, 0 to {sizes[layer] - 1}"
@@ -99,7 +99,7 @@ def neuron_index(what: str, neuron: Any, sizes: Sequence[int], layer: int) -> in
 
 
 def entries(what: str, value: Any, needed: str) -> list[Any]:
-    """Return what can be walked through as a list. Raises TypeError for what cannot, and for words."""
+    """Return an iterable as a list. Raises TypeError if it is not iterable, or a str or bytes."""
     if not isinstance(value, str | bytes):
         with contextlib.suppress(TypeError):
             return list(value)
@@ -107,7 +107,7 @@ def entries(what: str, value: Any, needed: str) -> list[Any]:
 
 
 def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
-    """Return the sizes of the layers, input first. Raises TypeError or ValueError unless two or more, all ≥ 1."""
+    """Return the sizes of the layers. Raises TypeError or ValueError unless there are at least two, all ≥ 1."""
     listed = entries("sizes", sizes, "a list of layer sizes such as [784, 30, 10]")
     checked = tuple(whole_number(f"sizes[{l}]", n, 1) for l, n in enumerate(listed))
     if len(checked) < 2:
@@ -116,9 +116,9 @@ def layer_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
 
 
 def float_type(dtype: Any) -> np.dtype[Any]:
-    """Return float32 or float64. Raises ValueError for any other dtype, TypeError for what is no dtype."""
+    """Return float32 or float64. Raises ValueError for another dtype, TypeError if it is not a dtype."""
     try:
-        if dtype is None:  # which NumPy takes for float64
+        if dtype is None:  # NumPy would read it as float64
             raise TypeError
         checked = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError, DeprecationWarning):
@@ -129,19 +129,19 @@ def float_type(dtype: Any) -> np.dtype[Any]:
 
 
 def per_layer(what: str, choice: Any, n_layers: int) -> list[Any]:
-    """Return one choice for each layer: the same for all, or those of a list of the right length."""
+    """Return a choice for each layer, from one for all or from a list. Raises ValueError for another length."""
     if isinstance(choice, str) or not isinstance(choice, Sequence):
         return [choice] * n_layers
     if len(choice) != n_layers:
-        raise ValueError(f"{what} lists {len(choice)} layers, but there are {n_layers}: {list(choice)!r}")
+        raise ValueError(f"{what} has {len(choice)} entries, but there are {n_layers} layers: {list(choice)!r}")
     return list(choice)
 
 
 def matrix(what: str, data: Any, dtype: np.dtype[Any]) -> Array:
-    """Return `data` as a C-contiguous read-only array of `dtype`, all finite; without a copy where it is one already.
+    """Return `data` as a C-contiguous read-only array of `dtype`, all finite; without a copy if possible.
 
-    Read-only so that nobody writes to the user's array, and so that the compiled loops meet one type only.
-    Raises TypeError for data that are not real numbers, ValueError for NaN, infinity or what overflows `dtype`.
+    Read-only so that the user's array is not written to, and so that the compiled loops have one type only. Raises
+    TypeError for data that are not real numbers, ValueError for NaN, infinity or overflow of `dtype`.
     """
     given = data if type(data) is np.ndarray and not data.dtype.hasobject else as_array(what, data)
     converted = given
@@ -162,20 +162,19 @@ def _check_finite(what: str, converted: Array, given: Array) -> None:
     if converted.size < SMALL and math.isfinite(np.vdot(converted, converted)):
         return
     with np.errstate(over="ignore", invalid="ignore"):
-        if math.isfinite(converted.sum(dtype=np.float64)):  # a hundred times cheaper than asking every number
+        if math.isfinite(converted.sum(dtype=np.float64)):  # 100 times faster than isfinite of every number
             return
     bad = np.argwhere(~np.isfinite(converted))
     if len(bad):
         index = tuple(int(i) for i in bad[0])
         others = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise ValueError(
-            f"{what}[{', '.join(map(str, index))}] is {given[index]}{others}; all must be finite in "
-            f"{converted.dtype}: remove or replace them"
-        )
+        place = f"{what}[{', '.join(map(str, index))}]"
+        advice = f"all must be finite in {converted.dtype}: remove or replace them"
+        raise ValueError(f"{place} is {given[index]}{others}; {advice}")
 
 
 def inputs(X: Any, n_in: int, dtype: np.dtype[Any], what: str = "X") -> Array:
-    """Return X as (n, n_in). Raises ValueError for another shape or no samples, and what `matrix` raises."""
+    """Return X as (n, n_in). Raises as `matrix`, and ValueError for another shape or no samples."""
     checked = matrix(what, X, dtype)
     if checked.ndim != 2:
         hint = f"; for one sample write {what}[None, :]" if checked.ndim == 1 and checked.size == n_in else ""
@@ -188,9 +187,9 @@ def inputs(X: Any, n_in: int, dtype: np.dtype[Any], what: str = "X") -> Array:
 
 
 def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: str = "Y") -> tuple[Array, bool]:
-    """Return Y as (n, n_out) and whether it says classes: labels, or one 1 a row among zeros.
+    """Return Y as (n, n_out), and whether it is classes: labels, or rows of zeros with one 1.
 
-    Raises ValueError for another shape or length, labels that do not exist, values the cost is not defined for.
+    Raises ValueError for another shape or length, labels out of range, or values outside the range of the cost.
     """
     given = as_array(what, Y)
     if given.ndim == 2 and given.shape[1] == 1 and n_out > 1 and is_classifier(output):
@@ -202,23 +201,15 @@ def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: 
         raise ValueError(f"{what} has shape {given.shape}; needed is (n_samples, {n_out}): the last layer has {n_out}")
     _check_length(what, len(checked), len(X))
     _check_target_range(what, checked, cost, output)
-    return checked, _says_classes(checked, output)
-
-
-def vectors(what: str, V: Any, shape: tuple[int, int], dtype: np.dtype[Any], meaning: str) -> Array:
-    """Return one vector for each sample. Raises ValueError for another shape, and what `matrix` raises."""
-    checked = matrix(what, V, dtype)
-    if checked.shape != shape:
-        raise ValueError(f"{what} has shape {checked.shape}; needed is {shape}: {meaning}")
-    return checked
+    return checked, _is_classes(checked, output)
 
 
 def output(what: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raise TypeError or ValueError unless `array` can be written to as an array of this shape and dtype."""
+    """Raise TypeError or ValueError unless `array` is a writable array of this shape and dtype."""
     if type(array) is not np.ndarray:
-        raise TypeError(f"{what} is {type(array).__name__}; it must be a NumPy array")
+        raise TypeError(f"{what} is a {type(array).__name__}; it must be a NumPy array")
     if array.shape != shape or array.dtype != dtype:
-        raise ValueError(f"{what} is {array.shape} of {array.dtype}; needed is {shape} of {dtype}")
+        raise ValueError(f"{what} has shape {array.shape} and dtype {array.dtype}; needed are {shape} and {dtype}")
     if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
         raise ValueError(f"{what} must be C-contiguous, aligned and writeable; numpy.empty makes such an array")
 
@@ -237,18 +228,15 @@ def _one_hot(labels: Array, n_samples: int, n_out: int, output: Activation, dtyp
     if labels.dtype.kind not in "bui":
         whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all()
         if not whole:
-            words = labels.dtype.kind in "OUST"
-            hint = ": numpy.unique(labels, return_inverse=True)[1] makes them" if words else ""
-            raise TypeError(
-                f"{what} is of dtype {labels.dtype}; class labels are whole numbers from 0 to {n_out - 1}{hint}"
-            )
+            hint = ": use numpy.unique(labels, return_inverse=True)[1]" if labels.dtype.kind in "OUST" else ""
+            needed = f"class labels are whole numbers from 0 to {n_out - 1}{hint}"
+            raise TypeError(f"{what} is of dtype {labels.dtype}; {needed}")
     _check_length(what, len(labels), n_samples)
     outside = np.flatnonzero((labels < 0) | (labels >= n_out))
     if len(outside):
         i = int(outside[0])
-        raise ValueError(
-            f"{what}[{i}] is {labels[i]}; class labels go from 0 to {n_out - 1} (the last layer has {n_out})"
-        )
+        needed = f"class labels go from 0 to {n_out - 1} (the last layer has {n_out})"
+        raise ValueError(f"{what}[{i}] is {labels[i]}; {needed}")
     one_hot = np.zeros((len(labels), n_out), dtype)
     one_hot[np.arange(len(labels)), labels.astype(np.intp)] = 1
     one_hot.flags.writeable = False
@@ -270,24 +258,22 @@ def _check_target_range(what: str, Y: Array, cost: Cost, output: Activation) -> 
             s = int(wrong_rows[0])
             raise ValueError(
                 f"{what}[{s}] sums to {sums[s]:g}; with softmax and cross_entropy a row of targets is a probability "
-                f"distribution over the classes and sums to 1 (for independent yes/no outputs use 'sigmoid')"
+                f"distribution over the classes and must sum to 1 (for independent yes/no outputs use 'sigmoid')"
             )
 
 
 def is_classifier(output: Activation) -> bool:
-    """Whether outputs can be read as classes: probabilities, sigmoid or softmax."""
+    """Whether outputs are probabilities of classes: sigmoid or softmax."""
     return Interval.parse("[0, 1]").contains(Interval.parse(output.output_range))
 
 
-def _says_classes(Y: Array, output: Activation) -> bool:
-    if not is_classifier(output):
-        return False
-    binary = bool(((Y == 0) | (Y == 1)).all())
+def _is_classes(Y: Array, output: Activation) -> bool:
+    binary = is_classifier(output) and bool(((Y == 0) | (Y == 1)).all())
     return binary and (Y.shape[1] == 1 or bool((Y.sum(axis=1) == 1).all()))
 
 
 def seed(given: Any) -> Any:
-    """Return what `numpy.random.default_rng` takes. Raises TypeError or ValueError for anything else."""
+    """Return a seed for `numpy.random.default_rng`. Raises TypeError or ValueError for anything else."""
     if given is None or isinstance(given, np.random.Generator | np.random.SeedSequence):
         return given
     return whole_number("seed", given, 0, most=math.inf)

@@ -1,4 +1,4 @@
-"""Anything that can be read as an array of numbers: NumPy's, pandas', PyTorch's and others', lists, objects."""
+"""Data that can be read as an array of numbers: NumPy's, pandas', PyTorch's and others', lists, objects."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -11,14 +11,14 @@ from fastbp.model import Array
 
 
 def is_sparse(data: Any) -> bool:
-    """Whether it is one of SciPy's sparse matrices or arrays, which NumPy would take for a single object."""
+    """Whether it is a sparse matrix or array of SciPy, which NumPy would read as a single object."""
     return hasattr(data, "toarray") and hasattr(data, "nnz") and hasattr(data, "shape")
 
 
 def as_array(what: str, data: Any) -> Array:
-    """Return `data` as an array of whatever dtype; of objects that are all real numbers, as float64.
+    """Return `data` as an array of any dtype, or of float64 if it has objects that are all real numbers.
 
-    pandas has such objects in nullable columns. Raises ValueError if it is ragged, sparse, or some of it is masked.
+    pandas' nullable columns have such objects. Raises ValueError if it is ragged, sparse, or has masked entries.
     """
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise ValueError(f"{what} is a masked array with masked entries; fill or remove them")
@@ -26,7 +26,7 @@ def as_array(what: str, data: Any) -> Array:
         megabytes = 4 * float(np.prod(data.shape, dtype=np.float64)) / 1e6
         raise ValueError(
             f"{what} is sparse, a {type(data).__name__} of shape {data.shape}; give {what}.toarray(), which takes "
-            f"{megabytes:,.1f} MB in float32 (the estimators of fastbp.sklearn take it as it is)"
+            f"{megabytes:,.1f} MB in float32 (the estimators of fastbp.sklearn accept sparse data)"
         )
     try:
         array = np.asarray(data)
@@ -36,7 +36,7 @@ def as_array(what: str, data: Any) -> Array:
         try:
             return array.astype(np.float64)
         except OverflowError:
-            raise ValueError(f"{what} has whole numbers that are larger than any float; scale it") from None
+            raise ValueError(f"{what} has whole numbers that are too large for a float; scale it") from None
     return array
 
 
@@ -45,13 +45,13 @@ def _is_no_number(kind: type) -> bool:
 
 
 def why_no_numbers(what: str, array: Array, data: Any) -> str:
-    """Return the first entry of an array of objects that is no number, and which columns of a table have such."""
+    """Return words about the first entry that is not a number, and the columns of a table with such entries."""
     wrong = np.array([_is_no_number(type(entry)) for entry in array.flat], bool).reshape(array.shape)
     if not wrong.any():
         return ""
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     place = f"[{', '.join(map(str, index))}]" if index else ""
-    words = f"{what}{place} is {array[index]!r:.40}, which is no real number"
+    words = f"{what}{place} is {array[index]!r:.40}, which is not a real number"
     columns = getattr(data, "columns", None)
     if array.ndim == 2 and isinstance(columns, Iterable):
         bad = set(np.flatnonzero(wrong.any(axis=0)).tolist())

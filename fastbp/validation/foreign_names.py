@@ -1,6 +1,6 @@
-"""What other libraries call things: their names for ours, and what to say of those that mean something else here.
+"""Other libraries' names for activations, costs and so on, and advice about names that fastbp does not have.
 
-Names are compared without case, hyphens and underscores: "ReLU", "LeakyReLU", "leaky-relu" need no line of their own.
+Names are compared without case, hyphens and underscores, so "LeakyReLU" and "leaky-relu" need no entry.
 """
 
 import difflib
@@ -16,18 +16,14 @@ R = TypeVar("R")
 BINARY = ("binary_crossentropy", "bce", "bce_loss", "bce_with_logits_loss")
 CATEGORICAL = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
-# Of each kind of thing: ours, and the names that others have for just that.
+# For each kind of thing: fastbp's names, and other libraries' names for exactly the same.
 ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "activation": {
-        "identity": ("linear", "purelin"),
-        "sigmoid": ("logistic", "logsig"),
-        "tanh": ("tansig",),
-        "relu": ("poslin",),
-        "silu": ("swish",),
-        "exponential": ("exp",),
+        "identity": ("linear", "purelin"), "sigmoid": ("logistic", "logsig"), "tanh": ("tansig",), "relu": ("poslin",),
+        "silu": ("swish",), "exponential": ("exp",),
     },
-    # The mean squared error of others is divided by the number of outputs; the minimum is at the same place.
     "cost": {
+        # The mean squared error of others is divided by the number of outputs; the minimum is at the same place.
         "squared_error": ("mse", "mse_loss", "mean_squared_error", "sse"),
         "absolute": ("mae", "mean_absolute_error", "absolute_error", "l1", "l1_loss"),
         "cross_entropy": ("cross_entropy_loss", "log_loss", *BINARY, *CATEGORICAL),
@@ -37,39 +33,36 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "initializer": {
         "glorot": ("glorot_uniform", "xavier_uniform", "xavier"),
-        "he": ("kaiming_normal", "kaiming"),
-        "zeros": ("zero",),
+        "he": ("kaiming_normal", "kaiming"), "zeros": ("zero",),
     },
     "metric": {
         "accuracy": ("acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"),
-        "r2": ("r2_score",),
-        "mae": ("mean_absolute_error",),
+        "r2": ("r2_score",), "mae": ("mean_absolute_error",),
     },
     "optimizer": {
-        "lbfgs": ("l_bfgs_b",),
-        "conjugate_gradient": ("cg",),
-        "levenberg_marquardt": ("lm", "trainlm"),
-        "rprop": ("trainrp",),
-        "sgd": ("traingd",),
-        "momentum": ("traingdm",),
+        "lbfgs": ("l_bfgs_b",), "conjugate_gradient": ("cg",), "levenberg_marquardt": ("lm", "trainlm"),
+        "rprop": ("trainrp",), "sgd": ("traingd",), "momentum": ("traingdm",),
     },
-}
+}  # fmt: skip
 
-_OWN_ACTIVATION = "fastbp has none like it; write it as a fastbp.Activation"
-_OWN_COST = "fastbp has none like it; write it as a fastbp.Cost"
-_CUT_NORMAL = "Keras cuts the normal distribution off at two deviations; {!r} is the same without the cut"
-# Names of what fastbp does not have, and what is near.
+_OWN_ACTIVATION = "fastbp does not have it; define it as a fastbp.Activation"
+_OWN_COST = "fastbp does not have it; define it as a fastbp.Cost"
+_CUT_NORMAL = "Keras truncates the normal distribution at two deviations; {!r} is the same without truncation"
+_NORMAL = "{!r} is a normal distribution of the same variance"
+_UNIFORM = "'glorot' is a uniform distribution of the same variance"
+_MSE = "use the cost 'squared_error', which is this times the number of outputs, or your own function"
+# Names that fastbp does not have, and the nearest thing that it has.
 EXPLAINED: dict[str, dict[str, str]] = {
     "activation": {
-        "log_softmax": "take 'softmax' with the cost 'cross_entropy', which computes the logarithm itself",
+        "log_softmax": "use 'softmax' with the cost 'cross_entropy', which computes the logarithm itself",
         **dict.fromkeys(
             ("selu", "mish", "hard_sigmoid", "hard_swish", "hard_tanh", "softsign", "relu6", "prelu", "celu", "satlin",
              "hardlim", "radbas"), _OWN_ACTIVATION,
         ),
     },
     "cost": {
-        "kl_divergence": "for targets that are given it is 'cross_entropy' less a constant, with the same gradient",
-        "nll_loss": "it takes logarithms of outputs; take 'cross_entropy' with softmax outputs",
+        "kl_divergence": "for given targets it is 'cross_entropy' minus a constant, with the same gradient",
+        "nll_loss": "it needs logarithms of outputs; use 'cross_entropy' with softmax outputs",
         **dict.fromkeys(
             ("hinge", "log_cosh", "mape", "msle", "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
              "cosine_similarity"), _OWN_COST,
@@ -78,21 +71,15 @@ EXPLAINED: dict[str, dict[str, str]] = {
     "initializer": {
         "he_normal": _CUT_NORMAL.format("he"),
         "lecun_normal": _CUT_NORMAL.format("lecun"),
-        "he_uniform": "'he' is a normal distribution of the same variance",
-        "kaiming_uniform": "'he' is a normal distribution of the same variance",
-        "lecun_uniform": "'lecun' is a normal distribution of the same variance",
-        "glorot_normal": "'glorot' is a uniform distribution of the same variance",
-        "xavier_normal": "'glorot' is a uniform distribution of the same variance",
+        "he_uniform": _NORMAL.format("he"), "kaiming_uniform": _NORMAL.format("he"),
+        "lecun_uniform": _NORMAL.format("lecun"), "glorot_normal": _UNIFORM, "xavier_normal": _UNIFORM,
     },
-    "metric": {
-        "mse": "the cost 'squared_error' is it, times the number of outputs; or give your own function",
-        "mean_squared_error": "the cost 'squared_error' is it, times the number of outputs; or give your own function",
-    },
+    "metric": {"mse": _MSE, "mean_squared_error": _MSE},
     "optimizer": {
-        "trainscg": "there is no scaled conjugate gradient; 'conjugate_gradient' with a line search is near",
+        "trainscg": "there is no scaled conjugate gradient; 'conjugate_gradient', with a line search, is similar",
         "trainbfg": "'lbfgs' is BFGS with limited memory",
-        "trainbr": "there is no Bayesian regularisation; 'levenberg_marquardt' with l2 is near",
-        "nadam": "'adam' and 'nesterov' are its two halves",
+        "trainbr": "there is no Bayesian regularisation; 'levenberg_marquardt' with l2 is similar",
+        "nadam": "it combines 'adam' and 'nesterov', which fastbp has separately",
     },
 }  # fmt: skip
 
@@ -102,23 +89,23 @@ def _plain(name: str) -> str:
 
 
 def _of_kind(table: Mapping[str, Mapping[str, Any]], what: str) -> dict[str, Any]:
-    """Return the part of a table that is about `what`: "cost", "output_activation", "activation or cost"."""
+    """Return the part of a table for `what`: "cost", "output_activation", "activation or cost"."""
     return {name: v for kind in what.removeprefix("output_").split(" or ") for name, v in table.get(kind, {}).items()}
 
 
 def is_one_of(name: Any, names: Iterable[str]) -> bool:
-    """Whether it is one of these names, however they are written."""
+    """Whether `name` is one of these names, in any spelling."""
     return isinstance(name, str) and _plain(name) in map(_plain, names)
 
 
 def meant(what: str, choice: str, table: Iterable[str]) -> str | None:
-    """Return the name in `table` that another library, or another way of writing, means with `choice`; or None."""
+    """Return the name in `table` that `choice` means in another library or spelling; or None."""
     aliases = _of_kind(ALIASES, what)
     return next((name for name in table if aliases and is_one_of(choice, (name, *aliases.get(name, ())))), None)
 
 
 def hint(what: str, choice: str, table: Iterable[str]) -> str:
-    """Return what to say of a name that is none here: what it is called, or what is near; or only a full stop."""
+    """Return advice about an unknown name, or the nearest known name, or only a full stop."""
     explained = {_plain(name): words for name, words in _of_kind(EXPLAINED, what).items()}
     if _plain(choice) in explained:
         return f": {explained[_plain(choice)]}."
@@ -126,10 +113,11 @@ def hint(what: str, choice: str, table: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else "."
 
 
-_RATE = "the optimizer has it: fit(optimizer=fastbp.SGD(learning_rate=0.1)), fastbp.Adam(0.001) and so on"
+# Parameters of other libraries, and what fastbp has instead.
+_RATE = "it is a parameter of the optimizer: fit(optimizer=fastbp.SGD(learning_rate=0.1)), fastbp.Adam(0.001) and so on"
 _OF_NETWORK, _OF_FIT = "it is a parameter of Network: Network(sizes, {})", "it is a parameter of fit: fit(X, Y, {})"
 FIT_PARAMETERS = {
-    "verbose": "progress=False shows nothing, progress=True a live line; print(history) is a table of all epochs",
+    "verbose": "progress=True shows a live line, progress=False nothing; print(history) prints a table of all epochs",
     "x": "the inputs are X", "y": "the targets are Y",
     "loss": _OF_NETWORK.format("cost=…"), "cost": _OF_NETWORK.format("cost=…"),
     "lr": _RATE, "learning_rate": _RATE, "learning_rate_init": _RATE,
@@ -140,14 +128,12 @@ FIT_PARAMETERS = {
     "validation_fraction": "it is called validation_split",
     **dict.fromkeys(("eval_set", "test_data", "X_val"), "it is called validation_data: (X, Y)"),
     "patience": "give early_stopping=fastbp.EarlyStopping(patience=…)",
-    "alpha": "the penalty is called l2, and is divided by the number of samples",
-    "lmbda": "the penalty is called l2, and is divided by the number of samples",
+    **dict.fromkeys(("alpha", "lmbda"), "the penalty is called l2, and is divided by the number of samples"),
     "weight_decay": "it is called l2; or give fastbp.AdamW(weight_decay=…)",
     "seed": _OF_NETWORK.format("seed=…"), "random_state": _OF_NETWORK.format("seed=…"),
-    "initial_epoch": "a second fit goes on where the first one ended",
+    "initial_epoch": "a second fit continues from the first one",
     "sample_weights": "it is called sample_weight",
 }  # fmt: skip
-# Parameters that others have, and where theirs is here.
 NETWORK_PARAMETERS = {
     **dict.fromkeys(("loss", "loss_function", "criterion"), "it is called cost"),
     **dict.fromkeys(("hidden_layer_sizes", "layers", "layer_sizes", "input_shape", "input_dim"),
@@ -166,7 +152,7 @@ NETWORK_PARAMETERS = {
 
 
 def explaining(explained: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Have a function explain, in its TypeError, parameters that only its relatives in other libraries have."""
+    """Make a function explain, in its TypeError, parameters that similar functions of other libraries have."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         names = list(inspect.signature(function).parameters)
@@ -176,10 +162,9 @@ def explaining(explained: Mapping[str, str]) -> Callable[[Callable[P, R]], Calla
             for name in kwargs:
                 if name not in names:
                     near = difflib.get_close_matches(name, names, n=1)
-                    words = explained.get(name) or (f"did you mean {near[0]}?" if near else "")
-                    known = "" if words else f"it has {', '.join(names[1:])}"
+                    words = f"did you mean {near[0]}?" if near else f"it has {', '.join(names[1:])}"
                     called = function.__qualname__.removesuffix(".__init__")
-                    raise TypeError(f"{called} has no parameter {name!r}: {words or known}")
+                    raise TypeError(f"{called} has no parameter {name!r}: {explained.get(name, words)}")
             return function(*args, **kwargs)
 
         return checked

@@ -1,4 +1,4 @@
-"""What `fit` says of data that it takes, but from which a network will hardly learn: one warning, before it begins."""
+"""One warning of `fit` about data from which a network will hardly learn."""
 
 import math
 import warnings
@@ -9,13 +9,12 @@ import numpy.typing as npt
 from fastbp.functions.activations import Activation, Interval
 from fastbp.model import Array
 
-# A mean, or a standard deviation, above this is far from what networks learn well from; pixels, 0 to 255, are not.
-LARGE = 1000.0
-LOOKED_AT = 10_000  # numbers of X, and of Y: a tenth of a millisecond
+LARGE = 1000.0  # a mean or standard deviation above this hinders learning; that of pixels, 0 to 255, is not above
+LOOKED_AT = 10_000  # numbers of X, and of Y, which takes a tenth of a millisecond
 
 
 def target_range(Y: Array, output: Activation) -> str:
-    """Return what to say of targets that the output activation cannot reach; nothing if it reaches all."""
+    """Return a hint if the output activation cannot reach some targets, else ""."""
     reached = Interval.parse(output.output_range)
     if math.isinf(reached.low) and math.isinf(reached.high):
         return ""
@@ -25,16 +24,16 @@ def target_range(Y: Array, output: Activation) -> str:
         return ""
     s, j = np.unravel_index(int(outside.argmax()), Y.shape)
     return (
-        f"{n:,} of {Y.size:,} targets are outside {output.output_range}, which is all that the output activation "
-        f"{output.name!r} gives, such as Y[{s}, {j}] = {Y[s, j]:g}: it will never reach them. Scale the targets into "
-        "that range, or choose another, such as output_activation='identity'"
+        f"{n:,} of {Y.size:,} targets are outside {output.output_range}, the range of the output activation "
+        f"{output.name!r}, such as Y[{s}, {j}] = {Y[s, j]:g}: it will never reach them. Scale the targets into that "
+        "range, or choose another activation, such as output_activation='identity'"
     )
 
 
 def scales(X: Array, Y: Array, output: Activation) -> str:
-    """Return what to say of inputs or targets that are far from 0 or spread far; nothing if none are.
+    """Return a hint if inputs or targets are far from 0 or have a large spread, in a sample of the rows, else "".
 
-    Some rows are looked at, evenly spread. Targets count where outputs can grow in proportion: not exponential's.
+    Targets count only if outputs can grow in proportion, so not for exponential.
     """
     parts = []
     means, deviations = _spread(X)
@@ -45,7 +44,7 @@ def scales(X: Array, Y: Array, output: Activation) -> str:
         others = f", and {n - 1} more columns are as large" if n > 1 else ""
         parts.append(
             f"X[:, {j}] has the mean {means[j]:.3g} and the standard deviation {deviations[j]:.3g}{others}: "
-            "standardise the inputs, (X - X.mean(axis=0)) / X.std(axis=0), with the same two for new samples"
+            "standardise the inputs, (X - X.mean(axis=0)) / X.std(axis=0), with the same mean and std for new samples"
         )
     if Interval.parse(output.output_range).high == math.inf and output.name != "exponential":
         means, deviations = _spread(Y)
@@ -66,7 +65,7 @@ def scales(X: Array, Y: Array, output: Activation) -> str:
 
 
 def _spread(A: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the mean and the standard deviation of each column, of some rows."""
+    """Return the mean and the standard deviation of each column, over some rows, evenly spread."""
     rows = max(2, LOOKED_AT // A.shape[1])
     some = A[:: -(-len(A) // rows)].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -74,7 +73,7 @@ def _spread(A: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 def warn(words: list[str], stacklevel: int) -> None:
-    """Warn once, of all that there is to say; `stacklevel` as seen by the caller."""
+    """Give all hints that are not empty in one warning; `stacklevel` is as seen by the caller."""
     said = [part for part in words if part]
     if said:
         warnings.warn(". ".join(said), UserWarning, stacklevel=stacklevel + 1)

@@ -1,4 +1,4 @@
-"""The order of the samples: from the seed, as they are, or the user's own."""
+"""The order of the samples: drawn from the seed, as given, or the user's own permutations."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_own_permutations_are_what_the_seed_would_have_drawn(kind, formulation):
 
 
 def test_own_permutations_count_for_a_full_batch_too():
-    """Where rounding depends on the order of summation."""
+    """There the order of summation changes the rounding."""
     net, other = network("textbook"), network("textbook")
     fit(net, 5, batch_size=23, shuffle=[np.arange(23)] * 5)
     fit(other, 5, batch_size=23, shuffle=[np.arange(23)[::-1]] * 5)
@@ -55,10 +55,10 @@ WRONG = {
     "a number": (3, TypeError, "shuffle is 3; it must be True, False or an iterable of permutations"),
     "a word": ("yes", TypeError, "shuffle is 'yes'"),
     "None": (None, TypeError, "shuffle is None"),
-    "too few": ([range(23)] * 2, ValueError, "shuffle has 2 permutations; needed are 3, one an epoch"),
+    "too few": ([range(23)] * 2, ValueError, "shuffle has 2 permutations; needed are 3, one for each epoch"),
     "too short": ([range(22)] * 3, ValueError, r"shuffle\[0\] has shape \(22,\); needed is a permutation of 0…22"),
     "floats": ([np.arange(23.0)] * 3, TypeError, r"shuffle\[0\] is of dtype float64; needed"),
-    "one twice": ([range(23), [0, *range(22)], range(23)], ValueError, r"shuffle\[1\] does not have 22, and another"),
+    "one twice": ([range(23), [0, *range(22)], range(23)], ValueError, r"shuffle\[1\] lacks 22 and has another"),
     "too large": ([range(1, 24)] * 3, ValueError, r"shuffle\[0\] goes from 1 to 23; needed"),
     "negative": ([range(-1, 22)] * 3, ValueError, r"shuffle\[0\] goes from -1 to 21; needed"),
     "one permutation": (np.arange(23), ValueError, r"shuffle\[0\] has shape \(\); needed"),

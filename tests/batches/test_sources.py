@@ -1,4 +1,4 @@
-"""Samples from files and from generators: the same bits as from memory, and never all of them in memory."""
+"""Samples from files and generators give the bits of samples in memory, and are never all in memory."""
 
 import itertools
 import tracemalloc
@@ -21,7 +21,7 @@ def on_disk(folder, array, name="data", order="C"):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    """Compiled calls of two mini-batches, and blocks of three samples."""
+    """Make a compiled call two mini-batches long, and a block three samples."""
     monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", network()._model.flops_per_sample * 10)
     monkeypatch.setattr(samples_module, "BLOCK_BYTES", 60)
 
@@ -67,7 +67,7 @@ def test_every_option_that_is_about_samples(options, formulation, small_pieces, 
 
 
 def test_dropout_drops_the_same_neurons_wherever_samples_come_from(formulation, small_pieces, tmp_path):
-    """In memory, in a file, in chunks, and at other rows of an array: what counts is the place in the mini-batch."""
+    """Only the place of a sample in its mini-batch decides, not whether it comes from memory, a file or chunks."""
     order = np.random.default_rng(0).permutation(23)
     options = {"epochs": 2, "batch_size": 5, "optimizer": fastbp.SGD(0.3), "dropout": 0.5}
     in_memory, mapped, chunked, sorted_rows, plain = (network(formulation) for _ in range(5))
@@ -82,7 +82,7 @@ def test_dropout_drops_the_same_neurons_wherever_samples_come_from(formulation, 
 
 @pytest.mark.parametrize("optimizer", [fastbp.LBFGS, fastbp.ConjugateGradient])
 def test_line_searches_take_files(optimizer, formulation, small_pieces, tmp_path, monkeypatch):
-    """The gradient is summed over pieces, the same in memory and in a file: same bits. And nearly those of one sum."""
+    """Memory and file sum the gradient over the same pieces, so the bits are equal; one whole sum nearly agrees."""
     in_memory, mapped, at_once = (network(formulation, "float64") for _ in range(3))
     options = {"epochs": 6, "validation_split": 0.2, "l2": 0.5}
     in_memory.fit(X, Y, optimizer=optimizer(), **options)
@@ -104,7 +104,7 @@ def test_a_file_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
     net.fit(x, labels, epochs=1, batch_size=100, validation_split=0.5)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 40_000 * 256 / 2  # half of the file, an eighth of it in float32
+    assert peak < 40_000 * 256 / 2  # half of the file, an eighth of its size in float32
 
 
 def test_ctrl_c_and_resume_from_files(small_pieces, tmp_path):
@@ -180,7 +180,7 @@ def test_a_generator_is_one_epoch():
 
 
 def test_chunks_have_weights_of_their_own(formulation, small_pieces):
-    """A chunk reaches over buffers and epochs, and so do its weights; one may be all zeros. The second has the rest."""
+    """Weights follow the samples of a chunk over buffers and epochs; the weights of one chunk may all be 0."""
     weight = np.r_[np.zeros(4), np.linspace(0, 3, 19)]
     options = {"batch_size": 5, "optimizer": fastbp.SGD(0.3), "class_weight": {1: 2.0}}
     in_memory, chunked, endless = network(formulation), network(formulation), network(formulation)
@@ -198,8 +198,8 @@ def test_chunks_have_weights_of_their_own(formulation, small_pieces):
 
 WRONG_WEIGHTS = {
     "too few": (np.ones(22), r"chunk sample_weight has shape \(22,\); needed is \(23,\)"),
-    "negative": (np.r_[np.ones(22), -1], r"chunk sample_weight\[22\] is -1; weights are at least 0"),
-    "missing": (None, "a chunk has no sample_weight, and the first has: give it with all of them or none"),
+    "negative": (np.r_[np.ones(22), -1], r"chunk sample_weight\[22\] is -1; weights must be at least 0"),
+    "missing": (None, "a chunk has no sample_weight, but the first has: give it in all chunks or in none"),
 }
 
 
@@ -216,7 +216,7 @@ def test_wrong_weights_of_a_chunk_keep_the_epochs_before_it(name):
 
 
 def test_a_generator_without_end(small_pieces):
-    """Six epochs of four mini-batches are as many samples as 120 in order, over and over."""
+    """Six epochs of four mini-batches take 120 samples: the 23 in order, over and over."""
     over_and_over = itertools.chain.from_iterable(chunks() for _ in itertools.count())
     x, y = (np.concatenate([part] * 6)[:120] for part in (X, Y))
     in_memory, chunked = network(), network()
@@ -228,20 +228,20 @@ def test_a_generator_without_end(small_pieces):
 
 WRONG_CHUNKS = {
     "a generator, twice": (chunks, {"epochs": 2}, ValueError, "X is a one-shot iterator but epochs is 2"),
-    "split": (chunks, {"validation_split": 0.5}, ValueError, "validation_split needs arrays"),
+    "split": (chunks, {"validation_split": 0.5}, ValueError, "validation_split is not possible with chunks"),
     "weights": (
         chunks,
         {"sample_weight": np.ones(23)},
         ValueError,
-        "sample_weight is a part of them: a chunk is \\(X, Y, sample_weight",
+        "sample_weight must be in the chunks: \\(X, Y, sample_weight",
     ),
-    "balanced": (chunks, {"class_weight": "balanced"}, ValueError, "with chunks, class_weight can only be a dict"),
-    "own order": (chunks, {"shuffle": [range(23)]}, ValueError, "shuffle must be True or False with chunks"),
+    "balanced": (chunks, {"class_weight": "balanced"}, ValueError, "with chunks, class_weight must be a dict"),
+    "own order": (chunks, {"shuffle": [range(23)]}, ValueError, "with chunks shuffle must be True or False"),
     "l2": (
         chunks,
         {"l2": 1.0},
         ValueError,
-        "an iterator would be used up to count: give the function that makes it, or",
+        "would use up the iterator: give the function that makes it, or",
     ),
     "steps of arrays": (lambda: X, {"Y": Y, "steps_per_epoch": 3}, ValueError, "steps_per_epoch is for chunks"),
     "no steps": (chunks, {"steps_per_epoch": 0}, ValueError, "steps_per_epoch is 0; it must be at least 1"),
@@ -250,7 +250,7 @@ WRONG_CHUNKS = {
 
 
 @pytest.mark.parametrize("name", WRONG_CHUNKS)
-def test_what_chunks_cannot_do_is_refused_before_anything_changes(name):
+def test_options_that_chunks_lack_are_refused_before_anything_changes(name):
     make, options, error, message = WRONG_CHUNKS[name]
     net = network()
     fit(net, 1)
@@ -266,9 +266,13 @@ def test_what_chunks_cannot_do_is_refused_before_anything_changes(name):
         ([(X[:, :2], Y)], {}, "chunk X has 2 features"),
         ([(X, Y[:3])], {}, "chunk Y has 3 rows, but X has 23"),
         ([X], {}, r"a chunk is a ndarray; it must be a pair \(X, Y\), or \(X, Y, sample_weight\)"),
-        ([(X, Y, np.ones(23))], {}, "a chunk has sample_weight, and the first has none: give it with all of them or"),
+        ([(X, Y, np.ones(23))], {}, "a chunk has sample_weight, but the first has none: give it in all chunks or in"),
         ([], {}, "the chunks of this epoch have no samples"),
-        ([(X, np.full((23, 2), 0.5))], {"class_weight": {1: 2.0}}, "targets that are classes: a chunk has others"),
+        (
+            [(X, np.full((23, 2), 0.5))],
+            {"class_weight": {1: 2.0}},
+            "targets that are classes, but a chunk has other targets",
+        ),
     ],
 )
 def test_a_wrong_chunk_keeps_the_epochs_before_it(second, options, message):
@@ -281,7 +285,7 @@ def test_a_wrong_chunk_keeps_the_epochs_before_it(second, options, message):
 
 
 def test_a_function_is_called_again_when_its_chunks_run_out():
-    """Four mini-batches of five are less than a time round, seven are more; what is over begins the next."""
+    """An epoch of 4 mini-batches needs 20 of the 23 samples, one of 7 needs 35; the next epoch begins with the rest."""
     for steps in (4, 7):
         again, endless = network(), network()
         options = {"epochs": 3, "steps_per_epoch": steps, "batch_size": 5}

@@ -1,4 +1,4 @@
-"""Weights of samples and classes: the numbers, what is refused, and what they do to a step."""
+"""Weights of samples and classes: their values, their effect on a step, and what is refused."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_both_are_multiplied():
 
 
 def by_hand(net, weights, epochs, batch_size, rate):
-    """Gradient descent on (1/m) Σ w_s C_s, a gradient of each sample."""
+    """Gradient descent on (1/m) Σ w_s C_s, from the gradient of each sample."""
     for _ in range(epochs):
         for start in range(0, len(X), batch_size):
             rows = range(start, min(len(X), start + batch_size))
@@ -70,11 +70,15 @@ def test_weights_go_with_their_samples_into_the_held_out_share():
 WRONG = {
     "too short": ({"sample_weight": np.ones(22)}, ValueError, r"sample_weight has shape \(22,\); needed is \(23,\)"),
     "a matrix": ({"sample_weight": np.ones((23, 2))}, ValueError, r"has shape \(23, 2\); needed is \(23,\)"),
-    "negative": ({"sample_weight": np.r_[np.ones(22), -2]}, ValueError, r"sample_weight\[22\] is -2; weights are at"),
+    "negative": (
+        {"sample_weight": np.r_[np.ones(22), -2]},
+        ValueError,
+        r"sample_weight\[22\] is -2; weights must be at",
+    ),
     "NaN": ({"sample_weight": np.r_[np.ones(22), np.nan]}, ValueError, r"sample_weight\[22\] is nan; all must be"),
     "zero": ({"sample_weight": np.zeros(23)}, ValueError, "sample_weight is 0 for every sample"),
     "words": ({"sample_weight": ["a"] * 23}, TypeError, "sample_weight is of dtype <U1"),
-    "no such label": ({"class_weight": {2: 1.0}}, ValueError, "class_weight names the label 2; labels go from 0 to 1"),
+    "no such label": ({"class_weight": {2: 1.0}}, ValueError, "class_weight has the label 2; labels go from 0 to 1"),
     "label -1": ({"class_weight": {-1: 1.0}}, ValueError, "a label of class_weight is -1; it must be at least 0"),
     "label a word": ({"class_weight": {"cat": 1.0}}, TypeError, "a label of class_weight is 'cat'; it must be a whole"),
     "negative class": ({"class_weight": {1: -1.0}}, ValueError, r"class_weight\[1\] is -1.0; it must be at least 0"),
@@ -87,7 +91,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_before_anything_changes(name):
+def test_wrong_arguments_are_refused_before_anything_changes(name):
     options, error, message = WRONG[name]
     net = network()
     fit(net, 1)
@@ -103,7 +107,7 @@ def test_classes_have_weights_only_where_there_are_classes():
         net.fit(X, X[:, :2], class_weight="balanced")
 
 
-# The gradient of all samples, and what minimizes their cost with it
+# The gradient of all samples, and the optimizers that use it
 
 
 def gradient(net, X, Y, weight=None):
@@ -115,7 +119,7 @@ def gradient(net, X, Y, weight=None):
 
 
 def copies(n, sizes=(5, 7, 3), formulation="tiles", dtype="float64"):
-    """A network, samples, and a weight of each, a whole number."""
+    """A network, samples, and a whole-numbered weight for each."""
     rng = np.random.default_rng(3)
     net = fastbp.Network(
         list(sizes), output_activation="sigmoid", cost="cross_entropy", seed=2, dtype=dtype, formulation=formulation
@@ -124,9 +128,9 @@ def copies(n, sizes=(5, 7, 3), formulation="tiles", dtype="float64"):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("n", [1, 23, 1030])  # a row, a block, in parts and in blocks
+@pytest.mark.parametrize("n", [1, 23, 1030])  # one row, one block, several parts of several blocks
 def test_a_weight_is_how_often_a_sample_is_there(n, dtype, formulation):
-    """(1/n) Σ w_s C_s is (1/n) times the sum over samples of which w_s are the same."""
+    """(1/n) Σ w_s C_s equals (1/n) times the sum over the samples, each repeated w_s times."""
     net, X, Y, w = copies(n, formulation=formulation, dtype=dtype)
     w = w + (n == 1)
     cost, found = gradient(net, X, Y, w.astype(dtype))
@@ -152,7 +156,7 @@ def test_the_weighted_gradient_is_that_of_the_weighted_cost(formulation):
 
 
 def test_large_networks_and_batches_have_weights_too(formulation):
-    """Of more parameters than are summed in parts, and more samples than a workspace has room for."""
+    """More parameters than are summed in parts, and more samples than a workspace holds."""
     net, X, Y, w = copies(1030, (40, 130, 50), formulation)
     _, found = gradient(net, X, Y, w.astype(float))
     _, expected = gradient(net, np.repeat(X, w, axis=0), np.repeat(Y, w, axis=0))
@@ -160,7 +164,7 @@ def test_large_networks_and_batches_have_weights_too(formulation):
 
 
 def test_a_gradient_without_weights_follows_one_with_them(formulation):
-    """What is kept for the next call does not keep the weights."""
+    """The workspace that is kept for the next call forgets the weights."""
     net, X, Y, w = copies(23, formulation=formulation)
     _, before = gradient(net, X, Y)
     gradient(net, X, Y, w.astype(float))
@@ -184,7 +188,7 @@ def trained(optimizer, X, Y, epochs=5, formulation="tiles", **options):
 
 @pytest.mark.parametrize("optimizer", FULL_BATCH)
 def test_optimizers_of_all_samples_take_weights(optimizer, formulation):
-    """Weights that are copies, divided by their mean, give the cost of the copies, and so the same steps."""
+    """Weights divided by their mean give the cost of repeated samples, and so the same steps."""
     _, X, Y, w = copies(24, (5, 2))
     n_copies = int(w.sum())
     weighted = trained(optimizer, X, Y, 3, formulation, sample_weight=w * (24 / n_copies), l2=0.5 * 24 / n_copies)
@@ -210,7 +214,7 @@ def test_optimizers_of_all_samples_take_weights_of_classes(optimizer):
 
 
 def test_weights_of_samples_in_files(tmp_path):
-    """L-BFGS reads them piece by piece, each piece with weights of its own: the bits are those of memory."""
+    """L-BFGS reads the file piece by piece, each with its weights, and gives the bits of samples in memory."""
     _, X, Y, w = copies(24, (5, 2))
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")

@@ -1,27 +1,23 @@
-"""``fastbp compare``: what it prints and writes, and the one line that each mistake gets."""
+"""`fastbp compare`: what it prints and writes, and the one line that each mistake gets."""
 
 import os
 import warnings
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from comparison_data import a_grid
 
 from fastbp import comparison
-from fastbp.cli.program import main
 from fastbp.comparison import CROSSOVER, MeasuringError
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What is asked of `compare`, which measures nothing."""
+    """Replace `compare` by one that measures nothing, and return the arguments that it gets."""
     asked: dict[str, Any] = {}
 
     def compare(**names: Any) -> Any:
@@ -33,11 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def run(capsys: pytest.CaptureFixture[str], text: str, status: int = 0) -> tuple[str, str]:
-    capsys.readouterr()
-    returned = main(["compare", *text.split()])
-    out, err = capsys.readouterr()
-    assert returned == status, err
-    return out, err
+    return command_line.run(capsys, "compare", *text.split(), status=status)
 
 
 def test_a_real_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,9 +114,9 @@ def test_a_measuring_that_failed(capsys: pytest.CaptureFixture[str], monkeypatch
         ("--json c --csv c", "another file of this command"),
         ("--bars b.xyz", "needs a name that ends in one of"),
         ("--map m.png", "--map needs --widths"),
-        ("--crossover --sizes 4,3", "--sizes says what to measure, and --crossover says it already"),
-        ("--load c.json --rounds 3", "--rounds says what to measure, and --load says it already"),
-        ("--load c.json --time 3", "--time says what to measure"),
+        ("--crossover --sizes 4,3", "--sizes and --crossover both say what to measure"),
+        ("--load c.json --rounds 3", "--rounds and --load both say what to measure"),
+        ("--load c.json --time 3", "--time and --load both say what to measure"),
         ("--load c.json", "c.json: No such file"),
         ("--load text", "text: not a comparison that fastbp wrote"),
         ("--load text --json text", "another file of this command"),

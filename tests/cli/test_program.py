@@ -1,12 +1,7 @@
-"""The command line: what each command prints and writes, and the one line that each mistake gets."""
+"""`fastbp train` and help: what they print and write, and the one line that each mistake gets."""
 
-import csv
-import io
 import os
 import re
-import signal
-import struct
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,76 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import TESTS
+from command_line import SPECIES, refused, rows, run
 
 import fastbp
 from fastbp.cli import options
 from fastbp.cli import program as cli
-from fastbp.cli.program import main
 from fastbp.data import Split
 from fastbp.formulations import FORMULATIONS
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
 from fastbp.progress import Progress
 
-ROOT = TESTS.parent
-COMMAND = [sys.executable, "-m", "fastbp"]
-SPECIES = ["setosa", "versicolor", "virginica"]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    return tmp_path
-
-
-@pytest.fixture
-def flowers(folder: Path) -> Path:
-    rng = np.random.default_rng(0)
-    kind = rng.integers(0, 3, 150)
-    X = np.array([[0, 1000, 5], [3, 1300, 5], [6, 700, 5]])[kind] + rng.normal(size=(150, 3)) * [1, 100, 0]
-    return write(folder / "flowers.csv", ["length", "mass", "const", "species"], X, [SPECIES[k] for k in kind])
-
-
-@pytest.fixture
-def houses(folder: Path) -> Path:
-    X = np.random.default_rng(1).uniform(size=(150, 2)) * [200, 5] + [30, 1]
-    return write(folder / "houses.csv", ["area", "rooms", "price"], X, (3000 * X[:, 0] + 20000 * X[:, 1]).tolist())
-
-
-def write(path: Path, header: list[str], X: Any, y: list[Any]) -> Path:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows([*row, value] for row, value in zip(X.tolist(), y, strict=True))
-    return path
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: Any, status: int = 0) -> tuple[str, str]:
-    capsys.readouterr()
-    returned = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    assert returned == status, err
-    return out, err
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: Any, says: str, status: int = 2) -> None:
-    before = set(os.listdir())
-    out, err = run(capsys, *arguments, status=status)
-    assert out == "" or status == 1
-    assert err.startswith("fastbp: error: ") and err.count("\n") == 1 and err.endswith("\n")
-    assert re.search(says, err), err
-    assert set(os.listdir()) == before
-
-
-def rows(text: str) -> tuple[list[str], list[list[str]]]:
-    header, *body = csv.reader(io.StringIO(text))
-    return header, body
-
-
-def subprocess_environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 # train
@@ -240,7 +177,7 @@ def test_plot(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("d.png").read_bytes().startswith(b"\x89PNG") and os.listdir() == ["d.png"]
 
 
-def test_plot_without_matplotlib_is_told_before_training(
+def test_plot_without_matplotlib_is_refused_before_training(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
@@ -249,7 +186,7 @@ def test_plot_without_matplotlib_is_told_before_training(
 
 
 @pytest.mark.parametrize("option", ["--output", "--plot"])
-def test_what_cannot_be_written_is_told_before_training(
+def test_unwritable_files_are_refused_before_training(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, flowers: Path, option: str
 ) -> None:
     monkeypatch.setattr(fastbp.Network, "fit", None)
@@ -320,7 +257,7 @@ def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     ("arguments", "says"),
     [
         ("train digit", "digit: there is no such file; did you mean digits"),
-        ("train no.csv --target y", r"no\.csv: there is no such file; needed is digits, mnist, or a CSV"),
+        ("train no.csv --target y", r"no\.csv: there is no such file; give digits, mnist, or a CSV"),
         ("train digits --activation rleu", "'rleu'; did you mean 'relu'"),
         ("train digits --activation softmax", "output layer only"),
         ("train digits --cost crosentropi", "did you mean 'cross_entropy'"),
@@ -377,109 +314,6 @@ def test_more_mistakes_about_tables(capsys: pytest.CaptureFixture[str], houses: 
     refused(capsys, "train", ".", "--target", "price", says="directory")
 
 
-@pytest.mark.parametrize("content", [b"", b"junk" * 100, b"\x10\0\0\0\0\0\0\0not json at all."])
-def test_broken_models(capsys: pytest.CaptureFixture[str], content: bytes) -> None:
-    Path("net").write_bytes(content)
-    for command in (["info", "net"], ["predict", "net", "digits"]):
-        refused(capsys, *command, says="net: not a model that fastbp can read")
-    os.remove("net")
-    os.mkdir("net")
-    refused(capsys, "info", "net", says="net: Is a directory")
-
-
-# predict
-
-
-@pytest.fixture
-def flower_model(capsys: pytest.CaptureFixture[str], flowers: Path) -> str:
-    run(capsys, "train", flowers, "--target", "species", "--epochs", 30, "--quiet")
-    return "flowers.safetensors"
-
-
-def test_predict_classes(capsys: pytest.CaptureFixture[str], flowers: Path, flower_model: str) -> None:
-    out, err = run(capsys, "predict", flower_model, flowers)
-    header, body = rows(out)
-    assert header == ["predicted", *(f"probability_{name}" for name in SPECIES)]
-    table = fastbp.data.read_table(flowers, target="species")
-    outputs = fastbp.load(flower_model).predict(table.X)
-    np.testing.assert_array_equal(np.array([row[1:] for row in body], dtype=float), outputs)
-    assert [row[0] for row in body] == [SPECIES[i] for i in outputs.argmax(axis=1)]
-    right = sum(row[0] == actual for row, actual in zip(body, table.y.tolist(), strict=True))  # type: ignore[union-attr]
-    assert err == f"{flowers}: accuracy {100 * right / 150:.2f} % ({right} of 150)\n" and right > 130
-    assert run(capsys, "predict", flower_model, flowers, "--output", "p.csv")[0] == ""
-    assert Path("p.csv").read_text() == out
-
-
-def test_predict_finds_columns_by_name(capsys: pytest.CaptureFixture[str], flowers: Path, flower_model: str) -> None:
-    expected, _ = run(capsys, "predict", flower_model, flowers)
-    lines = [line.split(",") for line in flowers.read_text().split()]
-    swapped = ["id;mass;length;const"] + [f"flower {i};{m};{l};{c}" for i, (l, m, c, _) in enumerate(lines[1:])]
-    Path("other.csv").write_text("\n".join(swapped))
-    assert run(capsys, "predict", flower_model, "other.csv") == (expected, "")
-    Path("other.csv").write_text("\n".join(swapped).replace("length", "lenght"))
-    refused(capsys, "predict", flower_model, "other.csv", says=r"no column is named 'length'; did you mean 'lenght'")
-
-
-def test_predict_compares_with_a_target_if_it_can(
-    capsys: pytest.CaptureFixture[str], flowers: Path, flower_model: str
-) -> None:
-    text = flowers.read_text()
-    Path("holes.csv").write_text(text.replace("setosa", ""))
-    assert run(capsys, "predict", flower_model, "holes.csv")[1] == ""
-    refused(capsys, "predict", flower_model, "holes.csv", "--target", "species", says="species.*the value is missing")
-    Path("renamed.csv").write_text(text.replace("species", "kind"))
-    assert run(capsys, "predict", flower_model, "renamed.csv")[1] == ""
-    assert "of 150" in run(capsys, "predict", flower_model, "renamed.csv", "--target", "kind")[1]
-    refused(capsys, "predict", flower_model, "renamed.csv", "--target", "kindd", says="did you mean 'kind'")
-
-
-def test_predict_numbers(capsys: pytest.CaptureFixture[str], houses: Path) -> None:
-    run(capsys, "train", houses, "--target", "price", "--epochs", 3, "--quiet")
-    out, err = run(capsys, "predict", "houses.safetensors", houses)
-    header, body = rows(out)
-    assert header == ["predicted"] and len(body) == 150
-    table = fastbp.data.read_table(houses, target="price")
-    error = np.array(body, dtype=float)[:, 0] - table.y
-    assert f"RMSE {np.sqrt((error**2).mean()):.4g} (in the units of price), R² " in err
-    np.savez("h.npz", X=table.X)
-    assert run(capsys, "predict", "houses.safetensors", "h.npz") == (out, "")
-    np.savez("h.npz", X=table.X, y=["a"] * 150)
-    refused(capsys, "predict", "houses.safetensors", "h.npz", says="the target is text, but the model gives 1 column")
-
-
-def test_predict_digits_and_what_does_not_fit(capsys: pytest.CaptureFixture[str], houses: Path) -> None:
-    fastbp.Network([64, 10], cost="cross_entropy", seed=0).save("plain")  # without metadata
-    out, err = run(capsys, "predict", "plain", "digits")
-    header, body = rows(out)
-    assert header[1:] == [f"probability_{i}" for i in range(10)] and len(body) == 360 and "of 360" in err
-    refused(capsys, "predict", "plain", houses, says=r"houses\.csv has 3 features, but plain needs 64")
-    refused(capsys, "predict", "plain", "digit", says="did you mean digits")
-    refused(capsys, "predict", "plain", houses, "--output", houses, says="another file of this command")
-    refused(capsys, "predict", "plain", "digits", "--output", "no/x.csv", says="there is no folder")
-
-
-@pytest.mark.parametrize("classes", [["a"], "ab", [1, 2], {"a": 1}])
-def test_models_with_odd_metadata(capsys: pytest.CaptureFixture[str], houses: Path, classes: Any) -> None:
-    net = fastbp.Network([3, 2], cost="cross_entropy", seed=0)
-    net.metadata["classes"] = classes
-    net.save("net")
-    refused(capsys, "predict", "net", houses, says="'classes' that are not a list of 2 texts")
-    assert "classes" in run(capsys, "info", "net")[0]
-
-
-# info, help, version
-
-
-def test_info(capsys: pytest.CaptureFixture[str]) -> None:
-    net = fastbp.Network([4, 3, 1], activation="tanh", cost=fastbp.Huber(0.5), dtype="float64", seed=0)
-    net.metadata = {"target": "price\n\x1b[31m", "features": ["f"] * 500}
-    net.save("net")
-    out, err = run(capsys, "info", "net")
-    assert "4 inputs, 3 tanh, 1 identity, cost huber(0.5)" in out and "19 in float64" in out and err == ""
-    assert "layer 2     3 -> 1, identity, 4 parameters" in out and "target: " in out
-    assert "\x1b" not in out and max(map(len, out.splitlines())) < 230
-
-
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version") == (f"fastbp {fastbp.__version__}\n", "")
     general, _ = run(capsys, "--help")
@@ -490,65 +324,3 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert all(re.search(rf"\b{name}\b", text) for name in names)
     assert "probability" in run(capsys, "predict", "--help")[0]
     assert set(cli.OPTIMIZERS) == set(options.LEARNING_RATES)
-
-
-# as programs
-
-
-def test_as_a_program_in_a_terminal_that_knows_ascii_only(flowers: Path) -> None:
-    env = {**subprocess_environment(), "PYTHONIOENCODING": "ascii"}
-    given = ["train", "flowers.csv", "--target", "species", "--epochs", "2"]
-    done = subprocess.run([*COMMAND, *given], capture_output=True, env=env, check=True)
-    assert b"accuracy" in done.stdout and done.stderr == b""
-    done = subprocess.run([*COMMAND, "train", "flowers.csv"], capture_output=True, env=env, check=False)
-    assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and done.stdout == b""
-
-
-def test_a_reader_that_leaves_is_no_error() -> None:
-    fastbp.Network([64, 10], cost="cross_entropy", seed=0).save("net")
-    with subprocess.Popen(
-        [*COMMAND, "predict", "net", "digits"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=subprocess_environment(),
-    ) as process:  # fmt: skip
-        assert process.stdout is not None and process.stderr is not None
-        process.stdout.close()
-        err = process.stderr.read()
-    assert process.returncode == 141 and b"Traceback" not in err and b"Error" not in err
-
-
-@pytest.mark.parametrize("width", [100, 60, 0])
-def test_a_real_ctrl_c_in_a_terminal(width: int) -> None:
-    fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
-    # A shell starts what it runs in the background with Ctrl-C ignored, and so would run this process.
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code = f"import sys; {heard}from fastbp.cli.program import main; sys.exit(main(sys.argv[1:]))"
-    given = ["train", "digits", "--epochs", "100000000", "--output", "net"]
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if width else 0, width, 0, 0))
-    with subprocess.Popen(
-        [sys.executable, "-c", code, *given], stdout=subprocess.PIPE, stderr=theirs, env=subprocess_environment()
-    ) as process:
-        os.close(theirs)  # so that reading ends when the process does
-        shown = read_until(ours, rb"  cost ")  # of an epoch that is done
-        process.send_signal(signal.SIGINT)
-        shown += read_until(ours, rb"saved as net")
-        assert process.stdout is not None
-        out = process.stdout.read()
-    os.close(ours)
-    assert process.returncode == 130 and b"accuracy" in out and b"saved     net" in out
-    assert b"starting (the first" in shown and b"Traceback" not in shown
-    lines = [line for line in shown.decode().split("\r") if line.startswith("epoch ")]
-    assert lines and max(map(len, lines)) <= (width or 80)
-    assert fastbp.load("net").sizes == (64, 64, 64, 10)
-
-
-def read_until(terminal: int, wanted: bytes) -> bytes:
-    shown = b""
-    while not re.search(wanted, shown):
-        try:
-            more = os.read(terminal, 4096)
-        except OSError:  # what Linux says when the other side is closed
-            more = b""
-        assert more, shown
-        shown += more
-    return shown

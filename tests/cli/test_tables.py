@@ -1,4 +1,4 @@
-"""Tables as learning problems: what means classes, the split, scaling, and the scaling folded away exactly."""
+"""Tables as learning problems: classes or numbers, the split, the scaling, and its folding into the weights."""
 
 from typing import Any
 
@@ -26,13 +26,13 @@ def table(X: Any, y: Any) -> Table:
 def test_scaled_columns_have_mean_0_and_deviation_1() -> None:
     X = RNG.normal(size=(500, 4)) * [1, 1e6, 1e-9, 3] + [0, 1e7, 5, -2]
     scaled = Scaling.of(X).apply(X)
-    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-5)  # 5 ± 1e-9 has no more digits
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-5)  # float64 keeps only so many digits of 5 ± 1e-9
     np.testing.assert_allclose(scaled.std(axis=0), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e300, 5e-324])
 def test_a_constant_column_is_scaled_to_0_whatever_it_is_later(value: float) -> None:
-    # 0.1 summed and divided is not 0.1 again: a deviation of 1e-17 would blow up every later value.
+    # The mean of many 0.1 is not exactly 0.1: dividing by a deviation of 1e-17 would blow up every later value.
     X = np.column_stack([np.full(31, value), np.arange(31.0)])
     scaling = Scaling.of(X)
     assert scaling.deviation[0] == 0 and scaling.factor[0] == 0 and scaling.deviation[1] > 0
@@ -99,7 +99,7 @@ def test_a_constant_target_is_predicted_as_it_is() -> None:
 
 
 def test_a_float32_network_is_folded_in_float64() -> None:
-    # In float32 the seconds of a day could not be told apart at a mean of 1.7e9.
+    # At a mean of 1.7e9, float32 cannot tell the seconds of a day apart.
     net = fastbp.Network([1, 6, 1], activation="tanh", seed=3)
     X = 1.7e9 + np.arange(100.0)[:, None]
     inputs = Scaling.of(X)
@@ -133,7 +133,7 @@ def test_targets_cannot_be_folded_into_other_outputs() -> None:
         (np.ones((100, 2)), False),
     ],
 )
-def test_what_means_classes(y: Any, classes: bool) -> None:
+def test_targets_that_mean_classes(y: Any, classes: bool) -> None:
     assert tabular.means_classes(y) is classes
 
 
@@ -153,7 +153,7 @@ def test_classes_are_in_order_and_named() -> None:
         (np.ones((3, 2)), "has 2 columns"),
     ],
 )
-def test_what_cannot_be_classes(y: Any, message: str) -> None:
+def test_targets_that_cannot_be_classes(y: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tabular.encode_classes(y, "t")
 

@@ -1,29 +1,25 @@
-"""`fastbp.compare`: what it measures and proves, what it refuses, and what stays of it when it is disturbed."""
+"""`fastbp.compare`: what it measures and proves, what it refuses, and the numbers in its rows."""
 
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from comparison_data import LIMITS, SGD, a_grid, checked, comparison
+from comparison_data import LIMITS, QUICK, SGD, SMALL, checked, comparison
 from conftest import PACKAGE
 
 import fastbp
 from fastbp import memory
-from fastbp.comparison import Comparison, MeasuringError, compare, process, rows, run, words, worker
+from fastbp.comparison import Comparison, compare, rows, run, words, worker
 from fastbp.comparison.cells import FORMULATIONS, Cell
 from fastbp.comparison.process import Process
 from fastbp.comparison.worker import Worker, Workload
-
-QUICK: dict[str, Any] = {"rounds": 2, "at_least_s": 1e-4, "progress": False}
-SMALL = Cell((4, 3, 2), 5, "float32", 1)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +27,7 @@ def measured() -> Comparison:
     return compare([4, 3, 2], batch_sizes=[5], dtypes=["float32", "float64"], **QUICK)
 
 
-# what is measured
+# Measurements
 
 
 def test_every_formulation_has_a_row_for_each_work(measured: Comparison) -> None:
@@ -58,8 +54,27 @@ def test_the_figures_follow_from_the_rounds(measured: Comparison) -> None:
         assert (row.compile_s is None) == (row.cache == "none")
     for group in rows.by_work(measured.rows):
         assert group[0].times_fastest == 1
-    slowest = {row.work: row.us or 0 for row in measured.rows if row.formulation == "python"}
-    assert slowest["epoch"] > 100  # some 300 operations in an interpreter
+
+
+def test_python_loops_are_checked_and_measured_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Child(Process):
+        def __init__(self, threads: int, *, compiled: bool = True, cache: Path | None = None):
+            self.compiled = compiled
+            super().__init__(threads, compiled=compiled, cache=cache)
+
+        def ask(self, do: str, **request: Any) -> Any:
+            names = request.get("formulations") or list(request.get("plan", ()))
+            asked.append((self.compiled, do, *names))
+            return super().ask(do, **request)
+
+    monkeypatch.setattr(run, "Process", Child)
+    compare([2, 2], batch_sizes=[2], formulations=["python", "vectorized"], **QUICK)
+    assert [each for each in asked if len(each) > 2] == [
+        (True, "check", "vectorized"), (False, "check", "python"),
+        (True, "measure", "vectorized"), (False, "measure", "python"),
+    ]  # fmt: skip
 
 
 def test_the_table_fits_100_columns_and_ends_in_words(measured: Comparison) -> None:
@@ -69,7 +84,7 @@ def test_the_table_fits_100_columns_and_ends_in_words(measured: Comparison) -> N
     assert text.splitlines()[-1].endswith(".") and "\nHere " in text
 
 
-def test_what_is_written_can_be_read(measured: Comparison, tmp_path: Path) -> None:
+def test_a_written_comparison_can_be_read(measured: Comparison, tmp_path: Path) -> None:
     measured.to_json(tmp_path / "c.json")
     assert Comparison.from_json(tmp_path / "c.json") == measured
     measured.to_csv(tmp_path / "c.csv")
@@ -99,12 +114,12 @@ def test_every_epoch_starts_from_the_same_parameters() -> None:
 
 def test_the_seconds_of_an_epoch_are_divided_by_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workload, "epoch", lambda self, name, steps: 2.0 * steps)
-    answer = _worker().measure(SMALL.as_dict(), {"textbook": 2, "vectorized": 8}, 3, 1e-5)
+    answer = _worker().measure(asdict(SMALL), {"textbook": 2, "vectorized": 8}, 3, 1e-5)
     assert answer["epoch"] == {"textbook": [2.0] * 3, "vectorized": [2.0] * 3}
     assert {name: len(seconds) for name, seconds in answer["gradient"].items()} == {"textbook": 3, "vectorized": 3}
 
 
-# what is proved
+# Agreement of the formulations
 
 
 def _worker() -> Worker:
@@ -114,7 +129,7 @@ def _worker() -> Worker:
 
 
 class Wrong:
-    """A formulation whose gradient is off by a little, in one entry."""
+    """A formulation whose gradient has a small error in one entry."""
 
     def __init__(self, formulation: Any):
         self._right = formulation
@@ -131,15 +146,15 @@ class Wrong:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_formulation_that_disagrees_is_named(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     cell = Cell((4, 3, 2), 5, dtype, 1)
-    found = _worker().check(cell.as_dict(), ["textbook", "vectorized"])
+    found = _worker().check(asdict(cell), ["textbook", "vectorized"])
     assert all(facts["difference"] <= worker.TOLERANCE[dtype] for facts in found.values())
     table = fastbp.formulations.FORMULATIONS
     monkeypatch.setitem(table, "vectorized", Wrong(table["vectorized"]))
     with pytest.raises(ArithmeticError, match=rf"vectorized gives another gradient .*\[4,3,2\].*{dtype}"):
-        _worker().check(cell.as_dict(), ["textbook", "vectorized"])
+        _worker().check(asdict(cell), ["textbook", "vectorized"])
 
 
-def test_where_textbook_takes_long_the_reference_is_vectorized_that_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectorized_is_the_reference_where_textbook_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = Workload(SMALL, SGD).reference()
     monkeypatch.setattr(worker, "TEXTBOOK_FLOPS", SMALL.flops / 2)
     np.testing.assert_allclose(Workload(SMALL, SGD).reference(), exact, rtol=1e-12)
@@ -149,10 +164,10 @@ def test_where_textbook_takes_long_the_reference_is_vectorized_that_agrees(monke
         Workload(SMALL, SGD).reference()
 
 
-def test_what_is_too_slow_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_formulation_that_is_too_slow_is_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "TOO_SLOW_S", 1e-9)
     monkeypatch.setattr(worker, "TOO_SLOW", 0.5)
-    found = _worker().check(SMALL.as_dict(), ["textbook", "vectorized"])
+    found = _worker().check(asdict(SMALL), ["textbook", "vectorized"])
     assert "a gradient takes about" in found["textbook"]["left_out"]
     made = rows.rows_of(SMALL, SGD, LIMITS, checked("tiles") | checked("loops", left_out="it takes 9 s"),
                         {work: {"tiles": [1e-6]} for work in ("gradient", "epoch")})  # fmt: skip
@@ -160,122 +175,7 @@ def test_what_is_too_slow_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) 
     assert "loops         left out: it takes 9 s" in text and max(map(len, text.splitlines())) <= 100
 
 
-# processes
-
-
-def test_all_have_the_same_number_of_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    seen: list[dict[str, str]] = []
-    popen = subprocess.Popen
-
-    def spy(*arguments: Any, **names: Any) -> Any:
-        seen.append(names["env"])
-        return popen([sys.executable, "-c", ""], **names)
-
-    monkeypatch.setattr(process.subprocess, "Popen", spy)
-    for threads, compiled in ((2, True), (1, False)):
-        with Process(threads, compiled=compiled, cache=tmp_path):
-            pass
-        assert {seen[-1][name] for name in process.THREAD_VARIABLES} == {str(threads)}
-        assert seen[-1]["NUMBA_DISABLE_JIT"] == "01"[not compiled] and seen[-1]["FASTBP_CACHE"] == str(tmp_path)
-    assert {"OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"} <= set(seen[0])
-
-
-@pytest.mark.parametrize(
-    ("program", "says"),
-    [
-        ("import sys; sys.exit('no such thing')", "ended with code 1: no such thing"),
-        ("import os; os.kill(os.getpid(), 9)", "ended with code -9; the system may .* memory.*: it left no message"),
-        ('print(\'{"error": "tiles is wrong"}\', flush=True); input(); input()', "^tiles is wrong$"),
-    ],
-)
-def test_a_process_that_fails_is_a_clear_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, says: str
-) -> None:
-    (tmp_path / "program.py").write_text(program)
-    monkeypatch.setattr(process, "SCRIPT", tmp_path / "program.py")
-    with pytest.raises(MeasuringError, match=says):
-        compare([4, 3, 2], **QUICK)
-
-
-def test_a_worker_answers_what_it_cannot_do_and_goes_on() -> None:
-    with Process(1) as child:
-        with pytest.raises(MeasuringError, match="AttributeError"):
-            child.ask("nonsense")
-        assert child.ask("start", cores=[], activation="relu", cost="huber", optimizer="adam", n_moments=2) == {}
-        found = child.ask("check", cell=SMALL.as_dict(), formulations=["vectorized"])
-        assert found["vectorized"]["steps"] == SMALL.steps
-    assert child._process.returncode is not None
-
-
-def stops_at(
-    monkeypatch: pytest.MonkeyPatch, n: int, how: type[BaseException] | None = KeyboardInterrupt
-) -> list[Process]:
-    """Let Ctrl-C come when the n-th cell is measured, or else the processes end; return these."""
-    measure, done, children = run.Run._measure, [0], []
-
-    def interrupted(self: Any, cell: Cell) -> None:
-        children[:] = self.processes.values()
-        done[0] += 1
-        if done[0] == n and how:
-            raise how
-        if done[0] == n:
-            for child in children:
-                child._process.kill()
-        measure(self, cell)
-
-    monkeypatch.setattr(run.Run, "_measure", interrupted)
-    return children
-
-
-def test_ctrl_c_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    children = stops_at(monkeypatch, 2)
-    with pytest.warns(RuntimeWarning, match="was interrupted"):
-        result = compare([4, 3, 2], batch_sizes=[2, 3, 4], formulations=["textbook", "vectorized"], **QUICK)
-    assert result.interrupted and {row.batch_size for row in result.rows} == {2}
-    assert "interrupted" in str(result)
-    assert children and all(child._process.returncode is not None for child in children)
-
-
-def test_the_end_of_a_process_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    stops_at(monkeypatch, 2, how=None)
-    with pytest.warns(RuntimeWarning, match="ended with code -9; the system may have ended it for the memory it took"):
-        result = compare([4, 3, 2], batch_sizes=[2, 3, 4], formulations=["textbook", "vectorized"], **QUICK)
-    assert result.interrupted and {row.batch_size for row in result.rows} == {2}
-    stops_at(monkeypatch, 1, how=None)
-    with pytest.raises(MeasuringError, match="ended with code -9"):
-        compare([4, 3, 2], batch_sizes=[2], formulations=["textbook", "vectorized"], **QUICK)
-
-
-def test_ctrl_c_before_anything_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    children = stops_at(monkeypatch, 1)
-    with pytest.raises(KeyboardInterrupt):
-        compare([4, 3, 2], formulations=["vectorized"], **QUICK)
-    assert children and all(child._process.returncode is not None for child in children)
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to see children")
-def test_a_real_ctrl_c_ends_the_children() -> None:
-    code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from fastbp.cli.program import main\n"
-        "raise SystemExit(main(['compare', '--sizes', '4,3,2', '--formulations', 'vectorized', '--rounds', '1000000']))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, env=environment) as parent:
-        children: list[int] = []
-        while not children:
-            time.sleep(0.05)
-            text = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text()
-            children = [int(pid) for pid in text.split()]
-        time.sleep(0.5)
-        parent.send_signal(signal.SIGINT)
-        assert parent.stderr is not None
-        said = parent.stderr.read()
-    assert parent.returncode == 130 and said == b"fastbp: interrupted\n"
-    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
-
-
-# what is refused
+# Refusals
 
 
 @pytest.mark.parametrize(
@@ -321,7 +221,7 @@ def test_a_grid_that_turns_out_to_take_longer_is_refused_before_measuring(monkey
         compare([4, 3, 2], batch_sizes=[2], formulations=["vectorized"], seconds=0.001, **QUICK)
 
 
-# the numbers on paper
+# Operations, bytes, ratios
 
 
 def test_operations_and_bytes_by_hand() -> None:
@@ -340,7 +240,7 @@ def test_operations_and_bytes_by_hand() -> None:
     assert str(cell) == "[2,3,1], mini-batch 5, float64, 1 thread"
 
 
-def test_the_roof_is_that_of_the_working_set() -> None:
+def test_the_roof_follows_from_the_bandwidth_of_the_working_set() -> None:
     assert [LIMITS.bandwidth(n) for n in (1, 2**14, 2**14 + 1, 2**30)] == [500, 500, 200, 40]
     one, many = Cell((64, 64), 1, "float32", 1), Cell((64, 64), 1024, "float32", 1)
     made = comparison([one, many], lambda *_: [1e-5])
@@ -359,7 +259,7 @@ def test_ratios_are_of_the_same_round_but_for_python() -> None:
 
 
 def test_rounds_that_were_disturbed_do_not_decide() -> None:
-    """Loops has the smaller median, but in two rounds of three tiles was faster."""
+    """loops has the smaller median, but tiles was faster in two of the three rounds."""
     times = {"tiles": [1.0, 5.0, 9.0], "loops": [1.1, 4.0, 9.9]}
     made = comparison([SMALL], lambda cell, work, name: times.get(name))
     assert [group[0].formulation for group in rows.by_work(made.rows)] == ["tiles", "tiles"]
@@ -392,121 +292,7 @@ def test_cold_is_another_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen[0] is not None and not seen[0].exists()
 
 
-# words
-
-
-def test_a_grid_is_a_line_for_each_cell() -> None:
-    result = a_grid((8, 32, 128, 2048), (1, 16))
-    text = str(result)
-    assert max(map(len, text.splitlines())) <= 100
-    lines = [line for line in text.splitlines() if line.split()[:1] == ["2048-2048-2048"]]
-    assert len(lines) == 4 and "·" not in text and "  dtype" not in text  # which is the same in all
-    flat = " ".join(text.split())
-    assert "Here tiles won 8 of 8 epochs and 4 of 8 gradients. An epoch took textbook 20 times as long" in flat
-
-
-def test_losses_are_listed_the_worst_first() -> None:
-    result = a_grid()
-    lost = words.losses(result.rows)
-    assert [(own.batch_size, fastest.formulation, pytest.approx(times)) for own, fastest, times in lost] == [
-        (1, "loops", 1.5)
-    ] * 3
-    table = result.losses().splitlines()
-    assert table[0] == "tiles is not the fastest in 3 of 12 comparisons:" and len(table) == 4
-    assert "[8,8,8], mini-batch 1, float32, 1 thread" in table[1] and table[1].endswith("loops  1.50")
-    assert result.losses("loops").splitlines()[0] == "loops is not the fastest in 9 of 12 comparisons:"
-
-
-def test_what_wins_everywhere_lost_nowhere() -> None:
-    result = comparison([SMALL], lambda cell, work, name: {"tiles": [1.0], "loops": [2.0]}.get(name))
-    assert words.conclusion(result.rows).split()[-8:] == "loops 2.00 times as long. It lost nowhere.".split()
-    assert result.losses() == "tiles is the fastest in all 2 comparisons"
-    assert words.conclusion([]) == "Nothing was measured."
-
-
-def test_few_losses_are_named_in_the_sentence_by_what_differs() -> None:
-    text = " ".join(words.conclusion(a_grid((8, 16), (1, 4)).rows).split())
-    assert "It did not win a gradient in [8,8,8] at mini-batch 1 (1.50 times the time of loops)" in text
-    close = comparison([SMALL], lambda cell, work, name: {"tiles": [1.0, 1.0], "loops": [1.01, 1.01]}.get(name))
-    for row in close.rows:
-        if row.work == "gradient":
-            row.times_fastest = {"tiles": 1.0, "loops": 1.01}[row.formulation]
-    assert "(even with tiles)" in words.conclusion([*close.rows, *_relabelled(close)])
-
-
-def _relabelled(result: Comparison) -> list[rows.Row]:
-    """Three more cells in which loops wins."""
-    cells = [Cell((4, 3, 2), m, "float32", 1) for m in (7, 8, 9)]
-    return comparison(cells, lambda cell, work, name: {"tiles": [2.0], "loops": [1.0]}.get(name)).rows
-
-
-# pictures
-
-
-@pytest.fixture(scope="module")
-def mpl() -> Any:
-    return pytest.importorskip("matplotlib")
-
-
-def visible_texts(figure: Any) -> list[Any]:
-    figure.canvas.draw()
-    found = [text for axes in figure.axes for text in (*axes.texts, *axes.get_yticklabels(), axes._left_title)]
-    return [text for text in found if text.get_text() and text.get_visible()]
-
-
-@pytest.mark.parametrize("kind", ["bars", "roofline"])
-def test_pictures_of_one_net(mpl: Any, measured: Comparison, tmp_path: Path, kind: str) -> None:
-    figure = getattr(measured, f"plot_{kind}")(tmp_path / "p.png")
-    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-    boxes = [text.get_window_extent() for text in visible_texts(figure)]
-    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
-    assert len(figure.axes) == (4 if kind == "bars" else 2)
-    if kind == "bars":
-        for axes in figure.axes:
-            assert len(axes.patches) == len(FORMULATIONS)
-            assert [tick.get_text() for tick in axes.get_yticklabels()] == [words.label(name) for name in FORMULATIONS]
-
-
-def test_bars_say_what_was_left_out(mpl: Any) -> None:
-    made = rows.rows_of(SMALL, SGD, LIMITS, checked("tiles", "loops") | checked("textbook", left_out="slow"),
-                        {work: {"tiles": [1e-6], "loops": [2e-6]} for work in ("gradient", "epoch")})  # fmt: skip
-    result = a_grid()
-    result.rows = made
-    texts = [text.get_text().strip() for text in result.plot_bars().axes[0].texts]
-    assert texts == ["1.00", "2.00  2.00×", "not measured"]
-
-
-def test_the_map_says_who_wins_and_by_how_much(mpl: Any, tmp_path: Path) -> None:
-    figure = a_grid().plot_crossover(tmp_path / "m.png")
-    assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
-    gradient, epoch = figure.axes
-    said = {(t.get_position()): t.get_text() for t in gradient.texts}
-    assert said == {(0, 0): "L 1.5", (1, 0): "L 1.5", (2, 0): "L 1.5", (0, 1): "T 2.0", (1, 1): "T 2.0", (2, 1): "T ="}
-    assert {t.get_text() for t in epoch.texts} == {"T 2.0"}
-    assert [t.get_text() for t in gradient.get_xticklabels()] == ["8", "32", "128"]
-    assert {text.get_text() for text in figure.legends[0].texts} == {"L: loops", "T: tiles"}
-    faces = {t.get_position(): patch.get_facecolor() for t, patch in zip(gradient.texts, gradient.patches, strict=True)}
-    assert faces[2, 1][:3] == (1, 1, 1) and faces[0, 0] != faces[0, 1]
-
-
-def test_a_whole_map_has_room_for_its_numbers(mpl: Any) -> None:
-    figure = a_grid(tuple(2**k for k in range(3, 12)), tuple(2**k for k in range(11))).plot_crossover()
-    figure.canvas.draw()
-    for axes in figure.axes:
-        assert len(axes.texts) == 99
-        for text, patch in zip(axes.texts, axes.patches, strict=True):
-            box, cell = text.get_window_extent(), patch.get_window_extent()
-            assert cell.x0 <= box.x0 and box.x1 <= cell.x1 and cell.y0 <= box.y0 and box.y1 <= cell.y1
-
-
-def test_pictures_need_something_to_show(mpl: Any, measured: Comparison) -> None:
-    with pytest.raises(ValueError, match="give widths, such as 8, 64, 512"):
-        measured.plot_crossover()
-    with pytest.raises(ValueError, match="nothing to draw"):
-        Comparison({}, {}).plot_bars()
-
-
-def test_comparing_costs_nothing_until_it_is_asked_for() -> None:
+def test_importing_fastbp_does_not_import_comparison() -> None:
     code = "import sys, fastbp; assert 'fastbp.comparison' not in sys.modules; fastbp.compare; print(json.dumps(1))"
     done = subprocess.run(
         [sys.executable, "-c", f"import json; {code}"], capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""The description names no one, and the limits are limits: no loop of ours, nor of NumPy's, goes beyond them."""
+"""The description of the machine names no one; its limits are measured with real work."""
 
 import getpass
 import json
@@ -23,7 +23,7 @@ def test_the_description_is_plain_and_names_neither_host_nor_user() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_multiply_adds_are_done(dtype: type) -> None:
-    """Vector k starts with k in every lane; each round adds ¼ to all of them. All numbers are exact in binary."""
+    """Vector k starts with k in every lane, and each round adds ¼ to it. All numbers are exact in binary."""
     for n in (0, 1, 7, 1000):
         expected = limits.SUMS * n * 0.25 + sum(range(limits.SUMS))
         assert limits.multiply_adds(dtype(0.5), n) == expected
@@ -57,7 +57,7 @@ def test_every_thread_has_work_and_it_is_counted(monkeypatch: pytest.MonkeyPatch
 
     def work(worker: int, n: int) -> None:
         done[worker] += n
-        clock[0] += 0.001 * n * (worker == 0)  # they work at once: the second one is done in the time of the first
+        clock[0] += 0.001 * n * (worker == 0)  # the workers run at once, so the second takes no extra time
 
     assert machine._most_a_second([partial(work, 0), partial(work, 1)], 1.0) == pytest.approx(1000)
     assert 0 < done[1] <= done[0]

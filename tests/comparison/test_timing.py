@@ -1,4 +1,4 @@
-"""Rounds: who has a turn when, how many calls a turn is, which seconds count; and the ratio within a round."""
+"""Rounds: the order of the turns, the calls of a turn, the seconds that count, and the ratio within a round."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from fastbp.comparison.timing import interleaved_rounds, median_of_ratios
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What happens, on a clock that moves only when a call or a pause lets it."""
+    """A log of the calls and pauses, on a clock that only calls move."""
     monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(timing.time, "sleep", lambda seconds: log.append(f"pause {seconds}"))
     clock, log = [0.0], []
@@ -35,7 +35,7 @@ def test_each_has_its_turn_and_the_order_turns_around(log: list[str]) -> None:
     assert seconds == {"a": [1.0] * 3, "b": [0.25] * 3}
     measured = log[log.index("pause 0.5") :]
     n = measured.count("b") // 3
-    assert n >= 4  # as many as take a second
+    assert n >= 4  # as many calls as take a second
     a, b = ["pause 0.5", "a"], ["pause 0.5"] + ["b"] * n
     assert measured == a + b + b + a + a + b
 

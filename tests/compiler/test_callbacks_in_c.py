@@ -1,4 +1,4 @@
-"""Functions of arrays as C functions: what a signature makes of them, and the names they have on disk."""
+"""Functions of arrays as C functions: their signatures, and their names on disk."""
 
 import inspect
 
@@ -17,7 +17,7 @@ compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is
 @compiled
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_arguments_come_through_as_the_signature_says(dtype):
-    """Arrays of every type, numbers between them: each is written to a place of its own."""
+    """Arrays of every type with numbers between them: each argument has its own effect on the result."""
 
     @njit(on_disk=False)
     def kernel(out, alpha, places, factor, flags, n):
@@ -36,7 +36,7 @@ def test_arguments_come_through_as_the_signature_says(dtype):
 
 
 def test_a_wrapper_has_the_name_it_is_given_and_belongs_to_fastbp():
-    """The disk finds machine code by both, in every process."""
+    """Every process finds machine code on disk by its name and module."""
     wrapper = callbacks._wrapper(len, "RiU", "some_name")
     assert (wrapper.__name__, wrapper.__qualname__, wrapper.__module__) == ("some_name",) * 2 + (callbacks.__name__,)
     assert list(inspect.signature(wrapper).parameters) == ["x0", "n0", "x1", "x2", "n2"]
@@ -49,7 +49,7 @@ def test_signatures_are_as_long_as_the_parameters(kernels):
 
 
 def test_panel_functions_by_width_know_their_width():
-    """Those for all panels are compiled once, without one."""
+    """The functions for all panels are compiled once and do not use the width."""
 
     def knows(kernel):
         return "VECS" in getattr(kernel, "py_func", kernel).__code__.co_names

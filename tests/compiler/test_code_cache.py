@@ -1,7 +1,6 @@
-"""Machine code on disk: made once, never stale, and never in the way. Every process here is a new Python."""
+"""Machine code on disk: compiled once, never stale; no damaged file or folder stops a call. Every run is a process."""
 
 import itertools
-import math
 import os
 import shutil
 import subprocess
@@ -16,13 +15,11 @@ from conftest import COMPILED, PACKAGE, run_python
 import fastbp
 from fastbp.compiler import code_cache
 from fastbp.compiler import options as compile_options
-from fastbp.compiler.user_functions import named_by_content
 from fastbp.formulations import array_functions
-from fastbp.functions import elementary
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
 
-# Every compilation, also of C callbacks, goes through Numba's passes. The last line is what was computed.
+# Every compilation, also of a C callback, runs Numba's passes. The last printed line is the result.
 PROGRAM = """
 import sys
 from numba.core import event
@@ -45,14 +42,14 @@ print(result)
 
 
 def run(cache, what="predict", script=PROGRAM, formulation=COMPILED[0], **environment):
-    """How often Numba ran a pass, and the result."""
+    """Return the number of passes that Numba ran, and the result."""
     passes, result = run_python(script, formulation, what, FASTBP_CACHE=str(cache), **environment).splitlines()[-2:]
     return int(passes), result
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
-    """A cache after one process has fitted and predicted, and what it computed."""
+    """A cache after one process has fitted and predicted, and its results."""
     cache = tmp_path_factory.mktemp("cache")
     passes, result = run(cache, "fit")
     assert passes > 0
@@ -78,7 +75,7 @@ def test_files_are_whole_and_one_for_each_function(filled):
 
 
 def test_parallel_loops_are_kept_too(filled):
-    """They are the ones that name Numba's thread pool."""
+    """Their machine code refers to Numba's thread pool."""
     cache, _, predicted = filled
     script = PROGRAM.replace(
         "import fastbp\n",
@@ -100,8 +97,8 @@ DAMAGES = {
 }
 
 
-def test_damaged_files_are_compiled_anew(filled, tmp_path):
-    """Each of them in another way, among them those of C callbacks and of loops."""
+def test_functions_with_damaged_files_are_compiled_anew(filled, tmp_path):
+    """The files of C callbacks and of loops are damaged, each in another way."""
     cache = tmp_path / "cache"
     shutil.copytree(filled[0], cache)
     names = ("leaky_relu", "quadratic", "identity", "forward_rows", "forward_sample", "layer", "weights", "biases")
@@ -111,10 +108,10 @@ def test_damaged_files_are_compiled_anew(filled, tmp_path):
         path.write_bytes(list(DAMAGES.values())[i % len(DAMAGES)](path.read_bytes()))
     passes, predicted = run(cache)
     assert passes > 0 and predicted == filled[2]
-    assert run(cache) == (0, filled[2])  # and written anew
+    assert run(cache) == (0, filled[2])  # because the files were written anew
 
 
-# What is warned of goes behind the result, in a line of its own.
+# Prints the warnings after the result, on a line of their own.
 WARNED = """
 import sys, warnings
 with warnings.catch_warnings(record=True) as warned:
@@ -125,8 +122,8 @@ print(len(warned), *(f"{each.category.__name__}: {each.message}" for each in war
 """
 
 
-def test_a_folder_that_cannot_be_written_is_the_same_as_none_and_told_once(tmp_path):
-    """A plain file stands where the folder would be: that stops root too."""
+def test_without_a_writable_folder_everything_works_and_one_warning_says_so(tmp_path):
+    """A plain file stands in place of the folder, which stops even root from writing."""
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     _, result, warned = run_python(WARNED, COMPILED[0], "fit", FASTBP_CACHE=str(blocked / "cache")).splitlines()
@@ -136,7 +133,7 @@ def test_a_folder_that_cannot_be_written_is_the_same_as_none_and_told_once(tmp_p
 
 
 def test_a_warning_that_is_an_error_leaves_all_else_right(tmp_path):
-    """It comes out of the first call that compiles; the second one does not know of it."""
+    """The first call that compiles raises it; the second call works."""
     script = """
 import warnings
 warnings.simplefilter("error")
@@ -155,7 +152,7 @@ print(cost())
 
 
 def test_a_folder_that_cannot_be_written_is_read(filled):
-    """One for all users, say, which holds all that is needed. Nothing is told then."""
+    """For example, one folder for all users with everything in it. Then there is no warning."""
     cache, _, predicted = filled
     script = WARNED.replace("import sys, warnings", "import sys, warnings, os\nos.access = lambda *_: False", 1)
     before = files_of(cache)
@@ -168,7 +165,7 @@ def test_a_folder_that_cannot_be_written_is_read(filled):
 
 
 def test_a_file_that_cannot_be_written_is_compiled_all_the_same(filled, tmp_path):
-    """The disk is full, say; nothing unfinished is left."""
+    """For example on a full disk. No unfinished file is left."""
     cache = tmp_path / "cache"
     shutil.copytree(filled[0], cache)
     missing = [path for path in files_of(cache) if path.name.startswith(("leaky_relu", "quadratic"))]
@@ -185,7 +182,7 @@ def test_a_file_that_cannot_be_written_is_compiled_all_the_same(filled, tmp_path
     assert sorted(path for path in cache.rglob("*") if path.is_file()) == before
 
 
-# What each of Numba's settings may be besides what it is here.
+# Another value of each of Numba's settings.
 OTHER_SETTINGS = {"NUMBA_OPT": "1", "NUMBA_LOOP_VECTORIZE": "0", "NUMBA_SLP_VECTORIZE": "1", "NUMBA_DEBUGINFO": "1",
                   "NUMBA_BOUNDSCHECK": "1", "NUMBA_CPU_NAME": "generic", "NUMBA_LLVM_REFPRUNE_PASS": "0"}  # fmt: skip
 
@@ -236,7 +233,7 @@ def test_two_processes_fill_an_empty_cache_at_once(tmp_path, filled):
 
 
 def test_machine_code_of_other_sources_is_not_used(filled, tmp_path):
-    """A copy of fastbp with another slope of leaky_relu, and the cache of this one."""
+    """A copy of fastbp with another slope of leaky_relu runs with the cache of the original."""
     cache = tmp_path / "cache"
     shutil.copytree(filled[0], cache)
     kept = files_of(cache)
@@ -257,99 +254,11 @@ def test_machine_code_of_other_sources_is_not_used(filled, tmp_path):
     passes, result = process.stdout.splitlines()[-2:]
     assert int(passes) > 0 and result != filled[2]
     assert set(kept) < set(files_of(cache))
-    assert run(cache) == (0, filled[2])  # and the old one is still right
-
-
-@pytest.fixture
-def copied_sources(tmp_path, monkeypatch):
-    """`source_digest` of a copy of the sources that may be changed."""
-    for folder in code_cache.COMPILED:
-        shutil.copytree(PACKAGE / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code_cache, "__file__", str(tmp_path / "compiler" / "code_cache.py"))
-    return tmp_path
-
-
-def test_the_digest_is_of_all_compiled_sources(copied_sources):
-    digest = code_cache.source_digest.__wrapped__
-    seen = {digest()}
-    assert digest() in seen
-    for path in sorted(copied_sources.rglob("*.py")):
-        path.write_bytes(path.read_bytes() + b"\n")
-        assert digest() not in seen, path
-        seen.add(digest())
-    (copied_sources / "cli").mkdir()
-    for path, counts in (("cli/new.py", False), ("formulations/tiles/new.py", True)):
-        before = digest()
-        (copied_sources / path).write_text("")
-        assert (digest() != before) == counts
-
-
-@pytest.fixture
-def folder(monkeypatch):
-    """`cache_folder`, which looks anew at each call."""
-    monkeypatch.setattr(code_cache, "_folders", code_cache._folders.__wrapped__)
-    return code_cache.cache_folder.__wrapped__
-
-
-def test_the_folder_is_named_by_sources_and_versions(folder, monkeypatch, tmp_path):
-    monkeypatch.setenv("FASTBP_CACHE", str(tmp_path))
-    first = folder()
-    assert first == folder() and first.parent == tmp_path and first.is_dir()
-    monkeypatch.setattr(code_cache, "source_digest", lambda: "of other sources")
-    assert folder() != first
-    seen = {first, folder()}
-    for package in (code_cache.numba, code_cache.llvmlite, code_cache.np):
-        monkeypatch.setattr(package, "__version__", "0.0")
-        assert folder() not in seen
-        seen.add(folder())
-
-
-def test_old_folders_are_removed_when_a_new_one_is_made(folder, monkeypatch, tmp_path):
-    monkeypatch.setenv("FASTBP_CACHE", str(tmp_path))
-    for age in range(20):
-        (tmp_path / f"machinecode-{age}").mkdir()
-        (tmp_path / f"machinecode-{age}" / "code").touch()
-        os.utime(tmp_path / f"machinecode-{age}", (1e9 - age, 1e9 - age))
-    (tmp_path / "machinery").mkdir()
-    youngest = {f"machinecode-{age}" for age in range(code_cache.FOLDERS_KEPT - 1)}
-    new = folder()
-    assert set(os.listdir(tmp_path)) == {new.name, "machinery", *youngest}
-    (tmp_path / "machinecode-9").mkdir()
-    assert folder() == new and (tmp_path / "machinecode-9").is_dir()  # it is there: nothing is looked at
-
-
-def test_machine_code_lies_beside_the_sources_of_a_checkout_only(folder, monkeypatch, tmp_path):
-    """So pip removes an installed package whole: nothing of it remains that Python would import as `fastbp`."""
-    package, user = tmp_path / "fastbp", tmp_path / "user" / "fastbp"
-    (package / "compiler").mkdir(parents=True)
-    monkeypatch.delenv("FASTBP_CACHE", raising=False)
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(user.parent))
-    monkeypatch.setattr(code_cache, "__file__", str(package / "compiler" / "code_cache.py"))
-    monkeypatch.setattr(code_cache, "source_digest", lambda: "none")
-    project = tmp_path / "pyproject.toml"
-    assert folder().parent == user
-    project.write_text('[project]\nname = "another"\n')
-    assert folder().parent == user
-    project.write_bytes(b"\xff")
-    assert folder().parent == user
-    assert os.listdir(package) == ["compiler"]
-    project.write_text('[project]\nname = "fastbp"\n')
-    assert folder().parent == package / "__pycache__"
-    shutil.rmtree(package / "__pycache__")
-    (package / "__pycache__").write_text("no folder")
-    assert folder().parent == user
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(Path, "home", no_home)
-    assert folder() is None
-
-
-def no_home():
-    raise RuntimeError("Could not determine home directory.")
+    assert run(cache) == (0, filled[2])  # the old machine code is still right
 
 
 def test_parameters_of_a_cost_are_not_in_its_machine_code(tmp_path):
-    """In one process after the other, over one cache."""
+    """Three processes, one after the other, share one cache."""
     script = """
 import sys, fastbp
 print(fastbp.Network([1, 1], cost=fastbp.Huber(float(sys.argv[1])), initializer="zeros", dtype="float64").evaluate(
@@ -360,7 +269,7 @@ print(fastbp.Network([1, 1], cost=fastbp.Huber(float(sys.argv[1])), initializer=
 
 
 def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
-    """Machine code from the disk brings the functions it calls along, by name: another of that name would be called."""
+    """Machine code on disk calls other functions by name: one of the same name would be called instead."""
     made = {}
 
     def njit(function, **options):
@@ -378,7 +287,7 @@ def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
     monkeypatch.setattr(array_functions, "njit", njit)
     monkeypatch.setattr(array_functions, "address", lambda *_, **options: options["on_disk"])
     for name, function in vars(array_functions).copy().items():
-        if hasattr(function, "cache_clear"):  # else others would be given these, which are no addresses
+        if hasattr(function, "cache_clear"):  # so that later tests do not get these results, which are no addresses
             monkeypatch.setattr(array_functions, name, function.__wrapped__)
     dtype, costs = np.dtype("float64"), {name: COSTS[name] for name in COSTS}
     costs["of a user"] = fastbp.Cost(
@@ -393,131 +302,9 @@ def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
 
 
 def test_serial_variants_for_python_and_for_loops_have_names_of_their_own():
-    """The disk knows machine code by its name; that of the latter has no way in from Python."""
+    """Machine code on disk is found by name, and a variant for loops has no entry for Python."""
     from fastbp.compiler.variants import serial_variant
     from fastbp.formulations.tiles import steps as tile_steps
 
     names = [serial_variant(tile_steps.errors, inside=inside).py_func.__qualname__ for inside in (False, True)]
     assert len(set(names)) == 2
-
-
-# A user's cost, whose functions refer to a constant, a global number, an array, another function and a closure.
-USERS = """
-import sys, math
-from numba.core import event
-with event.install_recorder("numba:run_pass") as recorder:
-    import fastbp, numba
-    import numpy as np
-    SCALE, TABLE = 2.0, np.array([1.0, 3.0])
-    @numba.njit
-    def helper(x):
-        return x * x
-    def scaled(by):
-        return lambda a, y: SCALE * by * helper(a - y) * TABLE[1]
-    cost = fastbp.Cost("mine", scaled(0.5), lambda a, y: SCALE * (a - y) * TABLE[1])
-    net = fastbp.Network([1, 1], cost=cost, initializer="zeros", dtype="float64")
-    result = net.evaluate([[0.0]], [[3.0]]).cost, net.gradient([[0.0]], [[3.0]]).biases[0][0]
-print(len(recorder.buffer), *result)
-"""
-CHANGES = {  # what is changed to what, and the cost and the gradient then
-    "constant": ("scaled(0.5)", "scaled(1.5)", (81, -18)),
-    "global number": ("SCALE, TABLE = 2.0", "SCALE, TABLE = 4.0", (54, -36)),
-    "array": ("[1.0, 3.0]", "[1.0, 5.0]", (45, -30)),
-    "helper": ("return x * x", "return x * x * x", (-81, -18)),
-    "its options": ("@numba.njit", "@numba.njit(fastmath=True)", (27, -18)),
-    "code": ("SCALE * by *", "SCALE + by *", (83 / 2 - 26, -18)),
-}
-
-
-def test_a_users_functions_are_kept_by_their_content(tmp_path):
-    """In `__main__` and without a source file, as in a notebook."""
-
-    def passes_and_result(script=USERS):
-        passes, *result = map(float, run_python(script, FASTBP_CACHE=str(tmp_path)).split())
-        return passes, tuple(result)
-
-    passes, result = passes_and_result()
-    assert passes > 0 and result == (27, -18)
-    assert passes_and_result() == (0, (27, -18))
-    for what, (old, new, expected) in CHANGES.items():
-        before = files_of(tmp_path)
-        assert old in USERS
-        passes, result = passes_and_result(USERS.replace(old, new))
-        assert passes > 0 and result == pytest.approx(expected), what
-        assert set(files_of(tmp_path)) > set(before), what
-    assert passes_and_result() == (0, (27, -18))
-
-
-def content(function):
-    copy = named_by_content(function)
-    return copy and copy.__name__
-
-
-def test_digests_know_what_a_function_refers_to(monkeypatch):
-    def of(value):
-        return content(lambda a: (value, a))
-
-    values = [
-        *(0, False, 0.0, -0.0, 1, True, "0", b"0", None, (), (0,), (0.0,), ((0,),), 1j, frozenset({1}), np.float32(1)),
-        *(np.float64(1), np.int8(1), np.zeros(2), np.zeros((2, 1)), np.zeros((2, 2)), np.zeros((2, 2), order="F")),
-        *(math.sin, math.cos, np.sin, abs, math, np, float, np.float32, elementary.exp, elementary.log),
-    ]
-    names = [of(value) for value in values]
-    assert None not in names and len(set(names)) == len(names)
-    assert names == [of(value) for value in values]
-    unknown = [object(), [], {}, os, test_digests_know_what_a_function_refers_to, np.zeros(2**20), np.array([None])]
-    assert {of(value) for value in unknown} == {None}
-    assert len({content(lambda a, b=1: a), content(lambda a, b=2: a), content(lambda a, *, b=2: a)}) == 3
-    assert content(lambda a: max(a, (lambda: 1)())) != content(lambda a: max(a, (lambda: 2)()))
-
-
-def test_a_function_that_calls_itself_or_imports_has_no_digest():
-    @numba.njit
-    def itself(n):
-        return 1 if n < 2 else n * itself(n - 1)
-
-    def imports(a):
-        import os
-
-        return a * len(os.sep)
-
-    assert content(lambda a: itself(a)) is None and content(itself.py_func) is None and content(imports) is None
-
-
-def test_what_has_no_digest_works_and_is_not_kept(tmp_path):
-    script = USERS.replace("TABLE[1]", "TABLE[1] * BOX.number").replace("SCALE, TABLE", "BOX, SCALE, TABLE")
-    script = script.replace("= 2.0, np", "= types.ModuleType('box'), 2.0, np").replace(
-        "import sys", "import types, sys"
-    )
-    script = script.replace("    def scaled", "    BOX.number = 1.0\n    def scaled")
-    for _ in range(2):
-        passes, *result = map(float, run_python(script, FASTBP_CACHE=str(tmp_path)).split())
-        assert passes > 0 and result == [27, -18]
-    assert not list(tmp_path.rglob("users_*")) and files_of(tmp_path)
-
-
-def test_only_so_many_files_of_users_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(code_cache, "USERS_FILES_KEPT", 2)
-    for age in range(5):
-        (tmp_path / f"users_{age}.machinecode").touch()
-        os.utime(tmp_path / f"users_{age}.machinecode", (1e9 - age, 1e9 - age))
-    (tmp_path / "ours.machinecode").touch()
-    os.utime(tmp_path / "ours.machinecode", (0, 0))
-
-    class Data:
-        class library:
-            has_dynamic_globals = False
-
-        class codegen:
-            magic_tuple = tuple
-
-        def _reduce(self):
-            return ()
-
-    def users_new():
-        pass
-
-    monkeypatch.setattr(code_cache, "cache_folder", lambda: tmp_path)
-    code_cache.MachineCodeCache(users_new).save_overload("()", Data())
-    new, *rest = sorted(os.listdir(tmp_path), key=lambda name: not name.startswith("users_new"))
-    assert new.startswith("users_new") and sorted(rest) == ["ours.machinecode", "users_0.machinecode"]

@@ -1,4 +1,4 @@
-"""Parallel and serial variants of loops: what has `prange` is compiled for threads, and who calls it says so."""
+"""Parallel and serial variants: a loop with `prange` is compiled for threads, and its callers declare the call."""
 
 import dis
 import importlib
@@ -18,13 +18,13 @@ PACKAGES = fastbp.formulations, fastbp.formulations.tiles, fastbp.derivatives
 
 
 def globals_of(loop):
-    """The names outside that the code of a loop refers to, without those of attributes."""
+    """The global names that the code of a loop uses, without attributes."""
     instructions = dis.get_instructions(loop.py_func)
     return {instruction.argval for instruction in instructions if instruction.opname == "LOAD_GLOBAL"}
 
 
 def compiled_loops():
-    """Every loop by its name, once, in the module that has it."""
+    """Every compiled loop, once, from the module that defines it."""
     for package in PACKAGES:
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(found.name)
@@ -38,7 +38,7 @@ def is_parallel(loop):
 
 
 @pytest.mark.parametrize("loop", list(compiled_loops()))
-def test_what_has_prange_is_parallel_and_who_calls_it_declares_it(loop):
+def test_a_loop_with_prange_is_parallel_and_its_callers_declare_it(loop):
     names = globals_of(loop)
     assert ("prange" in names) == bool(loop.targetoptions.get("parallel"))
     called = {name for name in names if is_parallel(loop.py_func.__globals__.get(name))}

@@ -1,4 +1,4 @@
-"""Tables from CSV and NPZ files: what is read, and what each bad file says."""
+"""Tables from CSV and NPZ files: what is read, and the error for each bad file."""
 
 import doctest
 import io
@@ -278,7 +278,7 @@ def test_bad_npz(tmp_path: Path, compress: bool, arrays: Any, target: str | None
 
 
 class Trap:
-    """Unpickling it would leave a trace."""
+    """An object whose unpickling leaves a trace."""
 
     sprung = False
 

@@ -1,4 +1,4 @@
-"""The embedded digits: what is shipped, how it is scaled and split, and what a damaged file says."""
+"""The embedded digits: their content, scaling and split, and the error for a damaged file."""
 
 import doctest
 import hashlib

@@ -1,4 +1,4 @@
-"""What a step may do besides following the gradient: formulations agree, and the rules are what their formulas say."""
+"""Options of a step: all formulations agree, and each option follows its formula."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_all_formulations_agree(options, optimizer, batch_size, dtype):
     n = 25 if batch_size == 1 else N
     reference, cost = trained("textbook", options, optimizer, batch_size, dtype, n=n)
     plain, _ = trained("textbook", {}, optimizer, batch_size, dtype, n=n)
-    assert relative_difference(plain.parameters, reference.parameters) > 1e-4  # the rule was at work
+    assert relative_difference(plain.parameters, reference.parameters) > 1e-4  # the option has an effect
     for name in ("vectorized", "loops", "tiles"):
         net, its_cost = trained(name, options, optimizer, batch_size, dtype, n=n)
         assert relative_difference(net.parameters, reference.parameters) < TOLERANCE[dtype]
@@ -61,13 +61,13 @@ def test_all_formulations_agree(options, optimizer, batch_size, dtype):
 
 
 def one_step(options, formulation):
-    """A step of gradient descent over all samples: the net before it, its gradient, and the net after it."""
+    """One step of gradient descent over all samples: the network before, its gradient, and the network after."""
     before = fastbp.Network([5, 40, 7, 3], activation="tanh", cost="quadratic", dtype="float64", seed=1)
     after, _ = trained(formulation, options, fastbp.SGD(0.5), N)
     return before, before.gradient(X, Y), after
 
 
-def test_penalties_pull_at_weights_and_not_at_biases(formulation):
+def test_penalties_shrink_weights_and_not_biases(formulation):
     before, g, after = one_step({"l2": 0.01, "l1": 0.003}, formulation)
     for l, w in enumerate(before.weights):
         expected = w - 0.5 * (g.weights[l] + 0.01 * w + 0.003 * np.sign(w))
@@ -99,7 +99,7 @@ def test_max_norm_limits_the_weights_into_each_neuron(formulation):
 
 
 def test_max_norm_in_float32_takes_no_estimate_of_the_root():
-    """Every operation is rounded as NumPy rounds it: squares of whole numbers are exact, and the gradient is 0."""
+    """Every operation is rounded as in NumPy: squares of whole numbers are exact, and the gradient is 0."""
     net = fastbp.Network([4, 32], output_activation="identity", cost="quadratic", dtype="float32", seed=0)
     w = np.random.default_rng(0).integers(-9, 10, (32, 4)).astype("float32")
     net.weights[0][:], net.biases[0][:], limit = w, 0, np.float32(0.7)
@@ -110,7 +110,7 @@ def test_max_norm_in_float32_takes_no_estimate_of_the_root():
 
 
 def test_sample_weights_are_repetitions(formulation):
-    """A sample of weight 2 counts as if it were there twice, one of weight 0 as if it were not, in a mean over all."""
+    """A sample of weight 2 counts twice, one of weight 0 not at all; the mean is still over all samples."""
     weight = np.tile([2.0, 0.0], N // 2)
     before = fastbp.Network([5, 40, 7, 3], activation="tanh", cost="quadratic", dtype="float64", seed=1)
     after, cost = trained(formulation, {"sample_weight": weight}, fastbp.SGD(0.5), N)
@@ -128,7 +128,7 @@ def test_dropout_drops_the_share_it_says_and_keeps_the_mean():
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"step": 2}, {"l": 2}, {"first": 1000}])
 def test_each_step_layer_place_and_seed_drops_others(change):
-    """Neighbours are independent: of 100,000 neurons, 9 % are dropped in both."""
+    """Two draws are independent: 9 % of 100,000 neurons are dropped in both."""
 
     def kept(seed=5, step=1, l=1, first=0):
         options = StepOptions(dropout=(0.3, 0.3), seed=seed, steps=np.array([step]))
@@ -140,7 +140,7 @@ def test_each_step_layer_place_and_seed_drops_others(change):
 
 @pytest.mark.parametrize("part_bytes", [0, 2**15])
 def test_in_a_mini_batch_that_comes_in_parts_each_place_drops_its_own(part_bytes, monkeypatch):
-    """`tiles` takes 16 samples at a time here, or, where weights are few and samples many, a block for each thread."""
+    """`tiles` takes 16 samples at a time here, or a block for each thread where weights are few and samples many."""
     monkeypatch.setattr(tiled, "ROWS", 16)
     monkeypatch.setattr(tiled, "PART_BYTES", part_bytes)
     reference, _ = trained("textbook", OPTIONS["dropout"], fastbp.SGD(0.1), N)
@@ -148,8 +148,8 @@ def test_in_a_mini_batch_that_comes_in_parts_each_place_drops_its_own(part_bytes
     assert relative_difference(net.parameters, reference.parameters) < 1e-12
 
 
-def test_a_mini_batch_that_stands_for_itself():
-    """C = (Σ w_s C_s + ½ λ Σ w²) / Σ w_s, weighted and penalised by its own samples; told times their number."""
+def test_per_batch_divides_by_the_weights_of_the_mini_batch():
+    """C = (Σ w_s C_s + ½ λ Σ w²) / Σ w_s over the mini-batch; `train` returns C times the number of samples."""
     start = fastbp.Network((5, 40, 7, 3), activation="tanh", cost="quadratic", dtype="float64", seed=1)
     of_samples, total = start.per_sample_gradients(X, Y), WEIGHT.sum()
     gradient = fastbp.ParameterVector(start.sizes, WEIGHT @ of_samples / total)

@@ -1,4 +1,4 @@
-"""Activations: values and derivatives against mpmath, NaN, intervals, refusals, what `check_derivative` finds."""
+"""Activations: values and derivatives against mpmath, NaN, intervals, refusals, and `check_derivative`."""
 
 import dataclasses
 import math
@@ -33,7 +33,7 @@ ELEMENTWISE = [name for name, activation in ACTIVATIONS.items() if not activatio
 
 
 def exact(name: str, z: float):
-    """σ and σ′ at z, with 60 digits (and more where exp cancels)."""
+    """σ and σ′ at z with 60 digits, and more where exp cancels."""
     mp = pytest.importorskip("mpmath").mp
     with mp.workdps(60):
         z = mp.mpf(z)
@@ -69,7 +69,7 @@ def exact(name: str, z: float):
 
 
 def layer(name: str, formulation: str = "loops", dtype: str = "float64") -> fastbp.Network:
-    """A network that is nothing but the activation: w = 1, b = 0."""
+    """A network that computes the activation alone: w = 1, b = 0."""
     net = fastbp.Network([1, 1], output_activation=name, cost="quadratic", dtype=dtype, formulation=formulation)
     net.parameters = [1, 0]
     return net
@@ -78,7 +78,7 @@ def layer(name: str, formulation: str = "loops", dtype: str = "float64") -> fast
 @pytest.mark.parametrize("z", [z for z in ORDINARY + EXTREME if z > -700])  # Python's exp raises where it overflows
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_values_and_derivatives_are_those_of_mpmath(name, z):
-    """The functions of one number, within some units in the last place; below 1e-300 digits run out."""
+    """The functions of one number agree within some units in the last place; below 1e-300 digits are lost."""
     a, prime = exact(name, z)
     activation = ACTIVATIONS[name]
     assert activation.function(z) == pytest.approx(float(a), rel=1e-14, abs=1e-300)
@@ -89,7 +89,7 @@ def test_values_and_derivatives_are_those_of_mpmath(name, z):
 @pytest.mark.parametrize("z", ORDINARY + EXTREME)
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_every_formulation_computes_them(name, z, formulation):
-    """Whole layers. NumPy's sigmoid and gelu are right to the last digit of 1, not of a tiny result."""
+    """Whole layers. The errors of NumPy's sigmoid and gelu are relative to 1, not to a tiny result."""
     net = layer(name, formulation)
     a, prime = exact(name, z)
     compiled = formulation not in ("textbook", "vectorized")
@@ -115,7 +115,7 @@ def test_nan_stays_nan_as_a_function_of_one_number(name):
 
 
 def test_infinity_where_there_is_a_limit(formulation):
-    """A huge weighted input may overflow; what is bounded stays bounded, in `loops` as in NumPy."""
+    """A weighted input may overflow; a bounded activation then gives its bound, in `loops` as in NumPy."""
     limits = {
         "sigmoid": (0, 1),
         "tanh": (-1, 1),
@@ -154,7 +154,7 @@ def test_outputs_are_in_the_range_that_is_declared(name):
     a = net.predict(z)
     assert (a >= low - 1e-15).all() and (a <= high).all()
     if math.isfinite(low):
-        assert a.min() < low + 1e-4  # the end is as close as it says
+        assert a.min() < low + 1e-4  # the outputs come close to the end of the range
     if math.isfinite(high):
         assert a.max() > high - 1e-4
 
@@ -202,7 +202,7 @@ def test_check_derivative_has_a_tolerance():
         fastbp.check_derivative(slightly)
 
 
-def test_check_derivative_refuses_what_is_neither():
+def test_check_derivative_refuses_other_objects():
     with pytest.raises(TypeError, match="neither a name nor"):
         fastbp.check_derivative(3)
     with pytest.raises(ValueError, match="did you mean 'sigmoid'"):
@@ -245,7 +245,7 @@ def test_interval(text, expected):
         ("0", "1"),
     ],
 )
-def test_what_is_no_interval_is_refused(text):
+def test_malformed_intervals_are_refused(text):
     with pytest.raises(ValueError, match="is not an interval; write"):
         Interval.parse(text)
     with pytest.raises(ValueError, match="is not an interval; write"):
@@ -271,7 +271,7 @@ def test_interval_contains(outer, inner, contained):
     assert Interval.parse(outer).contains(Interval.parse(inner)) is contained
 
 
-def test_what_is_no_activation_is_refused():
+def test_malformed_activations_are_refused():
     with pytest.raises(TypeError, match="the function of activation 's' is not callable: 3"):
         fastbp.Activation("s", 3, abs)
     with pytest.raises(TypeError, match="the derivative of activation 's' is not callable: None"):
@@ -290,7 +290,7 @@ def times(factor: float) -> fastbp.Activation:
 
 
 def test_two_of_the_same_name_are_not_mixed_up(formulation):
-    """Machine code is kept by what a function is, not by what it is called."""
+    """Machine code is kept by the content of a function, not by its name."""
     outputs = []
     for factor in (2.0, 3.0):
         net = fastbp.Network(
@@ -310,7 +310,7 @@ def test_functions_of_the_standard_library_will_do(formulation):
     assert net.gradient([[0.5]], [[0.0]]).biases[0][0] == pytest.approx(math.sin(0.5) * math.cos(0.5), rel=1e-15)
 
 
-def test_what_numba_cannot_compile_is_refused(compiled):
+def test_a_function_that_numba_cannot_compile_is_refused(compiled):
     strange = fastbp.Activation("strange", lambda z: len(str(open)), lambda z: 0)
     net = fastbp.Network([1, 1], output_activation=strange, cost="quadratic", formulation=compiled)
     with pytest.raises(TypeError, match="Numba cannot compile"):
@@ -318,7 +318,7 @@ def test_what_numba_cannot_compile_is_refused(compiled):
 
 
 def test_float32_is_computed_in_float32(formulation):
-    """A single layer within some units in the last place of float32."""
+    """A single layer agrees within some units in the last place of float32."""
     for name in ELEMENTWISE:
         net = layer(name, formulation, "float32")
         for z in np.array(ORDINARY, np.float32).tolist():

@@ -1,4 +1,4 @@
-"""Costs: values and derivatives against mpmath, their parameters, what is refused, what `check_derivative` finds."""
+"""Costs: values and derivatives against mpmath, parameters, refusals, and `check_derivative`."""
 
 import math
 
@@ -18,7 +18,7 @@ POINTS = {"cross_entropy": PROBABILITIES, "poisson": POSITIVE}
 
 
 def exact(name: str, a: float, y: float, parameter: float | None):
-    """C and ∂C/∂a with 400 digits, so that 1e-300 beside 1 is seen."""
+    """C and ∂C/∂a with 400 digits, so that 1 + 1e-300 differs from 1."""
     mp = pytest.importorskip("mpmath").mp
     with mp.workdps(400):
         a, y = mp.mpf(a), mp.mpf(y)
@@ -50,7 +50,7 @@ def test_values_and_derivatives_are_those_of_mpmath(cost, a, y):
 
 
 @pytest.mark.parametrize("cost", [fastbp.Huber, fastbp.Quantile])
-def test_a_parameter_may_be_a_number_of_numpys(cost):
+def test_a_parameter_may_be_a_numpy_number(cost):
     assert cost(np.float32(0.25)) == cost(0.25) == cost(np.float64(0.25))
 
 
@@ -63,7 +63,7 @@ def test_the_default_parameters():
 @pytest.mark.parametrize("cost", [fastbp.Huber, fastbp.Quantile])
 @pytest.mark.parametrize("kind", ["cost", "hessian", "gauss_newton"])
 def test_one_compilation_serves_all_parameters(cost, kind):
-    """Or each value of a search, and each file with a value not seen before, would take a third of a second."""
+    """Otherwise each new value, in a search or a file, would cost a third of a second."""
     made = array_functions.error_tangent_function if kind != "cost" else array_functions.cost_functions
     kinds, dtype = () if kind == "cost" else (kind,), np.dtype("float64")
     first, second = (made(cost(p), ACTIVATIONS["identity"], dtype, *kinds) for p in (0.25, 0.125))
@@ -71,7 +71,7 @@ def test_one_compilation_serves_all_parameters(cost, kind):
 
 
 def single_layer(output: str, cost, n: int, formulation: str) -> fastbp.Network:
-    """The outputs are σ(x): w = 1, b = 0."""
+    """A network whose outputs are σ(x): w = 1, b = 0."""
     net = fastbp.Network([n, n], output_activation=output, cost=cost, dtype="float64", formulation=formulation)
     net.weights[0][:], net.biases[0][:] = np.eye(n), 0
     return net
@@ -183,7 +183,7 @@ def test_quantile_refuses(q):
     ("make", "one", "other"), [(fastbp.Huber, 0.5, 2.0), (fastbp.Quantile, 0.25, 0.75), (fastbp.Huber, 1e-3, 1.0)]
 )
 def test_two_parameters_are_not_mixed_up(make, one, other, formulation):
-    """In one process, in networks that are the same but for the parameter: what is cached must tell them apart."""
+    """In one process, the caches must tell two networks apart that differ only in this parameter."""
     X, Y = [[0.0]], [[-3.0]]
 
     def cost_and_gradient(parameter):
@@ -208,7 +208,7 @@ def test_the_constant_that_minimises_the_quantile_cost_is_the_quantile(formulati
     assert 88 <= net.biases[0][0] <= 91
 
 
-def test_what_is_no_cost_is_refused():
+def test_malformed_costs_are_refused():
     with pytest.raises(TypeError, match="the function of cost 'c' is not callable: 3"):
         fastbp.Cost("c", 3, abs)
     with pytest.raises(TypeError, match="the derivative of cost 'c' is not callable: 'abs'"):
@@ -232,7 +232,9 @@ def test_refusal_says_which_outputs_are_needed_and_which_there_are():
         ({"cost": "cross_entropy"}, ("softmax", "cross_entropy")),
         ({"cost": "poisson"}, ("exponential", "poisson")),
         ({"cost": "huber"}, ("identity", "huber")),
+        ({"activation": "sigmoid"}, ("sigmoid", "quadratic")),
         ({"activation": "sigmoid", "cost": "quadratic"}, ("sigmoid", "quadratic")),
+        ({"activation": "sigmoid", "cost": "huber"}, ("identity", "huber")),
         ({"activation": "sigmoid", "cost": "squared_error"}, ("sigmoid", "squared_error")),
         ({"activation": ["sigmoid", "tanh"], "cost": "quadratic"}, ("identity", "quadratic")),
         ({"output_activation": "softmax"}, ("softmax", "cross_entropy")),
@@ -242,10 +244,11 @@ def test_refusal_says_which_outputs_are_needed_and_which_there_are():
         ({"output_activation": "softmax", "cost": "quadratic"}, ("softmax", "quadratic")),
     ],
 )
-def test_what_is_left_out_follows_what_is_given(given, expected):
+def test_the_output_activation_and_the_cost_follow_from_each_other(given, expected):
     net = fastbp.Network([2, 3, 3, 2], **given)
     assert (net.activations[-1].name, net.cost.name) == expected
 
 
 def test_cross_entropy_with_one_output_is_sigmoid():
-    assert fastbp.Network([2, 3, 1], cost="cross_entropy").activations[-1].name == "sigmoid"
+    net = fastbp.Network([2, 3, 1], cost="cross_entropy")
+    assert (net.activations[-1].name, net.cost.name) == ("sigmoid", "cross_entropy")

@@ -1,7 +1,7 @@
 """The elementary functions: error in ulp against mpmath, special values, and vector instructions in loops over them.
 
-All calls are made from a loop compiled with fast-math, as the kernels make them. The last tests repeat the others for a
-machine without fused multiply-add, and without the JIT, in processes of their own because Numba reads its target once.
+A loop compiled with fast-math makes all calls, as in the kernels. The last tests repeat the others without fused
+multiply-add and without the JIT, each in a new process, because Numba reads its target once.
 """
 
 import ast
@@ -26,7 +26,7 @@ DTYPES = [np.float32, np.float64]
 INF, NAN = np.inf, np.nan
 ELSEWHERE = "FASTBP_TEST_ELEMENTARY_ELSEWHERE"
 
-# function: (the exact one, then for float32 and float64 where it becomes constant or infinite)
+# function: (the exact one, the largest |x| to test for float32 and float64: beyond it f is constant or infinite)
 EXACT = {
     exp: (mpmath.exp, 104, 746),
     expm1: (mpmath.expm1, 89, 710),
@@ -38,7 +38,7 @@ EXACT = {
     log1p: (mpmath.log1p, None, None),
 }
 FUNCTIONS = [pytest.param(f, id=getattr(f, "__name__", None) or f.__wrapped__.__name__) for f in EXACT]
-# Largest error allowed. What was seen is in each function's docstring.
+# The largest error allowed; each function's docstring has the largest error found.
 ULP = {exp: 1.1, expm1: 1.3, tanh: 1.5, sigmoid: 1.8, softplus: 1.8, erfc: 5.2, log: 1.0, log1p: 1.5}
 
 SPECIALS = {
@@ -70,7 +70,7 @@ def applied(function, x):
 
 
 def arguments(function, dtype):
-    """Return points over the whole range, and more where it is hard: near 0, tails, seams of reductions, subnormals."""
+    """Return points over the whole range, with more near 0, in the tails, at seams of reductions, and subnormals."""
     rng, info, n = np.random.default_rng(0), np.finfo(dtype), 300
     lowest, highest = np.log2(info.smallest_subnormal), np.log2(info.max)
     if function is log:
@@ -87,7 +87,7 @@ def arguments(function, dtype):
         top = EXACT[function][1 if dtype == np.float32 else 2]
         near_zero = 2.0 ** rng.uniform(lowest, 0, n) * rng.choice([-1, 1], n)
         seams = (rng.integers(-9, 9, n) + 0.5) * np.log(2.0) / 2 * (1 + 1e-5 * rng.normal(size=n))
-        tail = rng.uniform(0.83, 1.0, n) * (top if function is erfc else -top)  # it or e^x is subnormal here
+        tail = rng.uniform(0.83, 1.0, n) * (top if function is erfc else -top)  # the result or e^x is subnormal here
         parts = [rng.uniform(-top, top, n), 4 * rng.uniform(-1, 1, 2 * n), near_zero, seams, tail]
     with np.errstate(under="ignore"):
         return np.concatenate(parts).astype(dtype)
@@ -175,27 +175,37 @@ def test_a_loop_becomes_strict_vector_instructions(function, dtype):
     library = re.findall(rf"\$(?:{names})f?\b|\bcall\w*\s+(?:{names})f?\b", assembly)
     assert not library, f"calls {set(library)}"
     if re.search("vfmadd|fmla", assembly) is None:
-        assert os.environ.get(ELSEWHERE) == "generic", "multiply_add is not fused, or the host of the tests cannot"
+        assert os.environ.get(ELSEWHERE) == "generic", (
+            "multiply_add is not fused, or this machine has no fused multiply-add"
+        )
 
     arithmetic = re.findall(r"= (?:f(?:add|sub|mul|div|neg|cmp)|select) [^\n]*(?:float|double)", code)
     liberties = set(re.findall(r" (fast|reassoc|nnan|ninf|nsz|arcp|afn) ", "\n".join(arithmetic)))
-    assert arithmetic and not liberties, f"fast-math of the caller got in: {liberties}"
+    assert arithmetic and not liberties, f"the function took over the fast-math flags of its caller: {liberties}"
 
 
-# Of the functions of `math` those that every machine rounds alike.
+# The functions of `math` that every machine rounds alike.
 EXACT_IN_MATH = {"sqrt", "isfinite", "prod", "fsum", "inf", "nan", "pi"}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_what_is_compiled_leaves_no_function_to_the_c_library(path):
-    """Its last bit differs from one C library to the next, and with it all that a training makes of it."""
-    source = path.read_text(encoding="utf-8")
-    folder = path.relative_to(PACKAGE).parts[0]
-    of_python = {"floating_point.py", "elementary_constants.py", "initializers.py"}  # whose arithmetic is Python's
-    compiled = folder == "functions" or path.name == "updates.py" or "compiler.options import" in source
-    if not compiled or path.name in of_python:
-        return
-    for node in ast.walk(ast.parse(source)):
+def is_compiled(path):
+    uncompiled = {"floating_point.py", "elementary_constants.py", "initializers.py"}
+    in_functions = path.relative_to(PACKAGE).parts[0] == "functions"
+    marked = "compiler.options import" in path.read_text(encoding="utf-8")
+    return path.name not in uncompiled and (in_functions or path.name == "updates.py" or marked)
+
+
+SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if is_compiled(path)]
+
+
+def test_the_compiled_sources_are_found():
+    assert {"activations.py", "costs.py", "elementary.py", "updates.py", "loops.py"} <= {path.name for path in SOURCES}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_compiled_code_calls_no_function_of_the_c_library(path):
+    """C libraries differ in the last bits of their results, and a training would follow these."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("math", "np"):
             asked = getattr(math, node.attr, None)
             assert asked is None or node.attr in EXACT_IN_MATH, f"line {node.lineno}: {node.value.id}.{node.attr}"

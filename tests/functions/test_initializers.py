@@ -1,4 +1,4 @@
-"""Initializers: their distributions, the seed, float32 beside float64, a user's own and what is refused."""
+"""Initializers: their distributions, the seed, float32 and float64, a user's own, and refusals."""
 
 import math
 
@@ -11,7 +11,7 @@ from fastbp.functions.initializers import INITIALIZERS, default_initializer
 
 N_IN, N_OUT = 400, 300
 
-# The standard deviations of weights and biases, and whether the weights are uniform.
+# Standard deviations of weights and biases; whether the weights are uniform.
 EXPECTED = {
     "nielsen_large": (1, 1, False),
     "nielsen": (1 / math.sqrt(N_IN), 1, False),
@@ -24,7 +24,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_moments(name):
-    """120,000 weights and 300 biases: within five standard errors, at a fixed seed."""
+    """The moments of 120,000 weights and 300 biases are within five standard errors, at a fixed seed."""
     deviation, bias_deviation, uniform = EXPECTED[name]
     net = fastbp.Network([N_IN, N_OUT], initializer=name, dtype="float64", seed=1)
     w, b = net.weights[0].ravel(), net.biases[0]
@@ -84,7 +84,7 @@ def test_the_default_follows_the_activation_of_the_layer(activation):
     assert np.abs(left_out.weights[1]).max() <= math.sqrt(6 / 7)
 
 
-def test_ones_own():
+def test_a_users_own_initializer():
     calls = []
 
     def draw(rng, n_out, n_in):
@@ -111,21 +111,21 @@ def test_ones_own():
         (np.zeros((3, 2)), np.array([0, np.inf, 0]), "gave biases that are not all finite"),
     ],
 )
-def test_what_does_not_fit_the_layer_is_refused(w, b, message):
+def test_arrays_that_do_not_fit_the_layer_are_refused(w, b, message):
     own = fastbp.Initializer("own", lambda rng, n_out, n_in: (w, b))
     with pytest.raises(ValueError, match=f"initializer 'own' {message}"):
         fastbp.Network([2, 3], initializer=own)
 
 
-def test_what_overflows_float32_is_refused():
-    """1e300 is finite as drawn, but infinite in the network."""
+def test_numbers_that_overflow_float32_are_refused():
+    """1e300 is finite as drawn, but infinite in a float32 network."""
     own = fastbp.Initializer("own", lambda rng, n_out, n_in: (np.full((n_out, n_in), 1e300), np.zeros(n_out)))
     assert np.isfinite(fastbp.Network([2, 3], initializer=own, dtype="float64").parameters).all()
     with pytest.raises(ValueError, match="initializer 'own' gave weights that are not all finite"):
         fastbp.Network([2, 3], initializer=own, dtype="float32")
 
 
-def test_what_is_no_initializer_is_refused():
+def test_malformed_initializers_are_refused():
     with pytest.raises(TypeError, match="the draw of initializer 'own' is not callable: 3"):
         fastbp.Initializer("own", 3)
     with pytest.raises(ValueError, match="unknown initializer 'glorod'; did you mean 'glorot'"):

@@ -3,9 +3,9 @@
     python tests/fuzz/loaders.py words --seconds 900             guided by coverage; needs atheris
     python tests/fuzz/loaders.py words --seconds 10 --plain      random changes of the corpus; needs nothing
 
-A run ends with the number of executions, or at the first file that a loader does not bear. atheris writes that to the
-folder `--found` (here, by default), and `loaders.py words FILE` calls the loader with it again. Targets: model, words,
-idx, csv, npz, npy; `targets.py` says what each is and what must hold.
+A run ends after its time, or at the first file on which a loader fails. atheris writes that file to the folder
+`--found`, by default the current one, and `loaders.py words FILE` calls the loader with it again. Targets: model,
+words, idx, csv, npz, npy; `targets.py` says what each is and what must hold.
 """
 
 import argparse
@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
-SLOWEST = 1.0  # seconds of the processor that a loader may take for a file
-MOST_MEMORY = 2000  # bytes that a loader may take for each of the file, and
-LEAST_MEMORY = 4 << 20  # that it may take for any: the limit of deflate is 1032, and there may be a copy
-# Compiled from their bytecode: no place to write marks into.
+SLOWEST = 1.0  # seconds of processor time that a loader may take for a file
+MOST_MEMORY = 2000  # bytes of memory that a loader may take for each byte of the file, and
+LEAST_MEMORY = 4 << 20  # for any file: deflate expands at most 1032 times, and there may be a copy
+# Numba compiles the bytecode of these: atheris cannot insert its counters.
 COMPILED = ("fastbp.compiler", "fastbp.functions", "fastbp.formulations", "fastbp.derivatives", "fastbp.optimizers")
 
 
 class Result(NamedTuple):
-    """What a run without atheris saw."""
+    """The result of a run without atheris."""
 
     executions: int
     accepted: int
@@ -36,9 +36,9 @@ class Result(NamedTuple):
 
 
 def plain(name: str, *, executions: int = 10**12, seconds: float = 10**9, seed: int = 0, memory: bool = True) -> Result:
-    """Call a loader with random changes of its corpus; every tenth time, look at its memory too.
+    """Call a loader with random changes of its corpus; check its memory at every tenth call.
 
-    Raises AssertionError, or whatever the loader raised, with the file as a note.
+    Raises AssertionError, or the error of the loader, with the file as a note.
     """
     from mutations import MUTATIONS
     from targets import TARGETS, seeds
@@ -46,7 +46,7 @@ def plain(name: str, *, executions: int = 10**12, seconds: float = 10**9, seed: 
     target, corpus, changed, chance = TARGETS[name], seeds(name), [], random.Random(seed)
     change, start, accepted, slowest, n = MUTATIONS[target.mutation], time.perf_counter(), 0, 0.0, 0
     for data in corpus:
-        target.check(data)  # whatever is imported and compiled by the first call is there before anything is measured
+        target.check(data)  # so that nothing is imported or compiled while time and memory are measured
     for n in range(1, executions + 1):
         data = change(chance.choice(changed if changed and chance.randrange(2) else corpus), chance)
         before = time.process_time()
@@ -61,7 +61,7 @@ def plain(name: str, *, executions: int = 10**12, seconds: float = 10**9, seed: 
 
 
 def call(check: Callable[[bytes], bool], data: bytes, memory: bool) -> bool:
-    """Call a loader with a file. Raises what it raises, and AssertionError if it takes too much memory."""
+    """Call a loader with a file. Raises the loader's error, or AssertionError if it takes too much memory."""
     try:
         if not memory:
             return check(data)
@@ -105,7 +105,7 @@ def guided(name: str, seconds: float, found: Path, grown: Path) -> None:
         return atheris.Mutate(data, most) if chance.randrange(2) else change(data, chance)[:most]
 
     for data in seeds(name):
-        check(data)  # whatever is imported and compiled by the first call is there before memory is counted
+        check(data)  # so that imports and compilations do not count as memory of the loader
     limit_memory(512 << 20)
     folders = [str(grown / name), str(Path(__file__).parent / "corpus" / name)]
     (grown / name).mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def _compiled() -> list[str]:
 
 
 def limit_memory(more: int) -> None:
-    """Let this process take so many more bytes than it has, so that MemoryError says where a lie was believed."""
+    """Allow this process `more` bytes, so that a loader that believes a false size ends in MemoryError."""
     with open("/proc/self/statm") as file:
         taken = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + more, -1))

@@ -8,7 +8,7 @@ from typing import Any
 
 MOST_BYTES = 8192
 
-# What has broken readers of files before: sizes at the edges of integers, other types, what no number is.
+# Values that have broken readers of files: sizes at the edges of integers, other types, words for no number.
 LIES: list[Any] = [
     0, 1, -1, 2, 255, 256, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, 2**64, 2**128, 10**400, 1.5, 2.0, -0.0, 5e-324,
     1e308, float("inf"), float("-inf"), float("nan"), True, False, None, "", "a", "\0", "\ud800", "1", "float32",
@@ -69,7 +69,7 @@ def text_changed(data: bytes, chance: random.Random) -> bytes:
 
 
 def json_changed(data: bytes, chance: random.Random) -> bytes:
-    """Replace, move, drop or add a part of the JSON; now and then only bytes of it."""
+    """Replace, move, drop or add a part of the JSON, or sometimes change only bytes."""
     try:
         content = json.loads(data)
     except (ValueError, RecursionError):
@@ -97,7 +97,7 @@ def json_changed(data: bytes, chance: random.Random) -> bytes:
 
 
 def _places(part: Any) -> Any:
-    """Yield each place in a tree of lists and dicts: what holds it, and its key there."""
+    """Yield each place in a tree of lists and dicts: the container and the key."""
     keys = part.keys() if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ()
     for key in keys:
         yield part, key

@@ -1,7 +1,7 @@
-"""What the fuzzers call: each loader with bytes as a file, and what must hold whatever the bytes are.
+"""The functions that the fuzzers call: each gives a loader some bytes as a file, and checks the outcome.
 
-There is an object that is whole, or the one exception that the loader documents. Anything else, an array that is not as
-promised or memory out of proportion to the file included, is an error of the loader.
+A loader must return a valid object, or raise the one exception that it documents. Anything else is an error of the
+loader, such as an array with other properties than promised.
 """
 
 import io
@@ -27,8 +27,8 @@ SAVED = Path(__file__).parent.parent / "data" / "format-2.safetensors"
 class Target(NamedTuple):
     """A loader under test."""
 
-    check: Callable[[bytes], bool]  # whether the bytes were accepted; raises for what must not be
-    mutation: str  # how plain mutations are made: of bytes, of text or of JSON
+    check: Callable[[bytes], bool]  # returns whether the bytes were accepted; raises if the loader is wrong
+    mutation: str  # what to mutate: bytes, text or JSON
 
 
 def model(data: bytes) -> bool:
@@ -43,13 +43,13 @@ def model(data: bytes) -> bool:
 
 
 def words(data: bytes) -> bool:
-    """`fastbp.load` of an intact container whose words are these bytes: their JSON is where most can be lied about."""
+    """`fastbp.load` of an intact container whose JSON is these bytes."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         return False
     arrays = _arrays()
-    if any(name in text for name in ("SGD", "LBFGS", "ConjugateGradient")):  # which keep no moments
+    if any(name in text for name in ("SGD", "LBFGS", "ConjugateGradient")):  # these keep no moments
         arrays["optimizer.first"] = arrays["optimizer.second"] = np.empty(0)
     return model(encode(arrays, text))
 
@@ -77,14 +77,14 @@ def csv(data: bytes) -> bool:
 
 
 def npz(data: bytes) -> bool:
-    """`read_table` of an NPZ file, which its ending says."""
+    """`read_table` of a file named .npz."""
     path = FILE.with_suffix(".npz")
     path.write_bytes(data)
     return _check_table(None, path)
 
 
 def npy(data: bytes) -> bool:
-    """`read_table` of an intact archive with these bytes as X and as y, so that no checksum is in the way."""
+    """`read_table` of an intact archive with these bytes as X and as y, so that the checksums are right."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("X.npy", data)
@@ -103,7 +103,7 @@ TARGETS = {
 
 
 def seeds(name: str) -> list[bytes]:
-    """The files of the corpus that is checked in."""
+    """The files of the corpus in this folder."""
     folder = Path(__file__).parent / "corpus" / name
     return [file.read_bytes() for file in sorted(folder.iterdir())]
 
@@ -113,13 +113,13 @@ def _arrays() -> dict[str, np.ndarray]:
 
 
 def _check_network(net: fastbp.Network) -> None:
-    """A network that `load` returns is whole: it predicts, and the state of its training fits it."""
+    """Check that a loaded network predicts, and that its training state fits it."""
     n_parameters = sum((n_in + 1) * n_out for n_in, n_out in zip(net.sizes, net.sizes[1:], strict=False))
     assert net.parameters.shape == (n_parameters,) and net.parameters.flags.writeable
     assert all(np.shares_memory(w, net.parameters) for w in net.weights)
     assert isinstance(net.metadata, dict)
     X = np.zeros((2, net.sizes[0]))
-    with np.errstate(all="ignore"):  # the parameters of a file may be any numbers
+    with np.errstate(all="ignore"):  # a file may hold any parameters
         assert fastbp.formulations.FORMULATIONS[net.formulation] is net._formulation
         assert net.predict(X).shape == (2, net.sizes[-1])
     if net.optimizer is not None:
@@ -147,7 +147,7 @@ def _check_table(target: str | None, path: Path = FILE) -> bool:
 
 
 def _check_cause(error: BaseException | None) -> None:
-    """No documented error hides that the memory ran out or that the loader itself was wrong."""
+    """Check that a documented error has no MemoryError, AssertionError or RecursionError as its cause."""
     while error is not None:
         assert not isinstance(error, MemoryError | AssertionError | RecursionError), repr(error)
         error = error.__cause__

@@ -1,4 +1,4 @@
-"""`Network.trace` and `Network.nudge`: every number against differences, every sum against its terms."""
+"""`Network.trace` and `Network.nudge`: each number against differences, each sum against its terms."""
 
 import itertools
 import math
@@ -29,7 +29,7 @@ def sample(net, seed=0):
 
 
 def cost_from_a(net, l, a, y):
-    """C where the a of layer l is this."""
+    """C if layer l has the activations `a`."""
     if l == len(net.sizes) - 1:
         output = net.activations[-1]
         if net.cost.name == "cross_entropy" and output.whole_layer:
@@ -39,7 +39,7 @@ def cost_from_a(net, l, a, y):
 
 
 def cost_from_z(net, l, z, y):
-    """C where the z of layer l is this."""
+    """C if layer l has the weighted inputs `z`."""
     a = sigma(net.activations[l - 1])(z)
     if l == len(net.sizes) - 1:
         return float(cost_and_error(net.cost, net.activations[-1])[0](z, a, y))
@@ -47,7 +47,7 @@ def cost_from_z(net, l, z, y):
 
 
 def differences(net, trace, y):
-    """Every number of a trace against central differences and its equation."""
+    """Check every number of a trace against central differences and its equation."""
     for l, layer in enumerate(trace.layers):
         expected = central_difference(lambda a: cost_from_a(net, l, a, y), layer.a, 1e-4)  # noqa: B023
         assert layer.dC_da == pytest.approx(expected, rel=1e-6, abs=1e-8), (net, l)
@@ -63,7 +63,7 @@ def differences(net, trace, y):
 def test_every_number_of_a_trace_is_the_derivative_that_differences_find(cost):
     outputs = [name for name, output in ACTIVATIONS.items() if not COSTS[cost].refusal(output)]
     hidden = [name for name, activation in ACTIVATIONS.items() if not activation.whole_layer]
-    for i in range(max(len(hidden), len(outputs))):  # every hidden and every output activation once
+    for i in range(max(len(hidden), len(outputs))):  # takes every hidden and every output activation once
         net = random_net([3, 4, 2, 3], hidden[i % len(hidden)], outputs[i % len(outputs)], cost, seed=i)
         x, y = sample(net, i)
         trace = net.trace(x, y)
@@ -88,7 +88,7 @@ def test_its_gradient_is_the_gradient_to_the_last_bit():
         assert np.array_equal(net.trace(x, y).gradient.vector, trace.gradient.vector)
 
 
-def test_the_input_has_an_a_and_no_more():
+def test_the_input_layer_has_activations_only():
     trace = random_net([2, 2]).trace([0.5, -1], [0, 1])
     first = trace.layers[0]
     assert first.a.tolist() == [0.5, -1]
@@ -108,7 +108,7 @@ def test_a_trace_keeps_the_numbers_as_they_were():
 
 
 def test_factors_paths_and_terms_give_the_derivative():
-    """With softmax, with a fused pair, with neither: the sum over all paths, multiplied out, is each derivative."""
+    """With softmax, a fused pair or neither, each derivative is the sum of the products along all paths."""
     for output, cost in [("sigmoid", "squared_error"), ("sigmoid", "cross_entropy"), ("softmax", "cross_entropy"),
                          ("softmax", "quadratic"), ("exponential", "poisson"), ("identity", "absolute")]:  # fmt: skip
         net = random_net([2, 3, 4, 2], "sigmoid", output, cost)
@@ -150,7 +150,7 @@ def test_softmax_and_fused_pairs_say_what_they_are():
 
 @pytest.mark.parametrize(("output", "cost"), [("sigmoid", "cross_entropy"), ("softmax", "cross_entropy")])
 def test_an_output_rounded_to_0_or_1_still_has_its_derivative(output, cost):
-    """∂a/∂z · ∂C/∂a is 0 · ∞ there; δ = a − y is not."""
+    """There ∂a/∂z · ∂C/∂a is 0 · ∞, but δ = a − y is finite."""
     net = fastbp.Network([1, 2], output_activation=output, cost=cost, initializer="zeros")
     net.weights[0][:] = [[900.0], [-900.0]]
     trace = net.trace([1.0], [0.0, 1.0])
@@ -163,7 +163,7 @@ def test_an_output_rounded_to_0_or_1_still_has_its_derivative(output, cost):
 
 
 class Reader(HTMLParser):
-    """Notes tags that are not closed in order, and all text."""
+    """Collects the text, and the tags that are not closed in order."""
 
     def __init__(self):
         super().__init__()
@@ -199,8 +199,8 @@ def everything_printed(net, x, y):
     ]  # fmt: skip
 
 
-def test_what_is_printed_is_readable():
-    """In 100 columns, for small networks and large ones; as HTML that is closed and escaped."""
+def test_printed_explanations_are_readable():
+    """Text fits 100 columns for small and large networks; HTML is closed and escaped."""
     odd = fastbp.Activation("<b>a & b</b>", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2)
     for net in (random_net([1, 1], odd, odd), random_net([1200, 1100, 1300], "silu", "softmax", "cross_entropy")):
         x, y = sample(net)
@@ -251,7 +251,7 @@ def test_most_sensitive_is_a_ranking():
 
 WRONG_OF_TRACE = [
     (lambda t: t.factors(0, 0, 0), "layer 0 is the input, without weights"),
-    (lambda t: t.factors(3, 0, 0), "layer is 3; here it must be 1 to 2"),
+    (lambda t: t.factors(3, 0, 0), "layer is 3; it must be 1 to 2"),
     (lambda t: t.factors(1, 4, 0), "j is 4; layer 1 has 4 neurons, 0 to 3"),
     (lambda t: t.factors(1, 0, 3), "k is 3; layer 0 has 3 neurons"),
     (lambda t: t.factors(2, 0, -1), "k is -1"),
@@ -273,12 +273,12 @@ WRONG_SAMPLES = [
     ([1, NAN, 3], [0, 1], r"x\[1\] is nan"),
     ([1, 2, 3], [0, 1, 2], r"y has shape \(3,\)"),
     ([1, 2, 3], [0, INF], r"y\[1\] is inf"),
-    ([1, 2, 3], 1, "the outputs are no classes"),
+    ([1, 2, 3], 1, "outputs are not classes"),
     ([1, 2, 3], ["a", "b"], "y is of dtype"),
 ]
 WRONG_NUDGES = [
-    ({}, r"nothing to nudge; give one of weight=\(l, j, k\)"),
-    ({"weight": (1, 0, 0), "input": 0}, "weight and input to nudge; give one"),
+    ({}, r"nothing given to nudge; give one of weight=\(l, j, k\)"),
+    ({"weight": (1, 0, 0), "input": 0}, "weight and input given to nudge; give one"),
     ({"weight": (1, 0)}, r"weight is \(1, 0\); needed is \(l, j, k\)"),
     ({"bias": 1}, r"bias is 1; needed is \(l, j\)"),
     ({"weight": (0, 0, 0)}, r"weight\[0\] is 0; .* layer 0 is the input"),
@@ -294,7 +294,7 @@ WRONG_NUDGES = [
 ]
 
 
-def test_what_is_not_there_is_refused_in_words():
+def test_wrong_layers_neurons_and_samples_are_refused():
     net = random_net([3, 4, 2])
     trace, before = net.trace([1, 2, 3], [0, 1]), state_of(net)
     for call, message in WRONG_OF_TRACE:

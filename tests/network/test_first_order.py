@@ -1,9 +1,8 @@
-"""First derivatives beside the gradient: against naive twins, each other, documented values; and what is refused."""
+"""First derivatives besides the gradient, against naive twins, each other and documented values; refusals."""
 
-import numba
 import numpy as np
 import pytest
-from conftest import relative_difference
+from conftest import needs_two_threads, relative_difference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_first_order import (
@@ -66,7 +65,7 @@ def everything(net, X, Y, of, wrt, max_norm):
 @both
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_all_are_as_their_naive_twins(dtype, data):
+def test_all_agree_with_their_naive_twins(dtype, data):
     sizes = data.draw(st.lists(st.integers(1, LARGEST), min_size=2, max_size=5))
     net = network(sizes, data.draw(st.sampled_from(KINDS)), dtype)
     X, Y = samples(net, data.draw(st.integers(1, 12)))
@@ -75,16 +74,18 @@ def test_all_are_as_their_naive_twins(dtype, data):
 
 
 @both
-def test_layers_of_which_a_sum_is_cut_into_parts(dtype):
-    """More neurons than `tiles.CACHED` has room for the weights of."""
-    net = network([5, 150, 140, 3], KINDS[4], dtype)  # whose σ(0), in the padding, is not 0
+def test_layers_whose_sums_are_cut_into_parts(dtype):
+    """A layer with more weights than `tiles.CACHED` allows for one part."""
+    net = network([5, 150, 140, 3], KINDS[4], dtype)  # σ(0), the value in the padding, is not 0
     check_against_naive_twins(net, *samples(net, 5), of=3, wrt=0)
 
 
 def check_against_naive_twins(net, X, Y, of, wrt):
     model, double, tolerance = in_double(net), (X.astype(np.float64), Y.astype(np.float64)), TOLERANCE[net.dtype.name]
     norms = norms_by_layer(model, *double)
-    max_norm = float(np.median(np.sqrt((norms**2).sum(axis=1)))) or 1.0  # so that some are clipped and some are not
+    max_norm = (
+        float(np.median(np.sqrt((norms**2).sum(axis=1)))) or 1.0
+    )  # so that some gradients are clipped and some are not
     whole = jacobian(model, double[0], model.n_layers, 0)
     expected = {
         "gradients": per_sample_gradients(model, *double),
@@ -102,7 +103,7 @@ def check_against_naive_twins(net, X, Y, of, wrt):
 
 @both
 def test_more_samples_than_a_workspace_has_room_for(dtype):
-    """Several parts of rows, several blocks of a Jacobian; the mean of the samples' gradients is the gradient (B8)."""
+    """Several parts of rows and blocks of a Jacobian; the mean of the gradients of samples is the gradient (B8)."""
     net = network([5, 9, 3], dtype=dtype)
     X, Y = samples(net, 2 * tiled.ROWS + 77)
     assert 3 * len(X) > 2 * jacobians.ROWS
@@ -143,7 +144,7 @@ def test_jacobians_are_multiplied_by_the_chain_rule():
 
 
 def test_norms_of_vanishing_and_of_large_gradients():
-    """Squares would be 0 in float32: they are added in double precision."""
+    """In float32 the squares would be 0, so they are added in double precision."""
     net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros")
     for size in (1e-25, 1e18):
         (norm,) = net.per_sample_gradient_norms([[0.75]], [[4 * size]])  # |δ| √(x² + 1)
@@ -152,12 +153,9 @@ def test_norms_of_vanishing_and_of_large_gradients():
         assert clipped.biases[0] == pytest.approx(-min(4 * size, 0.8), rel=1e-6)
 
 
-def test_no_gradient_is_clipped_to_none():
+def test_a_gradient_of_0_is_clipped_to_0():
     net = fastbp.Network([2, 1], cost="quadratic", initializer="zeros")
     assert (net.clipped_gradient([[1, 2]], [[0]], 1e-3).vector == 0).all()
-
-
-needs_two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="Numba has one thread only")
 
 
 @needs_two_threads
@@ -224,9 +222,13 @@ def test_out_is_written_and_returned():
 @pytest.mark.parametrize(
     ("out", "error", "message"),
     [
-        ([[0.0]], TypeError, "out is list; it must be a NumPy array"),
-        (np.zeros((7, 58), np.float32), ValueError, r"out is \(7, 58\) of float32; needed is \(7, 59\) of float32"),
-        (np.zeros((7, 59)), ValueError, "of float64; needed is"),
+        ([[0.0]], TypeError, "out is a list; it must be a NumPy array"),
+        (
+            np.zeros((7, 58), np.float32),
+            ValueError,
+            r"out has shape \(7, 58\) and dtype float32; needed are \(7, 59\)",
+        ),
+        (np.zeros((7, 59)), ValueError, "dtype float64; needed are"),
         (np.zeros((59, 7), np.float32).T, ValueError, "C-contiguous, aligned and writeable; numpy.empty makes"),
     ],
 )
@@ -252,11 +254,11 @@ def test_bad_arguments_say_what_is_needed():
         (lambda: net.vjp(X, np.ones(4)), ValueError, r"U has shape \(4,\); needed is \(7, 4\)"),
         (lambda: net.vjp(X, np.full((7, 4), np.nan)), ValueError, r"U\[0, 0\] is nan"),
         (lambda: net.jacobian(X[:, :5]), ValueError, "X has 5 features, but the network expects 6"),
-        (lambda: net.jacobian(X, of=3), ValueError, r"of is 3; here it must be 0 to 2, 0 the input"),
+        (lambda: net.jacobian(X, of=3), ValueError, r"of is 3; it must be 0 to 2, 0 the input"),
         (lambda: net.jacobian(X, of=-1), ValueError, "of is -1; it must be at least 0"),
         (lambda: net.jacobian(X, of=1.0), TypeError, "of is 1.0; it must be a whole number"),
         (lambda: net.jacobian(X, wrt=2), ValueError, "wrt is 2 and of is 2; wrt must be an earlier layer"),
-        (lambda: net.jacobian(X, of=1, wrt=5), ValueError, "wrt is 5; here it must be 0 to 2"),
+        (lambda: net.jacobian(X, of=1, wrt=5), ValueError, "wrt is 5; it must be 0 to 2"),
         (lambda: net.clipped_gradient(X, Y, 0), ValueError, "max_norm is 0; it must be a finite number greater than 0"),
         (lambda: net.clipped_gradient(X, Y, np.inf), ValueError, "max_norm is inf"),
         (lambda: net.clipped_gradient(X, Y, "1"), TypeError, "max_norm is '1'; it must be a number"),
@@ -267,7 +269,7 @@ def test_bad_arguments_say_what_is_needed():
             call()
 
 
-def test_what_does_not_fit_in_memory_says_how_many_bytes_and_what_to_do(monkeypatch):
+def test_results_too_large_for_memory_say_how_many_bytes_and_what_to_do(monkeypatch):
     net = network([6, 5, 4])
     X, Y = samples(net, 7)
     monkeypatch.setattr(memory, "physical_memory", lambda: 1000)
@@ -281,7 +283,7 @@ def test_what_does_not_fit_in_memory_says_how_many_bytes_and_what_to_do(monkeypa
     assert net.jacobian(X[:5]).shape == (5, 4, 6)
 
 
-def test_what_is_given_is_not_changed():
+def test_arguments_are_not_changed():
     net = network([6, 5, 4])
     X, Y = samples(net, 7)
     before = X.copy(), Y.copy(), net.parameters.copy()

@@ -1,4 +1,4 @@
-"""`Network` as an object: copies, pickles, its own description, what may be assigned."""
+"""`Network` as an object: copies, pickles, its description, assignments."""
 
 import copy
 import pickle
@@ -72,33 +72,13 @@ def test_repr_says_what_it_is():
         assert word in text
 
 
-@pytest.mark.parametrize(
-    ("given", "output", "cost"),
-    [
-        ({}, "identity", "quadratic"),
-        ({"activation": "sigmoid"}, "sigmoid", "quadratic"),
-        ({"activation": "sigmoid", "cost": "squared_error"}, "sigmoid", "squared_error"),
-        ({"activation": "sigmoid", "cost": "huber"}, "identity", "huber"),
-        ({"cost": "cross_entropy"}, "softmax", "cross_entropy"),
-        ({"cost": "cross_entropy", "sizes": [4, 5, 1]}, "sigmoid", "cross_entropy"),
-        ({"cost": "poisson"}, "exponential", "poisson"),
-        ({"output_activation": "softmax"}, "softmax", "cross_entropy"),
-        ({"output_activation": "sigmoid"}, "sigmoid", "cross_entropy"),
-        ({"output_activation": "tanh"}, "tanh", "quadratic"),
-    ],
-)
-def test_what_is_left_out_follows_what_is_given(given, output, cost):
-    net = fastbp.Network(**({"sizes": [4, 5, 3]} | given))
-    assert (net.activations[-1].name, net.cost.name) == (output, cost)
-
-
 FULL_BATCH = {"Rprop": fastbp.Rprop, "LBFGS": fastbp.LBFGS, "ConjugateGradient": fastbp.ConjugateGradient}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *FULL_BATCH, "LevenbergMarquardt"])
-def test_what_arrives_read_only_goes_on_like_the_original(name, dtype, tmp_path):
-    """As Ray, joblib's workers and joblib.load(mmap_mode=) send it; also where the buffers begin at any byte."""
+def test_copies_that_arrive_read_only_continue_like_the_original(name, dtype, tmp_path):
+    """Ray, joblib's workers and joblib.load(mmap_mode=) send read-only arrays, which may begin at any byte."""
     make = {**OPTIMIZERS, **FULL_BATCH, "LevenbergMarquardt": fastbp.LevenbergMarquardt}[name]
     options = {"batch_size": 30} if name == "Rprop" else {} if make().full_batch else {"batch_size": 7, "dropout": 0.3}
     cost = {"cost": "quadratic"} if name == "LevenbergMarquardt" else {}

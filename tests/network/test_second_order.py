@@ -1,4 +1,4 @@
-"""Second derivatives: from their definitions, as differences, in all forms and dtypes; what is refused."""
+"""Second derivatives against their definitions and differences, in all forms and dtypes; refusals."""
 
 import dataclasses
 import itertools
@@ -36,7 +36,7 @@ def case(sizes, hidden, output, cost, n, dtype="float64", seed=0):
 
 
 def products(net, X, Y, v):
-    """All that this file is about, as arrays."""
+    """All second-order results that this file tests, as arrays."""
     return {
         "hessian": net.hessian_vector_product(X, Y, v).vector,
         "gauss_newton": net.gauss_newton_vector_product(X, Y, v).vector,
@@ -49,7 +49,7 @@ def products(net, X, Y, v):
 
 
 @pytest.mark.parametrize("sizes", [[3, 4], [2, 5, 3], [3, 17, 5, 40]])
-def test_they_are_what_their_definitions_say(sizes):
+def test_products_follow_their_definitions(sizes):
     for output, cost in PAIRS:
         net, X, Y, v = case(sizes, "tanh", output, cost, 6)
         G = gauss_newton(net, X, Y)
@@ -62,7 +62,7 @@ def test_they_are_what_their_definitions_say(sizes):
 
 
 def test_the_fisher_matrix_is_the_mean_of_squares_over_the_targets_of_the_model():
-    """With every target that the density exp(−C) gives, and its probability; normal ones by quadrature."""
+    """The sum runs over all targets with their probabilities under the density exp(−C), or over quadrature nodes."""
     roots, weights = np.polynomial.hermite_e.hermegauss(12)
     weights = weights / weights.sum()
     counts = np.arange(60.0)
@@ -100,7 +100,7 @@ def test_the_fisher_matrix_is_the_mean_of_squares_over_the_targets_of_the_model(
 
 @pytest.mark.parametrize("formulation", ["tiles", "textbook"])
 def test_the_hessian_product_is_the_difference_of_gradients(formulation):
-    """Of fourth order, whatever formulation computes the gradients."""
+    """Differences of fourth order, with gradients of any formulation."""
     for hidden, (output, cost) in zip([*HIDDEN, *HIDDEN], PAIRS, strict=False):
         net, X, Y, v = case([3, 5, 4, 2], hidden, output, cost, 7)
         net.formulation = formulation
@@ -133,7 +133,7 @@ def test_the_hessian_is_symmetric_and_its_products_are_the_products():
     [([5, 33, 40, 3], 60, "float64"), ([4, 6, 2], 1500, "float64"), ([4, 300, 2], 1100, "float64")],
 )
 def test_the_same_bits_on_any_number_of_threads(sizes, n, dtype, monkeypatch):
-    """Of few weights and many samples in parts too, and of more samples than there is room for at once."""
+    """Also few weights and many samples, summed in parts, and more samples than a workspace holds."""
     if numba.config.NUMBA_NUM_THREADS < 2:
         pytest.skip("Numba has one thread only")
     for layer in threads.PARALLEL_FROM:
@@ -148,7 +148,7 @@ def test_the_same_bits_on_any_number_of_threads(sizes, n, dtype, monkeypatch):
 
 @pytest.mark.parametrize("n", [1, 5, 513, 1030])
 def test_the_mean_over_samples_is_that_of_its_parts(n):
-    """However many there are: one, in parts, and more than there is room for at once. float32 beside float64."""
+    """For one sample, several parts, and more samples than a workspace holds; float32 agrees with float64."""
     net, X, Y, v = case([4, 7, 3], "tanh", "softmax", "quadratic", n)
     whole, k = products(net, X, Y, v), n // 3
     if k > 0:
@@ -173,13 +173,13 @@ def test_top_eigenvalues_are_those_of_the_matrix():
     largest = np.linalg.eigvalsh(empirical_fisher(net, X, Y))[-1]
     assert net.top_eigenvalues(X, Y, of="empirical_fisher") == pytest.approx([largest], rel=1e-10)
     assert net.top_eigenvalues(X, Y, 2).tobytes() == net.top_eigenvalues(X, Y, 2).tobytes()
-    with pytest.raises(ValueError, match=r"k is 38; it must be less than the 38 parameters: .*eigvalsh"):
+    with pytest.raises(ValueError, match=r"k is 38; it must be less than the number of parameters, 38: .*eigvalsh"):
         net.top_eigenvalues(X, Y, 38)
     with pytest.raises(ValueError, match="did you mean 'fisher'"):
         net.top_eigenvalues(X, Y, 1, of="fischer")
 
 
-def test_what_it_is_given_is_not_changed():
+def test_arguments_are_not_changed():
     net, X, Y, v = case([4, 7, 3], "tanh", "softmax", "quadratic", 5)
     given = [array.copy() for array in (X, Y, v, net.parameters)]
     products(net, X, Y, v)
@@ -201,7 +201,7 @@ def test_what_it_is_given_is_not_changed():
         (
             lambda n, X, Y: n.hessian_vector_product(X, Y, fastbp.ParameterVector([2, 1], np.ones(3))),
             ValueError,
-            r"v is of a network \[2, 1\]; this one is \[2, 3, 2\]",
+            r"v is of a network with sizes \[2, 1\]; the sizes of this one are \[2, 3, 2\]",
         ),
         (lambda n, X, Y: n.jvp(X, X[:1]), ValueError, "V has 1 rows, but X has 2; every sample needs a direction"),
         (lambda n, X, Y: n.jvp(X, np.ones((2, 3))), ValueError, "V has 3 features, but the network expects 2"),
@@ -209,14 +209,14 @@ def test_what_it_is_given_is_not_changed():
         (lambda n, X, Y: n.top_eigenvalues(X, Y, 0), ValueError, "k is 0; it must be at least 1"),
     ],
 )
-def test_what_is_refused(call, error, words):
+def test_wrong_arguments_are_refused(call, error, words):
     net = fastbp.Network([2, 3, 2], activation="tanh", cost="quadratic", dtype="float64")
     with pytest.raises(error, match=words):
         call(net, np.ones((2, 2)), np.ones((2, 2)))
 
 
-def test_functions_of_ones_own(monkeypatch):
-    """With second derivatives they are as good as ours; without, an error says what is missing, where it is needed."""
+def test_a_users_own_functions(monkeypatch):
+    """With second derivatives they work like fastbp's; without, an error names what is missing, where it is needed."""
     whole = fastbp.Activation("s", math.sin, math.cos, second_derivative=lambda z: -math.sin(z))
     by_a = fastbp.Activation("t", math.tanh, lambda a: 1 - a * a, "a", second_derivative=lambda a: -2 * a * (1 - a * a))
     log_cosh = fastbp.Cost(
@@ -240,7 +240,7 @@ def test_functions_of_ones_own(monkeypatch):
     )
     net = case([2, 3, 2], bare_s, "tanh", log_cosh, 4)[0]
     assert np.isfinite(net.gauss_newton_vector_product(X, Y, v).vector).all()
-    with pytest.raises(ValueError, match="the activation 's' has no second_derivative, which the Hessian needs"):
+    with pytest.raises(ValueError, match="the activation 's' has no second_derivative, but the Hessian needs it"):
         net.hessian_vector_product(X, Y, v)
     net = case([2, 3, 2], "tanh", "tanh", bare_c, 4)[0]
     assert np.isfinite(net.empirical_fisher_vector_product(X, Y, v).vector).all()
@@ -249,7 +249,7 @@ def test_functions_of_ones_own(monkeypatch):
             method(X, Y)
     for cost in (bare_c, "huber"):
         net = case([2, 3, 2], "tanh", "tanh", cost, 4)[0]
-        with pytest.raises(ValueError, match=r"is not known to be the logarithm of a density: .* use one of quadratic"):
+        with pytest.raises(ValueError, match=r"is not known to be the logarithm of a density, .* use one of quadratic"):
             net.fisher_vector_product(X, v)
 
 
@@ -287,7 +287,7 @@ def test_check_derivative_finds_a_planted_second_derivative(planted):
 
 
 @pytest.mark.parametrize("role", ["second_derivative", "information"])
-def test_what_is_no_function_is_refused(role):
+def test_second_derivatives_that_are_not_callable_are_refused(role):
     with pytest.raises(TypeError, match=f"the {role} of cost 'c' is not callable: 3"):
         fastbp.Cost("c", abs, abs, **{role: 3})
     with pytest.raises(TypeError, match="the second_derivative of activation 's' is not callable: 3"):

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate against PyTorch's, at their edges, and what they refuse."""
+"""Learning-rate schedules against PyTorch's, at their edges, and refusals."""
 
 import dataclasses
 import math
@@ -65,7 +65,7 @@ def test_rates_are_those_of_pytorch(name):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], RATE)
     expected = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that PyTorch's classes call each other in ways that will be deprecated
+        warnings.simplefilter("ignore")  # PyTorch's classes use deprecated ways to call each other
         theirs = make(torch.optim.lr_scheduler, optimizer)
         for epoch, cost in enumerate(COSTS):
             expected.append(optimizer.param_groups[0]["lr"])
@@ -100,7 +100,7 @@ def test_one_cycle_with_its_top_at_the_first_epoch():
 
 
 def test_a_plateau_of_costs_below_0():
-    """Costs may be negative, such as that of poisson: what is worse is then still worse."""
+    """A cost may be negative, such as poisson's; a larger cost is still worse."""
     schedule = fastbp.ReduceOnPlateau(factor=0.5, patience=1, threshold=0.01)
     assert rates(schedule, [-1.0, -0.999, -0.999, -0.999, -2.0], 0.8) == [0.8, 0.8, 0.8, 0.4, 0.4]
 
@@ -132,7 +132,7 @@ def test_schedules_are_frozen_and_give_numbers(schedule):
         (lambda: fastbp.ExponentialDecay(0), "ExponentialDecay: factor is 0; it must be greater than 0 and at most 1"),
         (lambda: fastbp.InverseScaling(-1), "InverseScaling: power is -1; it must be a finite number of at least 0"),
         (lambda: fastbp.CosineDecay(0), "CosineDecay: epochs is 0; it must be a whole number of at least 1"),
-        (lambda: fastbp.CosineDecay(5, warm_up=5), "warm_up is 5 of 5 epochs; it must be less than epochs"),
+        (lambda: fastbp.CosineDecay(5, warm_up=5), "warm_up is 5; it must be less than epochs, 5"),
         (lambda: fastbp.CosineDecay(5, warm_up=-1), "warm_up is -1; it must be a whole number of at least 0"),
         (lambda: fastbp.CosineDecay(5, start_share=0), "start_share is 0; it must be greater than 0 and at most 1"),
         (lambda: fastbp.CosineDecay(5, final_rate=math.nan), "final_rate is nan; it must be a finite number of at"),
@@ -147,7 +147,7 @@ def test_schedules_are_frozen_and_give_numbers(schedule):
         (lambda: fastbp.ReduceOnPlateau(smallest_rate=-1), "smallest_rate is -1; it must be a finite number of at"),
     ],
 )
-def test_what_is_out_of_range_is_refused(make, message):
+def test_values_out_of_range_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -161,6 +161,6 @@ def test_what_is_out_of_range_is_refused(make, message):
         (lambda: fastbp.ReduceOnPlateau(patience=None), "ReduceOnPlateau: patience is None; it must be a whole number"),
     ],
 )
-def test_what_is_no_number_is_refused(make, message):
+def test_values_that_are_no_numbers_are_refused(make, message):
     with pytest.raises(TypeError, match=message):
         make()

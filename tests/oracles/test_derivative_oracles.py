@@ -1,4 +1,4 @@
-"""First derivatives beside the gradient against PyTorch's torch.func, in float64: every activation and every cost."""
+"""First derivatives besides the gradient against torch.func, in float64: all activations and costs."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: it comes 
 
 TOLERANCE = 1e-9
 SAMPLES = 3
-# Outputs that a cost is tried with, besides the activation in question where that is one of them.
+# The output activations that a cost allows; other costs allow all.
 OUTPUTS = {"cross_entropy": ["sigmoid", "softmax"], "poisson": ["exponential", "sigmoid", "softmax", "softplus"]}
 SIGMA = {
     "identity": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
@@ -31,9 +31,9 @@ COST = {
 
 
 def random_net(hidden, output, cost, rng):
-    """Depth 1–5, width 1–70; weights small enough that exponentials of exponentials stay numbers."""
+    """A network of depth 1–5 and width 1–70, with weights so small that exponentials of exponentials stay finite."""
     sizes = rng.integers(1, 71, rng.integers(2, 7)).tolist()
-    sizes[-1] = max(sizes[-1], 2 if output == "softmax" else 1)  # softmax of one number is 1, and has no derivatives
+    sizes[-1] = max(sizes[-1], 2 if output == "softmax" else 1)  # softmax of one number is always 1
     net = fastbp.Network(sizes, activation=hidden, output_activation=output, cost=cost, dtype="float64", seed=0)
     for w, b in zip(net.weights, net.biases, strict=True):
         w[:] = rng.standard_normal(w.shape) * (0.4 / np.sqrt(w.shape[1]))
@@ -77,7 +77,7 @@ class InTorch:
 
 
 def cases(activation):
-    """Every cost with hidden layers of this activation, and with it at the output where the cost allows that."""
+    """Every cost with this activation in the hidden layers, and at the output if the cost allows it."""
     for cost in COSTS:
         outputs = OUTPUTS.get(cost, list(ACTIVATIONS))
         if activation != "softmax":

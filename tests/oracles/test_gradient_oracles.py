@@ -1,4 +1,4 @@
-"""Gradients against PyTorch's and JAX's automatic differentiation, which knows nothing of how we write them."""
+"""Gradients against the automatic differentiation of PyTorch and JAX."""
 
 import math
 from itertools import pairwise
@@ -34,7 +34,7 @@ def case(hidden, output, cost, dtype):
 
 
 def cost_with(library, functions, theta, X, Y, hidden, output, cost):
-    """The mean cost, written with another library's functions."""
+    """The mean cost, computed with another library's functions."""
     a, start = X, 0
     for l, (n_in, n_out) in enumerate(pairwise(SIZES)):
         w = theta[start : start + n_in * n_out].reshape(n_out, n_in)

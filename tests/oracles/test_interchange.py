@@ -1,4 +1,4 @@
-"""ONNX, PyTorch, Keras and C: what they compute is what `predict` computes; what fastbp has not is refused by name."""
+"""ONNX, PyTorch, Keras and C compute what `predict` computes; parts that fastbp lacks are refused by name."""
 
 import ctypes
 import pickle
@@ -17,7 +17,7 @@ OTHERS = ["ONNX", "PyTorch", "C"]
 
 
 def way(name):
-    """The function that has somebody else compute the outputs, or a skipped test."""
+    """The function that computes outputs with this library; skip the test if it is not installed."""
     if not WAYS[name][2]():
         pytest.skip(f"{name} is not installed")
     return WAYS[name][0]
@@ -46,7 +46,7 @@ def test_every_activation(name, dtype):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_numbers_near_zero_and_at_the_ends(name):
-    """0, subnormal, saturated: no NaN where ours is none, and infinity where ours is."""
+    """At 0, subnormal and saturated inputs, NaN and infinity are where fastbp has them."""
     ends = np.array([0, 1e-40, 1e-6, 1, 12, 21, 40, 88, 90, 1000, 1e4])
     X = np.concatenate([-ends, ends])[:, None].repeat(2, axis=1)
     for dtype in ("float32", "float64"):
@@ -55,7 +55,7 @@ def test_numbers_near_zero_and_at_the_ends(name):
             net.weights[0][:] = [[1, 0], [0, -1]]
             with np.errstate(all="ignore"):
                 theirs, ours = way(name)(net, X.astype(dtype)), net.predict(X)
-            exact = dtype == "float64" and (name, activation) != ("ONNX", "gelu")  # there erf is in float32
+            exact = dtype == "float64" and (name, activation) != ("ONNX", "gelu")  # ONNX computes its erf in float32
             limits = {"rtol": 1e-12, "atol": 1e-12} if exact else {"rtol": 1e-5, "atol": 1e-6}
             np.testing.assert_allclose(theirs, ours, **limits, err_msg=f"{activation} {dtype}")
 
@@ -69,7 +69,7 @@ def test_any_shape(name):
 
 
 @pytest.mark.parametrize("method", ["to_onnx", "to_torch", "to_c"])
-def test_ones_own_activation_is_refused_by_name(method, tmp_path):
+def test_a_users_own_activation_is_refused_by_name(method, tmp_path):
     net = fastbp.Network([2, 3, 1], activation=MINE, cost="quadratic", output_activation="identity")
     arguments = [] if method == "to_torch" else [tmp_path / "file"]
     with pytest.raises(ValueError, match="the activation of layer 1, 'mine', is your own"):
@@ -86,7 +86,7 @@ def test_ones_own_activation_is_refused_by_name(method, tmp_path):
         ("keras", lambda net, path: fastbp.from_keras(net)),
     ],
 )
-def test_what_is_not_installed_is_said(package, call, tmp_path, monkeypatch):
+def test_a_missing_package_is_named(package, call, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match="install it with `pip install"):
         call(fastbp.Network([2, 1]), tmp_path / "net.onnx")
@@ -134,7 +134,7 @@ def test_parameters_are_copies(torch):
     assert module[0].weight[0, 0] == 7
 
 
-def test_modules_of_torch_that_fastbp_has(torch):
+def test_supported_modules_of_torch(torch):
     nn = torch.nn
     module = nn.Sequential(
         nn.Flatten(), nn.Linear(3, 4, bias=False), nn.Dropout(0.5), nn.Sequential(nn.GELU(), nn.Linear(4, 5)),
@@ -150,7 +150,7 @@ def test_modules_of_torch_that_fastbp_has(torch):
     net.fit(X, [0, 1, 0, 1, 0, 1], epochs=1)
 
 
-def test_modules_of_torch_that_fastbp_has_not_are_refused_by_name(torch):
+def test_unsupported_modules_of_torch_are_refused_by_name(torch):
     nn = torch.nn
     first = nn.Linear(2, 2)
     for modules, message in [
@@ -187,7 +187,7 @@ def test_the_exponential_of_torch_can_be_pickled(torch):
 # Keras
 
 
-def test_layers_of_keras_that_fastbp_has(keras):
+def test_supported_layers_of_keras(keras):
     layers = keras.layers
     X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
     names = ["linear", "sigmoid", "tanh", "relu", "elu", "softplus", "silu", "gelu", "exponential"]
@@ -216,8 +216,8 @@ def compiled(keras, loss, activation=None, n_out=2):
     return model
 
 
-def test_losses_of_keras_that_fastbp_has(keras):
-    """The cost is n_out times the loss, for those that Keras takes the mean of over the outputs."""
+def test_supported_losses_of_keras(keras):
+    """The cost is n_out times the loss where Keras takes the mean over the outputs."""
     rng, losses = np.random.default_rng(0), keras.losses
     X, Y = rng.normal(size=(7, 3)).astype("float32"), rng.uniform(0.1, 0.9, (7, 2)).astype("float32")
     one_hot = np.eye(2, dtype="float32")[[0, 1, 1, 0, 1, 0, 0]]
@@ -241,7 +241,7 @@ def test_losses_of_keras_that_fastbp_has(keras):
     assert net.evaluate(X, one_hot).cost == pytest.approx(theirs, rel=1e-4)
 
 
-def test_losses_of_keras_that_fastbp_has_not_are_said(keras):
+def test_unsupported_losses_of_keras_are_a_warning(keras):
     losses = keras.losses
     for loss, activation, message, cost in [
         (losses.Hinge(), None, "the loss 'hinge' has no equal", "quadratic"),
@@ -257,12 +257,12 @@ def test_losses_of_keras_that_fastbp_has_not_are_said(keras):
         with pytest.warns(UserWarning, match=message) as caught:
             net = fastbp.from_keras(model)
         assert net.cost.name == cost and caught[0].filename == __file__
-        assert fastbp.from_keras(model, cost="absolute").cost.name == "absolute"  # in silence
+        assert fastbp.from_keras(model, cost="absolute").cost.name == "absolute"  # without a warning
     for model in (compiled(keras, None), keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])):
         assert fastbp.from_keras(model).cost.name == "quadratic"
 
 
-def test_layers_of_keras_that_fastbp_has_not_are_refused_by_name(keras):
+def test_unsupported_layers_of_keras_are_refused_by_name(keras):
     layers = keras.layers
     for parts, message in [
         ([layers.Dense(2), layers.BatchNormalization()], r"model.layers\[1\] is a BatchNormalization"),
@@ -300,7 +300,7 @@ def test_two_networks_of_any_name_in_one_program(tmp_path):
 
 
 def test_numbers_in_c_keep_their_bits(tmp_path):
-    """Identity weights one by one: the outputs are the weights."""
+    """The input is 1 and the activation the identity, so the outputs are the weights."""
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):
         info = np.finfo(dtype)
@@ -311,7 +311,7 @@ def test_numbers_in_c_keep_their_bits(tmp_path):
         assert (A == net.weights[0].T).all()
 
 
-def test_what_c_cannot_have_is_refused(tmp_path):
+def test_wrong_names_and_infinite_parameters_are_refused_for_c(tmp_path):
     path, net = tmp_path / "net.c", fastbp.Network([2, 1], seed=0)
     for name in ("", "2nd", "a-b", "int", "main", "f(x)", "é"):
         with pytest.raises(ValueError, match="it must be a name that a function in C can have"):

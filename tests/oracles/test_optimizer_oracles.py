@@ -1,11 +1,11 @@
-"""Every optimizer against PyTorch's or SciPy's on a cost of PyTorch's: fifty steps in float64 from the same start."""
+"""Every optimizer against PyTorch's or SciPy's: fifty steps in float64 from the same start, on PyTorch's cost."""
 
 import numpy as np
 import pytest
+from conftest import public_optimizers
 
 import fastbp
 from fastbp.formulations.step_options import StepOptions
-from fastbp.optimizers import Optimizer
 from fastbp.training.full_batch import minimize
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -63,7 +63,7 @@ LINE_SEARCHES = {
 
 
 def decaying(tensors):
-    """Two groups, of which that of the biases does not decay."""
+    """Two groups of parameters: the weights decay, the biases do not."""
     return [{"params": tensors[0::2]}, {"params": tensors[1::2], "weight_decay": 0.0}]
 
 
@@ -72,13 +72,13 @@ def network(formulation, sizes=SIZES):
 
 
 def tensors_of(net):
-    """w(1), b(1), … as PyTorch's, with memory of their own."""
+    """w(1), b(1), … as PyTorch tensors with their own memory."""
     layers = zip(net.weights, net.biases, strict=True)
     return [torch.tensor(array, requires_grad=True) for layer in layers for array in layer]
 
 
 def cost_of(tensors, X, Y):
-    """The mean of ½ Σ (a − y)², of a network with tanh in between."""
+    """The mean of ½ Σ (a − y)² for a network with tanh in its hidden layers."""
     a = torch.from_numpy(X)
     for l in range(0, len(tensors), 2):
         a = a @ tensors[l].T + tensors[l + 1]
@@ -93,7 +93,7 @@ def flat(tensors):
 
 @pytest.fixture(scope="module")
 def reference():
-    """Where PyTorch's optimizer gets, by its name in PAIRS."""
+    """The parameters that PyTorch's optimizer reaches, by its name in PAIRS."""
     known = {}
 
     def parameters(name):
@@ -132,7 +132,7 @@ def train(net, optimizer):
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_ten_public_steps_are_those_of_pytorch(name):
-    """On one vector, down Σ k (θ − c)²: PyTorch lets all of it decay; ours does not know what are weights, so we do."""
+    """On one vector with the cost Σ k (θ − c)². `step` leaves weight decay to the test; PyTorch decays the vector."""
     optimizer, their_optimizer = PAIRS[name]
     theta, target, k = np.linspace(-1, 1, 9), np.linspace(2, -3, 9), np.linspace(0.1, 3, 9)
     tensor = torch.tensor(theta, requires_grad=True)
@@ -149,7 +149,7 @@ def test_ten_public_steps_are_those_of_pytorch(name):
 
 
 def scipy_result(net, method, settings, l2):
-    """Where SciPy gets with PyTorch's gradient."""
+    """SciPy's result with PyTorch's gradient."""
     optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
     tensors = tensors_of(net)
 
@@ -166,7 +166,7 @@ def scipy_result(net, method, settings, l2):
 
 
 def our_result(net, optimizer, options, epochs):
-    """The costs after each iteration; the network has the result."""
+    """The cost after each iteration; the network holds the result."""
     costs = []
 
     def epoch_done(epoch, cost):
@@ -183,9 +183,9 @@ def our_result(net, optimizer, options, epochs):
 @pytest.mark.parametrize("name", LINE_SEARCHES)
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 def test_iterations_are_those_of_scipy(name, formulation, l2):
-    """Fifty; fifteen of conjugate gradient and with a penalty, where every one multiplies the differences of rounding.
+    """Fifty iterations, or fifteen where each one amplifies rounding: conjugate gradient, or with a penalty.
 
-    SciPy's own fifty of conjugate gradient end 1e-8 apart when the start is changed in the last bit.
+    Two runs of fifty iterations of SciPy's conjugate gradient end 1e-8 apart if their starts differ in the last bit.
     """
     optimizer, method, settings = LINE_SEARCHES[name]
     n = 15 if method == "CG" or l2 else STEPS
@@ -220,10 +220,4 @@ def test_fifty_iterations_are_those_of_scipy_with_the_same_gradients(name, formu
 def test_every_optimizer_has_its_reference():
     ours = {type(optimizer) for optimizer, *_ in [*PAIRS.values(), *LINE_SEARCHES.values()]}
     elsewhere = {fastbp.LevenbergMarquardt}  # test_levenberg_marquardt.py
-    assert optimizers() - elsewhere == ours
-
-
-def optimizers():
-    """All that fastbp offers its users."""
-    offered = (getattr(fastbp, name) for name in fastbp.__all__)
-    return {each for each in offered if isinstance(each, type) and issubclass(each, Optimizer)} - {Optimizer}
+    assert public_optimizers() - elsewhere == ours

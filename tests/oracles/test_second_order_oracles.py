@@ -1,4 +1,4 @@
-"""Second derivatives against torch.func, which composes its own forward and reverse modes: random nets, in float64."""
+"""Second derivatives against torch.func, which composes forward and reverse mode: random networks in float64."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from fastbp.functions.costs import COSTS
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: it comes with the extra `peers`")
 
-# What PyTorch says of itself while it starts up its forward mode.
+# PyTorch gives this warning about itself when its forward mode starts.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
 TOLERANCE = 1e-9
 FITTING = {"cross_entropy": ("sigmoid", "softmax"), "poisson": ("exponential", "softplus", "sigmoid", "softmax")}
@@ -48,7 +48,7 @@ C_OF_Z = {
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """PyTorch's own threads would only wait for each other: the nets are small."""
+    """Give PyTorch one thread: the networks are too small for more."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -56,18 +56,18 @@ def one_thread():
 
 
 class Twin:
-    """A network of ours and the same in PyTorch, of random depth and widths, with samples."""
+    """A network of random depth and widths in fastbp and in PyTorch, with samples."""
 
     def __init__(self, hidden: str, output: str, cost: str, rng: np.random.Generator, widest: int = 70):
         self.sizes = [int(n) for n in rng.integers(1, widest + 1, rng.integers(2, 7))]
-        self.sizes[-1] += output == "softmax"  # of one output it is 1, and all derivatives are 0
+        self.sizes[-1] += output == "softmax"  # softmax of one output is always 1
         self.hidden, self.output, self.cost = hidden, output, cost
         self.net = fastbp.Network(
             self.sizes, activation=hidden, output_activation=output, cost=cost, dtype="float64", initializer="glorot",
             seed=int(rng.integers(1000)),
         )  # fmt: skip
         for w, b in zip(self.net.weights, self.net.biases, strict=True):
-            w *= 0.3 if hidden == "exponential" else 1.0  # five of them on each other soon overflow
+            w *= 0.3 if hidden == "exponential" else 1.0  # five exponentials in a row soon overflow
             b[:] = rng.standard_normal(b.size) / 4
         self.n = int(rng.integers(1, 30))
         self.X = rng.standard_normal((self.n, self.sizes[0]))
@@ -106,13 +106,13 @@ class Twin:
 
 
 def close(given, expected) -> bool:
-    """Relative to the largest number; 0 for 0, as the Gauss–Newton matrix of absolute."""
+    """Compare relative to the largest number; if all are 0, as for `absolute`, `given` must be 0."""
     return relative_difference(given, expected) <= TOLERANCE if np.abs(expected).max() > 0 else not given.any()
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_products_and_tangents_are_pytorchs(activation):
-    """For every cost, with the activation in all layers where the cost and the place allow it."""
+    """For every cost, with the activation in all layers that it and the cost allow."""
     rng = np.random.default_rng(list(activation.encode()))
     hidden = "tanh" if ACTIVATIONS[activation].whole_layer else activation
     for cost in COSTS:

@@ -1,4 +1,4 @@
-"""Metrics, balanced classes and the digits beside scikit-learn's."""
+"""Metrics, balanced classes and the digits against scikit-learn's."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`fastbp.sklearn` beside scikit-learn's own MLP: the same weights, losses, scores, epochs, warnings and errors."""
+"""`fastbp.sklearn` against scikit-learn's MLP: the same weights, losses, scores, epochs, warnings and errors."""
 
 import re
 import warnings
@@ -46,7 +46,7 @@ def scaled(X):
 
 
 def data_sets():
-    """Ten that are drawn, and those that scikit-learn bundles."""
+    """Ten random data sets, and those that scikit-learn bundles."""
     for seed in range(5):
         classes = 2 + seed % 3
         X, y = make_classification(150 + 37 * seed, 6 + seed, n_informative=4, n_classes=classes, random_state=seed)
@@ -79,7 +79,7 @@ def assert_same(theirs, ours, tolerance=1e-6):
         assert getattr(ours, name) == getattr(theirs, name), name
     if hasattr(theirs, "classes_"):
         assert np.array_equal(ours.classes_, theirs.classes_)
-    if ours.n_outputs_ == 1 or hasattr(theirs, "classes_"):  # else scikit-learn tells the mean over outputs
+    if ours.n_outputs_ == 1 or hasattr(theirs, "classes_"):  # otherwise scikit-learn gives the mean over the outputs
         for name in ("loss_", "loss_curve_", "best_loss_"):
             wanted = getattr(theirs, name, None)
             assert getattr(ours, name, None) is None if wanted is None else True
@@ -95,7 +95,7 @@ def assert_same(theirs, ours, tolerance=1e-6):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_weights_after_20_epochs(solver):
     for kind, X, y in DATA.values():
-        if solver != "adaptive" or np.ndim(y) == 1:  # of several outputs scikit-learn's loss is another
+        if solver != "adaptive" or np.ndim(y) == 1:  # scikit-learn has another loss for several outputs
             assert_same(*fit_both(kind, X, y, **SOLVERS[solver]))
 
 
@@ -129,7 +129,7 @@ def test_sample_weights():
     assert_same(*fit_both(kind, X, y, weight[: len(y)], hidden_layer_sizes=(9,), batch_size=len(y)))
 
 
-def test_poisson_tells_the_deviance():
+def test_the_loss_of_poisson_is_the_deviance():
     kind, X, y = DATA["numbers 1"]
     counts = np.floor(np.exp(np.abs(y)))
     weight = np.random.RandomState(0).rand(len(y))
@@ -189,8 +189,8 @@ def test_lbfgs_goes_the_same_way():
     assert_same(theirs, ours)
 
 
-def test_squared_errors_of_several_outputs_are_what_the_gradient_is_of():
-    """scikit-learn's issue 8349: its loss is the mean over outputs, its gradient that of the sum."""
+def test_the_loss_of_several_outputs_is_the_one_that_the_gradient_belongs_to():
+    """In scikit-learn (issue 8349) the loss is the mean over the outputs, but the gradient is that of the sum."""
     kind, X, y = DATA["load_linnerud"]
     theirs, ours = fit_both(kind, X, y, alpha=0.0, max_iter=1)
     assert ours.loss_ == pytest.approx(3 * theirs.loss_)
@@ -219,7 +219,7 @@ def test_partial_fit_and_warm_start_go_on():
     assert_same(*both)
 
 
-def test_what_is_printed(capsys):
+def test_verbose_prints_the_same(capsys):
     kind, X, y = DATA["classes 0"]
     for parameters in ({"early_stopping": True}, {}, {"solver": "sgd", "learning_rate": "adaptive"}):
         said = []
@@ -230,13 +230,13 @@ def test_what_is_printed(capsys):
 
 
 def outcome(function):
-    """The error, or the warnings, of a call: types, and words of those that a fit has of its own."""
+    """The error of a call, or its warnings: types and messages."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             function()
         except Exception as error:
-            choices = re.compile(r"\{.*?\}")  # of a set, whose order is that of the moment
+            choices = re.compile(r"\{.*?\}")  # the elements of a set come in any order
             return type(error), choices.sub(lambda found: "".join(sorted(found[0])), str(error))
     return sorted((w.category.__name__, str(w.message)) for w in caught if w.category is not RuntimeWarning)
 

@@ -1,4 +1,4 @@
-"""Pictures: what they show, that nothing overlaps or is cut off, and that they leave the program alone."""
+"""Pictures of histories and confusion matrices: they show the numbers, readably, and do not import pyplot."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Pictures of nets, weights, errors and cost surfaces: that what they show is what the net computes."""
+"""Pictures of networks, weights, errors and cost surfaces show what the network computes."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def boxes(figure: Any, found: Any) -> list[Any]:
 
 
 def assert_readable(figure: Any, found: Any) -> None:
-    """All of it is inside the figure, nothing lies over anything else, letters are not too small."""
+    """Check that all text is inside the figure, that no texts overlap, and that letters are not too small."""
     everything = boxes(figure, found)
     assert everything
     assert all(figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max) for box in everything)
@@ -59,7 +59,7 @@ def test_lines_and_rims_are_the_parameters(small: Any, edges: str) -> None:
         colours = [plots.POSITIVE if value > 0 else plots.NEGATIVE for value in w.ravel()[order]]
         assert [to_hex(colour).upper() for colour in lines.get_colors()] == colours
         heights = [segment[:, 1] for segment in lines.get_segments()]
-        assert len({tuple(ends) for ends in heights}) == w.size  # each from another pair of neurons
+        assert len({tuple(ends) for ends in heights}) == w.size  # each line joins another pair of neurons
     rims = [patch for patch in figure.axes[0].patches if patch.get_zorder() == 3][3:]
     for rim, b in zip(rims, np.concatenate(shown.biases), strict=True):
         assert rim.get_linewidth() == pytest.approx(max(0.8, 3 * abs(b) / largest))
@@ -107,7 +107,7 @@ def test_a_deep_net_in_one_column_is_readable() -> None:
     assert_readable(figure, figure.axes[0].texts)
 
 
-def test_what_a_network_cannot_be_drawn_with(small: Any) -> None:
+def test_wrong_arguments_of_a_picture_of_a_network(small: Any) -> None:
     for wrong, words in (
         ({"edges": "gradient"}, "x"), ({"x": [1, 2, 3], "edges": "gradient"}, "target y"), ({"y": [1, 0]}, "x"),
         ({"most": 2}, "at least 3"), ({"names": ["a"]}, "1 names for 2"), ({"edges": "weight"}, "must be 'weights'"),
@@ -119,7 +119,7 @@ def test_what_a_network_cannot_be_drawn_with(small: Any) -> None:
 
 
 def product_to_the_cost(figure: Any, *names: str) -> float:
-    """The product of the derivatives of these names, as written, from above to below."""
+    """The product of the derivatives with these names, as printed in the figure."""
     written = [text.split("\n") for text in texts(figure)]
     return float(np.prod([float(number.replace("−", "-")) for name, *number_ in written if name in names
                           for number in number_]))  # fmt: skip
@@ -136,7 +136,7 @@ def test_the_tree_of_a_chain_multiplies_out() -> None:
         for letter, value, derivative in (("w", w, dw), ("b", b, db)):
             text = f"${letter}^{{({l + 1})}}$ = {value:.3g}\n∂C/∂{letter} {derivative:.3g}"
             assert text.replace("-", "−") in texts(figure)
-    # From b⁽¹⁾: σ′ of three layers, the w of two, ∂C/∂a. The first layer's w is on the line from a⁽⁰⁾, and is 1.
+    # From b⁽¹⁾: σ′ of three layers, w of two, ∂C/∂a. The line from a⁽⁰⁾ has the w of the first layer, which is 1.
     assert product_to_the_cost(figure, "∂a/∂z", "∂z/∂a", "∂C/∂a") == pytest.approx(g.biases[0][0], rel=0.02)
     assert texts(figure).count("∂z/∂b\n1") == 3
     for layer in net.trace([1.0], [0.0]).layers[:3]:
@@ -164,7 +164,7 @@ def test_the_tree_of_a_wide_net_follows_a_path(cost: str) -> None:
     assert any("63 other" in text for text in texts(figure)) and any("11 other" in text for text in texts(figure))
     others = trace.layers[2].z[11] - net.biases[1][11] - w * trace.layers[1].a[29]
     assert any(text.startswith("29 other") and f"{others:.3g}".replace("-", "−") in text for text in texts(figure))
-    last = "∂C/∂z" if cost == "cross_entropy" else "∂C/∂a"  # softmax: ∂a/∂z is no number
+    last = "∂C/∂z" if cost == "cross_entropy" else "∂C/∂a"  # for softmax, ∂a/∂z is a matrix
     assert sum(text.startswith(last) for text in texts(figure)) == 1
     assert_readable(figure, figure.axes[0].texts)
     assert len(plots.computation_tree(net, x, y, depth=1).axes[0].texts) < len(figure.axes[0].texts)
@@ -176,7 +176,7 @@ def test_the_tree_of_a_wide_net_follows_a_path(cost: str) -> None:
 
 
 def test_letters_between_powers_of_ten_are_as_small_as_the_others() -> None:
-    """Where all norms lie in one decade, the axis has few powers of ten and writes numbers between them."""
+    """If all norms lie in one decade, the axis labels numbers between the powers of ten."""
     axes = plots.error_norms([[0.003, 0.004], [0.006, 0.009]]).axes[0]
     axes.figure.canvas.draw()
     sizes = {label.get_fontsize() for minor in (False, True) for label in axes.get_yticklabels(minor=minor)}

@@ -1,4 +1,4 @@
-"""No memory is allocated in a step: Numba counts what compiled code asks for."""
+"""A step allocates no memory: Numba counts the allocations of compiled code."""
 
 import numba
 import pytest

@@ -1,6 +1,6 @@
-"""The asv suite in `benchmarks/`: all of it works on the present fastbp, and its formulations of a sum agree.
+"""The asv suite in `benchmarks/` works with the present fastbp, and its formulations of a sum agree.
 
-Every method is called once for the first and the last of its parameters. Nothing is timed here.
+Every method is called once with the first and once with the last of its parameters. Nothing is timed here.
 """
 
 import importlib
@@ -25,7 +25,7 @@ if find_spec("numba") and os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
 
 @pytest.fixture(scope="module", autouse=True)
 def suite():
-    """The suite as asv imports it; what it does to the number of threads is undone."""
+    """Make the suite importable as for asv, and restore the number of threads afterwards."""
     import threadpoolctl
 
     import fastbp
@@ -37,7 +37,7 @@ def suite():
 
 
 def benchmarks():
-    """(module.Class, method) of everything that asv would find."""
+    """Every class that asv would find, with its methods, named module.Class."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
         import suite
@@ -74,14 +74,14 @@ def test_every_benchmark_works(cls, methods, monkeypatch, tmp_path):
     module = sys.modules[cls.__module__]
     if cls.__module__ == "suite.against_numpy":
         monkeypatch.setattr(module, "medians", lambda ours, numpys, rounds: (ours(), numpys(), (0.7, 1.0))[-1])
-    if cls.__module__ == "suite.starting":  # fresh processes, seconds each: their programs are not run here
+    if cls.__module__ == "suite.starting":  # each starts a process for seconds: compile its program without running it
         monkeypatch.setattr(module, "run", lambda code, folder: compile(code, "program", "exec") and 1.0)
         monkeypatch.chdir(tmp_path)
     for parameters in first_and_last(cls):
         benchmark = cls()
         assert len(parameters) == len(getattr(cls, "param_names", ()))
         if hasattr(benchmark, "setup"):
-            benchmark.setup(*parameters)  # NotImplementedError, with which asv skips, is a failure here
+            benchmark.setup(*parameters)  # asv skips on NotImplementedError; here it is a failure
         if (cache := getattr(benchmark, "setup_cache", lambda: None)()) is not None:
             parameters = cache, *parameters
         for name in methods:
@@ -107,7 +107,7 @@ def test_formulations_agree_about_each_sum():
                 assert relative_difference(values[sum_], reference) < allowed, (name, sum_, dtype)
 
 
-def test_a_tracker_is_our_time_over_numpys(monkeypatch):
+def test_a_tracker_is_the_time_of_fastbp_over_that_of_numpy(monkeypatch):
     from suite import against_numpy
 
     clock, rounds = against_numpy.timing(), {"ours": [6.0, 99.0, 6.0], "numpy": [4.0, 4.0, 99.0]}
@@ -117,7 +117,7 @@ def test_a_tracker_is_our_time_over_numpys(monkeypatch):
     assert against_numpy.ratio_of_best([(9.0, 4.0), (6.0, 4.5), (6.5, 7.0)]) == 1.5
 
 
-def test_what_goes_wrong_in_a_fresh_process_is_told():
+def test_an_error_in_a_fresh_process_is_raised():
     from suite.against_numpy import in_fresh_processes
 
     class Benchmark:
@@ -127,7 +127,7 @@ def test_what_goes_wrong_in_a_fresh_process_is_told():
     def track_nothing(self):
         return 1.0
 
-    with pytest.raises(subprocess.CalledProcessError):  # which has no such class
+    with pytest.raises(subprocess.CalledProcessError):  # the new process finds no such class
         track_nothing(Benchmark())
 
 

@@ -1,4 +1,4 @@
-"""What is public is documented: what it is, its parameters by name, an example that runs."""
+"""Everything public is documented: what it is, every parameter, an example that runs."""
 
 import dataclasses
 import doctest
@@ -13,7 +13,7 @@ from fastbp.network.first_order import FirstOrder
 EXCEPTIONS = {
     name for name in fastbp.__all__ if inspect.isclass(v := getattr(fastbp, name)) and issubclass(v, Exception)
 }
-# A record that is only ever returned, beside the one with an example.
+# Records that a function returns; the example of that function shows them.
 RECORDS = {"Evaluation", "GradientCheck"}
 
 
@@ -40,7 +40,7 @@ def mentioned(parameter: str, text: str) -> bool:
     return re.search(rf"(?<![\w]){re.escape(parameter)}(?![\w])", text) is not None
 
 
-def test_all_is_what_there_is():
+def test_all_lists_existing_names_once():
     assert sorted(fastbp.__all__) == sorted(set(fastbp.__all__))
     for name in fastbp.__all__:
         assert getattr(fastbp, name).__module__.startswith("fastbp.")
@@ -52,14 +52,14 @@ def test_every_public_name_says_what_it_is(name):
     text = inspect.getdoc(getattr(fastbp, name))
     assert text and len(text.splitlines()[0]) > 15
     assert text.splitlines()[0].rstrip().endswith((".", ":"))
-    assert not text.startswith(f"{name}(")  # what dataclass writes where nobody else did
+    assert not text.startswith(f"{name}(")  # the docstring that dataclass writes if there is none
 
 
 @pytest.mark.parametrize("name", sorted(set(fastbp.__all__) - EXCEPTIONS - RECORDS))
 def test_every_public_name_has_an_example(name):
     examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(fastbp, name)))
     assert examples
-    assert any(example.want for example in examples)  # that shows what comes out
+    assert any(example.want for example in examples)  # an example that shows its output
 
 
 @pytest.mark.parametrize("name", sorted(set(fastbp.__all__) - EXCEPTIONS))
@@ -76,7 +76,7 @@ def test_every_parameter_is_in_the_docstring(name):
 
 @pytest.mark.parametrize(("cls", "name", "member"), METHODS, ids=[f"{c.__name__}.{n}" for c, n, _ in METHODS])
 def test_every_public_method_is_documented(cls, name, member):
-    text = member.__doc__  # its own: `inspect.getdoc` takes that of a base class where there is none
+    text = member.__doc__  # the method's own docstring: `inspect.getdoc` would return that of a base class
     assert text and len(text) > 10
     if cls is fastbp.Network and not isinstance(member, property):
         assert [p for p in parameters_of(member) if not mentioned(p, text)] == []
@@ -119,7 +119,7 @@ DERIVATIVES = [f"Network.{name}" for name in ("gradient", *vars(FirstOrder)) if 
 
 
 @pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov", "Adam", "check_gradient", *DERIVATIVES])
-def test_what_comes_from_a_paper_says_from_which(name):
+def test_methods_from_papers_have_references(name):
     public = fastbp
     for part in name.split("."):
         public = getattr(public, part)

@@ -1,4 +1,4 @@
-"""The founding texts, statement by statement: a test for each row of their list, named after it.
+"""The founding texts, statement by statement: a test for each, named after its number.
 
 B: 3Blue1Brown, *Backpropagation calculus*. D: Dhalla, *The Complete Mathematics of Neural Networks and Deep Learning*.
 Layer l = 1…L, a⁽⁰⁾ = x, z⁽ˡ⁾ = W⁽ˡ⁾ a⁽ˡ⁻¹⁾ + b⁽ˡ⁾, a⁽ˡ⁾ = σ(z⁽ˡ⁾); k counts layer l − 1 and j layer l. All in float64.
@@ -134,7 +134,7 @@ def test_B6_the_factors_are_a_and_sigma_prime_and_the_distance(chain):
 
 
 def test_B7_fire_together_wire_together():
-    """∂C/∂w is proportional to the a it comes from, and to the distance from the goal; the ranking says so."""
+    """∂C/∂w is proportional to the a that it comes from and to the distance a − y; the ranking says so."""
     net = network([4, 3])
     x, y = np.array([0.1, 0.2, 0.4, 0.8]), np.zeros(3)
     g = net.gradient([x], [y]).weights[0]
@@ -224,7 +224,7 @@ def test_B13_the_derivative_by_an_activation_is_a_sum_over_every_path(several):
 
 
 def test_B14_downhill_again_and_again_to_a_local_minimum():
-    """−η∇C for η of the user's; where it ends, the gradient is 0; another start ends elsewhere."""
+    """Steps of −η∇C end where the gradient is 0; another start ends at another minimum."""
     X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0.0, 1.0, 1.0, 0.0]
     ends = []
     for seed in range(6):
@@ -236,7 +236,7 @@ def test_B14_downhill_again_and_again_to_a_local_minimum():
         assert all(after <= before + 1e-15 for before, after in itertools.pairwise(cost))
         assert np.abs(net.gradient(X, Y).vector).max() < 0.02
         ends.append(cost[-1])
-    assert min(ends) < 0.005 and max(ends) > 0.05  # not all of them get to the bottom
+    assert min(ends) < 0.005 and max(ends) > 0.05  # not all starts end at the lowest minimum
 
 
 def test_B14_the_way_down_is_a_picture():
@@ -282,7 +282,7 @@ def differences_of(function, v):
 
 
 def test_D2_the_parts_of_a_neuron():
-    """Each derivative against differences; together they are the neuron's, and so the network's."""
+    """Each derivative against differences; their product is the derivative of the neuron, and of the network."""
     rng = np.random.default_rng(0)
     w, x, b = rng.uniform(0.5, 1.5, 3), rng.uniform(0.5, 1.5, 3), 0.3
     near = {"rel": 1e-8, "abs": 1e-10}
@@ -349,7 +349,7 @@ def test_D5_gradient_descent_on_all_samples_on_some_and_on_one(batch_size):
 
 
 def test_D6_a_whole_layer_directly_and_why_it_does_not_work_well(several):
-    """∂a⁽ᴸ⁾/∂W is a tensor, n_L times as large as the gradient, nearly all of it only to be multiplied by ∂C/∂a."""
+    """∂a⁽ᴸ⁾/∂W is a tensor n_L times as large as the gradient, and most of its ∂z/∂W is 0."""
     X, Y = samples(several, 1)
     trace, g = several.trace(X[0], Y[0]), several.gradient(X, Y)
     for l, w in enumerate(several.weights, 1):
@@ -358,12 +358,12 @@ def test_D6_a_whole_layer_directly_and_why_it_does_not_work_well(several):
         dz_dw = np.einsum("ij,k->ijk", np.eye(at.n), at.a_before)  # ∂z_i/∂w_jk = [i = j] a_k
         da_dw = np.einsum("mi,i,ijk->mjk", to_output, at.da_dz, dz_dw)
         assert dz_dw.size == at.n * w.size and da_dw.size == n_L * w.size
-        assert np.count_nonzero(dz_dw) <= w.size  # a share of 1/n of it
+        assert np.count_nonzero(dz_dw) <= w.size  # at most one entry in n
         assert np.tensordot(trace.layers[3].dC_da, da_dw, 1) == pytest.approx(g.weights[l - 1], **EXACT)
 
 
 def four_equations(net, trace):
-    """δ of each layer from the one behind it, and the derivatives, by the loops' own four functions."""
+    """Yield δ, ∂C/∂W and ∂C/∂b of each layer, from the last, with the four functions of `loops`."""
     dtype, output = np.dtype("float64"), net.activations[-1]
     _, cost_gradient, output_derivative = cost_functions(net.cost, output, dtype)
     layers = trace.layers
@@ -408,7 +408,7 @@ def test_D7_the_four_equations_as_loops_and_vectorized(several):
 
 
 def test_D8_the_whole_algorithm_reads_like_the_box():
-    """Input, feedforward, output error, backpropagate, output: in that order, and right."""
+    """Input, feedforward, output error, backpropagate, output: in this order, and with the right gradient."""
     source = inspect.getsource(textbook.backprop)
     steps = ["feedforward(", "output_error(", "# BP1", "# BP3", "# BP4", "for l in range(2,", "# BP2", "return nabla_w"]
     places = [source.index(step) for step in steps]

@@ -1,4 +1,4 @@
-"""The scripts in `examples/` run as they are, each in a process of its own; those that need MNIST are left out."""
+"""The scripts in `examples/` run unchanged, each in a new process, except those that need MNIST."""
 
 import ast
 import os
@@ -29,7 +29,7 @@ def run(script, folder, *arguments, search=""):
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
-    """What each script printed and wrote, run once with `--quick` where it knows that."""
+    """Run each script once, with `--quick` if it has that; return its process and its folder."""
     done = {}
 
     def output(script):
@@ -46,7 +46,7 @@ STATEMENTS = [f"{text}{i}" for text, n in (("B", 15), ("D", 8), ("N", 6), ("T", 
 
 
 def statements(text):
-    """The statements of the founding texts that a text names: ``B1 to B3, D2`` is B1, B2, B3 and D2."""
+    """The statements that a text names: ``B1 to B3, D2`` is B1, B2, B3 and D2."""
     found = set()
     for first, last in re.findall(r"\b([BDNTC]\d+)(?:(?:–| to )([BDNTC]\d+))?", text):
         place, end = STATEMENTS.index(first), STATEMENTS.index(last or first)
@@ -55,7 +55,7 @@ def statements(text):
 
 
 def test_the_index_says_which_page_covers_what():
-    """Every page is in the table, covers what the table says of it, and together they cover everything."""
+    """Every page is in the table and covers the statements listed there; all pages together cover all statements."""
     rows = re.findall(r"^\| \[`(\w+)\.py`\]\((\w+)\.py\) \|.*\| (.*) \|$", INDEX.read_text(encoding="utf-8"), re.M)
     pages = {path.stem: path for path in EXAMPLES.glob("*.py")}
     assert sorted(name for name, _, _ in rows) == sorted(pages)

@@ -125,7 +125,7 @@ def test_blocks_of_rows_make_no_difference(module, names, n, monkeypatch):
 
 
 def test_more_rows_than_are_held_at_once(formulation):
-    """No monkeypatching: 2500 rows are 1024 + 1024 + 452, and a gradient is a mean over all."""
+    """2500 rows are computed as 1024 + 1024 + 452; the gradient is the mean over all of them."""
     n = 2500
     assert n > 2 * max(compiled.ROWS_AT_ONCE, vectorized.ROWS_AT_ONCE)
     net = network([2, 3, 1], KINDS[0], "float64")
@@ -134,12 +134,14 @@ def test_more_rows_than_are_held_at_once(formulation):
     of_single_samples = [net.gradient(X[s : s + 1], Y[s : s + 1]).vector for s in range(n)]
     assert relative_difference(net.gradient(X, Y).vector, np.mean(of_single_samples, axis=0)) <= 1e-12
     assert net.predict(X).shape == (n, 1)
-    assert (net.predict(X)[-1:] == net.predict(X[-1:])).all() or formulation == "vectorized"  # BLAS may round anew
+    assert (
+        net.predict(X)[-1:] == net.predict(X[-1:])
+    ).all() or formulation == "vectorized"  # BLAS may round differently
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(7, 3), (6, 3), (2, 3), (1, 1)])
 def test_a_last_shorter_mini_batch_is_divided_by_its_own_size(n, batch_size, formulation):
-    """Every epoch is one step of gradient descent for each mini-batch of the order that the seed gives."""
+    """An epoch is one step of gradient descent for each mini-batch, in the order drawn from the seed."""
     net = network([4, 3, 2], KINDS[0], "float64", seed=5)
     net.formulation = formulation
     X, Y = samples(net, n, 4)

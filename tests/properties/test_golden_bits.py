@@ -1,4 +1,4 @@
-"""Short trainings give the bits that were recorded. CONTRIBUTING says what is promised, and how to record anew."""
+"""Short trainings give the recorded bits. CONTRIBUTING says which bits are promised, and how to record anew."""
 
 import json
 import os
@@ -50,13 +50,13 @@ def test_every_case_is_recorded_and_no_other():
 def test_no_case_is_recorded_twice_without_need(name):
     digests = [digest for where, digest in RECORDED[name].items() if where.startswith("tiles")]
     assert len(digests) == 4
-    assert len(set(digests)) > 2  # of the two dtypes
+    assert len(set(digests)) > 2  # more than one digest for each dtype
 
 
 @pytest.mark.parametrize(
     ("setting", "value", "word"), [("CPU_FEATURES", "+sse4.2,+avx", "FMA"), ("DISABLE_JIT", 1, "DISABLE_JIT")]
 )
-def test_where_nothing_is_promised_it_says_so(setting, value, word, monkeypatch):
+def test_machines_without_promised_bits_are_named(setting, value, word, monkeypatch):
     monkeypatch.setattr(golden.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(golden.config, setting, value)
     assert word in golden.why_not()

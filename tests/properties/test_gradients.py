@@ -1,4 +1,4 @@
-"""Backpropagation against central differences of the cost: activation x cost x formulation x depth, in float64."""
+"""Backpropagation against central differences of the cost: activation × cost × formulation × depth, in float64."""
 
 import math
 from functools import cache
@@ -22,12 +22,12 @@ SOFTPLUS_BY_A = fastbp.Activation(
 ALL_ACTIVATIONS = {**ACTIVATIONS, "algebraic": ALGEBRAIC, "softplus_by_a": SOFTPLUS_BY_A}
 ALL_COSTS = {**COSTS, "log_cosh": LOG_COSH, "huber_0.5": fastbp.Huber(0.5), "quantile_0.9": fastbp.Quantile(0.9)}
 DEPTHS = {0: [3, 3], 1: [3, 4, 3], 2: [3, 4, 2, 3]}
-# Which activations give outputs in the open range that a cost needs: written down again, not asked from the package.
+# Activations whose outputs are in the open range that a cost needs; listed here, not taken from the package.
 FITTING = {
     "cross_entropy": {"sigmoid", "softmax"},
     "poisson": {"sigmoid", "softmax", "softplus", "softplus_by_a", "exponential"},
 }
-CORNERED = {"relu", "leaky_relu", "elu"}  # elu: a corner of its derivative
+CORNERED = {"relu", "leaky_relu", "elu"}  # the derivative of elu has a corner
 
 PAIRS = [(s, c) for s in ALL_ACTIVATIONS for c in ALL_COSTS]
 VALID = [(s, c) for s, c in PAIRS if s in FITTING.get(c, ALL_ACTIVATIONS)]
@@ -35,7 +35,7 @@ INVALID = [pair for pair in PAIRS if pair not in VALID]
 
 
 def network(activation: str, cost: str, depth: int, seed: int) -> fastbp.Network:
-    """All layers of one activation; before softmax, which is for the output only, tanh."""
+    """All layers have one activation; softmax is for the output only, so its hidden layers have tanh."""
     return fastbp.Network(
         DEPTHS[depth],
         activation=ALL_ACTIVATIONS["tanh" if activation == "softmax" else activation],
@@ -51,7 +51,7 @@ def network(activation: str, cost: str, depth: int, seed: int) -> fastbp.Network
 
 
 def suited_targets(net: fastbp.Network, outputs, rng):
-    """Targets that the cost is defined for, at a distance from corners: |a − y| is none of 0, 0.5 and 1."""
+    """Targets in the domain of the cost and away from its corners: |a − y| is not 0, 0.5 or 1."""
     if net.cost.name == "cross_entropy":
         y = rng.uniform(0.05, 0.95, outputs.shape)
         return y / y.sum(axis=1, keepdims=True) if net.activations[-1].name == "softmax" else y
@@ -68,7 +68,7 @@ def far_from_corners(net: fastbp.Network, X) -> bool:
 
 @cache
 def case(activation: str, cost: str, depth: int):
-    """A network, samples and the gradient by differences, which are the same for all formulations."""
+    """A network, samples and the gradient by differences, for all formulations."""
     for seed in range(1000):
         rng = np.random.default_rng([seed, depth])
         net, X = network(activation, cost, depth, seed), rng.uniform(-1.5, 1.5, (3, 3))
@@ -97,7 +97,7 @@ def by_differences(net: fastbp.Network, X, Y):
 def test_backpropagation_is_the_derivative(activation, cost, depth, formulation):
     net, X, Y, expected = case(activation, cost, depth)
     net.formulation = formulation
-    assert np.abs(expected).max() > 1e-4  # so that there is something to be right about
+    assert np.abs(expected).max() > 1e-4  # a gradient of 0 would prove nothing
     assert relative_difference(net.gradient(X, Y).vector, expected) < 1e-7
 
 
@@ -127,6 +127,8 @@ def test_layers_of_different_activations(hidden, output, cost, formulation):
         X = rng.uniform(-1.5, 1.5, (3, 4))
         if far_from_corners(net, X):
             break
+    else:
+        raise AssertionError("no seed keeps away from the corners")
     Y = suited_targets(net, net.predict(X), rng)
     assert relative_difference(net.gradient(X, Y).vector, by_differences(net, X, Y)) < 1e-7
 

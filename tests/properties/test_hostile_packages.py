@@ -1,4 +1,4 @@
-"""What `fastbp.data`, `.plots`, `.sklearn`, `.comparison` and other libraries' models are given, odd; and all names."""
+"""Odd arguments of the packages besides `fastbp` itself; and no public name is forgotten."""
 
 import importlib
 import inspect
@@ -68,10 +68,10 @@ CONSTANTS = {
     "fastbp.plots": {"CHARACTER", "COLUMN", "FEW_EPOCHS", "GREY", "HELD_OUT", "LOGARITHMIC_FROM", "MOST_NAMES",
                      "MOST_NUMBERS", "NEGATIVE", "PANELS_A_ROW", "POSITIVE", "STYLES", "TRAINING"},
     "fastbp.comparison": {"CROSSOVER"},
-    "fastbp.replay": {"KEYS", "Book", "Replay"},  # and records
+    "fastbp.replay": {"KEYS", "Book", "Replay"},  # besides records
 }  # fmt: skip
 TESTED = {
-    "fastbp": set(fastbp.__all__),  # `test_odd_arguments.py` goes over all but `ELSEWHERE`
+    "fastbp": set(fastbp.__all__),  # `test_odd_arguments.py` tests all but `ELSEWHERE`
     "fastbp.comparison": {"compare"},
     "fastbp.data": {"load_digits", "load_mnist", "read_table"},
     "fastbp.plots": {*PLOTS, "signed_colours"},
@@ -115,7 +115,7 @@ def test_pictures_of_odd_arguments(name):
 
 
 def content(figure):
-    """The numbers and words that a figure shows."""
+    """The numbers and texts that a figure shows."""
     shown = []
     for axes in figure.axes:
         shown += [np.ma.filled(image.get_array(), -1).tolist() for image in axes.images]
@@ -124,7 +124,7 @@ def content(figure):
     return repr(shown)
 
 
-DRAWN = {  # from an array of so many columns
+DRAWN = {  # the number of columns, and a picture of such an array
     "computation_tree": (None, lambda plots, x: plots.computation_tree(net(), x, Y[0])),
     "confusion_matrix": (2, lambda plots, a: plots.confusion_matrix(a, "ab")),
     "draw_surface": (26, lambda plots, way: plots.draw_surface(surface(), [way])),
@@ -138,7 +138,7 @@ DRAWN = {  # from an array of so many columns
 @settings(deadline=None, max_examples=100, derandomize=True)
 @given(data=st.data(), name=st.sampled_from(sorted(DRAWN)))
 def test_pictures_of_odd_arrays(data, name):
-    """A refusal in words, or the same picture as of an ordinary array, which is left alone."""
+    """A clear error, or the picture of an ordinary array; the array stays unchanged."""
     plots, (columns, draw) = fastbp_plots(), DRAWN[name]
     array = data.draw(arrays(None, columns) if columns else arrays(3))
     before = kept(array)
@@ -179,7 +179,7 @@ def test_tables_of_odd_arguments(monkeypatch, tmp_path):
         wrong, times = wrongs(label, function, right)
         assert [
             each for each in wrong if "MNIST is not complete" not in each
-        ] == []  # there is none, with all else right
+        ] == []  # right arguments end here, as there is no MNIST
         assert times > 0
     for odd in ODD:
         if odd is not True:
@@ -219,18 +219,18 @@ def test_histories_of_odd_arguments():
 
 
 class Measured(Exception):
-    """What would be measured was not refused."""
+    """Raised in place of measuring: the arguments were accepted."""
 
 
 def test_comparisons_of_odd_arguments(monkeypatch):
-    """Each is refused before anything is measured; what is right would be measured."""
+    """Wrong arguments are refused before anything is measured."""
     run = importlib.import_module("fastbp.comparison.run")
     monkeypatch.setattr(run.Run, "everything", lambda *given: (_ for _ in ()).throw(Measured))
 
     def compare(**given):
         try:
             fastbp.compare(**given)
-        except (Measured, MemoryError) as error:  # which says so: a grid too large for this machine
+        except (Measured, MemoryError) as error:  # a MemoryError must say that the grid is too large
             assert isinstance(error, Measured) or "choose smaller" in str(error)
 
     compare.__signature__ = inspect.signature(fastbp.compare)
@@ -241,7 +241,7 @@ def test_comparisons_of_odd_arguments(monkeypatch):
             fastbp.compare(**empty)
 
 
-def test_what_comparisons_are_written_to():
+def test_odd_files_of_comparisons():
     machine = {"numpy": "2", "blas": "none", "processor": "none"}
     settings = {"activation": "tanh", "cost": "quadratic", "optimizer": "sgd"}
     comparison = fastbp.Comparison(machine, settings)

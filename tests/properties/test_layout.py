@@ -12,7 +12,7 @@ MIRRORS = [path for path in FILES if path.relative_to(TESTS).parts[0] not in ACR
 
 
 def test_every_file_has_a_name_of_its_own():
-    """pytest imports them as modules of one level."""
+    """pytest imports all test files as top-level modules."""
     assert FILES
     assert [name for name, times in Counter(path.name for path in FILES).items() if times > 1] == []
 

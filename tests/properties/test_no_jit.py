@@ -1,4 +1,4 @@
-"""The loops as ordinary Python, and compiled with checked indices: the same numbers, and no index is out of bounds."""
+"""The loops as plain Python, and compiled with index checks: the same numbers, and no index out of bounds."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_without_compilation(compiled):
     assert given == pytest.approx(expected, rel=1e-12, abs=1e-13)
 
 
-def test_nothing_is_compiled_then(compiled):
+def test_nothing_is_compiled_without_jit(compiled):
     script = "from numba.core import event\nwith event.install_recorder('numba:run_pass') as recorder:\n" + "".join(
         f"    {line}\n" for line in PROGRAM.strip().splitlines()
     )
@@ -51,8 +51,8 @@ def test_with_checked_indices(compiled, tmp_path):
     assert any(tmp_path.iterdir())
 
 
-def test_indices_are_really_checked_then(compiled, tmp_path):
-    """An index that is out of bounds on purpose, compiled with fastbp's own options."""
+def test_an_index_out_of_bounds_is_found(compiled, tmp_path):
+    """The faulty function is compiled with fastbp's own options."""
     script = """
 import numpy as np
 from fastbp.compiler.options import njit

@@ -1,8 +1,8 @@
 """Costs and gradients at the edges, against mpmath: saturation, logits of ±1e4, targets of 0 and 1, subnormals, scales.
 
-What mathematics makes a number of the dtype is finite, and no further from it than K roundings of each number on the
-way to it: the bounds of `running_errors.py`. For every cost with every output activation that it takes, in both dtypes
-and all formulations.
+Where the exact value is in the range of the dtype, the computed value is finite, and its error is within K roundings of
+each intermediate number: the bounds of `running_errors.py`. This holds for every cost with every output activation that
+it allows, in both dtypes and all formulations.
 """
 
 import itertools
@@ -52,7 +52,7 @@ def is_compiled(formulation: str) -> bool:
 
 
 def ratio(given, exact, bound, info) -> float:
-    """By how many of the errors that are allowed a number is wrong; a NaN and an infinity are wrong by any number."""
+    """The error of a number as a multiple of the allowed error; infinite for NaN and infinity."""
     if abs(exact) > float(info.max) / 4:
         return 0.0
     error = abs(mpmath.mpf(float(given)) - exact) if np.isfinite(given) else mpmath.inf
@@ -62,7 +62,7 @@ def ratio(given, exact, bound, info) -> float:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("cost", "activation"), PAIRS)
 def test_costs_and_errors_at_the_edges(cost, activation, dtype):
-    """A layer as wide as there are logits and targets, whose biases are the logits; costs one by one."""
+    """One wide layer whose biases are the logits gives all δ; each cost is computed alone."""
     info, kinds = np.finfo(dtype), {"cross_entropy": PROBABILITIES, "poisson": COUNTS}
     logits = [*LOGITS, 4 * float(info.smallest_subnormal), -float(info.tiny)]
     z, y = (np.array(v, dtype) for v in zip(*itertools.product(logits, kinds.get(cost, ANY)), strict=True))
@@ -85,13 +85,13 @@ def test_costs_and_errors_at_the_edges(cost, activation, dtype):
     assert wrong == []
 
 
-HIDDEN = [name for name in ACTIVATIONS if name not in ("softmax", "exponential")]  # exp z is infinite early
+HIDDEN = [name for name in ACTIVATIONS if name not in ("softmax", "exponential")]  # exp z overflows too early
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_the_gradient_of_a_whole_net_at_tiny_and_huge_scales(hidden, dtype):
-    """Weights and inputs so small that products leave the normal numbers, and so large that neurons saturate."""
+    """Weights and inputs so small that products are subnormal, and so large that neurons saturate."""
     rng, info, wrong = np.random.default_rng(0), np.finfo(dtype), []
     for scale in [1e-150 if dtype == "float64" else 1e-18, 1e-6, 1.0, 40.0, 1e4]:
         net = fastbp.Network(
@@ -126,7 +126,7 @@ TARGETS = [[1, 0, 0], [0, 0, 1], [0.5, 0.5, 0], [1e-30, 1, 0]]
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cost", COSTS)
 def test_softmax_at_the_edges(cost, dtype):
-    """Every row of logits with every row of targets; a small cost has all its digits, a large logit loses none."""
+    """Every row of logits with every row of targets: small costs and large logits keep all their digits."""
     info, wrong = np.finfo(dtype), []
     for z, y in itertools.product(np.array(ROWS, dtype), np.array(TARGETS, dtype)):
         net = fastbp.Network([1, 3], output_activation="softmax", cost=cost, dtype=dtype, initializer="zeros")
@@ -149,13 +149,13 @@ def test_softmax_at_the_edges(cost, dtype):
 
 
 def second_derivatives(activation, z, y):
-    """∂²C/∂z² of poisson, σ′ ∂²C/∂a² σ′, σ′ E[(∂C/∂a)²] σ′, and errors of each."""
+    """∂²C/∂z² of poisson, σ′ ∂²C/∂a² σ′ and σ′ E[(∂C/∂a)²] σ′, with their errors."""
     at, y = sigma(activation, z, True), mpmath.mpf(y)
     with mpmath.workdps(DIGITS):
         a, prime, second = at.a, at.prime, at.second
         squared = prime * prime / (a * a)
         hessian = y * squared + (1 - y / a) * second
-        lost = at.prime_error + prime  # where 1 − a is made of a
+        lost = at.prime_error + prime  # where 1 − a is computed from a
         return [
             (hessian, y * squared + abs(1 - y / a) * abs(second) + (1 + y + 2 * a) * lost),
             (y * squared, y * squared + 2 * y * prime + y * (activation == "sigmoid") * prime / a),
@@ -182,7 +182,7 @@ def test_second_derivatives_of_poisson_where_a_has_become_0(activation, dtype):
     for s in range(len(z)):
         h, g, f = second_derivatives(activation, float(z[s]), float(y[s]))
         if activation == "exponential":
-            g = h  # of a fused pair, it is made of ∂²C/∂z²
+            g = h  # the Gauss–Newton matrix of a fused pair uses ∂²C/∂z²
         for what, number, (exact, bound) in zip(
             ("H", "G", "F", "diag G"), (n[s] for n in given), (h, g, f, g), strict=True
         ):
@@ -193,7 +193,7 @@ def test_second_derivatives_of_poisson_where_a_has_become_0(activation, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_second_derivatives_of_poisson_with_softmax_where_an_a_has_become_0(dtype):
-    """With a along as a vector: H ż = ȧ Σ y, G ż = J diag(y/a²) J ż, F ż = J diag(1/a) J ż."""
+    """For a direction ż: ȧ = J ż, H ż = ȧ Σ y, G ż = J diag(y/a²) J ż, F ż = J diag(1/a) J ż."""
     info, wrong, moved = np.finfo(dtype), [], [1.0, -2.0, 0.5]
     for z, y in itertools.product(np.array(ROWS, dtype), np.array([*TARGETS, [0, 0, 0], [3, 7, 0]], dtype)):
         net = fastbp.Network([1, 3], output_activation="softmax", cost="poisson", dtype=dtype, initializer="zeros")

@@ -1,4 +1,4 @@
-"""Every public function and method with every one of its arguments odd: it works, or says what is wrong, no more."""
+"""Every public function and method with one odd argument each: it works, or raises a clear error."""
 
 import inspect
 
@@ -38,8 +38,8 @@ def test_methods(name):
         try:
             if refused(getattr(ours, name), arguments | quiet, parameter):
                 times += 1
-                # What a function of the user's raises is found while training; what is none is found before.
-                assert callable(odd) or state_of(ours) == before, "something has changed"
+                # A user's function may raise during the training; everything else is found before.
+                assert callable(odd) or state_of(ours) == before, "the refusal changed the network"
         except Exception as error:
             wrong.append(f"{name}({parameter}={odd!r:.60}): {type(error).__name__}: {error}")
     assert wrong == []
@@ -52,7 +52,7 @@ def test_sizes_that_no_machine_has_room_for():
             fastbp.Network(sizes)
 
 
-def test_numbers_that_are_no_float():
+def test_numbers_that_no_float_can_hold():
     for make in (fastbp.SGD, fastbp.LBFGS, fastbp.Huber, lambda huge: fastbp.StepDecay(huge)):
         with pytest.raises(ValueError, match=r"(learning_rate|memory|delta|every) is 1000"):
             make(10**400)
@@ -65,7 +65,7 @@ def test_every_method_of_a_network_is_here():
 
 
 def test_right_arguments_are_taken():
-    """Or every refusal above could be that of a name which is none."""
+    """Otherwise every refusal above could be about a wrong name."""
     for name, right in METHODS.items():
         getattr(net(), name)(**right)
     for name, right in FUNCTIONS.items():

@@ -1,4 +1,4 @@
-"""`benchmarks/peers.py`: a short run of NumPy and fastbp, and a peer that learns wrongly is found out."""
+"""`benchmarks/peers.py`: a short run of NumPy and fastbp; a peer that learns something else has failed."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def peers_of(result):
 def test_a_run_measures_all_peers_and_says_so(tmp_path):
     done, result = run(tmp_path, "--case", "small", "--peers", "numpy,vectorized,loops")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""  # progress is for terminals
+    assert done.stderr == ""  # the progress line is for terminals
     assert result["format"] == 1 and not result["interrupted"]
     assert {"processor", "cores", "system", "python", "load_average"} <= set(result["machine"])
     (case,) = result["cases"]

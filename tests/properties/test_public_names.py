@@ -1,4 +1,4 @@
-"""Every public name, written down once more: one that disappears or appears is seen here, and is for the changelog."""
+"""The list of all public names: a change here is a change for the users, and belongs into the changelog."""
 
 import argparse
 import importlib

@@ -11,7 +11,7 @@ needs_data = pytest.mark.skipif("FASTBP_DATA" not in os.environ, reason="FASTBP_
 
 @needs_data
 def test_the_first_network_of_the_book(compiled):
-    """[784, 30, 10], sigmoid, quadratic cost, η = 3, mini-batches of 10: the book reads 91 to 94 % after 3 epochs."""
+    """[784, 30, 10], sigmoid, quadratic cost, η = 3, mini-batches of 10: the book reports 91 to 94 % after 3 epochs."""
     try:
         X_train, y_train, X_test, y_test, _ = fastbp.load_mnist(os.path.join(os.environ["FASTBP_DATA"], "mnist"))
     except FileNotFoundError as error:

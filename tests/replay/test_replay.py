@@ -1,4 +1,4 @@
-"""The book, replayed: the recipe, the seeded series against what the book's programs kept, table, pictures, command."""
+"""The replay of the book: its recipe, its series against those of the book's programs, table, pictures, command."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def book() -> Book:
 
 @pytest.fixture(scope="module")
 def small_book(tmp_path_factory: pytest.TempPathFactory) -> Book:
-    """Of the right shapes, a hundredth of the size, without anything to learn."""
+    """Random images in the right shapes, a hundredth of the number."""
     rng = np.random.default_rng(0)
 
     def images(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +51,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory) -> Book:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every experiment, with two epochs of 9 images."""
+    """Cut every experiment to two epochs of at most 9 images."""
     short = [
         replace(each, trainings=tuple(replace(t, epochs=2, n=min(t.n // 100, 9)) for t in each.trainings))
         for each in EXPERIMENTS
@@ -64,7 +64,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_shuffle_is_that_of_python_2() -> None:
-    """Against Python 2.7's own loop over ``reversed(xrange(1, n))``, and its first numbers with the book's seed."""
+    """Against the loop of Python 2.7 over ``reversed(xrange(1, n))``, with the book's seed."""
     generator, again = random.Random(recipe.SEED), random.Random(recipe.SEED)
     values, expected = list(range(1000)), list(range(1000))
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_orders_go_on_from_epoch_to_epoch() -> None:
 
 
 def test_starting_parameters_are_those_of_the_global_generator() -> None:
-    """Biases of all layers, then weights of all layers, from ``numpy.random.seed`` and ``randn``."""
+    """The biases of all layers, then their weights, from ``numpy.random.seed`` and ``randn``."""
     sizes, generator = (7, 5, 3), np.random.RandomState(recipe.SEED)
     state = np.random.get_state()
     try:
@@ -101,11 +101,11 @@ def test_starting_parameters_are_those_of_the_global_generator() -> None:
         np.random.set_state(state)
 
 
-def test_trainings_share_a_list_of_samples_or_do_not() -> None:
+def test_trainings_share_a_list_of_samples_or_have_their_own() -> None:
     shared, alone = recipe.Generators(1), recipe.Generators(1)
     first, second = next(shared.orders(9, False)), next(shared.orders(9, False))
     np.testing.assert_array_equal(first, next(alone.orders(9, True)))
-    assert not np.array_equal(second, next(alone.orders(9, True)))  # of the numbers in order, shuffled once
+    assert not np.array_equal(second, next(alone.orders(9, True)))  # it shuffles the numbers in order once
 
 
 def test_skipped_epochs_are_drawn() -> None:
@@ -136,11 +136,11 @@ def test_another_seed_is_another_series(book: Book) -> None:
     assert equality.equal_costs == equality.until == 0 and equality.n_costs == 6
 
 
-# what is compared, and how it is told
+# the comparison, and its table
 
 
 def test_compare_series() -> None:
-    """Counts and costs apart: here all counts are equal, and one of three costs is not."""
+    """Counts and costs are compared apart: all counts are equal, and one of three costs differs."""
     published = {"evaluation_cost": [1.0, 2.0, 3.0], "evaluation_right": [5.0, 6.0, 7.0], "training_right": [1.0] * 3}
     ours = {"evaluation_cost": [1.0, 2.0 * (1 + 1e-8), 3.0], "evaluation_right": [5.0, 6.0, 7.0, 8.0]}
     equality = compare_series(ours, published)
@@ -166,7 +166,7 @@ def test_files_of_the_books_programs(tmp_path: Path) -> None:
     assert read({"default": [[], [9], [], []]}) == {"default": {"evaluation_right": [9]}}
     assert read([69.09, 76.37])["0"] == {"evaluation_right": [6909]}
     for wrong in ([], [[1]], "text", [[1], [2], [3]]):
-        with pytest.raises(ValueError, match="is not what the book's programs wrote"):
+        with pytest.raises(ValueError, match="was not written by the book's programs"):
             read(wrong)
     assert Book(*[(np.empty(0), np.empty(0))] * 3).published("x") == {}
 
@@ -186,8 +186,8 @@ def test_the_table_fits_and_says_both_figures(few: None, small_book: Book) -> No
     assert w2.split()[-4:] == ["0.20", "0.20", "from", "0.98"]
 
 
-def test_the_table_tells_the_seeds_with_a_silent_output_apart() -> None:
-    """An output below ½ for all images of its digit. Of a learning rate that is to fail there is nothing to tell."""
+def test_the_table_separates_the_seeds_with_a_silent_output() -> None:
+    """An output is silent if it is below ½ for all images of its digit. Learning rates meant to fail are left out."""
     net = training_module.sigmoid_network((784, 2, 10), "quadratic", "tiles")
     net.biases[-1][3] = -1e-3
     assert training_module._silent(net, (np.zeros((5, 784)), np.array([2, 3, 3, 4, 4]))) == [0, 1, 3, 5, 6, 7, 8, 9]
@@ -203,7 +203,7 @@ def test_the_table_tells_the_seeds_with_a_silent_output_apart() -> None:
     assert sum("silent" in line for line in lines) == 1 and any(line.startswith("Silent outputs") for line in lines)
 
 
-def test_the_table_says_how_a_training_parts_from_the_books() -> None:
+def test_the_table_says_how_a_training_diverges_from_that_of_the_book() -> None:
     experiment = BY_KEY["regularized_full"]
     book = {"evaluation_right": [9000.0] * 3, "training_cost": [1.0] * 3}
     ours = {"evaluation_right": [9000.0, 9000.0, 9001.0], "training_cost": [1 + 1e-13, 1 + 1e-8, 1 + 1e-5]}
@@ -212,7 +212,7 @@ def test_the_table_says_how_a_training_parts_from_the_books() -> None:
     text = " ".join(str(replayed).split())
     assert "2 of 3, costs ±1e-05" in text
     assert "0 of 1 published series replay exactly. Of all of these, 2 of 3 counts are equal, and 1 of 3 costs" in text
-    assert "all images, regularised, where 1 of 3 counts differ and the costs part from 1e-13 after the first" in text
+    assert "all images, regularised, where 1 of 3 counts differ and the costs by 1e-13 after the first" in text
     ours["training_cost"][0] = 1.1
     assert "rounding grows" not in str(replayed)
 

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of estimators, all of them, for both classes and all solvers; and fastbp without it."""
+"""All of scikit-learn's checks of estimators, for both classes and all solvers; fastbp without scikit-learn."""
 
 import warnings
 

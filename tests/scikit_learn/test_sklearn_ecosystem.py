@@ -1,4 +1,4 @@
-"""`fastbp.sklearn` among scikit-learn's tools: searches in all backends, ensembles, copies, files, tables, routing."""
+"""`fastbp.sklearn` with scikit-learn's tools: searches in all backends, ensembles, copies, files, tables, routing."""
 
 import copy
 import io
@@ -31,7 +31,7 @@ from fastbp.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning"),  # by JAX, once it is there
+    pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning"),  # from JAX, if it is imported
 ]
 X, y = load_iris(return_X_y=True)
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 60, "learning_rate_init": 0.02, "random_state": 0}
@@ -46,7 +46,7 @@ def test_a_pipeline_with_a_search_in_every_backend():
             search = GridSearchCV(model, grid, n_jobs=2, cv=3).fit(X, y)
         assert search.best_score_ > 0.9
         scores.append(search.cv_results_["mean_test_score"])
-    assert all(np.array_equal(scores[0], others) for others in scores)  # the same bits, wherever they were computed
+    assert all(np.array_equal(scores[0], others) for others in scores)  # the same bits from every backend
     assert cross_val_score(model, X, y, n_jobs=2).mean() > 0.9
 
 
@@ -73,7 +73,7 @@ def test_ensembles_and_what_asks_for_probabilities():
     ):
         assert ensemble.fit(X, y).score(X, y) > 0.9
     importance = permutation_importance(model.fit(X, y), X, y, n_repeats=3, random_state=0).importances_mean
-    assert importance[2:].min() > importance[:2].max()  # petals say more than sepals
+    assert importance[2:].min() > importance[:2].max()  # petals tell more than sepals
     diabetes, target = load_diabetes(return_X_y=True)
     number = TransformedTargetRegressor(MLPRegressor(solver="lbfgs", max_iter=50), transformer=StandardScaler())
     assert number.fit(diabetes, target).score(diabetes, target) > 0.5
@@ -95,7 +95,7 @@ def test_copies_and_files_predict_the_same_and_go_on():
     assert not hasattr(fresh, "coefs_") and fresh.get_params() == model.get_params()
 
 
-def test_weights_that_somebody_writes_are_the_ones_that_count():
+def test_predictions_use_weights_that_a_user_writes():
     model = MLPClassifier(**SMALL).fit(X, y)
     wanted = np.exp([0, 1, 0]) / (2 + np.e)
     for loaded in (model, pickle.loads(pickle.dumps(model))):
@@ -179,7 +179,7 @@ print(same and os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0)
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
-def test_what_arrives_read_only_goes_on_like_the_original(cls, dtype, tmp_path):
+def test_copies_that_arrive_read_only_continue_like_the_original(cls, dtype, tmp_path):
     inputs, targets = X.astype(dtype), y
     for parameters in (
         {"dropout": 0.3}, {"solver": "sgd", "dropout": 0.3}, {"solver": "lbfgs"}, {"optimizer": fastbp.RMSProp()},

@@ -1,6 +1,7 @@
-"""What scikit-learn's users were refused, and the way from scikit-learn to fastbp and back."""
+"""Parameters that scikit-learn's MLP lacks, and conversions between scikit-learn and fastbp."""
 
 import inspect
+import pickle
 import re
 import warnings
 
@@ -9,6 +10,7 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.7", reason="scikit-learn 1.7 or newer is not installed")
 
+from scipy import sparse
 from sklearn import neural_network
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.exceptions import NotFittedError
@@ -27,7 +29,7 @@ PAIRS = [(neural_network.MLPClassifier, MLPClassifier), (neural_network.MLPRegre
 
 
 @pytest.mark.parametrize(("theirs", "ours"), PAIRS)
-def test_parameters_are_scikit_learn_s_and_what_is_ours_comes_by_name_only(theirs, ours):
+def test_parameters_are_those_of_scikit_learn_and_more_by_name_only(theirs, ours):
     wanted, given = inspect.signature(theirs).parameters, inspect.signature(ours).parameters
     assert list(given)[: len(wanted)] == list(wanted)
     for name, parameter in wanted.items():
@@ -82,7 +84,7 @@ def test_activations_by_layer_and_of_the_output():
             MLPClassifier(**SMALL | {"hidden_layer_sizes": (3, 3)} | wrong).fit(X, y)
 
 
-def test_dropout_learns_less_by_heart():
+def test_dropout_fits_the_training_data_less():
     plain, dropped = (MLPClassifier(**SMALL, dropout=p).fit(X, y) for p in (None, 0.5))
     assert dropped.loss_ > plain.loss_ and dropped.score(X, y) > 0.85
     again = MLPClassifier(**SMALL, dropout=[0.5]).fit(X, y)
@@ -107,7 +109,7 @@ def test_validation_data_is_watched_and_decides():
 
 
 def test_each_fit_that_goes_on_drops_other_neurons():
-    """With one seed for all of them: it is the count of steps that goes on, from fit to fit."""
+    """All fits have one seed; the count of steps continues from fit to fit."""
     options = {"solver": "sgd", "momentum": 0, "max_iter": 1, "random_state": 0, "dropout": 0.5, "alpha": 0}
     model = MLPRegressor(hidden_layer_sizes=64, activation="identity", warm_start=True, **options).fit(Xr[:1], [1])
     for goes_on in (model.fit, model.partial_fit):
@@ -146,6 +148,22 @@ def test_callbacks_schedules_and_optimizers():
         MLPRegressor(optimizer=fastbp.Rprop(), batch_size=10).fit(Xr, yr)
     with pytest.raises(ValueError, match="early_stopping"):
         MLPRegressor(optimizer=fastbp.LBFGS(), early_stopping=True).fit(Xr, yr)
+
+
+def test_an_optimizer_on_the_full_batch_takes_sparse_samples_and_validation_samples():
+    few = np.where(np.abs(Xr) > 1, Xr, 0)
+    dense, unpacked = (
+        MLPRegressor(**SMALL, optimizer="lbfgs").fit(form(few), yr, X_val=form(few[:9]), y_val=yr[:9])
+        for form in (np.asarray, sparse.csr_matrix)
+    )
+    assert dense.validation_loss_curve_ == unpacked.validation_loss_curve_
+    assert np.array_equal(dense.coefs_[0], unpacked.coefs_[0])
+
+
+def test_a_converted_estimator_holds_nothing_of_fastbp():
+    """Its pickle must load where fastbp is not installed."""
+    trained = MLPRegressor(**SMALL).partial_fit(Xr, yr)
+    assert "_kept" in vars(trained) and b"fastbp" not in pickle.dumps(to_sklearn(trained))
 
 
 def test_input_gradient():
@@ -188,7 +206,7 @@ def test_there_and_back():
             assert np.array_equal(given.coefs_[0], before)
 
 
-def test_what_cannot_be_converted():
+def test_models_that_cannot_be_converted():
     for convert in (from_sklearn, to_sklearn):
         with pytest.raises(TypeError):
             convert(fastbp.Network([1, 1]))
@@ -206,8 +224,8 @@ def test_progress_is_for_terminals(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_targets_out_of_reach_and_numbers_far_from_1_are_told():
-    """Once, where `fit` was called."""
+def test_a_warning_tells_of_targets_out_of_reach_and_numbers_far_from_1():
+    """Once, and it points at the call of `fit`."""
     with pytest.warns(UserWarning, match=r"targets are outside \(-1, 1\)") as caught:
         MLPRegressor(output_activation="tanh", **SMALL).fit(Xr, 3 * yr)
     (told,) = (warning for warning in caught if warning.category is UserWarning)
@@ -223,7 +241,7 @@ def test_a_loss_near_the_largest_number_is_an_error_as_in_scikit_learn(increment
     for made, targets in ((MLPClassifier, y), (neural_network.MLPClassifier, y)):
         model = made((3,), max_iter=5, random_state=0)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of NumPy's, and of ours
+            warnings.simplefilter("ignore")  # NumPy and fastbp warn of the large numbers
             with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
                 if incremental:
                     model.partial_fit(X * 1e307, targets, classes=np.unique(targets))

@@ -1,4 +1,4 @@
-"""`partial_fit` keeps its network and its trainer from one call to the next: not a bit depends on it."""
+"""`partial_fit` keeps its network and its trainer from call to call, which changes no bit."""
 
 import copy
 import gc
@@ -15,7 +15,7 @@ from sklearn import config_context, neural_network
 from sklearn.base import clone
 
 import fastbp
-from fastbp.sklearn import MLPClassifier, MLPRegressor, base, classifier, regressor
+from fastbp.sklearn import MLPClassifier, MLPRegressor, base
 from fastbp.sklearn.data import TILES
 
 N_IN, N_OUT = 40, 5
@@ -92,8 +92,8 @@ BETWEEN = {
 @pytest.mark.filterwarnings("ignore:Got `batch_size` less than 1")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_kept_changes_no_bit(kind, dtype):
-    """The other estimator is copied before each call: a copy begins with nothing kept."""
+def test_the_kept_network_changes_no_bit(kind, dtype):
+    """The other estimator is copied before each call, and a copy keeps nothing."""
     rng = np.random.default_rng(7)
     kept, other = new(kind), new(kind)
     names = list(BETWEEN)
@@ -124,8 +124,7 @@ def test_a_later_call_makes_neither_a_network_nor_a_trainer_and_goes_through_no_
     before = weights.copy()
     monkeypatch.setattr(TILES, "trainer", made)
     monkeypatch.setattr(base.parameters, "network", made)
-    monkeypatch.setattr(classifier, "validate_data", made)
-    monkeypatch.setattr(regressor, "validate_data", made)
+    monkeypatch.setattr(base, "validate_data", made)
     for n in (20, 7, 2):
         X, y = samples(kind, n, rng)
         train(model, kind, X, y)
@@ -167,7 +166,7 @@ def test_wrong_samples_are_refused_in_the_same_words_and_change_nothing(kind):
     wrong.append((X, y * np.nan))
     for arguments in wrong:
         before, words = state(kept), []
-        for model in (kept, copy.deepcopy(kept)):  # the copy has nothing kept
+        for model in (kept, copy.deepcopy(kept)):  # the copy keeps nothing
             with pytest.raises((ValueError, TypeError)) as error:
                 model.partial_fit(*arguments)
             words.append((error.type, str(error.value)))
@@ -175,7 +174,7 @@ def test_wrong_samples_are_refused_in_the_same_words_and_change_nothing(kind):
         assert state(copy.deepcopy(kept).partial_fit(X, y)) == state(copy.deepcopy(train(kept, kind, X, y)))
 
 
-def test_what_scikit_learn_lets_pass_or_warns_of_is_the_same():
+def test_arguments_that_scikit_learn_accepts_or_warns_of_are_treated_alike():
     X, y = samples("regressor", 20, np.random.default_rng(0))
     model = MLPRegressor(hidden_layer_sizes=(8,), random_state=0).partial_fit(X, y)
     for form in (X.tolist(), np.asfortranarray(X), X.astype(np.float32), np.round(X).astype(int)):
@@ -251,7 +250,7 @@ def test_samples_are_not_held_after_the_call():
     assert [array() for array in held] == [None] * 3 and "_kept" in vars(model)
 
 
-def test_what_is_kept_is_no_part_of_a_pickle():
+def test_the_kept_trainer_is_not_pickled():
     X, y = samples("regressor", 1, np.random.default_rng(0))
     model = MLPRegressor().partial_fit(X, y)
     size = len(pickle.dumps(model))

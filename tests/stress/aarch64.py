@@ -1,14 +1,14 @@
-"""The digests of `golden.py` and small test files on aarch64, whose NEON registers have 16 bytes, in an emulator.
+"""Run `golden.py` and small test files for aarch64, whose NEON registers have 16 bytes, in an emulator.
 
     python tests/stress/aarch64.py --folder FOLDER
     python tests/stress/aarch64.py --folder FOLDER --tests tests/functions tests/properties/test_equations.py
 
-It needs Debian (or a container of it) with `apt-get install qemu-user`; no rights are needed for the rest. FOLDER is
-filled the first time: the arm64 packages of Debian's own Python, unpacked, and the aarch64 wheels of PyPI for it. The
-machine code is kept there too: the first run compiles it under the emulator, for about an hour or longer.
+It needs Debian, or a container with it, and `apt-get install qemu-user`; the rest needs no special rights. The first
+run fills FOLDER with the unpacked arm64 packages of Debian's Python and the aarch64 wheels from PyPI. The machine code
+is kept there too: the first run compiles it under the emulator, for an hour or longer.
 
-The emulator says nothing of a processor, so Numba compiles for any aarch64; NUMBA_CPU_NAME and NUMBA_CPU_FEATURES ask
-for a certain one. Prints what passed and what did not; exits with 1 if something failed.
+The emulator names no processor, so Numba compiles for any aarch64; NUMBA_CPU_NAME and NUMBA_CPU_FEATURES choose one.
+Prints what passed and what failed; exits with 1 if something failed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DEBS = ["python3", "libgomp1", "libstdc++6"]  # and all that they depend on
+DEBS = ["python3", "libgomp1", "libstdc++6"]  # and their dependencies
 WHEELS = ["numpy", "numba", "pytest", "hypothesis", "mpmath"]
 PLATFORMS = ["manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64"]
 TESTS = [
@@ -31,8 +31,8 @@ TESTS = [
     "tests/properties/test_formulations.py",
     "tests/properties/test_gradients.py",
 ]
-LEFT_OUT = "not elsewhere and not other_targets"  # Pythons of their own, which compile for x86 or not at all
-FEW = {"tests/properties/test_gradients.py": "tanh-quadratic or softmax-cross_entropy"}  # of the many cases
+LEFT_OUT = "not elsewhere and not other_targets"  # these start other Pythons, which compile for x86 or not at all
+FEW = {"tests/properties/test_gradients.py": "tanh-quadratic or softmax-cross_entropy"}  # tests with many cases
 WHAT = """
 import platform, llvmlite.binding as llvm, numba
 from fastbp.formulations.tiles.registers import REGISTERS, VECTOR_BYTES
@@ -43,7 +43,7 @@ PYTEST = ["-q", "--tb=short", "-p", "no:cacheprovider", "-o", "addopts=--strict-
 
 
 def unpack_debs(folder: Path) -> None:
-    """Unpack Debian's arm64 packages into `folder/root`, by a state of apt that is not this machine's."""
+    """Unpack Debian's arm64 packages into `folder/root`, with a state of apt apart from this machine's."""
     apt = folder / "apt"
     (apt / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     (apt / "archives" / "partial").mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def unpack_wheels(folder: Path) -> None:
 
 
 def write_starter(folder: Path) -> Path:
-    """Write a program that starts the emulated Python. It is sys.executable there, so that a test can start another."""
+    """Write a program that starts the emulated Python, and is its sys.executable, so that tests can start another."""
     starter = folder / "python"
     command = f'qemu-aarch64 -L "{folder}/root" -0 "{starter}" "{python_in(folder)}"'
     starter.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
@@ -80,7 +80,7 @@ def write_starter(folder: Path) -> Path:
 
 
 def built(folder: Path) -> Path:
-    """Fill the folder if it is not yet; return the program that starts Python."""
+    """Fill the folder if it is empty; return the program that starts Python."""
     done = folder / "built"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def built(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return what the emulated Python needs to find its library, fastbp and its machine code."""
+    """Return the environment in which the emulated Python finds its library, fastbp and its machine code."""
     return {
         **os.environ,
         "PYTHONHOME": f"{folder}/root/usr",
@@ -102,7 +102,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def selection(file: str) -> str:
-    """Return which tests of a file run, as pytest takes it."""
+    """Return the pytest arguments that select the tests of a file."""
     return f"{LEFT_OUT} and ({FEW[file]})" if file in FEW else LEFT_OUT
 
 

@@ -1,6 +1,6 @@
-"""End a process by force while it saves a network over and over, at random moments, and read what is there.
+"""Kill a process at random moments while it saves a network again and again, and read the file.
 
-A file must always be there, whole, and no older than the last save that had returned. Run as
+The file must always exist, be whole, and be no older than the last save that had returned. Run as
 
     python tests/stress/kill_during_save.py --kills 300
 
@@ -22,23 +22,23 @@ import numpy as np
 import fastbp
 
 SIZES = [200, 300, 10]
-SECONDS = 0.03  # in which the process is ended, from its first save on
+SECONDS = 0.03  # a kill comes within this time after the first save
 
 
 class Result(NamedTuple):
-    """What many kills left."""
+    """The results of many kills."""
 
     kills: int
-    saves: int  # that had returned
-    amid: int  # kills that left an unfinished file, that is, came amid the writing
-    newer: int  # kills after the new file had its name, and before the save returned
+    saves: int  # saves that had returned
+    amid: int  # kills during the writing, which left an unfinished file
+    newer: int  # kills between the renaming of the new file and the return of the save
     wrong: list[str]  # models that could not be read, were not whole, or were lost
 
 
 def save_for_ever(path: Path, number: int, returned: Connection) -> None:
-    """Save networks that differ in all their numbers, one after the other, and tell which saves have returned."""
+    """Save networks that differ in all their numbers, and print the number of each when its save has returned."""
     net = fastbp.Network(SIZES, initializer="zeros", formulation="vectorized")
-    net.fit(np.zeros((1, SIZES[0])), np.zeros((1, SIZES[-1])), epochs=1)  # for moments
+    net.fit(np.zeros((1, SIZES[0])), np.zeros((1, SIZES[-1])), epochs=1)  # so that there are moments
     while True:
         number += 1
         net.parameters[:] = number
@@ -49,7 +49,7 @@ def save_for_ever(path: Path, number: int, returned: Connection) -> None:
 
 
 def what_is_wrong(path: Path, least: int) -> tuple[int, str | None]:
-    """Return the number of the network in the file, and what is wrong with it."""
+    """Return the number of the network in the file, and what is wrong with the file."""
     try:
         net = fastbp.load(path)
     except (OSError, fastbp.ModelFileError) as error:
@@ -64,13 +64,13 @@ def what_is_wrong(path: Path, least: int) -> tuple[int, str | None]:
 
 
 def kill_once(path: Path, last: int, delay: float) -> tuple[int, Result]:
-    """Start a process that saves, end it, and look. Return the number that the next process goes on from."""
+    """Start a process that saves, kill it, and check the file. Return the number for the next process to begin with."""
     mine, theirs = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.Process(target=save_for_ever, args=(path, last, theirs), daemon=True)
     process.start()
     theirs.close()
     start = last
-    last = mine.recv()  # so that what is hit is saving, and not the start of Python
+    last = mine.recv()  # so that the kill hits a save and not the start of Python
     time.sleep(delay)
     process.kill()
     process.join()
@@ -87,7 +87,7 @@ def kill_once(path: Path, last: int, delay: float) -> tuple[int, Result]:
 
 
 def stress(kills: int, seed: int = 0, seconds: float = SECONDS) -> Result:
-    """Return what so many kills left."""
+    """Return the results of so many kills."""
     chance, total, last = random.Random(seed), Result(0, 0, 0, 0, []), 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.safetensors"
@@ -98,7 +98,7 @@ def stress(kills: int, seed: int = 0, seconds: float = SECONDS) -> Result:
 
 
 def main() -> int:
-    """Print what happened."""
+    """Print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)

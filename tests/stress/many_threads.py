@@ -1,8 +1,8 @@
-"""Eight Python threads train nets of their own and predict with one net that all share, for two minutes.
+"""Eight Python threads train their own networks and predict with one shared network, for two minutes.
 
     python tests/stress/many_threads.py --seconds 120
 
-Every result must have the bits of the same work done by one thread after the other. Exits with 1 if one has not.
+Every result must have the bits of the same job done alone. Exits with 1 if one has not.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def samples(n: int, n_in: int, n_out: int, seed: int = 0) -> tuple[Any, Any]:
 
 
 def training(formulation: str, dtype: str, batch_size: int, optimizer: Callable[[], Any], **options: Any) -> Any:
-    """Return a job that trains a net of its own, a layer of it wide enough for a parallel region."""
+    """Return a job that trains its own network, with a layer wide enough for a parallel region."""
 
     def job() -> bytes:
         net = fastbp.Network(
@@ -42,13 +42,13 @@ def training(formulation: str, dtype: str, batch_size: int, optimizer: Callable[
 
 
 def predicting(n: int) -> Any:
-    """Return a job that predicts and evaluates with the net that all threads share."""
+    """Return a job that predicts and evaluates with the shared network."""
     X, Y = samples(n, 60, 10, seed=n)
     return lambda: SHARED.predict(X).tobytes() + repr(SHARED.evaluate(X, Y)).encode()
 
 
 def derivatives() -> bytes:
-    """Derivatives of the shared net."""
+    """Derivatives of the shared network."""
     X, Y = samples(7, 60, 10)
     return bytes(SHARED.gradient(X[:1], Y[:1]).vector.tobytes() + SHARED.jacobian(X).tobytes())
 
@@ -67,9 +67,9 @@ JOBS: list[Callable[[], bytes]] = [
 
 
 def stress(seconds: float, n_threads: int = 8, seed: int = 0) -> tuple[int, list[str]]:
-    """Let threads do jobs in an order of their own. Return how many were done, and what went wrong."""
+    """Let threads do jobs, each in its own order. Return the number of jobs done, and what went wrong."""
     before = dict(PARALLEL_FROM)
-    PARALLEL_FROM.update(dict.fromkeys(before, 0.0))  # every step is worth a parallel region
+    PARALLEL_FROM.update(dict.fromkeys(before, 0.0))  # every step gets a parallel region
     try:
         expected = [job() for job in JOBS]
         done, wrong, end = [0] * n_threads, [], time.monotonic() + seconds
@@ -81,7 +81,7 @@ def stress(seconds: float, n_threads: int = 8, seed: int = 0) -> tuple[int, list
                 try:
                     if JOBS[job]() != expected[job]:
                         wrong.append(f"job {job} has other bits")
-                except BaseException as error:  # an error of a thread must be told
+                except BaseException as error:  # so that the error of a thread is reported
                     wrong.append(f"job {job}: {error!r}")
                 done[number] += 1
 
@@ -96,7 +96,7 @@ def stress(seconds: float, n_threads: int = 8, seed: int = 0) -> tuple[int, list
 
 
 def main() -> int:
-    """Print what happened."""
+    """Print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--threads", type=int, default=8)

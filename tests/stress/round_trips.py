@@ -1,9 +1,10 @@
-"""How far outputs are from those of `predict`, where others compute them: a table by activation.
+"""A table, by activation, of how far the outputs of other libraries are from those of `predict`.
 
     python tests/stress/round_trips.py
 
-The difference is the largest of |theirs − ours| / max(1, |ours|) over samples and outputs. A file, and PyTorch there
-and back, must give the same bits. What is not installed has an empty column. Exits with 1 if one is above its limit.
+The difference is the largest |theirs − ours| / max(1, |ours|) over samples and outputs. A model file, and PyTorch there
+and back, must give the same bits. Libraries that are not installed have empty columns. Exits with 1 if a difference is
+above its limit.
 """
 
 import ctypes
@@ -28,9 +29,9 @@ GCC = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2", "-shared",
 
 
 def network(activation: str, dtype: str) -> fastbp.Network:
-    """Return a network with this activation in all layers, or in the last alone if that is its place.
+    """Return a network with this activation in all layers; softmax and exponential are in the last layer only.
 
-    Softmax can be nowhere else; and the exponential of an exponential multiplies float32's rounding by its size.
+    The exponential of an exponential would multiply float32's rounding errors by its size.
     """
     last_only = activation in ("softmax", "exponential")
     hidden, cost = ("tanh", None) if last_only else (activation, "quadratic")
@@ -63,7 +64,7 @@ def by_onnx(net: fastbp.Network, X: Array) -> Array:
         path = os.path.join(folder, "net.onnx")
         net.to_onnx(path)
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        parts = [session.run(["A"], {"X": X[:n]})[0] for n in (1, len(X))]  # the batch is as large as one likes
+        parts = [session.run(["A"], {"X": X[:n]})[0] for n in (1, len(X))]  # the batch may have any size
     assert np.allclose(parts[0], parts[1][:1], rtol=LIMIT, atol=LIMIT)
     return np.asarray(parts[1])
 

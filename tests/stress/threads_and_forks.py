@@ -1,10 +1,10 @@
-"""Train and predict in processes started in every way, on every threading layer, and where threads and files are odd.
+"""Train and predict in child processes of every start method, on every threading layer, and in odd places.
 
     python tests/stress/threads_and_forks.py
 
-The parent trains on several threads before it starts a child, which is when a fork ends a process on GNU OpenMP. A cell
-passes if the child ends well and has the bits of the parent. Exits with 1 if one does not. `tbb` needs the package tbb,
-the rows of joblib need joblib. It takes some minutes: much is compiled several times.
+The parent trains on several threads before it starts a child; on GNU OpenMP a fork would then end the child. A cell
+passes if the child ends without an error and has the bits of the parent. Exits with 1 if a cell fails. `tbb` needs the
+package tbb, the rows of joblib need joblib. A run takes some minutes, because much is compiled several times.
 """
 
 import argparse
@@ -34,14 +34,14 @@ LAYERS = ("omp", "tbb", "workqueue")
 METHODS = ("fork", "spawn", "forkserver")
 CELLS = [(form, act) for form in ("parallel", "serial") for act in ("train", "predict")]
 FORMULATIONS = ("tiles", "loops")
-LONGEST = 300.0  # seconds, after which a child is taken for a deadlock
+LONGEST = 300.0  # seconds after which a child counts as deadlocked
 PACKAGE = Path(fastbp.__file__).resolve().parent
 
-seen: set[int] = set()  # on how many threads compiled loops ran
+seen: set[int] = set()  # the numbers of threads on which compiled loops ran
 
 
 def watch() -> None:
-    """Make every step worth a parallel region, and note on how many threads it runs."""
+    """Make every step large enough for a parallel region, and record its number of threads."""
     for layer in threads.PARALLEL_FROM:
         threads.PARALLEL_FROM[layer] = 0
     original = Compiled._variant
@@ -55,7 +55,7 @@ def watch() -> None:
 
 
 def results(act: str, sizes: tuple[int, ...] = (100, 50, 5), n: int = 45) -> str:
-    """Train or predict with every compiled formulation; return a digest of all bits that come out."""
+    """Train or predict with every compiled formulation; return a digest of all results."""
     rng, digest = np.random.default_rng(0), hashlib.sha256()
     X, Y = rng.uniform(-1, 1, (n, sizes[0])), np.eye(sizes[-1])[rng.integers(0, sizes[-1], n)]
     for formulation in FORMULATIONS:
@@ -69,7 +69,7 @@ def results(act: str, sizes: tuple[int, ...] = (100, 50, 5), n: int = 45) -> str
 
 
 def child(pipe: Connection, form: str, act: str) -> None:
-    """What a child does; it tells its digest, and on how many threads it came about."""
+    """Work in a child process, and send its digest and its number of threads."""
     watch()
     seen.clear()
     with fastbp.threads(1 if form == "serial" else None):
@@ -78,7 +78,7 @@ def child(pipe: Connection, form: str, act: str) -> None:
 
 
 def cell(method: str, form: str, act: str, expected: str) -> str:
-    """Start a child, and return in words how it went; "ok" and the number of threads if well."""
+    """Start a child, and return "ok" with its number of threads, or what went wrong."""
     context = multiprocessing.get_context(method)
     mine, theirs = context.Pipe(duplex=False)
     process = context.Process(target=child, args=(theirs, form, act), daemon=True)
@@ -103,14 +103,14 @@ def row(method: str) -> list[str]:
     watch()
     seen.clear()
     expected = {act: results(act) for act in ("train", "predict")}
-    assert max(seen) > 1, "the parent was to run in parallel"
+    assert max(seen) > 1, "the parent did not run in parallel"
     words = [cell(method, form, act, expected[act]) for form, act in CELLS]
     assert results("train") == expected["train"], "the parent has other bits after its children"
     return words
 
 
 def in_another_python(*arguments: str, **environment: str) -> str:
-    """Run this file with arguments in a Python of its own, and return its last line; what went wrong otherwise."""
+    """Run this file with arguments in a new Python, and return its last line, or what went wrong."""
     process = subprocess.run(
         [sys.executable, __file__, *arguments],
         env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), "NUMBA_NUM_THREADS": "2", **environment},
@@ -121,7 +121,7 @@ def in_another_python(*arguments: str, **environment: str) -> str:
 
 
 def signals() -> str:
-    """A thousand signals a second, with a handler in Python, while a net is trained."""
+    """Train while a Python handler gets a thousand signals a second."""
     watch()
     expected, count = results("train"), 0
 
@@ -137,7 +137,7 @@ def signals() -> str:
 
 
 def fork_while(busy: Callable[[], object], forks: int = 10) -> str:
-    """Fork again and again while another thread is busy with something; the children train."""
+    """Fork again and again while another thread is busy; the children train."""
     watch()
     expected = results("train")
     stop, failures = threading.Event(), set()
@@ -163,7 +163,7 @@ def compile_something() -> None:
 
 
 def through_joblib(backend: str) -> str:
-    """Train in joblib's workers, after the parent has."""
+    """Train in joblib's workers, after a training in the parent."""
     import joblib
 
     watch()
@@ -173,9 +173,9 @@ def through_joblib(backend: str) -> str:
 
 
 def odd_places() -> dict[str, str]:
-    """Return how it goes with one thread, without compiling, without a cache, with one that two processes fill.
+    """Return the results with one thread, without the JIT, without a cache, and with a cache that two processes fill.
 
-    A cache that cannot be written is what a read-only install comes to: the machine code would lie beside the sources.
+    A cache that cannot be written stands for a read-only installation.
     """
     rows = {"NUMBA_NUM_THREADS=1": in_another_python("--digest", NUMBA_NUM_THREADS="1")}
     expected = in_another_python("--digest")
@@ -198,14 +198,14 @@ def odd_places() -> dict[str, str]:
 
 
 def tiny() -> str:
-    """Train and predict as little as uncompiled loops can."""
+    """Train and predict with so little data that uncompiled loops can."""
     net = fastbp.Network([2, 3, 1], seed=0)
     net.fit([[0, 1], [1, 0]], [0, 1], epochs=2)
     return f"ok {np.isfinite(net.predict([[0, 1], [1, 1]])).all()}"
 
 
 def one_process() -> dict[str, str]:
-    """Return how it goes with signals, forks amid work, and joblib, each in a Python of its own."""
+    """Return the results with signals, forks during work, and joblib, each in a new Python."""
     rows = {"1000 signals a second": in_another_python("--signals")}
     if hasattr(os, "fork"):
         rows["forks while another thread compiles"] = in_another_python("--fork-compiling")
@@ -217,7 +217,7 @@ def one_process() -> dict[str, str]:
 
 
 def table(layers: tuple[str, ...], methods: tuple[str, ...]) -> list[tuple[str, list[str]]]:
-    """Return the rows of the matrix: a name, and a word for each of `CELLS`."""
+    """Return the rows of the table: a name, and a result for each of `CELLS`."""
     rows = []
     for layer in layers:
         for method in methods:
@@ -229,7 +229,7 @@ def table(layers: tuple[str, ...], methods: tuple[str, ...]) -> list[tuple[str, 
 
 
 def main() -> int:
-    """Print the tables, or do what one of their rows asks of a Python of its own."""
+    """Print the tables, or do the work of one row in a new Python."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("row", "joblib"):
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
@@ -255,7 +255,7 @@ def main() -> int:
 
 
 def show() -> int:
-    """Print all; return 1 if something failed."""
+    """Print a table; return 1 if something failed."""
     bad = 0
     print(f"{'layer      started by':<23}" + "".join(f"{f'{act}, {form}':<19}" for form, act in CELLS))
     for name, cells in table(LAYERS, METHODS):

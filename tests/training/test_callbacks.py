@@ -1,4 +1,4 @@
-"""Callbacks: when they are called, what they can do, what stands if one raises; the two that come with fastbp."""
+"""Callbacks: when they are called, what they can do, and what remains if one raises; CSVLogger and Checkpoint."""
 
 import csv
 
@@ -24,13 +24,15 @@ class Diary(Callback):
     def on_epoch_end(self, run):
         self.entries.append(("ends", run.epoch, len(run.history)))
         assert run.net.history is run.history and run.epochs == 2
-        assert run.history.validation_cost[-1] == run.net.evaluate(*HELD_OUT).cost  # the weights of this epoch
+        assert (
+            run.history.validation_cost[-1] == run.net.evaluate(*HELD_OUT).cost
+        )  # measured with the weights of this epoch
 
     def on_train_end(self, run):
         self.entries.append(("train ends", run.epoch, len(run.history)))
 
 
-def test_when_they_are_called(formulation):
+def test_when_callbacks_are_called(formulation):
     diary, plain, watched = Diary(), network(formulation), network(formulation)
     fit(plain, 2)
     fit(watched, 2, validation_data=HELD_OUT, callbacks=[diary, Callback()])
@@ -50,7 +52,7 @@ class StopAfter(Callback):
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
-def test_one_can_stop_the_training(epochs, formulation):
+def test_a_callback_can_stop_the_training(epochs, formulation):
     net, whole = network(formulation), network(formulation)
     history = fit(net, 3, callbacks=[StopAfter(epochs)])
     fit(whole, epochs)
@@ -78,7 +80,7 @@ def raising(method, epoch, error):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("error", [ZeroDivisionError("on purpose"), KeyboardInterrupt("on purpose")])
-def test_one_that_raises_leaves_the_last_whole_epoch(method, epoch, left, error, formulation):
+def test_a_callback_that_raises_leaves_the_last_whole_epoch(method, epoch, left, error, formulation):
     net, whole = network(formulation), network(formulation)
     arguments = {"validation_data": HELD_OUT, "callbacks": [raising(method, epoch, error)]}
     if isinstance(error, KeyboardInterrupt) and method != "on_train_end":
@@ -96,14 +98,14 @@ def test_one_that_raises_leaves_the_last_whole_epoch(method, epoch, left, error,
 
 
 class Negate(Callback):
-    """After the first epoch all weights have the other sign."""
+    """Negates all weights after the first epoch."""
 
     def on_epoch_end(self, run):
         if run.epoch == 1:
             run.net.parameters[:] *= -1
 
 
-def test_weights_that_one_changes_are_trained_on(formulation):
+def test_weights_that_a_callback_changes_are_trained_on(formulation):
     net, by_hand, optimizer = network(formulation), network(formulation), fastbp.Momentum(0.1)
     fit(net, 3, callbacks=[Negate()])
     fit(by_hand, 1, optimizer=optimizer)
@@ -113,7 +115,7 @@ def test_weights_that_one_changes_are_trained_on(formulation):
 
 
 @pytest.mark.parametrize("given", [3, [3], [Callback], [lambda run: None]])
-def test_what_is_no_callback_is_refused(given):
+def test_other_objects_are_refused_as_callbacks(given):
     net = network()
     before = state_of(net)
     with pytest.raises(TypeError, match=r"callbacks.* must be a"):
@@ -131,7 +133,7 @@ def test_the_csv_has_the_history(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     for name, values in history.as_dict().items():
-        assert [float(row[name]) for row in rows] == values.tolist()  # every digit
+        assert [float(row[name]) for row in rows] == values.tolist()  # with all digits
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -187,8 +189,8 @@ def test_the_best_by_the_training_cost_where_there_is_no_other(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"path": "net-{cost}"}, ValueError, "only {epoch} can stand in braces"),
-        ({"path": "net-{"}, ValueError, "only {epoch} can stand in braces"),
+        ({"path": "net-{cost}"}, ValueError, "only {epoch} is allowed in braces"),
+        ({"path": "net-{"}, ValueError, "only {epoch} is allowed in braces"),
         ({"path": 3}, TypeError, "pathlib.Path"),
         ({"path": "net", "monitor": 3}, TypeError, "monitor is 3"),
         ({"path": "net", "mode": "up"}, ValueError, "mode is 'up'"),
@@ -223,7 +225,7 @@ def test_a_schedule_that_gives_no_rate_ends_the_training_with_the_last_whole_epo
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_schedule_says_the_rate_of_each_epoch(optimizer, formulation):
-    """The same as fits of one epoch each, of which the rate is set by hand."""
+    """Equal to fits of one epoch each, with the rate set by hand."""
     net, by_hand, made = network(formulation), network(formulation), OPTIMIZERS[optimizer]()
     history = fit(net, 3, optimizer=OPTIMIZERS[optimizer](), schedule=lambda epoch, base: base / (1 + epoch))
     for epoch in range(3):
@@ -236,12 +238,12 @@ def test_without_a_schedule_the_rate_is_the_optimizers_again():
     net, other, optimizer, second = network(), network(), fastbp.SGD(0.5), fastbp.SGD(0.5)
     fit(net, 1, optimizer=optimizer, schedule=lambda epoch, base: 0.0)
     assert fit(net, 2, optimizer=optimizer).learning_rate == [0.5, 0.5]
-    other._rng.permutation(23)  # which the epoch of rate 0 has drawn
+    other._rng.permutation(23)  # the order that the epoch of rate 0 has drawn
     fit(other, 2, optimizer=second)
     assert net.parameters.tobytes() == other.parameters.tobytes()
 
 
-# Optimizers that see all samples in every step
+# Full-batch optimizers
 
 
 @pytest.mark.parametrize("optimizer", [fastbp.LBFGS(), fastbp.ConjugateGradient()])
@@ -274,7 +276,7 @@ def test_a_line_search_that_converges_says_so_and_one_that_overfits_is_stopped()
         (fastbp.Rprop(), {}, "batch_size is 5 of 23 samples; Rprop needs the gradient of all"),
     ],
 )
-def test_what_they_cannot_do_is_refused_before_anything_changes(optimizer, options, message):
+def test_options_that_full_batch_optimizers_lack_are_refused_before_anything_changes(optimizer, options, message):
     net = network()
     fit(net, 1)
     before = state_of(net)

@@ -1,4 +1,4 @@
-"""Resuming: a training that went through a file gives the bits of one that never left memory."""
+"""Resuming: a training that continues from a file gives the bits of one that stays in memory."""
 
 import json
 from typing import ClassVar
@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS, run_python, state_of
+from model_files import replaced
 
 import fastbp
 from fastbp.files import container
@@ -22,7 +23,7 @@ DROPOUT = {"dropout": [0.3, 0.2], "l2": 0.1, "clip_norm": 1.0}
 
 
 class Signs(Optimizer):
-    """A user's own: θ ← θ − η sign(g)."""
+    """A user's optimizer: θ ← θ − η sign(g)."""
 
     def step(self, theta, gradient, state):
         theta -= float(state.rate[0]) * np.sign(gradient)
@@ -55,13 +56,13 @@ def path(tmp_path):
 
 @pytest.mark.parametrize("name", EVERY_OPTIMIZER)
 def test_every_optimizer_goes_on_with_the_same_bits(name, path):
-    """Stopped at random steps, dropout on: the same weights, moments, generator, and history after the file."""
+    """Stopped at random steps, with dropout: weights, moments, generator and history are those before the file."""
     rng = np.random.default_rng([*name.encode()])
     for dtype in ("float32", "float64"):
         n, first, then = (int(v) for v in rng.integers([8, 1, 1], [40, 5, 4]))
         X, Y = data(rng, n)
         if name in FULL_BATCH:
-            options = {"batch_size": n, **DROPOUT} if name == "Rprop" else {"l2": 0.1}  # the others drop none
+            options = {"batch_size": n, **DROPOUT} if name == "Rprop" else {"l2": 0.1}  # the others have no dropout
         else:
             options = {"batch_size": int(rng.integers(1, 9)), "validation_split": 0.25, **DROPOUT}
         cost = "quadratic" if name == "LevenbergMarquardt" else "cross_entropy"
@@ -80,13 +81,13 @@ def test_every_optimizer_goes_on_with_the_same_bits(name, path):
         assert at_once.parameters.tobytes() == resumed.parameters.tobytes()
 
 
-def test_every_optimizer_of_fastbps_is_among_these():
+def test_every_optimizer_of_fastbp_is_tested_here():
     assert {type(make()).__name__ for make in EVERY_OPTIMIZER.values()} == set(resuming.OURS) - {"LineSearch"}
 
 
 @pytest.mark.parametrize("formulation_", FORMULATIONS)
 def test_every_formulation_stopped_at_any_step_of_a_stream(formulation_, path):
-    """An epoch without a file against one that is cut in two by it, of a stream of samples."""
+    """One epoch of a stream of samples, against the same epoch cut in two by a file."""
     X, Y = data(np.random.default_rng(3), 30)
     optimizer = fastbp.Adam(0.05)
 
@@ -105,7 +106,7 @@ def test_every_formulation_stopped_at_any_step_of_a_stream(formulation_, path):
 
 
 def test_a_checkpoint_of_a_running_fit_in_another_process(path):
-    """A process that is ended by force after its second epoch, and another that goes on from the checkpoint."""
+    """One process is killed after its second epoch, and another continues from the checkpoint."""
     script = """
 import os, sys, numpy as np, fastbp
 X, Y = np.random.default_rng(0).random((20, 3)), np.arange(20) % 2
@@ -128,7 +129,7 @@ def test_every_random_generator(name, path):
     X, Y = data(np.random.default_rng(0), 12)
     bits = getattr(np.random, name)(5)
     net = fastbp.Network([3, 2], cost="squared_error", seed=np.random.Generator(bits))
-    net._rng.integers(2**31, size=3, dtype=np.uint32)  # leaves half a number in the buffer of some
+    net._rng.integers(2**31, size=3, dtype=np.uint32)  # some generators then have half a number in their buffer
     resumed = through_a_file(net, path)
     assert resumed.history is None and resumed.optimizer is None
     for each in (net, resumed):
@@ -146,7 +147,9 @@ def test_the_whole_history_comes_back(path):
         early_stopping=fastbp.EarlyStopping("b_one", mode="max", patience=2),
     )  # fmt: skip
     resumed = through_a_file(net, path)
-    assert repr(vars(resumed.history)) == repr(vars(net.history))  # NaN is not equal to itself
+    assert repr(vars(resumed.history)) == repr(
+        vars(net.history)
+    )  # compares the texts, because NaN does not equal itself
     assert resumed.history.stopped and str(resumed.history) == str(net.history)
 
 
@@ -160,10 +163,10 @@ def test_without_training_state_nothing_of_it_is_in_the_file(path):
     assert loaded.optimizer is None and loaded.history is None
 
 
-# What is one's own
+# A user's own optimizer
 
 
-def test_ones_own_optimizer_must_be_given(path):
+def test_a_users_own_optimizer_must_be_given(path):
     X, Y = data(np.random.default_rng(1), 8)
     net = new_net(0, formulation="vectorized")
     net.fit(X, Y, epochs=2, batch_size=3, optimizer=Signs(np.float32(0.125)), dropout=0.2)
@@ -178,7 +181,7 @@ def test_ones_own_optimizer_must_be_given(path):
     assert bits_of(resumed) == bits_of(net)
 
 
-def test_ones_own_optimizer_under_a_name_of_fastbps_is_refused(path):
+def test_a_users_own_optimizer_under_a_name_of_fastbp_is_refused(path):
     class Adam(Signs):
         n_moments: ClassVar[int] = 2
 
@@ -194,7 +197,7 @@ def test_training_state_is_true_or_false(path):
         new_net(0).save(path, training_state="yes")
 
 
-# Lies
+# Files that lie
 
 
 def written(path, bits="PCG64"):
@@ -209,14 +212,6 @@ def written(path, bits="PCG64"):
 ODD = [None, True, -1, 1.5, 1e400, 2**64, 10**60, "", "x", [], [1], [[]], {}, {"a": 1}, ["cost"], float("nan")]
 
 
-def changed(value, at, new):
-    if not at:
-        return new
-    copied = value.copy()
-    copied[at[0]] = changed(value[at[0]], at[1:], new)
-    return copied
-
-
 def places(value, at=()):
     yield at
     if isinstance(value, dict | list):
@@ -226,12 +221,12 @@ def places(value, at=()):
 
 @pytest.mark.parametrize("bits", ["MT19937", "Philox"])
 def test_a_state_that_lies_is_refused_or_can_be_used(bits, path):
-    """Every word of the state replaced by something odd: ModelFileError, or a network whose fit goes on."""
+    """Each entry of the state is replaced by an odd value: ModelFileError, or a state that can be used."""
     arrays, content = written(path, bits)
     refused = 0
     for at in places(content["training"], ("training",)):
         for odd in ODD:
-            path.write_bytes(container.encode(arrays, json.dumps(changed(content, at, odd))))
+            path.write_bytes(container.encode(arrays, json.dumps(replaced(content, at, odd))))
             try:
                 net = fastbp.load(path)
             except fastbp.ModelFileError as error:
@@ -245,7 +240,7 @@ def test_a_state_that_lies_is_refused_or_can_be_used(bits, path):
 
 @pytest.mark.parametrize(("bits", "name", "value"), [("MT19937", "pos", 625), ("Philox", "buffer_pos", 5)])
 def test_a_place_beyond_the_generators_buffer_is_refused(bits, name, value, path):
-    """NumPy takes it, and then reads what lies behind the buffer."""
+    """NumPy would accept it, and then read beyond the buffer."""
     arrays, content = written(path, bits)
     generator = content["training"]["generator"]
     (generator["state"] if name == "pos" else generator)[name] = value

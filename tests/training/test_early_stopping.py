@@ -1,4 +1,4 @@
-"""Early stopping: when it stops, that the best epoch comes back bit for bit, and what is held out."""
+"""Early stopping: when it stops, the best epoch comes back bit for bit, the held-out samples."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from fastbp.training.early_stopping import Best
 
 
 def scripted(values):
-    """A metric that says these values, epoch by epoch."""
+    """A metric that returns these values, epoch by epoch."""
     left = iter(values)
     return {"said": lambda outputs, Y: next(left)}
 
@@ -56,7 +56,7 @@ def test_the_last_epoch_is_no_early_stop():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_same_bits_as_a_fit_of_so_many_epochs(formulation, optimizer):
-    """Weights, moments and generator; and going on from there gives the same bits too."""
+    """Weights, moments and generator are equal, and further training gives equal bits too."""
     net, whole = network(formulation), network(formulation)
     mine, other = OPTIMIZERS[optimizer](), OPTIMIZERS[optimizer]()
     history = fit(net, 60, optimizer=mine, validation_data=HELD_OUT, early_stopping=EarlyStopping(patience=2))
@@ -142,12 +142,16 @@ WRONG = {
     "monitor": (lambda: EarlyStopping(3), TypeError, "monitor is 3"),
     "unknown": (lambda: EarlyStopping("r2"), ValueError, "monitor is 'r2'; there is no such series, only cost, valid"),
     "no object": (lambda: 3, TypeError, "early_stopping is 3; it must be a fastbp.EarlyStopping"),
-    "own metric": (lambda: EarlyStopping("own"), ValueError, "'validation_own' is better is not known: give mode"),
+    "own metric": (
+        lambda: EarlyStopping("own"),
+        ValueError,
+        "greater values of 'validation_own' are better: give mode",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_before_anything_changes(name):
+def test_wrong_arguments_are_refused_before_anything_changes(name):
     make, error, message = WRONG[name]
     net = network()
     fit(net, 1)
@@ -166,8 +170,8 @@ def test_what_is_wrong_is_refused_before_anything_changes(name):
             "monitor is 'cost', which could be any of a_cost, b_cost: give the whole name",
         ),
         ({"validation_split": 0.2, "validation_data": HELD_OUT}, "both validation_data and validation_split"),
-        ({"validation_split": 0.01}, "of 23 samples holds out 0; there must be at least one"),
-        ({"validation_split": 0.99}, "of 23 samples holds out 23; there must be at least one"),
+        ({"validation_split": 0.01}, "holds out 0 of 23 samples; at least one"),
+        ({"validation_split": 0.99}, "holds out 23 of 23 samples; at least one"),
         ({"validation_split": 1}, "validation_split is 1; it must be at least 0 and less than 1"),
         ({"validation_split": -0.5}, "validation_split is -0.5"),
     ],

@@ -1,4 +1,4 @@
-"""L-BFGS and conjugate gradient: the minimum that algebra knows, what they are given, and how they end."""
+"""L-BFGS and conjugate gradient: the known minimum, their gradients, their line search, and how they end."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def network(n_out, hidden=(), formulation="tiles", dtype="float64", **choices):
 
 
 def train(net, optimizer, X, Y, epochs=500, options=None, stop_at=None):
-    """The costs after the iterations, and why it ended."""
+    """Train; return the cost after each iteration, and the reason for the end."""
     costs = []
 
     def epoch_done(epoch, cost):
@@ -52,7 +52,7 @@ def train(net, optimizer, X, Y, epochs=500, options=None, stop_at=None):
 @pytest.mark.parametrize("n_out", [1, 2, 3, 5])
 @pytest.mark.parametrize("l2", [0.0, 3.0])
 def test_a_linear_network_gets_to_the_solution_of_the_normal_equations(optimizer, n_out, l2, formulation):
-    """Least squares, or ridge: (X̃ᵀX̃ + λ I₀) w = X̃ᵀ y, where X̃ has a column of ones that I₀ leaves alone."""
+    """Least squares or ridge: (X̃ᵀX̃ + λ I₀) w = X̃ᵀ y, where X̃ has a column of ones, which I₀ does not penalize."""
     X, Y = samples(n_out)
     net = network(n_out, formulation=formulation)
     given = X.copy(), Y.copy()
@@ -68,7 +68,7 @@ def test_a_linear_network_gets_to_the_solution_of_the_normal_equations(optimizer
 @pytest.mark.parametrize("n_out", [1, 2, 3, 5])
 @pytest.mark.parametrize("l2", [0.0, 3.0])
 def test_the_gradient_is_that_of_the_cost(n_out, l2, formulation):
-    """Of the mean over samples of the sum over outputs, by central differences: no factor of the number of outputs."""
+    """The cost is the mean over samples of the sum over outputs, without a factor of the number of outputs."""
     X, Y = samples(n_out, 7)
     net = network(n_out, [5], formulation)
     objective = Objective(net._formulation, net._model, net._samples(X, Y), l2 / len(X))
@@ -117,14 +117,14 @@ def test_it_ends_where_it_has_converged():
 
 
 def test_after_an_unfinished_line_search_the_last_good_parameters_stand(optimizer):
-    """What the search tried last, it does not always take."""
+    """A line search does not always take the point that it tried last."""
     X, Y = samples(2)
     net, costs = network(2, [6], dtype="float32"), []
     costs, _ = train(net, optimizer, X, Y, epochs=3000)
     assert net.evaluate(X, Y).cost == pytest.approx(costs[-1], rel=1e-6)
 
 
-def test_what_epoch_done_raises_comes_through(optimizer):
+def test_an_error_of_epoch_done_reaches_the_caller(optimizer):
     X, Y = samples(2)
     net, calls = network(2, [6]), []
 
@@ -140,8 +140,8 @@ def test_what_epoch_done_raises_comes_through(optimizer):
 
 
 @pytest.mark.parametrize("start", [1e160, 1e308])
-def test_where_there_is_nowhere_to_begin_is_a_divergence(optimizer, start):
-    """At 1e160 the gradient is finite, only the cost is not."""
+def test_a_start_without_a_finite_cost_is_a_divergence(optimizer, start):
+    """At 1e160 the gradient is finite, but the cost is not."""
     X, Y = samples(2)
     net = network(2, activation="relu")
     net.parameters[:] = start
@@ -151,8 +151,8 @@ def test_where_there_is_nowhere_to_begin_is_a_divergence(optimizer, start):
 
 
 @pytest.mark.parametrize("start", [np.inf, 1e200])
-def test_a_cost_that_is_not_finite_moves_nothing(optimizer, start):
-    """The caller sees no iteration, or a cost that is not finite; there is no warning, and no endless search."""
+def test_a_cost_that_is_not_finite_ends_the_search(optimizer, start):
+    """Either nothing moves, or the caller gets the cost that is not finite; there is no warning."""
     X, Y = samples(2)
     net = network(2, [6], activation="relu")
     net.parameters[:] = start
@@ -191,7 +191,7 @@ def test_options_that_are_off_are_not_refused(optimizer):
 
 
 def fits(net, optimizer, X, Y, epochs, **options):
-    """As many fits as epochs are listed; the costs of all their epochs."""
+    """One fit for each entry of `epochs`; return the costs of all epochs."""
     return [cost for n in epochs for cost in net.fit(X, Y, epochs=n, optimizer=optimizer, **options).cost]
 
 
@@ -216,7 +216,7 @@ def test_many_fits_of_one_epoch_get_as_low_as_one_fit(optimizer):
 
 
 def test_between_fits_everything_may_change(optimizer):
-    """Data, penalty, weights: the cost is that of the present ones, and it falls; what is remembered only helps."""
+    """With other data, another penalty or other weights, the cost is that of the present ones, and falls."""
     X, Y = samples(2)
     net = network(2, [6])
     fits(net, optimizer, X, Y, [5])
@@ -250,7 +250,7 @@ def test_weights_that_a_callback_writes_are_those_it_goes_on_from(optimizer):
     assert net.parameters.tobytes() == other.parameters.tobytes()
 
 
-def test_ctrl_c_takes_the_memory_back_too(optimizer):
+def test_ctrl_c_restores_the_memory_too(optimizer):
     class Interrupt(fastbp.Callback):
         def on_epoch_begin(self, run):
             if run.epoch == 4:
@@ -291,7 +291,7 @@ def along(function, derivative):
 @pytest.mark.parametrize("first", [1e-6, 1e-3, 0.1, 1.0, 10.0, 1e3])
 @pytest.mark.parametrize(("decrease", "curvature"), [(1e-3, 0.9), (1e-4, 0.4), (0.1, 0.1)])
 def test_the_step_satisfies_the_conditions_of_wolfe(first, decrease, curvature):
-    """Also where the function is not defined beyond 1, and where it has hills: of the paper, and others."""
+    """Functions of the paper and others: also one undefined beyond 1, and one with hills."""
     b = 1.0
     cases = {
         "-α / (α² + 2)": (lambda a: -a / (a * a + 2), lambda a: (a * a - 2) / (a * a + 2) ** 2),
@@ -310,7 +310,7 @@ def test_the_step_satisfies_the_conditions_of_wolfe(first, decrease, curvature):
         assert abs(found.slope) <= -curvature * start.slope, name
 
 
-def test_where_nothing_is_lower_no_step_is_found():
+def test_no_step_is_found_if_no_point_is_lower():
     phi = along(lambda a: 1.0 if a > 0 else 0.0, lambda a: -1.0)
     assert wolfe_step(phi, phi(0.0), 1.0, 1e-3, 0.9) is None
     nowhere = along(lambda a: np.nan if a > 0 else 0.0, lambda a: -1.0)
@@ -329,7 +329,7 @@ def test_a_pair_that_bends_down_is_not_remembered():
 
 
 def test_lbfgs_direction_is_that_of_the_matrix():
-    """−H g with H of BFGS updates, H ← (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ, from sᵀy / yᵀy times I."""
+    """−H g, with the BFGS update H ← (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ, beginning with (sᵀy / yᵀy) I."""
     rng, n = np.random.default_rng(3), 6
     A = rng.standard_normal((n, n))
     A = A @ A.T + np.eye(n)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fit_samples import HELD_OUT, X, Y, fit, network
 
+import fastbp
 from fastbp import EarlyStopping, History
 
 
@@ -38,14 +39,14 @@ def test_it_is_a_mapping_of_series_and_a_table_of_epochs():
     assert list(History()) == []
 
 
-def test_pandas_takes_it():
+def test_pandas_makes_a_table_of_it():
     pandas = pytest.importorskip("pandas")
     history = fit(network(), 3, validation_data=HELD_OUT)
     table = pandas.DataFrame(history)
     assert list(table) == list(history.keys()) and table["validation_cost"].tolist() == history.validation_cost
 
 
-def test_keep_forgets_every_series():
+def test_keep_shortens_every_series():
     history = a_history()
     history.keep(3)
     assert all(len(values) == 3 for values in history.as_dict().values()) and len(history) == 3
@@ -86,3 +87,59 @@ def test_the_picture_of_one_data_set_is_as_it_was():
     history = network().fit(X, Y, epochs=2, validation_data=HELD_OUT, metrics=["mae"])
     figure = history.plot()
     assert [axes.get_ylabel() for axes in figure.axes] == ["cost", "validation accuracy (%)", "mae"]
+
+
+ALWAYS = {"cost", "seconds", "samples_per_second", "learning_rate"}
+
+
+def test_history_with_validation_classes(formulation):
+    net = network(formulation)
+    history = fit(net, 4, validation_data=HELD_OUT)
+    assert net.history is history and len(history) == 4 and not history.interrupted
+    assert set(history.as_dict()) == ALWAYS | {"validation_cost", "validation_accuracy"}
+    assert all(len(series) == 4 for series in history.as_dict().values())
+    assert all(np.isfinite(series).all() for series in history.as_dict().values())
+    evaluation = net.evaluate(*HELD_OUT)
+    assert history.validation_cost[-1] == evaluation.cost
+    assert history.validation_accuracy[-1] == evaluation.accuracy
+    assert min(history.seconds) > 0 and min(history.samples_per_second) > 0
+
+
+def test_history_without_validation(formulation):
+    history = fit(network(formulation), 2)
+    assert history.validation_cost == history.validation_accuracy == []
+    assert set(history.as_dict()) == ALWAYS
+
+
+def test_history_of_targets_that_are_no_classes():
+    net = fastbp.Network([3, 2], cost="quadratic", seed=0)
+    history = net.fit(X, X[:, :2], epochs=2, validation_data=(X, X[:, :2]))
+    assert len(history.validation_cost) == 2 and history.validation_accuracy == []
+    assert net.evaluate(X, X[:, :2]).accuracy is None
+
+
+def test_the_cost_of_an_epoch_is_the_mean_of_the_costs_before_each_step(formulation):
+    """Each mini-batch is weighted by its samples, also the last, shorter one."""
+    net, by_hand = network(formulation, "float64"), network(formulation, "float64")
+    history = fit(net, 1, optimizer=fastbp.SGD(0.5))
+    order, total = by_hand._rng.permutation(23), 0.0
+    for start in range(0, 23, 5):
+        rows = order[start : start + 5]
+        total += by_hand.evaluate(X[rows], Y[rows]).cost * len(rows)
+        by_hand.parameters = by_hand.parameters - 0.5 * by_hand.gradient(X[rows], Y[rows]).vector
+    assert history.cost == pytest.approx([total / 23], rel=1e-12)
+
+
+def test_a_new_fit_has_a_new_history():
+    net = network()
+    first = fit(net, 3)
+    second = fit(net, 2)
+    assert net.history is second and len(first) == 3 and len(second) == 2
+
+
+def test_repr_and_str():
+    history = fit(network(), 2)
+    assert repr(history).startswith("History(2 epochs; last: cost 0.")
+    assert repr(History()) == "History(0 epochs)"
+    assert str(fastbp.Evaluation(0.5, 0.25)) == "cost 0.5  accuracy 25.00%"
+    assert str(fastbp.Evaluation(0.5)) == "cost 0.5"

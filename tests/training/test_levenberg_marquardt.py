@@ -1,4 +1,4 @@
-"""Levenberg–Marquardt: one step by hand, the minimum that others find, its damping, what is refused, how it ends."""
+"""Levenberg–Marquardt: one step by hand, the minimum that others find, its damping, its end, refusals."""
 
 import numpy as np
 import pytest
@@ -25,10 +25,10 @@ def network(n_out=2, hidden=(5,), cost="quadratic", dtype="float64", **choices):
 @pytest.mark.parametrize("cost", ["quadratic", "squared_error"])
 @pytest.mark.parametrize("l2", [0.0, 3.0])
 def test_a_step_solves_the_damped_normal_equations(cost, l2, monkeypatch):
-    """With G and g from their definitions, (G + μ I) d = −g; J in several blocks of samples."""
+    """(G + μ I) d = −g, with G and g from their definitions, and J in several blocks of samples."""
     X, Y = samples()
     net = network(cost=cost)
-    monkeypatch.setattr(levenberg_marquardt, "JACOBIAN_BYTES", 7 * 8 * 2 * net.parameters.size)  # 7 of 30 samples
+    monkeypatch.setattr(levenberg_marquardt, "JACOBIAN_BYTES", 7 * 8 * 2 * net.parameters.size)  # 7 of the 30 samples
     theta, penalized = net.parameters.copy(), fastbp.ParameterVector(net.sizes, np.zeros(net.parameters.size))
     for w in penalized.weights:
         w[:] = l2 / N
@@ -38,12 +38,12 @@ def test_a_step_solves_the_damped_normal_equations(cost, l2, monkeypatch):
     net.fit(X, Y, epochs=1, optimizer=optimizer, l2=l2)
     expected = np.linalg.solve(G + 0.5 * np.eye(len(g)), -g)
     assert relative_difference(net.parameters - theta, expected) < 1e-11
-    assert net._training.state.first[0] == pytest.approx(0.05)  # μ after a step that was taken
+    assert net._training.state.first[0] == pytest.approx(0.05)  # μ after an accepted step
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_linear_network_is_done_in_two_steps(weighted):
-    """Least squares: with next to no damping the first step is the solution of the normal equations."""
+    """Almost without damping, the first step is the solution of the normal equations."""
     X, Y = samples()
     net, weight = network(hidden=(), cost="squared_error"), np.arange(N) % 4.0 if weighted else np.ones(N)
     options = {"sample_weight": weight} if weighted else {}
@@ -57,7 +57,7 @@ def test_a_linear_network_is_done_in_two_steps(weighted):
 
 
 def test_it_reaches_the_minimum_that_scipy_reaches():
-    """MINPACK's Levenberg–Marquardt, from the same start, the penalty as residuals, a Jacobian of our naive twin."""
+    """MINPACK's Levenberg–Marquardt from the same start, with the penalty as residuals and the naive Jacobian."""
     optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
     X, Y = samples(1)
     net, other = network(1, (3,)), network(1, (3,))
@@ -88,7 +88,7 @@ def test_it_gets_lower_than_lbfgs_in_fewer_epochs():
 
 
 def test_damping_grows_until_a_step_is_good():
-    """From a start where Gauss–Newton's step is far too long."""
+    """The Gauss–Newton step from this start is far too long."""
     X, Y = samples()
     net = network()
     net.parameters *= 3
@@ -151,16 +151,16 @@ def test_a_cost_that_is_not_finite_is_a_divergence():
     assert (net.parameters == 1e308).all()
 
 
-def test_what_is_refused(monkeypatch):
+def test_wrong_arguments_are_refused(monkeypatch):
     X, Y = samples()
     net = network(cost="huber")
-    with pytest.raises(ValueError, match=r"the cost is 'huber'; LevenbergMarquardt makes sums of squares small: use"):
+    with pytest.raises(ValueError, match=r"the cost is 'huber', but LevenbergMarquardt minimizes sums of squares: use"):
         net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())
     net = network()
     for option in ({"dropout": 0.5}, {"max_norm": 1.0}, {"l1": 0.1}, {"clip_norm": 1.0}):
         with pytest.raises(ValueError, match=f"{next(iter(option))} given with LevenbergMarquardt"):
             net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt(), **option)
-    with pytest.raises(ValueError, match="LevenbergMarquardt needs all samples in every step; they come in chunks"):
+    with pytest.raises(ValueError, match="LevenbergMarquardt needs all samples in every step, but they come in chunks"):
         net.fit(lambda: iter([(X, Y)]), optimizer=fastbp.LevenbergMarquardt())
     with pytest.raises(
         ValueError, match="LevenbergMarquardt: decrease is 1; it must be greater than 0 and less than 1"

@@ -1,4 +1,4 @@
-"""Metrics: by hand, and where they are measured."""
+"""Metrics: their values by hand, and the data sets on which they are measured."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def value(name, outputs, Y):
 def test_by_hand():
     outputs = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5], [0.4, 0.4, 0.2], [0.1, 0.8, 0.1]])
     Y = np.eye(3)[[0, 1, 1, 1]]
-    assert value("accuracy", outputs, Y) == 0.5  # of equal outputs the first is the prediction
+    assert value("accuracy", outputs, Y) == 0.5  # the first of equal outputs is the prediction
     assert value("top_2", outputs, Y) == 1
     assert value("top_1", outputs, Y) == 0.5
     assert value("f1_macro", outputs, Y) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
@@ -32,7 +32,7 @@ def test_edges_that_divide_by_zero():
     assert value("f1_binary", np.zeros((3, 1)), np.zeros((3, 1))) == 0
 
 
-def test_they_are_measured_on_every_data_set_and_on_the_training_data_too(formulation):
+def test_metrics_are_measured_on_every_data_set(formulation):
     net = network(formulation)
 
     def right(outputs, Y):
@@ -84,16 +84,16 @@ WRONG = {
     "k too large": ({"metrics": ["top_2"]}, ValueError, "'top_2' is always 1 for 2 outputs"),
     "a number": ({"metrics": 3}, TypeError, "metrics is 3; it must be a list of names and functions"),
     "a number in a list": ({"metrics": [3]}, TypeError, "the metric 'int' is 3; it must be a function"),
-    "twice": ({"metrics": ["mae", "mae"]}, ValueError, "two of the name 'mae'"),
-    "cost": ({"metrics": {"cost": max}}, ValueError, "two of the name 'cost'"),
+    "twice": ({"metrics": ["mae", "mae"]}, ValueError, "the name 'mae' twice"),
+    "cost": ({"metrics": {"cost": max}}, ValueError, "the name 'cost' twice"),
     "no validation data": ({"validation_data": None, "metrics": ["mae"]}, ValueError, "give validation_data or valid"),
     "no pair": ({"validation_data": {"test": X}}, ValueError, r"validation_data\['test'\] must be a pair \(X, Y\)"),
-    "no words": ({"validation_data": {1: HELD_OUT}}, TypeError, "validation_data has the name 1"),
+    "no words": ({"validation_data": {1: HELD_OUT}}, TypeError, "validation_data has the key 1"),
     "another width": ({"validation_data": (X[:, :2], Y)}, ValueError, "validation X has 2 features, but the network"),
     "another length": ({"validation_data": {"test": (X, Y[:4])}}, ValueError, "test Y has 4 rows, but X has 23"),
     "no classes": (
         {"validation_data": (X, np.full((23, 2), 0.5)), "metrics": ["f1_macro"]}, ValueError,
-        "'f1_macro' is about classes",
+        "'f1_macro' needs classes",
     ),
     "same series": (
         {"validation_data": {"learning": HELD_OUT}, "metrics": {"rate": max}}, ValueError, "'learning_rate'",
@@ -102,7 +102,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_before_anything_changes(name):
+def test_wrong_arguments_are_refused_before_anything_changes(name):
     options, error, message = WRONG[name]
     net = network()
     fit(net, 1)
@@ -113,7 +113,7 @@ def test_what_is_wrong_is_refused_before_anything_changes(name):
 
 
 def test_f1_of_class_one_is_for_two_classes():
-    with pytest.raises(ValueError, match="'f1_binary' is for two classes, and there are 3"):
+    with pytest.raises(ValueError, match="'f1_binary' is for two classes, but there are 3"):
         metrics.chosen(["f1_binary"], 3)
 
 

@@ -1,4 +1,4 @@
-"""What can be read as an array of numbers, and what is said of the rest."""
+"""Objects that can be read as arrays of numbers, and the errors for the others."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -19,7 +19,7 @@ def test_objects_that_are_all_real_numbers():
     row = [[Decimal("0.5"), Fraction(1, 4), np.float32(2)], [True, 3, np.int8(4)]]
     assert (net().predict(row) == net().predict([[0.5, 0.25, 2], [1, 3, 4]])).all()
     assert net().evaluate(X, LABELS.astype(object)) == net().evaluate(X, LABELS)
-    with pytest.raises(ValueError, match="whole numbers that are larger than any float"):
+    with pytest.raises(ValueError, match="whole numbers that are too large for a float"):
         net().predict([[10**400, 1, 2]])
 
 
@@ -37,7 +37,9 @@ def test_a_column_of_labels():
 
 
 def test_words_as_labels_are_explained():
-    with pytest.raises(TypeError, match=r"labels are whole numbers from 0 to 1: numpy.unique\(labels, return_inverse"):
+    with pytest.raises(
+        TypeError, match=r"labels are whole numbers from 0 to 1: use numpy.unique\(labels, return_inverse"
+    ):
         net().fit(X, ["cat", "dog"] * 4)
 
 
@@ -54,7 +56,7 @@ def test_tables_of_pandas():
     plain.fit(as_numbers, LABELS, epochs=2)
     assert mine.parameters.tobytes() == plain.parameters.tobytes()
     nullable.loc[3, "b"] = pandas.NA
-    with pytest.raises(TypeError, match=r"X\[3, 1\] is <NA>, which is no real number \(columns with such: b\)"):
+    with pytest.raises(TypeError, match=r"X\[3, 1\] is <NA>, which is not a real number \(columns with such: b\)"):
         net().predict(nullable)
     with pytest.raises(TypeError, match=r"X\[0, 0\] is 'x', .*columns with such: a, b"):
         net().predict(nullable.astype(object).assign(a="x"))

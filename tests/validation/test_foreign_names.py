@@ -1,4 +1,4 @@
-"""Names and parameters of other libraries: taken where they mean one thing, explained where they do not."""
+"""Names and parameters of other libraries: accepted if their meaning is clear, otherwise explained."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ TABLES = {
 X, Y = np.linspace(-1, 1, 24).reshape(8, 3), np.arange(8) % 2
 
 
-def test_every_alias_is_of_something_and_means_one_thing():
+def test_every_alias_means_exactly_one_thing():
     for kind, table in TABLES.items():
         plain = [foreign_names._plain(name) for name in table]
         for ours, aliases in foreign_names.ALIASES[kind].items():
@@ -63,7 +63,7 @@ def test_costs():
         net = fastbp.Network([3, n_out], cost=given)
         assert (net.cost.name, net.activations[-1].name) == ("cross_entropy", output)
     with pytest.raises(
-        ValueError, match="'binary_crossentropy' is for sigmoid outputs, and output_activation is 'softmax'"
+        ValueError, match="'binary_crossentropy' is for sigmoid outputs, but output_activation is 'softmax'"
     ):
         fastbp.Network([3, 2], cost="binary_crossentropy", output_activation="softmax")
     with pytest.raises(ValueError, match="'categorical_crossentropy' needs an output for each class"):
@@ -74,15 +74,15 @@ def test_initializers_that_draw_the_same_numbers():
     for given, ours in (("glorot_uniform", "glorot"), ("Xavier_Uniform_", "glorot"), ("kaiming_normal_", "he")):
         made, ours_made = (fastbp.Network([3, 4, 2], initializer=name, seed=0) for name in (given, ours))
         assert (made.parameters == ours_made.parameters).all()
-    for given, words in (("he_normal", "cuts the normal distribution off"), ("GlorotNormal", "of the same variance")):
+    for given, words in (("he_normal", "truncates the normal distribution"), ("GlorotNormal", "of the same variance")):
         with pytest.raises(ValueError, match=f"unknown initializer '{given}': .*{words}"):
             fastbp.Network([3, 2], initializer=given)
 
 
-def test_what_fastbp_does_not_have_is_said_without_a_guess():
+def test_names_that_fastbp_lacks_are_explained_without_a_guess():
     for what, name, words in (
-        ("activation", "selu", "write it as a fastbp.Activation"), ("cost", "hinge", "write it as a fastbp.Cost"),
-        ("cost", "KLDivergence", "'cross_entropy' less a constant"),
+        ("activation", "selu", "define it as a fastbp.Activation"), ("cost", "hinge", "define it as a fastbp.Cost"),
+        ("cost", "KLDivergence", "'cross_entropy' minus a constant"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=f"unknown {what} '{name}': .*{words}") as caught:
             fastbp.Network([3, 4, 2], **{what: name})
@@ -100,7 +100,7 @@ def test_an_optimizer_by_name_is_ours_with_its_defaults_and_goes_on():
     twice.fit(X, Y, epochs=1, optimizer="adam")
     assert twice.optimizer.learning_rate == 0.001
     before = whole.optimizer
-    for name, words in (("sgd", "no usual learning rate: give fastbp.SGD"), ("trainscg", "'conjugate_gradient'")):
+    for name, words in (("sgd", "no default learning rate: give fastbp.SGD"), ("trainscg", "'conjugate_gradient'")):
         with pytest.raises(ValueError, match=words):
             whole.fit(X, Y, optimizer=name)
     assert whole.optimizer is before

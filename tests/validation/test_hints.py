@@ -1,4 +1,4 @@
-"""Data from which a network will hardly learn: one warning says so, and none is said of ordinary data."""
+"""Data from which a network will hardly learn give one warning, ordinary data none."""
 
 import warnings
 
@@ -23,7 +23,7 @@ def warned(net, X, Y, **options):
 @pytest.mark.parametrize(
     ("output", "targets", "said"),
     [
-        ("sigmoid", Y + 10, r"50 of 50 targets are outside (0, 1), .* 'sigmoid' gives, such as Y[0, 0] = 10."),
+        ("sigmoid", Y + 10, r"50 of 50 targets are outside (0, 1), .* 'sigmoid', such as Y[0, 0] = 10."),
         ("tanh", 1.2 * np.sign(Y - 0.5), "50 of 50 targets are outside (-1, 1)"),
         ("exponential", np.where(np.arange(50)[:, None] == 7, -2, Y), "1 of 50 targets are outside (0, inf)"),
         ("relu", -Y, "targets are outside [0, inf)"),
@@ -34,21 +34,21 @@ def test_targets_that_no_output_reaches(output, targets, said):
     (message,) = warned(net, X, targets)
     assert all(part in message for part in said.split(".*")) and "output_activation='identity'" in message
     assert len(net.history) == 1
-    assert np.isfinite(net.evaluate(X, targets).cost)  # which says nothing
+    assert np.isfinite(net.evaluate(X, targets).cost)  # without a warning
 
 
-def test_the_sigmoid_that_comes_by_itself():
+def test_the_default_sigmoid_output():
     (message,) = warned(fastbp.Network([3, 8, 1], activation="sigmoid"), X, Y + 10)
     assert "output activation 'sigmoid'" in message
 
 
-def test_the_ends_of_the_range_are_as_good_as_reached():
+def test_the_ends_of_the_range_give_no_warning():
     for output, ends in (("sigmoid", [0, 1]), ("tanh", [-1, 1]), ("exponential", [0, 3]), ("relu", [0, 3])):
         net = fastbp.Network([3, 2, 1], output_activation=output, cost="quadratic", seed=0)
         assert warned(net, X, np.resize(ends, (50, 1))) == []
 
 
-def test_ones_own_activation_says_its_range():
+def test_the_warning_names_the_range_of_a_users_own_activation():
     half = fastbp.Activation("half", lambda z: 0.5, lambda z: 0.0, output_range="[0, 0.5]")
     assert "outside [0, 0.5]" in warned(fastbp.Network([3, 1], output_activation=half, cost="quadratic"), X, Y + 1)[0]
 
@@ -86,14 +86,14 @@ def test_ordinary_numbers(name):
     assert warned(fastbp.Network([3, 4, 1], cost="absolute", seed=0), *ORDINARY[name]) == []
 
 
-def test_a_part_of_many_rows_is_looked_at_from_all_over(monkeypatch):
+def test_rows_are_sampled_from_the_whole_of_large_data(monkeypatch):
     monkeypatch.setattr(hints, "LOOKED_AT", 30)
     sorted_by_size = np.concatenate([np.zeros((500, 3)), np.full((500, 3), 1e5)])
     output = fastbp.Network([3, 1]).activations[-1]
     assert "X[:, 0]" in hints.scales(sorted_by_size, np.zeros((1000, 1)), output)
 
 
-def test_an_error_made_of_the_warning_changes_nothing():
+def test_a_warning_that_is_an_error_changes_nothing():
     net = fastbp.Network([3, 1], output_activation="sigmoid", cost="quadratic", seed=0)
     before = net.parameters.copy()
     with pytest.raises(UserWarning, match="targets are outside"):

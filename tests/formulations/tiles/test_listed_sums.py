@@ -1,4 +1,4 @@
-"""The sums that pass over inputs that are 0 (`listed_sums.py`) against those that do not: the same bits."""
+"""Sums that skip inputs of 0 (`listed_sums.py`) give the same bits as sums over all inputs."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ if not config.DISABLE_JIT:
 
 
 def data(sizes, m, dtype, seed=0):
-    """Inputs in clusters, most of them 0, some of those −0, one column of them always."""
+    """Inputs in clusters: most are 0, some of these −0, and one column is always 0."""
     rng = np.random.default_rng(seed)
     X = (
         rng.standard_normal((m, sizes[0]))
@@ -88,7 +88,7 @@ def test_same_bits_on_two_threads(dtype, monkeypatch):
 
 @pytest.mark.parametrize("shift", [0, 1])
 def test_lists_are_used_where_inputs_are_0_and_only_there(shift):
-    """The weights of an input that is always 0 are NaN: sums that pass over it do not notice."""
+    """The weights of an input that is always 0 are NaN: sums that skip the input stay finite."""
     net = fastbp.Network([64, 20, 3], activation="tanh", cost="quadratic", dtype="float64", seed=1)
     X, Y = data([64, 20, 3], 60, "float64")
     X, network = np.where(np.arange(64) == 3, 0, X + shift), tiled_network(net._model)
@@ -102,9 +102,9 @@ def test_lists_are_used_where_inputs_are_0_and_only_there(shift):
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="calls the compiled form")
 @both
-def test_lists_hold_what_is_not_0_and_no_more(dtype):
+def test_lists_hold_the_nonzero_inputs_only(dtype):
     columns, m = 2 * VECTOR_BYTES // np.dtype(dtype).itemsize, 30
-    n = max(2, tile_lists.INPUTS // columns) * columns  # whole panels, one list for each tile
+    n = max(2, tile_lists.INPUTS // columns) * columns  # whole panels, with one list for each tile
     net = fastbp.Network([n, 20, 3], dtype=dtype, seed=0)
     (X, Y), network = data([n, 3], m, dtype), tiled_network(net._model)
     work = with_lists(net._model, tiled_workspace(net._model, m), X, np.arange(m))

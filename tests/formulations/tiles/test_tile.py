@@ -1,4 +1,4 @@
-"""Every operation of a tile against NumPy, also for other machines' targets."""
+"""Every operation of a tile against NumPy, also compiled for other machines."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def whole_numbers(rng, shape, dtype):
-    """Small whole numbers, whose sums of products are exact in any order."""
+    """Small whole numbers: their sums of products are exact in any order."""
     return rng.integers(-8, 9, shape).astype(dtype)
 
 

@@ -1,4 +1,4 @@
-"""The register-tiled formulation against the textbook: every size around a register, every optimizer, every target."""
+"""`tiles` against the textbook: all sizes around a register, all optimizers, other machines."""
 
 import os
 import subprocess
@@ -100,14 +100,14 @@ def test_many_samples_a_step(sizes, m, batch_size, in_parts, dtype):
 @both
 @pytest.mark.parametrize("sizes", [[37, 1], [16, 1], [1, 1], [5, 19, 1], [9, 1, 3]], ids=str)
 def test_one_neuron(sizes, dtype):
-    """Its sums go along rows (`column_sums.py`): inputs that fill the last panel, and those that do not."""
+    """The sums of one neuron run along rows (`column_sums.py`), with a full and a partly filled last panel."""
     check_gradient_and_fit(sizes, 11, 7, dtype, fastbp.SGD(0.1), activation="tanh", cost="quadratic")
     check_gradient_and_fit(sizes, 11, 7, dtype, fastbp.Adam(0.01), activation="tanh", cost="quadratic")
 
 
 @both
-def test_one_sample_a_step_reads_the_weights_once(dtype):
-    """The update of one step and the first layer of the next share a pass; a parallel net takes them one by one."""
+def test_steps_of_one_sample_with_and_without_a_shared_pass(dtype):
+    """The update of one step and the first layer of the next share a pass over the weights, or do not."""
     sizes, m = [9, 40, 3], 30
     X, Y = data(sizes, m)
     shared, apart, textbook = (
@@ -155,7 +155,7 @@ def test_panels_hold_the_parameters(n_out, dtype):
     pack(work.theta, net.parameters, network)
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     n_rows = 1 + tiled.panel_columns(n_in, net.dtype)
-    j = n_out - 1 - (n_out - 1) % (2 * lanes)  # the last panel begins here, and is narrow if that is enough
+    j = n_out - 1 - (n_out - 1) % (2 * lanes)  # the last panel begins here; it is narrow if that is wide enough
     width = lanes if n_out - j <= lanes and lanes >= 4 else 2 * lanes
     panel = work.theta[n_rows * j : n_rows * (j + width)].reshape(n_rows, width)
     assert_array_equal(panel[0, : n_out - j], net.biases[0][j:])
@@ -172,7 +172,7 @@ def test_rows_of_tiles_add_up():
         while left > 0:
             size = next_rows(left)
             assert size in (4, 6, 8, 12) and size <= panel_sums.ROWS
-            assert size <= -(-left // 4) * 4  # what is too much is padding up to the next multiple of 4
+            assert size <= -(-left // 4) * 4  # the excess is padding to a multiple of 4
             left -= size
 
 
@@ -224,8 +224,8 @@ def test_same_bits_on_one_and_two_threads(sizes, m, batch_size, dtype, monkeypat
 @pytest.mark.parametrize("target", TARGETS)
 def test_other_targets(target):
     environment = {**os.environ, **TARGETS[target], "FASTBP_TARGET": target}
-    # Compiling takes most of the time, for each dtype. What differs between targets is in the serial form: registers of
-    # two numbers (generic, float64), of eight (avx2, float32), none at all.
+    # Compiling takes most of the time, so each target gets one dtype and the serial form only: registers of two numbers
+    # (generic, float64), of eight (avx2, float32), none (python).
     left_out = {"generic": "float32", "avx2": "float64"}.get(target, "nothing")
     parallel_too = "same_bits_on_one_and_two_threads or lists_are_used"
     chosen = f"(textbook or one_ or padding or panels or rows or listed) and not ({left_out} or {parallel_too})"
