@@ -9,17 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.plots import given
-from fastbp.plots.canvas import (
-    COLUMN,
-    GREY,
-    STYLES,
-    PathLike,
-    axes_for,
-    figure_of,
-    new_figure,
-    plain,
-    small_letters,
-)
+from fastbp.plots.canvas import COLUMN, GREY, STYLES, PathLike, axes_for, figure_of, new_figure, plain, small_letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

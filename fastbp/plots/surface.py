@@ -12,15 +12,7 @@ import numpy.typing as npt
 
 from fastbp import validation
 from fastbp.plots import given
-from fastbp.plots.canvas import (
-    COLUMN,
-    LABEL,
-    SMALL,
-    PathLike,
-    axes_for,
-    figure_of,
-    small_letters,
-)
+from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, small_letters
 from fastbp.plots.directions import Directions
 from fastbp.validation import array_likes
 
