@@ -36,8 +36,14 @@ def read_csv(
     if first is None:
         raise DataFileError("it is empty; a header line with the column names and one line per sample are required")
     names = _checked_header(first[1])
-    column = None if target is None else _target_column(names, target)
-    positions = [p for p in range(len(names)) if p != column] if features is None else _positions(names, features)
+    for name in [*([] if target is None else [target]), *(features or ())]:
+        if name not in names:
+            raise unknown_name("column", name, names)
+    if target is not None and len(names) == 1:
+        raise DataFileError(f"its only column is the target {shorten(target)}; at least one feature column is required")
+    column = None if target is None else names.index(target)
+    read = [name for name in names if name != target] if features is None else features
+    positions = [names.index(name) for name in read]
     numbers, labels, lines = _parsed_rows(records, names, column, positions)
     if not lines:
         raise DataFileError("it has a header line but no data; add one line per sample below it")
@@ -122,21 +128,6 @@ def _checked_header(fields: list[str]) -> list[str]:
     return names
 
 
-def _target_column(names: list[str], target: str) -> int:
-    if target not in names:
-        raise unknown_name("column", target, names)
-    if len(names) == 1:
-        raise DataFileError(f"its only column is the target {shorten(target)}; at least one feature column is required")
-    return names.index(target)
-
-
-def _positions(names: list[str], features: Sequence[str]) -> list[int]:
-    for name in features:
-        if name not in names:
-            raise unknown_name("column", name, names)
-    return [names.index(name) for name in features]
-
-
 def _parsed_rows(
     records: Iterator[tuple[int, list[str]]], names: list[str], column: int | None, positions: list[int]
 ) -> tuple["array[float]", list[str], list[int]]:
@@ -183,10 +174,9 @@ def _fault(value: str) -> str | None:
 
 
 def _bad_value(line: int, names: list[str], fields: list[str]) -> DataFileError:
-    for name, value in zip(names, fields, strict=True):
-        if fault := _fault(value):
-            return DataFileError(f"line {line}, column {shorten(name)}: {fault}")
-    raise AssertionError("called for a row without a fault")
+    """Return the error for the first faulty value of a row that has one."""
+    name, fault = next((name, fault) for name, value in zip(names, fields, strict=True) if (fault := _fault(value)))
+    return DataFileError(f"line {line}, column {shorten(name)}: {fault}")
 
 
 def _target_values(labels: list[str], lines: list[int], name: str) -> NDArray[Any]:

@@ -37,7 +37,11 @@ def download(
     kind: type[DataFileError | ConnectionError] = ConnectionError
     for url in urls:
         try:
-            _download_from(url, target, check, max_bytes, progress)
+            with written_whole(target) as file:
+                with closing(_chunks(url, max_bytes, progress)) as chunks:
+                    file.writelines(chunks)
+                file.flush()
+                check(Path(file.name))
             return
         except DataFileError as error:
             kind = DataFileError
@@ -48,14 +52,6 @@ def download(
         f"{target.name} could not be downloaded from any of {len(urls)} mirrors ({'; '.join(faults)}). "
         f"Check the network connection and try again, or put an intact copy into {target.parent}"
     )
-
-
-def _download_from(url: str, target: Path, check: Callable[[Path], None], max_bytes: int, progress: bool) -> None:
-    with written_whole(target) as file:
-        with closing(_chunks(url, max_bytes, progress)) as chunks:
-            file.writelines(chunks)
-        file.flush()
-        check(Path(file.name))
 
 
 def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, None]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -105,7 +105,13 @@ def load_mnist(
     FileNotFoundError: MNIST is not complete: train-images-idx3-ubyte...
     """
     kind = checked_dtype(dtype)
-    factor = None if divisor is None else _checked_divisor(divisor, kind)
+    # Within these bounds neither the divisor nor the quotients overflow float32.
+    real = isinstance(divisor, Real) and not isinstance(divisor, bool)
+    if divisor is not None and not (real and 1e-30 < divisor < 1e30):
+        raise ValueError(
+            f"divisor is {divisor!r}, but pixels are divided by a number between 1e-30 and 1e30; "
+            "give 255 (pixels in [0, 1]), 256 (Nielsen's book), or None (raw uint8 pixels)"
+        )
     download, progress = validation.truth("download", download), validation.truth("progress", progress)
     folder = None if path is None else disk.expanded_path(path)
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -116,23 +122,10 @@ def load_mnist(
             raise FileNotFoundError(_advice(missing, folder))
         _download(missing, folder or _cache_folder(), progress)
     X_train, y_train, X_test, y_test = (_read(name, folder) for name in FILES)
-    X_train, X_test = (_scaled(images, kind, factor) for images in (X_train, X_test))
-    return Split(X_train, y_train.astype(np.intp), X_test, y_test.astype(np.intp), np.arange(10))
-
-
-def _checked_divisor(divisor: float, kind: np.dtype[Any]) -> Any:
-    # Within these bounds neither the divisor nor the quotients overflow float32.
-    if isinstance(divisor, bool) or not isinstance(divisor, Real) or not 1e-30 < divisor < 1e30:
-        raise ValueError(
-            f"divisor is {divisor!r}, but pixels are divided by a number between 1e-30 and 1e30; "
-            "give 255 (pixels in [0, 1]), 256 (Nielsen's book), or None (raw uint8 pixels)"
-        )
-    return kind.type(divisor)
-
-
-def _scaled(images: NDArray[np.uint8], kind: np.dtype[Any], factor: Any) -> NDArray[Any]:
-    pixels = images.reshape(len(images), -1)
-    return pixels if factor is None else np.divide(pixels, factor, dtype=kind)
+    pixels = [images.reshape(len(images), -1) for images in (X_train, X_test)]
+    if divisor is not None:
+        pixels = [np.divide(images, kind.type(divisor), dtype=kind) for images in pixels]
+    return Split(pixels[0], y_train.astype(np.intp), pixels[1], y_test.astype(np.intp), np.arange(10))
 
 
 def _folders(folder: Path | None) -> Iterator[Path]:

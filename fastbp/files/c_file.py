@@ -76,21 +76,18 @@ def c_source(model: Model, name: str) -> str:
         if activation in names
     ]
     softmax = [SOFTMAX] if "softmax" in names else []
-    parts = [_head(model, names), *_constants(model), *functions, *softmax, _predict(model, names)]
-    source = "\n\n".join(parts) + "\n"
-    real, f = ("float", "f") if model.dtype == np.float32 else ("double", "")
-    return source.replace("REAL", real).replace("_F", f).replace("@", name)
-
-
-def _head(model: Model, names: list[str]) -> str:
     widths = [f"{n} {activation}" for n, activation in zip(model.sizes[1:], names, strict=True)]
-    return HEAD.format(
+    head = HEAD.format(
         layers="\n   ".join(wrap(f"Layers: {model.sizes[0]} inputs -> " + " -> ".join(widths), 110)),
         n_in=model.sizes[0],
         n_out=model.sizes[-1],
         stack=sum(model.sizes[1:-1]) * model.dtype.itemsize,
         constants=model.parameters.vector.nbytes,
     )
+    parts = [head, *_constants(model), *functions, *softmax, _predict(model, names)]
+    source = "\n\n".join(parts) + "\n"
+    real, f = ("float", "f") if model.dtype == np.float32 else ("double", "")
+    return source.replace("REAL", real).replace("_F", f).replace("@", name)
 
 
 def _constants(model: Model) -> list[str]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from fastbp.files.layers import Layers, Reader, imported
 from fastbp.functions.activations import ALPHA, SLOPE
-from fastbp.model import Array
 
 # Names in ``keras.activations`` with fastbp's. Keras' leaky_relu is left out: it has another slope.
 FUNCTIONS = {
@@ -55,18 +54,15 @@ def _read(keras: Any, model: Any, where: str, reader: Reader) -> None:
 
 
 def _read_dense(keras: Any, layer: Any, place: str, reader: Reader) -> None:
-    arrays = [_array(variable.value) for variable in layer.weights]
+    # Tensors of PyTorch, JAX or TensorFlow. ``layer.get_weights`` makes NumPy warn of PyTorch's.
+    values = [variable.value for variable in layer.weights]
+    arrays = [np.asarray(value.detach().cpu() if hasattr(value, "detach") else value) for value in values]
     if len(arrays) != 1 + layer.use_bias:
         raise ValueError(
             f"{place} has {len(arrays)} arrays of weights; build the model first, with keras.Input or model.build"
         )
     reader.layer(place, arrays[0].T, arrays[1] if layer.use_bias else None)
     _read_function(keras, layer, place, reader)
-
-
-def _array(value: Any) -> Array:
-    """Return a tensor of PyTorch, JAX or TensorFlow as an array: ``get_weights`` makes NumPy warn of PyTorch's."""
-    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _read_function(keras: Any, layer: Any, place: str, reader: Reader) -> None:

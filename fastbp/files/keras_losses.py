@@ -4,7 +4,7 @@ Keras takes the mean over the outputs of a sample. fastbp takes the sum, which i
 minimum at the same place.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastbp.functions.activations import Activation
 from fastbp.functions.costs import COSTS, Cost, Huber
@@ -25,13 +25,6 @@ LOSSES: dict[str, tuple[str, str, str | None]] = {
 NEUTRAL = {"label_smoothing": (0.0,), "axis": (-1,), "ignore_class": (None,)}
 
 
-class Loss(NamedTuple):
-    """A loss of Keras: the name of its class, and the parameters given."""
-
-    name: str
-    parameters: dict[str, Any]
-
-
 def cost_of(model: Any, output: Activation) -> tuple[Cost | None, str]:
     """Return the cost that equals the loss of a model with this output activation, and "".
 
@@ -42,34 +35,34 @@ def cost_of(model: Any, output: Activation) -> tuple[Cost | None, str]:
         (given,) = given.values() if isinstance(given, dict) else given
     if given is None:
         return None, ""
-    loss = _loss(given)
+    loss, parameters = _loss(given)
     if loss is None:
         return None, f"the loss {getattr(given, 'name', None) or getattr(given, '__name__', given)!r} has no equal"
-    _, name, needed = LOSSES[loss.name]
+    _, name, needed = LOSSES[loss]
     for parameter, values in NEUTRAL.items():
-        if loss.parameters.get(parameter, values[0]) not in values:
-            return None, f"{loss.name} has {parameter}={loss.parameters[parameter]!r}, which has no equal"
-    if loss.parameters.get("from_logits", False):
+        if parameters.get(parameter, values[0]) not in values:
+            return None, f"{loss} has {parameter}={parameters[parameter]!r}, which has no equal"
+    if parameters.get("from_logits", False):
         if output.name == needed:
             return COSTS[name], ""
-        return None, f"{loss.name} has from_logits=True: cross_entropy if output_activation={needed!r} is given"
-    cost = Huber(float(loss.parameters.get("delta", 1.0))) if name == "huber" else COSTS[name]
+        return None, f"{loss} has from_logits=True: cross_entropy if output_activation={needed!r} is given"
+    cost = Huber(float(parameters.get("delta", 1.0))) if name == "huber" else COSTS[name]
     if needed not in (None, output.name) or cost.refusal(output):
-        return None, f"{loss.name} on {output.name} outputs has no equal"
+        return None, f"{loss} on {output.name} outputs has no equal"
     return cost, ""
 
 
-def _loss(given: Any) -> Loss | None:
-    """Return a loss of Keras' own that is in `LOSSES`; None for others."""
+def _loss(given: Any) -> tuple[str | None, dict[str, Any]]:
+    """Return the class of a loss in `LOSSES`, and the parameters given; None and no parameters for other losses."""
     import keras
 
     if isinstance(given, str):
         given = keras.losses.get(given)
     for name, (function, *_) in LOSSES.items():
         if given is getattr(keras.losses, function):
-            return Loss(name, {})
+            return name, {}
     name = type(given).__name__
     if name not in LOSSES or type(given) is not getattr(keras.losses, name):
-        return None
+        return None, {}
     # Keras has no public attribute for the δ of Huber.
-    return Loss(name, {**given.get_config(), **getattr(given, "_fn_kwargs", {})})
+    return name, {**given.get_config(), **getattr(given, "_fn_kwargs", {})}

@@ -108,18 +108,14 @@ def _read_activation(torch: Any, module: Any, place: str, reader: Reader) -> Non
     ours, needed = known[name]
     for parameter, value in needed.items():
         given = getattr(module, parameter)
-        if not _is_same(parameter, given, value):
+        if parameter == "threshold":
+            same = isinstance(given, int | float) and given >= 20
+        else:
+            same = isinstance(given, int | float | str) and given in ((value, 1) if parameter == "dim" else (value,))
+        if not same:
             raise ValueError(f"{place} has {parameter}={given!r}; fastbp's {ours} has {value!r}")
     if ours != "identity":
         reader.activation(place, ours)
-
-
-def _is_same(parameter: str, given: Any, value: Any) -> bool:
-    if not isinstance(given, int | float | str):
-        return False
-    if parameter == "threshold":
-        return not isinstance(given, str) and given >= 20
-    return bool(given in (value, 1) if parameter == "dim" else given == value)
 
 
 def _torch() -> Any:

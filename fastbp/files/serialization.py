@@ -137,11 +137,16 @@ def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list
         if w.shape != shape or b.shape != shape[:1] or {w.dtype.name, b.dtype.name} != {architecture["dtype"]}:
             raise ValueError(f"the arrays of layer {l} are not {architecture['dtype']} of the shape {shape}")
     activations = [_known("activation", name, ACTIVATIONS, custom, Activation) for name in names]
+    cost, parameter = architecture["cost"], architecture["cost_parameter"]
+    if cost in PARAMETRIC and parameter is not None:
+        cost = PARAMETRIC[cost](parameter)
+    else:
+        cost = _known("cost", cost, COSTS, custom, Cost)
     arguments = {
         "sizes": sizes,
         "activation": activations[:-1],
         "output_activation": activations[-1],
-        "cost": _known_cost(architecture["cost"], architecture["cost_parameter"], custom),
+        "cost": cost,
         "dtype": architecture["dtype"],
         "formulation": architecture["formulation"],
     }
@@ -149,12 +154,6 @@ def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list
         raise ValueError(f"its metadata is not a JSON object but {metadata!r}")
     training = TrainingState(content["training"], arrays, content["version"]) if "training" in content else None
     return SavedNetwork(arguments, weights, biases, metadata, training)
-
-
-def _known_cost(name: str, parameter: float | None, custom: list[Custom]) -> Any:
-    if name in PARAMETRIC and parameter is not None:
-        return PARAMETRIC[name](parameter)
-    return _known("cost", name, COSTS, custom, Cost)
 
 
 def _known(what: str, name: str, table: dict[str, Any], custom: list[Custom], kind: type) -> Any:

@@ -119,9 +119,14 @@ def signed_colours() -> LinearSegmentedColormap:
 def plain(axes: Axes) -> None:
     """Give axes a light grid, small letters, and no frame above and at the right. Raises TypeError for other things."""
     check_axes(axes)
+    light_frame(axes)
+    small_letters(axes)
+
+
+def light_frame(axes: Axes) -> None:
+    """Give axes a light grid, and no frame above and at the right."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    small_letters(axes)
 
 
 def small_letters(axes: Axes) -> None:

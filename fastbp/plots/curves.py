@@ -82,7 +82,10 @@ def history(
     grid = figure.subplots(rows, a_row, squeeze=False).ravel()
     for axes, (measured, lines) in zip(grid, panels.items(), strict=False):
         _draw_panel(axes, measured, lines)
-        _finish(axes, len(history))
+        beside = max(0.5, 0.02 * len(history))
+        axes.set(xlabel="epoch", xlim=(1 - beside, len(history) + beside))
+        axes.xaxis.set_major_locator(_whole_numbers())
+        canvas.light_frame(axes)
         if width is not None:
             canvas.small_letters(axes)
     for unused in grid[len(panels) :]:
@@ -121,14 +124,6 @@ def _draw_panel(axes: Axes, measured: str, lines: dict[str, list[float]]) -> Non
     axes.set_ylabel(f"{only} {label}" if percent and only else label)
     if not only or measured == "cost":
         axes.legend(frameon=False)
-
-
-def _finish(axes: Axes, epochs: int) -> None:
-    axes.set_xlabel("epoch")
-    axes.set_xlim(1 - max(0.5, 0.02 * epochs), epochs + max(0.5, 0.02 * epochs))
-    axes.xaxis.set_major_locator(_whole_numbers())
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def error_norms(
@@ -186,8 +181,7 @@ def error_norms(
         axes.plot(range(n_epochs), shown, label=f"layer {l + 1}", color=shades[l], linewidth=1.4, **style)
     if values.max() > 0:
         axes.set_yscale("log")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("‖δ‖ of the layer")
+    axes.set(xlabel="epoch", ylabel="‖δ‖ of the layer")
     axes.xaxis.set_major_locator(_whole_numbers())
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), reverse=True, handlelength=1.5)
     canvas.plain(axes)

@@ -78,7 +78,9 @@ def network(
         names = given.words("names", names, net.sizes[-1], "outputs")
     trace = _trace(net, x, y, isinstance(edges, str) and edges == "gradient")
     drawn = _parameters(net, trace, edges)
-    ends = _ends(net.sizes[-1], names, None if y is None else trace.y)
+    ends = [""] * net.sizes[-1] if names is None else list(names)
+    if y is not None:
+        ends = [f"{end}{': ' if end else ''}y = {value:.3g}" for end, value in zip(ends, trace.y, strict=True)]
     rows = [_shown(n, most) for n in net.sizes]
     slots = max(len(shown) for shown in rows)
     right = 0.25 + 0.062 * max(map(len, ends))
@@ -158,14 +160,6 @@ def _parameters(net: Any, trace: Any, edges: Any) -> ParameterVector:
     return ParameterVector(net.sizes, given.numbers("edges", edges.vector, "(n_parameters,)"))
 
 
-def _ends(n_out: int, names: Sequence[str] | None, target: Array | None) -> list[str]:
-    """Return the text beside each output."""
-    texts = [""] * n_out if names is None else list(names)
-    if target is not None:
-        texts = [f"{text}{': ' if text else ''}y = {value:.3g}" for text, value in zip(texts, target, strict=True)]
-    return texts
-
-
 def _draw_lines(axes: Axes, plan: _Plan, l: int, w: Array) -> None:
     from matplotlib.collections import LineCollection
 
@@ -198,7 +192,10 @@ def _draw_neurons(axes: Axes, plan: _Plan, l: int, activations: Array | None, b:
         thick = max(0.8, THICKEST * abs(float(b[i])))
         axes.add_patch(Circle(place, plan.radius, facecolor=face, edgecolor=colour, linewidth=thick, zorder=3))
         if activations is not None:
-            _write(axes, place, _number(float(activations[i])), plan.radius, face)
+            text = _number(float(activations[i]))
+            size = min(SMALL, 2 * plan.radius * 72 * 0.84 / (0.6 * len(text)))
+            if size >= SMALLEST:
+                axes.text(*place, text, ha="center", va="center_baseline", fontsize=size, zorder=4)
     for at in plan.dots(l):
         for step in (-1, 0, 1):
             axes.add_patch(Circle((float(plan.columns[l]), at + step * 0.075), 0.018, color=GREY, zorder=3))
@@ -212,16 +209,9 @@ def _fills(activations: Array) -> Array:
 
 
 def _number(value: float) -> str:
-    size = abs(value)
-    if size < 9.995:
-        return f"{value:.2f}".replace("-", "−")
-    return (f"{value:.1f}" if size < 99.95 else f"{value:.0f}" if size < 9999.5 else f"{value:.0e}").replace("-", "−")
-
-
-def _write(axes: Axes, place: tuple[float, float], text: str, radius: float, face: Any) -> None:
-    size = min(SMALL, 2 * radius * 72 * 0.84 / (0.6 * len(text)))
-    if size >= SMALLEST:
-        axes.text(*place, text, ha="center", va="center_baseline", fontsize=size, zorder=4)
+    limits = ((9.995, ".2f"), (99.95, ".1f"), (9999.5, ".0f"))
+    layout = next((layout for below, layout in limits if abs(value) < below), ".0e")
+    return format(value, layout).replace("-", "−")
 
 
 def _describe_layer(axes: Axes, plan: _Plan, l: int, net: Any) -> None:

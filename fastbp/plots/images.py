@@ -168,7 +168,12 @@ def images(
     figure = canvas.new_figure(width, height, dpi=300)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, row, name, sign in zip(grid, rows, names, signs, strict=False):
-        _draw_image(axes, row.reshape(of_image), sign)
+        largest = float(np.abs(row).max()) or 1.0
+        least = -largest if sign else min(0.0, float(row.min()))
+        colours = canvas.signed_colours() if sign else "Greys"
+        axes.imshow(row.reshape(of_image), cmap=colours, vmin=least, vmax=largest, interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color("#BBBBBB")
         axes.set_title(name, fontsize=SMALL, pad=3)
     for unused in grid[n:]:
         unused.remove()
@@ -181,13 +186,3 @@ def _signs(signed: Any, n: int) -> list[bool]:
     if len(signs) != n:
         raise ValueError(f"signed has {len(signs)} entries; there are {n} images")
     return [validation.truth(f"signed[{i}]", sign) for i, sign in enumerate(signs)]
-
-
-def _draw_image(axes: Axes, image: Array, signed: bool) -> None:
-    largest = float(np.abs(image).max()) or 1.0
-    least = -largest if signed else min(0.0, float(image.min()))
-    colours = canvas.signed_colours() if signed else "Greys"
-    axes.imshow(image, cmap=colours, vmin=least, vmax=largest, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_color("#BBBBBB")

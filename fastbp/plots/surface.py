@@ -111,7 +111,12 @@ def cost_surface(
         raise ValueError(f"the directions have {n} parameters, and the network {net.parameters.size}")
     points = validation.whole_number("points", points, 2, MOST_POINTS)
     here = directions.coordinates(net.parameters)[0]
-    ranges = _reach(here, directions, _descents(descents)) if extent is None else _extent(extent)
+    if extent is None:
+        ranges = _reach(here, directions, _descents(descents))
+    else:
+        ranges = validation.matrix("extent", extent, np.dtype(np.float64))
+        if ranges.shape != (2, 2) or not (ranges[:, 0] < ranges[:, 1]).all():
+            raise ValueError(f"extent is {extent!r}; needed is ((low, high), (low, high)) with low < high")
     alphas, betas = (np.linspace(low, high, points) for low, high in ranges)
     probe, costs = copy.deepcopy(net), np.empty((points, points))
     for i, beta in enumerate(betas):
@@ -119,13 +124,6 @@ def cost_surface(
             probe.parameters[:] = directions.origin + alpha * directions.u + beta * directions.v
             costs[i, j] = probe.evaluate(X, Y).cost
     return CostSurface(directions, alphas, betas, np.where(np.isfinite(costs), costs, np.nan))
-
-
-def _extent(extent: Any) -> Array:
-    ranges = validation.matrix("extent", extent, np.dtype(np.float64))
-    if ranges.shape != (2, 2) or not (ranges[:, 0] < ranges[:, 1]).all():
-        raise ValueError(f"extent is {extent!r}; needed is ((low, high), (low, high)) with low < high")
-    return ranges
 
 
 def _descents(descents: Any) -> list[Array]:
@@ -195,6 +193,8 @@ def draw_surface(
         raise ValueError("no cost of the surface is finite; choose a smaller extent")
     descents = _descents(descents)
     labels = None if labels is None else given.words("labels", labels, len(descents), "paths")
+    from matplotlib.patheffects import withStroke
+
     axes = canvas.axes_for(ax, width, 0.8 * width)
     _contours(axes, surface)
     for i, descent in enumerate(descents):
@@ -204,7 +204,10 @@ def draw_surface(
         axes.plot(*way[0], "o", color="black", markerfacecolor="white", markersize=5, markeredgewidth=1.2)
         axes.plot(*way[-1], "o", color="white", markerfacecolor="black", markersize=6, markeredgewidth=1)
         if labels is not None:
-            _label(axes, labels[i], way[-1])
+            axes.annotate(
+                labels[i], tuple(way[-1]), xytext=(5, 5), textcoords="offset points", fontsize=SMALL, color="white",
+                path_effects=[withStroke(linewidth=1.8, foreground="black")],
+            )  # fmt: skip
     alphas, betas, (first, second) = surface.alphas, surface.betas, surface.directions.names
     axes.set(xlabel=first, ylabel=second, xlim=(alphas[0], alphas[-1]), ylim=(betas[0], betas[-1]))
     canvas.small_letters(axes)
@@ -229,12 +232,3 @@ def _contours(axes: Axes, surface: CostSurface) -> None:
     bar.minorticks_off()
     bar.set_label("cost", fontsize=LABEL)
     bar.ax.tick_params(which="both", labelsize=SMALL)
-
-
-def _label(axes: Axes, text: str, end: Array) -> None:
-    from matplotlib.patheffects import withStroke
-
-    axes.annotate(
-        text, (end[0], end[1]), xytext=(5, 5), textcoords="offset points", fontsize=SMALL, color="white",
-        path_effects=[withStroke(linewidth=1.8, foreground="black")],
-    )  # fmt: skip
