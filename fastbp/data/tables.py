@@ -100,23 +100,19 @@ def read_table(
     path = disk.checked_path(path)
     if target is not None and not isinstance(target, str):
         raise TypeError(f"target is {target!r}; it must be the name of a column, or of an array of an NPZ file")
-    names = None if features is None else _names(features)
+    if features is not None:
+        needed = "a list of the names of columns"
+        features = validation.entries("features", features, needed)
+        if not all(isinstance(name, str) for name in features):
+            raise TypeError(f"features is {features!r}; it must be {needed}")
+        if not features:
+            raise ValueError("features is empty; name one column at least, or leave it out for all")
     try:
         with open(path, "rb") as file:
             start = file.read(4)
             file.seek(0)
             if start in ZIP_MAGICS or path.suffix.lower() == ".npz":
                 return Table(*read_npz(file, target))
-            return Table(*read_csv(file.read(), target, names))
+            return Table(*read_csv(file.read(), target, features))
     except DataFileError as error:
         raise DataFileError(f"{path}: {error}") from error
-
-
-def _names(features: Any) -> list[str]:
-    needed = "a list of the names of columns"
-    listed = validation.entries("features", features, needed)
-    if not all(isinstance(name, str) for name in listed):
-        raise TypeError(f"features is {features!r}; it must be {needed}")
-    if not listed:
-        raise ValueError("features is empty; name one column at least, or leave it out for all")
-    return listed

@@ -26,10 +26,7 @@ NEUTRAL = {"label_smoothing": (0.0,), "axis": (-1,), "ignore_class": (None,)}
 
 
 def cost_of(model: Any, output: Activation) -> tuple[Cost | None, str]:
-    """Return the cost that equals the loss of a model with this output activation, and "".
-
-    Without one, None and the reason; the reason is "" if the model has no loss.
-    """
+    """Return the cost that equals the loss of a model, and ""; or None and the reason, which is "" without a loss."""
     given = getattr(model, "loss", None)
     if isinstance(given, list | tuple | dict) and len(given) == 1:
         (given,) = given.values() if isinstance(given, dict) else given

@@ -20,11 +20,9 @@ COLUMN = 3.5  # inches: a column of a paper with two; the default width of most 
 LABEL, SMALL = 8.0, 7.0  # points, in pictures one column wide: the letters of titles and axes, of ticks and legends
 SMALLEST = 4.5  # points: numbers that need smaller letters are left out
 
-# The colours are Okabe & Ito's, which colour-blind people can distinguish: blue and vermilion for the sign of a number,
-POSITIVE, NEGATIVE = "#0072B2", "#D55E00"
+# Okabe & Ito's colours, which colour-blind people can distinguish. Blue and orange also differ in black and white.
+POSITIVE, NEGATIVE = "#0072B2", "#D55E00"  # of weights and derivatives
 GREY = "#666666"
-
-# blue and orange for training and held-out data, which differ in a black-and-white print too.
 TRAINING: dict[str, Any] = {"color": "#0072B2", "marker": "o"}
 HELD_OUT: dict[str, Any] = {"color": "#E69F00", "marker": "s"}
 STYLES: list[dict[str, Any]] = [

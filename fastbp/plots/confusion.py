@@ -68,7 +68,8 @@ def confusion_matrix(
     small = width is not None or ax is not None
     bar.set_label("share of the actual class", fontsize=LABEL if small else None)
     size = min(9.0, 72 * side / n / (0.62 * digits + 0.3))
-    for i, j in zip(*np.nonzero(counts), strict=True) if n <= MOST_NUMBERS and size >= SMALLEST else ():
+    with_numbers = n <= MOST_NUMBERS and size >= SMALLEST
+    for i, j in np.argwhere(counts) if with_numbers else ():
         colour = "white" if shares[i, j] > 0.55 else "black"
         axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=size)
     _label_classes(axes, names, CHARACTER * longest < side / n, SMALL if small else 9.0)
@@ -123,6 +124,5 @@ def _label_classes(axes: Axes, names: list[str], upright: bool, size: float) -> 
     places = range(0, len(names), 1 + len(names) // MOST_NAMES)
     axes.set_xticks(places, [names[i] for i in places], rotation=0 if upright else 90, fontsize=size)
     axes.set_yticks(places, [names[i] for i in places], fontsize=size)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("actual class")
+    axes.set(xlabel="predicted class", ylabel="actual class")
     axes.tick_params(length=0)

@@ -140,12 +140,12 @@ def _shown(n: int, most: int) -> list[int | None]:
 def _trace(net: Any, x: Any, y: Any, gradient: bool) -> Any:
     if x is None:
         if y is not None or gradient:
-            raise ValueError("y and edges='gradient' are of one sample: give its x, too")
+            raise ValueError("x is missing: y and edges='gradient' belong to a sample")
         return None
     if y is None:
         if gradient:
             raise ValueError("edges='gradient' needs the target y of the sample")
-        y = net.predict([x])[0]  # for the activations, any target will do
+        y = net.predict([x])[0]  # activations do not depend on y
     return net.trace(x, y)
 
 
