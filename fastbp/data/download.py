@@ -22,7 +22,7 @@ class _TransferError(Exception):
 
 
 def download(
-    urls: Sequence[str], target: Path, *, check: Callable[[Path], None], max_bytes: int, progress: bool = True
+    urls: Sequence[str], target: Path, *, check: Callable[[Path], object], max_bytes: int, progress: bool = True
 ) -> None:
     """Write `target`, in a folder that exists, from the first of `urls` whose content passes `check`.
 

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterator
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
@@ -194,10 +195,7 @@ def _checked_content(path: Path, name: str) -> NDArray[np.uint8]:
 def _download(missing: list[str], folder: Path, progress: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in missing:
-
-        def check(part: Path, name: str = name) -> None:
-            _checked_content(part, name)
-
+        check = partial(_checked_content, name=name)
         max_bytes = math.prod(FILES[name].shape) + 65536  # compression makes a file at most a little longer
         urls = [f"{mirror}{name}.gz" for mirror in MIRRORS]
         fetch(urls, folder / f"{name}.gz", check=check, max_bytes=max_bytes, progress=progress)
