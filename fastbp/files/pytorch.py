@@ -77,7 +77,7 @@ def _read(torch: Any, sequential: Any, where: str, reader: Reader) -> None:
             reader.activation(place, "exponential")
         elif type(module) is getattr(torch.nn, name, None) and name in PASSED_OVER:
             if getattr(module, "start_dim", 1) != 1:
-                raise ValueError(f"{place} is {module}, which joins samples in a row; fastbp has a row for each sample")
+                raise ValueError(f"{place} is {module}, which joins several samples; fastbp has a row for each sample")
         else:
             _read_activation(torch, module, place, reader)
         _check_has_no_hooks(module, place)
