@@ -14,6 +14,8 @@ from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
 from fastbp.functions.activations import Activation
 from fastbp.model import Array, Model, ParameterVector
 
+Arrays = Sequence[Array]  # one for each layer
+
 
 @dataclass(frozen=True)
 class LayerTrace:
@@ -100,12 +102,7 @@ def layers_of_sample(model: Model, x: Array, y: Array) -> tuple[float, tuple[Lay
 
 
 def put_together(
-    model: Model,
-    theta: ParameterVector,
-    y: Array,
-    zs: Sequence[Array],
-    activations: Sequence[Array],
-    deltas: Sequence[Array],
+    model: Model, theta: ParameterVector, y: Array, zs: Arrays, activations: Arrays, deltas: Arrays
 ) -> tuple[LayerTrace, ...]:
     """Return layers 0…L from a of layers 0…L and z and δ of layers 1…L, the last L of `zs` and `deltas`."""
     dC_da = numpy_functions.cost_gradient(model.cost, model.activations[-1])(activations[-1], y)

@@ -8,14 +8,14 @@ import numpy as np
 
 from fastbp.derivatives.explain import symbols
 from fastbp.derivatives.explain.chains import Chains
-from fastbp.derivatives.explain.layer_trace import LayerTrace, put_together
+from fastbp.derivatives.explain.layer_trace import Arrays, LayerTrace, put_together
 from fastbp.derivatives.explain.tables import ReadableSequence, Table, number
 from fastbp.formulations import numpy_functions
 from fastbp.formulations.textbook import backprop, feedforward
 from fastbp.model import Array, Model, ParameterVector
 
 Target = tuple[str, tuple[int, ...]]  # "weight" (l, j, k), "bias" (l, j) or "input" (k,)
-State = tuple[Sequence[Array], Sequence[Array]]  # z of layers 1…L, a of layers 0…L
+State = tuple[Arrays, Arrays]  # z of layers 1…L, a of layers 0…L
 NOISE = 1e-13  # relative to the numbers that the cost is summed from: a smaller difference is rounding
 
 
@@ -183,11 +183,8 @@ def _chain(
         return ()
     l, j = indices[:2]
     factors = chains.from_weight(l, j, indices[2], [j]) if kind == "weight" else chains.from_bias(l, j, [j])
-    actual = {
-        symbols.of("z", l, j): float(after[0][l - 1][j] - before[0][l - 1][j]),
-        symbols.of("a", l, j): float(after[1][l][j] - before[1][l][j]),
-        "C": actual_cost,
-    }
+    z, a = float(after[0][l - 1][j] - before[0][l - 1][j]), float(after[1][l][j] - before[1][l][j])
+    actual = {symbols.of("z", l, j): z, symbols.of("a", l, j): a, "C": actual_cost}
     links, predicted = [], nudge
     for factor in factors:
         predicted *= factor.value

@@ -57,19 +57,15 @@ def _neurons(at: LayerTrace, shown: list[int], y: Array | None) -> Table:
 
 
 def _weights(at: LayerTrace, neurons: list[int]) -> Table:
-    # As many inputs as fit into the width.
-    for n in range(INPUTS, 0, -1):
-        table = _weights_from(at, neurons, most(at.a_before, n))
-        if n == 1 or all(len(line) <= WIDTH for line in table.text().splitlines()):
+    title, a = f"layer {at.l}, weights w[j,k] and ∂C/∂w[j,k] = a_k δ_j", at.a_before
+    for n in range(INPUTS, 0, -1):  # as many inputs as fit into the width
+        inputs = most(a, n)
+        heads = ["j", *(head for k in inputs for head in (f"w[j,{k}]", f"∂C/∂w[j,{k}]"))]
+        rows = [[str(j), *(number(v) for k in inputs for v in (at.w[j, k], at.delta[j] * a[k]))] for j in neurons]
+        table = Table(title, heads, rows, _cut(len(inputs), len(a), "inputs", "|a|"))
+        if all(len(line) <= WIDTH for line in table.text().splitlines()):
             break
     return table
-
-
-def _weights_from(at: LayerTrace, neurons: list[int], inputs: list[int]) -> Table:
-    heads = ["j", *(head for k in inputs for head in (f"w[j,{k}]", f"∂C/∂w[j,{k}]"))]
-    rows = [[str(j), *(number(v) for k in inputs for v in (at.w[j, k], at.delta[j] * at.a_before[k]))] for j in neurons]
-    note = _cut(len(inputs), len(at.a_before), "inputs", "|a|")
-    return Table(f"layer {at.l}, weights w[j,k] and ∂C/∂w[j,k] = a_k δ_j", heads, rows, note)
 
 
 def _cut(shown: int, n: int, what: str, by: str) -> list[str]:
