@@ -118,7 +118,7 @@ def digits(folder, n, points):
     far = np.linalg.norm(way[-1] - way[0])
     print(f"""
 Digits, [64, 30, 10], {net.parameters.size:,} parameters: 40 epochs of stochastic gradient descent move the parameters
-by {far:.1f} in all. Two principal directions have {shares[0]} and {shares[1]} of the variance of the path. The final cost
+by {far:.1f}. Two principal directions have {shares[0]} and {shares[1]} of the variance of the path. The final cost
 is {net.evaluate(X, y).cost:.4f}; at a corner of the picture in random directions it is {around.costs[0, 0]:.1f}.""")
     print(f"The pictures are in {folder / 'digits_path.png'} and {folder / 'digits_random.png'}.")
 
