@@ -46,7 +46,7 @@ def explain(net, X, y, name, folder, prefix=""):
     outputs = net.predict([x])[0]
     g = net.input_gradient([x], [right])[0]
     print(f"{name}: the net reads {np.mean(read == y):.2%} of {len(y):,} test images correctly.")
-    print(f"Image {s} is a {right}, but the net reads a {wrong}:\n")
+    print(f"Image {s} is a {right}, read as {wrong}:\n")
     print(f"  a of {right}: {outputs[right]:.3f}, a of {wrong}: {outputs[wrong]:.3f}")
     print(f"  C = {-np.log(outputs[right]):.3f}, ‖∂C/∂x‖ = {np.linalg.norm(g):.3f}")
     trace = net.trace(x, right)

@@ -65,7 +65,7 @@ def restarts(n, epochs):
     solved = [cost for cost, _ in found if cost < 0.01]
     print(f"""
 Does it find the global minimum? XOR with [2, 2, 1] sigmoid neurons, C ≥ 0, from {n} random starts,
-{epochs} epochs of Rprop on all four samples: {len(solved)} reach C < 0.01, {n - len(solved)} do not.""")
+{epochs} epochs of Rprop on all four samples: C < 0.01 from {len(solved)} starts, not from {n - len(solved)}.""")
     clusters = Counter(round(cost, 2) for cost, _ in found)
     print("\n  cost    starts   smallest and largest eigenvalue of ∂²C/∂θ², and ‖∇C‖, of one start")
     for cost, count in sorted(clusters.items()):
@@ -81,7 +81,7 @@ and more neurons.""")
                              seed=seed, dtype="float64")  # fmt: skip
         net.fit(XOR_X, XOR_Y, epochs=epochs, optimizer=fastbp.Rprop(), progress=False)
         wider += net.evaluate(XOR_X, XOR_Y).cost < 0.01
-    print(f"With 8 hidden neurons instead of 2, {wider} of {n} starts reach C < 0.01.")
+    print(f"With 8 hidden neurons instead of 2: C < 0.01 from {wider} of {n} starts.")
 
 
 def curvature(net):

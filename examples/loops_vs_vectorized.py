@@ -50,7 +50,7 @@ def propagate_error(Delta_previous, w, Delta, A):
     for s in prange(Delta.shape[0]):
         for k in range(w.shape[1]):
             Delta_previous[s, k] = 0
-        for j in range(w.shape[0]):  # the outer loop, so that memory is read in its order, along k
+        for j in range(w.shape[0]):  # the outer loop: memory is read in its order, along k
             for k in range(w.shape[1]):
                 Delta_previous[s, k] += w[j, k] * Delta[s, j]
         for k in range(w.shape[1]):

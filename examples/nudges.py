@@ -65,8 +65,8 @@ def step_sizes(folder):
     best = RATES[int(np.argmin(actual))]
     print(f"""
 Up to η = {lowers.max():.3g} this step lowers the cost; η = {best:.3g} lowers it most. Where the prediction is
-right to a few percent, the step is safe but slow. The gradient gives the direction; how far to go in
-this direction, only the cost itself can tell.""")
+right to a few percent, the step is safe but slow. The gradient gives the direction; only the cost
+itself tells how far to go in this direction.""")
     draw_steps(predicted, actual, folder / "how_much_to_tweak.png")
     print("\nFifty steps with η ten times too small, about right, and ten times too large:\n")
     for rate in (best / 10, best, best * 10):

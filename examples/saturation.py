@@ -60,7 +60,7 @@ def main():
     quadratic, entropy = epochs_until("quadratic", 0.15), epochs_until("cross_entropy", 0.15)
     print(f"""
 With the quadratic cost, the worse start learns more slowly: where the neuron is saturated, σ′ is
-small, and so is ∂C/∂w. With cross-entropy σ′ cancels: the larger the error, the faster the learning.
+small, and so is ∂C/∂w. With cross-entropy σ′ cancels: the larger the error, the faster it learns.
 The book uses a smaller η for it, because it compares the shapes of the curves. With η = 0.15 for
 both, a < 0.5 takes {quadratic} steps with the quadratic cost and {entropy} with cross-entropy.
 

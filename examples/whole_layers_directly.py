@@ -140,11 +140,11 @@ def report(widths, found):
               f" W itself {8 * n * n:>9,}")  # fmt: skip
     print(f"""
 Why: a layer of n neurons has n·n weights and n outputs, so "the derivative of the layer" is a table
-of n·n·n numbers. All but n·n of them are zero, because z_j does not depend on the weights of another
-neuron, but computing with the table includes the zeros. Forward mode propagates a row for each of the
-{LAYERS}·n·(n + 1) parameters, backpropagation only one: the cost is one number, so one row, δ, propagated
-backward, serves all parameters. Reverse mode takes about {3 - 1 / LAYERS:.1f} times the forward pass, whatever n
-is. Forward mode is better for few inputs and many outputs.""")
+of n·n·n numbers. All but n·n of them are zero, because z_j does not depend on the weights of other
+neurons, but computing with the table includes the zeros. Forward mode propagates a row for each of
+the {LAYERS}·n·(n + 1) parameters, backpropagation only one: the cost is one number, so one row, δ,
+propagated backward, serves all parameters. Reverse mode takes about {3 - 1 / LAYERS:.1f} times the forward pass,
+whatever n is. Forward mode is better for few inputs and many outputs.""")
 
 
 def picture(widths, found, path):
