@@ -44,15 +44,13 @@ def tangent_table(model: Model, kind: Kind) -> Any:
                 row["bend"] = bend
         if kind in ("hessian", "gauss_newton", "diagonal", "fisher"):
             rows[-1]["error_tangent"] = array_functions.error_tangent_function(model.cost, sigmas[-1], dtype, kind)
+        rows[-1]["error_derivative"] = rows[-1]["derivative"]
         if kind == "empirical_fisher":
             _, _, rows[-1]["error_derivative"] = array_functions.cost_functions(model.cost, sigmas[-1], dtype)
         elif own_pair(model):
             rows[-1]["error_derivative"] = array_functions.no_derivative(dtype)
-        else:
-            rows[-1]["error_derivative"] = rows[-1]["derivative"]
-        model.prepared[name] = table(
-            [{}, *rows, {}], functions=("derivative", "bend", "error_tangent", "error_derivative")
-        )
+        functions = "derivative", "bend", "error_tangent", "error_derivative"
+        model.prepared[name] = table([{}, *rows, {}], functions=functions)
     return model.prepared[name]
 
 

@@ -15,10 +15,8 @@ class Factor:
 
     Attributes
     ----------
-    symbol : str
-        The derivative: ``∂z⁽²⁾[0]/∂w⁽²⁾[0,1]``.
-    equals : str
-        Its formula: ``a⁽¹⁾[1]``.
+    symbol, equals : str
+        The derivative, ``∂z⁽²⁾[0]/∂w⁽²⁾[0,1]``, and its formula, ``a⁽¹⁾[1]``.
     value : float
         Its value for this sample.
     """

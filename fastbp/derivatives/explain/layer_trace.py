@@ -27,13 +27,10 @@ class LayerTrace:
         The number of the layer, 0 for the input.
     activation : Activation or None
         Its σ. The input has only `a` and `dC_da`; all else is None for it.
-    w : (n, n_in) array
-    b : (n,) array
+    w, b : (n, n_in) and (n,) arrays
         The weights and biases at the time of the trace.
-    z : (n,) array
-        z = w a + b, with a of the layer before.
-    a : (n,) array
-        a = σ(z); the input itself for layer 0.
+    z, a : (n,) arrays
+        z = w a + b, with a of the layer before, and a = σ(z). For layer 0, a is the input.
     da_dz : (n,) array
         σ′(z). Of softmax, where every output depends on every z, the matrix (n, n): ``da_dz[i, j]`` = ∂a_i/∂z_j.
     dC_da : (n,) array
@@ -41,10 +38,8 @@ class LayerTrace:
         has been rounded to 0 or 1; δ is not computed from it then.
     delta : (n,) array
         δ = ∂C/∂z.
-    dC_dw : (n, n_in) array
-        ∂C/∂w_jk = a_k δ_j.
-    dC_db : (n,) array
-        ∂C/∂b_j = δ_j.
+    dC_dw, dC_db : (n, n_in) and (n,) arrays
+        ∂C/∂w_jk = a_k δ_j and ∂C/∂b_j = δ_j.
     a_before : (n_in,) array
         a of the layer before.
     is_output : bool

@@ -25,12 +25,8 @@ class NudgeStep:
 
     Attributes
     ----------
-    nudge : float
-        The size of the nudge.
-    predicted : float
-        ∂C = derivative · nudge.
-    actual : float
-        ΔC = C(nudged) − C.
+    nudge, predicted, actual : float
+        The size of the nudge, the predicted ∂C = derivative · nudge, and the actual ΔC = C(nudged) − C.
     order : float
         The power of the nudge with which |predicted − actual| shrinks from the nudge before to this one: 2 where the
         cost is curved. NaN for the first nudge, and where the difference is rounding.
@@ -78,12 +74,8 @@ class Nudge(ReadableSequence[NudgeStep]):
     ----------
     of : str
         The number that is nudged: ``w⁽²⁾[0,1]``.
-    value : float
-        Its value without a nudge.
-    cost : float
-        C without a nudge.
-    derivative : float
-        The derivative of C by it.
+    value, cost, derivative : float
+        Its value, C, and the derivative of C by it, all without a nudge.
     chain : tuple of Link
         How the first nudge of a weight or bias propagates: ∂z, ∂a, ∂C. Without ∂a where `Trace.factors` has two
         factors. Empty for an input, because it changes every neuron of the first layer.

@@ -28,10 +28,8 @@ class Trace(Readable):
         The number of neurons of each layer, the input first.
     x, y : (n_in,) and (n_out,) arrays
         The sample.
-    cost_function : Cost
-        C.
-    cost : float
-        C of this sample.
+    cost_function, cost : Cost and float
+        C as a function, and C of this sample.
     layers : tuple of LayerTrace
         Layers 0…L, 0 for the input: ``layers[l].z``, ``.a``, ``.delta`` (δ), ``.dC_dw``, ``.dC_db``, ``.dC_da``,
         ``.da_dz`` (σ′), ``.w``, ``.b``.
