@@ -1,6 +1,6 @@
-"""What takes a way back from each output: the diagonal of the Gauss–Newton matrix, and the Jacobian by the parameters.
+"""Backward passes from each output: the diagonal of the Gauss–Newton matrix, and the Jacobian by the parameters.
 
-The error of a cost that is the output c itself, δ⁽ᴸ⁾ = e_c ⊙ σ′(z), goes back as any other: ∂a_sc/∂w_jk = δ_sj a_sk.
+If the cost is output c itself, its error is δ⁽ᴸ⁾ = e_c ⊙ σ′(z), and backpropagation gives ∂a_sc/∂w_jk = δ_sj a_sk.
 """
 
 from numba import prange
@@ -18,9 +18,9 @@ from fastbp.formulations.tiles.tile import wide
 
 @njit(**INNER)
 def seed_output(work, scratch, first, m, c, through, net, tangents):
-    """δ⁽ᴸ⁾ = e_c, or `through` σ its derivative times e_c: m samples. Writes: their rows of δ of the output layer.
+    """δ⁽ᴸ⁾ = e_c, or e_c times σ′ if `through` σ: m samples. Writes: their rows of δ of the output layer.
 
-    Not through σ, softmax's is e_c − a: Σ_c a_c (e_c − a)(e_c − a)ᵀ = diag(a) − a aᵀ.
+    If not `through` softmax, δ⁽ᴸ⁾ = e_c − a, because Σ_c a_c (e_c − a)(e_c − a)ᵀ = diag(a) − a aᵀ.
     """
     l, rows = net.L, work.rows
     n, zero, one = net.layers[l].n, work.theta.dtype.type(0), work.theta.dtype.type(1)
@@ -41,7 +41,7 @@ def seed_output(work, scratch, first, m, c, through, net, tangents):
 
 @njit(**INNER)
 def output_curvature(work, squares, scratch, first, Y, samples, at_z, net, tangents):
-    """h_sc = ∂²C/∂a_c², or `at_z`, in a pair with functions of its own, what stands for it there. Writes: rows of h."""
+    """h_sc = ∂²C/∂a_c², or what a pair with functions of its own has for it `at_z`. Writes: rows of h."""
     l, rows = net.L, work.rows
     n, one = net.layers[l].n, work.theta.dtype.type(1)
     z, a, h = layer(work.z, net, l), layer(work.a, net, l), layer(squares.z, net, l)
@@ -62,7 +62,7 @@ def output_curvature(work, squares, scratch, first, Y, samples, at_z, net, tange
 
 @njit(**INNER)
 def square_panels(to, values, weights, c, rows, first, m, n, weighted, share):
-    """to_sj = share h_sc values_sj², without h unless `weighted`: m rows of a matrix in panels. Writes: to."""
+    """to_sj = share h_sc values_sj², h only if `weighted`: m rows of a matrix in panels. Writes: to."""
     for j in range(0, n, wide(values)):
         width = panel_width(values, n - j)
         for s in range(first, first + m):
@@ -78,7 +78,7 @@ def square_panels(to, values, weights, c, rows, first, m, n, weighted, share):
 
 @njit(**INNER)
 def diagonal_share(thread, n_threads, c, work, squares, X, Y, samples, share, at_z, net, tangents):
-    """The blocks of samples that are one thread's: `diagonal_blocks` for them."""
+    """`diagonal_blocks` for the blocks of samples of one thread."""
     size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.L
     n_blocks, one, rows = (samples.size + size - 1) // size, work.theta.dtype.type(1), work.rows
     h = layer(squares.z, net, L)
@@ -102,9 +102,9 @@ def diagonal_share(thread, n_threads, c, work, squares, X, Y, samples, share, at
 
 @njit(parallel=True)
 def diagonal_blocks(n_threads, c, work, squares, X, Y, samples, share, at_z, net, tangents):
-    """a² of all layers, with c = 0, and h_c δ² from the output c back, for some samples.
+    """h_c δ² of all layers, backward from output c, for some samples; for c = 0 also a² of all layers and h.
 
-    Writes: `work`, and in `squares`, whose z of the output layer is h, a and δ. Parallel: over blocks of samples.
+    Writes: `work`, and a, δ and the output layer's z of `squares`, which is h. Parallel: over blocks of samples.
     """
     for thread in prange(n_threads):
         diagonal_share(int64(thread), n_threads, c, work, squares, X, Y, samples, share, at_z, net, tangents)
@@ -112,14 +112,14 @@ def diagonal_blocks(n_threads, c, work, squares, X, Y, samples, share, at_z, net
 
 @njit(parallel=True)
 def sum_squares(n_threads, gradient, squares, m, net):
-    """Σ_s (h δ²)_sj (a²)_sk, m samples. Writes: gradient, adding to it. Parallel: over blocks of weights."""
+    """gradient_jk += Σ_s (h δ²)_sj (a²)_sk, m samples. Writes: gradient. Parallel: over blocks of weights."""
     for thread in prange(n_threads):
         add_products(int64(thread), n_threads, gradient, squares, squares, GAUSS_NEWTON, 0, m, net)
 
 
 @njit(**INNER)
 def jacobian_rows(J, scratch, work, first, m, c, net):
-    """Rows (s, c) of ∂a/∂θ from the errors of the output c: δ_sj a_sk and δ_sj. Shapes: J (m n_out P,). Writes: J."""
+    """Rows (s, c) of ∂a/∂θ from the errors of output c: δ_sj a_sk and δ_sj. Shapes: J (m n_out P,). Writes: J."""
     rows, L = work.rows, net.L
     n_out, size = net.layers[L].n, net.layers[L + 1].weights_at
     for l in range(1, L + 1):
@@ -138,7 +138,7 @@ def jacobian_rows(J, scratch, work, first, m, c, net):
 
 @njit(**INNER)
 def jacobian_share(thread, n_threads, J, outputs, work, X, samples, net, tangents):
-    """The blocks of samples that are one thread's: `jacobian_blocks` for them."""
+    """`jacobian_blocks` for the blocks of samples of one thread."""
     size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.L
     n_blocks, n_out, n_parameters = (samples.size + size - 1) // size, net.layers[L].n, net.layers[L + 1].weights_at
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
@@ -157,10 +157,10 @@ def jacobian_share(thread, n_threads, J, outputs, work, X, samples, net, tangent
 
 @njit(parallel=True)
 def jacobian_blocks(n_threads, J, outputs, work, X, samples, net, tangents):
-    """∂a_sc/∂θ and a_sc, for some samples, as many as the workspace has room for.
+    """∂a_sc/∂θ and a_sc for some samples, at most as many as the workspace has room for.
 
     Shapes: J (samples.size n_out, P), row s n_out + c; outputs (samples.size, n_out). Writes: these, and `work`.
-    Parallel: over blocks of samples, each of which has its own rows.
+    Parallel: over blocks of samples, each of which writes its own rows.
     """
     for thread in prange(n_threads):
         jacobian_share(int64(thread), n_threads, J, outputs, work, X, samples, net, tangents)
