@@ -1,10 +1,10 @@
 """Derivatives beside JAX's, compiled by its jit: ``python benchmarks/derivatives.py``.
 
-Per-sample gradients, their norms alone, the clipped mean, gradients by the inputs, and Jacobians of [784,100,10] for
-256 samples in float32. For each number of threads one process, in which both sides take turns, on the same cores; the
-ratio is the median of those within the rounds. JAX is given its weights as (n_in, n_out) and as (n_out, n_in): the
-faster one counts. Beside the times stand the pages that the system had to find and clear during a call: a result that
-is new memory costs them, JAX's always is, ours is not with ``out=``.
+Per-sample gradients, only their norms, the clipped mean, gradients by the inputs, and Jacobians of [784,100,10] for
+256 samples in float32. There is one process for each number of threads; in it both libraries take turns on the same
+cores, and the ratio is the median of the ratios within the rounds. JAX gets its weights as (n_in, n_out) and as
+(n_out, n_in), and the faster form counts. "pages" is how many pages of memory the system provided during a call: a
+result in new memory needs them, which JAX's always is and fastbp's is not with ``out=``.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from sidebyside.process import THREAD_VARIABLES, Settings
 SIZES, SAMPLES, CLIP = (784, 100, 10), 256, 1.0
 GRADIENTS, NORMS, JACOBIANS = "per-sample gradients", "norms of them", "Jacobians"
 JAX, ITS_GRADIENTS = "JAX", "JAX's gradients"
-WANTED = {(GRADIENTS, JAX): 3, (NORMS, ITS_GRADIENTS): 20, (JACOBIANS, JAX): 2}  # times as fast, at least
+WANTED = {(GRADIENTS, JAX): 3, (NORMS, ITS_GRADIENTS): 20, (JACOBIANS, JAX): 2}  # at least so many times as fast
 TOLERANCE = 1e-4  # relative to the largest number, in float32
-PAUSE = 0.02  # seconds, in which the threads of the call before end their busy waiting for more work
+PAUSE = 0.02  # seconds, in which the threads of the previous call end their busy waiting
 
 Calls = dict[str, Callable[[], Any]]
 
@@ -33,8 +33,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--threads", default="1,2", help="numbers of threads, one after the other (default 1,2)")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.04, help="of each measurement, at least (default 0.04)")
-    parser.add_argument("--json", help="where to write the figures of all rounds")
+    parser.add_argument("--seconds", type=float, default=0.04, help="minimum of each measurement (default 0.04)")
+    parser.add_argument("--json", help="file for the figures of all rounds")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def run(threads: int, rounds: int, seconds: float) -> dict[str, Any]:
-    """Measure in a process whose libraries find so many threads in their environment."""
+    """Measure in a process whose environment tells the libraries this number of threads."""
     command = [sys.executable, __file__, "--worker", str(threads), "--rounds", str(rounds), "--seconds", str(seconds)]
     surroundings = Settings(threads, 0).environment(Path())
     names = (*THREAD_VARIABLES, "XLA_FLAGS", "JAX_PLATFORMS", "JAX_ENABLE_X64")
@@ -58,7 +58,7 @@ def run(threads: int, rounds: int, seconds: float) -> dict[str, Any]:
 
 
 def measure(threads: int, rounds: int, seconds: float) -> dict[str, Any]:
-    """Return seconds a call of each, a figure for each round, and the pages a call found."""
+    """Return the seconds per call, a figure for each round, and the pages per call."""
     cores = Settings(threads, 0).cores
     if cores:
         os.sched_setaffinity(0, cores)
@@ -77,7 +77,7 @@ def measure(threads: int, rounds: int, seconds: float) -> dict[str, Any]:
 
 
 def everything() -> tuple[Calls, list[tuple[str, str, list[str]]]]:
-    """Return the calls by name, and which of ours is compared with which of JAX's; all have been compared in value."""
+    """Return the calls by name, and the pairs of calls to compare. The results of all pairs have been checked."""
     import numpy as np
     from sidebyside import jax_derivatives
 
@@ -103,7 +103,7 @@ def everything() -> tuple[Calls, list[tuple[str, str, list[str]]]]:
         for peer, (their_call, read) in peers.items():
             difference = np.abs(call() - read(their_call())).max() / np.abs(call()).max()
             if not difference <= TOLERANCE:
-                raise SystemExit(f"{name}: {peer} is {difference:.2g} from ours, relative to the largest number")
+                raise SystemExit(f"{name}: {peer} differs by {difference:.2g}, relative to the largest number")
             calls[peer] = their_call
         if name == NORMS:
             pairs.append((NORMS, ITS_GRADIENTS, list(theirs[GRADIENTS])))
@@ -112,10 +112,10 @@ def everything() -> tuple[Calls, list[tuple[str, str, list[str]]]]:
 
 
 def groups(pairs: list[tuple[str, str, list[str]]]) -> list[list[str]]:
-    """Return the names of calls that take turns: those that are compared with each other, in rounds of half a second.
+    """Return the groups of calls that take turns: only those that are compared, so that a round takes half a second.
 
-    A virtual machine may hand memory that has been free for two seconds back to its host; to get it again costs 100 ms
-    for a result of 80 MB, whoever asks for it.
+    A virtual machine may return memory that has been free for two seconds to its host. To get it again takes 100 ms for
+    a result of 80 MB.
     """
     found: list[list[str]] = []
     for name, _, peers in pairs:
@@ -128,7 +128,7 @@ def groups(pairs: list[tuple[str, str, list[str]]]) -> list[list[str]]:
 
 
 def pages_of(call: Callable[[], Any], n: int = 5) -> float:
-    """Return how many pages the system had to find during a call."""
+    """Return how many pages of memory the system provided during a call."""
     import resource
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -138,7 +138,7 @@ def pages_of(call: Callable[[], Any], n: int = 5) -> float:
 
 
 def report(result: dict[str, Any]) -> str:
-    """Return a table: ours beside the faster of JAX's forms."""
+    """Return a table: fastbp beside the faster form of JAX."""
     seconds, pages, n = result["seconds"], result["pages"], result["threads"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     lines = [

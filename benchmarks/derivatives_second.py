@@ -1,12 +1,12 @@
-"""What products with matrices of second derivatives cost, in gradients: ``python benchmarks/derivatives_second.py``.
+"""The cost of products with second derivatives, in gradients: ``python benchmarks/derivatives_second.py``.
 
-Gradient and products take turns in one run; the figure is the median of the ratios within the rounds. Beside it stands
-what the sums alone would cost, counted in multiply-adds: with F of a forward pass and f of its first layer, a gradient
-has 3 F − f (the first layer's errors stop there), a Hessian product 8 F − 5 f (each sum twice, but the inputs have no
-tangent), the other products 5 F − 2 f and a tangent of the outputs, jvp, 2 F.
+Gradient and products take turns in one run. A figure is the median of the ratios within the rounds; the ratio of
+multiply-adds follows in brackets. A forward pass has F multiply-adds, its first layer f: a gradient then has 3 F − f
+(the first layer propagates no errors), a Hessian product 8 F − 5 f (each sum twice, but the inputs have no tangent),
+the other products 5 F − 2 f, and a tangent of the outputs, jvp, 2 F.
 
-Freed memory stays with the process (glibc), because otherwise whoever has the misfortune to be given new pages from the
-system takes up to twice as long, now the gradient and now the product. ``--system-memory`` leaves that as it is.
+The process keeps freed memory (glibc). Otherwise a call that gets new pages from the system takes up to twice as long,
+sometimes the gradient and sometimes the product. ``--system-memory`` leaves the default of the system.
 """
 
 import argparse
@@ -17,18 +17,18 @@ from itertools import pairwise
 from typing import Any
 
 CASES = {"784,100,10": 256, "784,512,512,10": 256, "8,16,16,1": 256}
-LIMIT = 3.5  # gradients that a Hessian product may cost
+LIMIT = 3.5  # the most that a Hessian product may cost, in gradients
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--threads", default="1,2", help="in one run, one after the other (default %(default)s)")
+    parser.add_argument("--threads", default="1,2", help="numbers of threads, in turn (default %(default)s)")
     parser.add_argument("--samples", type=int, default=0, help="instead of 256")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
     parser.add_argument("--activation", default="tanh")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.02, help="of a turn, at least (default %(default)s)")
-    parser.add_argument("--system-memory", action="store_true", help="let freed memory go back to the system")
+    parser.add_argument("--seconds", type=float, default=0.02, help="minimum of a turn (default %(default)s)")
+    parser.add_argument("--system-memory", action="store_true", help="let freed memory return to the system")
     arguments = parser.parse_args()
     if not arguments.system_memory:
         keep_memory()
@@ -39,14 +39,12 @@ def main() -> None:
     for sizes, samples in CASES.items():
         for n_threads in map(int, arguments.threads.split(",")):
             worst = max(worst, measure(sizes, arguments.samples or samples, n_threads, arguments))
-    print(
-        "\nas many times the time of a gradient, in brackets the same of multiply-adds; of a gradient, the time itself"
-    )
-    print(f"the largest of a Hessian product is {worst:.2f}, {'within' if worst <= LIMIT else 'beyond'} {LIMIT}")
+    print("\nthe time of a gradient, and of the others the multiple of it, in brackets that of the multiply-adds")
+    print(f"the slowest Hessian product takes {worst:.2f} gradients, {'within' if worst <= LIMIT else 'above'} {LIMIT}")
 
 
 def keep_memory() -> None:
-    """Have glibc's malloc neither trim its heap nor map large arrays one by one; elsewhere do nothing."""
+    """Tell glibc's malloc not to trim its heap and not to map large arrays one by one; elsewhere do nothing."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):

@@ -1,7 +1,8 @@
 """The first experiment of Nielsen's book, in every formulation and dtype: ``python benchmarks/mnist_accuracy.py``.
 
 [784, 30, 10], sigmoid, quadratic cost, N(0, 1) weights, η = 3.0, mini-batch 10, 30 epochs; the book's best epoch gets
-95.42 % of MNIST's test images right. Finds MNIST as `fastbp.load_mnist` does: ``$FASTBP_DATA/mnist``, or the cache.
+95.42 % of MNIST's test images right. Looks for MNIST as `fastbp.load_mnist` does: in ``$FASTBP_DATA/mnist``, or in the
+cache.
 """
 
 import argparse
@@ -18,7 +19,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     arguments = parser.parse_args()
     data = fastbp.load_mnist()
-    print(f"{'formulation':<12}{'dtype':<9}{'best epoch of each seed':<28}{'median':>8}{'s an epoch':>12}")
+    print(f"{'formulation':<12}{'dtype':<9}{'best epoch of each seed':<28}{'median':>8}{'s per epoch':>12}")
     for formulation in arguments.formulations.split(","):
         for dtype in arguments.dtypes.split(","):
             best, seconds = [], []

@@ -1,6 +1,6 @@
-"""The multiply-adds a second that this machine's cores can do: ``python benchmarks/peak.py``.
+"""The most multiply-adds and bytes per second that this machine's cores reach: ``python benchmarks/peak.py``.
 
-And the bytes a second that they can move, by the size of what they work on. What any other loop reaches is a share.
+The bytes per second depend on the size of the data. Other loops reach a fraction of these figures.
 """
 
 import argparse

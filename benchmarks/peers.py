@@ -1,15 +1,16 @@
-"""fastbp beside what one would use instead, the same training work side by side: ``python benchmarks/peers.py``.
+"""fastbp beside other libraries that do the same training: ``python benchmarks/peers.py``.
 
-NumPy written by hand, scikit-learn, PyTorch (eager, and compiled), JAX with a whole epoch in one jitted lax.scan, and
-fastbp's formulations: each in a process of its own, all on the same cores with the same number of threads. They start
-from the same parameters and take the samples in the same order. Rounds are interleaved, the order turns around from
-round to round. A measurement trains the same epochs from the start until enough time has passed; afterwards the cost
-that every peer has reached is compared with that of a reference in float64, and one that is elsewhere has failed.
+The peers are NumPy written by hand, scikit-learn, PyTorch (eager, and compiled), JAX with a whole epoch in one jitted
+lax.scan, and fastbp's formulations. Each has a process of its own; all use the same cores and the same number of
+threads, start from the same parameters and take the samples in the same order. The rounds of the peers are interleaved,
+and their order is reversed from round to round. A measurement repeats the same epochs from the initial parameters until
+enough time has passed. Then the cost that each peer has reached is compared with that of a reference in float64; a peer
+with another cost has failed.
 
-Not in the clock: making the data, converting and checking it, going back to the initial parameters. In "first epoch"
-are the imports, building the net, compiling and one epoch, in a fresh process with nothing cached; for fastbp's loops
-and tiles also, after the stroke, with the machine code that such a process left on the disk. "CPU µs" is the processor
-time of all threads of the process, which other work on the same cores lengthens little.
+The times do not include making, converting and checking the data, nor the return to the initial parameters. "first
+epoch" is the time of imports, building the net, compiling and one epoch in a fresh process without any cache; for
+fastbp's loops and tiles, the figure after the slash is that of a process that finds the machine code on disk. "CPU µs"
+is the processor time of all threads of the process; other work on the same cores changes it little.
 """
 
 import argparse
@@ -30,8 +31,8 @@ from fastbp.comparison.machine import describe
 from fastbp.comparison.process import MeasuringError
 
 TOLERANCE = 1e-3  # relative, of the cost reached in float32
-PAUSE = 0.1  # seconds, in which the threads of the peer before end their busy waiting for more work
-CACHED = ("loops", "tiles")  # what keeps its machine code on disk for other nets too: started twice, cold and warm
+PAUSE = 0.1  # seconds, in which the threads of the previous peer end their busy waiting
+CACHED = ("loops", "tiles")  # their machine code on disk serves all nets: started twice, cold and warm
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -39,13 +40,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--case", default="", help="book,online,small,medium,large,wide (default: all)")
     parser.add_argument("--peers", default=",".join(PEERS), help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.2, help="of each measurement, at least (default 0.2)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="minimum of each measurement (default 0.2)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="two small cases, two short rounds, cold starts only")
     parser.add_argument("--predict", action="store_true", help="one row through [10,32,32,1] instead of training")
     parser.add_argument("--simplechains", action="store_true", help="SimpleChains.jl's published task, fastbp only")
-    parser.add_argument("--epochs", type=int, default=10_000, help="of --simplechains (default %(default)s)")
+    parser.add_argument("--epochs", type=int, default=10_000, help="for --simplechains (default %(default)s)")
     parser.add_argument("--output", default="peers", help="writes OUTPUT.json and OUTPUT.png (default %(default)s)")
     parser.add_argument("--plant-wrong", default="", help=argparse.SUPPRESS)  # for the test of this program
     chosen = parser.parse_args(arguments)
@@ -75,7 +76,7 @@ def main() -> int:
 
 
 class Run:
-    """One call of this program. `result` is what goes into the JSON file, and holds all that was measured so far."""
+    """One run of this program. `result` has all measurements so far, and is written to the JSON file."""
 
     def __init__(self, arguments: argparse.Namespace, cache: Path):
         self.arguments, self.cache = arguments, cache
@@ -93,7 +94,7 @@ class Run:
         self.shows_progress = sys.stderr.isatty()
 
     def everything(self) -> None:
-        """Do what the command line asked for."""
+        """Run what the command line asks for."""
         if self.arguments.simplechains:
             self.simplechains()
             return
@@ -109,7 +110,7 @@ class Run:
             report.show_last_case(self.result)
 
     def simplechains(self) -> None:
-        """Time SimpleChains' task with each of fastbp's formulations that was asked for."""
+        """Time SimpleChains' task with each of the chosen formulations of fastbp."""
         names = [name for name in self.arguments.peers.split(",") if PEERS[name][2] == "fastbp"]
         self.result["simplechains"] = {}
         epochs = self.arguments.epochs
@@ -132,13 +133,13 @@ class Run:
             print(f"  squared error {answer['cost']:.3g}", flush=True)
 
     def progress(self, words: str) -> None:
-        """Replace the line of progress on a terminal."""
+        """Replace the progress line on a terminal."""
         if self.shows_progress:
             print(f"\r\033[K{words[:100]}", end="", file=sys.stderr, flush=True)
 
 
 class Comparison:
-    """One case: a process for each peer, their rounds, and the check of what they reached."""
+    """One case: a process for each peer, their rounds, and the check of the costs that they reached."""
 
     def __init__(self, run: Run, case: Any, predicting: bool):
         self.run, self.case, self.predicting = run, case, predicting
@@ -162,7 +163,7 @@ class Comparison:
         run.result["cases"].append(self.result)
 
     def measure(self) -> None:
-        """Start all, measure in turn, check, end all."""
+        """Start all processes, measure in turn, check, end all processes."""
         try:
             for peer in self.peers:
                 self._try(peer, self._start)
@@ -227,7 +228,7 @@ class Comparison:
         self.result["peak_gflops"].append(self.processes["peak"].ask("peak")["gflops"])
 
     def _check(self) -> None:
-        """Compare what every peer reached with NumPy in float64."""
+        """Compare the cost or the outputs of every peer with NumPy in float64."""
         self._progress("the reference in float64")
         reference = self.processes["reference"] = Process("reference", self.run.settings, self.run.cache)
         reference.ask("prepare", case=dataclasses.asdict(self.case))
@@ -240,7 +241,7 @@ class Comparison:
             if peer["status"] == "unchecked" and self.predicting:
                 pairs = zip(peer.pop("outputs"), expected, strict=True)
                 same = all(abs(theirs - right) <= TOLERANCE * max(1, abs(right)) for theirs, right in pairs)
-                peer["status"], peer["reason"] = ("ok", "") if same else ("failed", "other outputs than the reference")
+                peer["status"], peer["reason"] = ("ok", "") if same else ("failed", "outputs differ from the reference")
             elif peer["status"] == "unchecked":
                 self._try(peer, self._check_cost)
 

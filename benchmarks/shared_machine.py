@@ -1,9 +1,9 @@
 """Two threads against one, alone and beside other work: ``python benchmarks/shared_machine.py``.
 
-Nobody has an idle machine. Each figure is the time of a call with fastbp's default number of threads over that of the
-same call on one thread, the median of rounds in which both take turns: on an idle machine, beside a process that
-computes all the time, and for fits in a pool of two processes. 1 means that the second thread brings nothing and costs
-nothing. ``--layer omp`` shows another threading layer than the default one.
+Each figure is the time of a call with fastbp's default number of threads divided by the time of the same call on one
+thread, the median of rounds in which both take turns: alone on the machine, beside a process that is always busy, and
+for fits in a pool of two processes. 1 means that the second thread neither helps nor costs. ``--layer omp`` measures
+another threading layer than the default one.
 """
 
 import argparse
@@ -30,11 +30,11 @@ CASES = [
     ("predict", "small", 256), ("predict", "middle", 128), ("predict", "middle", 1024), ("predict", "middle", 8192),
     ("predict", "large", 256),
 ]  # fmt: skip
-FIT_SECONDS = 0.05  # of one thread, about: an epoch of as many samples
+FIT_SECONDS = 0.05  # of an epoch on one thread, about; it determines the number of samples
 
 
 def call(kind: str, sizes: list[int], rows: int) -> Callable[[], object]:
-    """Return what is timed. `rows` is the mini-batch of a fit, else the number of samples."""
+    """Return the function that is timed. `rows` is the mini-batch of a fit, otherwise the number of samples."""
     rng = np.random.default_rng(0)
     net = fastbp.Network(sizes, cost="quadratic", seed=0)
     n = rows if kind != "fit" else rows * max(1, int(FIT_SECONDS * 1e11 / (6 * net.parameters.size * rows)))
@@ -46,7 +46,7 @@ def call(kind: str, sizes: list[int], rows: int) -> Callable[[], object]:
 
 
 def seconds(function: Callable[[], object], n_threads: int | None, calls: int) -> float:
-    """Return the time of some calls on so many threads."""
+    """Return the time of some calls on this number of threads."""
     with fastbp.threads(n_threads):
         start = time.perf_counter()
         for _ in range(calls):
@@ -55,7 +55,7 @@ def seconds(function: Callable[[], object], n_threads: int | None, calls: int) -
 
 
 def ratio(function: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Return the median of the time of a call on one thread, and of the ratio default / one thread."""
+    """Return the medians of the time of a call on one thread, and of the ratio default / one thread."""
     for n_threads in (1, None):
         seconds(function, n_threads, 2)  # compiles
     calls = max(1, int(0.02 / seconds(function, 1, 1)))
@@ -70,7 +70,7 @@ def ratio(function: Callable[[], object], rounds: int) -> tuple[float, float]:
 
 @contextmanager
 def busy_process() -> Iterator[None]:
-    """Have another process compute all the time."""
+    """Keep another process busy."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         time.sleep(0.2)

@@ -1,11 +1,11 @@
-"""`fastbp.sklearn` beside scikit-learn's own MLP, in one run and in turn: ``python benchmarks/sklearn_mlp.py``.
+"""`fastbp.sklearn` beside scikit-learn's own MLP, in one run: ``python benchmarks/sklearn_mlp.py``.
 
-The same fits, parameters of `MLPClassifier` and `MLPRegressor` as they are by default, the same number of epochs, one
-thread; after each round the weights of both are compared. Then `predict` of one row. A ratio is the median over the
-rounds of theirs/ours, beside the smallest and the largest. "limit" is the ratio that ours would have if it did nothing
-but the multiply-adds that backpropagation needs, at the speed that `benchmarks/peak.py` measures: what scikit-learn
-already does at the speed of BLAS cannot become ten times faster. (MNIST's inputs are 0 for the most part, and fastbp
-passes over those: there it needs fewer.)
+Both take turns with the same fits on one thread: `MLPClassifier` and `MLPRegressor` with default parameters, and the
+same number of epochs. At the end their weights are compared, and `predict` of one row is timed. "ratio" is the median
+over the rounds of theirs/ours, "range" the smallest and the largest. "limit" is the ratio that fastbp would reach if it
+spent time only on the multiply-adds of backpropagation, at the speed that `benchmarks/peak.py` measures: it cannot be
+ten times faster where scikit-learn already runs at the speed of BLAS. (Most inputs of MNIST are 0. fastbp skips them,
+so it needs fewer multiply-adds there.)
 """
 
 import argparse
@@ -37,7 +37,7 @@ HEAD = f"{'data':14}{'samples':>8}{'dtype':>9}{'theirs':>11}{'ours':>11}{'ratio'
 
 
 def load(name: str, dtype: str) -> tuple[Any, Any]:
-    """Return inputs and targets, every column with mean 0 and variance 1."""
+    """Return inputs, every column with mean 0 and variance 1, and targets."""
     if name == "mnist":
         data = fastbp.load_mnist()
         return data.X_train.astype(dtype), data.y_train
@@ -46,7 +46,7 @@ def load(name: str, dtype: str) -> tuple[Any, Any]:
 
 
 def fit(whose: str, name: str, X: Any, y: Any, epochs: int) -> tuple[Any, float]:
-    """Return a fitted estimator, and how long an epoch took."""
+    """Return a fitted estimator, and the seconds per epoch."""
     model = getattr(MODULES[whose], CASES[name][0])(max_iter=epochs, tol=0.0, n_iter_no_change=np.inf, random_state=0)
     start = time.perf_counter()
     model.fit(X, y)
@@ -60,7 +60,7 @@ def difference(ours: Any, theirs: Any) -> float:
 
 
 def measure(name: str, dtype: str, rounds: int, share: float, peak: float) -> dict[str, Any]:
-    """Return what a row of the table says; both have their turn in each round, the first one another each time."""
+    """Return the figures of a row of the table; both libraries run in each round, in alternating order."""
     (X, y), epochs = load(name, dtype), max(1, round(CASES[name][1] * share))
     fit("ours", name, X[:300], y[:300], 1)  # compiles
     seconds: dict[str, list[float]] = {"theirs": [], "ours": []}
@@ -82,7 +82,7 @@ def measure(name: str, dtype: str, rounds: int, share: float, peak: float) -> di
 
 
 def predict_one(models: dict[str, Any], row: Any, calls: int) -> dict[str, float]:
-    """Return the seconds that `predict` of one row takes: the smallest of some medians."""
+    """Return the seconds of `predict` of one row: the smallest of several means."""
     best = dict.fromkeys(models, float("inf"))
     for _ in range(7):
         for whose, model in models.items():
@@ -94,17 +94,17 @@ def predict_one(models: dict[str, Any], row: Any, calls: int) -> dict[str, float
 
 
 def duration(seconds: float) -> str:
-    """Return it with a unit."""
+    """Return the seconds as text with a unit."""
     return f"{seconds:.3f} s " if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure all cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", action="append", choices=CASES, help="only this one; can be given several times")
+    parser.add_argument("--case", action="append", choices=CASES, help="only this case; can be given several times")
     parser.add_argument("--dtype", default="float64", choices=["float64", "float32"])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="a few epochs, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="a few epochs, as a test")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     cases = arguments.case or [name for name in CASES if name != "mnist" or "FASTBP_DATA" in os.environ]
@@ -127,7 +127,7 @@ def main() -> int:
             took = predict_one(row["models"], row["row"], 5 if arguments.quick else 200)
             print(f"{row['data']:14}theirs {took['theirs'] * 1e6:7.1f} µs   ours {took['ours'] * 1e6:6.1f} µs")
     if "mnist" not in cases:
-        print("\nMNIST was left out: FASTBP_DATA does not say where it is")
+        print("\nMNIST was left out: set FASTBP_DATA to the folder that has mnist/")
     return 0
 
 

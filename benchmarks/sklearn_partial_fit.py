@@ -1,8 +1,9 @@
 """`partial_fit` of `fastbp.sklearn` beside scikit-learn's: ``python benchmarks/sklearn_partial_fit.py``.
 
-A few rows a call, standard normal, and numbers or ten classes; one thread, default parameters but for the layers. Turns
-of both are interleaved, the order turns around from round to round; a ratio is the median over the rounds of
-theirs/ours, beside the smallest and the largest. "coefs_" is the largest difference of weights after ten calls.
+Each call has a few rows of standard normal inputs, with numbers or ten classes as targets; one thread, and default
+parameters except for the layers. The turns of both are interleaved, and their order is reversed from round to round.
+"ratio" is the median over the rounds of theirs/ours, "range" the smallest and the largest. "coefs_" is the largest
+difference of weights after ten calls.
 """
 
 import argparse
@@ -27,20 +28,20 @@ HEAD = f"{'estimator':14}{'hidden':>9}{'dtype':>9}{'rows':>6}{'theirs':>10}{'our
 
 
 def samples(kind: str, rows: int, features: int, dtype: str) -> tuple[Any, Any]:
-    """Return inputs, and numbers or classes."""
+    """Return inputs, and numbers or classes as targets."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(rows, features)).astype(dtype)
     return X, np.arange(rows) % 10 if kind == "MLPClassifier" else rng.normal(size=rows).astype(dtype)
 
 
 def new(whose: str, kind: str, hidden: tuple[int, ...], X: Any, y: Any) -> Any:
-    """Return an estimator after its first call."""
+    """Return an estimator after its first call of `partial_fit`."""
     model = getattr(MODULES[whose], kind)(hidden_layer_sizes=hidden, random_state=0)
     return model.partial_fit(X, y, **({"classes": np.arange(10)} if kind == "MLPClassifier" else {}))
 
 
 def measure(kind: str, hidden: tuple[int, ...], X: Any, y: Any, rounds: int, seconds: float) -> dict[str, Any]:
-    """Return what a row of the table says."""
+    """Return the figures of a row of the table."""
     models = {whose: new(whose, kind, hidden, X, y) for whose in MODULES}
     for model in models.values():
         for _ in range(9):
@@ -53,14 +54,14 @@ def measure(kind: str, hidden: tuple[int, ...], X: Any, y: Any, rounds: int, sec
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure all cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--features", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--quick", action="store_true", help="a few calls, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="a few calls, as a test")
     arguments = parser.parse_args()
     fastbp.set_num_threads(1)
-    print(f"{machine.describe()['processor']}; one thread, {arguments.features} features, µs a call")
+    print(f"{machine.describe()['processor']}; one thread, {arguments.features} features, µs per call")
     print(f"{HEAD}{'coefs_':>10}")
     with threadpool_limits(1):
         for kind, hidden, dtype, rows in product(KINDS, HIDDEN, DTYPES, ROWS):

@@ -1,8 +1,7 @@
-"""What starting costs: import, first fit, memory: ``python benchmarks/startup.py``.
+"""The cost of starting, in time and memory: ``python benchmarks/startup.py``.
 
-Every figure is of fresh processes, the median over the rounds. "Cold" has an empty cache of machine code, "warm" the
-one that an earlier process left. Memory is the peak resident size of a training run less that before the data, less
-the data.
+Every figure is the median of fresh processes. "Cold" has an empty cache of machine code, "warm" the cache of an earlier
+process. Memory is the peak resident size of a training run minus the size of the data.
 """
 
 import argparse
@@ -44,7 +43,7 @@ print(peak() - data)
 def run(code: str, cache: str) -> float:
     """Run code in a fresh process and return the number it prints."""
     environment = os.environ | {"FASTBP_CACHE": cache}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has bytecode files
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
@@ -68,9 +67,9 @@ def main() -> None:
     ratio = statistics.median(ours / theirs for theirs, ours in pairs)
     print(f"import numba                          {numba:8.3f} s")
     print(f"import fastbp                         {fastbp:8.3f} s   {ratio:.2f} × import numba (median of pairs)")
-    print(f"first fit, nothing cached             {statistics.median(cold):8.3f} s   beyond the import")
-    print(f"first fit, cache warm                 {statistics.median(warm_fits):8.3f} s   beyond the import")
-    print(f"memory of training [784,30,10]        {memory:8.1f} MiB resident at the peak, the data not counted")
+    print(f"first fit, nothing cached             {statistics.median(cold):8.3f} s   without the import")
+    print(f"first fit, cache warm                 {statistics.median(warm_fits):8.3f} s   without the import")
+    print(f"memory of training [784,30,10]        {memory:8.1f} MiB resident at the peak, without the data")
 
 
 if __name__ == "__main__":

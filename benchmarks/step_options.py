@@ -1,7 +1,7 @@
-"""What each option of a training step costs: ``python benchmarks/step_options.py``.
+"""The cost of each option of a training step: ``python benchmarks/step_options.py``.
 
-An epoch of [784,100,10] with mini-batches of 32, with each option and without, in interleaved rounds; the figure is the
-median of the ratios within them.
+An epoch of [784,100,10] with mini-batches of 32, with each option and without it, in interleaved rounds. A figure is
+the median of the ratios within the rounds.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def measure(formulation: str, optimizer_name: str, rounds: int) -> None:
 
     epochs = {"none": epoch({}), **{name: epoch(options) for name, options in OPTIONS.items()}}
     seconds = interleaved_rounds(epochs, rounds, 0.05)
-    print(f"\n{formulation}, {optimizer_name}: {statistics.median(seconds['none']) / (n / 32) * 1e6:.1f} µs a step")
+    print(f"\n{formulation}, {optimizer_name}: {statistics.median(seconds['none']) / (n / 32) * 1e6:.1f} µs per step")
     for name in OPTIONS:
         ratio = statistics.median(a / b for a, b in zip(seconds[name], seconds["none"], strict=True))
         print(f"  {name:<14}{ratio - 1:+7.1%}")

@@ -1,10 +1,11 @@
-"""What the gradient says about one misread digit: ∂C/∂x as a picture.
+"""The gradient ∂C/∂x of one misread digit, as a picture.
 
     python examples/a_misread_digit.py [FOLDER] [--quick]
 
-Covers B10 (∂C/∂a of every neuron, the input included) of the founding texts. The embedded digits; and MNIST, if
-$FASTBP_DATA says where it is and there is no --quick. Writes `misread_digit.png`, `misread_weights.png` (what the first
-neurons look for) and `misread_confusions.png` into FOLDER, here if there is none; those of MNIST begin with `mnist_`.
+Covers B10 (∂C/∂a of every neuron, the input included) of the founding texts. Uses the digits that come with fastbp, and
+MNIST if $FASTBP_DATA is its folder and --quick is not given. Writes `misread_digit.png`, `misread_weights.png` (the
+weights of the first layer as images) and `misread_confusions.png` to FOLDER, by default the current folder; the names
+for MNIST begin with `mnist_`.
 """
 
 import argparse
@@ -21,7 +22,7 @@ STEP, MOST_STEPS = 0.02, 500
 
 
 def worst(net, X, y):
-    """Return the misread sample that the net is surest of, and what all are read as."""
+    """Return the misread sample with the largest wrong output, and the predicted class of every sample."""
     outputs = net.predict(X)
     read = outputs.argmax(axis=1)
     wrong = np.flatnonzero(read != y)
@@ -29,7 +30,7 @@ def worst(net, X, y):
 
 
 def way_to_right(net, x, y, direction):
-    """Go from x by small steps in a direction, which may depend on where we are, until it is read as y."""
+    """Move x by small steps in a direction, which may depend on x, until the net reads it as y."""
     moved = x.copy()
     for _ in range(MOST_STEPS):
         if net.predict([moved])[0].argmax() == y:
@@ -44,14 +45,14 @@ def explain(net, X, y, name, folder, prefix=""):
     x, right, wrong = X[s].astype(np.float64), int(y[s]), int(read[s])
     outputs = net.predict([x])[0]
     g = net.input_gradient([x], [right])[0]
-    print(f"{name}: {np.mean(read == y):.2%} of {len(y):,} test images are read right.")
+    print(f"{name}: the net reads {np.mean(read == y):.2%} of {len(y):,} test images correctly.")
     print(f"Image {s} is a {right}, read as {wrong}:\n")
     print(f"  a of {right}: {outputs[right]:.3f}, a of {wrong}: {outputs[wrong]:.3f}")
     print(f"  C = {-np.log(outputs[right]):.3f}, ‖∂C/∂x‖ = {np.linalg.norm(g):.3f}")
     trace = net.trace(x, right)
     difference = np.abs(trace.layers[0].dC_da - g).max()
-    print(f"  net.trace says the same ∂C/∂x, by {difference:.0e} at most")
-    print(f"  the largest ∂C/∂a of layer 1 is that of neuron {np.argmax(np.abs(trace.layers[1].dC_da))}")
+    print(f"  net.trace gives the same ∂C/∂x; the largest difference is {difference:.0e}")
+    print(f"  neuron with the largest |∂C/∂a| in layer 1: {np.argmax(np.abs(trace.layers[1].dC_da))}")
     descended = way_to_right(net, x, right, lambda at: -net.input_gradient([at], [right])[0])
     titles, rows = [f"a {right},\nread as {wrong}", "−∂C/∂x"], [x, -g]
     if descended is not None:
@@ -59,12 +60,12 @@ def explain(net, X, y, name, folder, prefix=""):
         rows += [descended, descended - x]
         length = np.linalg.norm(descended - x)
         share = length / np.linalg.norm(x)
-        print(f"\n  Down −∂C/∂x a change of length {length:.3f}, {share:.1%} of the image's own, makes it a {right}.")
+        print(f"\n  A change along −∂C/∂x of length {length:.3f}, {share:.1%} of the image's, makes it a {right}.")
         generator = np.random.default_rng(0)
         tries = [generator.standard_normal(x.size) for _ in range(1000)]
         moved = np.array([np.clip(x + length * d / np.linalg.norm(d), 0, 1) for d in tries])
         lucky = np.mean(net.predict(moved).argmax(axis=1) == right)
-        print(f"  Of 1,000 changes of that length in random directions, {lucky:.1%} do.")
+        print(f"  Of 1,000 changes of that length in random directions, {lucky:.1%} do so.")
     try:
         draw(net, rows, titles, read, y, folder, prefix)
     except ImportError as error:
@@ -80,19 +81,19 @@ def draw(net, rows, titles, read, y, folder, prefix):
                            width=plots.COLUMN)  # fmt: skip
     files = ", ".join(f"{prefix}misread_{what}.png" for what in ("digit", "weights", "confusions"))
     print(f"\nThe pictures are in {folder}:\n{files}.")
-    print("Blue: more ink here lowers the cost; vermilion: less ink does.\n")
+    print("Blue: more ink here lowers the cost. Vermilion: less ink lowers it.\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="where pictures go, default here")
-    parser.add_argument("--quick", action="store_true", help="no MNIST")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="for pictures, default: current folder")
+    parser.add_argument("--quick", action="store_true", help="without MNIST")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     digits = fastbp.load_digits()
     net = fastbp.Network([64, 30, 10], activation="sigmoid", cost="cross_entropy", seed=0)
     net.fit(digits.X_train, digits.y_train, epochs=30, batch_size=10, optimizer=fastbp.SGD(0.5), progress=False)
-    explain(net, digits.X_test, digits.y_test, "The embedded digits", options.folder)
+    explain(net, digits.X_test, digits.y_test, "The digits of fastbp", options.folder)
     if os.environ.get("FASTBP_DATA") and not options.quick:
         book = read_book()
         X, y = book.training

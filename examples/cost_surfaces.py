@@ -1,10 +1,9 @@
-"""Cost surfaces, the way down, and whether it ends in the deepest valley: counted.
+"""Cost surfaces, gradient descent on them, and how often it ends in the global minimum.
 
     python examples/cost_surfaces.py [FOLDER] [--quick]
 
-Covers B14 (step downhill with −η∇C, again and again; a local minimum), D5 (gradient descent) and, of C1, "does it find
-the global minimum?". Writes `four_valleys.png`, `digits_random.png` and `digits_path.png` into FOLDER, here if there is
-none.
+Covers B14 (repeated steps −η∇C; a local minimum), D5 (gradient descent) and, of C1, "does it find the global minimum?".
+Writes `four_valleys.png`, `digits_random.png` and `digits_path.png` to FOLDER, by default the current folder.
 """
 
 import argparse
@@ -15,8 +14,8 @@ import numpy as np
 
 import fastbp
 
-# One neuron with two weights. Each weight has samples of its own, which pull it in two directions: one wants it near
-# 0.5, and no longer notices it far below; the other wants it near −2. So each has two valleys, and the net has four.
+# One neuron with two weights. Each weight has two samples of its own: the cost of one is least near 0.5 and almost flat
+# far below, the cost of the other is least near −2. So the cost has two minima in each weight, and four in both.
 NEURON_X = np.array([[4, 0], [1, 0], [0, 4], [0, 1]])
 NEURON_Y = np.array([[0.9], [0.1], [0.9], [0.1]])
 STEPS, RATE = 1500, 4.0
@@ -24,7 +23,7 @@ XOR_X, XOR_Y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0]
 
 
 def descend(net, start):
-    """Go downhill in the two weights of the neuron: w ← w − η ∂C/∂w. Returns all parameters on the way."""
+    """Gradient descent in the two weights of the neuron, w ← w − η ∂C/∂w. Return the parameters after each step."""
     net.parameters = [*start, 0.0]
     way = [net.parameters.copy()]
     for _ in range(STEPS):
@@ -41,8 +40,8 @@ def four_valleys(folder, each):
     for way in ways:
         net.parameters = way[-1]
         ends[tuple(np.round(way[-1][:2], 2) + 0.0), round(net.evaluate(NEURON_X, NEURON_Y).cost, 3)] += 1
-    print(f"One neuron, two weights, {len(ways)} ways down from a grid of starts, {STEPS} steps with η = {RATE:g}:\n")
-    print("  ends at w =        cost    ways")
+    print(f"One neuron, two weights, descent from a grid of {len(ways)} starts, {STEPS} steps with η = {RATE:g}:\n")
+    print("  ends at w =        cost  starts")
     for (place, cost), count in sorted(ends.items(), key=lambda item: item[0][1]):
         print(f"  ({place[0]:>5}, {place[1]:>5}){cost:>11}{count:>8}")
     plots = with_plots()
@@ -56,7 +55,7 @@ def four_valleys(folder, each):
 
 
 def restarts(n, epochs):
-    """Train XOR from n starts, and count where they end."""
+    """Train XOR from n random starts, and count the final costs."""
     found = []
     for seed in range(n):
         net = fastbp.Network([2, 2, 1], activation="sigmoid", cost="squared_error", initializer="nielsen_large",
@@ -66,23 +65,23 @@ def restarts(n, epochs):
     solved = [cost for cost, _ in found if cost < 0.01]
     print(f"""
 Does it find the global minimum? XOR with [2, 2, 1] sigmoid neurons, C ≥ 0, from {n} random starts,
-{epochs} epochs of Rprop on all four samples: {len(solved)} come below 0.01, {n - len(solved)} do not.""")
+{epochs} epochs of Rprop on all four samples: C < 0.01 from {len(solved)} starts, not from {n - len(solved)}.""")
     clusters = Counter(round(cost, 2) for cost, _ in found)
-    print("\n  cost    starts   smallest and largest eigenvalue of ∂²C/∂θ², ‖∇C‖, of one of them")
+    print("\n  cost    starts   smallest and largest eigenvalue of ∂²C/∂θ², and ‖∇C‖, of one start")
     for cost, count in sorted(clusters.items()):
         net = next(net for value, net in found if round(value, 2) == cost)
         eigenvalues, norm = curvature(net)
         print(f"  {cost:<8}{count:>6}   {eigenvalues[0]:>10.1e} {eigenvalues[-1]:>10.1e}  {norm:.1e}")
-    print("""Where no eigenvalue is clearly below 0 and the gradient is almost 0, it is a minimum, or so
-flat that nobody gets on: descent finds *a* low place, and which one depends on the start. More
-starts help, and more neurons.""")
+    print("""Where no eigenvalue is clearly negative and the gradient is almost 0, the cost has a minimum, or is
+too flat for progress. Descent finds *a* minimum, and the start decides which one. More starts help,
+and more neurons.""")
     wider = 0
     for seed in range(n):
         net = fastbp.Network([2, 8, 1], activation="sigmoid", cost="squared_error", initializer="nielsen_large",
                              seed=seed, dtype="float64")  # fmt: skip
         net.fit(XOR_X, XOR_Y, epochs=epochs, optimizer=fastbp.Rprop(), progress=False)
         wider += net.evaluate(XOR_X, XOR_Y).cost < 0.01
-    print(f"With 8 hidden neurons instead of 2, {wider} of {n} starts come below 0.01.")
+    print(f"With 8 hidden neurons instead of 2: C < 0.01 from {wider} of {n} starts.")
 
 
 def curvature(net):
@@ -100,7 +99,7 @@ def curvature(net):
 
 
 def digits(folder, n, points):
-    """Draw the surface around a trained net, and the way that training took."""
+    """Draw the cost around a trained net, and the path of its training."""
     plots = with_plots()
     if not plots:
         return
@@ -118,14 +117,14 @@ def digits(folder, n, points):
     shares = [name[name.index("(") + 1 : -1] for name in plane.names]
     far = np.linalg.norm(way[-1] - way[0])
     print(f"""
-Digits, [64, 30, 10], {net.parameters.size:,} parameters: 40 epochs of stochastic gradient descent end {far:.1f} from
-where they began; two principal directions hold {shares[0]} and {shares[1]} of the way's spread. Cost at the end
-{net.evaluate(X, y).cost:.4f}; at a corner of the picture in random directions {around.costs[0, 0]:.1f}.""")
+Digits, [64, 30, 10], {net.parameters.size:,} parameters: 40 epochs of stochastic gradient descent move the parameters
+by {far:.1f}. Two principal directions have {shares[0]} and {shares[1]} of the variance of the path. The final cost
+is {net.evaluate(X, y).cost:.4f}; at a corner of the picture in random directions it is {around.costs[0, 0]:.1f}.""")
     print(f"The pictures are in {folder / 'digits_path.png'} and {folder / 'digits_random.png'}.")
 
 
 def with_plots():
-    """Return `fastbp.plots`; None without matplotlib."""
+    """Return `fastbp.plots`, or None without matplotlib."""
     from fastbp import plots
 
     try:
@@ -138,7 +137,7 @@ def with_plots():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="where pictures go, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="for pictures, default: current folder")
     parser.add_argument("--quick", action="store_true", help="fewer starts, coarser pictures")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)

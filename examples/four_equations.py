@@ -1,9 +1,9 @@
-"""The four equations of backpropagation, as loops and vectorized: equal, and timed.
+"""The four equations of backpropagation, as loops and vectorized: the same results, and their times.
 
     python examples/four_equations.py [FOLDER] [--quick]
 
 Follows Nielsen, "Neural Networks and Deep Learning", chapter 2, and Dhalla's equation 4 as an outer product. Covers D7,
-D8 and C3. The picture goes to FOLDER, here if there is none. What is printed is the source of what ran.
+D8 and C3. The picture goes to FOLDER, by default the current folder. The printed functions are the ones that run.
 """
 
 import argparse
@@ -112,7 +112,7 @@ def equations() -> None:
 
 
 def equal(trace: fastbp.Trace, net: fastbp.Network) -> None:
-    heading("They are equal (D7, C3)")
+    heading("Both give the same results (D7, C3)")
     gradient = net.gradient([trace.x], [trace.y])
     for name, functions in (("loops", LOOPS), ("vectorized", VECTORIZED)):
         weights, biases = backpropagate(functions, trace)
@@ -124,19 +124,19 @@ def equal(trace: fastbp.Trace, net: fastbp.Network) -> None:
 
 
 def the_algorithm(net: fastbp.Network, trace: fastbp.Trace) -> None:
-    heading("The whole algorithm (D8), after the input and the forward pass")
+    heading("The algorithm (D8), after the forward pass")
     print(textwrap.indent(inspect.getsource(backpropagate).rstrip(), "    "))
     net.formulation = "textbook"
     by_textbook = net.gradient([trace.x], [trace.y])
     weights, biases = backpropagate(VECTORIZED, trace)
     in_order = [part.ravel() for w, b in zip(weights, biases, strict=True) for part in (w, b)]
     difference = np.abs(by_textbook.vector - np.concatenate(in_order)).max()
-    print("\n  As the book's box has it, with the forward pass: backprop in fastbp/formulations/textbook.py.")
-    print(f"  Largest difference from it {difference:.1e}")
+    print("\n  The book's algorithm with the forward pass is backprop in fastbp/formulations/textbook.py.")
+    print(f"  Largest difference from it: {difference:.1e}")
 
 
 def seconds(call: Callable[[], object], at_least: float) -> float:
-    """Return the time of a call: the best of some rounds."""
+    """Return the time of a call, the shortest of several."""
     call()
     best, start = float("inf"), time.perf_counter()
     while time.perf_counter() - start < at_least:
@@ -147,21 +147,21 @@ def seconds(call: Callable[[], object], at_least: float) -> float:
 
 
 def timed(trace: fastbp.Trace, net: fastbp.Network, at_least: float) -> dict[str, float]:
-    heading("And differ in time (C3)")
+    heading("But in different times (C3)")
     X, Y = np.tile(trace.x, (SAMPLES, 1)), np.tile(trace.y, (SAMPLES, 1))
     times = {
-        "the four equations, Python's loops": seconds(lambda: backpropagate(LOOPS, trace), at_least),
+        "the four equations, Python loops": seconds(lambda: backpropagate(LOOPS, trace), at_least),
         "the four equations, vectorized": seconds(lambda: backpropagate(VECTORIZED, trace), at_least),
     }
     for formulation in ("textbook", "vectorized", "loops", "tiles"):
         net.formulation = formulation
         taken = seconds(lambda: net.gradient(X, Y), at_least)
-        times[f"net.gradient, forward pass too: {formulation}"] = taken / SAMPLES
-    print(f"  one sample of [{', '.join(map(str, net.sizes))}], float64, the best of some rounds")
-    print(f"  (net.gradient: a share of {SAMPLES} at once, on up to {fastbp.get_num_threads()} threads)")
+        times[f"net.gradient with forward pass: {formulation}"] = taken / SAMPLES
+    print(f"  one sample of [{', '.join(map(str, net.sizes))}], float64, the shortest time of several")
+    print(f"  (net.gradient: time of {SAMPLES} samples / {SAMPLES}, on up to {fastbp.get_num_threads()} threads)")
     for name, taken in times.items():
         print(f"    {name:<44} {1e6 * taken:10.1f} µs")
-    print("  `loops` and `tiles` are loops as well, compiled. fastbp compare measures all of it properly.")
+    print("  `loops` and `tiles` are compiled loops. The command fastbp compare measures all of them fairly.")
     return times
 
 
@@ -178,7 +178,7 @@ def picture(times: dict[str, float], folder: Path) -> None:
     colours = [STYLES[0 if name.startswith("the") else 1]["color"] for name in names]
     axes.barh(names, [1e6 * times[name] for name in names], color=colours)
     axes.set_xscale("log")
-    axes.set_xlabel("µs a sample")
+    axes.set_xlabel("µs per sample")
     plain(axes)
     axes.tick_params(axis="y", length=0)
     figure.savefig(folder / "four_equations.png")
@@ -187,7 +187,7 @@ def picture(times: dict[str, float], folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The four equations, as loops and vectorized.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the picture, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="for pictures, default: current folder")
     parser.add_argument("--quick", action="store_true", help="a smaller network, fewer rounds")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""Gradients, Jacobians and the chain rule: of one number, of vectors, of a whole network.
+"""Gradients, Jacobians and the chain rule: for one number, for vectors, for a whole network.
 
     python examples/jacobians.py [FOLDER]
 
-Follows Dhalla, "The Complete Mathematics of Neural Networks and Deep Learning". Covers D1 and, in what the order of the
-products costs, C2. The picture goes to FOLDER, here if there is none.
+Follows Dhalla, "The Complete Mathematics of Neural Networks and Deep Learning". Covers D1 and C2 (what each order
+of the products costs). The picture goes to FOLDER, by default the current folder.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def heading(text: str) -> None:
 
 
 def chain_rule_of_numbers() -> None:
-    heading("One number after the other: the chain rule (D1)")
+    heading("The chain rule for numbers (D1)")
     x = 0.6
     inner, outer = 3 * x**2, math.sin(3 * x**2)
     derivative = math.cos(inner) * 6 * x
@@ -48,7 +48,7 @@ def layer_by_layer(net: fastbp.Network, x: np.ndarray) -> list[np.ndarray]:
 
 
 def all_layers(net: fastbp.Network, x: np.ndarray, jacobians: list[np.ndarray]) -> np.ndarray:
-    heading("Their matrix product is the Jacobian of the network (D1)")
+    heading("The product of these matrices is the Jacobian of the network (D1)")
     whole = net.jacobian([x])[0]
     product = jacobians[2] @ jacobians[1] @ jacobians[0]
     step, columns = 1e-5, []
@@ -57,9 +57,9 @@ def all_layers(net: fastbp.Network, x: np.ndarray, jacobians: list[np.ndarray]) 
     print("  net.jacobian(X)")
     print("   ", np.array2string(whole, precision=6, suppress_small=True, prefix="    "))
     print(f"  J⁽³⁾ J⁽²⁾ J⁽¹⁾: largest difference    {np.abs(whole - product).max():.1e}")
-    print(f"  central differences: largest one     {np.abs(whole - np.stack(columns, axis=1)).max():.1e}")
+    print(f"  against central differences          {np.abs(whole - np.stack(columns, axis=1)).max():.1e}")
     part = net.jacobian([x], of=3, wrt=1)[0]
-    print(f"  from layer 1 to 3 alone: {part.shape[0]} × {part.shape[1]}, largest difference "
+    print(f"  only from layer 1 to 3: {part.shape[0]} × {part.shape[1]}, largest difference "
           f"from J⁽³⁾ J⁽²⁾  {np.abs(part - jacobians[2] @ jacobians[1]).max():.1e}")  # fmt: skip
     return whole
 
@@ -76,15 +76,15 @@ def gradient_of_the_cost(net: fastbp.Network, x: np.ndarray, whole: np.ndarray) 
 
 
 def which_order() -> None:
-    heading("The order of the products decides what they cost (C2)")
+    heading("The order of the products decides their cost (C2)")
     sizes = [784, 100, 100, 10]
     pairs = list(pairwise(sizes))
     from_cost = sum(n_in * n_out for n_in, n_out in pairs)
     from_input = sum(sizes[0] * n_in * n_out for n_in, n_out in pairs[1:])
     print("  ∂C/∂x = ∂C/∂a · J⁽³⁾ · J⁽²⁾ · J⁽¹⁾ of [784, 100, 100, 10], multiplications")
-    print(f"    from the cost on, a row times a matrix each time: backpropagation   {from_cost:12,}")
-    print(f"    from the input on, a matrix times a matrix: forward mode            {from_input:12,}")
-    print("  Reverse mode needs a pass for each output, and a cost is one; forward mode a pass for each input.")
+    print(f"    from the cost, a row times a matrix each time: backpropagation      {from_cost:12,}")
+    print(f"    from the input, a matrix times a matrix: forward mode               {from_input:12,}")
+    print("  Reverse mode needs a pass for each output, and a cost has one. Forward mode needs one per input.")
 
 
 def picture(jacobians: list[np.ndarray], whole: np.ndarray, folder: Path) -> None:
@@ -102,7 +102,7 @@ def picture(jacobians: list[np.ndarray], whole: np.ndarray, folder: Path) -> Non
         axes.imshow(J, cmap=signed_colours(), vmin=-largest, vmax=largest)
         rows, columns = J.shape
         axes.set_title(f"{name}\n{rows} × {columns}, to ±{largest:.2g}", fontsize=9)
-        axes.set_xlim((columns - 1) / 2 - 3.1, (columns - 1) / 2 + 3.1)  # cells of the same size in all of them
+        axes.set_xlim((columns - 1) / 2 - 3.1, (columns - 1) / 2 + 3.1)  # cells of the same size in all panels
         axes.set_ylim((rows - 1) / 2 + 3.1, (rows - 1) / 2 - 3.1)
         axes.add_patch(Rectangle((-0.5, -0.5), columns, rows, fill=False, linewidth=0.8))
         axes.set_axis_off()
@@ -112,7 +112,7 @@ def picture(jacobians: list[np.ndarray], whole: np.ndarray, folder: Path) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Jacobians and the chain rule.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the picture, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="for pictures, default: current folder")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     net = fastbp.Network(SIZES, activation="tanh", output_activation="sigmoid", cost="squared_error", dtype="float64",

@@ -1,14 +1,13 @@
-"""One layer, three sums, five ways to write each: what differs, what does not, and why.
+"""The three sums of one layer in five versions: what differs, what does not, and why.
 
     python examples/loops_vs_vectorized.py [--quick] [--output PICTURE.png]
 
-Backpropagation is usually printed vectorized, with a transpose and a Hadamard product. This page writes its three sums
-as loops that Python runs, as the same loops compiled, spread over the cores, and held in register tiles, and as NumPy
-writes them; checks that all give the same numbers; and measures each. What is printed is the source of what ran.
-Covers C3.
+Books usually show backpropagation vectorized, with a transpose and a Hadamard product. This page computes its three
+sums with Python loops, the same loops compiled, compiled in parallel, and as register tiles, and with NumPy. It checks
+that all give the same numbers, and measures each. The printed functions are the ones that run. Covers C3.
 """
 
-# ruff: noqa: E402  (how many threads BLAS has is said before NumPy is imported, because it looks once)
+# ruff: noqa: E402  (BLAS reads its number of threads when NumPy is imported)
 import argparse
 import inspect
 import os
@@ -35,7 +34,7 @@ from fastbp.model import aligned_empty
 WIDTH, LANES = 100, VECTOR_BYTES // 4
 ONE = np.float32(1)  # to Numba, the integer 1 minus a float32 is a float64
 
-# The loops. Each is run by Python as it stands, where prange is range; compiled; and compiled for all cores.
+# The loops. Each runs as Python, where prange is range, compiled, and compiled in parallel.
 
 
 def forward(Z, w, b, A):
@@ -51,7 +50,7 @@ def propagate_error(Delta_previous, w, Delta, A):
     for s in prange(Delta.shape[0]):
         for k in range(w.shape[1]):
             Delta_previous[s, k] = 0
-        for j in range(w.shape[0]):  # outside, so that memory is read along k, as it lies
+        for j in range(w.shape[0]):  # the outer loop: memory is read in its order, along k
             for k in range(w.shape[1]):
                 Delta_previous[s, k] += w[j, k] * Delta[s, j]
         for k in range(w.shape[1]):
@@ -68,7 +67,7 @@ def outer_product(dw, Delta, A):
 
 
 # The same over tiles: ROWS x wide numbers of the result, which stay in vector registers until their sum is complete.
-# Here all sizes are multiples of those; fastbp's own, in formulations/tiles/panel_sums.py, take any.
+# Here all sizes are multiples of these; fastbp's own loops, in formulations/tiles/panel_sums.py, take any size.
 
 
 @njit(on_disk=False, **LEAN)
@@ -104,7 +103,7 @@ def outer_product_tiles(dw, Delta_T, A):
             store(tile, dw, j, k)
 
 
-# And vectorized.
+# Vectorized.
 
 
 def forward_vectorized(w, b, A):
@@ -119,62 +118,63 @@ def outer_product_vectorized(Delta, A):
     return Delta.T @ A
 
 
-# What is said about each.
+# The explanation of each version.
 
 WHY_PYTHON = {
     "forward": """
-The interpreter: {ns:.0f} ns for a multiply-add. It looks up two elements, makes an object of each, finds out what `*`
-means for them, and makes objects of the product and of the sum.""",
+The interpreter takes {ns:.0f} ns for a multiply-add. It looks up two elements, makes an object of each, finds the
+function of `*` for them, and makes objects of the product and of the sum.""",
     "propagate_error": """
-{ns:.0f} ns. Δ_previous[s, k] is looked up, made an object, and put back in every turn of the innermost loop.""",
+{ns:.0f} ns. Each turn of the innermost loop also looks up Δ_previous[s, k], makes an object of it, and stores it.""",
     "outer_product": """
-{ns:.0f} ns, of which the arithmetic is less than one.""",
+{ns:.0f} ns, less than one of them for the arithmetic.""",
 }
 WHY_COMPILED = {
     "forward": """
-The very same source, with types: an element is a load, and the sum over k goes in vector lanes, {lanes} at a time. It
-may, because `fastmath` lets a sum be reordered. What holds it back is that there are two loads for each multiply-add:
-{m} samples read all of w {m} times.""",
+The same source with types: reading an element is one load, and vector lanes sum {lanes} terms at a time, because
+`fastmath` allows another order of the sum. The limit is two loads for each multiply-add: {m} samples read all of w {m}
+times.""",
     "propagate_error": """
-Read along k, w and Δ_previous lie as they are needed, in vector lanes. But Δ_previous[s, k] is in memory: for every j
-it is loaded, added to, and stored again in the first-level cache.""",
+Along k, vector lanes read w and Δ_previous in the order of memory. But Δ_previous[s, k] is in memory: for every j it is
+loaded from the first-level cache, added to, and stored again.""",
     "outer_product": """
-As in the propagation, dw[j, k] is loaded and stored for every sample: two loads and a store for each multiply-add.""",
+As in the error propagation, dw[j, k] is loaded and stored for every sample: two loads and a store for each
+multiply-add.""",
 }
 WHY_PARALLEL = {
     "forward": """
-`prange` lets {threads} threads take samples; no two write the same number, so the bits are the same. Starting them
-costs microseconds: for a mini-batch of 10 samples of a small layer more than the whole sum.""",
+`prange` divides the samples among {threads} threads. No two threads write the same number, so the bits are the same.
+Starting the threads takes microseconds, which is more than the whole sum for 10 samples of a small layer.""",
     "propagate_error": """
-Samples again. More cores move more numbers, each still as wastefully as before.""",
+Again each thread has its own samples. More cores do more work, but each has as many loads and stores as before.""",
     "outer_product": """
-Here samples would collide, for all of them add to the same dw. So the threads take neurons j: whoever owns a row sums
-it, over all samples, in one order.""",
+Here all samples add to the same dw, so they cannot be divided among threads. Each thread has its own neurons j instead:
+it sums their rows of dw over all samples, in one order.""",
 }
-NOT_FASTER = "They did not help here: the sum is too small for it, or the other cores had something else to do."
+NOT_FASTER = "The threads did not help here: the sum is too small, or the other cores were busy."
 WHY_TILES = {
     "forward": """
-{rows} x {wide} sums are kept in registers from the first k to the last. Each turn of the loop over k loads {wide}
-weights and {rows} activations, and multiplies each with each, an outer product: {outer} multiply-adds for {loads}
-loads. So the loads no longer matter. w is read by rows of its transpose, which fastbp makes once a `fit`.""",
+{rows} x {wide} sums stay in registers from the first k to the last. Each turn of the loop over k loads {wide} weights
+and {rows} activations and computes their outer product: {outer} multiply-adds for {loads} loads. So the loads are no
+longer the limit. The loop reads rows of the transpose of w, which fastbp makes once in a `fit`.""",
     "propagate_error": """
-The same loop with δ for a. No transpose is needed this time: the sum is over j, and row j of w lies along k. σ′ comes
-at the end, on numbers that are in the cache because they were just written.""",
+The same loop with δ in place of a. It needs no transpose: the sum is over j, and row j of w is contiguous along k. σ′
+multiplies at the end numbers that are still in the cache.""",
     "outer_product": """
-The sum over samples is the innermost now, so that dw is written once, not once a sample.""",
+Now the sum over samples is the innermost loop, so that dw is written only once instead of once for every sample.""",
 }
 WHY_VECTORIZED = {
     "forward": """
-`w.T` copies nothing: it is the same memory with the strides exchanged, and BLAS is told to read it so. In BLAS is a
-tile loop like the one above, around which it first packs both matrices into the order it likes: again at every call,
-for BLAS cannot know that w was here before. `+ b` is one more pass over Z, into new memory.""",
+`w.T` copies nothing: it is the same memory with the strides exchanged. BLAS has a tile loop like the one above. Before
+it, BLAS packs both matrices into a suitable order, at every call, because it does not know that w is unchanged.
+`+ b` is one more pass over Z, into new memory.""",
     "propagate_error": """
-The book's wᵀδ, without the transpose because a row is a sample. ⊙ and σ′ are {hadamard:.1%} of the operations, whoever
-does them. But here they are three passes over arrays of {temporary:.0f} kB, for 1 − A, A(1 − A) and the result: new
-memory, written, and read again.""",
+The book's wᵀδ, without the transpose because a row is a sample. ⊙ and σ′ are {hadamard:.1%} of the operations in every
+version. But here they are three passes over arrays of {temporary:.0f} kB, for 1 − A, A(1 − A) and the result, which
+write new memory and read it again.""",
     "outer_product": """
-One call of BLAS sums the outer products of all samples. For mini-batches that is NumPy at its best; one sample at a
-time it would be `np.outer`, and a whole matrix of memory for each.""",
+One call of BLAS sums the outer products of all samples. This is where NumPy is at its best. One sample at a time would
+be `np.outer`, with a new matrix for each sample.""",
 }
 EQUATIONS = {
     "forward": ("FORWARD", "z_sj = Σ_k w_jk a_sk + b_j", "Z = A Wᵀ + b"),
@@ -187,14 +187,14 @@ EQUATIONS = {
 
 
 class Layer:
-    """m samples, n_in inputs, n_out neurons: the numbers of all three sums, and what each way of writing one is given.
+    """A layer with m samples, n_in inputs and n_out neurons: the arrays of all three sums.
 
     Attributes
     ----------
     arguments : dict
-        For each sum, what follows the result in its loops; in its tile loops; and in its vectorized form.
+        For each sum, the arguments after the result: of its loops, its tile loops and its vectorized version.
     like : dict
-        For each sum, an array of the result's shape.
+        For each sum, an array with the shape of the result.
     """
 
     def __init__(self, m: int, n_in: int, n_out: int):
@@ -215,12 +215,12 @@ class Layer:
         }
 
     def flops(self, name: str) -> int:
-        """Floating-point operations of a sum, whoever computes it."""
+        """Return the floating-point operations of a sum, the same in every version."""
         sums = 2 * self.m * self.n_in * self.n_out
         return sums + {"forward": self.m * self.n_out, "propagate_error": 3 * self.m * self.n_in}.get(name, 0)
 
     def versions(self, name: str) -> dict[str, Callable[[], Any]]:
-        """Return one sum in all five forms, as functions without arguments that return the result."""
+        """Return the five versions of a sum, as functions without arguments that return the result."""
         loops, tiles, vectorized = (globals()[name + form] for form in ("", "_tiles", "_vectorized"))
         for_loops, for_tiles, for_numpy = self.arguments[name]
         parallel = njit(on_disk=False, parallel=True)(loops)
@@ -234,20 +234,20 @@ class Layer:
 
 
 def aligned(array: Any) -> Any:
-    """Return a copy that begins at a cache line, as fastbp's own arrays do: NumPy's begin anywhere."""
+    """Return a copy that begins at a cache line, as fastbp's own arrays do and NumPy's need not."""
     copy = aligned_empty(array.size, array.dtype).reshape(array.shape)
     copy[:] = array
     return copy
 
 
 def filled(function: Callable[..., None], result: Any, arguments: tuple[Any, ...]) -> Any:
-    """Let a loop write its result, and return it."""
+    """Call a loop, which writes its result, and return the result."""
     function(result, *arguments)
     return result
 
 
 def measure(layer: Layer, name: str, rounds: int) -> tuple[dict[str, list[float]], float]:
-    """Return the seconds of a sum in every form, and the largest relative difference from NumPy's; check it first."""
+    """Return the seconds of every version of a sum, and the largest relative difference from NumPy, after a check."""
     versions = layer.versions(name)
     reference = versions["vectorized"]()
     start = time.perf_counter()
@@ -257,12 +257,12 @@ def measure(layer: Layer, name: str, rounds: int) -> tuple[dict[str, list[float]
     results |= {form: compute() for form, compute in versions.items()}
     difference = max(np.abs(result - reference).max() for result in results.values()) / np.abs(reference).max()
     if not difference < 1e-5:
-        raise SystemExit(f"{name}: the five forms differ by {difference:.1e}, so there is nothing to compare")
+        raise SystemExit(f"{name}: the five forms differ by {difference:.1e}, so their times are not compared")
     return seconds | interleaved_rounds(versions, rounds, 0.004, pause_s=0.004), float(difference)
 
 
 def explain(layer: Layer, name: str, seconds: dict[str, list[float]], difference: float) -> None:
-    """Print one sum: its equation, and each form with its source, its speed and the reason for it."""
+    """Print a sum: its equation, and every version with its source, its speed and the reason for it."""
     title, equation, vectorized = EQUATIONS[name]
     loops = inspect.getsource(globals()[name])
     numbers = {
@@ -291,16 +291,16 @@ def explain(layer: Layer, name: str, seconds: dict[str, list[float]], difference
 
 
 ANSWER = """
-Does the vectorized form hide something? The transpose and the Hadamard product are ways to write down which index runs
-where. In the loops the transpose is the order of two indices, and the Hadamard product a multiplication at the end of a
-loop; in NumPy the one is a pair of strides, the other a pass over memory. The sums, their terms and their number are
-the same: {flops:.1f} million floating-point operations for the three, in every form above, and the same results but for
-the last digit, because sums are added up in another order. What differs is what surrounds a multiply-add: an
-interpreter, a load and a store, or nothing."""
+Does the vectorized form hide something? The transpose and the Hadamard product only say which indices belong together.
+In the loops the transpose is the order of two indices, and the Hadamard product a multiplication at the end of a loop;
+in NumPy the transpose is a pair of strides, and the Hadamard product a pass over memory. The sums and their terms are
+the same: {flops:.1f} million floating-point operations for the three sums in every version, and the same results except
+for the last digit, because the order of the terms differs. What differs is the work around each multiply-add: that of
+an interpreter, a load and a store, or none."""
 
 SMALL = """
-And where a layer is small, what surrounds the sum is nearly all there is. The same three for one sample and 16 neurons
-on 16, in a compiled loop that calls them again and again, as an epoch does, and in NumPy, which Python has to call:"""
+For a small layer, the work around the sum takes almost all of the time. The same three sums for one sample, 16 inputs
+and 16 neurons, called again and again by a compiled loop, as in an epoch, and in NumPy, called by Python:"""
 
 
 def paragraph(text: str, width: int = WIDTH) -> str:
@@ -308,7 +308,7 @@ def paragraph(text: str, width: int = WIDTH) -> str:
 
 
 def digits(x: float) -> str:
-    """Three significant digits, as one writes them."""
+    """Return a number with three significant digits, without an exponent."""
     return f"{float(f'{x:.3g}'):,g}"
 
 
@@ -333,7 +333,7 @@ def summary(layer: Layer, seconds: dict[str, dict[str, list[float]]]) -> None:
 
 
 def again(loops: Any, calls: int, arguments: tuple[Any, ...]) -> Callable[[], None]:
-    """Return what calls a compiled function many times from compiled code."""
+    """Return a function that calls a compiled function many times from compiled code."""
 
     @njit(on_disk=False)
     def call_again(calls, arguments):
@@ -344,7 +344,7 @@ def again(loops: Any, calls: int, arguments: tuple[Any, ...]) -> Callable[[], No
 
 
 def small_layer(rounds: int) -> None:
-    """Print what the three sums of a small layer cost, compiled and in NumPy."""
+    """Print the times of the three sums of a small layer, compiled and in NumPy."""
     layer, calls = Layer(1, 16, 16), 1000
     print(f"\n{paragraph(SMALL)}\n")
     for name in EQUATIONS:
@@ -360,7 +360,7 @@ def small_layer(rounds: int) -> None:
 
 
 def picture(layer: Layer, seconds: dict[str, dict[str, list[float]]], path: Path) -> None:
-    """Draw the speeds of all forms of all sums, where there is matplotlib."""
+    """Draw the speeds of all versions of all sums, if matplotlib is installed."""
     try:
         import matplotlib
     except ImportError:
@@ -392,8 +392,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("loops_vs_vectorized.png"), help="default %(default)s")
     arguments = parser.parse_args()
     layer, rounds = (Layer(12, 96, 96), 3) if arguments.quick else (Layer(96, 768, 96), 25)
-    print(f"A layer of {layer.n_out} neurons on {layer.n_in}, {layer.m} samples, float32. Everything on one thread but "
-          f"the parallel\nloops, which have {numba.get_num_threads()}; registers of {LANES} numbers.")  # fmt: skip
+    print(f"A layer of {layer.n_out} neurons on {layer.n_in}, {layer.m} samples, float32. One thread, except for the "
+          f"parallel\nloops, which have {numba.get_num_threads()}; registers of {LANES} numbers.")  # fmt: skip
     seconds = {}
     for name in EQUATIONS:
         seconds[name], difference = measure(layer, name, rounds)

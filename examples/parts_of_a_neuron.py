@@ -1,11 +1,11 @@
-"""The parts of a neuron, each with its derivative: what σ(Σ w ⊙ x + b) is made of.
+"""The parts of a neuron σ(Σ w ⊙ x + b), each with its derivative.
 
     python examples/parts_of_a_neuron.py [FOLDER]
 
-Follows Dhalla, "The Complete Mathematics of Neural Networks and Deep Learning". Covers D2, D3 and D4: binary functions
-element by element, the Hadamard product, scalar expansion, the sum; put together, one neuron; indexed, a layer of them;
-with a cost, the derivatives of a simple network. Each is checked against central differences. The picture goes to
-FOLDER, here if there is none.
+Follows Dhalla, "The Complete Mathematics of Neural Networks and Deep Learning". Covers D2 (element-wise functions of
+two vectors, the Hadamard product, scalar expansion, the sum), D3 (one neuron, and a layer with indices) and D4 (a
+simple network with a cost). Each derivative is checked, most against central differences. The picture goes to FOLDER,
+by default the current folder.
 """
 
 import argparse
@@ -40,8 +40,8 @@ def check(name: str, function: Function, v: np.ndarray, jacobian: np.ndarray, fo
 
 
 def binary_functions() -> None:
-    heading("Binary functions, element by element (D2): their Jacobians are diagonal")
-    print("  f(w, x)                ∂f/∂w                             shape   against differences")
+    heading("Element-wise functions of two vectors (D2): their Jacobians are diagonal")
+    print("  f(w, x)                ∂f/∂w                             shape   error by differences")
     check("w + x", lambda w: w + x, w, np.eye(3), "diag(1)")
     check("w − x", lambda w: w - x, w, np.eye(3), "diag(1)")
     check("x − w", lambda w: x - w, w, -np.eye(3), "diag(−1)")
@@ -53,7 +53,7 @@ def binary_functions() -> None:
 
 def expansion_and_sum() -> None:
     heading("Scalar expansion and the sum (D2): a column and a row")
-    print("  f                      its derivative                    shape   against differences")
+    print("  f                      its derivative                    shape   error by differences")
     c = np.array([b])
     check("x + c", lambda c: x + c, c, np.ones((3, 1)), "by c: a column of 1")
     check("x c", lambda c: x * c, c, x[:, None], "by c: the column x")
@@ -73,14 +73,14 @@ def neuron() -> fastbp.Network:
 
 
 def one_neuron() -> list[tuple[str, np.ndarray]]:
-    heading("A neuron: the parts multiplied (D3)")
+    heading("A neuron: the product of its parts (D3)")
     a = sigmoid(w @ x + b)
     parts = [
         ("∂(w ⊙ x)/∂w", np.diag(x)),
         ("∂Σ/∂(w ⊙ x)", np.ones((1, 3))),
         ("∂a/∂z = σ′(z)", np.array([[a * (1 - a)]])),
     ]
-    print("  a = σ(Σ w ⊙ x + b), from the inside out:")
+    print("  a = σ(Σ w ⊙ x + b), from the inner function to the outer one:")
     for name, part in parts:
         numbers = np.array2string(part, precision=4, prefix=" " * 27)
         print(f"    {name:<16} {'×'.join(map(str, part.shape))}   {numbers}")
@@ -89,7 +89,7 @@ def one_neuron() -> list[tuple[str, np.ndarray]]:
     net = neuron()
     print(f"\n  the product, ∂a/∂w = σ′(z) xᵀ     {by_w[0].round(6)}")
     target = net.predict([x]) - 0.5  # so that ∂C/∂a = 2 (a − y) = 1
-    print(f"  net.gradient where ∂C/∂a = 1      {net.gradient([x], target).weights[0][0].round(6)}")
+    print(f"  net.gradient with ∂C/∂a = 1       {net.gradient([x], target).weights[0][0].round(6)}")
     print(f"  with w for x, ∂a/∂x = σ′(z) wᵀ    {by_x[0].round(6)}")
     print(f"  net.jacobian                      {net.jacobian([x])[0, 0].round(6)}")
     assert np.allclose(net.jacobian([x])[0], by_x, rtol=1e-12)
@@ -98,7 +98,7 @@ def one_neuron() -> list[tuple[str, np.ndarray]]:
 
 
 def a_layer() -> None:
-    heading("A layer: weights[l − 1][j, k] goes from neuron k to neuron j of layer l (D3)")
+    heading("A layer: weights[l − 1][j, k] leads from neuron k to neuron j of layer l (D3)")
     net = fastbp.Network([3, 2], activation="sigmoid", output_activation="sigmoid", dtype="float64", seed=1)
     before = net.trace(x, [0, 0]).layers[1].z
     print("  change by 0.1   z₀ changes by   z₁ changes by")
@@ -111,7 +111,7 @@ def a_layer() -> None:
 
 
 def simple_network() -> None:
-    heading("The cost of a simple network by its weights and its bias (D4)")
+    heading("The derivatives of the cost of a simple network by its weights and its bias (D4)")
     X = np.array([x, [0.0, 1.0, -1.0], [-0.5, 2.0, 0.3]])
     Y = np.array([[1.0], [0.0], [0.5]])
     net = neuron()
@@ -138,7 +138,7 @@ def picture(parts: list[tuple[str, np.ndarray]], folder: Path) -> None:
         for i, j in np.ndindex(part.shape):
             axes.text(j, i, f"{part[i, j]:.2g}", ha="center", va="center", fontsize=9)
         axes.set_title(name if name != "∂a/∂w" else "∂a/∂w is the product of", fontsize=9)
-        rows, columns = part.shape  # cells of the same size in all of them
+        rows, columns = part.shape  # cells of the same size in all panels
         axes.set_xlim((columns - 1) / 2 - 1.6, (columns - 1) / 2 + 1.6)
         axes.set_ylim((rows - 1) / 2 + 1.6, (rows - 1) / 2 - 1.6)
         axes.add_patch(Rectangle((-0.5, -0.5), columns, rows, fill=False, linewidth=0.8))
@@ -149,7 +149,7 @@ def picture(parts: list[tuple[str, np.ndarray]], folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The parts of a neuron and their derivatives.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the picture, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="for pictures, default: current folder")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     binary_functions()

@@ -1,8 +1,8 @@
-"""Several neurons a layer: the same with more indices, and a derivative that is a sum over every path.
+"""Several neurons in each layer: the same with more indices, and derivatives that are sums over paths.
 
     python examples/several_neurons.py [FOLDER] [--quick]
 
-Covers B1, B7, B8, B10, B12, B13, B15, D3 and D5. The pictures go to FOLDER, here if there is none.
+Covers B1, B7, B8, B10, B12, B13, B15, D3 and D5. The pictures go to FOLDER, by default the current folder.
 """
 
 import argparse
@@ -40,23 +40,23 @@ def more_indices(net: fastbp.Network, trace: fastbp.Trace) -> None:
 
 
 def every_path(trace: fastbp.Trace) -> None:
-    heading("∂C/∂a: a neuron before reaches the cost through every neuron behind it (B13)")
+    heading("∂C/∂a: a neuron influences the cost through every neuron of the next layer (B13)")
     print(trace.terms(2, 0))
-    print("\n  Two layers back, there is a path through each neuron of layers 2 and 3:")
+    print("\n  Two layers before the output, there is a path through each pair of neurons of layers 2 and 3:")
     total = 0.0
     for through in itertools.product(range(3), range(2)):
         path = trace.path([0, *through], of="activation")
         total += path.product
         factors = " · ".join(f"{factor.value:.3g}" for factor in path)
         print(f"    a⁽¹⁾[0] → {' → '.join(map(str, through))}    {factors} = {path.product:9.6f}")
-    print(f"    the sum over every path {total:9.6f}, trace.layers[1].dC_da[0] {trace.layers[1].dC_da[0]:9.6f}")
+    print(f"    the sum over all paths  {total:9.6f}, trace.layers[1].dC_da[0] {trace.layers[1].dC_da[0]:9.6f}")
     n_paths = math.prod([784, 100, 100, 10])
     print(f"  In [784, 100, 100, 10] there are {n_paths:,} paths from input to output; backpropagation takes")
     print(f"  {784 * 100 + 100 * 100 + 100 * 10:,} products for all of them, because it sums at every neuron.")
 
 
 def down_to_the_input(net: fastbp.Network, trace: fastbp.Trace) -> None:
-    heading("Down to the input (B10)")
+    heading("Back to the input (B10)")
     print("  ∂C/∂x of the trace   ", trace.layers[0].dC_da.round(6))
     print("  net.input_gradient   ", net.input_gradient([x], [y])[0].round(6))
 
@@ -83,14 +83,14 @@ def means(net: fastbp.Network) -> None:
     each, gradient = net.per_sample_gradients(X, Y), net.gradient(X, Y)
     print(f"  per_sample_gradients: {each.shape}; the mean of its first column is {each[:, 0].mean():.6f},")
     print(f"  gradient.vector[0] {gradient.vector[0]:.6f}, gradient.weights[0][0, 0] {gradient.weights[0][0, 0]:.6f}")
-    print(f"  largest difference of all {np.abs(each.mean(axis=0) - gradient.vector).max():.1e}")
+    print(f"  largest difference of all columns {np.abs(each.mean(axis=0) - gradient.vector).max():.1e}")
     norms = net.per_sample_gradient_norms(X, Y)
     print(f"  the samples pull in different directions: norms {norms.min():.3f} to {norms.max():.3f},", end=" ")
     print(f"norm of their mean {np.linalg.norm(gradient.vector):.3f}")
 
 
 def three_ways_down(epochs: int) -> dict[str, list[float]]:
-    heading("All samples, a mini-batch, or one sample a step (D5)")
+    heading("All samples, a mini-batch, or one sample for each step (D5)")
     X, labels = blobs(400)
     costs = {}
     print(f"  400 points, {epochs} epochs, η = 0.5                cost    accuracy       steps")
@@ -101,7 +101,7 @@ def three_ways_down(epochs: int) -> dict[str, list[float]]:
         steps = epochs * -(-400 // batch_size)
         print(f"    {name:<35} {result.cost:10.5f}  {100 * result.accuracy:8.2f} %  {steps:10,}")
         costs[name] = history.cost
-    print("  A step on few samples is no exact way down, but there are many more of them for the same work.")
+    print("  A step on few samples follows the gradient less exactly, but the same work gives many more steps.")
     return costs
 
 
@@ -118,7 +118,7 @@ def pictures(net: fastbp.Network, costs: dict[str, list[float]], folder: Path) -
         axes.semilogy(range(1, len(cost) + 1), cost, label=name, color=style["color"], linewidth=1.6)
     axes.set_xlabel("epoch")
     axes.set_ylabel("cost")
-    axes.legend(frameon=False, title="samples a step", title_fontsize=9)
+    axes.legend(frameon=False, title="samples per step", title_fontsize=9)
     plots.plain(axes)
     figure.savefig(folder / "three_ways_down.png")
     plots.network(net, x, y, folder / "several_neurons.png", edges="gradient")
@@ -126,8 +126,8 @@ def pictures(net: fastbp.Network, costs: dict[str, list[float]], folder: Path) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Several neurons a layer, in numbers.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="of the pictures, default here")
+    parser = argparse.ArgumentParser(description="Several neurons in each layer, in numbers.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="for pictures, default: current folder")
     parser.add_argument("--quick", action="store_true", help="fewer epochs")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)

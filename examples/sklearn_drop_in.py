@@ -1,7 +1,7 @@
-"""scikit-learn's MLP by another import: a pipeline, a grid search, and what scikit-learn's does not have.
+"""fastbp's MLP in place of scikit-learn's: a pipeline, a grid search, and options that scikit-learn does not have.
 
 Needs scikit-learn: ``pip install "fastbp[sklearn]"``, then ``python examples/sklearn_drop_in.py``. The data come with
-scikit-learn: 569 tumours with 30 measurements each; the question is whether one is malignant.
+scikit-learn: 569 tumours with 30 measurements each, malignant or benign.
 """
 
 import argparse
@@ -24,7 +24,7 @@ GRID = {"net__hidden_layer_sizes": [(20,), (50,), (20, 20)], "net__alpha": [1e-4
 
 
 def search(module: Any, epochs: int, data: Any) -> dict[str, Any]:
-    """Look for the best net of the grid by cross-validation; the two libraries differ by `module` only."""
+    """Find the best net of the grid by cross-validation, with the MLPClassifier of `module`."""
     X_train, X_test, y_train, y_test = data
     net = module.MLPClassifier(max_iter=epochs, learning_rate_init=0.005, random_state=0)
     pipeline = Pipeline([("scale", StandardScaler()), ("net", net)])
@@ -38,8 +38,8 @@ def search(module: Any, epochs: int, data: Any) -> dict[str, Any]:
 
 
 def compare(epochs: int, data: Any) -> Any:
-    """Search with both and print what came of it. Return our best pipeline."""
-    short = min(epochs, 2)  # the first fits compile or load what is compiled, which is no part of the comparison
+    """Search with both libraries and print the results. Return the best pipeline of fastbp."""
+    short = min(epochs, 2)  # the first fit compiles or loads machine code, which is not part of the comparison
     fastbp.sklearn.MLPClassifier((20, 20), max_iter=short).fit(data[0], data[2])
     print(f"\nA grid of 9 nets, 5 folds, {epochs} epochs: 46 fits in a pipeline with StandardScaler\n")
     print(f"{'':26}{'seconds':>8}{'cross-validated':>17}{'test':>8}   best net")
@@ -50,19 +50,19 @@ def compare(epochs: int, data: Any) -> Any:
         print(f"  {name:24}{r['seconds']:8.2f}{r['validation']:17.2%}{r['test']:8.2%}   {best}")
     theirs, ours = results.values()
     same = np.allclose(theirs["scores"], ours["scores"])
-    print(f"\nfastbp took {ours['seconds'] / theirs['seconds']:.2f} of the time. All 9 scores are", end=" ")
-    print("the same, as the weights are." if same else "not the same: rounding has decided a sample.")
+    print(f"\nfastbp took {ours['seconds'] / theirs['seconds']:.2f} of scikit-learn's time. All 9 scores are", end=" ")
+    print("the same." if same else "not the same: rounding decided a sample.")
     return ours["found"].best_estimator_
 
 
 def beyond(best: Any, epochs: int, data: Any) -> None:
-    """Train once more with what only fastbp's has: weights of classes, other activations, dropout, validation data."""
+    """Train again with options that only fastbp has: class weights, other activations, dropout, validation data."""
     X_train, X_test, y_train, y_test = data
-    print("\nThe same net with what scikit-learn's does not have\n")
+    print("\nThe same net with options that scikit-learn does not have\n")
     print(f"  {'':58}{'test':>8}{'malignant found':>17}")
     for words, parameters in (
-        ("as it is", {}),
-        ("class_weight: a malignant one counts five times", {"class_weight": {0: 5.0, 1: 1.0}}),
+        ("without them", {}),
+        ("class_weight: malignant tumours count five times", {"class_weight": {0: 5.0, 1: 1.0}}),
         ('activation="gelu", dropout=0.2', {"activation": "gelu", "dropout": 0.2}),
         ("optimizer=fastbp.RMSProp(0.002)", {"optimizer": fastbp.RMSProp(0.002)}),
     ):
@@ -75,13 +75,13 @@ def beyond(best: Any, epochs: int, data: Any) -> None:
     watched.fit(scale.transform(X_train), y_train, X_val=scale.transform(X_test), y_val=y_test)
     curve = np.array(watched.validation_loss_curve_)
     lowest = f"lowest, {curve.min():.4f}, after {curve.argmin() + 1} of {len(curve)} epochs"
-    print(f"\nfit(..., X_val=, y_val=): the loss of samples that are not trained on\nis {lowest}.")
+    print(f"\nfit(..., X_val=, y_val=): the loss on the validation data is\n{lowest}.")
 
 
 def main() -> None:
-    """Search, compare, go on."""
+    """Run the comparison, then the options of fastbp."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a few epochs only")
+    parser.add_argument("--quick", action="store_true", help="only a few epochs")
     epochs = 3 if parser.parse_args().quick else 150
     warnings.simplefilter("ignore", ConvergenceWarning)
     X, y = load_breast_cancer(return_X_y=True)

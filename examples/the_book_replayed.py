@@ -1,10 +1,10 @@
-"""Every experiment of Nielsen's chapters 1 to 3, each with its published figure beside ours.
+"""Every experiment of Nielsen's chapters 1 to 3: the published results beside those of fastbp.
 
     python examples/the_book_replayed.py [FOLDER] [--quick]
 
-FOLDER holds `mnist`, with MNIST's four files that `fastbp.load_mnist` reads, and `nielsen`, with the results that the
-book's programs kept; without it they are looked for under $FASTBP_DATA. The pictures go to `the_book_replayed/`.
-The same from the command line: `fastbp replay`. Covers N1 to N6.
+FOLDER, by default $FASTBP_DATA, has the folders `mnist`, with the four files that `fastbp.load_mnist` reads, and
+`nielsen`, with the results that the book's programs stored. The pictures go to `the_book_replayed/`. The command
+`fastbp replay` does the same. Covers N1 to N6.
 """
 
 import sys

@@ -2,9 +2,9 @@
 
     python examples/vanishing_gradients.py [FOLDER] [--quick]
 
-Covers N6 (the speed of learning ‖δ⁽ˡ⁾‖ by layer) of the founding texts; Nielsen, chapter 5. On MNIST if $FASTBP_DATA
-says where it is, as in the book, else (and with --quick) on the digits that come with fastbp. Writes
-`vanishing_gradients.png` and `vanishing_by_depth.png` into FOLDER, here if there is none.
+Covers N6 (the speed of learning ‖δ⁽ˡ⁾‖ by layer) of the founding texts; Nielsen, chapter 5. Uses MNIST, as in the book,
+if $FASTBP_DATA is its folder; otherwise, or with --quick, the digits that come with fastbp. Writes
+`vanishing_gradients.png` and `vanishing_by_depth.png` to FOLDER, by default the current folder.
 """
 
 import argparse
@@ -17,20 +17,20 @@ import fastbp
 from fastbp.replay import pictures, read_book
 from fastbp.replay.slow_learning import N_IMAGES, PUBLISHED_NORMS, speed_of_learning
 
-KINDS = {"sigmoid": "glorot", "tanh": "glorot", "relu": "he"}  # with the initial weights that suit them
+KINDS = {"sigmoid": "glorot", "tanh": "glorot", "relu": "he"}  # each with initial weights that suit it
 DEPTH = 8
 
 
 def data(quick):
-    """Return the name of the data, (X, y), and whether it is the book's."""
+    """Return the name of the data, (X, y), and whether the book uses them."""
     if os.environ.get("FASTBP_DATA") and not quick:
         return "MNIST", read_book().training, True
     digits = fastbp.load_digits("float64")
-    return "the embedded digits", (digits.X_train, digits.y_train), False
+    return "the digits of fastbp", (digits.X_train, digits.y_train), False
 
 
 def over_training(training, of_book, epochs):
-    """Follow the norms in nets of 2, 3 and 4 hidden layers of 30 sigmoid neurons."""
+    """Train nets with 2, 3 and 4 hidden layers of 30 sigmoid neurons, and print the norms."""
     outcomes = {hidden: [speed_of_learning(training, hidden, 1, epochs, "tiles")] for hidden in PUBLISHED_NORMS}
     for hidden, (speed,) in outcomes.items():
         norms = np.array(speed.norms)
@@ -40,12 +40,12 @@ def over_training(training, of_book, epochs):
             print("    in the book        " + "  ".join(f"{value:8.3f}" for value in PUBLISHED_NORMS[hidden]))
         print(f"    after {epochs:>3} epochs   " + "  ".join(f"{value:8.5f}" for value in norms[-1]))
         slower = np.median(norms[:, 1:].max(axis=1) / norms[:, 0])
-        print(f"    the largest of the others is {slower:.1f} times that of layer 1, median of all epochs\n")
+        print(f"    the largest norm of the other layers is {slower:.1f} times that of layer 1, median of all epochs\n")
     return outcomes
 
 
 def by_depth(training):
-    """Return ‖δ⁽ˡ⁾‖ of nets with DEPTH hidden layers before training, by kind; the median of seven nets."""
+    """Return ‖δ⁽ˡ⁾‖ before training of nets with DEPTH hidden layers, for each activation: the median of seven."""
     X, y = training[0][:N_IMAGES], training[1][:N_IMAGES]
     found = {}
     for kind, initializer in KINDS.items():
@@ -61,9 +61,9 @@ def by_depth(training):
         print(f"  {kind:<9}" + "".join(f"{value:>9.1e}" for value in norms))
     shrinks = (found["sigmoid"][DEPTH - 1] / found["sigmoid"][0]) ** (1 / (DEPTH - 1))
     print(f"""
-Each layer further back multiplies δ by wᵀ and by σ′ (BP2). For sigmoid σ′ ≤ ¼, and weights that do
-not make up for it let δ shrink: here by {shrinks:.1f} from layer to layer. tanh, whose slope is 1 at 0, and
-relu, whose slope is 1 or 0, hold it.""")
+Each step to an earlier layer multiplies δ by wᵀ and by σ′ (BP2). For sigmoid σ′ ≤ ¼. If the weights
+do not make up for it, δ shrinks: here {shrinks:.1f} times from layer to layer. It does not for tanh, with
+slope 1 at 0, and for relu, with slope 1 or 0.""")
     return found
 
 
@@ -83,7 +83,7 @@ def draw(folder, outcomes, found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="where pictures go, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="for pictures, default: current folder")
     parser.add_argument("--quick", action="store_true", help="few epochs, on the digits that come with fastbp")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)

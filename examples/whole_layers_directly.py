@@ -1,17 +1,17 @@
-"""The derivatives of a whole layer found directly, and why that doesn't work well: measured beside backpropagation.
+"""The derivatives of a whole layer computed directly, and why this does not work well: measured beside backpropagation.
 
     python examples/whole_layers_directly.py [FOLDER] [--quick]
 
-Covers D6 (whole layers directly, and what it costs as nets grow) and C2 (backpropagation is reverse mode) of the
-founding texts. Writes `whole_layers_directly.png` into FOLDER, here if there is none.
+Covers D6 (whole layers directly, and what this costs as nets grow) and C2 (backpropagation is reverse mode) of the
+founding texts. Writes `whole_layers_directly.png` to FOLDER, by default the current folder.
 
-Four ways to the same gradient of one sample, all in NumPy, float64:
+Four ways to compute the gradient of one sample, all in NumPy, float64:
 
-    differences     nudge every parameter and compute the cost again: a forward pass for each of P parameters
-    forward mode    push the derivative by every parameter forward through the net: P rows beside the one sample
-    whole Jacobians ∂z/∂W of a layer as one matrix, n rows and n·n columns, and the matrices ∂z/∂z of the layers after
-                    it multiplied from the input's side
-    backpropagation one row, δ, pushed back: reverse mode
+    differences     nudge every parameter and compute the cost again: two forward passes for each of P parameters
+    forward mode    propagate the derivative by every parameter forward through the net: P rows
+    whole Jacobians ∂z/∂W of a layer as one matrix, n rows and n·n columns, times the matrices ∂z/∂z of the later
+                    layers, multiplied from the input side
+    backpropagation propagate one row, δ, backward: reverse mode
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 import fastbp
 
 WAYS = ("differences", "forward mode", "whole Jacobians", "backpropagation")
-LAYERS, ENOUGH = 3, 0.25  # seconds; a way that takes longer is not tried on a larger net
+LAYERS, ENOUGH = 3, 0.25  # seconds; a method that takes longer is not measured on a larger net
 
 
 def forward(net, x):
@@ -67,7 +67,7 @@ def whole_jacobians(net, x, y):
         for later in range(l + 1, len(net.weights)):
             slope = activations[later + 1] * (1 - activations[later + 1])
             product = (slope[:, None] * net.weights[later]) @ product
-        by_weights = np.kron(np.eye(len(w)), activations[l])  # (n, n·n_in), zeros but for one block a row
+        by_weights = np.kron(np.eye(len(w)), activations[l])  # (n, n·n_in), zero except for one block in each row
         delta = (activations[-1] - y) @ product
         gradient += [delta @ by_weights, delta]
     return np.concatenate(gradient)
@@ -87,7 +87,7 @@ FUNCTIONS = (differences, forward_mode, whole_jacobians, backpropagation)
 
 
 def multiplications(n):
-    """Return how many products each way needs, for LAYERS layers of n neurons, to leading order."""
+    """Return the multiplications that each method needs for LAYERS layers of n neurons, to leading order."""
     passes = LAYERS * n * n
     pushed = sum(n * (n + 1) * n * n * (LAYERS - 1 - l) for l in range(LAYERS)) + LAYERS * n**3
     jacobians = sum(n**3 * (LAYERS - 1 - l) for l in range(LAYERS)) + LAYERS * n * n * n
@@ -95,7 +95,7 @@ def multiplications(n):
 
 
 def seconds(function, *arguments):
-    """Return the least of some calls, and what the function returned."""
+    """Return the shortest time of several calls, and the result of the function."""
     times, begin = [], time.perf_counter()
     while len(times) < 3 or time.perf_counter() - begin < 0.02:
         start = time.perf_counter()
@@ -107,7 +107,7 @@ def seconds(function, *arguments):
 
 
 def measure(widths):
-    """Return the seconds of each way for each width, NaN where it was not tried."""
+    """Return the seconds of each method for each width, NaN where it was not measured."""
     found = np.full((len(widths), len(FUNCTIONS)), np.nan)
     for i, n in enumerate(widths):
         net = fastbp.Network([n] * (LAYERS + 1), activation="sigmoid", cost="quadratic", seed=1, dtype="float64")
@@ -126,11 +126,11 @@ def duration(value):
 
 
 def report(widths, found):
-    print(f"{LAYERS} layers of n sigmoid neurons, one sample. All ways give the gradient that fastbp gives.\n")
+    print(f"{LAYERS} layers of n sigmoid neurons, one sample. All methods give the gradient that fastbp gives.\n")
     print("    n  parameters" + "".join(f"{way:>18}" for way in WAYS))
     for n, row in zip(widths, found, strict=True):
         print(f"{n:>5}{LAYERS * n * (n + 1):>12,}" + "".join(f"{duration(value):>18}" for value in row))
-    print("\nProducts of two numbers, as multiples of those of the forward pass:\n")
+    print("\nMultiplications, relative to those of a forward pass:\n")
     for n in widths:
         shares = [count / (LAYERS * n * n) for count in multiplications(n)]
         print(f"{n:>5}{LAYERS * n * (n + 1):>12,}" + "".join(f"{share:>18,.1f}" for share in shares))
@@ -140,15 +140,15 @@ def report(widths, found):
               f" W itself {8 * n * n:>9,}")  # fmt: skip
     print(f"""
 Why: a layer of n neurons has n·n weights and n outputs, so "the derivative of the layer" is a table
-of n·n·n numbers, of which all but n·n are zero, for z_j does not depend on the weights of another
-neuron. Whoever forms it pays for the zeros. Forward mode pays for each parameter by itself: it
-pushes {LAYERS}·n·(n + 1) rows where backpropagation has one. A cost is one number, so one row, δ, pushed
-from it backwards, serves all parameters at once: reverse mode costs about {3 - 1 / LAYERS:.1f} forward passes,
-whatever n is. Forward mode is the better one where there are few inputs and many outputs.""")
+of n·n·n numbers. All but n·n of them are zero, because z_j does not depend on the weights of other
+neurons, but computing with the table includes the zeros. Forward mode propagates a row for each of
+the {LAYERS}·n·(n + 1) parameters, backpropagation only one: the cost is one number, so one row, δ,
+propagated backward, serves all parameters. Reverse mode takes about {3 - 1 / LAYERS:.1f} times the forward pass,
+whatever n is. Forward mode is better for few inputs and many outputs.""")
 
 
 def picture(widths, found, path):
-    """Draw the seconds over the number of parameters."""
+    """Draw the seconds against the number of parameters."""
     try:
         from fastbp import plots
 
@@ -168,7 +168,7 @@ def picture(widths, found, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="where the picture goes, default here")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="for pictures, default: current folder")
     parser.add_argument("--quick", action="store_true", help="smaller nets")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """A small model file, changes of its JSON, the check of a damaged file, and the equality of two networks."""
 
+import json
+
 import fastbp
 
 
@@ -41,3 +43,8 @@ def replaced(value, at, new):
     changed = value.copy()
     changed[at[0]] = replaced(value[at[0]], at[1:], new)
     return changed
+
+
+def rebuilt(header, data):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data

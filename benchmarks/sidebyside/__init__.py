@@ -1,1 +1,1 @@
-"""The parts of ``benchmarks/peers.py``: the cases, one module for each peer, the processes they run in, the report."""
+"""The parts of ``benchmarks/peers.py``: the cases, a module for each peer, their processes, the report."""

@@ -1,4 +1,4 @@
-"""The training work that all peers do: nets, data, initial parameters and the order of the samples, from one seed."""
+"""The training that all peers do: nets, data, initial parameters and the order of the samples, from one seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,15 +12,15 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 
 BETA_1, BETA_2 = 0.9, 0.999
-# scikit-learn adds Adam's ε before the bias of v is undone, as if it were up to 30 times larger. With the usual 1e-8
-# that moves parameters whose gradients are about 1e-7, and the cost reached in `medium` by 0.7 %; with this ε by 1e-7.
+# scikit-learn adds Adam's ε before it corrects the bias of v, as if ε were up to 30 times larger. With the usual 1e-8
+# this changes parameters whose gradients are about 1e-7, and the final cost of `medium` by 0.7 %; with this ε by 1e-7.
 EPSILON = 1e-10
 COST_SAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Case:
-    """A net and how it is trained. Quadratic is ½ Σ (a − y)², gradients are means over the mini-batch."""
+    """A net and its training. Quadratic is ½ Σ (a − y)²; gradients are means over the mini-batch."""
 
     name: str
     sizes: tuple[int, ...]
@@ -29,12 +29,12 @@ class Case:
     optimizer: str  # sgd or adam
     learning_rate: float
     batch_size: int
-    steps: int  # of an epoch
-    epochs: int = 2  # of the work that is measured, always from the same initial parameters
+    steps: int  # per epoch
+    epochs: int = 2  # of one measurement, which starts from the initial parameters
 
     @property
     def n_samples(self) -> int:
-        """Samples of an epoch; the mini-batches divide them evenly."""
+        """The number of samples of an epoch, a multiple of the mini-batch."""
         return self.steps * self.batch_size
 
     @property
@@ -44,25 +44,25 @@ class Case:
 
     @property
     def weights_per_layer(self) -> list[int]:
-        """How many weights each layer has, the first one first."""
+        """The number of weights of each layer, the first layer first."""
         return [n_in * n_out for n_in, n_out in pairwise(self.sizes)]
 
     @property
     def flops_per_step(self) -> int:
         """Floating-point operations that a step needs: a multiply-add for each weight and sample in each sum.
 
-        Three sums a layer, two in the first one, which has no error to hand on.
+        Each layer has three sums; the first has two, because it propagates no error.
         """
         return 2 * self.batch_size * (3 * sum(self.weights_per_layer) - self.weights_per_layer[0])
 
     @property
     def flops_per_step_of_three_sums(self) -> int:
-        """The same where all layers are counted with three sums: 6 for each weight and sample."""
+        """The same with three sums for every layer: 6 for each weight and sample."""
         return 6 * self.batch_size * sum(self.weights_per_layer)
 
     def __str__(self) -> str:
         layers = ",".join(map(str, self.sizes))
-        m = "1 sample a step" if self.batch_size == 1 else f"mini-batch {self.batch_size}"
+        m = "1 sample per step" if self.batch_size == 1 else f"mini-batch {self.batch_size}"
         rule = {"sgd": "SGD", "adam": "Adam"}[self.optimizer]
         output = "cross-entropy" if self.output == "softmax" else f"{self.output} output, quadratic"
         return f"[{layers}] {self.hidden}, {output}, {rule}, {m}"
@@ -89,16 +89,16 @@ def quick(case: Case) -> Case:
 
 
 class Workload:
-    """A case's data, initial parameters and orders. Every process draws the same from the same seed.
+    """The data, initial parameters and orders of a case. Every process draws the same from the same seed.
 
     Attributes
     ----------
     X, Y : (n_samples, n_in) and (n_samples, n_out) float32 arrays
-        Inputs, uniform on [0, 1), and targets that a random linear map decides; one-hot for softmax.
+        Inputs, uniform on [0, 1), and targets from a random linear map; one-hot for softmax and sigmoid.
     weights, biases : lists of float32 arrays, (n_out, n_in) and (n_out,)
         The initial parameters of each layer.
     orders : (epochs, steps, batch_size) array of int
-        Which samples each mini-batch of each epoch holds.
+        The samples of each mini-batch of each epoch.
     """
 
     def __init__(self, case: Case, seed: int):
@@ -119,7 +119,7 @@ class Workload:
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """The classes that the rows of Y say."""
+        """The classes of the rows of Y."""
         return np.asarray(self.Y.argmax(axis=1))
 
     @property
@@ -128,7 +128,7 @@ class Workload:
         return flat(self.weights, self.biases)
 
     def cost(self, parameters: npt.ArrayLike) -> float:
-        """Return the mean cost of the first samples in float64: one ruler for what all peers have learnt."""
+        """Return the mean cost of the first samples in float64, computed in the same way for all peers."""
         theta = np.asarray(parameters, np.float64).ravel()
         A, Y = self.X[:COST_SAMPLES].astype(np.float64), self.Y[:COST_SAMPLES].astype(np.float64)
         start = 0

@@ -1,4 +1,4 @@
-"""fastbp's formulations, by the door that users take: `Network.fit` and `Network.predict`."""
+"""fastbp's formulations, by the public methods `Network.fit` and `Network.predict`."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ VERSION = fastbp.__version__
 
 
 def refusal(work: Workload) -> str | None:
-    """Say why this case cannot be expressed; nothing here."""
+    """Return why this peer cannot do the case: it can do all."""
     return None
 
 
 class GivenOrders(np.random.Generator):
-    """A generator whose permutations are the common orders, so that `fit` takes the samples as the peers do."""
+    """A generator whose permutations are the common orders, so that `fit` takes the samples in that order."""
 
     def give(self, orders: np.ndarray) -> None:
-        """Start anew with the first of these orders."""
+        """Start with the first of these orders."""
         self._orders = iter(orders)
 
     def permutation(self, n: int) -> np.ndarray:  # type: ignore[override]
@@ -28,7 +28,7 @@ class GivenOrders(np.random.Generator):
 
 
 class Peer:
-    """The time of an epoch is the one in `History`: like the peers', without the checks of the data before it."""
+    """A network. The time of an epoch is that of `History`, like the peers' without the checks of the data."""
 
     def __init__(self, work: Workload, threads: int, formulation: Any):
         fastbp.set_num_threads(threads)
@@ -54,7 +54,7 @@ class Peer:
             self.optimizer = fastbp.Adam(rate, BETA_1, BETA_2, EPSILON)
 
     def train(self, epochs: int) -> float:
-        """Train through the first epochs' orders; return the seconds of the epochs."""
+        """Train with the first orders, one for each epoch; return the seconds of the epochs."""
         history = self.net.fit(
             self.work.X,
             self.work.Y,

@@ -1,4 +1,4 @@
-"""The derivatives of `benchmarks/derivatives.py` by JAX's transformations, each compiled by jit as a whole."""
+"""The derivatives of `benchmarks/derivatives.py` by JAX's transformations, each compiled as a whole by jit."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ leaves = jax.tree_util.tree_leaves
 
 
 def calls(weights: Sequence[Any], biases: Sequence[Any], X: Any, Y: Any, max_norm: float) -> Calls:
-    """Return, for each derivative, a call for each way to hold the weights, and what makes an array of its result."""
+    """Return for each derivative a call for each layout of the weights, and a function from its result to an array."""
     X, Y, found = jnp.asarray(X), jnp.asarray(Y), {}
     for form, transposed in (("(n_in, n_out)", True), ("(n_out, n_in)", False)):
         theta = [(jnp.array(w.T if transposed else w), jnp.array(b)) for w, b in zip(weights, biases, strict=True)]
@@ -26,7 +26,7 @@ def ready(function: Any, *arguments: Any) -> Callable[[], Any]:
 
 
 def derivatives(transposed: bool, max_norm: float) -> dict[str, tuple[Any, Any]]:
-    """Return functions of θ, X and Y, each with what makes an array in fastbp's order of its result."""
+    """Return functions of θ, X and Y, each with a function from its result to an array in fastbp's order."""
 
     def outputs(theta: Any, x: Any) -> Any:
         (w1, b1), (w2, b2) = theta

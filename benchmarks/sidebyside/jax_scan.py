@@ -1,4 +1,4 @@
-"""JAX with a whole epoch in one jitted lax.scan: nothing of Python between two steps."""
+"""JAX with a whole epoch in one jitted lax.scan: no Python between two steps."""
 
 from functools import partial
 from typing import Any
@@ -16,12 +16,12 @@ tree_map = jax.tree_util.tree_map
 
 
 def refusal(work: Workload) -> str | None:
-    """Say why this case cannot be expressed; nothing here."""
+    """Return why this peer cannot do the case: it can do all."""
     return None
 
 
 class Peer:
-    """Weights input-major, (n_in, n_out), and samples gathered in the step: the fastest of the forms tried."""
+    """Weights are (n_in, n_out), and each step gathers its samples: the fastest of the forms that were tried."""
 
     def __init__(self, work: Workload, threads: int):
         self.work, self.case = work, work.case
@@ -38,7 +38,7 @@ class Peer:
         self.state = (self.theta, *moments, jnp.float32(0))
 
     def train(self, epochs: int) -> None:
-        """Train through the first epochs' orders."""
+        """Train with the first orders, one for each epoch."""
         for order in self.orders[:epochs]:
             self.state, self.costs = self.epoch(self.state, order, self.X, self.Y)
         jax.block_until_ready((self.state, self.costs))
@@ -70,7 +70,7 @@ def cost(case: Any, theta: Any, x: Any, y: Any) -> Any:
 
 
 def epoch(case: Any, state: Any, order: Any, X: Any, Y: Any) -> Any:
-    """Take a step for each row of order; return the new state and the costs before each step."""
+    """Take a step for each row of `order`; return the new state and the cost before each step."""
 
     def step(state: Any, batch: Any) -> Any:
         theta, first, second, t = state

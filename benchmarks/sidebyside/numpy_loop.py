@@ -1,4 +1,4 @@
-"""NumPy as one writes it by hand for speed: mini-batches as matrices, every result in memory made once."""
+"""NumPy written by hand for speed: mini-batches as matrices, all memory allocated once."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +9,12 @@ VERSION = np.__version__
 
 
 def refusal(work: Workload) -> str | None:
-    """Say why this case cannot be expressed; nothing here."""
+    """Return why this peer cannot do the case: it can do all."""
     return None
 
 
 class Peer:
-    """One flat vector of parameters, so that an update is a few calls for all layers together."""
+    """The parameters are one vector, so that an update is a few calls for all layers together."""
 
     def __init__(self, work: Workload, threads: int, dtype: npt.DTypeLike = np.float32):
         self.work, self.case = work, work.case
@@ -43,7 +43,7 @@ class Peer:
         self.first[:], self.second[:], self.t = 0, 0, 0
 
     def train(self, epochs: int) -> None:
-        """Train through the first epochs' orders; the mean cost of each, before its steps, is kept."""
+        """Train with the first orders, one for each epoch; `costs` has the mean cost of each epoch."""
         self.costs = [sum(self._step(batch) for batch in order) / len(order) for order in self.work.orders[:epochs]]
 
     def parameters(self) -> Array:
@@ -109,7 +109,7 @@ class Peer:
 
 
 def activate(name: str, z: Array) -> None:
-    """Replace z by σ(z)."""
+    """z ← σ(z)."""
     if name == "sigmoid":
         np.negative(z, out=z)
         np.exp(z, out=z)
@@ -126,7 +126,7 @@ def activate(name: str, z: Array) -> None:
 
 
 def times_derivative(name: str, delta: Array, a: Array) -> None:
-    """δ ← δ ⊙ σ′, from the outputs a."""
+    """δ ← δ ⊙ σ′, with σ′ as a function of the outputs a."""
     if name == "sigmoid":
         delta *= a
         delta *= 1 - a

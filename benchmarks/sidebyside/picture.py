@@ -1,4 +1,4 @@
-"""The picture: a panel for each case, a dot for each peer on a logarithmic axis, further left is faster."""
+"""The picture: a panel for each case, a dot for each peer on a logarithmic axis. Further left is faster."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from sidebyside.worker import PEERS
 
-# Okabe & Ito: fastbp orange to vermilion, the others grey to blue. Labels say it again for who sees no colour.
+# Okabe & Ito: fastbp in orange to vermilion, the others in grey to blue. The labels do not rely on colour.
 STYLES = {
     "numpy": ("#777777", "o"), "sklearn": ("#777777", "o"), "jax": ("#0072B2", "s"),
     "torch": ("#56B4E9", "s"), "torch-compiled": ("#56B4E9", "s"),
@@ -37,7 +37,7 @@ def draw_cases(result: dict[str, Any], path: Path) -> None:
     if cases[0]["name"] == "predict":
         figure.suptitle(f"Time of one prediction, {threads} thread{'s' if threads > 1 else ''}, float32", fontsize=13)
     processor = result["machine"]["processor"]
-    note = "dot: median; bar: fastest to slowest round; ×: in units of fastbp's fastest; further left is faster"
+    note = "dot: median; bar: fastest to slowest round; ×: multiple of the fastest of fastbp; further left is faster"
     figure.supxlabel(f"{processor}\n{note}", fontsize=8.5, color="#444444")
     figure.savefig(path)
 

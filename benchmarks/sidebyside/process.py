@@ -1,4 +1,4 @@
-"""The parent's side: starts a peer's process with its surroundings set."""
+"""The parent's side: starts the process of a peer with its environment."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ THREAD_VARIABLES = (*process.THREAD_VARIABLES, "NPROC")
 
 @dataclass(frozen=True)
 class Settings:
-    """What all processes of a run share."""
+    """The settings that all processes of a run share."""
 
     threads: int
     seed: int
@@ -20,13 +20,13 @@ class Settings:
 
     @property
     def cores(self) -> list[int]:
-        """The last cores that this process may use; none where a process cannot be bound to cores."""
+        """The last cores that this process may use; empty if the system cannot bind a process to cores."""
         if not hasattr(os, "sched_getaffinity"):
             return []
         return sorted(os.sched_getaffinity(0))[-self.threads :]
 
     def environment(self, cache: Path) -> dict[str, str]:
-        """Return the variables that libraries look at when they are imported."""
+        """Return the environment variables that libraries read when they are imported."""
         eigen = "true" if self.threads > 1 else "false"
         return {
             **os.environ,
@@ -41,7 +41,7 @@ class Settings:
 
 
 class Process(WorkerProcess):
-    """A peer's process."""
+    """The process of a peer."""
 
     def __init__(self, name: str, settings: Settings, cache: Path):
         arguments = [name, settings.threads, settings.seed, settings.cores, settings.plant_wrong == name]

@@ -1,14 +1,14 @@
-"""What was measured, as a table; and the figures that the table, the JSON file and the picture share."""
+"""The measurements as a table, and the figures that the table, the JSON file and the picture share."""
 
 import statistics
 from pathlib import Path
 from typing import Any
 
-BUSY = 0.9  # a share of the processor below this means that other work was on the same cores
+BUSY = 0.9  # a smaller share of the processor means that other work ran on the same cores
 
 
 def show_last_case(result: dict[str, Any]) -> None:
-    """Print the table of the case that was measured last, as far as it went."""
+    """Print the table of the last case, also if it was interrupted."""
     if not result["cases"]:
         return
     case = result["cases"][-1]
@@ -21,8 +21,8 @@ def show_last_case(result: dict[str, Any]) -> None:
         cost, steps = case["cost"], f"{case['epochs']} × {case['steps']} steps"
         peak = max(case["peak_gflops"])
         print(f"cost {cost['start']:.4g} → {cost['cost']:.4g} in {steps}; FMA peak {peak:.0f} GFLOP/s; ", end="")
-        print(f"{sums:.2f} operations a weight and sample")
-    head = f"{'':<19}{'µs a ' + unit:>11}{'min…max':>20}{'CPU µs':>9}"
+        print(f"{sums:.2f} operations per weight and sample")
+    head = f"{'':<19}{'µs per ' + unit:>11}{'min…max':>20}{'CPU µs':>9}"
     if unit == "step":
         head += f"{'samples/s':>12}{'GFLOP/s':>9}{'of peak':>9}{'first epoch s':>16}"
     print(f"{head}{'× fastbp':>10}")
@@ -31,7 +31,7 @@ def show_last_case(result: dict[str, Any]) -> None:
     busy = [share for peer in case["peers"] for share in peer.get("cpu_share", []) if share < BUSY]
     if busy:
         got = f"{len(busy)} measurements got {min(busy):.0%} to {max(busy):.0%} of the time"
-        print(f"  other work was on these cores: {got}; the CPU µs say more than the others")
+        print(f"  other work ran on these cores: {got}; the CPU µs are more reliable than the other times")
 
 
 def _row(peer: dict[str, Any], unit: str) -> str:
@@ -57,7 +57,7 @@ def _short(microseconds: float) -> str:
 
 
 def summarize(case: dict[str, Any]) -> None:
-    """Add to each measured peer its median and what follows from it."""
+    """Add to each measured peer its median and the figures that follow from it."""
     from sidebyside.worker import PEERS
 
     measured = [peer for peer in case["peers"] if peer["rounds_us"]]
@@ -76,13 +76,13 @@ def summarize(case: dict[str, Any]) -> None:
         return
     fastest = min(ours, key=lambda peer: peer["median_us"])
     case["fastest_fastbp"] = fastest["name"]
-    for peer in measured:  # of the same round, and the median of that: what slows a round slows both
+    for peer in measured:  # the median of ratios within a round, because other work slows both
         pairs = zip(peer["rounds_us"], fastest["rounds_us"], strict=False)
         peer["times_fastest_fastbp"] = statistics.median(theirs / mine for theirs, mine in pairs)
 
 
 def draw(result: dict[str, Any], path: Path) -> str:
-    """Draw the picture where that is possible; return how the sentence about the files goes on."""
+    """Draw the picture if possible; return the end of the sentence about the written files."""
     if not any("median_us" in peer for case in result["cases"] for peer in case["peers"]):
         return ""
     try:

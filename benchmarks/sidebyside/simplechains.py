@@ -1,4 +1,4 @@
-"""SimpleChains.jl's published task: the exponential of 2 × 2 matrices, learnt by a small net from a full batch."""
+"""SimpleChains.jl's published task: a small net learns the exponential of 2 × 2 matrices with full batches."""
 
 import time
 from typing import Any
@@ -22,7 +22,7 @@ def exponentials(X: np.ndarray) -> np.ndarray:
 
 
 def train(formulation: str, epochs: int, threads: int) -> dict[str, Any]:
-    """Train for so many epochs, and say how long it took and what was learnt."""
+    """Train for some epochs; return the seconds and the final cost."""
     fastbp.set_num_threads(threads)
     X = np.random.default_rng(0).standard_normal((N_SAMPLES, 4), dtype=np.float32)
     Y = exponentials(X.astype(np.float64)).astype(np.float32)

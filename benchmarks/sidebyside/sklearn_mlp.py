@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier and MLPRegressor, an epoch a call of partial_fit."""
+"""scikit-learn's MLPClassifier and MLPRegressor: each epoch is a call of partial_fit."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ VERSION = sklearn.__version__
 
 
 def refusal(work: Workload) -> str | None:
-    """Say why this case cannot be expressed."""
+    """Return why this peer cannot do the case, or None."""
     if work.case.output == "sigmoid":
         return "scikit-learn's MLP has no sigmoid output with the quadratic cost"
     return None
 
 
 class Peer:
-    """partial_fit draws its own weights at the first call; they are then overwritten with the common ones."""
+    """The first call of partial_fit draws weights; `restart` overwrites them with the common ones."""
 
     def __init__(self, work: Workload, threads: int):
         self.work, case = work, work.case
@@ -54,7 +54,7 @@ class Peer:
         del self.model._optimizer
 
     def train(self, epochs: int) -> None:
-        """Train through the first epochs' orders."""
+        """Train with the first orders, one for each epoch."""
         for order in self.work.orders[:epochs]:
             rows = order.ravel()
             self.model.partial_fit(self.work.X[rows], self.Y[rows])

@@ -1,4 +1,4 @@
-"""PyTorch, eager as its tutorials write it, or the whole step (gradient and update) as one compiled function."""
+"""PyTorch, eager as in its tutorials, or with the whole step (gradient and update) as one compiled function."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Tensors = list[torch.Tensor]
 
 
 def refusal(work: Workload) -> str | None:
-    """Say why this case cannot be expressed; nothing here."""
+    """Return why this peer cannot do the case: it can do all."""
     return None
 
 
@@ -53,7 +53,7 @@ class Peer:
             self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, betas=(BETA_1, BETA_2), eps=EPSILON)
 
     def train(self, epochs: int) -> None:
-        """Train through the first epochs' orders."""
+        """Train with the first orders, one for each epoch."""
         for order in self.orders[:epochs]:
             total = torch.zeros(())
             for batch in order:
@@ -78,9 +78,9 @@ class Peer:
 
 
 class Compiled(Peer):
-    """torch.func's gradient and a hand-written update in one torch.compile, of functions of plain tensors.
+    """One torch.compile of torch.func's gradient and a hand-written update, as functions of plain tensors.
 
-    Compiling only the model and the cost, and the optimizer apart, leaves several times the time a step.
+    A step takes several times as long if the model with the cost and the optimizer are compiled separately.
     """
 
     def __init__(self, work: Workload, threads: int):
@@ -98,7 +98,7 @@ class Compiled(Peer):
             moment.zero_()
 
     def train(self, epochs: int) -> None:
-        """Train through the first epochs' orders."""
+        """Train with the first orders, one for each epoch."""
         for order in self.orders[:epochs]:
             total = torch.zeros(())
             for batch in order:
@@ -124,7 +124,7 @@ def mean_cost(case: Case, a: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def step_of(case: Case) -> Callable[..., torch.Tensor]:
-    """Return a function that takes one step in place and returns the cost before it."""
+    """Return a function that does one step in place and returns the cost before it."""
     rate = case.learning_rate
 
     def step(theta: Tensors, first: Tensors, second: Tensors, t: Any, X: Any, Y: Any, batch: Any) -> torch.Tensor:
@@ -144,7 +144,7 @@ def step_of(case: Case) -> Callable[..., torch.Tensor]:
 
 
 def compiler_missing() -> str | None:
-    """Say why torch.compile cannot run here, if so."""
+    """Return why torch.compile cannot run here, or None."""
     if any(shutil.which(name) for name in ("g++", "c++", "clang++", "cl")):
         return None
     return "torch.compile needs a C++ compiler, and none was found"

@@ -1,4 +1,4 @@
-"""What a peer's process does."""
+"""The process of a peer: it answers the requests of ``benchmarks/peers.py``."""
 
 import importlib
 import os
@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
-PEERS: dict[str, tuple[str, str, str]] = {  # name: how the table calls it, the module here, the package it needs
+PEERS: dict[str, tuple[str, str, str]] = {  # name: label in the table, module of this folder, package that it needs
     "numpy": ("NumPy", "numpy_loop", "numpy"),
     "sklearn": ("scikit-learn", "sklearn_mlp", "sklearn"),
     "torch": ("PyTorch eager", "torch_mlp", "torch"),
@@ -19,7 +19,7 @@ PEERS: dict[str, tuple[str, str, str]] = {  # name: how the table calls it, the 
     "tiles": ("fastbp tiles", "fastbp_net", "fastbp"),
 }
 PREDICT_CALLS = 50
-ROWS = 16  # whose predictions are checked
+ROWS = 16  # rows whose predictions are checked
 
 
 class Worker:
@@ -31,7 +31,7 @@ class Worker:
         self.name, self.threads, self.seed, self.plant_wrong = name, threads, seed, plant_wrong
 
     def prepare(self, case: dict[str, Any]) -> dict[str, Any]:
-        """Import, build, train one epoch; data and checks of the benchmark itself stay outside the clock."""
+        """Import, build the net, train one epoch. The time does not include data and checks of the benchmark."""
         watch = Stopwatch()
         with watch:
             import numpy  # noqa: F401
@@ -74,7 +74,7 @@ class Worker:
         return (module.Compiled if self.name == "torch-compiled" else module.Peer)(self.work, self.threads)
 
     def run(self, at_least_s: float) -> dict[str, Any]:
-        """Train all epochs from the initial parameters, again and again until enough time has been measured."""
+        """Train all epochs from the initial parameters, repeatedly until enough time has been measured."""
         seconds = calls = cpu = 0.0
         repeats = 0
         while seconds < at_least_s:
@@ -90,11 +90,11 @@ class Worker:
         return {"us_per_step": seconds / steps * 1e6, "call_us_per_step": calls / steps * 1e6, "cpu_share": cpu / calls}
 
     def cost(self) -> dict[str, Any]:
-        """Say the cost at the start and after the epochs that `run` measured, by a ruler common to all peers."""
+        """Return the cost at the start and after the epochs of `run`, computed in the same way for all peers."""
         return {"start": self.work.cost(self.work.parameters), "cost": self.work.cost(self.peer.parameters())}
 
     def start_predicting(self) -> dict[str, Any]:
-        """Restart, and say what the peer predicts for the first rows."""
+        """Return to the initial parameters, and return the predictions for the first rows."""
         self.peer.restart()
         self.row = self.work.X[0]
         import numpy as np
@@ -103,7 +103,7 @@ class Worker:
         return {"outputs": np.concatenate(outputs).astype(float).tolist()}
 
     def predict(self, at_least_s: float) -> dict[str, Any]:
-        """Predict one row again and again."""
+        """Predict one row repeatedly."""
         predict: Callable[..., Any] = self.peer.predict
         row, calls, cpu_start, start = self.row, 0, time.process_time(), time.perf_counter()
         while time.perf_counter() - start < at_least_s:
@@ -114,7 +114,7 @@ class Worker:
         return {"us_per_call": seconds / calls * 1e6, "cpu_share": cpu / seconds}
 
     def peak(self) -> dict[str, Any]:
-        """Measure the multiply-adds that the cores can do."""
+        """Measure the peak of multiply-adds of the cores."""
         from fastbp.comparison.machine import gflops
 
         return {"gflops": gflops("float32", self.threads)}
@@ -127,7 +127,7 @@ class Worker:
 
 
 class Stopwatch:
-    """Adds up the time spent inside ``with`` blocks."""
+    """Sums the time spent inside ``with`` blocks."""
 
     seconds = 0.0
 
@@ -139,7 +139,7 @@ class Stopwatch:
 
 
 def limit_threads(threads: int) -> list[dict[str, Any]]:
-    """Hold all pools that threadpoolctl knows to so many threads, and say how many each has."""
+    """Limit all thread pools that threadpoolctl knows, and return how many threads each has."""
     if find_spec("threadpoolctl") is None:
         return []
     import threadpoolctl

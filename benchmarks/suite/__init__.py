@@ -1,7 +1,7 @@
 """The asv suite: a class for each question, a method for each thing that is timed or tracked.
 
-asv imports every module of this folder, in the working tree's version, and runs it with the fastbp of the commit that
-it measures. What that commit does not have yet is skipped: see `common.missing_is_skipped`.
+asv imports the modules of this folder from the working tree and runs them with the fastbp of the commit that it
+measures. It skips what that commit does not have yet: see `common.missing_is_skipped`.
 """
 
 import sys

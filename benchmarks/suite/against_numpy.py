@@ -1,8 +1,8 @@
-"""How many times as long as NumPy fastbp takes. Ratios hold on a machine that is busy, or of another speed.
+"""The time of fastbp as a multiple of NumPy's. Ratios hold also on a busy machine, or one of another speed.
 
-Both have their turn in every round (`fastbp/comparison/timing.py`), and the median over the rounds counts. Less is
-better, and a kernel that becomes 10 % slower makes the ratio of what it does 10 % larger. NumPy is the one written out
-by hand in `sidebyside/numpy_loop.py`, and for single sums the lines of `three_sums.Vectorized`.
+Both take turns in every round (`fastbp/comparison/timing.py`), and the median over the rounds counts. Less is better:
+if a kernel becomes 10 % slower, its ratio becomes 10 % larger. NumPy's code is `sidebyside/numpy_loop.py`, and for
+single sums `three_sums.Vectorized`.
 """
 
 import functools
@@ -23,17 +23,17 @@ PROCESSES = 5
 
 
 def medians(ours: Callable[[], Any], numpys: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Return our seconds and NumPy's: medians over rounds in which both have their turn."""
+    """Return the seconds of fastbp and of NumPy: medians over rounds in which both take turns."""
     seconds = timing().interleaved_rounds({"ours": ours, "numpy": numpys}, rounds, at_least_s=0.003)
     return statistics.median(seconds["ours"]), statistics.median(seconds["numpy"])
 
 
 def in_fresh_processes(track: Callable[..., tuple[float, float]]) -> Callable[..., float]:
-    """Make a method that returns `medians` return the ratio of the best of them in five processes.
+    """Decorate a method that returns `medians`: it returns the ratio of the shortest medians of five processes.
 
-    Some speeds are a process's own, for as long as it lives. What Python does between two array operations takes a few
-    per cent more or less; the BLAS of a process whose memory lies badly took 1.6 times as long, loops beside a busy
-    neighbour 1.4 times. All that only ever makes slower, and the fastest process is the one without it.
+    Some speeds differ from process to process. Python's work between two array operations takes a few per cent more or
+    less; BLAS took 1.6 times as long with unlucky memory addresses, loops 1.4 times as long beside a busy process. Such
+    effects only make a process slower, so the fastest process is the one without them.
     """
 
     @functools.wraps(track)
@@ -51,7 +51,7 @@ def in_fresh_processes(track: Callable[..., tuple[float, float]]) -> Callable[..
 
 
 def ratio_of_best(runs: list[tuple[float, ...]]) -> float:
-    """Return our shortest time over NumPy's shortest, of runs (ours, NumPy's).
+    """Return the shortest time of fastbp divided by the shortest of NumPy, of runs (fastbp, NumPy).
 
     >>> ratio_of_best([(1.5, 1.0), (1.0, 1.1), (1.1, 1.7)])
     1.0

@@ -1,4 +1,4 @@
-"""What the benchmarks share: how often asv samples, how many threads run, the nets, and what old commits lack."""
+"""What the benchmarks share: sampling by asv, number of threads, the nets, and skipping what old commits lack."""
 
 import functools
 import importlib.util
@@ -14,16 +14,16 @@ from sidebyside.cases import BETA_1, BETA_2, CASES, EPSILON, Case, Workload
 import fastbp
 
 FORMULATIONS = ["textbook", "loops", "vectorized", "tiles"]
-# The nets of benchmarks/peers.py, with a name that says what they are.
+# The nets of benchmarks/peers.py, named by their sizes.
 STEPS = 20
 NETS = {str(CASES[name].sizes): replace(CASES[name], steps=STEPS) for name in ("small", "book", "large")}
 
 
 class Sampled:
-    """How asv times the methods of a class: 20 to 40 samples in four processes, of 20 ms or one call.
+    """How asv times the methods of a class: 20 to 40 samples in four processes, each of 20 ms or one call.
 
-    With less than 10 samples a side asv cannot call two commits different. Nothing is left to warm up: `setup` calls
-    once with the real arrays, which compiles.
+    With fewer than 10 samples asv cannot tell two commits apart. There is no warm-up time, because `setup` calls each
+    method once with the real arrays, which compiles it.
     """
 
     rounds = 4
@@ -33,7 +33,7 @@ class Sampled:
 
 
 def limit_threads(n: int) -> None:
-    """Let fastbp and the BLAS in NumPy have `n` threads, until the process ends."""
+    """Give fastbp and NumPy's BLAS `n` threads, until the process ends."""
     fastbp.set_num_threads(n)
     threadpoolctl.threadpool_limits(n)
 
@@ -72,7 +72,7 @@ def fit(net: fastbp.Network, work: Workload, optimizer: fastbp.optimizers.Optimi
 
 
 def timing() -> ModuleType:
-    """Return fastbp/comparison/timing.py of the working tree: all commits are measured with the same clock."""
+    """Return fastbp/comparison/timing.py of the working tree, so that all commits are measured with the same code."""
     path = Path(__file__).resolve().parents[2] / "fastbp" / "comparison" / "timing.py"
     spec = importlib.util.spec_from_file_location("suite_timing", path)
     assert spec and spec.loader
@@ -82,10 +82,10 @@ def timing() -> ModuleType:
 
 
 def missing_is_skipped(setup: Callable[..., None]) -> Callable[..., None]:
-    """Make a `setup` raise NotImplementedError, which asv skips, where fastbp lacks what it asks for.
+    """Decorate a `setup`: it raises NotImplementedError, which asv skips, if this fastbp lacks what it uses.
 
-    A benchmark is run on commits that are older than what it measures. On the present one nothing may be missing:
-    tests/properties/test_asv_suite.py sees to that.
+    asv also measures commits older than the feature that is measured. In the present commit nothing may be missing:
+    tests/properties/test_asv_suite.py checks this.
     """
 
     @functools.wraps(setup)

@@ -1,4 +1,4 @@
-"""How fast each activation is, and each pair of output activation and cost, as compiled code calls them."""
+"""The speed of each activation, and of each pair of output activation and cost, called as compiled code calls them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 try:
     from fastbp.functions.activations import ACTIVATIONS
     from fastbp.functions.costs import COSTS
-except ImportError:  # in commits before the folders of today
+except ImportError:  # in commits with other folders
     from fastbp.kernels.activations import ACTIVATIONS
     from fastbp.kernels.costs import COSTS
 from suite.common import Sampled, limit_threads, missing_is_skipped
@@ -29,7 +29,7 @@ PAIRS = {
 
 
 class Activations(Sampled):
-    """σ and σ′ of 10,000 neurons; softmax takes them for one layer."""
+    """σ and σ′ of 10,000 neurons; for softmax they are one layer."""
 
     params = (list(ACTIVATIONS), ["float32", "float64"])
     param_names = ("activation", "dtype")
@@ -52,7 +52,7 @@ class Activations(Sampled):
         self.call2(self.function, self.a, self.z)
 
     def time_derivative(self, *_: str) -> None:
-        self.delta[:] = 1  # else the products run into zero or infinity
+        self.delta[:] = 1  # otherwise the products reach zero or infinity
         self.call3(self.derivative, self.delta, self.z, self.a)
 
 
@@ -90,7 +90,7 @@ class CostPairs(Sampled):
 
 
 def calls() -> tuple[Any, Any, Any, Any]:
-    """Return what calls, from Python, a compiled function of two to four arrays by its address."""
+    """Return functions that call a compiled function of two to four arrays by its address, from Python."""
     from fastbp.compiler.call import call
     from fastbp.compiler.options import njit
 

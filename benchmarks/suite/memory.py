@@ -1,4 +1,4 @@
-"""How much memory training needs."""
+"""The memory that training needs."""
 
 from contextlib import suppress
 
@@ -9,7 +9,7 @@ from suite.common import FORMULATIONS, NETS, limit_threads, missing_is_skipped, 
 
 
 class Workspace:
-    """Bytes that a trainer allocates for steps of Adam, exactly."""
+    """The exact number of bytes that a trainer allocates for steps of Adam."""
 
     params = (FORMULATIONS, list(NETS))
     param_names = ("formulation", "net")
@@ -28,9 +28,9 @@ class Workspace:
 
 
 class Peak:
-    """The most memory that a process has while it trains a net of 8.4 million parameters, with all else it holds.
+    """The peak memory of a whole process that trains a net of 8.4 million parameters.
 
-    What a process needs to compile is not in it: `setup_cache` has done that, in a process of its own.
+    It does not include the memory for compiling: `setup_cache` compiles in another process.
     """
 
     params = (["loops", "vectorized", "tiles"],)

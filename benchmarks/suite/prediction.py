@@ -1,4 +1,4 @@
-"""How long a prediction takes, of one row and of many."""
+"""The time of a prediction, of one row and of many."""
 
 from typing import Any
 

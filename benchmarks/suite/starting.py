@@ -1,6 +1,6 @@
-"""What starting costs: the import, and the first fit without and with machine code on disk.
+"""The cost of starting: the import, and the first fit without and with machine code on disk.
 
-The programs are those of benchmarks/startup.py; each figure is of fresh processes.
+The programs are those of benchmarks/startup.py. Every figure is from fresh processes.
 """
 
 import statistics
@@ -11,7 +11,7 @@ from startup import FIRST_FIT, IMPORT, run
 
 
 class Import:
-    """`import fastbp`, in fresh processes, in pairs with `import numba`, which it needs."""
+    """The time of `import fastbp` as a multiple of `import numba`, which it includes, in fresh processes."""
 
     unit = "times numba's"
 
@@ -26,7 +26,7 @@ class Import:
 
 
 class FirstFitCold:
-    """Seconds of the first fit on a machine: everything is compiled. The import is not counted."""
+    """Seconds of the first fit on a machine, which compiles everything, without the import."""
 
     unit = "seconds"
 
@@ -36,12 +36,12 @@ class FirstFitCold:
 
 
 class FirstFitWarm:
-    """Seconds of the first fit in a process that finds machine code on disk. The import is not counted."""
+    """Seconds of the first fit in a process that finds machine code on disk, without the import."""
 
     unit = "seconds"
 
     def setup_cache(self) -> str:
-        folder = str(Path("machinecode").resolve())  # asv's folder for what `setup_cache` leaves, which it removes
+        folder = str(Path("machinecode").resolve())  # in asv's folder for `setup_cache`, which asv removes
         run(FIRST_FIT, folder)
         return folder
 

@@ -1,4 +1,4 @@
-"""How fast each of the three sums is, alone."""
+"""The speed of each of the three sums alone."""
 
 from suite.common import FORMULATIONS, Sampled, limit_threads, missing_is_skipped
 from suite.three_sums import LAYERS, SUMS

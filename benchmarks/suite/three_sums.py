@@ -1,14 +1,13 @@
-"""Each of the three sums over one layer, alone, as each formulation writes it.
+"""Each of the three sums over one layer alone, as each formulation computes it.
 
 `forward`, `propagate_error` and `accumulate_gradient` of a layer with n_in inputs and n_out neurons, for m samples, on
-one thread. σ is the identity. All formulations are given the same numbers; `results` brings theirs into one layout.
-A call computes its sum `turns` times, in compiled code where there is any, because that is where a step is: what it
-costs to come there from Python, 1 to 5 µs, is paid once an epoch and not once a sum.
+one thread. σ is the identity. All formulations get the same numbers; `results` returns their results in one layout. A
+call computes its sum `turns` times, for compiled formulations in compiled code, as in an epoch: the 1 to 5 µs of a call
+from Python occur once in an epoch and not in every sum.
 
-The doors: `loops` has a function for each sum, and so has `tiles`, where that of `gradient.py` which goes through
-all blocks of weights of a layer is taken for the gradient. In `textbook` and `vectorized` a sum is one line inside a
-longer function; the lines are repeated here. This module is the only one of the suite that knows what a formulation is
-like inside.
+`loops` and `tiles` have a function for each sum; the gradient of `tiles` is the function of `gradient.py` for all
+weights of a layer. In `textbook` and `vectorized` a sum is a line of a longer function; the lines are repeated here.
+This is the only module of the suite that depends on the inside of a formulation.
 """
 
 from typing import Any
@@ -20,11 +19,11 @@ Array = npt.NDArray[Any]
 
 LAYERS = {"784 to 30, 10 samples": (784, 30, 10), "384 to 96, 96 samples": (384, 96, 96)}
 SUM_NAMES = "forward", "propagate_error", "accumulate_gradient"
-FLOPS = 20_000_000  # of a call: half a millisecond at 40 GFLOP/s
+FLOPS = 20_000_000  # per call: half a millisecond at 40 GFLOP/s
 
 
 def aligned(array: Array) -> Array:
-    """Return a copy that begins at a cache line; NumPy's begin anywhere, and a speed that depends on it is no figure.
+    """Return a copy that begins at a cache line: the address of NumPy's own arrays varies, and the speed with it.
 
     >>> aligned(np.ones(3)).ctypes.data % 64
     0
@@ -37,14 +36,14 @@ def aligned(array: Array) -> Array:
 
 
 class Sums:
-    """The numbers that all formulations are given.
+    """The arrays that all formulations get.
 
     Attributes
     ----------
     w, b : (n_out, n_in) and (n_out,) arrays
     A : (m, n_in) array, the outputs of the layer before
     Delta : (m, n_out) array, the errors of this one
-    turns : int, as many as make 20 million floating-point operations
+    turns : int, how often a call computes its sum, for 20 million floating-point operations
     """
 
     def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
@@ -63,7 +62,7 @@ class Sums:
         raise NotImplementedError
 
     def accumulate_gradient(self) -> None:
-        """∂C/∂w_jk = Σ_s a_sk δ_sj and ∂C/∂b_j = Σ_s δ_sj, times 1/m where the formulation does that here."""
+        """∂C/∂w_jk = Σ_s a_sk δ_sj and ∂C/∂b_j = Σ_s δ_sj, times 1/m where the formulation divides here."""
         raise NotImplementedError
 
     def results(self) -> dict[str, Array]:
@@ -72,7 +71,7 @@ class Sums:
 
 
 class Textbook(Sums):
-    """A sample at a time in NumPy: the lines of `feedforward`, `backprop` and `Textbook.gradient`."""
+    """One sample at a time in NumPy: the lines of `feedforward`, `backprop` and `Textbook.gradient`."""
 
     def forward(self) -> None:
         for _ in range(self.turns):
@@ -94,7 +93,7 @@ class Textbook(Sums):
 
 
 class Vectorized(Sums):
-    """A mini-batch at a time in NumPy: the lines of `Pass`."""
+    """One mini-batch at a time in NumPy: the lines of `Pass`."""
 
     def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
         super().__init__(n_in, n_out, m, dtype)
@@ -119,7 +118,7 @@ class Vectorized(Sums):
 
 
 class Compiled(Sums):
-    """What `loops` and `tiles` share: each sum is a compiled function of `turns` and of arguments of its own."""
+    """What `loops` and `tiles` share: each sum is a compiled function of `turns` and its own arguments."""
 
     calls: dict[str, tuple[Any, tuple[Any, ...]]]
 
@@ -138,7 +137,7 @@ class Compiled(Sums):
 
 
 class Loops(Compiled):
-    """The functions of `loops.py`, called for every sample, the last one for every neuron."""
+    """The functions of `loops.py`, called for every sample; that of the gradient, for every neuron."""
 
     def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
         super().__init__(n_in, n_out, m, dtype)
@@ -186,7 +185,7 @@ def _loops_functions() -> tuple[Any, ...]:
 
 
 class Tiles(Compiled):
-    """The functions of `tiles.py` for layer 2 of a net whose layer 1 has n_in neurons."""
+    """The functions of `tiles/` for layer 2 of a net whose layer 1 has n_in neurons."""
 
     def __init__(self, n_in: int, n_out: int, m: int, dtype: str):
         super().__init__(n_in, n_out, m, dtype)
@@ -257,7 +256,7 @@ SUMS: dict[str, type[Sums]] = {"textbook": Textbook, "loops": Loops, "tiles": Ti
 
 
 def _model(sums: Sums) -> Any:
-    """A net [1, n_in, n_out] of identities, whose second layer is the one in question."""
+    """Return a net [1, n_in, n_out] with σ(z) = z, whose second layer has these weights and biases."""
     from fastbp.functions.activations import ACTIVATIONS
     from fastbp.functions.costs import COSTS
     from fastbp.model import Model, ParameterVector

@@ -1,4 +1,4 @@
-"""How fast a whole gradient is, a whole epoch, the step of an optimizer."""
+"""The speed of a whole gradient, a whole epoch and a step of an optimizer."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ class Epoch(Sampled):
 
 
 class Optimizers(Sampled):
-    """One step for 100,000 parameters: compiled, as `loops` and `tiles` take it, and in NumPy."""
+    """One step for 100,000 parameters: compiled, as in `loops` and `tiles`, and in NumPy."""
 
     params = (["SGD", "Momentum", "Nesterov", "Adam"], ["compiled", "numpy"])
     param_names = ("optimizer", "how")

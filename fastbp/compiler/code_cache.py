@@ -1,7 +1,4 @@
-"""Machine code on disk: where it lies, what names it, and what happens where it cannot be written.
-
-Who compiles says only that a function has a `MachineCodeCache`; nothing else looks at the files.
-"""
+"""Machine code on disk: its folder, the names of its files, and what happens if they cannot be written."""
 
 import hashlib
 import os
@@ -24,30 +21,29 @@ from numba.core.runtime import rtsys
 
 from fastbp.disk import user_cache, written_whole
 
-# Numba's settings that change what is compiled, by their names in `numba.core.config`. Numba's own cache does not look
-# at most of them (issue 10821). All others change what is told, counted or kept, or where code runs.
+# The settings in `numba.core.config` that change machine code. Numba's own cache ignores most of them (issue 10821).
 SETTINGS = (
-    *("CPU_NAME", "CPU_FEATURES", "ENABLE_AVX"),  # for which machine
-    *("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE"),  # what LLVM does with it: other instructions, and other bits
-    *("LLVM_REFPRUNE_PASS", "LLVM_REFPRUNE_FLAGS"),  # which reference counts are taken out
-    "USING_SVML",  # whose sin and cos a user's function gets; DISABLE_INTEL_SVML is a part of it
+    *("CPU_NAME", "CPU_FEATURES", "ENABLE_AVX"),  # the machine
+    *("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE"),  # LLVM's optimizations: other instructions, and other bits
+    *("LLVM_REFPRUNE_PASS", "LLVM_REFPRUNE_FLAGS"),  # which reference counts are removed
+    "USING_SVML",  # the library of sin and cos in a user's function; DISABLE_INTEL_SVML is a part of it
     "BOUNDSCHECK",  # whether indices are checked
-    *("DEBUGINFO_DEFAULT", "EXTEND_VARIABLE_LIFETIMES"),  # what a debugger finds; with it, indices are checked too
+    *("DEBUGINFO_DEFAULT", "EXTEND_VARIABLE_LIFETIMES"),  # for debuggers; also checks indices
     *("DEBUG_JIT", "DEBUG_NRT", "DEBUG_ARRAY_OPT_RUNTIME"),  # what compiled code prints when it runs
-    "PARFOR_MAX_TUPLE_SIZE",  # how a parallel loop is given its tuples
+    "PARFOR_MAX_TUPLE_SIZE",  # how tuples are passed to a parallel loop
 )
-COMPILED = ("compiler", "functions", "formulations")  # folders of which all may be compiled
+COMPILED = ("compiler", "functions", "formulations")  # folders of which every file may be compiled
 FOLDERS_KEPT = 8  # up to 80 MB each
-USERS_FILES_KEPT = 500  # of some 50 kB: a user's function has one for each value of what it refers to
+USERS_FILES_KEPT = 500  # of about 50 kB; a user's function has a file for each value of the variables it refers to
 
 
 class MachineCodeCache(caching._Cache):
-    """Compiled functions on disk, one file each, named by a digest of all that decides their content.
+    """Compiled functions on disk, one file each, named by a digest of everything that decides their content.
 
-    Numba's own cache looks at one source file only, so it keeps stale code when an imported kernel changes (numba
-    issue 8396), and two processes that fill it at once can confuse its numbered files (4807). Here the names of folder
-    and file hold the digest of all of fastbp's sources, the signature, the target and the settings, a file is written
-    whole or not at all, and a cache that cannot be read is the same as none.
+    Numba's own cache checks one source file only, so it keeps stale code when an imported kernel changes (numba issue
+    8396), and two processes that fill it at once can mix up its numbered files (4807). Here the names of folder and
+    file hold a digest of all of fastbp's sources, the signature, the target and the settings. A file is written whole
+    or not at all; one that cannot be read is ignored.
     """
 
     def __init__(self, function: Callable[..., Any]):
@@ -59,20 +55,19 @@ class MachineCodeCache(caching._Cache):
         return f"{self._function.__name__}-{digest[:24]}.machinecode"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        """Return the compiled function of this signature, or None if there is none that can be read."""
+        """Return the compiled function of this signature, or None if no file of it can be read."""
         content = _read(self._file(sig, target_context.codegen()))
         if content is None:
             return None
-        # Machine code needs Numba's runtime. Numba would load all it needs to compile as well, for 0.3 s: its own
-        # call of `refresh` before it compiles anything does that when it must.
+        # Machine code needs Numba's runtime only. What compiling needs takes 0.3 s to load; Numba loads it on demand.
         rtsys.initialize(target_context)
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(content))
-        except Exception:  # whatever a damaged file makes pickle or LLVM say, compiling anew is right
+        except Exception:  # of pickle or LLVM, for a damaged file: compile the function again
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep a compiled function; warn, once a process, where the folder cannot be written."""
+        """Write a compiled function to disk. Warn once a process if no folder can be written."""
         if data.library.has_dynamic_globals:
             return
         folder = cache_folder()
@@ -92,30 +87,24 @@ class MachineCodeCache(caching._Cache):
 
     @property
     def cache_path(self) -> str:
-        """Return the folder, as Numba's statistics want it."""
+        """Return the folder, for Numba's statistics."""
         return str(cache_folder())
 
     def enable(self) -> None:
-        """Do nothing: this cache has no other state."""
+        """Do nothing, as `disable` and `flush`: this cache has no state, and stale files are never read."""
 
-    def disable(self) -> None:
-        """Do nothing: this cache has no other state."""
-
-    def flush(self) -> None:
-        """Do nothing: files of other digests are never read."""
+    disable = flush = enable
 
 
 def settings() -> tuple[str, ...]:
-    """Return what Numba's settings that change machine code are at this moment."""
+    """Return the present values of `SETTINGS`."""
     return tuple(str(getattr(numba.core.config, name, None)) for name in SETTINGS)
 
 
 def _read(file: str) -> bytes | None:
     for folder in _folders():
-        try:
+        with suppress(OSError):
             return (folder / file).read_bytes()
-        except OSError:
-            continue
     return None
 
 
@@ -123,16 +112,16 @@ _has_warned = False
 
 
 def _warn_that_nothing_is_kept(why: str) -> None:
-    """Say so once. A user who makes warnings errors gets this one when all else is done, and goes on at will."""
+    """Warn once. Everything else is done by then, in case the user turns warnings into errors."""
     global _has_warned
     if _has_warned:
         return
     _has_warned = True
-    tried = " and ".join(str(folder) for folder in _candidate_folders()) or "a folder in your home, but you have none"
+    tried = " and ".join(map(str, _candidate_folders())) or "a home folder, because you have none"
     warnings.warn(
         f"fastbp cannot keep the machine code it has compiled: it cannot write in {tried}{why}. Every new Python "
-        "compiles it again, which takes seconds, up to half a minute. Set the environment variable FASTBP_CACHE to a "
-        "folder that can be written",
+        "process compiles it again, for up to half a minute. Set the environment variable FASTBP_CACHE to a folder "
+        "that can be written",
         RuntimeWarning,
         stacklevel=2,
     )
@@ -140,7 +129,7 @@ def _warn_that_nothing_is_kept(why: str) -> None:
 
 @cache
 def _folders() -> tuple[Path, ...]:
-    """Where machine code may lie. It is read from a folder that cannot be written as well: one installed for all."""
+    """Return the folders to read from. Some cannot be written: an administrator may have filled one for all users."""
     versions = numba.__version__, llvmlite.__version__, np.__version__, *sys.version_info[:3]
     digest = hashlib.sha256(repr((source_digest(), versions)).encode()).hexdigest()[:16]
     return tuple(parent / f"machinecode-{digest}" for parent in _candidate_folders())
@@ -148,13 +137,10 @@ def _folders() -> tuple[Path, ...]:
 
 @cache
 def cache_folder() -> Path | None:
-    """Where machine code is kept: ``$FASTBP_CACHE``, else beside the sources of a checkout, else the user's cache.
+    """Return the folder to write to: in ``$FASTBP_CACHE``, else in a checkout, else in the user's cache; or None.
 
-    None if none of them can be written. Beside an installed package it is never: pip, which knows nothing of it, would
-    leave a folder ``fastbp`` behind, which Python then imports as an empty package.
-
-    The folder's name holds a digest of the sources and of the versions that compile them, so a change of any of
-    them starts afresh.
+    It is never beside an installed package: pip, when it removes the package, would leave a folder ``fastbp`` behind,
+    which Python imports as an empty package.
     """
     for folder in _folders():
         try:
@@ -169,11 +155,8 @@ def cache_folder() -> Path | None:
 
 
 def _remove_oldest(parent: Path, names: str, kept: int) -> None:
-    """Remove what is oldest, files or folders: of earlier sources and versions, but some that others may still use.
-
-    A process that uses what goes away here compiles it again, as if it had never been there.
-    """
-    with suppress(OSError):  # another process does the same at this moment
+    """Remove the oldest files or folders. A process that still needs one compiles its functions again."""
+    with suppress(OSError):  # another process may do the same at this moment
         found = sorted(parent.glob(names), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in found[kept:]:
             if path.is_dir():
@@ -194,7 +177,7 @@ def _candidate_folders() -> list[Path]:
 
 
 def _is_checkout(folder: Path) -> bool:
-    """Whether a folder is one that fastbp is developed in, and not where packages are installed."""
+    """Whether fastbp is developed in this folder, not installed."""
     try:
         return 'name = "fastbp"' in (folder / "pyproject.toml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -203,7 +186,7 @@ def _is_checkout(folder: Path) -> bool:
 
 @cache
 def source_digest() -> str:
-    """Digest of every source file that can end up in machine code: whole folders, and elsewhere what compiles."""
+    """Return a digest of all source files that are compiled: those of `COMPILED`, and others that import `options`."""
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):

@@ -1,12 +1,12 @@
-"""The one place where it is decided whether a compiled call runs on several threads, and on how many.
+"""Decides whether a compiled call runs on several threads, and on how many.
 
-Every loop with a parallel variant has a serial one from the same source, with the same bits, which runs where
-the work is too small to pay for a parallel region, where nobody granted a second thread (`get_num_threads`), and
-where a region would end the process: in a child that was forked from a process with running threads (GNU OpenMP), or
-while another Python thread is inside a region (Numba's workqueue layer).
+Every parallel loop has a serial variant from the same source, with the same bits. It runs if the work is too small for
+a parallel region, if only one thread is granted (`get_num_threads`), and if a region would crash the process: in a
+child forked from a process with running threads (GNU OpenMP), or while another Python thread is inside a region
+(Numba's workqueue layer).
 
-The layer under Numba's regions decides what they cost on a busy machine. A worker of GNU OpenMP spins until the next
-region begins, and takes the core from whoever would use it; one of TBB sleeps, and who is ready takes its share.
+Numba's threading layer decides what regions cost on a busy machine: between them, workers of GNU OpenMP spin and occupy
+their cores; those of TBB sleep.
 """
 
 import ctypes
@@ -24,15 +24,15 @@ import numba
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as numba_threads
 
-# Floating-point operations of a step from which two threads gain a tenth or more: to wake a worker takes TBB some
-# 10 µs, and workqueue 100 µs. benchmarks/shared_machine.py shows the gain.
+# Floating-point operations of a step from which two threads gain a tenth or more: TBB wakes a worker in about 10 µs,
+# workqueue in 100 µs. benchmarks/shared_machine.py measures the gain.
 PARALLEL_FROM = {"omp": 8e6, "tbb": 8e6, "workqueue": 3e7}
 TBB_LIBRARIES = {"linux": "libtbb.so.12", "win32": "tbb12.dll", "darwin": "libtbb.12.dylib"}  # those that Numba opens
-# Rounds in which a worker of GNU OpenMP spins before it sleeps: some microseconds, the time between two regions of a
-# step. Without a word it spins for milliseconds.
+# Rounds that a worker of GNU OpenMP spins before it sleeps: some microseconds, as between two regions of a step. By
+# default it spins for milliseconds.
 SPIN_ROUNDS = "1000"
-QUOTA = Path("/sys/fs/cgroup/cpu.max")  # microseconds of processor time a container has in a period, and the period
-LONGEST_REGION = 1.0  # seconds that a fork waits for the end of a region; they take a tenth
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of processor time in a period, and the period
+LONGEST_REGION = 1.0  # seconds that a fork waits for the end of a region, which takes at most a tenth of that
 
 _region = threading.Lock()
 _limit: int | None = None
@@ -60,14 +60,14 @@ def _after_fork_in_child() -> None:
 
 _region_is_mine = False
 if hasattr(os, "register_at_fork"):
-    # A fork waits until no thread compiles, since the child has no such thread, which would hold Numba's lock for
-    # ever; and until none is inside a region, since TBB has to send its workers home before a fork.
+    # A fork waits until no thread compiles, because in the child nobody would release Numba's lock; and until none is
+    # inside a region, because TBB must stop its workers before a fork.
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 @contextmanager
 def parallel_region(flops: float) -> Iterator[int]:
-    """Say how many threads may run now, 1 for the serial form, and keep other Python threads out while more do."""
+    """Yield the number of threads that may run now, 1 for the serial variant; other Python threads get 1 meanwhile."""
     wanted = worth(flops)
     if wanted == 1 or not _region.acquire(blocking=False):
         yield 1
@@ -82,7 +82,7 @@ def parallel_region(flops: float) -> Iterator[int]:
 
 
 def worth(flops: float) -> int:
-    """Return how many threads a step of so many floating-point operations is worth: 1, or all that are granted."""
+    """Return the number of threads for a step of so many floating-point operations: 1, or all that are granted."""
     if flops < min(PARALLEL_FROM.values()) or _forked_with_threads:
         return 1
     granted = get_num_threads()
@@ -92,10 +92,7 @@ def worth(flops: float) -> int:
 
 
 def launched_layer() -> str:
-    """Start Numba's threads, if nobody has, and return the name of their layer: TBB's where it is installed.
-
-    pip puts TBB where no loader looks: once the library is loaded, Numba finds it by its name.
-    """
+    """Start Numba's threads, if they are not running, and return the name of their layer: TBB if it is installed."""
     if not numba_threads._is_initialized:
         if numba.config.THREADING_LAYER in ("default", "tbb", "safe", "threadsafe", "forksafe"):
             _load_tbb()
@@ -105,6 +102,7 @@ def launched_layer() -> str:
 
 
 def _load_tbb() -> None:
+    """Load TBB from where pip installs it, which is not in the search path; then Numba finds it by name."""
     from importlib.metadata import PackageNotFoundError, files  # takes longer to import than the rest of this module
 
     with suppress(PackageNotFoundError, OSError):  # Numba then takes another layer
@@ -115,7 +113,7 @@ def _load_tbb() -> None:
 
 @contextmanager
 def _spinning_briefly() -> Iterator[None]:
-    """Have GNU OpenMP, which looks at the environment when it is loaded, spin no longer than `SPIN_ROUNDS`."""
+    """Make GNU OpenMP, which reads the environment when it is loaded, spin for `SPIN_ROUNDS`."""
     if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:  # the user has chosen
         yield
         return
@@ -127,16 +125,16 @@ def _spinning_briefly() -> Iterator[None]:
 
 
 def max_threads() -> int:
-    """Return how many threads there are at most, whatever the limit."""
+    """Return the number of threads that Numba has, whatever the limit."""
     return int(numba.config.NUMBA_NUM_THREADS)
 
 
 def get_num_threads() -> int:
-    """Return how many threads fastbp may use: the limit set here, or what this process was granted.
+    """Return how many threads fastbp may use: the limit set by `set_num_threads`, or those granted to this process.
 
-    That is what NUMBA_NUM_THREADS or else OMP_NUM_THREADS says, which joblib, Dask and Ray set for their workers; one
-    thread in a worker of multiprocessing or concurrent.futures, which others work beside; else as many as there are
-    cores, of a container those that its quota pays for. A thread that works for joblib or Dask has its share of them.
+    NUMBA_NUM_THREADS or else OMP_NUM_THREADS grants them; joblib, Dask and Ray set these for their workers. Without
+    them, a worker of multiprocessing or concurrent.futures has one thread, any other process as many as it has cores,
+    or as the quota of its container allows. A thread of joblib or Dask has its share of them.
 
     >>> import fastbp
     >>> with fastbp.threads(1):
@@ -153,21 +151,21 @@ def _granted_to_this_process() -> int:
 
 
 def _granted_by(environment: Mapping[str, str]) -> int | None:
-    """Return how many threads two variables grant, Numba's own before OpenMP's; None if they say nothing."""
+    """Return how many threads the variable of Numba, or else that of OpenMP, grants; None if neither is set."""
     if environment.get("NUMBA_NUM_THREADS"):
         return max_threads()  # Numba has read it
     words = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # the rest is for nested regions
     return int(words) if words.isdecimal() and int(words) > 0 else None
 
 
-# As it was at the start: Dask writes into the environment of a process whose workers it starts.
+# Read once, at the start: Dask later changes the environment of a process whose workers it starts.
 _granted_by_environment = _granted_by(os.environ)
 
 
 @cache
 def _cores_of_quota() -> int:
     with suppress(OSError, ValueError):
-        quota, period = QUOTA.read_text().split()  # "max 100000" where there is none
+        quota, period = QUOTA.read_text().split()  # "max 100000" means no quota
         return max(1, math.ceil(int(quota) / int(period)))
     return max_threads()
 
@@ -175,19 +173,19 @@ def _cores_of_quota() -> int:
 def _granted_to_this_thread() -> int:
     if "joblib" in sys.modules:
         backend, _ = sys.modules["joblib"].parallel.get_active_backend()
-        # Loky's workers are processes, and are told in NUMBA_NUM_THREADS how many threads they have.
+        # Loky's workers are processes, with NUMBA_NUM_THREADS set.
         if (backend.nesting_level or 0) > 0 and not multiprocessing.current_process().name.startswith("Loky"):
             return 1
     if "distributed" in sys.modules:
-        with suppress(ValueError):  # this thread is no worker's
+        with suppress(ValueError):  # this thread belongs to no worker
             return max(1, max_threads() // int(sys.modules["distributed"].get_worker().state.nthreads))
     return max_threads()
 
 
 def set_num_threads(n: int | None) -> None:
-    """Let fastbp use at most `n` threads, in all Python threads; None goes back to what the process was granted.
+    """Let fastbp use at most `n` threads, in all Python threads; None restores what the process was granted.
 
-    The results have the same bits whatever the number. Raises ValueError unless n is 1 or more.
+    The results have the same bits for every number. Raises ValueError unless n is a whole number of 1 or more, or None.
 
     >>> import fastbp
     >>> fastbp.set_num_threads(1)

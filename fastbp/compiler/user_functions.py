@@ -1,11 +1,11 @@
-"""A user's function under a name that says what it compiles to, so that its machine code can be kept on disk.
+"""Names a user's function by its content, so that its machine code can be kept on disk.
 
-Numba freezes what a function refers to when it compiles it. So the name holds a digest of the byte code and of that:
-numbers, text and small arrays by content; what belongs to Python, NumPy, Numba or fastbp's compiled folders by name;
-functions compiled with ``numba.njit`` by a digest of theirs. Where it refers to anything else, such as a module of the
-user's, nothing is known of tomorrow's content, and it is compiled anew in every process.
+Numba compiles the values that a function refers to as constants. So the name holds a digest of the byte code and of
+these values: numbers, text and small arrays by content; modules, functions and types of Python, NumPy, Numba and
+fastbp's compiled folders by name; functions compiled with ``numba.njit`` by their own digest. A function that refers to
+anything else, such as a module of the user's, is compiled again in every process, because that may change.
 
-Those other functions get such names too: machine code from the disk brings what it calls along, by name.
+The functions that it calls are renamed too, because its machine code on disk contains theirs, by name.
 """
 
 import dis
@@ -22,17 +22,17 @@ from numba.core.registry import CPUDispatcher
 
 from fastbp.compiler.code_cache import COMPILED
 
-KNOWN = ("builtins", "math", "cmath", "operator", "numpy", "numba")  # their versions name the folder of machine code
+KNOWN = ("builtins", "math", "cmath", "operator", "numpy", "numba")  # the folder of machine code names their versions
 OPTIONS = {"nopython", "fastmath", "error_model", "nogil", "boundscheck", "forceinline", "inline"}
 ARRAY_BYTES = 2**20
 
 
 class UnknownContent(Exception):
-    """A function refers to something of which no digest can be made."""
+    """A function refers to something that has no digest."""
 
 
 def named_by_content(function: FunctionType) -> FunctionType | None:
-    """Return a copy of `function` named ``users_<its name>_<digest>``; None where no digest can be made."""
+    """Return a copy of `function` named ``users_<its name>_<digest>``, or None if it has no digest."""
     try:
         return _copy(function, ())
     except UnknownContent:
@@ -40,13 +40,13 @@ def named_by_content(function: FunctionType) -> FunctionType | None:
 
 
 def _copy(function: FunctionType, callers: tuple[Any, ...], options: str = "") -> FunctionType:
-    """Return the copy, in which the functions that it calls are such copies as well."""
-    if function in callers:  # it calls itself, and its digest would have to hold itself
+    """Return the copy, which calls such copies of other functions."""
+    if function in callers:  # it calls itself, so its digest would contain itself
         raise UnknownContent
     code, callers = function.__code__, (*callers, function)
     try:
         cells = {n: c.cell_contents for n, c in zip(code.co_freevars, function.__closure__ or (), strict=True)}
-    except ValueError:  # a variable that has no value yet
+    except ValueError:  # a variable has no value yet
         raise UnknownContent from None
     names = {name: function.__globals__[name] for name in _names(code) if name in function.__globals__}
     of_cells = {name: _describe(value, callers) for name, value in cells.items()}
@@ -59,13 +59,13 @@ def _copy(function: FunctionType, callers: tuple[Any, ...], options: str = "") -
     bound = {**function.__globals__, **{name: value for name, (_, value) in of_globals.items()}}
     closure = tuple(CellType(value) for _, value in of_cells.values())
     copy = FunctionType(code, bound, name, function.__defaults__, closure)
-    # Read from the disk, it is looked for in its module, which must be one that is always there.
+    # Machine code from the disk looks for it in its module, which must always exist.
     copy.__qualname__, copy.__module__, copy.__kwdefaults__ = name, __name__, function.__kwdefaults__
     return copy
 
 
 def _names(code: CodeType) -> set[str]:
-    """Return all names in the byte code, of globals and of attributes, also of the functions inside."""
+    """Return all names of globals and attributes in the byte code, including inner functions."""
     if any(instruction.opname.startswith("IMPORT") for instruction in dis.get_instructions(code)):
         raise UnknownContent
     inside = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
@@ -81,7 +81,7 @@ def _describe_code(code: CodeType) -> str:
 
 
 def _describe(value: Any, callers: tuple[Any, ...]) -> tuple[str, Any]:
-    """Return what names the content of `value`, and what to bind in its place."""
+    """Return a text that identifies the content of `value`, and what to bind in its place."""
     kind = type(value)
     if value is None or value is Ellipsis or kind in (bool, int, float, complex, str, bytes):
         return repr((kind.__name__, value)), value
@@ -94,14 +94,15 @@ def _describe(value: Any, callers: tuple[Any, ...]) -> tuple[str, Any]:
             raise UnknownContent
         return repr((kind.__name__, value.dtype.str, value.shape, value.strides, value.tobytes())), value
     if _is_known(value):
-        return repr((value.__module__, value.__qualname__) if not _is_module(value) else value.__name__), value
+        module = isinstance(value, ModuleType)
+        return repr(value.__name__ if module else (value.__module__, value.__qualname__)), value
     if kind is CPUDispatcher:
         return _describe_compiled(value, callers)
     raise UnknownContent
 
 
 def _describe_compiled(function: Any, callers: tuple[Any, ...]) -> tuple[str, Any]:
-    """Return the same of a function compiled with ``numba.njit``, without signatures and unusual options."""
+    """Do the same for a function compiled with ``numba.njit``. It may not have signatures or unusual options."""
     options = function.targetoptions
     plain = function._can_compile and not function.locals and function._compiler.pipeline_class is Compiler
     if not plain or not OPTIONS.issuperset(options) or callable(options.get("inline")):
@@ -112,8 +113,8 @@ def _describe_compiled(function: Any, callers: tuple[Any, ...]) -> tuple[str, An
 
 
 def _is_known(value: Any) -> bool:
-    """Whether this is a module, function or type that its name stands for."""
-    if _is_module(value):
+    """Whether `value` is a module, function or type that its name identifies."""
+    if isinstance(value, ModuleType):
         return _is_known_module(value.__name__) and sys.modules.get(value.__name__) is value
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     return _is_known_module(module) and getattr(sys.modules.get(module), str(name), None) is value
@@ -124,7 +125,3 @@ def _is_known_module(name: Any) -> bool:
         return False
     package, _, inside = name.partition(".")
     return package in KNOWN or (package == "fastbp" and inside.partition(".")[0] in COMPILED)
-
-
-def _is_module(value: Any) -> bool:
-    return isinstance(value, ModuleType)

@@ -1,10 +1,11 @@
-"""Reads a CSV file with a header line into numbers, and says where it cannot."""
+"""Reads a CSV file with a header line. Its errors name the line and the column."""
 
 import csv
 import io
 import math
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -16,40 +17,18 @@ from .errors import DataFileError, shorten, unknown_name
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # lower-case spellings of a missing value
 
-MAX_LABEL = 200  # longest class label in characters: one long label makes NumPy take its width for every row
+MAX_LABEL = 200  # characters of a class label: NumPy reserves the width of the longest label for every row
 
 
 def read_csv(
     data: bytes, target: str | None, features: Sequence[str] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[Any] | None, tuple[str, ...], str | None]:
-    r"""Parse the content of a CSV file; `fastbp.data.read_table` says what is accepted.
+    r"""Return the fields of a `fastbp.data.Table` from the content of a CSV file.
 
-    Parameters
-    ----------
-    data : bytes
-        The content of the file.
-    target : str, optional
-        The name of the column to be learned.
-    features : sequence of str, optional
-        The columns to read, in this order; by default all but the target.
+    `fastbp.data.read_table` says what is accepted. Raises DataFileError without the file's name, which the caller adds.
 
-    Returns
-    -------
-    X : ndarray of float64, shape (n_rows, n_features)
-    y : ndarray of float64 or str, shape (n_rows,), or None
-    feature_names : tuple of str
-    target_name : str or None
-
-    Raises
-    ------
-    DataFileError
-        With the line and the column, but not the file's name, which the caller adds.
-
-    Examples
-    --------
     >>> read_csv(b"width,species\n1.5,setosa\n", "species")
     (array([[1.5]]), array(['setosa'], dtype='<U6'), ('width',), 'species')
-
     """
     text = _decoded(data)
     records = _records(text, _delimiter(text))
@@ -57,8 +36,14 @@ def read_csv(
     if first is None:
         raise DataFileError("it is empty; a header line with the column names and one line per sample are required")
     names = _checked_header(first[1])
-    column = None if target is None else _target_column(names, target)
-    positions = [p for p in range(len(names)) if p != column] if features is None else _positions(names, features)
+    for name in [*([] if target is None else [target]), *(features or ())]:
+        if name not in names:
+            raise unknown_name("column", name, names)
+    if target is not None and len(names) == 1:
+        raise DataFileError(f"its only column is the target {shorten(target)}; at least one feature column is required")
+    column = None if target is None else names.index(target)
+    read = [name for name in names if name != target] if features is None else features
+    positions = [names.index(name) for name in read]
     numbers, labels, lines = _parsed_rows(records, names, column, positions)
     if not lines:
         raise DataFileError("it has a header line but no data; add one line per sample below it")
@@ -68,7 +53,7 @@ def read_csv(
 
 
 def _decoded(data: bytes) -> str:
-    # UTF-16 and binary files contain NULs, which the csv module would let pass.
+    # UTF-16 and binary files contain NUL bytes, which the csv module accepts.
     position = data.find(b"\0")
     if position < 0:
         try:
@@ -83,7 +68,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the number of its first line; blank lines are allowed at the end only."""
+    """Yield each record after the number of its first line. Blank lines are allowed at the end only."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     blank = None
     while True:
@@ -104,17 +89,14 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 def _widths(text: str, delimiter: str) -> list[int]:
     """Count the fields of the header and of the first data line, as far as they can be read."""
-    widths = []
-    try:
-        for _, fields in islice(_records(text, delimiter), 2):
-            widths.append(len(fields))
-    except DataFileError:
-        pass
+    widths: list[int] = []
+    with suppress(DataFileError):
+        widths.extend(len(fields) for _, fields in islice(_records(text, delimiter), 2))
     return widths
 
 
 def _delimiter(text: str) -> str:
-    """Choose the delimiter that the first two lines agree on; never guess between two."""
+    """Choose the delimiter that the first two lines agree on. Raises DataFileError if two fit equally well."""
     split = {mark: widths for mark in DELIMITERS if (widths := _widths(text, mark)) and widths[0] > 1}
     if not split:
         return ","
@@ -136,7 +118,7 @@ def _checked_header(fields: list[str]) -> list[str]:
         if name in seen:
             raise DataFileError(f"line 1: the column name {shorten(name)} is there twice; every column needs its own")
         seen.add(name)
-    # Counted names are what pandas writes for a bare array; other numbers are a sample taken for a header.
+    # pandas numbers the columns of a bare array. A header of other numbers is a sample; the names are missing.
     counted = any(names == [str(start + i) for i in range(len(names))] for start in (0, 1))
     if not counted and all(_number(name) is not None for name in names):
         raise DataFileError(
@@ -144,21 +126,6 @@ def _checked_header(fields: list[str]) -> list[str]:
             "put a header line above the data"
         )
     return names
-
-
-def _target_column(names: list[str], target: str) -> int:
-    if target not in names:
-        raise unknown_name("column", target, names)
-    if len(names) == 1:
-        raise DataFileError(f"its only column is the target {shorten(target)}; at least one feature column is required")
-    return names.index(target)
-
-
-def _positions(names: list[str], features: Sequence[str]) -> list[int]:
-    for name in features:
-        if name not in names:
-            raise unknown_name("column", name, names)
-    return [names.index(name) for name in features]
 
 
 def _parsed_rows(
@@ -177,8 +144,8 @@ def _parsed_rows(
         try:
             row = list(map(float, values))
         except ValueError:
-            raise _bad_value(line, [names[p] for p in positions], values) from None
-        # float() reads 1_000, as Python source does; in a table it is a slip.
+            row = [math.nan]
+        # float() reads 1_000, as Python source does. In a table it is a mistake.
         if not all(map(math.isfinite, row)) or "_" in "".join(values):
             raise _bad_value(line, [names[p] for p in positions], values)
         numbers.extend(row)
@@ -194,10 +161,10 @@ def _number(value: str) -> float | None:
 
 
 def _fault(value: str) -> str | None:
-    """Say what is wrong with a value that must be a finite number; None if nothing is."""
+    """Return what is wrong with a value that must be a finite number; None if nothing is."""
     if value.strip().lower() in MISSING:
         return f"the value is missing ({shorten(value.strip())}); fill it in or delete the line"
-    # As it is: float() takes fewer blanks away than strip().
+    # The value itself: strip() removes characters that float() does not.
     number = _number(value)
     if number is None:
         decimal_comma = _number(value.replace(",", ".")) is not None
@@ -207,10 +174,9 @@ def _fault(value: str) -> str | None:
 
 
 def _bad_value(line: int, names: list[str], fields: list[str]) -> DataFileError:
-    for name, value in zip(names, fields, strict=True):
-        if fault := _fault(value):
-            return DataFileError(f"line {line}, column {shorten(name)}: {fault}")
-    raise AssertionError("called for a row without a fault")
+    """Return the error for the first faulty value of a row that has one."""
+    name, fault = next((name, fault) for name, value in zip(names, fields, strict=True) if (fault := _fault(value)))
+    return DataFileError(f"line {line}, column {shorten(name)}: {fault}")
 
 
 def _target_values(labels: list[str], lines: list[int], name: str) -> NDArray[Any]:
@@ -219,7 +185,7 @@ def _target_values(labels: list[str], lines: list[int], name: str) -> NDArray[An
     numeric = all(_number(label) is not None for label in present)
     for line, label in zip(lines, labels, strict=True):
         where = f"line {line}, column {shorten(name)} (the target)"
-        # A class may well be called NA or none; an empty one is missing all the same.
+        # A class may be called NA or none, but not "".
         if numeric and (fault := _fault(label)):
             raise DataFileError(f"{where}: {fault}")
         if not label:

@@ -1,4 +1,4 @@
-"""The UCI optical digits, shipped inside the package: a real data set that needs no network."""
+"""The UCI optical digits: a real data set, shipped inside the package."""
 
 import zipfile
 import zlib
@@ -12,17 +12,16 @@ from .errors import DataFileError
 from .split import Split, checked_dtype
 
 N_SAMPLES, N_PIXELS, N_TRAIN = 1797, 64, 1437
-WHITE = 16  # the largest pixel value: each pixel counts the dark points of a 4x4 block
+WHITE = 16  # the largest pixel value: a pixel counts the dark points of a 4x4 block
 
 
 def load_digits(dtype: DTypeLike = "float32") -> Split:
     """Load the optical digits: 1,797 grey images of 8x8 pixels, ten classes.
 
-    The split into 1,437 training and 360 test images is the same in every call, on every machine: the
-    first 1,437 and the last 360 indices of ``np.random.Generator(np.random.PCG64(0)).permutation(1797)``.
-    That order was drawn once and is stored beside the images, since NumPy may change its random streams.
-    It is not stratified class by class; the test set has 27 to 47 images of each class. All writers occur
-    on both sides, so test accuracies are a little better than with unseen writers.
+    The split into 1,437 training and 360 test images is the same in every call, on every machine: the first 1,437 and
+    the last 360 indices of ``np.random.Generator(np.random.PCG64(0)).permutation(1797)``. That order is stored beside
+    the images, since NumPy may change its random streams. The split is not stratified; the test set has 27 to 47 images
+    of each class. Both parts have images of all writers, so test accuracies are a little better than with new writers.
 
     Parameters
     ----------
@@ -32,9 +31,9 @@ def load_digits(dtype: DTypeLike = "float32") -> Split:
     Returns
     -------
     Split
-        ``X_train`` (1437, 64), ``y_train`` (1437,), ``X_test`` (360, 64), ``y_test`` (360,) and
-        ``classes`` (10,). Pixels lie in [0, 1] (0 is background; the stored 0..16 divided by 16);
-        labels are intp. The arrays are new in every call.
+        ``X_train`` (1437, 64), ``y_train`` (1437,), ``X_test`` (360, 64), ``y_test`` (360,) and ``classes`` (10,).
+        Pixels lie in [0, 1] (the stored 0..16 divided by 16; 0 is background); labels are intp. Every call returns new
+        arrays.
 
     Raises
     ------
@@ -45,8 +44,8 @@ def load_digits(dtype: DTypeLike = "float32") -> Split:
 
     References
     ----------
-    E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
-    Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0. See ``digits.LICENSE.md``.
+    E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998,
+    https://doi.org/10.24432/C50P49, CC BY 4.0. See ``digits.LICENSE.md``.
 
     Examples
     --------
@@ -55,11 +54,10 @@ def load_digits(dtype: DTypeLike = "float32") -> Split:
     ((1437, 64), (360, 64), dtype('float32'))
     >>> digits.y_train[:5]
     array([6, 6, 6, 2, 5])
-
     """
     kind = checked_dtype(dtype)
     images, labels, order = _stored()
-    # Sixteenths are exact in binary, so the scaling loses nothing in either dtype.
+    # Sixteenths are exact in both dtypes.
     X = images[order].astype(kind) / kind.type(WHITE)
     y = labels[order].astype(np.intp)
     return Split(X[:N_TRAIN].copy(), y[:N_TRAIN].copy(), X[N_TRAIN:].copy(), y[N_TRAIN:].copy(), np.arange(10))
@@ -72,8 +70,7 @@ def _stored() -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
             found = arrays["images"], arrays["labels"], arrays["order"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataFileError(f"{resource}: missing or damaged ({error}); install fastbp again") from error
-    shapes = tuple(array.shape for array in found)
-    expected = ((N_SAMPLES, N_PIXELS), (N_SAMPLES,), (N_SAMPLES,))
+    shapes, expected = tuple(array.shape for array in found), ((N_SAMPLES, N_PIXELS), (N_SAMPLES,), (N_SAMPLES,))
     if shapes != expected:
         raise DataFileError(f"{resource}: has arrays of shapes {shapes}, expected {expected}; install fastbp again")
     return found

@@ -1,4 +1,4 @@
-"""Fetches one file from the first of several mirrors that serves it intact."""
+"""Downloads a file from the first of several mirrors that has an intact copy."""
 
 import http.client
 import urllib.error
@@ -12,51 +12,36 @@ from fastbp.progress import LiveLine
 
 from .errors import DataFileError
 
-TIMEOUT = 30.0  # seconds without an answer after which a mirror is given up
+TIMEOUT = 30.0  # seconds without an answer, after which the next mirror is tried
 
 _CHUNK = 1 << 16
 
 
 class _TransferError(Exception):
-    """A mirror could not be reached or broke off; the next one may do better."""
+    """A mirror could not be reached or broke off; the next one may work."""
 
 
 def download(
-    urls: Sequence[str], target: Path, *, check: Callable[[Path], None], max_bytes: int, progress: bool = True
+    urls: Sequence[str], target: Path, *, check: Callable[[Path], object], max_bytes: int, progress: bool = True
 ) -> None:
-    """Fetch `target` from the first of `urls` whose content passes `check`.
+    """Write `target`, in a folder that exists, from the first of `urls` whose content passes `check`.
 
-    The content goes to a temporary file in the folder of `target`, and takes its name only when it is
-    complete and checked. On any failure, KeyboardInterrupt included, the temporary file is removed.
+    The content goes to a temporary file beside `target`, which is renamed when it is complete and checked, and removed
+    on any failure, KeyboardInterrupt included. `check` gets its path and raises DataFileError if the content is wrong.
+    A mirror that sends more than `max_bytes` fails. `progress` shows a line on the standard error if it is a terminal.
 
-    Parameters
-    ----------
-    urls : sequence of str
-        Tried in this order.
-    target : Path
-        The file to write. Its folder must be there.
-    check : callable
-        Called with the path of the temporary file; raises DataFileError if the content is not right.
-    max_bytes : int
-        A mirror that sends more is given up.
-    progress : bool
-        Show the progress on the standard error, if that is a terminal.
-
-    Raises
-    ------
-    DataFileError
-        If every mirror failed and at least one served content that is not right.
-    ConnectionError
-        If no mirror could be reached, or each broke off.
-    OSError
-        If the file cannot be written.
-
+    Raises DataFileError if all mirrors failed, at least one with wrong content; ConnectionError if none could be
+    reached or all broke off; OSError if the file cannot be written.
     """
     faults: list[str] = []
     kind: type[DataFileError | ConnectionError] = ConnectionError
     for url in urls:
         try:
-            _download_from(url, target, check, max_bytes, progress)
+            with written_whole(target) as file:
+                with closing(_chunks(url, max_bytes, progress)) as chunks:
+                    file.writelines(chunks)
+                file.flush()
+                check(Path(file.name))
             return
         except DataFileError as error:
             kind = DataFileError
@@ -69,16 +54,8 @@ def download(
     )
 
 
-def _download_from(url: str, target: Path, check: Callable[[Path], None], max_bytes: int, progress: bool) -> None:
-    with written_whole(target) as file:
-        with closing(_chunks(url, max_bytes, progress)) as chunks:
-            file.writelines(chunks)
-        file.flush()
-        check(Path(file.name))
-
-
 def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, None]:
-    """Yield the content of `url`; only errors of the network become a _TransferError here."""
+    """Yield the content of `url`. Errors of the network become a _TransferError."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
             length = response.headers.get("Content-Length", "")
@@ -93,8 +70,7 @@ def _chunks(url: str, max_bytes: int, progress: bool) -> Generator[bytes, None, 
                     shown.advance(len(chunk))
                     yield chunk
     except urllib.error.HTTPError as error:
-        # It holds the open connection.
-        error.close()
+        error.close()  # it holds the open connection
         raise _TransferError(f"answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         raise _TransferError(f"{type(error).__name__}: {error}") from error

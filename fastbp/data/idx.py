@@ -1,4 +1,4 @@
-"""The idx format of the MNIST files: a big-endian header that gives the shape, then the bytes.
+"""The idx format of the MNIST files: a big-endian header with the shape, then the bytes.
 
 ::
 
@@ -22,13 +22,9 @@ from numpy.typing import NDArray
 from .errors import DataFileError
 
 MAX_AXES = 4
-# Gzip-compressed content above this size is refused (EMNIST, the largest of the family, has half of it).
-MAX_BYTES = 1 << 30
-
+MAX_BYTES = 1 << 30  # limit of gzip-compressed content; EMNIST, the largest of the family, has half of it
 GZIP_MAGIC = b"\x1f\x8b"
-# No deflate stream expands further than this, so the file's size bounds what a header may claim.
-DEFLATE_MAX_RATIO = 1032
-
+DEFLATE_MAX_RATIO = 1032  # no deflate stream expands more, so the file's size limits what a header may claim
 UNSIGNED_BYTE = 0x08
 _CHUNK = 1 << 20
 
@@ -36,8 +32,8 @@ _CHUNK = 1 << 20
 def read_idx(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read an idx file of unsigned bytes with one to four axes, gzip-compressed or not.
 
-    Compression is told by the content, not by the name. Memory is taken as content arrives and never
-    on the word of a header that the file's size contradicts.
+    The content, not the name, decides whether it is compressed. No memory is allocated for a header that claims more
+    than the file's size allows.
 
     Parameters
     ----------
@@ -52,8 +48,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Raises
     ------
     DataFileError
-        If the file is damaged, is no idx file, holds another type than unsigned bytes, or expands to
-        more than 1 GiB.
+        If the file is damaged, is no idx file, holds another type than unsigned bytes, or expands to more than 1 GiB.
     OSError
         If the file cannot be opened or read, for one FileNotFoundError.
 
@@ -69,7 +64,6 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
     ...     read_idx(path)
     array([7, 2, 1], dtype=uint8)
-
     """
     try:
         return read_content(Path(path))[0]
@@ -78,30 +72,10 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 
 def read_content(path: Path, shape: tuple[int, ...] | None = None) -> tuple[NDArray[np.uint8], str]:
-    """Read an idx file and compute the sha256 of its uncompressed content.
+    """Return the content of an idx file and the sha256 of its uncompressed bytes, in lower-case hexadecimal digits.
 
-    The errors say what is wrong, but not where: callers add the name (a path or an address) and the remedy.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    shape : tuple of int, optional
-        The only shape to accept; another is refused before its content is read.
-
-    Returns
-    -------
-    content : ndarray of uint8
-    sha256 : str
-        In lower-case hexadecimal digits.
-
-    Raises
-    ------
-    DataFileError
-        If the file is malformed, or of another shape than `shape`.
-    OSError
-        If the file cannot be opened or read.
-
+    Raises DataFileError if it is malformed or, before its content is read, if it has another `shape`; the caller adds
+    the name of the file and what to do. Raises OSError if it cannot be opened or read.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -131,7 +105,7 @@ def _read_stream(stream: BinaryIO, limit: int, shape: tuple[int, ...] | None) ->
             raise DataFileError(f"it ends after {len(content)} of the {n_bytes} bytes that its header announces")
         digest.update(chunk)
         content += chunk
-    # Reading on to the end also makes gzip check its own checksum.
+    # Reading to the end also makes gzip check its checksum.
     if stream.read(1):
         raise DataFileError(f"bytes follow after the {n_bytes} that its header announces, shape {found}")
     return np.frombuffer(content, dtype=np.uint8).reshape(found), digest.hexdigest()

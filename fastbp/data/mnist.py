@@ -1,17 +1,17 @@
-"""MNIST from a folder, from the user's cache or, when asked, from the public mirrors."""
+"""MNIST: read from a folder or the user's cache, or downloaded from the public mirrors."""
 
 import math
 import os
 from collections.abc import Iterator
+from functools import partial
 from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastbp import disk
-from fastbp.disk import user_cache
+from fastbp import disk, validation
 
 from .download import download as fetch
 from .errors import DataFileError
@@ -20,7 +20,7 @@ from .split import Split, checked_dtype
 
 __all__ = ["FILES", "MIRRORS", "IdxFile", "load_mnist", "read_idx"]
 
-# Folders that serve the four files, gzip-compressed, under their usual names.
+# Folders with the four files, gzip-compressed, under their usual names.
 MIRRORS: tuple[str, ...] = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -28,7 +28,7 @@ MIRRORS: tuple[str, ...] = (
 
 
 class IdxFile(NamedTuple):
-    """What one of the four files must be: its shape, and the sha256 of its uncompressed content."""
+    """The shape of one of the four files, and the sha256 of its uncompressed content."""
 
     shape: tuple[int, ...]
     sha256: str
@@ -57,29 +57,29 @@ def load_mnist(
 ) -> Split:
     """Load MNIST: 70,000 grey images of 28x28 pixels, ten classes.
 
-    Each of the four files (``train-images-idx3-ubyte`` and so on, or ``train-images.idx3-ubyte``, with
-    or without ``.gz``) is looked for in `path` if that is given, else in ``$FASTBP_DATA/mnist``, then in
-    the user's cache. The sha256 of the content is checked in every call.
+    Each of the four files (``train-images-idx3-ubyte`` and so on, or ``train-images.idx3-ubyte``, with or without
+    ``.gz``) is looked for in `path` if given, else in ``$FASTBP_DATA/mnist``, then in the user's cache. Every call
+    checks the sha256 of the content.
 
     Parameters
     ----------
     path : str or path-like, optional
-        The folder of the four files; no other place is then looked at.
+        The folder of the four files; no other place is then searched.
     download : bool
-        Fetch the files that are missing (11 MB in all) into `path`, or without it into the user's cache.
+        Download missing files (11 MB in all) into `path`, or without it into the user's cache.
     progress : bool
         Show a download's progress on the standard error, if that is a terminal.
     dtype : {"float32", "float64"}
         Type of the scaled pixels.
     divisor : float or None
-        Pixels (0..255, 0 is background) are divided by it: 255 scales them to [0, 1]; 256 is what Nielsen's
-        book used; None gives the raw uint8 pixels, whatever `dtype` is.
+        Pixels (0..255, 0 is background) are divided by it: 255 scales them to [0, 1]; 256 is what Nielsen's book used;
+        None gives the raw uint8 pixels, whatever `dtype` is.
 
     Returns
     -------
     Split
-        ``X_train`` (60000, 784), ``y_train`` (60000,), ``X_test`` (10000, 784), ``y_test`` (10000,) and
-        ``classes`` (10,). Labels are intp.
+        ``X_train`` (60000, 784), ``y_train`` (60000,), ``X_test`` (10000, 784), ``y_test`` (10000,) and ``classes``
+        (10,). Labels are intp.
 
     Raises
     ------
@@ -90,12 +90,12 @@ def load_mnist(
     ConnectionError
         If no mirror could be reached.
     TypeError, ValueError
-        If a parameter is of another kind, or `dtype` or `divisor` is out of range.
+        If a parameter has a wrong type, or `dtype` or `divisor` is out of range.
 
     References
     ----------
-    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to document
-    recognition, Proceedings of the IEEE 86(11), 1998.
+    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to document recognition, Proceedings
+    of the IEEE 86(11), 1998.
 
     Examples
     --------
@@ -104,13 +104,16 @@ def load_mnist(
     Traceback (most recent call last):
         ...
     FileNotFoundError: MNIST is not complete: train-images-idx3-ubyte...
-
     """
     kind = checked_dtype(dtype)
-    factor = None if divisor is None else _checked_divisor(divisor, kind)
-    for what, value in (("download", download), ("progress", progress)):
-        if not isinstance(value, bool):
-            raise TypeError(f"{what} is {value!r}; it must be True or False")
+    # Within these bounds neither the divisor nor the quotients overflow float32.
+    real = isinstance(divisor, Real) and not isinstance(divisor, bool)
+    if divisor is not None and not (real and 1e-30 < divisor < 1e30):
+        raise ValueError(
+            f"divisor is {divisor!r}, but pixels are divided by a number between 1e-30 and 1e30; "
+            "give 255 (pixels in [0, 1]), 256 (Nielsen's book), or None (raw uint8 pixels)"
+        )
+    download, progress = validation.truth("download", download), validation.truth("progress", progress)
     folder = None if path is None else disk.expanded_path(path)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"path is {folder}, a file; give the folder that holds the four MNIST files")
@@ -120,32 +123,14 @@ def load_mnist(
             raise FileNotFoundError(_advice(missing, folder))
         _download(missing, folder or _cache_folder(), progress)
     X_train, y_train, X_test, y_test = (_read(name, folder) for name in FILES)
-    return Split(
-        _scaled(X_train, kind, factor),
-        y_train.astype(np.intp),
-        _scaled(X_test, kind, factor),
-        y_test.astype(np.intp),
-        np.arange(10),
-    )
-
-
-def _checked_divisor(divisor: float, kind: np.dtype[Any]) -> Any:
-    # Within these bounds neither the divisor nor the quotients overflow float32.
-    if isinstance(divisor, bool) or not isinstance(divisor, Real) or not 1e-30 < divisor < 1e30:
-        raise ValueError(
-            f"divisor is {divisor!r}, but pixels are divided by a number between 1e-30 and 1e30; "
-            "give 255 (pixels in [0, 1]), 256 (Nielsen's book), or None (raw uint8 pixels)"
-        )
-    return kind.type(divisor)
-
-
-def _scaled(images: NDArray[np.uint8], kind: np.dtype[Any], factor: Any) -> NDArray[Any]:
-    pixels = images.reshape(len(images), -1)
-    return pixels if factor is None else np.divide(pixels, factor, dtype=kind)
+    pixels = [images.reshape(len(images), -1) for images in (X_train, X_test)]
+    if divisor is not None:
+        pixels = [np.divide(images, kind.type(divisor), dtype=kind) for images in pixels]
+    return Split(pixels[0], y_train.astype(np.intp), pixels[1], y_test.astype(np.intp), np.arange(10))
 
 
 def _folders(folder: Path | None) -> Iterator[Path]:
-    """Yield the folders to search, the cache last, since finding it can fail."""
+    """Yield the folders to search. The cache is last, because finding it can fail."""
     if folder is not None:
         yield folder
         return
@@ -156,10 +141,10 @@ def _folders(folder: Path | None) -> Iterator[Path]:
 
 def _cache_folder() -> Path:
     try:
-        return user_cache() / "mnist"
+        return disk.user_cache() / "mnist"
     except RuntimeError as error:
         raise FileNotFoundError(
-            f"this user has no home folder to look for a cache of MNIST in ({error}); give the folder as path"
+            f"MNIST may be in the user's cache, but this user has no home folder ({error}); give the folder as path"
         ) from error
 
 
@@ -210,11 +195,7 @@ def _checked_content(path: Path, name: str) -> NDArray[np.uint8]:
 def _download(missing: list[str], folder: Path, progress: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in missing:
-
-        def check(part: Path, name: str = name) -> None:
-            _checked_content(part, name)
-
-        # Compression cannot make the file much longer than its content.
-        max_bytes = math.prod(FILES[name].shape) + 65536
+        check = partial(_checked_content, name=name)
+        max_bytes = math.prod(FILES[name].shape) + 65536  # compression makes a file at most a little longer
         urls = [f"{mirror}{name}.gz" for mirror in MIRRORS]
         fetch(urls, folder / f"{name}.gz", check=check, max_bytes=max_bytes, progress=progress)

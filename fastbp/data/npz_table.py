@@ -1,4 +1,4 @@
-"""Reads X and Y from an NPZ file without trusting what it says about itself."""
+"""Reads X and Y from an NPZ file, and checks what its headers claim before it allocates memory."""
 
 import math
 import zipfile
@@ -8,45 +8,23 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from .csv_table import MAX_LABEL
 from .errors import DataFileError, shorten, unknown_name
 from .idx import DEFLATE_MAX_RATIO
-
-MAX_LABEL = 200  # longest class label in characters, as in CSV files
 
 
 def read_npz(
     file: IO[bytes], target: str | None
 ) -> tuple[NDArray[np.float64], NDArray[Any] | None, tuple[str, ...], str | None]:
-    """Read an open NPZ file; `fastbp.data.read_table` says what is accepted.
+    """Return the fields of a `fastbp.data.Table` from an open, seekable NPZ file; features are ``x0``, ``x1``, ….
 
-    Parameters
-    ----------
-    file : binary file
-        Open for reading, seekable.
-    target : str, optional
-        The name of the array to be learned; without it ``Y`` or ``y``, if there is one.
+    `fastbp.data.read_table` says what is accepted. Raises DataFileError without the file's name, which the caller adds.
 
-    Returns
-    -------
-    X : ndarray of float64, shape (n_rows, n_features)
-    y : ndarray of numbers or str, shape (n_rows,) or (n_rows, n_outputs), or None
-    feature_names : tuple of str
-        ``x0``, ``x1`` and so on.
-    target_name : str or None
-
-    Raises
-    ------
-    DataFileError
-        Without the file's name, which the caller adds.
-
-    Examples
-    --------
     >>> import io
     >>> file = io.BytesIO()
     >>> np.savez(file, X=[[1.5, 2.0]], y=["setosa"])
     >>> read_npz(file, None)
     (array([[1.5, 2. ]]), array(['setosa'], dtype='<U6'), ('x0', 'x1'), 'y')
-
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -56,8 +34,8 @@ def read_npz(
             y = None if name is None else _checked_target(_read_array(archive, members[name], name), name, len(X))
     except DataFileError:
         raise
-    # For damaged archives zipfile raises BadZipFile, zlib.error, EOFError, struct.error, RuntimeError
-    # (encrypted), NotImplementedError, OverflowError and more; to the user they are one.
+    # For damaged archives zipfile raises BadZipFile, zlib.error, EOFError, struct.error, RuntimeError (encrypted),
+    # NotImplementedError, OverflowError and more.
     except Exception as error:
         raise DataFileError(
             f"it is no intact NPZ file ({type(error).__name__}: {error}); write it again with numpy.savez"
@@ -84,10 +62,7 @@ def _target_name(names: list[str], target: str | None) -> str | None:
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[Any]:
-    """Read one member, taking no memory before its announced size fits the size of the file.
-
-    numpy.load would allocate what the header says first.
-    """
+    """Read one array. Unlike `numpy.load`, check that its size fits that of the file before allocating it."""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataFileError(f"array {shorten(name)} is compressed with another method than numpy.savez_compressed uses")
     with archive.open(info) as member:
@@ -105,7 +80,7 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> N
 
 def _read_header(member: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(member)
-    # Version 3 is for structured arrays with names outside Latin-1, which are no table of numbers.
+    # Version 3 is for structured arrays with names outside Latin-1; they are not tables of numbers.
     if version not in ((1, 0), (2, 0)):
         raise DataFileError(f"array {shorten(name)} is in npy format {version}; versions 1 and 2 are read")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -133,7 +108,7 @@ def _checked_features(X: NDArray[Any]) -> NDArray[np.float64]:
     with np.errstate(over="ignore"):
         numbers = np.ascontiguousarray(X, dtype=np.float64)
     _check_finite(numbers, "X")
-    # What np.frombuffer makes of bytes is read-only.
+    # np.frombuffer returns read-only arrays.
     return numbers if numbers.flags.writeable else numbers.copy()
 
 

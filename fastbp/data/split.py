@@ -1,9 +1,11 @@
-"""What every loader returns: a training and a test set."""
+"""What the loaders of data sets return: a training and a test set."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from fastbp import validation
 
 
 class Split(NamedTuple):
@@ -20,7 +22,7 @@ class Split(NamedTuple):
     y_test : ndarray of intp, shape (n_test,)
         Their class labels.
     classes : ndarray of intp, shape (n_classes,)
-        Every class label there is, ascending.
+        All class labels, ascending.
 
     Examples
     --------
@@ -28,7 +30,6 @@ class Split(NamedTuple):
     >>> split = Split(X, y, X[:1], y[:1], np.arange(2))
     >>> len(split.X_train), len(split.classes)
     (3, 2)
-
     """
 
     X_train: NDArray[Any]
@@ -39,28 +40,13 @@ class Split(NamedTuple):
 
 
 def checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """Return `dtype` as a NumPy dtype if pixels can be scaled into it.
+    """Return float32 or float64. Raises ValueError for anything else.
 
-    Raises
-    ------
-    ValueError
-        If `dtype` is neither float32 nor float64.
-
-    Examples
-    --------
     >>> checked_dtype("float64")
     dtype('float64')
-
     """
-    for accepted in (np.dtype(np.float32), np.dtype(np.float64)):
-        # None is what np.dtype takes for float64; here it is a slip.
-        if dtype is not None and _same(dtype, accepted):
-            return accepted
-    raise ValueError(f"dtype is {dtype!r}, but scaled pixels are float32 or float64; give dtype='float32' or 'float64'")
-
-
-def _same(dtype: DTypeLike, accepted: np.dtype[Any]) -> bool:
     try:
-        return np.dtype(dtype) == accepted
-    except TypeError:
-        return False
+        return validation.float_type(dtype)
+    except (TypeError, ValueError):
+        advice = "scaled pixels are float32 or float64; give dtype='float32' or 'float64'"
+        raise ValueError(f"dtype is {dtype!r}, but {advice}") from None

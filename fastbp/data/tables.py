@@ -1,4 +1,4 @@
-"""Tables from files, for the command line: CSV and NPZ."""
+"""Reads tables from CSV and NPZ files, for the command line."""
 
 import os
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp import disk
+from fastbp import disk, validation
 
 from .csv_table import read_csv
 from .errors import DataFileError
@@ -17,16 +17,15 @@ ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 class Table(NamedTuple):
-    """Features, and what is to be learned from them.
+    """Features, and the target that a network learns from them.
 
     Attributes
     ----------
     X : ndarray of float64, shape (n_samples, n_features)
         Finite numbers, C-contiguous.
     y : ndarray or None
-        The target, one row per row of `X`: float64 from a CSV column of numbers, str from one with text;
-        from an NPZ file any type of numbers or str, of shape (n_samples,) or (n_samples, n_outputs).
-        None without a target.
+        The target, one row per row of `X`: float64 from a CSV column of numbers, str from one with text; from an NPZ
+        file any type of numbers or str, of shape (n_samples,) or (n_samples, n_outputs). None without a target.
     feature_names : tuple of str
         One per column of `X`.
     target_name : str or None
@@ -36,7 +35,6 @@ class Table(NamedTuple):
     --------
     >>> Table(np.zeros((3, 2)), None, ("width", "height"), None).X.shape
     (3, 2)
-
     """
 
     X: NDArray[np.float64]
@@ -50,20 +48,19 @@ def read_table(
 ) -> Table:
     r"""Read a table from a CSV or an NPZ file.
 
-    **CSV**: UTF-8 text, with or without a byte order mark. The first line names the columns. The
-    delimiter (comma, semicolon or tab) is told from the first two lines. Every column but the target's
-    holds finite numbers with a decimal point. A target column in which every value is a number is
-    numeric; any other is text, kept as it is but for surrounding blanks.
+    **CSV**: UTF-8 text, with or without a byte order mark. The first line names the columns. The first two lines decide
+    whether the delimiter is comma, semicolon or tab. Feature columns hold finite numbers with a decimal point. A target
+    column of numbers only is numeric; any other is text, without surrounding blanks.
 
-    **NPZ**: as `numpy.savez` and `numpy.savez_compressed` write it, without Python objects. The array
-    ``X`` holds the features, ``Y`` or ``y`` (or the array named by `target`) the target, if there is one.
+    **NPZ**: as `numpy.savez` and `numpy.savez_compressed` write it, without Python objects. The array ``X`` holds the
+    features, ``Y`` or ``y`` (or the array named by `target`) the target, if there is one.
 
     Parameters
     ----------
     path : str or path-like
-        The file. Which of the two formats it has is told by its content.
+        The file. Its content decides which format it has.
     target : str, optional
-        The column (CSV) or array (NPZ) to be learned.
+        The column (CSV) or array (NPZ) of the target.
     features : sequence of str, optional
         The columns of a CSV file to read, in this order; the others may hold anything. By default all but the target.
         The columns of an NPZ file's ``X`` have no names, so it is read whole.
@@ -76,11 +73,11 @@ def read_table(
     Raises
     ------
     DataFileError
-        If the file is not such a table: junk or an empty file; no data below the header; column names
-        that are empty, double or numbers; values that are missing or no finite numbers; lines of unequal
-        length; a target that is not there. The message names the file, and the line and column.
+        If the file is not such a table: it is empty, or neither CSV nor NPZ; there are no data below the header; column
+        names are empty, double or numbers; values are missing or not finite numbers; lines differ in length; there is
+        no such target. The message names the file, and the line and column.
     TypeError, ValueError
-        If `path`, `target` or `features` is of another kind; if `features` is empty.
+        If `path`, `target` or `features` has a wrong type; if `features` is empty.
     OSError
         If the file cannot be opened or read, for one FileNotFoundError.
 
@@ -99,30 +96,23 @@ def read_table(
     array(['setosa', 'virginica'], dtype='<U9')
     >>> table.feature_names, table.target_name
     (('length', 'width'), 'species')
-
     """
     path = disk.checked_path(path)
     if target is not None and not isinstance(target, str):
         raise TypeError(f"target is {target!r}; it must be the name of a column, or of an array of an NPZ file")
-    names = None if features is None else _names(features)
+    if features is not None:
+        needed = "a list of the names of columns"
+        features = validation.entries("features", features, needed)
+        if not all(isinstance(name, str) for name in features):
+            raise TypeError(f"features is {features!r}; it must be {needed}")
+        if not features:
+            raise ValueError("features is empty; name one column at least, or leave it out for all")
     try:
         with open(path, "rb") as file:
             start = file.read(4)
             file.seek(0)
             if start in ZIP_MAGICS or path.suffix.lower() == ".npz":
                 return Table(*read_npz(file, target))
-            return Table(*read_csv(file.read(), target, names))
+            return Table(*read_csv(file.read(), target, features))
     except DataFileError as error:
         raise DataFileError(f"{path}: {error}") from error
-
-
-def _names(features: Any) -> list[str]:
-    try:
-        listed = None if isinstance(features, str | bytes) else list(features)
-    except TypeError:
-        listed = None
-    if listed is None or not all(isinstance(name, str) for name in listed):
-        raise TypeError(f"features is {features!r}; it must be a list of the names of columns")
-    if not listed:
-        raise ValueError("features is empty; name one column at least, or leave it out for all")
-    return listed

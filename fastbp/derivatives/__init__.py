@@ -1,4 +1,4 @@
-"""Derivatives beyond the gradient, by loops over register tiles: of samples one by one, of second order.
+"""Derivatives beyond the gradient: of single samples, Jacobians, along directions, and of second order.
 
-They work on a `Model` and on checked arrays, and run on `tiles` whatever the formulation of the network is.
+They take a `Model` and checked arrays. They run on the loops of `tiles`, whatever the formulation of the network.
 """

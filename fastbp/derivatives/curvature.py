@@ -1,6 +1,4 @@
-"""Products of vectors with matrices of second derivatives, and what is made of them: memory and calls, no loops."""
-
-from typing import Any
+"""Matrices of second derivatives: their products with vectors, diagonals and eigenvalues. The callers of the loops."""
 
 import numpy as np
 
@@ -21,19 +19,13 @@ _CODES = {
 
 
 class Product:
-    """v ↦ M v with one of the matrices of second derivatives, at the θ that the model has when this is made.
+    """v ↦ M v for a matrix M of second derivatives, a mean over the samples, at θ when the product is made.
 
-    M is a mean over the samples. All memory is made here, unless it is given, so that many products cost no more than
-    their sums.
+    `memory` is that of `workspaces`, allocated here if it is not given; many products use it again.
     """
 
     def __init__(
-        self,
-        model: Model,
-        X: Array,
-        Y: Array,
-        kind: Kind,
-        memory: tuple[TiledWorkspace, TiledWorkspace] | None = None,
+        self, model: Model, X: Array, Y: Array, kind: Kind, memory: tuple[TiledWorkspace, TiledWorkspace] | None = None
     ):
         self._model, self._data, self._kind = model, samples_of(X, Y), _CODES[kind]
         self._net, self._tangents = tiled_network(model), tangent_table(model, kind)
@@ -42,7 +34,7 @@ class Product:
         pack(self._work.theta, model.parameters.vector, self._net)
 
     def __call__(self, v: Array) -> Array:
-        """Return M v, for a contiguous v of the model's dtype."""
+        """Return M v for a contiguous v of the model's dtype."""
         result = aligned_empty(v.size, self._model.dtype)
         pack(self._dot.theta, v, self._net)
         flops = 2 * self._model.flops_per_sample * min(self._data.order.size, self._work.rows)
@@ -55,7 +47,7 @@ class Product:
 
 
 def product(model: Model, X: Array, Y: Array, kind: Kind, v: Array) -> Array:
-    """Return M v, a single `Product`, in memory that the model keeps for the next one."""
+    """Return M v of a single `Product`, in memory that the model keeps for the next call."""
     with borrowed_workspaces(model, len(X)) as memory:
         return Product(model, X, Y, kind, memory)(v)
 
@@ -63,7 +55,7 @@ def product(model: Model, X: Array, Y: Array, kind: Kind, v: Array) -> Array:
 def jvp(model: Model, X: Array, V: Array) -> Array:
     """Return ∂a⁽ᴸ⁾/∂x v for every row of X and V, (n, n_out)."""
     n = len(X)
-    net, tangents_of_layers = tiled_network(model), tangent_table(model, "jvp")
+    net, table = tiled_network(model), tangent_table(model, "jvp")
     work, dot = workspaces(model, n, parameters_move=False, gradient=False)
     outputs, data = np.empty((n, model.sizes[-1]), model.dtype), samples_of(X, V)
     pack(work.theta, model.parameters.vector, net)
@@ -71,12 +63,12 @@ def jvp(model: Model, X: Array, V: Array) -> Array:
         jvp_blocks = variant(tangent_steps.jvp_blocks, n_threads)
         for start in range(0, n, work.rows):
             some = start, min(n, start + work.rows)
-            jvp_blocks(n_threads, outputs, work, dot, data, some, net, tangents_of_layers)
+            jvp_blocks(n_threads, outputs, work, dot, data, some, net, table)
     return outputs
 
 
 def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
-    """Return the diagonal of the Gauss–Newton matrix, (P,): a way back from each output."""
+    """Return the diagonal of the Gauss–Newton matrix, (P,), by a backward pass from each output."""
     n, net, at_z, table = len(X), tiled_network(model), own_pair(model) is not None, tangent_table(model, "diagonal")
     work, squares = workspaces(model, n, parts=False)
     data = samples_of(X, Y)
@@ -96,7 +88,7 @@ def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
 
 
 class OutputJacobian:
-    """∂a⁽ᴸ⁾/∂θ of some samples at a time, with all memory; θ is that of the model at each call."""
+    """∂a⁽ᴸ⁾/∂θ for blocks of samples, with the θ that the model has at each call. Allocates all memory once."""
 
     def __init__(self, model: Model, X: Array, samples_at_once: int):
         self._model, self._X, self.samples_at_once = model, X, min(samples_at_once, len(X), ROWS)
@@ -119,47 +111,35 @@ class OutputJacobian:
 
 
 def hessian(model: Model, X: Array, Y: Array) -> Array:
-    """Return ∂²C/∂θ², (P, P): a product with each unit vector, and the mean of the matrix and its transpose."""
-    product = Product(model, X, Y, "hessian")
-    n = model.parameters.vector.size
+    """Return ∂²C/∂θ², (P, P): a product with each unit vector, then the mean of the matrix and its transpose."""
+    product, n = Product(model, X, Y, "hessian"), model.parameters.vector.size
     matrix, unit = np.empty((n, n), model.dtype), np.zeros(n, model.dtype)
     for i in range(n):
         unit[i] = 1
         matrix[i] = product(unit)
         unit[i] = 0
-    return _symmetric(matrix)
-
-
-def _symmetric(matrix: Array) -> Array:
-    """Make a matrix symmetric whose halves differ by rounding. Writes: matrix."""
-    for i in range(1, len(matrix)):
-        mean = (matrix[i, :i] + matrix[:i, i]) / 2
-        matrix[i, :i] = matrix[:i, i] = mean
+    for i in range(1, n):  # the two halves differ by rounding
+        matrix[i, :i] = matrix[:i, i] = (matrix[i, :i] + matrix[:i, i]) / 2
     return matrix
 
 
 def top_eigenvalues(model: Model, X: Array, Y: Array, k: int, kind: Kind) -> Array:
-    """Return the k largest eigenvalues, falling, by SciPy's Lanczos iteration.
+    """Return the k largest eigenvalues in descending order, by SciPy's Lanczos iteration.
 
     Raises ImportError without SciPy, ArithmeticError if the iteration does not converge.
     """
-    linalg, n = _scipy_linalg(), model.parameters.vector.size
-    product = Product(model, X, Y, kind)
+    try:
+        import scipy.sparse.linalg as linalg
+    except ImportError:
+        raise ImportError("top_eigenvalues needs SciPy: install it with `pip install 'fastbp[scipy]'`") from None
+    product, n = Product(model, X, Y, kind), model.parameters.vector.size
     operator = linalg.LinearOperator(
         (n, n), matvec=lambda v: product(np.ascontiguousarray(v, model.dtype).reshape(n)), dtype=model.dtype
     )
     start = np.random.default_rng(0).standard_normal(n).astype(model.dtype)
     try:
         values = linalg.eigsh(operator, k, which="LA", v0=start, return_eigenvectors=False)
-    except linalg.ArpackError as error:  # no convergence is one of them
+    except linalg.ArpackError as error:  # also raised when it does not converge
         raise ArithmeticError(f"the largest eigenvalues were not found: {error}") from None
     result: Array = np.sort(values)[::-1].astype(model.dtype)
     return result
-
-
-def _scipy_linalg() -> Any:
-    try:
-        import scipy.sparse.linalg
-    except ImportError:
-        raise ImportError("top_eigenvalues needs SciPy: install it with `pip install 'fastbp[scipy]'`") from None
-    return scipy.sparse.linalg

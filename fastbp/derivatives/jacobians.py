@@ -1,6 +1,6 @@
-"""Jacobians of layers, and their products with vectors from the left: the Python side of `jacobian_steps.py`.
+"""Jacobians of layers, and their products with vectors from the left: the callers of `jacobian_steps.py`.
 
-Arrays are checked; X (n, n_in) as a formulation gets it.
+X (n, n_in) has been checked, as for a formulation.
 """
 
 from fastbp.compiler.threads import max_threads, parallel_region
@@ -10,7 +10,7 @@ from fastbp.formulations.tiles import tiled
 from fastbp.functions.costs import Cost
 from fastbp.model import Array, Model, aligned_empty
 
-ROWS = 192  # of Jacobians, that go through all layers together
+ROWS = 192  # rows of Jacobians that go back through all layers together
 
 
 def weighted(a, y):  # type: ignore[no-untyped-def]
@@ -25,7 +25,7 @@ WEIGHTED = Cost("weighted", weighted, weighted_prime)
 
 
 def of_outputs(model: Model) -> Model:
-    """Return the same network with the cost Σ_j y_j a_j, which takes nothing from σ′ of the output layer: ∂C/∂a = y."""
+    """Return the same network with the cost Σ_j y_j a_j, so that ∂C/∂a = y."""
     if "of_outputs" not in model.prepared:
         model.prepared["of_outputs"] = Model(model.sizes, model.activations, WEIGHTED, model.parameters)
     same: Model = model.prepared["of_outputs"]
@@ -33,7 +33,7 @@ def of_outputs(model: Model) -> Model:
 
 
 def vjp(model: Model, X: Array, U: Array) -> Array:
-    """Return u_s J_s of every sample, (n, n_in), J the Jacobian of the outputs by the inputs."""
+    """Return u_s J_s of every sample, (n, n_in); J_s is the Jacobian of its outputs by its inputs."""
     return per_sample.input_gradients(of_outputs(model), X, U)
 
 
@@ -55,6 +55,6 @@ def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
 
 
 def _flops(model: Model, of: int, wrt: int) -> float:
-    """Floating-point operations for a sample: a product of matrices for every layer from `wrt` to `of`."""
+    """Return the floating-point operations of a sample: a matrix product for every layer from `wrt` to `of`."""
     pairs = zip(model.sizes[wrt:of], model.sizes[wrt + 1 : of + 1], strict=True)
     return model.flops_per_sample / 3 + 2.0 * model.sizes[of] * sum(n_in * n_out for n_in, n_out in pairs)

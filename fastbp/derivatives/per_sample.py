@@ -1,6 +1,6 @@
-"""Derivatives of every sample's own cost: the Python side of `sample_steps.py`.
+"""Derivatives of the cost of each sample: the callers of the loops in `sample_steps.py`.
 
-Arrays are checked; X (n, n_in) and Y (n, n_out) as a formulation gets them.
+X (n, n_in) and Y (n, n_out) have been checked, as for a formulation.
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from fastbp.model import Array, Model, ParameterVector
 
 @contextmanager
 def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[NetworkData, TiledWorkspace]]:
-    """Lend what the tile loops need for n samples, θ in panels.
+    """Lend the network and a workspace for n samples to the tile loops, with θ packed into panels.
 
-    Never a workspace of one row, whose sums go another way: so the bits of a sample do not depend on the others.
+    The workspace has at least two rows: sums of one row have another order, and no sample's bits may depend on n.
     """
     net = tiled_network(model)
     with borrowed_workspace(model, max(2, n), gradient=gradient) as work:
@@ -32,7 +32,7 @@ def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[Ne
 
 
 def blocks(n_threads: int, net: NetworkData, work: TiledWorkspace, X: Array, Y: Array) -> Iterator[tuple[slice, int]]:
-    """Leave the samples' own errors in the workspace, of as many at a time as it has room for; say which, how many."""
+    """Write the errors of each sample's own cost into the workspace, block by block; yield the block and its size."""
     own_errors, data = variant(sample_steps.own_errors, n_threads), samples_of(X, Y)
     add_functions(net.functions, ["errors_share"], X.dtype, W=work, A=data, N=net)
     for first in range(0, len(X), work.rows):
@@ -76,7 +76,7 @@ def clipped_gradient(model: Model, X: Array, Y: Array, max_norm: float) -> Param
 
 
 def clipping_factors(squared: Array, max_norm: float) -> Array:
-    """Return min(1, max_norm / ‖·‖): 1 where the norm is 0, NaN where it is.
+    """Return min(1, max_norm / ‖·‖) of squared norms: 1 where the norm is 0, NaN where it is NaN.
 
     >>> clipping_factors(np.array([0.0, 4.0, 100.0]), 5.0)
     array([1. , 1. , 0.5])
@@ -96,10 +96,10 @@ def input_gradients(model: Model, X: Array, Y: Array) -> Array:
 
 
 def _flops(model: Model, X: Array) -> float:
-    """Floating-point operations of a block of samples, about."""
+    """Return about how many floating-point operations a block of samples takes."""
     return float(model.flops_per_sample * min(len(X), ROWS))
 
 
 def _sums(model: Model) -> Array:
-    """Memory for `sum_squares`: for each thread as many numbers as a panel has columns."""
+    """Return the memory of `square_norms`: a number for each column of a panel, for each thread."""
     return np.zeros((max_threads(), VECS * VECTOR_BYTES // model.dtype.itemsize))

@@ -1,4 +1,4 @@
-"""What the loops with tangents need: addresses of second derivatives, and memory, sized once."""
+"""Addresses of second derivatives, and memory, for the loops with tangents."""
 
 from contextlib import AbstractContextManager
 from functools import partial
@@ -22,16 +22,16 @@ Kind = Literal["jvp", "hessian", "gauss_newton", "diagonal", "fisher", "empirica
 
 
 def own_pair(model: Model) -> Pair | None:
-    """Return the functions of output activation and cost, if they are a pair with some of its own."""
+    """Return the functions of the output activation and the cost as a pair, or None if the pair has none."""
     return PAIRS.get((model.activations[-1].function, model.cost.function))
 
 
 def tangent_table(model: Model, kind: Kind) -> Any:
     """Return the functions that a product of this kind calls, a row for each layer as in `NetworkData.layers`.
 
-    ``derivative`` is σ′, of the output too; ``bend`` is σ′ and σ″, of "hessian" only; ``error_tangent`` is how the cost
-    bends, of the output layer only, and ``error_derivative`` the σ′ that its error is multiplied by, none in a pair
-    with functions of its own.
+    ``derivative`` is σ′, also of the output layer. ``bend`` is σ′ and σ″, for "hessian" only. Only the output layer has
+    ``error_tangent``, the second derivative of the cost, and ``error_derivative``, the σ′ that multiplies its error:
+    1 for a pair of output activation and cost with functions of its own.
     """
     name = f"tangents of {kind}"
     if name not in model.prepared:
@@ -43,20 +43,18 @@ def tangent_table(model: Model, kind: Kind) -> Any:
                 row["bend"] = bend
         if kind in ("hessian", "gauss_newton", "diagonal", "fisher"):
             rows[-1]["error_tangent"] = array_functions.error_tangent_function(model.cost, sigmas[-1], dtype, kind)
+        rows[-1]["error_derivative"] = rows[-1]["derivative"]
         if kind == "empirical_fisher":
             _, _, rows[-1]["error_derivative"] = array_functions.cost_functions(model.cost, sigmas[-1], dtype)
         elif own_pair(model):
             rows[-1]["error_derivative"] = array_functions.no_derivative(dtype)
-        else:
-            rows[-1]["error_derivative"] = rows[-1]["derivative"]
-        model.prepared[name] = table(
-            [{}, *rows, {}], functions=("derivative", "bend", "error_tangent", "error_derivative")
-        )
+        functions = "derivative", "bend", "error_tangent", "error_derivative"
+        model.prepared[name] = table([{}, *rows, {}], functions=functions)
     return model.prepared[name]
 
 
 def rows_at_once(model: Model, samples: int, *, in_parts: bool = False) -> int:
-    """For how many samples a workspace has room: whole tiles, at least one."""
+    """Return how many samples a workspace has room for: whole tiles, at least one."""
     if in_parts:
         return max_threads() * tile_gradient.PART_BLOCK
     return -(-min(samples, ROWS) // 4) * 4
@@ -65,9 +63,9 @@ def rows_at_once(model: Model, samples: int, *, in_parts: bool = False) -> int:
 def workspaces(
     model: Model, samples: int, *, parameters_move: bool = True, gradient: bool = True, parts: bool = True
 ) -> tuple[TiledWorkspace, TiledWorkspace]:
-    """Return `work` and `dot`: θ, z, a and δ, and their tangents in the same places.
+    """Return `work` and `dot`: memory for θ, z, a and δ, and for their tangents in the same places.
 
-    Without `parameters_move` there is no v, and no room for errors; with `gradient` there is for what is summed.
+    Without `parameters_move` there is no room for v and the errors; without `gradient` none for a sum over samples.
     """
     net = tiled_network(model)
     in_parts = gradient and parts and sums_in_parts(model, samples)
@@ -91,7 +89,7 @@ def workspaces(
 
 
 def borrowed_workspaces(model: Model, samples: int) -> AbstractContextManager[tuple[TiledWorkspace, TiledWorkspace]]:
-    """Lend `workspaces` for one product: those of the last one with as many samples, unless somebody else has them."""
+    """Lend `workspaces` for one product: those of the last product of this size, unless another thread has them."""
     in_parts = sums_in_parts(model, samples)
     needs = rows_at_once(model, samples, in_parts=in_parts), in_parts
     return borrowed(model, "workspaces", needs, partial(workspaces, model, samples))

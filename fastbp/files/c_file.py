@@ -1,4 +1,4 @@
-"""C: a network as one C99 file that needs nothing but ``math.h``, for machines that have no Python."""
+"""A network as one C99 file, for machines without Python. It needs only ``math.h``."""
 
 import re
 from itertools import count
@@ -9,8 +9,8 @@ import numpy as np
 from fastbp.files.layers import check_ours
 from fastbp.model import Array, Model
 
-# REAL is float or double, _F what ends the names of its functions and its constants, @ the name of the file's function.
-# σ(z) of one number, as in `functions/activations.py`.
+# σ(z) of one number, as in `functions/activations.py`. REAL is float or double, _F the suffix of its functions and
+# constants, @ the name of the file's function.
 FUNCTIONS = {
     "sigmoid": "const REAL e = exp_F(-fabs_F(z));\nreturn (z < 0 ? e : 1) / (1 + e);",
     "tanh": "return tanh_F(z);",
@@ -46,12 +46,12 @@ for (int j = 0; j < {n_out}; j++) {{
 }}"""
 
 HEAD = """\
-/* A neural network, written by fastbp. C99, with nothing but math.h; link with -lm.
+/* A neural network, written by fastbp. C99, needs only math.h; link with -lm.
 
    {layers}
 
-   @(x, a) reads {n_in} numbers x and writes {n_out} numbers a. It keeps nothing between two calls; its arrays are
-   {stack:,} bytes of the stack. The constants are {constants:,} bytes. */
+   @(x, a) reads {n_in} numbers x and writes {n_out} numbers a. It keeps no state between calls. Its arrays take
+   {stack:,} bytes of the stack, the constants {constants:,} bytes. */
 
 #include <math.h>"""
 
@@ -68,25 +68,26 @@ def c_source(model: Model, name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name) or name in KEYWORDS:
         raise ValueError(f"name is {name!r}; it must be a name that a function in C can have, such as 'predict'")
     if not np.isfinite(model.parameters.vector).all():
-        raise ValueError("the parameters are not all finite, and C has no numbers for that: train anew, or load a file")
+        raise ValueError("the parameters are not all finite; C99 has no such constants: train anew, or load a file")
     names = [activation.name for activation in model.activations]
-    functions = [_function(activation) for activation in FUNCTIONS if activation in names]
+    functions = [
+        f"static REAL sigma_{activation}(REAL z)\n{{\n{indent(body, '    ')}\n}}"
+        for activation, body in FUNCTIONS.items()
+        if activation in names
+    ]
     softmax = [SOFTMAX] if "softmax" in names else []
-    parts = [_head(model, names), *_constants(model), *functions, *softmax, _predict(model, names)]
-    source = "\n\n".join(parts) + "\n"
-    real, f = ("float", "f") if model.dtype == np.float32 else ("double", "")
-    return source.replace("REAL", real).replace("_F", f).replace("@", name)
-
-
-def _head(model: Model, names: list[str]) -> str:
     widths = [f"{n} {activation}" for n, activation in zip(model.sizes[1:], names, strict=True)]
-    return HEAD.format(
+    head = HEAD.format(
         layers="\n   ".join(wrap(f"Layers: {model.sizes[0]} inputs -> " + " -> ".join(widths), 110)),
         n_in=model.sizes[0],
         n_out=model.sizes[-1],
         stack=sum(model.sizes[1:-1]) * model.dtype.itemsize,
         constants=model.parameters.vector.nbytes,
     )
+    parts = [head, *_constants(model), *functions, *softmax, _predict(model, names)]
+    source = "\n\n".join(parts) + "\n"
+    real, f = ("float", "f") if model.dtype == np.float32 else ("double", "")
+    return source.replace("REAL", real).replace("_F", f).replace("@", name)
 
 
 def _constants(model: Model) -> list[str]:
@@ -100,13 +101,9 @@ def _constants(model: Model) -> list[str]:
 
 
 def _numbers(values: Array) -> str:
-    """Return numbers as C reads them, each with as many digits as bring back its bits."""
+    """Return numbers as C constants, with enough digits to restore their bits."""
     words = [f"{value!s}_F" for value in values]
     return ",\n     ".join(", ".join(words[start : start + 8]) for start in range(0, len(words), 8))
-
-
-def _function(activation: str) -> str:
-    return f"static REAL sigma_{activation}(REAL z)\n{{\n{indent(FUNCTIONS[activation], '    ')}\n}}"
 
 
 def _predict(model: Model, names: list[str]) -> str:

@@ -1,20 +1,19 @@
-"""Keras: a ``keras.Sequential`` of ``Dense`` layers and activations, read. Parameters are copied."""
+"""Reads a ``keras.Sequential`` of ``Dense`` layers and activations. Parameters are copied."""
 
 from typing import Any
 
 import numpy as np
 
-from fastbp.files.layers import Layers, Reader
+from fastbp.files.layers import Layers, Reader, imported
 from fastbp.functions.activations import ALPHA, SLOPE
-from fastbp.model import Array
 
-# Keras' functions by their names in ``keras.activations``, with fastbp's. Keras' leaky_relu has another slope.
+# Names in ``keras.activations`` with fastbp's. Keras' leaky_relu is left out: it has another slope.
 FUNCTIONS = {
     "linear": "identity", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "elu": "elu", "softplus": "softplus",
     "silu": "silu", "gelu": "gelu", "exponential": "exponential", "softmax": "softmax",
 }  # fmt: skip
 
-# Layers that are an activation, and what makes it the same function.
+# Layers that are activations, with fastbp's names, and the parameters with which both are the same function.
 LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ReLU": ("relu", {"negative_slope": 0.0, "threshold": 0.0, "max_value": None}),
     "LeakyReLU": ("leaky_relu", {"negative_slope": SLOPE}),
@@ -22,12 +21,12 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Softmax": ("softmax", {"axis": -1}),
 }
 
-PASSED_OVER = {"InputLayer", "Dropout", "Flatten"}  # of rows of samples, when nothing is trained: the identity
+PASSED_OVER = {"InputLayer", "Dropout", "Flatten"}  # the identity on rows of samples, outside training
 
 
 def from_keras(model: Any, output_activation: str | None) -> Layers:
-    """Return the layers of a ``keras.Sequential``. Raises TypeError or ValueError for what fastbp has not."""
-    keras = _keras()
+    """Return the layers of a ``keras.Sequential``. Raises TypeError or ValueError for what fastbp does not have."""
+    keras = imported("keras", "from_keras needs", "`pip install 'fastbp[keras]'`")
     if not isinstance(model, keras.Sequential):
         raise TypeError(f"model is a {type(model).__name__}; it must be a keras.Sequential")
     reader = Reader()
@@ -37,7 +36,7 @@ def from_keras(model: Any, output_activation: str | None) -> Layers:
 
 def _read(keras: Any, model: Any, where: str, reader: Reader) -> None:
     if type(model).call is not keras.Sequential.call:
-        raise ValueError(f"{where} is a {type(model).__name__}, with a call of its own, which fastbp cannot know")
+        raise ValueError(f"{where} is a {type(model).__name__} with its own call, which fastbp cannot translate")
     for i, layer in enumerate(model.layers):
         place, name = f"{where}.layers[{i}]", type(layer).__name__
         ours = type(layer) is getattr(keras.layers, name, None)
@@ -55,19 +54,15 @@ def _read(keras: Any, model: Any, where: str, reader: Reader) -> None:
 
 
 def _read_dense(keras: Any, layer: Any, place: str, reader: Reader) -> None:
-    arrays = [_array(variable.value) for variable in layer.weights]
+    # Tensors of PyTorch, JAX or TensorFlow. ``layer.get_weights`` makes NumPy warn of PyTorch's.
+    values = [variable.value for variable in layer.weights]
+    arrays = [np.asarray(value.detach().cpu() if hasattr(value, "detach") else value) for value in values]
     if len(arrays) != 1 + layer.use_bias:
-        raise ValueError(f"{place} has {len(arrays)} arrays of weights; build the model before, as keras.Input does")
+        raise ValueError(
+            f"{place} has {len(arrays)} arrays of weights; build the model first, with keras.Input or model.build"
+        )
     reader.layer(place, arrays[0].T, arrays[1] if layer.use_bias else None)
     _read_function(keras, layer, place, reader)
-
-
-def _array(value: Any) -> Array:
-    """Return what Keras computes with, PyTorch's, JAX's or TensorFlow's, as an array.
-
-    Keras' own way, ``get_weights``, has NumPy warn of PyTorch.
-    """
-    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _read_function(keras: Any, layer: Any, place: str, reader: Reader) -> None:
@@ -90,13 +85,3 @@ def _read_activation(layer: Any, place: str, reader: Reader) -> None:
         if given[parameter] != value and not (parameter == "axis" and given[parameter] == 1):
             raise ValueError(f"{place} has {parameter}={given[parameter]!r}; fastbp's {ours} has {value!r}")
     reader.activation(place, ours)
-
-
-def _keras() -> Any:
-    try:
-        import keras
-    except ImportError as error:
-        raise ImportError(
-            f"from_keras needs Keras 3: install it with `pip install 'fastbp[keras]'` ({error})"
-        ) from None
-    return keras

@@ -1,19 +1,19 @@
-"""ONNX files: the network as a graph of operators that onnxruntime and others run.
+"""ONNX files: the network as a graph of operators, which onnxruntime and others run.
 
-A layer is Gemm, z = a Wᵀ + b, and an activation. For float64 onnxruntime lacks some operators, which are written with
-those that it has.
+A layer is Gemm, z = a Wᵀ + b, and an activation. onnxruntime lacks some operators in float64; they are composed of
+others.
 """
 
 from typing import Any
 
 import numpy as np
 
-from fastbp.files.layers import check_ours
+from fastbp.files.layers import check_ours, imported
 from fastbp.functions.activations import SLOPE
 from fastbp.model import Array, Model
 
-OPSET = 17  # of 2022; the operators used have not changed up to now
-IR_VERSION = 8  # that goes with it
+OPSET = 17  # of 2022; newer versions have the same operators
+IR_VERSION = 8  # the one of OPSET 17
 
 LARGEST = 2**31 - 2**20  # bytes: protobuf ends at 2 GiB
 
@@ -37,10 +37,10 @@ def model_proto(model: Model) -> Any:
     check_ours(model, "an ONNX file")
     if model.parameters.vector.nbytes > LARGEST:
         raise ValueError(
-            f"the parameters are {model.parameters.vector.nbytes:,} bytes; an ONNX file without others beside it holds "
+            f"the parameters are {model.parameters.vector.nbytes:,} bytes; a single ONNX file holds at most "
             f"{LARGEST:,}: use net.save"
         )
-    onnx = _onnx()
+    onnx = imported("onnx", "to_onnx needs", "`pip install 'fastbp[onnx]'`")
     graph = Graph(onnx, model.dtype)
     a = "X"
     parameters = zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True)
@@ -64,7 +64,7 @@ def model_proto(model: Model) -> Any:
 
 
 class Graph:
-    """Nodes and constants as they are made; each returns its name."""
+    """Collects nodes and constants; the methods return the name of what they add."""
 
     def __init__(self, onnx: Any, dtype: np.dtype[Any]):
         self._onnx, self._dtype = onnx, dtype
@@ -73,7 +73,7 @@ class Graph:
         self.layer = 0
 
     def constant(self, name: str, value: Array | float) -> str:
-        """Add numbers of the network's dtype."""
+        """Add numbers of the network's dtype, once for each layer and name."""
         full = f"{name}.{self.layer}"
         if all(constant.name != full for constant in self.constants):
             self.constants.append(self._onnx.numpy_helper.from_array(np.asarray(value, self._dtype), full))
@@ -99,7 +99,7 @@ class Graph:
         return self.add(operator, z, **attributes)
 
     def _gelu(self, z: str) -> str:
-        """σ(z) = z (½ + ½ erf(z / √2)); erf is in float32, in which alone onnxruntime has it: an error of 1e-7 z."""
+        """σ(z) = z (½ + ½ erf(z / √2)); onnxruntime has erf in float32 only, hence an error of 1e-7 z in float64."""
         half, root = self.constant("half", 0.5), self.constant("root", np.sqrt(0.5))
         scaled = self.add("Mul", z, root)
         if self._dtype == np.float64:
@@ -120,11 +120,3 @@ class Graph:
             return self.add("Add", positive, self.add("Sub", exp, one))
         e = self.add("Exp", self.add("Neg", self.add("Abs", z)))  # softplus: max(z, 0) + log(1 + exp(−|z|))
         return self.add("Add", positive, self.add("Log", self.add("Add", one, e)))
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-    except ImportError:
-        raise ImportError("to_onnx needs onnx: install it with `pip install 'fastbp[onnx]'`") from None
-    return onnx

@@ -1,14 +1,14 @@
-"""PyTorch: ``nn.Sequential`` of ``nn.Linear`` and activations, both ways. Parameters are copied."""
+"""To and from PyTorch: ``nn.Sequential`` of ``nn.Linear`` and activations. Parameters are copied."""
 
 from typing import Any
 
-from fastbp.files.layers import Layers, Reader, check_ours
+from fastbp.files.layers import Layers, Reader, check_ours, imported
 from fastbp.functions.activations import ALPHA, SLOPE
 from fastbp.model import Model
 
-THRESHOLD = 40.0  # of nn.Softplus, which beyond it returns z: less than float64 can tell from ln(1 + e^z)
+THRESHOLD = 40.0  # nn.Softplus returns z above it, where ln(1 + e^z) is z in float64
 
-# The class of ``torch.nn`` for each activation but exponential, and what makes it the same function.
+# The class in ``torch.nn`` of each activation but exponential, and the parameters with which both are the same.
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     "identity": ("Identity", {}),
     "sigmoid": ("Sigmoid", {}),
@@ -22,12 +22,12 @@ MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     "softmax": ("Softmax", {"dim": -1}),
 }
 
-PASSED_OVER = {"Dropout", "Flatten"}  # of rows of samples, when nothing is trained: the identity
+PASSED_OVER = {"Dropout", "Flatten"}  # the identity on rows of samples, outside training
 
 
 def to_torch(model: Model) -> Any:
     """Return a ``torch.nn.Sequential``. Raises ImportError without PyTorch, ValueError for a user's own activation."""
-    check_ours(model, "PyTorch's")
+    check_ours(model, "a PyTorch module")
     torch = _torch()
     dtype = getattr(torch, model.dtype.name)
     modules = []
@@ -48,7 +48,7 @@ def to_torch(model: Model) -> Any:
 
 
 def from_torch(module: Any, output_activation: str | None) -> Layers:
-    """Return the layers of a ``torch.nn.Sequential``. Raises TypeError or ValueError for what fastbp has not."""
+    """Return the layers of a ``torch.nn.Sequential``. Raises TypeError or ValueError for what fastbp does not have."""
     torch = _torch()
     if not isinstance(module, torch.nn.Sequential):
         raise TypeError(f"module is a {type(module).__name__}; it must be a torch.nn.Sequential")
@@ -61,7 +61,11 @@ def from_torch(module: Any, output_activation: str | None) -> Layers:
 
 
 def _read(torch: Any, sequential: Any, where: str, reader: Reader) -> None:
-    _check_is_its_parts(torch, sequential, where)
+    if type(sequential).forward is not torch.nn.Sequential.forward:
+        raise ValueError(
+            f"{where} is a {type(sequential).__name__} with its own forward, which fastbp cannot translate"
+        )
+    _check_has_no_hooks(sequential, where)
     for i, module in enumerate(sequential):
         place, name = f"{where}[{i}]", type(module).__name__
         if isinstance(module, torch.nn.Sequential):
@@ -73,32 +77,24 @@ def _read(torch: Any, sequential: Any, where: str, reader: Reader) -> None:
             reader.activation(place, "exponential")
         elif type(module) is getattr(torch.nn, name, None) and name in PASSED_OVER:
             if getattr(module, "start_dim", 1) != 1:
-                raise ValueError(f"{place} is {module}, which makes one row of several samples; fastbp has rows")
+                raise ValueError(f"{place} is {module}, which joins several samples; fastbp has a row for each sample")
         else:
             _read_activation(torch, module, place, reader)
         _check_has_no_hooks(module, place)
 
 
-def _check_is_its_parts(torch: Any, sequential: Any, where: str) -> None:
-    if type(sequential).forward is not torch.nn.Sequential.forward:
-        raise ValueError(
-            f"{where} is a {type(sequential).__name__}, with a forward of its own, which fastbp cannot know"
-        )
-    _check_has_no_hooks(sequential, where)
-
-
 def _check_has_no_hooks(module: Any, place: str) -> None:
     if module._forward_hooks or module._forward_pre_hooks:
-        raise ValueError(f"{place} has hooks, which change what it computes unknown to fastbp: remove them before")
+        raise ValueError(f"{place} has hooks, which may change what it computes: remove them first")
 
 
 def _numbers(torch: Any, tensor: Any, place: str) -> Any:
-    """Return a parameter as an array. Raises ValueError for what is no ordinary one in memory."""
+    """Return a parameter as an array. Raises ValueError unless it is a dense float32 or float64 tensor in memory."""
     if tensor is None or tensor.layout != torch.strided or tensor.device.type == "meta":
         kind = "no parameters" if tensor is None else f"parameters on {tensor.device}, {tensor.layout}"
-        raise ValueError(f"{place} has {kind}; needed are ordinary tensors with numbers in them")
+        raise ValueError(f"{place} has {kind}; needed are dense tensors with numbers in them")
     if tensor.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"{place} is of {tensor.dtype}; call module.float() before")
+        raise ValueError(f"{place} is of {tensor.dtype}; call module.float() first")
     return tensor.detach().cpu().resolve_neg().numpy()
 
 
@@ -112,26 +108,15 @@ def _read_activation(torch: Any, module: Any, place: str, reader: Reader) -> Non
     ours, needed = known[name]
     for parameter, value in needed.items():
         given = getattr(module, parameter)
-        same = _is_same(parameter, given, value)
+        if parameter == "threshold":
+            same = isinstance(given, int | float) and given >= 20
+        else:
+            same = isinstance(given, int | float | str) and given in ((value, 1) if parameter == "dim" else (value,))
         if not same:
             raise ValueError(f"{place} has {parameter}={given!r}; fastbp's {ours} has {value!r}")
     if ours != "identity":
         reader.activation(place, ours)
 
 
-def _is_same(parameter: str, given: Any, value: Any) -> bool:
-    if not isinstance(given, int | float | str):
-        return False
-    if parameter == "threshold":
-        return not isinstance(given, str) and given >= 20
-    return bool(given in (value, 1) if parameter == "dim" else given == value)
-
-
 def _torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise ImportError(
-            "from_torch and to_torch need PyTorch: install it with `pip install torch`, or as pytorch.org says"
-        ) from None
-    return torch
+    return imported("torch", "from_torch and to_torch need", "`pip install torch`, or as pytorch.org says")

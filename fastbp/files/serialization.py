@@ -1,14 +1,13 @@
 """Networks in files: the safetensors format, with the architecture as JSON in its metadata. Loading runs no code.
 
-**Versions.** A file says by which version of this format it is written. This fastbp writes version 3. Every later
-fastbp reads the files of all versions since 1, with the same parameters, bit for bit (`tests/data` has a file of each).
-A file of a version that is newer than the reader is refused, and the error says so.
+**Versions.** A file names the version of its format. This fastbp writes version 3. Every later fastbp reads all of them
+since 1, with the same parameters, bit for bit (`tests/data` has a file of each), and refuses newer ones.
 
-1. Metadata ``fastbp``: ``"1"``, ``architecture`` and ``metadata``: JSON. Arrays ``weights.l`` and ``biases.l``.
-2. Metadata ``fastbp``: a JSON object of ``version``, ``conventions``, ``architecture``, ``metadata`` and, where the
-   state of training is kept, ``training``; for that, arrays ``optimizer.…`` beside those of version 1.
-3. ``training`` has ``steps`` too: how many mini-batches the network was trained on; in version 2 that is the
-   optimizer's count. LBFGS and ConjugateGradient have a memory, which in version 2 is empty.
+1. Metadata ``fastbp``: ``"1"``; ``architecture`` and ``metadata``: JSON. Arrays ``weights.l`` and ``biases.l``.
+2. Metadata ``fastbp``: a JSON object of ``version``, ``conventions``, ``architecture``, ``metadata`` and, if the state
+   of training was saved, ``training``. Arrays as in version 1 and, with that state, ``optimizer.…``.
+3. ``training`` also has ``steps``, the number of mini-batches trained on; in version 2 that is the optimizer's count.
+   Files have the memory of LBFGS and ConjugateGradient; in version 2 it is empty.
 """
 
 import contextlib
@@ -39,7 +38,7 @@ class ModelFileError(ValueError):
 
 
 class TrainingState(NamedTuple):
-    """What a file says of a training that is to go on: words that JSON can hold, and arrays."""
+    """What a file holds so that training can continue: values that JSON can hold, and arrays."""
 
     words: dict[str, Any]
     arrays: dict[str, Array]
@@ -47,7 +46,7 @@ class TrainingState(NamedTuple):
 
 
 class SavedNetwork(NamedTuple):
-    """What a file says of a network."""
+    """What a file holds of a network."""
 
     arguments: dict[str, Any]  # for Network(**arguments)
     weights: list[Array]
@@ -88,12 +87,11 @@ def save(
 
 
 def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost]) -> None:
-    """Refuse a user's own function under one of our names: the file holds names only, and would mean ours."""
-    ours = choice.function.__module__ == table[choice.name].function.__module__ if choice.name in table else None
-    if ours is False:
+    """Refuse a user's own function under one of our names: the file holds the name only, which would mean ours."""
+    if choice.name in table and choice.function.__module__ != table[choice.name].function.__module__:
         raise ValueError(
-            f"{choice.name!r} is your own {type(choice).__name__}, but fastbp has one of that name, which the file "
-            "would mean: give yours another name"
+            f"{choice.name!r} is your own {type(choice).__name__}, but fastbp has one of that name, which `load` "
+            "would take: give yours another name"
         )
 
 
@@ -106,7 +104,7 @@ def load(path: str | os.PathLike[str], custom: Iterable[Custom]) -> SavedNetwork
 
 @contextlib.contextmanager
 def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Make a ModelFileError of what reading a damaged or lying file can raise."""
+    """Turn whatever a damaged or lying file makes its reader raise into a ModelFileError."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
@@ -115,7 +113,7 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _content(words: dict[str, str]) -> dict[str, Any]:
-    """Return what a file of any version says."""
+    """Return the JSON of a file of any version."""
     if words["fastbp"] == "1":
         return {name: json.loads(words[name]) for name in ("architecture", "metadata")}
     content = json.loads(words["fastbp"])
@@ -139,11 +137,16 @@ def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list
         if w.shape != shape or b.shape != shape[:1] or {w.dtype.name, b.dtype.name} != {architecture["dtype"]}:
             raise ValueError(f"the arrays of layer {l} are not {architecture['dtype']} of the shape {shape}")
     activations = [_known("activation", name, ACTIVATIONS, custom, Activation) for name in names]
+    cost, parameter = architecture["cost"], architecture["cost_parameter"]
+    if cost in PARAMETRIC and parameter is not None:
+        cost = PARAMETRIC[cost](parameter)
+    else:
+        cost = _known("cost", cost, COSTS, custom, Cost)
     arguments = {
         "sizes": sizes,
         "activation": activations[:-1],
         "output_activation": activations[-1],
-        "cost": _known_cost(architecture["cost"], architecture["cost_parameter"], custom),
+        "cost": cost,
         "dtype": architecture["dtype"],
         "formulation": architecture["formulation"],
     }
@@ -151,12 +154,6 @@ def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list
         raise ValueError(f"its metadata is not a JSON object but {metadata!r}")
     training = TrainingState(content["training"], arrays, content["version"]) if "training" in content else None
     return SavedNetwork(arguments, weights, biases, metadata, training)
-
-
-def _known_cost(name: str, parameter: float | None, custom: list[Custom]) -> Any:
-    if name in PARAMETRIC and parameter is not None:
-        return PARAMETRIC[name](parameter)
-    return _known("cost", name, COSTS, custom, Cost)
 
 
 def _known(what: str, name: str, table: dict[str, Any], custom: list[Custom], kind: type) -> Any:

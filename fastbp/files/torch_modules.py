@@ -1,4 +1,4 @@
-"""`Exponential`, a ``torch.nn.Module`` that PyTorch lacks. Made when it is first asked for, so that pickle finds it."""
+"""`Exponential`, a ``torch.nn.Module`` that PyTorch lacks. Made at first use, in a module where pickle finds it."""
 
 from typing import Any
 

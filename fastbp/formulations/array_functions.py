@@ -1,7 +1,7 @@
 """Activations, costs and updates as functions of whole arrays that a compiled loop calls by address.
 
-Each function here gives what `compiler.call.call` takes: the address of a C function, compiled on first use for one
-dtype, or, with ``NUMBA_DISABLE_JIT=1``, the Python function itself. Signatures are those of `compiler/callbacks.py`.
+The functions below the templates return what `compiler.call.call` takes: the address of a C function, compiled on
+first use for one dtype, or with ``NUMBA_DISABLE_JIT=1`` the Python function. Signatures are in `compiler/callbacks.py`.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from fastbp.functions.cost_pairs import PAIRS
 from fastbp.functions.costs import Cost, WithParameter
 from fastbp.optimizers import updates
 
-# Loops over the elements of a layer. `function` is bound anew, to the function of one number in question, and `second`
-# to its derivative where that is needed too.
+# Templates: loops over the elements of a layer. `_address` binds `function` to the function of one number, and `second`
+# to its derivative where the loop needs both.
 function: Any = None
 second: Any = None
 
@@ -47,14 +47,14 @@ def multiply_by_derivative_of_a(delta, z, a):
 
 
 def leave(delta, z, a):
-    """δ_j ← δ_j: the cost's own δ holds σ′ already, and the input has no σ."""
+    """δ_j ← δ_j: of the input, which has no σ, and where δ of a pair contains σ′ already."""
 
 
-# What a cost has gets the cost's parameter behind its other arguments, 0 if it has none.
+# The functions of a cost take its parameter as their last argument; it is 0 for a cost without one.
 
 
 def without_parameter(*arguments):
-    """Call one that has none."""
+    """Call a function that takes no parameter."""
     return function(*arguments[:-1])
 
 
@@ -67,7 +67,7 @@ def sum_cost(out, z, a, y, parameter):
 
 
 def each_sample(costs, z, a, y, n, parameter):
-    """C of several samples, whose z, a and y lie one after the other, n of each and perhaps padding."""
+    """C of several samples, each with n numbers of z, a and y, and perhaps padding after them."""
     width = y.size // costs.size
     for s in range(costs.size):
         i = s * width
@@ -80,7 +80,7 @@ def cost_gradient(delta, z, a, y, parameter):
         delta[j] = function(a[j], y[j], parameter)
 
 
-# The same with tangents, all of them derivatives along one direction in which the network is changed: ż for z.
+# The same with tangents, derivatives along one direction in which the network changes: ż is the tangent of z.
 
 
 def bend_by_z(delta, delta_dot, z, a, z_dot, a_dot):
@@ -92,7 +92,7 @@ def bend_by_z(delta, delta_dot, z, a, z_dot, a_dot):
 
 
 def bend_by_a(delta, delta_dot, z, a, z_dot, a_dot):
-    """The same, σ′ and σ″ in terms of a_j."""
+    """The same with σ′ and σ″ in terms of a_j."""
     for j in range(a.size):
         prime = function(a[j])
         delta_dot[j] = delta_dot[j] * prime + delta[j] * second(a[j]) * z_dot[j]
@@ -111,7 +111,7 @@ def bend_layer(delta, delta_dot, z, a, z_dot, a_dot):
 
 
 def leave_both(delta, delta_dot, z, a, z_dot, a_dot):
-    """The cost's own δ and δ̇ hold σ′ already."""
+    """δ and δ̇ stay: those of a pair contain σ′ already."""
 
 
 def cost_gradient_and_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
@@ -157,10 +157,10 @@ def no_derivative(dtype: np.dtype[Any]) -> Any:
 
 @cache
 def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
-    """C, ∂C/∂a and the σ′ that makes it δ.
+    """C, ∂C/∂a and the function that multiplies it by σ′ to make it δ.
 
     ``call(…, costs, z, a, y, n, parameter)``, ``call(…, delta, z, a, y, parameter)`` and ``call(…, delta, z, a)``.
-    For one sample or several: as many as `costs` has room for, of n outputs each, and perhaps padding behind them.
+    C of as many samples as `costs` has elements, with n outputs each, and perhaps padding after them.
     """
     own = PAIRS.get((output.function, cost.function))
     if own:
@@ -172,7 +172,7 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
 
 @cache
 def bend_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
-    """σ′ and how it changes: ``call(…, delta, delta_dot, z, a, z_dot, a_dot)``. Writes: δ and δ̇, for softmax ż too."""
+    """σ′ and its tangent: ``call(…, delta, delta_dot, z, a, z_dot, a_dot)``. Writes: δ and δ̇, for softmax also ż."""
     templates = {"a": bend_by_a, "z": bend_by_z}
     template = bend_layer if activation.whole_layer else templates[activation.derivative_of]
     return _address(activation.derivative, "RRRRRR", dtype, template, second=activation.second_derivative)
@@ -186,10 +186,10 @@ def no_bend(dtype: np.dtype[Any]) -> Any:
 
 @cache
 def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any], kind: str) -> Any:
-    """δ̇ of the output layer, before its σ′, in a pair with functions of its own after it.
+    """δ̇ of the output layer: before it is multiplied by σ′, or after it for a pair with functions of its own.
 
-    ``call(…, delta, delta_dot, z, a, y, z_dot, a_dot, parameter)``. Of the kinds "hessian", which writes δ as well,
-    "gauss_newton", "fisher" and "diagonal".
+    ``call(…, delta, delta_dot, z, a, y, z_dot, a_dot, parameter)``. `kind` is "hessian", which also writes δ,
+    "gauss_newton", "fisher" or "diagonal".
     """
     own = PAIRS.get((output.function, cost.function))
     if own:
@@ -203,13 +203,13 @@ def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any],
 
 @cache
 def update_functions(name: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
-    """Begin a step of an optimizer: ``call(…, hyper, t)``; and take it: ``(…, theta, first, second, hyper, t, g)``."""
+    """Begin an optimizer's step, ``call(…, hyper, t)``; do it, ``call(…, theta, first, second, hyper, t, g)``."""
     begin_step = getattr(updates, f"{name}_begin_step", updates.begin_step)
     return _address(begin_step, "DI", dtype), _address(getattr(updates, name), "RRRDIR", dtype)
 
 
 def _cost_address(choice: Any, *rest: Any, second: Any = None, **options: Any) -> Any:
-    """`_address` of a cost's function, which is called with a parameter, whether it has one or not."""
+    """`_address` of a function of a cost: it is called with a parameter, even if it takes none."""
     if isinstance(choice, WithParameter):
         return _address(choice.function, *rest, second=second and second.function, **options)
     return _address(choice, *rest, second=second, ignores_parameter=True, **options)
@@ -225,25 +225,22 @@ def _address(
     second: Any = None,
     ignores_parameter: bool = False,
 ) -> Any:
-    """The function of whole arrays `choice`, or of one number with loops around it: `templates`, innermost first.
+    """Return the address of `choice`, a function of whole arrays, or of one number in `templates`, innermost first.
 
-    `second` is its derivative, where the innermost template needs both.
-
-    One that `sums` over a layer is faster when it may do so in vector lanes.
-    Our own functions are found on disk again by their names, a user's by a digest of its content; where that cannot be
-    told, it is not kept. Raises TypeError for a user's function that Numba cannot compile.
+    `second` is its derivative, where the innermost template needs both. A function that `sums` over a layer may reorder
+    the sum into vector lanes. The cache on disk knows our own functions by name, and a user's by a digest of its
+    content; without a digest it is not kept. Raises TypeError for a user's function that Numba cannot compile.
     """
     given = [f for f in (choice, second) if f is not None]
     ours = all(str(getattr(f, "__module__", None)).startswith("fastbp.") for f in given)
     sources = [_python_function(f) for f in given]
-    # Two functions of one name could be taken for one another, where one of them comes from the disk.
+    # A user's function may have the name of one of ours, which may be on disk.
     names, on_disk = [source.__name__ if ours else f"users_{source.__name__}" for source in sources], ours
     if not ours and not numba.config.DISABLE_JIT:
         copies = [copy for copy in map(named_by_content, sources) if copy]
         if len(copies) == len(sources):
             sources, names, on_disk = copies, [copy.__name__ for copy in copies], True
-    of_numbers = [njit(sources[0], on_disk=False, **PART, **({} if sums else STRICT))]
-    of_numbers += [njit(source, on_disk=False, **PART, **STRICT) for source in sources[1:]]
+    of_numbers = [njit(source, on_disk=False, **PART, **({} if sums else STRICT)) for source in sources]
     if ignores_parameter:
         of_numbers = [
             njit(rebind(without_parameter, f"{name}_without_parameter", function=f), on_disk=False, **PART, **STRICT)
@@ -258,21 +255,21 @@ def _address(
     try:
         return address(loop, kinds, dtype, f"{name}_{dtype.name}", on_disk=on_disk)
     except NumbaError as error:
-        # Numba tells every step on its way; the first line that is none of them says what was wrong.
+        # Numba reports every step; the first line that is not such a report says what is wrong.
         reasons = [line for line in str(error).splitlines() if line and not line.startswith("Failed in")]
         raise TypeError(
             f"Numba cannot compile {choice!r}: {reasons[0] if reasons else error}. It may use numbers, the functions "
-            "of `math` and plain Python; try it with numba.njit for the whole story"
+            "of `math` and plain Python; compile it with numba.njit to see the full error"
         ) from None
 
 
 def _python_function(choice: Any) -> Any:
-    """`choice` as a function that Numba can compile: a compiled one has its source, a built-in one gets a shell."""
+    """Return a function that Numba can compile: the source of a compiled `choice`, or a wrapper of a built-in one."""
     source = getattr(choice, "py_func", choice)
     if isinstance(source, FunctionType):
         return source
-    return rebind(_shell, "user_function", function=choice)
+    return rebind(_wrapper, "user_function", function=choice)
 
 
-def _shell(z):
+def _wrapper(z):
     return function(z)

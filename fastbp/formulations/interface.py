@@ -1,40 +1,42 @@
-"""What every formulation can do. The same three sums, written in different ways, behind one interface."""
+"""The interface of all formulations, and what several of them share."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from fastbp.formulations.numpy_functions import as_if_compiled
 from fastbp.formulations.step_options import StepOptions
-from fastbp.model import Array, Model
+from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import Optimizer, OptimizerState
 
 PLAIN = StepOptions()
 
 
 def of_weights(sample_weight: Array | None) -> StepOptions:
-    """Return the options of a gradient: the weights of its samples, if it has any, and nothing else."""
+    """Return the options of a gradient: the weights of its samples, if given, and nothing else."""
     return PLAIN if sample_weight is None else StepOptions(sample_weight=sample_weight)
 
 
 class Trainer(Protocol):
-    """Trains a model in place, from `begin` on, and nobody else does."""
+    """Trains a model in place; from `begin` to `end_epoch` nothing else changes the parameters."""
 
     def begin(self) -> None:
-        """Bring the parameters to where training finds them."""
+        """Copy the parameters into the trainer's own memory, if it has any."""
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`, mini-batch by mini-batch, and return the sum of their costs."""
 
     def end_epoch(self) -> None:
-        """Bring a copy of them back to the model."""
+        """Copy the parameters back to the model."""
 
 
 @dataclass
 class InPlaceTrainer:
-    """A trainer that leaves the parameters where they are."""
+    """A trainer that works on the parameters of the model itself."""
 
     train: Callable[[npt.NDArray[np.int64]], float]
 
@@ -46,7 +48,7 @@ class InPlaceTrainer:
 
 
 class Formulation(Protocol):
-    """X is (n, n_in) and Y (n, n_out), C-contiguous, read-only, of the model's dtype: the façade has seen to it."""
+    """X is (n, n_in) and Y (n, n_out), C-contiguous, read-only, of the model's dtype: `batches.samples` checks them."""
 
     name: str
 
@@ -57,9 +59,9 @@ class Formulation(Protocol):
         """Return a⁽ᴸ⁾ and the cost of every row, (n, n_out) and (n,) in float64."""
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
-        """Write the gradient of the mean cost into `gradient`, of the layout of θ. Return the mean cost.
+        """Write the gradient of the mean cost into `gradient`, which has the layout of θ. Return the mean cost.
 
-        With `sample_weight`, (n,), that is (1/n) Σ_s w_s C_s; without, w_s = 1.
+        The mean is (1/n) Σ_s w_s C_s with w = `sample_weight`, (n,); without it, w_s = 1.
         """
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
@@ -75,13 +77,61 @@ class Formulation(Protocol):
         batch_size: int,
         options: StepOptions = PLAIN,
     ) -> Trainer:
-        """Return what trains the model in place, with all memory that a step needs."""
+        """Return a trainer that has all memory for a step of `batch_size` samples."""
+
+
+# Of a mini-batch X, Y: writes the gradient of the mean cost, returns the sum of the costs. Its last arguments are what
+# dropout multiplies each hidden layer's a by, empty without dropout, and the weights of the samples, (m,) or None.
+BatchGradient = Callable[[Array, Array, ParameterVector, Sequence[Array], Array | None], float]
+
+
+class NumPyFormulation:
+    """What the formulations in NumPy share: gradient descent over mini-batches."""
+
+    def batch_gradient(self, model: Model) -> BatchGradient:
+        """Return the function that computes the gradient of a mini-batch."""
+        raise NotImplementedError
+
+    def trainer(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions = PLAIN,
+    ) -> Trainer:
+        """Return a trainer that works on the parameters of the model itself."""
+        batch_gradient = self.batch_gradient(model)
+        gradient = ParameterVector(model.sizes, np.empty_like(model.parameters.vector))
+        layers = list(enumerate(model.sizes[1:-1], 1)) if any(options.dropout) else []
+
+        @as_if_compiled
+        def train(order: npt.NDArray[np.int64]) -> float:
+            total_cost = 0.0
+            for start in range(0, len(order), batch_size):
+                mini_batch = order[start : start + batch_size]
+                options.steps[0] += 1
+                t = int(state.t[0]) + 1
+                kept = [options.kept(l, len(mini_batch), n, model.dtype) for l, n in layers]
+                weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
+                total_cost += penalty + batch_gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
+                options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
+                optimizer.step(model.parameters.vector, gradient.vector, state)
+                state.t[0] = t  # also where a user's own optimizer does not count
+                options.of_weights(model.parameters)
+                if not math.isfinite(total_cost):
+                    break
+            return total_cost
+
+        return InPlaceTrainer(train)
 
 
 def mean_of_blocks(
     gradient: Array, n: int, rows: int, block_gradient: Callable[[int, int], tuple[Any, float]]
 ) -> float:
-    """Write the gradient over n samples, which is the mean of those over blocks of `rows`, weighted by their sizes."""
+    """Write the gradient of n samples: the mean of the gradients of blocks of `rows`, weighted by their sizes."""
     gradient[:] = 0
     cost = 0.0
     for start in range(0, n, rows):

@@ -1,4 +1,4 @@
-"""Activations and costs once more, in NumPy: for the formulations that are not compiled, and as their own oracle.
+"""Activations and costs in NumPy, for the formulations that are not compiled and as a reference for the others.
 
 A user's own function of one number is applied element by element.
 """
@@ -15,7 +15,7 @@ from fastbp.functions.cost_pairs import FAR, PAIRS
 from fastbp.functions.costs import Cost
 from fastbp.model import Array
 
-# Infinities and NaN are found by whoever looks at a cost, not told by a warning: as in compiled code.
+# NumPy does not warn of infinities and NaN, as compiled code does not: callers check the cost.
 as_if_compiled = np.errstate(all="ignore")
 
 Sigma = Callable[[Array], Array]
@@ -25,7 +25,7 @@ erf = np.vectorize(math.erf, otypes=[float])
 
 
 def sigmoid(z: Array) -> Array:
-    """1 / (1 + exp −z), by the tangent that does not overflow."""
+    """1 / (1 + exp −z), by tanh, which does not overflow."""
     half = z.dtype.type(0.5)
     return np.asarray(half + half * np.tanh(half * z))
 
@@ -64,7 +64,7 @@ def log_softmax(z: Array) -> Array:
     return np.asarray(below - np.log(np.exp(below).sum(axis=-1, keepdims=True)))
 
 
-# σ(z), and σ′ from z and a.
+# σ(z), and σ′ as a function of z and a.
 _ACTIVATIONS: dict[Any, tuple[Sigma, Callable[[Array, Array], Any]]] = {
     activations.identity: (lambda z: z.copy(), lambda z, a: 1),
     activations.sigmoid: (sigmoid, lambda z, a: a * (1 - a)),
@@ -78,13 +78,13 @@ _ACTIVATIONS: dict[Any, tuple[Sigma, Callable[[Array, Array], Any]]] = {
         lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
         lambda z, a: np.where(z > 0, z.dtype.type(1), np.exp(np.minimum(z, 0))),
     ),
-    activations.softplus: (softplus, lambda z, a: -np.expm1(-a)),  # has the digits of a tiny σ′ too
+    activations.softplus: (softplus, lambda z, a: -np.expm1(-a)),  # accurate also for a tiny σ′
     activations.silu: (lambda z: z * sigmoid(z), lambda z, a: silu_prime(z)),
     activations.gelu: (gelu, lambda z, a: gelu_prime(z)),
     activations.exponential: (np.exp, lambda z, a: a),
 }
 
-# C and ∂C/∂a, from a and y; huber and quantile have a number in them and go element by element.
+# C and ∂C/∂a as functions of a and y; huber and quantile, which have a parameter, are applied element by element.
 _COSTS: dict[Any, tuple[Callable[[Array, Array], Array], Callable[[Array, Array], Array]]] = {
     costs.quadratic: (lambda a, y: 0.5 * (a - y) ** 2, lambda a, y: a - y),
     costs.squared_error: (lambda a, y: (a - y) ** 2, lambda a, y: 2 * (a - y)),
@@ -92,7 +92,7 @@ _COSTS: dict[Any, tuple[Callable[[Array, Array], Array], Callable[[Array, Array]
     costs.poisson: (lambda a, y: a - y * np.log(a), lambda a, y: 1 - y / a),
 }
 
-# C and δ from z, a and y, of the pairs that have their own.
+# C and δ as functions of z, a and y, for the pairs of output activation and cost that have their own.
 _PAIRS: dict[Any, tuple[Callable[[Array, Array, Array], Array], Callable[[Array, Array, Array], Array]]] = {
     cost_pairs.sigmoid_cross_entropy: (lambda z, a, y: y * softplus(-z) + (1 - y) * softplus(z), lambda z, a, y: a - y),
     cost_pairs.softmax_cross_entropy: (lambda z, a, y: -y * log_softmax(z), lambda z, a, y: a - y),
@@ -118,29 +118,26 @@ def sigma(activation: Activation) -> Sigma:
     """Return σ, of arrays whose last axis is a layer."""
     if activation.whole_layer:
         return softmax
-    return (
-        _ACTIVATIONS[activation.function][0]
-        if activation.function in _ACTIVATIONS
-        else _elementwise(activation.function, 1)
-    )
+    known = _ACTIVATIONS.get(activation.function)
+    return known[0] if known else _elementwise(activation.function, 1)
 
 
 def backward(activation: Activation) -> Backward:
-    """Return the function of (error, z, a) that gives error ⊙ σ′(z), for softmax the product with its Jacobian."""
+    """Return the function error ⊙ σ′(z) of (error, z, a); for softmax, the product with its Jacobian."""
     if activation.whole_layer:
         return lambda error, z, a: a * (error - np.sum(a * error, axis=-1, keepdims=True))
     if activation.function in _ACTIVATIONS:
-        prime = _ACTIVATIONS[activation.function][1]
+        _, prime = _ACTIVATIONS[activation.function]
         return lambda error, z, a: error * prime(z, a)
     derivative = _elementwise(activation.derivative, 1)
     return lambda error, z, a: error * derivative(a if activation.derivative_of == "a" else z)
 
 
 def cost_gradient(cost: Cost, output: Activation) -> Callable[[Array, Array], Array]:
-    """Return ∇_a C, a function of (a, y). That of cross_entropy depends on the output: with softmax C = −Σ y log a."""
-    if cost.function is costs.cross_entropy and output.function is activations.softmax:
-        return lambda a, y: np.where(y == 0, a.dtype.type(0), -y / a)
+    """Return ∇_a C, a function of (a, y). With softmax, cross_entropy is C = −Σ y log a."""
     if cost.function is costs.cross_entropy:
+        if output.function is activations.softmax:
+            return lambda a, y: np.where(y == 0, a.dtype.type(0), -y / a)
         return lambda a, y: (a - y) / (a * (1 - a))
     return _COSTS[cost.function][1] if cost.function in _COSTS else _elementwise(cost.derivative, 2)
 
@@ -154,7 +151,4 @@ def cost_and_error(cost: Cost, output: Activation) -> tuple[Callable[..., Array]
     function = _COSTS[cost.function][0] if cost.function in _COSTS else _elementwise(cost.function, 2)
     derivative = cost_gradient(cost, output)
     times_sigma_prime = backward(output)
-    return (
-        lambda z, a, y: function(a, y).sum(axis=-1),
-        lambda z, a, y: times_sigma_prime(derivative(a, y), z, a),
-    )
+    return lambda z, a, y: function(a, y).sum(axis=-1), lambda z, a, y: times_sigma_prime(derivative(a, y), z, a)

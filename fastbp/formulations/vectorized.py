@@ -1,26 +1,23 @@
 """Backpropagation over a whole mini-batch in NumPy: each sum over a layer is one matrix product.
 
-A is (m, n) with a row a sample, so the book's Wᵀδ reads Δ W here, and the outer products summed over samples Δᵀ A.
+A is (m, n), a row for each sample: the book's Wᵀδ is Δ W here, and its outer products summed over samples are Δᵀ A.
 """
 
-import math
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks
+from fastbp.formulations.interface import PLAIN, BatchGradient, NumPyFormulation, mean_of_blocks
 from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
-from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.optimizers import Optimizer
 
 ROWS_AT_ONCE = 1024
 
 
-class Vectorized:
+class Vectorized(NumPyFormulation):
     """A mini-batch at a time."""
 
     name = "vectorized"
@@ -54,45 +51,13 @@ class Vectorized:
         """Return how much memory a trainer allocates: z, a and δ of a mini-batch, ∇C."""
         return 3 * batch_size * sum(model.sizes) * model.dtype.itemsize + model.parameters.vector.nbytes
 
-    def trainer(
-        self,
-        model: Model,
-        optimizer: Optimizer,
-        state: OptimizerState,
-        X: Array,
-        Y: Array,
-        batch_size: int,
-        options: StepOptions = PLAIN,
-    ) -> Trainer:
-        """Return stochastic gradient descent over mini-batches."""
-        step, gradient = Pass(model), ParameterVector(model.sizes, np.empty_like(model.parameters.vector))
-
-        @as_if_compiled
-        def train(order: npt.NDArray[np.int64]) -> float:
-            total_cost = 0.0
-            for start in range(0, len(order), batch_size):
-                mini_batch = order[start : start + batch_size]
-                options.steps[0] += 1
-                t = int(state.t[0]) + 1
-                kept = [
-                    options.kept(l, len(mini_batch), n, model.dtype) if any(options.dropout) else None
-                    for l, n in enumerate(model.sizes[1:-1], 1)
-                ]
-                weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
-                total_cost += penalty + step.gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
-                options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
-                optimizer.step(model.parameters.vector, gradient.vector, state)
-                state.t[0] = t  # also where a user's own optimizer does not count
-                options.of_weights(model.parameters)
-                if not math.isfinite(total_cost):
-                    break
-            return total_cost
-
-        return InPlaceTrainer(train)
+    def batch_gradient(self, model: Model) -> BatchGradient:
+        """Return the function that computes the gradient of a mini-batch."""
+        return Pass(model).gradient
 
 
 class Pass:
-    """Forward and backward through a model, for a mini-batch at a time."""
+    """The forward and backward pass of a mini-batch through a model."""
 
     def __init__(self, model: Model):
         self.weights, self.biases = model.parameters.weights, model.parameters.biases
@@ -103,8 +68,8 @@ class Pass:
         self.A: list[Array] = []
         self.passed_on: list[Array] = []
 
-    def forward(self, X: Array, kept: Sequence[Array | None] = ()) -> Array:
-        """Z = A_previous Wᵀ + b, A = σ(Z), kept for the way back. Where neurons are dropped, A goes on without them."""
+    def forward(self, X: Array, kept: Sequence[Array] = ()) -> Array:
+        """Z = A_previous Wᵀ + b, A = σ(Z). Stores Z and A for the backward pass; with dropout, A ⊙ kept goes on."""
         self.Z, self.A, self.passed_on = [], [], [X]
         for w, b, activate, factors in zip_longest(self.weights, self.biases, self.sigmas, kept):
             Z = self.passed_on[-1] @ w.T
@@ -115,7 +80,7 @@ class Pass:
         return self.A[-1]
 
     def gradient(
-        self, X: Array, Y: Array, gradient: ParameterVector, kept: Sequence[Array | None] = (), weight: Any = None
+        self, X: Array, Y: Array, gradient: ParameterVector, kept: Sequence[Array] = (), weight: Array | None = None
     ) -> float:
         """Write the gradient of the mean cost; return the sum of the costs."""
         self.forward(X, kept)
@@ -130,7 +95,7 @@ class Pass:
             delta.sum(axis=0, out=gradient.biases[l])  # BP3
             if l > 0:
                 delta = self.backwards[l - 1](delta @ self.weights[l], self.Z[l - 1], self.A[l - 1])  # BP2
-                if kept and kept[l - 1] is not None:
+                if kept:
                     delta *= kept[l - 1]
         return float(costs.sum())
 

@@ -1,7 +1,7 @@
 """Activations σ, each with its first and second derivative under it.
 
-A derivative is a function of z or, where that is cheaper, of the output a = σ(z); the argument's name says which.
-These are ordinary functions, as a user would write them; `array_functions.py` compiles those that a network uses.
+A derivative is a function of z or, if that is cheaper, of the output a = σ(z); the argument's name says which. These
+are ordinary functions, as a user would write them; `array_functions.py` compiles those that a network uses.
 """
 
 import math
@@ -13,16 +13,16 @@ from fastbp.functions import elementary
 from fastbp.functions.elementary import like
 
 
+def no_curvature(z):  # the second derivative of piecewise linear functions, also at their kinks
+    return like(z, 0)
+
+
 def identity(z):
     return z
 
 
 def identity_prime(z):
     return 1
-
-
-def identity_second(z):
-    return like(z, 0)
 
 
 def sigmoid(z):
@@ -50,15 +50,11 @@ def tanh_second(a):
 
 
 def relu(z):
-    return 0 if z <= 0 else z  # in this order NaN stays NaN, and a diverging network is noticed
+    return 0 if z <= 0 else z  # NaN stays NaN, so that divergence is detected
 
 
 def relu_prime(z):
-    return z > 0  # at 0, where there is no derivative, 0 as in every other library
-
-
-def relu_second(z):
-    return like(z, 0)  # at 0 too: flat on both sides
+    return z > 0  # 0 at 0, which has no derivative, as in every other library
 
 
 SLOPE = 0.01
@@ -70,10 +66,6 @@ def leaky_relu(z):
 
 def leaky_relu_prime(z):
     return like(z, 1 if z > 0 else SLOPE)
-
-
-def leaky_relu_second(z):
-    return like(z, 0)
 
 
 ALPHA = 1.0
@@ -149,7 +141,7 @@ def exponential_second(a):
 def softmax(a, z):
     """a_j = exp(z_j) / Σ_i exp(z_i), for the whole layer at once.
 
-    The largest z is subtracted from all, which changes nothing in the quotient and keeps exp from overflowing.
+    Subtracting the largest z from all does not change the quotient, and keeps exp from overflowing.
     """
     largest = z[0]
     for j in range(1, z.size):
@@ -173,7 +165,7 @@ def softmax_derivative(delta, z, a):
 
 
 def softmax_second_derivative(delta, a, a_dot):
-    """δ_j ← ȧ_j (δ_j − Σ_i a_i δ_i) − a_j Σ_i ȧ_i δ_i: how the result of `softmax_derivative` changes along ȧ."""
+    """δ_j ← ȧ_j (δ_j − Σ_i a_i δ_i) − a_j Σ_i ȧ_i δ_i: the derivative of `softmax_derivative` along ȧ."""
     mean, mean_dot = 0.0, 0.0
     for i in range(a.size):
         mean += a[i] * delta[i]
@@ -189,7 +181,7 @@ class Activation:
     Parameters
     ----------
     name : str
-        What it is called in messages and files.
+        Its name in messages and files.
     function : callable
         σ(z), one number in, one number out. Written with ``math`` and plain Python; Numba compiles it.
     derivative : callable
@@ -197,10 +189,10 @@ class Activation:
     derivative_of : {"z", "a"}, default "z"
         What `derivative` is a function of.
     output_range : str, default "(-inf, inf)"
-        The interval of its values, ``(`` for an end it does not reach, ``[`` for one it does. Costs that need a
-        probability or a positive output check it.
+        The interval of its values: ``(`` excludes an end, ``[`` includes it. Costs that need a probability or a
+        positive output check it.
     second_derivative : callable, optional
-        σ″(z), as a function of what `derivative` is a function of. Only Hessians need it; `check_derivative` checks it.
+        σ″, a function of the same variable as `derivative`. Only Hessians need it; `check_derivative` checks it.
 
     Raises
     ------
@@ -229,13 +221,18 @@ class Activation:
     whole_layer: bool = False
 
     def __post_init__(self) -> None:
-        for role in ("function", "derivative", "second_derivative"):
-            left_out = role == "second_derivative" and self.second_derivative is None
-            if not left_out and not callable(getattr(self, role)):
-                raise TypeError(f"the {role} of activation {self.name!r} is not callable: {getattr(self, role)!r}")
+        check_callable(f"activation {self.name!r}", self, ("function", "derivative"), ("second_derivative",))
         if not isinstance(self.derivative_of, str) or self.derivative_of not in ("z", "a"):
             raise ValueError(f"derivative_of is {self.derivative_of!r}; it must be 'z' or 'a'")
         Interval.parse(self.output_range)
+
+
+def check_callable(whose: str, holder: Any, needed: tuple[str, ...], optional: tuple[str, ...]) -> None:
+    """Raise TypeError unless these attributes are callable; those that are `optional` may be None."""
+    for role in (*needed, *optional):
+        value = getattr(holder, role)
+        if not callable(value) and (role in needed or value is not None):
+            raise TypeError(f"the {role} of {whose} is not callable: {value!r}")
 
 
 @dataclass(frozen=True)
@@ -270,11 +267,11 @@ class Interval:
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
-        Activation("identity", identity, identity_prime, second_derivative=identity_second),
+        Activation("identity", identity, identity_prime, second_derivative=no_curvature),
         Activation("sigmoid", sigmoid, sigmoid_prime, "a", "(0, 1)", sigmoid_second),
         Activation("tanh", tanh, tanh_prime, "a", "(-1, 1)", tanh_second),
-        Activation("relu", relu, relu_prime, "z", "[0, inf)", relu_second),
-        Activation("leaky_relu", leaky_relu, leaky_relu_prime, second_derivative=leaky_relu_second),
+        Activation("relu", relu, relu_prime, "z", "[0, inf)", no_curvature),
+        Activation("leaky_relu", leaky_relu, leaky_relu_prime, second_derivative=no_curvature),
         Activation("elu", elu, elu_prime, "z", "(-1, inf)", elu_second),
         Activation("softplus", softplus, softplus_prime, "z", "(0, inf)", softplus_second),
         Activation("silu", silu, silu_prime, "z", "[-0.2784645427610738, inf)", silu_second),

@@ -1,8 +1,7 @@
-"""Pairs of output activation and cost that simplify: C and δ = ∂C/∂z of a whole layer, made of z as well as of a.
+"""Pairs of output activation and cost that simplify: C and δ = ∂C/∂z of a whole layer, from z as well as from a.
 
-From a alone, C and ∂C/∂a lose what rounding took from a: log a where a has become 0, 1 − a where it has become 1. So
-C here is made of log-sum-exp and its kin, and σ′ has been multiplied out of δ. `out` is one number, `delta` one per
-output.
+From a alone, C and ∂C/∂a are wrong where rounding has made a 0 or 1, as they need log a and 1 − a. So log-sum-exp and
+similar formulas give C here, and σ′ cancels in δ. `out` is one number, `delta` one per output.
 """
 
 from typing import Any, NamedTuple
@@ -13,14 +12,14 @@ from fastbp.functions.activations import exponential, sigmoid, softmax, softplus
 from fastbp.functions.costs import cross_entropy, poisson
 from fastbp.functions.elementary import like
 
-FAR = -40.0  # below, log(1 + exp z) is exp z, in float64 too
+FAR = -40.0  # below it, log(1 + exp z) = exp z, also in float64
 
 
 @njit(**INNER)
 def largest_and_log_sum(z, a):
-    """Return the largest z, and log Σ_j exp(z_j − largest) from the a of softmax: a_i of the largest is 1 / Σ.
+    """Return the largest z_i, and log Σ_j exp(z_j − z_i) from the a of softmax, as a_i = 1 / Σ_j exp(z_j − z_i).
 
-    The sum of the others keeps all the digits of a small logarithm, and the largest z is not rounded into it.
+    log1p of the sum of the others keeps all digits of a small logarithm, because z_i is not added to it.
     """
     i, others = 0, 0.0
     for j in range(1, z.size):
@@ -33,7 +32,7 @@ def largest_and_log_sum(z, a):
 def sigmoid_cross_entropy(out, z, a, y):
     """C = Σ_j −y_j log σ(z_j) − (1 − y_j) log(1 − σ(z_j)), where −log σ(z) = log(1 + exp −z) = softplus(−z).
 
-    And softplus(z) = z + softplus(−z), so that one of the two is enough: that of −|z|.
+    As softplus(z) = z + softplus(−z), that of −|z| is enough.
     """
     total = 0.0
     for j in range(z.size):
@@ -49,7 +48,7 @@ def softmax_cross_entropy(out, z, a, y):
     for j in range(z.size):
         total += y[j] * (largest - z[j])
         weight += y[j]
-    out[0] = total + weight * log_sum  # not in the loop, where the compiler would add it to the largest z
+    out[0] = total + weight * log_sum  # not in the loop, where the compiler would add it to `largest`
 
 
 def exponential_poisson(out, z, a, y):
@@ -81,7 +80,7 @@ def sigmoid_poisson_error(delta, z, a, y):
 
 
 def softplus_poisson(out, z, a, y):
-    """C = Σ_j a_j − y_j log a_j, where far below 0 a = exp z."""
+    """C = Σ_j a_j − y_j log a_j, where a = exp z far below 0."""
     total = 0.0
     for j in range(z.size):
         total += a[j] - y[j] * (z[j] if z[j] < FAR else elementary.log(a[j]))
@@ -90,12 +89,12 @@ def softplus_poisson(out, z, a, y):
 
 @njit(**INNER)
 def prime_over_a(z, a):
-    """σ′(z) / a of softplus, which tends to 1 where both tend to 0."""
+    """σ′(z) / a of softplus; its limit is 1 for z → −∞."""
     return like(a, 1) if z < like(z, FAR) else elementary.sigmoid(z) / a
 
 
 def softplus_poisson_error(delta, z, a, y):
-    """δ_j = (1 − y_j / a_j) σ′(z_j) = σ′ − y_j σ′ / a_j, where far below 0 σ′ is a."""
+    """δ_j = (1 − y_j / a_j) σ′(z_j) = σ′ − y_j σ′ / a_j, where σ′ = a far below 0."""
     for j in range(a.size):
         delta[j] = elementary.sigmoid(z[j]) - y[j] * prime_over_a(z[j], a[j])
 
@@ -111,7 +110,7 @@ def softmax_poisson(out, z, a, y):
 
 
 def softmax_poisson_error(delta, z, a, y):
-    """−y_j, of which `softmax_poisson_derivative` makes δ_j: that is called sample by sample, this is not."""
+    """−y_j. From it `softmax_poisson_derivative`, called for each sample, computes δ_j."""
     for j in range(a.size):
         delta[j] = -y[j]
 
@@ -125,12 +124,12 @@ def softmax_poisson_derivative(delta, z, a):
         delta[j] -= a[j] * total
 
 
-# How δ changes with z, and with it a, ż and ȧ: δ̇ of Hessian, Gauss–Newton and Fisher matrix, made of what does not
-# become 0/0 where a does. Those of softmax are called sample by sample.
+# The change δ̇ of δ along ż and ȧ for Hessian, Gauss–Newton and Fisher matrix, without 0/0 where a is 0. Those of
+# softmax are called for each sample.
 
 
 def difference_and_tangent(delta, delta_dot, z, a, y, z_dot, a_dot):
-    """δ_j = a_j − y_j, so δ̇_j = ȧ_j: ∂²C/∂z² is ∂a/∂z, which is the Fisher information too."""
+    """δ_j = a_j − y_j, so δ̇_j = ȧ_j: ∂²C/∂z² is ∂a/∂z, and so is the Fisher information."""
     for j in range(a.size):
         delta[j] = a[j] - y[j]
         delta_dot[j] = a_dot[j]
@@ -158,7 +157,7 @@ def sigmoid_poisson_fisher(delta, delta_dot, z, a, y, z_dot, a_dot):
 
 @njit(**INNER)
 def bend_of_log(a):
-    """−∂²(log a)/∂z² / σ′ of softplus, σ′ = 1 − e⁻ᵃ: (1 − (1 + a) e⁻ᵃ) / a², near 0 the first terms of its series."""
+    """−∂²(log a)/∂z² / σ′ of softplus, σ′ = 1 − e⁻ᵃ: (1 − (1 + a) e⁻ᵃ) / a², near 0 by its power series."""
     a = float(a)
     if a > 1 / 32:
         return (1 - (1 + a) * elementary.exp(-a)) / (a * a)
@@ -228,23 +227,23 @@ def targets_are_weights(delta, delta_dot, z, a, y, z_dot, a_dot):
 
 
 class Pair(NamedTuple):
-    """The functions of a pair; the tangents' are called as those in `array_functions`, but give all of δ̇."""
+    """The functions of a pair. The last four have the arguments of those in `array_functions`, but return all of δ̇."""
 
     cost: Any
     error: Any
-    derivative: Any  # what makes δ of the error, if that is not δ yet: ``derivative(delta, z, a)``
+    derivative: Any  # computes δ from the error, if that is not δ: ``derivative(delta, z, a)``
     hessian: Any
     gauss_newton: Any
     fisher: Any
-    diagonal: Any  # that of the Gauss–Newton matrix: h_j, of other outputs than softmax δ̇_j for ż_j = 1
+    diagonal: Any  # of the Gauss–Newton matrix: h_j of softmax, else δ̇_j for ż_j = 1
 
     @property
     def is_fused(self) -> bool:
-        """Whether δ = a − y. If so, the Gauss–Newton matrix is made of ∂²C/∂z², else, as in all others, of ∂²C/∂a²."""
+        """Whether δ = a − y. Then the Gauss–Newton matrix contains ∂²C/∂z², else, as for other costs, ∂²C/∂a²."""
         return self.error is error_is_difference
 
 
-# (σ of the output layer, C) → its functions.
+# (σ of the output layer, C) → the pair's functions.
 PAIRS: dict[tuple[Any, Any], Pair] = {
     (sigmoid, cross_entropy): Pair(sigmoid_cross_entropy, error_is_difference, None, *[difference_and_tangent] * 4),
     (softmax, cross_entropy): Pair(

@@ -1,10 +1,10 @@
 """Costs C, each with ∂C/∂a and ∂²C/∂a² under it, as functions of one output a and its target y.
 
-The cost of a sample is the sum over its outputs. Some pairs of output activation and cost have functions of their own
-of a whole layer, in `cost_pairs.py`, which stay exact where a is rounded to 0 or 1.
+The cost of a sample is the sum over its outputs. `cost_pairs.py` has functions of whole layers for some pairs of output
+activation and cost, which stay exact where a is rounded to 0 or 1.
 
-Where exp(−C) is, up to a factor, a probability density of y, an output has a Fisher information, a function of a:
-E[(∂C/∂a)²] over the y that this density gives.
+If exp(−C) is, up to a factor, a probability density of y, an output has a Fisher information, a function of a:
+E[(∂C/∂a)²], the expectation over y.
 """
 
 import sys
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.functions import elementary
-from fastbp.functions.activations import Activation, Interval
+from fastbp.functions.activations import Activation, Interval, check_callable
 from fastbp.functions.elementary import like
 
 
@@ -78,7 +78,7 @@ def absolute(a, y):
 
 
 def absolute_prime(a, y):
-    return 1 if a > y else (-1 if a < y else 0)  # at a = y, where there is no derivative, 0
+    return 1 if a > y else (-1 if a < y else 0)  # 0 at a = y, which has no derivative
 
 
 def absolute_second(a, y):
@@ -107,7 +107,7 @@ def quantile(a, y, q):
 
 
 def quantile_prime(a, y, q):
-    return -q if y > a else (1 - q if a > y else 0)  # at a = y, where there is no derivative, 0
+    return -q if y > a else (1 - q if a > y else 0)  # 0 at a = y, which has no derivative
 
 
 def quantile_second(a, y, q):
@@ -136,7 +136,7 @@ def poisson_information(a):  # a Poisson distribution of mean and variance a
 
 @dataclass(frozen=True)
 class WithParameter:
-    """A function whose last argument is this number, as one of the others. Compiled once for all numbers."""
+    """A function of the other arguments, with this number as the last one. Compiled once for all numbers."""
 
     function: Callable[..., Any]
     parameter: float
@@ -152,13 +152,13 @@ class Cost:
     Parameters
     ----------
     name : str
-        What it is called in messages and files.
+        Its name in messages and files.
     function : callable
         C(a, y) of one output; the cost of a sample is the sum over its outputs. Compiled by Numba.
     derivative : callable
         ∂C/∂a(a, y). `check_derivative` finds a wrong one.
     output_range, target_range : str, default "(-inf, inf)"
-        Where C and its derivative are defined: which outputs a and which targets y it can be given.
+        The outputs a and the targets y for which C and its derivative are defined.
     output_activation : str, default "identity"
         The output activation of a network that names this cost and no output activation.
     second_derivative : callable, optional
@@ -193,20 +193,18 @@ class Cost:
     information: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        for role in ("function", "derivative", "second_derivative", "information"):
-            optional = role in ("second_derivative", "information") and getattr(self, role) is None
-            if not callable(getattr(self, role)) and not optional:
-                raise TypeError(f"the {role} of cost {self.name!r} is not callable: {getattr(self, role)!r}")
+        optional = "second_derivative", "information"
+        check_callable(f"cost {self.name!r}", self, ("function", "derivative"), optional)
         Interval.parse(self.output_range)
         Interval.parse(self.target_range)
 
     @property
     def parameter(self) -> float | None:
-        """δ of huber and q of quantile; None of the others."""
+        """δ of huber, q of quantile; None for other costs."""
         return self.function.parameter if isinstance(self.function, WithParameter) else None
 
     def refusal(self, activation: Activation) -> str | None:
-        """Why this cost makes no sense on the outputs of `activation`; None if it does."""
+        """Why this cost is not defined for the outputs of `activation`; None if it is."""
         if Interval.parse(self.output_range).contains(Interval.parse(activation.output_range)):
             return None
         return (
@@ -216,14 +214,16 @@ class Cost:
 
 
 def Huber(delta: float = 1.0) -> Cost:
-    """Return the Huber cost: ½(a − y)² up to a distance of `delta`, linear beyond it (Huber 1964).
+    """Return the Huber cost: ½(a − y)² for |a − y| up to `delta`, linear beyond (Huber 1964).
 
     Raises ValueError unless 0 < delta < ∞.
 
     >>> Huber(0.5).function(3.0, 1.0)
     0.875
     """
-    if not _is_number(delta) or not 0 < _plain(delta) <= sys.float_info.max:
+    # NumPy would round the largest float64 to infinity in a float32 delta's own dtype.
+    plain = delta.item() if isinstance(delta, np.generic) else delta
+    if not _is_number(delta) or not 0 < plain <= sys.float_info.max:
         raise ValueError(f"delta is {delta!r}; the Huber cost needs 0 < delta < infinity")
     return _with_parameter("huber", (huber, huber_prime, huber_second), float(delta))
 
@@ -243,11 +243,6 @@ def Quantile(q: float = 0.5) -> Cost:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def _plain(value: Any) -> Any:
-    """A number of Python's: NumPy would make the largest float one of the value's own dtype, infinite in float32."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _with_parameter(name: str, functions: tuple[Any, ...], value: float) -> Cost:

@@ -1,17 +1,17 @@
-"""exp, log, tanh and their kin, written so that LLVM turns a plain loop over them into vector instructions.
+"""exp, log, tanh and similar functions, written so that LLVM vectorizes a plain loop over them.
 
-``for i in range(n): out[i] = exp(x[i])`` calls the C library once a number if ``exp`` is ``math.exp``. With the
-functions below it computes a whole vector register at a time. Each takes and returns one float32 or one float64, in its
-own precision.
+``for i in range(n): out[i] = exp(x[i])`` calls the C library for each number if ``exp`` is ``math.exp``. With the
+functions below it computes a whole vector register at once. Each takes and returns one float32 or one float64, and
+computes in that dtype.
 
 A function reduces its argument to a short interval around 0, evaluates a polynomial there, and undoes the reduction by
-arithmetic on exponents. There are no branches (``a if test else b`` picks one of two computed values), tables or calls.
-NaN gives NaN; overflow, gradual underflow, subnormal arguments and signed zeros are as in C.
+arithmetic on exponents. There are no branches (``a if test else b`` selects one of two computed values), tables or
+calls. NaN gives NaN; overflow, gradual underflow, subnormal arguments and signed zeros are as in C.
 
-Why strict: the reductions rest on sums such as (x + big) - big, which fast-math may simplify. Fast-math is a property
-of each instruction, so a function compiled without it stays exact when inlined into a caller that is compiled with it.
+They are compiled without fast-math, which may simplify sums such as (x + big) - big. Fast-math is a property of each
+instruction, so the functions stay exact when inlined into a caller that is compiled with it.
 
-Errors are the largest seen, float32 / float64, in ulp (the gap between the floats around the true result), with or
+Errors are the largest found, float32 / float64, in ulp (the gap between the floats around the true result), with or
 without fused multiply-add: float32 on every eleventh of all bit patterns, float64 on 100000 numbers or more.
 
 Sources: Cody and Waite, Software Manual for the Elementary Functions, 1980; Muller, Elementary Functions, 3rd ed.,
@@ -32,7 +32,7 @@ __all__ = ["erfc", "exp", "expm1", "like", "log", "log1p", "one_minus_power", "s
 
 
 def elementary(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` strictly; where the JIT is off, silence the warnings that compiled code would not give."""
+    """Compile `function` strictly. Without the JIT, suppress warnings, which compiled code does not give either."""
     if config.DISABLE_JIT:
         return np.errstate(all="ignore")(function)
     return njit(forceinline=True, **{**OPTIONS, **STRICT})(function)
@@ -50,7 +50,7 @@ def reduce_exp(x):
 
 @elementary
 def times_power_of_two(x, n):
-    """Return 2^n x, in two steps because 2^n alone may overflow or underflow where the product does not."""
+    """Return 2^n x, in two steps, because 2^n alone may overflow or underflow when the product does not."""
     c = constants(x)
     first = (c.half * n + c.to_integer) - c.to_integer
     return (x * power_of_two(first)) * power_of_two(n - first)
@@ -68,7 +68,7 @@ def exp(x):
 
 @elementary
 def exp_of_negative(x):
-    """Return e^x for x <= 0, as a part of other functions: rounded nearly once, scaled in fewer steps than in `exp`."""
+    """Return e^x for x <= 0, for use in other functions: with nearly one rounding, and fewer scalings than `exp`."""
     c = constants(x)
     n, r, r_tail = reduce_exp(c.exp_low if x < c.exp_low else x)
     total = c.one + r
@@ -80,7 +80,7 @@ def exp_of_negative(x):
 def expm1_scaled(x):
     """Return y, y_tail, n with e^x - 1 = 2^n (y + y_tail), that is y + y_tail = (1 - 2^-n) + r + r^2 p(r).
 
-    Sums keep their rounding errors, found by Dekker's fast two-sum (Muller): 1 - 2^-n is 0 or larger than r in size.
+    Dekker's fast two-sum (Muller) finds the rounding errors of sums, as |1 - 2^-n| is 0 or larger than |r|.
     """
     c = constants(x)
     n, r, r_tail = reduce_exp(x)
@@ -103,7 +103,7 @@ def expm1(x):
 
 @elementary
 def tanh(x):
-    """Return tanh x = 1 - 2 / (e^2x + 1), and x + x^3 p(x^2) where that would cancel. Error: 1.32 / 1.26 ulp.
+    """Return tanh x = 1 - 2 / (e^2x + 1), or x + x^3 p(x^2) near 0, where that cancels. Error: 1.32 / 1.26 ulp.
 
     Source: Cody and Waite, ch. 13.
     """
@@ -135,7 +135,7 @@ def sigmoid(x):
 def log_of_product(k, f):
     """Return ln(2^k (1 + f)), |f| <= sqrt(2) - 1, from ln(1 + f) = 2 artanh(s) = 2 s + s^3 p(s^2) with s = f / (2 + f).
 
-    Since 2 s = f - s f = f - f^2/2 + s f^2/2, the sum is led by k ln 2 and f, which are exact. Source: Muller.
+    As 2 s = f - s f = f - f^2/2 + s f^2/2, the leading terms are k ln 2 and f, which are exact. Source: Muller.
     """
     c = constants(f)
     s = f / (c.two + f)
@@ -163,9 +163,9 @@ def log(x):
 
 @elementary
 def log1p(x):
-    """Return ln(1 + x) = k ln 2 + ln(1 + f), k that of 1 + x in `log`, f = 2^-k x - (1 - 2^-k). Error: 1.38 / 1.12 ulp.
+    """Return ln(1 + x) = k ln 2 + ln(1 + f), k from 1 + x as in `log`, f = 2^-k x - (1 - 2^-k). Error: 1.38 / 1.12 ulp.
 
-    Both terms of f are exact, so no digit of a small x is lost in 1 + x; k = 0 leaves x as it is.
+    Both terms of f are exact, so a small x loses no digits in 1 + x.
     """
     c = constants(x)
     k = exponent(c.one + x)
@@ -184,7 +184,7 @@ def one_minus_power(x, n):
 
 @elementary
 def softplus(x):
-    """Return ln(1 + e^x) = max(x, 0) + ln(1 + e), e = e^-|x|, taking 1 + e as 2 (1 + (e - 1)/2) if e is large.
+    """Return ln(1 + e^x) = max(x, 0) + ln(1 + e), e = e^-|x|, with 1 + e = 2 (1 + (e - 1)/2) for large e.
 
     Both e and (e - 1)/2 are exact, so the lower tail keeps all its digits. Error: 1.68 / 1.56 ulp.
     """
@@ -199,8 +199,8 @@ def softplus(x):
 def erfc(x):
     """Return erfc x = e^(-x^2) p(t) / (1 + 2 x), t = (x - c) / (x + c), or 2 - erfc -x. Error: 5.11 / 3.88 ulp.
 
-    And 1 - x p(x^2) near 0. Elsewhere p(t) is between 1.1 and 1.3 (Shepherd and Laframboise, Mathematics of Computation
-    36, 1981). The rounding error of x^2, which e^(-x^2) would make larger, is Dekker's, from halves of the digits.
+    Near 0, it is 1 - x p(x^2). Elsewhere p(t) is between 1.1 and 1.3 (Shepherd and Laframboise, Mathematics of
+    Computation 36, 1981). Dekker's product finds the rounding error of x^2, which e^(-x^2) would magnify.
     """
     c = constants(x)
     magnitude = abs(x)

@@ -15,7 +15,7 @@ __all__ = ["constants", "like"]
 
 
 class Constants(NamedTuple):
-    """What the formulas need to know of a dtype; every number is of that dtype, so that nothing is promoted."""
+    """The constants for a dtype. Every number has that dtype, so that nothing is promoted."""
 
     zero: np.floating
     half: np.floating
@@ -25,10 +25,10 @@ class Constants(NamedTuple):
     nan: np.floating
     to_integer: np.floating  # (x + to_integer) - to_integer rounds x to the nearest integer
     smallest_normal: np.floating
-    subnormal_shift: np.floating  # so many powers of two make a subnormal normal
+    subnormal_shift: np.floating  # multiplying by 2^it makes a subnormal normal
     subnormal_scale: np.floating  # 2^subnormal_shift
     log2_e: np.floating
-    ln2_head: np.floating  # so few digits that its product with any exponent is exact
+    ln2_head: np.floating  # ln 2 to so few digits that its product with any exponent is exact
     ln2_tail: np.floating  # ln 2 - ln2_head
     sqrt2_minus_1: np.floating
     exp_low: np.floating  # e^x rounds to 0 below
@@ -36,7 +36,7 @@ class Constants(NamedTuple):
     one_is_lost: np.floating  # e^x - 1 is -1 below -it; tanh is 1 above half of it; 1 - 2^-it is 1
     erfc_high: np.floating  # erfc x rounds to 0 above
     erfc_center: np.floating  # the x at which erfc_far has its t = 0
-    split: np.floating  # 2^s + 1, to cut off the lower s digits
+    split: np.floating  # 2^s + 1, to cut off the lower s bits
     tanh_seam: np.floating
     erfc_seam: np.floating
     exp_rest: tuple[np.floating, ...]  # (e^r - 1 - r) / r^2, |r| <= ln(2) / 2
@@ -50,10 +50,10 @@ LN2 = 0.6931471805599453  # not a C library's
 
 
 def constants_of(dtype: type[np.floating], ln2_bits: int, own: tuple[float, ...], *rests: list[float]) -> Constants:
-    """Return the constants of `dtype`: those with a formula; its `own`, exp_low to erfc_center; and the polynomials."""
+    """Return the constants of `dtype`. `own` are exp_low to erfc_center; `rests` the polynomials."""
     info = np.finfo(dtype)
     ln2_head = np.floor(LN2 * 2.0**ln2_bits) / 2.0**ln2_bits
-    ln2_tail = (LN2 - ln2_head) + 2.319046813846299558e-17  # what LN2 lacks
+    ln2_tail = (LN2 - ln2_head) + 2.319046813846299558e-17  # the rounding error of LN2
     numbers = (
         *(0.0, 0.5, 1.0, 2.0, np.inf, np.nan, 1.5 * 2.0**info.nmant),
         *(info.smallest_normal, info.nmant + 1, 2.0 ** (info.nmant + 1)),
@@ -106,7 +106,7 @@ FLOAT64 = constants_of(
 
 
 def constants(x: np.floating) -> Constants:
-    """Return the constants of the dtype of x; compiled code has chosen them when it is compiled."""
+    """Return the constants of the dtype of x; compiled code chooses them at compile time."""
     return FLOAT32 if isinstance(x, np.float32) else FLOAT64
 
 
@@ -117,7 +117,7 @@ def _constants(x):
 
 
 def like(x: Any, value: float) -> Any:
-    """Return `value` as a number of the dtype of x: beside a plain 1, Numba computes a float32 in float64."""
+    """Return `value` in the dtype of x: with a plain 1, Numba would promote a float32 to float64."""
     return type(x)(value)
 
 

@@ -1,8 +1,7 @@
-"""Six operations on float32 and float64 for which Numba has no word, each without a branch or a call.
+"""Six operations on float32 and float64 that Numba lacks, each without a branch or a call.
 
-Every one is a Python function, which runs where Numba's JIT is off, with an ``emit`` under it that writes its LLVM
-instructions. Integers are as wide as the number: Numba itself would widen them to 64 bits, which halves the lanes of a
-float32 vector.
+Each is a Python function, which runs without Numba's JIT, and below it a function that emits its LLVM instructions.
+Integers are as wide as the number: Numba would widen them to 64 bits, which halves the lanes of a float32 vector.
 """
 
 from collections.abc import Callable
@@ -18,7 +17,7 @@ __all__ = ["copy_sign", "exponent", "mantissa", "multiply_add", "polynomial", "p
 
 
 def compiles_to(function: Callable[..., Any], *arguments: type[types.Type]) -> Callable[..., Any]:
-    """Decorate ``emit(builder, *values)`` compiled for `function`, whose result has its first argument's type."""
+    """Decorate ``emit(builder, *values)``, which compiles `function`. The result has the first argument's type."""
 
     def register(emit: Callable[..., Any]) -> Callable[..., Any]:
         typing = (lambda a: a, lambda a, b: a, lambda a, b, c: a)[len(arguments) - 1]
@@ -30,13 +29,13 @@ def compiles_to(function: Callable[..., Any], *arguments: type[types.Type]) -> C
 
 
 def multiply_add(a, b, c):
-    """Return a b + c, rounded once where the machine has an instruction for it, else twice; callers bear both."""
+    """Return a b + c, rounded once if the machine has an instruction for it, else twice; callers must allow both."""
     return a * b + c
 
 
 @compiles_to(multiply_add, types.Float, types.Float, types.Float)
 def _multiply_add(builder, a, b, c):
-    # On machines without the instruction llvm.fma is a call; "contract" allows one rounding and does not force it.
+    # Without the instruction, llvm.fma would be a call; "contract" allows one rounding and does not force it.
     return builder.fadd(builder.fmul(a, b, flags=["contract"]), c, flags=["contract"])
 
 
@@ -74,7 +73,7 @@ def power_of_two(n):
 
 @compiles_to(power_of_two, types.Float)
 def _power_of_two(builder, n):
-    # n + 1.5 2^fraction_bits + bias has n + bias in its lowest bits; shifted up they are the exponent, and alone.
+    # n + 1.5 2^fraction_bits + bias has n + bias in its lowest bits; the shift makes them the exponent, drops others.
     integer, fraction_bits, bias, _ = layout(n)
     pattern = builder.bitcast(builder.fadd(n, n.type(1.5 * 2.0**fraction_bits + bias)), integer)
     return builder.bitcast(builder.shl(pattern, integer(fraction_bits)), n.type)
@@ -88,7 +87,7 @@ def exponent(x):
 
 @compiles_to(exponent, types.Float)
 def _exponent(builder, x):
-    # As the fraction of a number between 2^fraction_bits and its double, k + bias is a float without a conversion.
+    # k + bias becomes a float without a conversion, as the fraction of a number from 2^fraction_bits to twice that.
     integer, fraction_bits, bias, _ = layout(x)
     pattern = builder.add(_pattern_above_sqrt_half(builder, x), integer(bias << fraction_bits))
     field = builder.lshr(pattern, integer(fraction_bits))
@@ -110,7 +109,7 @@ def _mantissa(builder, x):
 
 
 def _pattern_above_sqrt_half(builder, x):
-    """Return the pattern of x less that of 1/sqrt(2): k in the bits of the exponent, m so reduced in the others."""
+    """Return the pattern of x minus that of 1/sqrt(2): k in the exponent bits, and m less 1/sqrt(2) in the others."""
     integer, _, _, sqrt_half = layout(x)
     return builder.sub(builder.bitcast(x, integer), integer(sqrt_half))
 

@@ -1,4 +1,4 @@
-"""Initialisers: the weights and biases that a layer starts from."""
+"""Initializers: the weights and biases that a layer starts from."""
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
@@ -20,10 +20,10 @@ class Initializer:
     Parameters
     ----------
     name : str
-        What it is called in messages.
+        Its name in messages.
     draw : callable
         ``draw(rng, n_out, n_in)`` returns w of shape (n_out, n_in) and b of shape (n_out,), drawn with the
-        `numpy.random.Generator` it is given, so that the seed of the network decides them.
+        `numpy.random.Generator` rng, so that the seed of the network decides them.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class Initializer:
     def checked_draw(
         self, rng: np.random.Generator, n_out: int, n_in: int, dtype: npt.DTypeLike
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Draw, and raise ValueError if the shapes or values are not what a layer of that dtype needs."""
+        """Draw. Raises ValueError unless the shapes are right and the values finite in `dtype`."""
         with np.errstate(over="ignore"):
             w, b = (np.asarray(drawn, np.float64).astype(dtype) for drawn in self.draw(rng, n_out, n_in))
         for what, drawn, shape in (("weights", w, (n_out, n_in)), ("biases", b, (n_out,))):
@@ -63,25 +63,22 @@ def _normal(rng: np.random.Generator, n_out: int, n_in: int, deviation: float) -
     return deviation * rng.standard_normal((n_out, n_in)), np.zeros(n_out)
 
 
-def _uniform(rng: np.random.Generator, n_out: int, n_in: int, limit: float) -> tuple[Any, Any]:
-    return rng.uniform(-limit, limit, (n_out, n_in)), np.zeros(n_out)
-
-
 def _nielsen_large(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
-    """Everything N(0, 1): Nielsen, *Neural Networks and Deep Learning*, chapter 1."""
+    """N(0, 1) for weights and biases: Nielsen, *Neural Networks and Deep Learning*, chapter 1."""
     b = rng.standard_normal(n_out)
     return rng.standard_normal((n_out, n_in)), b
 
 
 def _nielsen(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
-    """Weights N(0, 1/√n_in), biases N(0, 1), by their standard deviations: Nielsen, chapter 3."""
-    b = rng.standard_normal(n_out)
-    return rng.standard_normal((n_out, n_in)) / np.sqrt(n_in), b
+    """Weights N(0, 1/√n_in), biases N(0, 1), with standard deviations: Nielsen, chapter 3."""
+    w, b = _nielsen_large(rng, n_out, n_in)
+    return w / np.sqrt(n_in), b
 
 
 def _glorot(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
     """Uniform in ±√(6 / (n_in + n_out)): Glorot & Bengio 2010, eq. 16."""
-    return _uniform(rng, n_out, n_in, np.sqrt(6 / (n_in + n_out)))
+    limit = np.sqrt(6 / (n_in + n_out))
+    return rng.uniform(-limit, limit, (n_out, n_in)), np.zeros(n_out)
 
 
 def _he(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
@@ -95,7 +92,7 @@ def _lecun(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
 
 
 def _zeros(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
-    """All zero: fine for a single layer, while hidden neurons that start equal stay equal."""
+    """All zero: for a single layer only, because hidden neurons that start equal stay equal."""
     return np.zeros((n_out, n_in)), np.zeros(n_out)
 
 
@@ -113,6 +110,6 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def default_initializer(activation: str) -> Initializer:
-    """Return He's for the activations that pass positive z through, Glorot's for the others."""
+    """Return He's for activations that are about z for positive z, Glorot's for the others."""
     rectifying = ("relu", "leaky_relu", "elu", "softplus", "silu", "gelu")
     return INITIALIZERS["he" if activation in rectifying else "glorot"]

@@ -1,7 +1,7 @@
 """Pictures of nets, of their training and of its results. They need matplotlib: ``pip install "fastbp[plot]"``.
 
-Figures are made without pyplot, so they touch no window, no backend and no global state of the program. Every function
-returns the figure; it writes it if it is given a path, and draws into axes of yours where it takes an ``ax``.
+Figures are made without pyplot, so they change no window, no backend and no global state. Every function returns the
+figure. It writes the figure if you give a ``path``, and draws into your own axes if you give an ``ax``.
 """
 
 from fastbp.plots.canvas import (
@@ -27,36 +27,9 @@ from fastbp.plots.surface import CostSurface, cost_surface, draw_surface
 from fastbp.plots.tree import computation_tree
 
 __all__ = [
-    "CHARACTER",
-    "COLUMN",
-    "FEW_EPOCHS",
-    "GREY",
-    "HELD_OUT",
-    "LOGARITHMIC_FROM",
-    "MOST_NAMES",
-    "MOST_NUMBERS",
-    "NEGATIVE",
-    "PANELS_A_ROW",
-    "POSITIVE",
-    "STYLES",
-    "TRAINING",
-    "CostSurface",
-    "Directions",
-    "check",
-    "computation_tree",
-    "confusion_matrix",
-    "cost_surface",
-    "draw_surface",
-    "error_norms",
-    "history",
-    "images",
-    "network",
-    "new_figure",
-    "parameter_directions",
-    "plain",
-    "principal_directions",
-    "random_directions",
-    "signed_colours",
-    "small_letters",
-    "weight_images",
-]
+    "CHARACTER", "COLUMN", "FEW_EPOCHS", "GREY", "HELD_OUT", "LOGARITHMIC_FROM", "MOST_NAMES", "MOST_NUMBERS",
+    "NEGATIVE", "PANELS_A_ROW", "POSITIVE", "STYLES", "TRAINING", "CostSurface", "Directions", "check",
+    "computation_tree", "confusion_matrix", "cost_surface", "draw_surface", "error_norms", "history", "images",
+    "network", "new_figure", "parameter_directions", "plain", "principal_directions", "random_directions",
+    "signed_colours", "small_letters", "weight_images",
+]  # fmt: skip

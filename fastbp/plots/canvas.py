@@ -1,6 +1,6 @@
-"""What all pictures share: figures without pyplot, colours, sizes of letters, and where they are written."""
+"""What all pictures share: figures without pyplot, colours, font sizes, and how they are written."""
 
-from __future__ import annotations  # so that naming a Figure does not import matplotlib
+from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, cast
@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any, cast
 from fastbp import disk, validation
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.axes import Axes as Axes
     from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
+else:
+    Axes = Figure = Any  # so that naming them does not import matplotlib
 
 PathLike = str | os.PathLike[str]
 
-# Inches: a column of a paper in two columns. The pictures of nets, trees, weights and surfaces are so wide.
-COLUMN = 3.5
-LABEL, SMALL = 8.0, 7.0  # points: the letters of titles and axes, and of ticks and legends, in pictures one column wide
-# Okabe & Ito's blue and vermilion: the sign of a weight or derivative. The colour-blind tell them apart.
-POSITIVE, NEGATIVE = "#0072B2", "#D55E00"
-GREY = "#666666"
+COLUMN = 3.5  # inches: a column of a paper with two; the default width of most pictures
+LABEL, SMALL = 8.0, 7.0  # points, in pictures one column wide: the letters of titles and axes, of ticks and legends
+SMALLEST = 4.5  # points: numbers that need smaller letters are left out
 
-# Okabe & Ito's blue and orange: the colour-blind tell them apart, and so does a printer without colours.
+# Okabe & Ito's colours, which colour-blind people can distinguish. Blue and orange also differ in black and white.
+POSITIVE, NEGATIVE = "#0072B2", "#D55E00"  # of weights and derivatives
+GREY = "#666666"
 TRAINING: dict[str, Any] = {"color": "#0072B2", "marker": "o"}
 HELD_OUT: dict[str, Any] = {"color": "#E69F00", "marker": "s"}
 STYLES: list[dict[str, Any]] = [
@@ -29,14 +30,13 @@ STYLES: list[dict[str, Any]] = [
     {"color": "#D55E00", "marker": "v"}, {"color": "#56B4E9", "marker": "P"},
 ]  # fmt: skip
 
-
-MOST_PIXELS = 2**16  # Agg has fewer, each way
+MOST_PIXELS = 2**16  # of width and height; Agg draws fewer
 
 
 def check(path: PathLike | None = None) -> None:
     """Raise ImportError, saying how to install it, if matplotlib is missing.
 
-    ValueError for a path that it cannot write, TypeError for what is no path.
+    Raise ValueError for a path with a suffix that matplotlib cannot write, TypeError for anything but a path.
     """
     figure = new_figure(1, 1)
     if path is None:
@@ -51,15 +51,15 @@ def check(path: PathLike | None = None) -> None:
 
 
 def new_figure(width: float, height: float, dpi: float = 150) -> Figure:
-    """Return an empty figure of so many inches, drawn by Agg.
+    """Return an empty figure of this size in inches, drawn by Agg.
 
-    Raises ImportError without matplotlib, TypeError or ValueError for a size that no picture has.
+    Raises ImportError without matplotlib, TypeError or ValueError unless each side is 1 to 65535 pixels.
     """
     for what, inches in (("width", width), ("height", height)):
         pixels = validation.positive(what, inches) * validation.positive("dpi", dpi)
         if not 1 <= pixels < MOST_PIXELS:
             raise ValueError(
-                f"{what} is {inches:g} inches; at {dpi:g} dpi that is {pixels:.3g} pixels, of 1 to {MOST_PIXELS - 1}"
+                f"{what} is {inches:g} inches, at {dpi:g} dpi {pixels:.3g} pixels; needed are 1 to {MOST_PIXELS - 1}"
             )
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -72,12 +72,12 @@ def new_figure(width: float, height: float, dpi: float = 150) -> Figure:
 
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the axes to draw into: those that were given, or those of a new figure."""
+    """Return the axes to draw into: `ax`, or those of a new figure."""
     return ax if ax is not None else new_figure(width, height, dpi=300).subplots()
 
 
 def figure_of(axes: Axes, path: PathLike | None, *, cropped: bool = False) -> Figure:
-    """Return the figure that these axes are in, written to `path` if there is one; `cropped` to what is in it."""
+    """Return the figure of these axes, and write it to `path` if given; `cropped` to what is drawn."""
     figure: Any = axes.figure
     while not hasattr(figure, "savefig"):  # a subfigure
         figure = figure.figure
@@ -88,42 +88,49 @@ def figure_of(axes: Axes, path: PathLike | None, *, cropped: bool = False) -> Fi
 
 
 def write(figure: Figure, path: PathLike, *, cropped: bool = False) -> None:
-    """Write a picture, whole or not at all, in the format that the path's name ends in."""
+    """Write a picture, whole or not at all, in the format of the path's suffix."""
     with disk.written_whole(path) as file:
         kind = os.path.splitext(path)[1].lower().lstrip(".")
         figure.savefig(file, format=kind, bbox_inches="tight" if cropped else None)
 
 
 def check_axes(axes: Any, what: str = "axes") -> None:
-    """Raise TypeError unless these are axes of matplotlib."""
+    """Raise TypeError unless `axes` are matplotlib's."""
     from matplotlib.axes import Axes
 
     if not isinstance(axes, Axes):
         raise TypeError(f"{what} is {axes!r}; it must be a matplotlib.axes.Axes, as figure.subplots() makes them")
 
 
+def sign_colour(number: float) -> str:
+    """Return `POSITIVE`, `NEGATIVE`, or `GREY` for 0."""
+    return GREY if number == 0 else POSITIVE if number > 0 else NEGATIVE
+
+
 def signed_colours() -> LinearSegmentedColormap:
-    """Return the colours from `NEGATIVE` over white to `POSITIVE`."""
+    """Return the colour map from `NEGATIVE` over white to `POSITIVE`."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("fastbp_signed", [NEGATIVE, "white", POSITIVE])
 
 
 def plain(axes: Axes) -> None:
-    """Give axes a light grid, letters for one column, and no frame above and at the right.
-
-    Raises TypeError for what are no axes.
-    """
+    """Give axes a light grid, small letters, and no frame above and at the right. Raises TypeError for other things."""
     check_axes(axes)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    light_frame(axes)
     small_letters(axes)
 
 
+def light_frame(axes: Axes) -> None:
+    """Give axes a light grid, and no frame above and at the right."""
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
 def small_letters(axes: Axes) -> None:
-    """Give axes the letters of pictures that are one column wide. Raises TypeError for what are no axes."""
+    """Give axes the font sizes of pictures one column wide. Raises TypeError for anything but axes."""
     check_axes(axes)
-    axes.tick_params(which="both", labelsize=SMALL)  # also between powers of ten, where all lies in one decade
+    axes.tick_params(which="both", labelsize=SMALL)  # minor ticks have labels if all data lie in one decade
     axes.xaxis.label.set_fontsize(LABEL)
     axes.yaxis.label.set_fontsize(LABEL)
     for place in ("left", "center", "right"):

@@ -1,45 +1,31 @@
-"""What changes from epoch to epoch: costs and accuracies, and how large the errors δ of each layer are."""
+"""Curves over epochs: costs and accuracies, and the norms of the errors δ of each layer."""
 
-from __future__ import annotations  # so that naming a Figure does not import matplotlib
+from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.plots import given
-from fastbp.plots.canvas import (
-    COLUMN,
-    GREY,
-    STYLES,
-    PathLike,
-    axes_for,
-    figure_of,
-    new_figure,
-    plain,
-    small_letters,
-)
+from fastbp.plots import canvas, given
+from fastbp.plots.canvas import COLUMN, GREY, STYLES, Axes, Figure, PathLike
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-
-LOGARITHMIC_FROM = 20  # a cost that shrinks by more than this factor is shown on a logarithmic axis
-FEW_EPOCHS = 40  # up to so many epochs each has its mark
+LOGARITHMIC_FROM = 20  # a cost that shrinks by more than this factor has a logarithmic axis
+FEW_EPOCHS = 40  # with more epochs, the lines have no markers
+PANELS_A_ROW = 3
+NARROWEST = 2.8  # inches: panels that would be narrower go below each other
+MARKS = "os^DvPX*<>"
 
 
 @runtime_checkable
 class History(Protocol):
-    """What is drawn of a `fastbp.History`."""
+    """The part of `fastbp.History` that is drawn."""
 
     cost: list[float]
     data_sets: dict[str, tuple[str, ...]]
 
     def series(self, name: str) -> list[float]:
-        """Return the values of a series, one for each epoch."""
+        """Return the values of a series, one an epoch."""
 
     def __len__(self) -> int:
         """Return the number of epochs."""
@@ -55,23 +41,23 @@ def history(
     history : History
         Of a `Network.fit`, with at least one epoch.
     path : path-like, optional
-        Where to write the figure; its ending says the format, such as ``.png`` or ``.svg``.
+        The file to write, whose suffix is the format, such as ``.png`` or ``.svg``.
     held_out : str, default "validation"
         What the legend calls the validation data.
     width : float, optional
-        Of the figure, in inches: 3.5 is a column of a paper. Left out, 5.2 for each of at most three panels a row.
+        Of the figure, in inches: 3.5 is a column of a paper. By default, 5.2 for each of at most three panels a row.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Belongs to no window; a notebook shows it, ``figure.savefig`` writes it.
+        It has no window; a notebook shows it, ``figure.savefig`` writes it.
 
     Raises
     ------
     ImportError
         matplotlib is not installed.
     TypeError, ValueError
-        It is no history, or has no epochs; the width is not of 2 to 100 inches.
+        `history` is no history, or has no epochs; the width is not 2 to 100 inches.
 
     Examples
     --------
@@ -91,24 +77,24 @@ def history(
     panels = _panels(history, held_out)
     a_row = min(len(panels), PANELS_A_ROW if width is None else max(1, int(width / NARROWEST)))
     rows = -(-len(panels) // a_row)
-    figure = new_figure(5.2 * a_row, 3.8 * rows) if width is None else new_figure(width, 2.3 * rows, dpi=300)
+    size = (5.2 * a_row, 3.8 * rows) if width is None else (width, 2.3 * rows)
+    figure = canvas.new_figure(*size, dpi=150 if width is None else 300)
     grid = figure.subplots(rows, a_row, squeeze=False).ravel()
     for axes, (measured, lines) in zip(grid, panels.items(), strict=False):
         _draw_panel(axes, measured, lines)
-        _finish(axes, len(history))
+        beside = max(0.5, 0.02 * len(history))
+        axes.set(xlabel="epoch", xlim=(1 - beside, len(history) + beside))
+        axes.xaxis.set_major_locator(_whole_numbers())
+        canvas.light_frame(axes)
         if width is not None:
-            small_letters(axes)
+            canvas.small_letters(axes)
     for unused in grid[len(panels) :]:
         unused.remove()
-    return figure_of(grid[0], path, cropped=width is None)
-
-
-PANELS_A_ROW = 3
-NARROWEST = 2.8  # inches: panels that would be narrower go below each other
+    return canvas.figure_of(grid[0], path, cropped=width is None)
 
 
 def _panels(history: History, held_out: str) -> dict[str, dict[str, list[float]]]:
-    """Return what there is to draw: by what is measured, then by data set."""
+    """Return the series to draw, by metric and data set."""
     several = [name for name in history.data_sets if name != "validation"]
     panels: dict[str, dict[str, list[float]]] = {"cost": {"during training" if several else "training": history.cost}}
     measured = history.data_sets or {"validation": ("cost", "accuracy")}
@@ -124,7 +110,8 @@ def _draw_panel(axes: Axes, measured: str, lines: dict[str, list[float]]) -> Non
     percent = measured == "accuracy"
     for i, (data, values) in enumerate(lines.items()):
         shown = [100 * value for value in values] if percent else values
-        _line(axes, shown, data, STYLES[(i + (measured != "cost")) % len(STYLES)])
+        style, size = STYLES[(i + (measured != "cost")) % len(STYLES)], 3.5 if len(values) <= FEW_EPOCHS else 0
+        axes.plot(range(1, len(values) + 1), shown, label=data, markersize=size, linewidth=1.6, **style)
     everything = [value for values in lines.values() for value in values]
     only = next(iter(lines)) if len(lines) == 1 else None
     if measured == "cost":
@@ -139,40 +126,23 @@ def _draw_panel(axes: Axes, measured: str, lines: dict[str, list[float]]) -> Non
         axes.legend(frameon=False)
 
 
-def _line(axes: Axes, values: Sequence[float], label: str, style: dict[str, Any]) -> None:
-    size = 3.5 if len(values) <= FEW_EPOCHS else 0
-    axes.plot(range(1, len(values) + 1), values, label=label, markersize=size, linewidth=1.6, **style)
-
-
-def _finish(axes: Axes, epochs: int) -> None:
-    axes.set_xlabel("epoch")
-    axes.set_xlim(1 - max(0.5, 0.02 * epochs), epochs + max(0.5, 0.02 * epochs))
-    axes.xaxis.set_major_locator(_whole_numbers())
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
 def error_norms(
     norms: npt.ArrayLike, path: PathLike | None = None, *, width: float = COLUMN, ax: Axes | None = None
 ) -> Figure:
-    """Draw how large the errors δ of each layer are, by epoch: how fast the layers learn.
+    """Draw the norms of the errors δ of each layer by epoch, which tell how fast the layers learn.
 
     Parameters
     ----------
     norms : (n_epochs, n_layers) array-like of numbers ≥ 0
-        ‖δ⁽ˡ⁾‖ of layers 1, 2, …, before training and after each epoch: the ``values`` of a `fastbp.Recorder` of
+        ‖δ⁽ˡ⁾‖ of layers 1, 2, … before training and after each epoch: the ``values`` of a `fastbp.Recorder` of
         `fastbp.error_norms`.
-    path : path-like, optional
-        Where to write the figure; its ending says the format.
-    width : float, default 3.5
-        Of the figure, in inches.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; left out, a new figure.
+    path, width, ax : path-like, float and matplotlib.axes.Axes, optional
+        The file to write, whose suffix is the format; inches, by default 3.5; axes to draw into, not in a new figure.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The norms on a logarithmic axis, a line for each layer, the darker the further from the input.
+        The norms on a logarithmic axis, a line for each layer, darker with its distance from the input.
 
     Raises
     ------
@@ -200,29 +170,25 @@ def error_norms(
     values = given.numbers("norms", norms, "(n_epochs, n_layers)", ", n ≥ 1")
     if values.min() < 0:
         raise ValueError(f"norms has {values.min():g}; needed is (n_epochs, n_layers) of numbers ≥ 0")
-    axes = axes_for(ax, width, 0.72 * width)
+    axes = canvas.axes_for(ax, width, 0.72 * width)
     from matplotlib import colormaps
 
     n_epochs, n_layers = values.shape
     shades = colormaps["cividis_r"](np.linspace(0.12, 1, n_layers))
     for l in range(n_layers):
         style = {"marker": MARKS[l % len(MARKS)], "markevery": max(1, n_epochs // 8), "markersize": 3.5}
-        shown = np.where(values[:, l] > 0, values[:, l], np.nan)  # 0 has no place on a logarithmic axis
+        shown = np.where(values[:, l] > 0, values[:, l], np.nan)  # a logarithmic axis has no 0
         axes.plot(range(n_epochs), shown, label=f"layer {l + 1}", color=shades[l], linewidth=1.4, **style)
     if values.max() > 0:
         axes.set_yscale("log")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("‖δ‖ of the layer")
+    axes.set(xlabel="epoch", ylabel="‖δ‖ of the layer")
     axes.xaxis.set_major_locator(_whole_numbers())
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), reverse=True, handlelength=1.5)
-    plain(axes)
-    return figure_of(axes, path)
+    canvas.plain(axes)
+    return canvas.figure_of(axes, path)
 
 
-MARKS = "os^DvPX*<>"
-
-
-def _whole_numbers() -> MaxNLocator:
+def _whole_numbers() -> Any:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)

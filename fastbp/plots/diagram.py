@@ -1,39 +1,22 @@
-"""A network as the lessons draw it: neurons as circles, weights or their derivatives as lines between them."""
+"""A network diagram: neurons as circles, weights or their derivatives as lines between them."""
 
-from __future__ import annotations  # so that naming a Figure does not import matplotlib
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.model import ParameterVector
-from fastbp.plots import given
-from fastbp.plots.canvas import (
-    COLUMN,
-    GREY,
-    LABEL,
-    NEGATIVE,
-    POSITIVE,
-    SMALL,
-    PathLike,
-    axes_for,
-    figure_of,
-    signed_colours,
-)
+from fastbp.model import Array, ParameterVector
+from fastbp.plots import canvas, given
+from fastbp.plots.canvas import COLUMN, GREY, LABEL, NEGATIVE, POSITIVE, SMALL, SMALLEST, Axes, Figure, PathLike
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-Array = npt.NDArray[Any]
-
-SPACING, RADIUS = 0.37, 0.15  # inches from neuron to neuron of a layer, and of a neuron
+SPACING, RADIUS = 0.37, 0.15  # inches: between the neurons of a layer, and of a neuron
+ABOVE, BELOW = 0.3, 0.62  # inches above the neurons, for names of layers, and below, for sizes, functions and key
 THICKEST = 3.0  # points: the line of the largest weight or derivative; others are thinner in proportion
-SMALLEST = 4.5  # points: numbers that would have to be smaller are left out
 
 
 def network(
@@ -48,29 +31,25 @@ def network(
     width: float = COLUMN,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw a network: neurons with their activations, weights or their derivatives as colour and thickness.
+    """Draw a network: its neurons with their activations, its weights or derivatives as colour and thickness.
 
     Parameters
     ----------
     net : Network
         What to draw.
     x : (n_in,) array-like, optional
-        A sample; the neurons show their activations for it. Left out, they are empty.
+        A sample; the neurons show their activations for it. Without it they are empty.
     y : (n_out,) array-like, or number, optional
-        Its target, as in `Network.trace`; it stands beside the outputs.
-    path : path-like, optional
-        Where to write the figure; its ending says the format.
+        Its target, as in `Network.trace`, written beside the outputs.
     edges : {"weights", "gradient"} or ParameterVector, default "weights"
-        What the lines are: w_jk, or ∂C/∂w_jk of this sample, or what `Network.gradient` gave for many. The rims of
-        the neurons are the same of b_j.
+        The lines show w_jk, ∂C/∂w_jk of this sample, or what `Network.gradient` returned for many samples. The rims of
+        the neurons show the same of b_j.
     names : sequence of n_out str, optional
         Of the outputs.
     most : int, default 8
-        A layer of more neurons shows its first and last ones, so many together with the dots between them.
-    width : float, default 3.5
-        Of the figure, in inches.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; left out, a new figure.
+        A layer with more neurons shows its first and last ones, and dots between them: `most` in all, with the dots.
+    path, width, ax : path-like, float and matplotlib.axes.Axes, optional
+        The file to write, whose suffix is the format; inches, by default 3.5; axes to draw into, not in a new figure.
 
     Returns
     -------
@@ -82,7 +61,7 @@ def network(
     ImportError
         matplotlib is not installed.
     TypeError, ValueError
-        `net` is no network; x and y are not one sample of it; the gradient needs both; `edges` is of another
+        `net` is no network; x and y are not one sample of it; the gradient lacks one of them; `edges` is of another
         network; `most` is less than 3; there is not one name for each output.
 
     Examples
@@ -97,18 +76,18 @@ def network(
     most = validation.whole_number("most", most, 3)  # one neuron, the dots, one neuron
     if names is not None:
         names = given.words("names", names, net.sizes[-1], "outputs")
-    trace = _trace(net, x, y, edges)
+    trace = _trace(net, x, y, isinstance(edges, str) and edges == "gradient")
     drawn = _parameters(net, trace, edges)
-    ends = _ends(net.sizes[-1], names, None if y is None else trace.y)
+    ends = [""] * net.sizes[-1] if names is None else list(names)
+    if y is not None:
+        ends = [f"{end}{': ' if end else ''}y = {value:.3g}" for end, value in zip(ends, trace.y, strict=True)]
     rows = [_shown(n, most) for n in net.sizes]
     slots = max(len(shown) for shown in rows)
     right = 0.25 + 0.062 * max(map(len, ends))
     plan = _Plan(rows, np.linspace(0.3, width - right, len(rows)), slots * SPACING + BELOW, SPACING)
     height = slots * SPACING + ABOVE + BELOW
-    axes = axes_for(ax, width, height)
-    axes.set_xlim(0, width)
-    axes.set_ylim(0, height)
-    axes.set_aspect("equal")
+    axes = canvas.axes_for(ax, width, height)
+    axes.set(xlim=(0, width), ylim=(0, height), aspect="equal")
     axes.set_axis_off()
     largest = max(float(np.abs(drawn.vector).max()), np.finfo(np.float64).tiny)
     for l in range(1, len(rows)):
@@ -120,15 +99,12 @@ def network(
     for i, y_of in plan.places(len(rows) - 1):
         axes.text(width - right + plan.radius + 0.06, y_of, ends[i], va="center", fontsize=SMALL)
     _key(axes, width, not (isinstance(edges, str) and edges == "weights"), largest)
-    return figure_of(axes, path)
-
-
-ABOVE, BELOW = 0.3, 0.62  # inches over and under the neurons: names of the layers; sizes, functions and key
+    return canvas.figure_of(axes, path)
 
 
 @dataclass
 class _Plan:
-    """Where everything is, in inches from the lower left corner."""
+    """Positions, in inches from the lower left corner."""
 
     rows: list[list[int | None]]
     columns: Array
@@ -137,16 +113,15 @@ class _Plan:
 
     @property
     def radius(self) -> float:
-        """Of a neuron: less where layers are close to each other."""
-        gap = self.columns[1] - self.columns[0]
-        return float(min(RADIUS, 0.26 * gap))
+        """Of a neuron; smaller if layers are close to each other."""
+        return float(min(RADIUS, 0.26 * (self.columns[1] - self.columns[0])))
 
     def places(self, l: int) -> list[tuple[int, float]]:
-        """Return the neurons that are shown, and their heights."""
+        """Return the neurons shown, with their heights."""
         return [(i, at) for i, at in self._slots(l) if i is not None]
 
     def dots(self, l: int) -> list[float]:
-        """Return the height of the dots for the others, if there are any."""
+        """Return the height of the dots, if there are any."""
         return [at for i, at in self._slots(l) if i is None]
 
     def _slots(self, l: int) -> list[tuple[int | None, float]]:
@@ -156,42 +131,33 @@ class _Plan:
 
 
 def _shown(n: int, most: int) -> list[int | None]:
-    """Return the neurons that are shown, with None for dots."""
+    """Return the neurons shown, with None for dots."""
     if n <= most:
         return list(range(n))
     return [*range(most // 2), None, *range(n - (most - 1 - most // 2), n)]
 
 
-def _trace(net: Any, x: Any, y: Any, edges: Any) -> Any:
+def _trace(net: Any, x: Any, y: Any, gradient: bool) -> Any:
     if x is None:
-        if y is not None or (isinstance(edges, str) and edges == "gradient"):
-            raise ValueError("y and edges='gradient' are of one sample: give its x, too")
+        if y is not None or gradient:
+            raise ValueError("x is missing: y and edges='gradient' belong to a sample")
         return None
     if y is None:
-        if isinstance(edges, str) and edges == "gradient":
+        if gradient:
             raise ValueError("edges='gradient' needs the target y of the sample")
-        y = net.predict([x])[0]  # its own output will do as a target where only activations are wanted
+        y = net.predict([x])[0]  # activations do not depend on y
     return net.trace(x, y)
 
 
 def _parameters(net: Any, trace: Any, edges: Any) -> ParameterVector:
-    if isinstance(edges, str) and edges == "weights":
-        return ParameterVector(net.sizes, np.array(net.parameters, dtype=np.float64))
-    if isinstance(edges, str) and edges == "gradient":
-        return ParameterVector(net.sizes, np.array(trace.gradient.vector, dtype=np.float64))
+    if isinstance(edges, str) and edges in ("weights", "gradient"):
+        vector = net.parameters if edges == "weights" else trace.gradient.vector
+        return ParameterVector(net.sizes, np.array(vector, dtype=np.float64))
     if not isinstance(edges, ParameterVector):
         raise ValueError(f"edges is {edges!r}; it must be 'weights', 'gradient' or what net.gradient returns")
     if edges.sizes != net.sizes:
         raise ValueError(f"edges is of layers {list(edges.sizes)}, and the network has {list(net.sizes)}")
     return ParameterVector(net.sizes, given.numbers("edges", edges.vector, "(n_parameters,)"))
-
-
-def _ends(n_out: int, names: Sequence[str] | None, target: Array | None) -> list[str]:
-    """Return what stands at the right of each output."""
-    texts = [""] * n_out if names is None else list(names)
-    if target is not None:
-        texts = [f"{text}{': ' if text else ''}y = {value:.3g}" for text, value in zip(texts, target, strict=True)]
-    return texts
 
 
 def _draw_lines(axes: Axes, plan: _Plan, l: int, w: Array) -> None:
@@ -202,7 +168,7 @@ def _draw_lines(axes: Axes, plan: _Plan, l: int, w: Array) -> None:
         for j, to_y in plan.places(l)
         for k, from_y in plan.places(l - 1)
     ]
-    lines.sort(key=lambda line: line[0])  # the thick ones over the thin ones
+    lines.sort(key=lambda line: line[0])  # thick lines are drawn over thin ones
     axes.add_collection(
         LineCollection(
             [segment for *_, segment in lines],
@@ -219,37 +185,33 @@ def _draw_neurons(axes: Axes, plan: _Plan, l: int, activations: Array | None, b:
 
     fills = _fills(activations) if activations is not None else None
     for i, at in plan.places(l):
-        colour = GREY if b[i] == 0 else POSITIVE if b[i] > 0 else NEGATIVE
+        colour = canvas.sign_colour(b[i])
         face = "white" if fills is None else fills[i]
         place = (float(plan.columns[l]), at)
         axes.add_patch(Circle(place, plan.radius, facecolor="white", edgecolor=GREY, linewidth=0.8, zorder=2))
         thick = max(0.8, THICKEST * abs(float(b[i])))
         axes.add_patch(Circle(place, plan.radius, facecolor=face, edgecolor=colour, linewidth=thick, zorder=3))
         if activations is not None:
-            _write(axes, place, _number(float(activations[i])), plan.radius, face)
+            text = _number(float(activations[i]))
+            size = min(SMALL, 2 * plan.radius * 72 * 0.84 / (0.6 * len(text)))
+            if size >= SMALLEST:
+                axes.text(*place, text, ha="center", va="center_baseline", fontsize=size, zorder=4)
     for at in plan.dots(l):
         for step in (-1, 0, 1):
             axes.add_patch(Circle((float(plan.columns[l]), at + step * 0.075), 0.018, color=GREY, zorder=3))
 
 
 def _fills(activations: Array) -> Array:
-    """Return the colours of the activations of a layer: up to 1, or to the largest if that is larger."""
+    """Return the colours of the activations of a layer, scaled by the largest or 1, whichever is larger."""
     largest = max(1.0, float(np.abs(activations).max()))
-    # Half of the way to full blue and vermilion, so that lines and numbers stay readable.
-    return np.asarray(signed_colours()(0.5 + 0.33 * np.asarray(activations, dtype=np.float64) / largest))
+    # Two thirds of full blue and vermilion, so that numbers stay readable.
+    return np.asarray(canvas.signed_colours()(0.5 + 0.33 * np.asarray(activations, dtype=np.float64) / largest))
 
 
 def _number(value: float) -> str:
-    size = abs(value)
-    if size < 9.995:
-        return f"{value:.2f}".replace("-", "−")
-    return (f"{value:.1f}" if size < 99.95 else f"{value:.0f}" if size < 9999.5 else f"{value:.0e}").replace("-", "−")
-
-
-def _write(axes: Axes, place: tuple[float, float], text: str, radius: float, face: Any) -> None:
-    size = min(SMALL, 2 * radius * 72 * 0.84 / (0.6 * len(text)))
-    if size >= SMALLEST:
-        axes.text(*place, text, ha="center", va="center_baseline", fontsize=size, zorder=4)
+    limits = ((9.995, ".2f"), (99.95, ".1f"), (9999.5, ".0f"))
+    layout = next((layout for below, layout in limits if abs(value) < below), ".0e")
+    return format(value, layout).replace("-", "−")
 
 
 def _describe_layer(axes: Axes, plan: _Plan, l: int, net: Any) -> None:
@@ -262,7 +224,7 @@ def _describe_layer(axes: Axes, plan: _Plan, l: int, net: Any) -> None:
 
 
 def _key(axes: Axes, width: float, derivatives: bool, largest: float) -> None:
-    """Say what colours and thicknesses mean."""
+    """Draw the key of colours and thicknesses."""
     words = "lines ∂C/∂w, rims ∂C/∂b:" if derivatives else "lines w, rims b:"
     axes.text(0.08, 0.09, words, va="center_baseline", fontsize=SMALL)
     entries = [(POSITIVE, 1.8, "> 0"), (NEGATIVE, 1.8, "< 0"), (GREY, THICKEST, f"{largest:.3g}")]

@@ -1,4 +1,4 @@
-"""Two directions in the space of all parameters, along which a cost surface is looked at."""
+"""Planes in the space of all parameters, over which a cost surface is computed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.model import ParameterVector
+from fastbp.model import Array, ParameterVector
 from fastbp.plots import given
 
-Array = npt.NDArray[Any]
 Parameter = int | tuple[int, int] | tuple[int, int, int]
 
 
@@ -27,7 +26,7 @@ class Directions:
     origin, u, v : (n_parameters,) arrays
         Vectors in the order of ``net.parameters``.
     names : (str, str)
-        What α and β are, for the axes of a picture.
+        Of α and β, for the axes of a picture.
     """
 
     origin: Array
@@ -44,9 +43,9 @@ class Directions:
         object.__setattr__(self, "names", tuple(given.words("names", self.names, 2, "directions")))
 
     def coordinates(self, parameters: npt.ArrayLike) -> Array:
-        """Return (α, β) of the points of the plane nearest to some parameters, (n, n_parameters) gives (n, 2).
+        """Return (α, β), shape (n, 2), of the points of the plane nearest to `parameters`, shape (n, n_parameters).
 
-        Raises TypeError or ValueError unless they are as many as those of the origin.
+        Raises TypeError or ValueError for another number of parameters than the origin has.
         """
         points = validation.matrix("parameters", parameters, np.dtype(np.float64))
         if points.ndim not in (1, 2) or points.shape[-1] != self.origin.size:
@@ -57,12 +56,12 @@ class Directions:
 
 
 def parameter_directions(net: Any, first: Parameter, second: Parameter) -> Directions:
-    """Return the plane of two parameters; the others stay as they are.
+    """Return the plane of two parameters; the others keep their values.
 
     Parameters
     ----------
     net : Network
-        Whose.
+        Its parameters are the plane's others.
     first, second : int or tuple
         An index into ``net.parameters``; or (l, j, k) for the weight w_jk of layer l, (l, j) for its bias b_j, layers
         counted from 1.
@@ -85,7 +84,7 @@ def parameter_directions(net: Any, first: Parameter, second: Parameter) -> Direc
     if i == j:
         raise ValueError(f"both directions are the parameter {first!r}; they must be two")
     origin = np.array(net.parameters, dtype=np.float64)
-    origin[[i, j]] = 0  # so that α and β are the parameters themselves
+    origin[[i, j]] = 0  # α and β are the parameters themselves
     unit = np.eye(1, origin.size, i)[0], np.eye(1, origin.size, j)[0]
     return Directions(origin, *unit, (first_name, second_name))
 
@@ -115,10 +114,10 @@ def _place(net: Any, which: Parameter) -> tuple[int, str]:
 
 
 def random_directions(net: Any, seed: int = 0) -> Directions:
-    """Return a plane through the network in two random directions, filter-normalised.
+    """Return a plane through the network's parameters in two random directions, filter-normalised.
 
-    The weights of each neuron in a direction are as long as the neuron's own, so that the surface does not depend on
-    how a net distributes the same function over its layers; biases stay as they are.
+    In each direction, the weights of a neuron have the norm of the neuron's own, so that the surface does not depend on
+    how a network distributes the same function over its layers. Biases do not change.
 
     Parameters
     ----------
@@ -130,7 +129,7 @@ def random_directions(net: Any, seed: int = 0) -> Directions:
     Raises
     ------
     TypeError, ValueError
-        `net` is no network, `seed` none.
+        `net` is no network, or `seed` is no seed.
 
     References
     ----------
@@ -158,22 +157,22 @@ def random_directions(net: Any, seed: int = 0) -> Directions:
 
 
 def principal_directions(descent: Sequence[npt.ArrayLike] | Array) -> Directions:
-    """Return the plane that comes closest to a path of descent: its first two principal components from its end.
+    """Return the plane closest to a path of descent: through its end, along its first two principal components.
 
     Parameters
     ----------
     descent : (n, n_parameters) array-like
-        The parameters on the way, as a `fastbp.Recorder` of ``net.parameters.copy()`` keeps them.
+        The parameters along the path, as a `fastbp.Recorder` of ``net.parameters.copy()`` keeps them.
 
     Returns
     -------
     Directions
-        u and v have length 1; the names say how much of the path's spread each holds.
+        u and v have length 1; the names give the fraction of the path's variance along each.
 
     Raises
     ------
     TypeError, ValueError
-        They are no numbers, fewer than three points, or do not differ in two directions.
+        `descent` is not numeric, has fewer than three points, or all its points lie on a line.
 
     References
     ----------
@@ -190,7 +189,7 @@ def principal_directions(descent: Sequence[npt.ArrayLike] | Array) -> Directions
     origin = points[-1]
     _, singular, components = np.linalg.svd(points - origin, full_matrices=False)
     if len(singular) < 2 or not singular[1] > 1e-10 * singular[0]:
-        raise ValueError("the points of the descent lie on a line; two directions are needed")
+        raise ValueError("the points of descent lie on a line; needed are points that differ in two directions")
     shares = 100 * singular**2 / np.sum(singular**2)
     names = f"1st component of the path ({shares[0]:.0f} %)", f"2nd component ({shares[1]:.0f} %)"
     return Directions(origin, components[0], components[1], names)

@@ -1,25 +1,22 @@
-"""What the drawing functions are given, checked before anything is drawn, also into axes of the user's own."""
+"""Checks of arguments, before anything is drawn."""
 
-from __future__ import annotations  # so that naming Axes does not import matplotlib
+from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.model import Model
+from fastbp.model import Array, Model
 from fastbp.plots.canvas import PathLike, check, check_axes
 
-Array = npt.NDArray[Any]
-
-NARROWEST, WIDEST = 2, 100  # inches: in less there is no room for letters; of more Agg cannot make the pixels
+NARROWEST, WIDEST = 2, 100  # inches: less has no room for letters, more has too many pixels for Agg
 
 
 def frame(path: PathLike | None, width: float, ax: Any = None) -> float:
-    """Return how wide a picture is in inches: axes of the user's own are as wide as they are.
+    """Return the width of a picture in inches: that of `ax` if given, else `width`.
 
-    Raises TypeError or ValueError unless it can be so wide, there, kept; ImportError without matplotlib.
+    Raises TypeError or ValueError for a wrong path, width or axes, ImportError without matplotlib.
     """
     check(path)
     if not NARROWEST <= validation.number("width", width, 0) <= WIDEST:
@@ -31,14 +28,14 @@ def frame(path: PathLike | None, width: float, ax: Any = None) -> float:
 
 
 def network(net: Any) -> None:
-    """Raise TypeError for what is not a network, ValueError for one with parameters that are not finite."""
+    """Raise TypeError for anything but a network, ValueError if its parameters are not finite."""
     if not isinstance(getattr(net, "_model", None), Model):
         raise TypeError(f"net is {net!r}; it must be a fastbp.Network")
     validation.matrix("net.parameters", net.parameters, net.dtype)
 
 
 def numbers(what: str, data: Any, dimensions: str, needed: str = "") -> Array:
-    """Return finite numbers in float64; `dimensions` says how many there are, as "(n, n_in)". Raises in words."""
+    """Return `data` in float64. Raises TypeError or ValueError unless finite, of `dimensions` such as "(n, n_in)"."""
     checked = validation.matrix(what, data, np.dtype(np.float64))
     if checked.ndim != 1 + dimensions.count(", ") or 0 in checked.shape:
         raise ValueError(f"{what} has shape {checked.shape}; needed is {dimensions}{needed}")
@@ -46,7 +43,7 @@ def numbers(what: str, data: Any, dimensions: str, needed: str = "") -> Array:
 
 
 def words(what: str, given: Any, n: int, of: str) -> list[str]:
-    """Return n words. Raises TypeError for what is no list, ValueError unless there is one for each."""
+    """Return n words. Raises TypeError for anything but a list, ValueError for another number of words."""
     listed = list(given) if isinstance(given, str) else validation.entries(what, given, f"a list of {n} words")
     if len(listed) != n:
         raise ValueError(f"there are {len(listed)} {what} for {n} {of}")

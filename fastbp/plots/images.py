@@ -1,24 +1,22 @@
-"""Inputs as images: what the neurons of the first layer look for, samples, and derivatives with respect to samples."""
+"""Images: the weights of the first layer, samples, and derivatives with respect to samples."""
 
-from __future__ import annotations  # so that naming a Figure does not import matplotlib
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.plots import given
-from fastbp.plots.canvas import COLUMN, LABEL, SMALL, PathLike, axes_for, figure_of, new_figure, signed_colours
+from fastbp.model import Array
+from fastbp.plots import canvas, given
+from fastbp.plots.canvas import COLUMN, LABEL, SMALL, Axes, Figure, PathLike
 from fastbp.validation import array_likes
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-Array = npt.NDArray[Any]
+MOST_TILES = 100
+GAP = 1  # pixels between two tiles
 
 
 def weight_images(
@@ -30,27 +28,23 @@ def weight_images(
     width: float = COLUMN,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw the weights of the neurons of the first layer as images, a tile for each neuron.
+    """Draw the weights of the first layer as images, a tile for each neuron.
 
     Parameters
     ----------
     net : Network
-        Or anything else with ``weights``, such as the gradient that `Network.gradient` returns.
+        Or anything else with ``weights``, such as the result of `Network.gradient`.
     shape : (height, width), optional
-        Of an input as an image; left out, it is square.
-    path : path-like, optional
-        Where to write the figure; its ending says the format.
+        Of an input as an image; by default square.
     neurons : sequence of int, optional
-        Which, from 0; left out, all, but at most the first 100.
-    width : float, default 3.5
-        Of the figure, in inches.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; left out, a new figure.
+        Which, from 0; by default all, but at most the first 100.
+    path, width, ax : path-like, float and matplotlib.axes.Axes, optional
+        The file to write, whose suffix is the format; inches, by default 3.5; axes to draw into, not in a new figure.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Blue are positive weights, vermilion negative ones, white is 0; all tiles have the same scale.
+        Positive weights are blue, negative ones vermilion, 0 is white; all tiles have the same scale.
 
     Raises
     ------
@@ -68,7 +62,7 @@ def weight_images(
     """
     given.frame(path, width, ax)
     if not getattr(net, "weights", ()):
-        raise TypeError(f"net is {net!r}; it must be a fastbp.Network, or what has weights")
+        raise TypeError(f"net is {net!r}; it must be a fastbp.Network, or have weights as one")
     w = given.numbers("net.weights[0]", net.weights[0], "(n_out, n_in)")
     n_out, n_in = w.shape
     chosen = np.arange(min(n_out, MOST_TILES)) if neurons is None else array_likes.as_array("neurons", neurons)
@@ -77,19 +71,15 @@ def weight_images(
         raise ValueError(f"neurons is {neurons!r}; needed are numbers from 0 to {n_out - 1}, of the first layer")
     tiles = w[chosen].reshape(-1, *_shape(shape, n_in))
     mosaic = _mosaic(tiles)
-    axes = axes_for(ax, width, width * (mosaic.shape[0] / mosaic.shape[1] * 0.82 + 0.06))
+    axes = canvas.axes_for(ax, width, width * (mosaic.shape[0] / mosaic.shape[1] * 0.82 + 0.06))
     largest = float(np.abs(tiles).max()) or 1.0
-    shown = axes.imshow(mosaic, cmap=signed_colours(), vmin=-largest, vmax=largest, interpolation="nearest")
+    shown = axes.imshow(mosaic, cmap=canvas.signed_colours(), vmin=-largest, vmax=largest, interpolation="nearest")
     axes.set_axis_off()
     axes.set_facecolor("white")
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02, shrink=0.9)
     bar.ax.tick_params(labelsize=SMALL)
     bar.set_label("weight", fontsize=LABEL)
-    return figure_of(axes, path)
-
-
-MOST_TILES = 100
-GAP = 1  # pixels between two tiles
+    return canvas.figure_of(axes, path)
 
 
 def _shape(shape: tuple[int, int] | None, n_in: int) -> tuple[int, int]:
@@ -105,7 +95,7 @@ def _shape(shape: tuple[int, int] | None, n_in: int) -> tuple[int, int]:
 
 
 def _mosaic(tiles: Array) -> Array:
-    """Return one image of all tiles, in rows; what is between them is NaN, and stays white."""
+    """Return one image of all tiles, in rows. The gaps are NaN, and stay white."""
     n, height, width = tiles.shape
     columns = min(n, math.ceil(math.sqrt(n * height / width)))
     rows = -(-n // columns)
@@ -126,23 +116,23 @@ def images(
     columns: int | None = None,
     width: float = COLUMN,
 ) -> Figure:
-    """Draw samples, or derivatives with respect to them, as images beside each other.
+    """Draw samples, or derivatives with respect to them, as images side by side.
 
     Parameters
     ----------
     pictures : (n, n_in) array-like
         A row is an image.
     titles : sequence of n str, optional
-        What to write above each.
+        Above each image.
     path : path-like, optional
-        Where to write the figure; its ending says the format.
+        The file to write, whose suffix is the format.
     shape : (height, width), optional
-        Of an image; left out, it is square.
+        Of an image; by default square.
     signed : bool, or a sequence of n, optional
-        Whether an image has blue for positive numbers, white for 0 and vermilion for negative ones, up to its largest;
-        or else white for its least and black for its largest. Left out, those with negative numbers are signed.
+        A signed image has blue for positive numbers, white for 0 and vermilion for negative ones, scaled by its largest
+        magnitude; others go from white to black. By default, images with negative numbers are signed.
     columns : int, optional
-        How many are in a row; left out, at most 5.
+        How many images are in a row; by default at most 5.
     width : float, default 3.5
         Of the figure, in inches.
 
@@ -175,31 +165,24 @@ def images(
     down = -(-n // across)
     lines = max(name.count("\n") + 1 for name in names) if any(names) else 0
     height = down * (width / across * of_image[0] / of_image[1] + 0.135 * lines)
-    figure = new_figure(width, height, dpi=300)
+    figure = canvas.new_figure(width, height, dpi=300)
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, row, name, sign in zip(grid, rows, names, signs, strict=False):
-        _draw_image(axes, row.reshape(of_image), sign)
+        largest = float(np.abs(row).max()) or 1.0
+        least = -largest if sign else min(0.0, float(row.min()))
+        colours = canvas.signed_colours() if sign else "Greys"
+        axes.imshow(row.reshape(of_image), cmap=colours, vmin=least, vmax=largest, interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color("#BBBBBB")
         axes.set_title(name, fontsize=SMALL, pad=3)
     for unused in grid[n:]:
         unused.remove()
-    return figure_of(grid[0], path)
+    return canvas.figure_of(grid[0], path)
 
 
 def _signs(signed: Any, n: int) -> list[bool]:
-    signs = (
-        [signed] * n if isinstance(signed, bool | np.bool_) else validation.entries("signed", signed, "a bool or more")
-    )
+    one = isinstance(signed, bool | np.bool_)
+    signs = [signed] * n if one else validation.entries("signed", signed, "True, False or a list of them")
     if len(signs) != n:
         raise ValueError(f"signed has {len(signs)} entries; there are {n} images")
     return [validation.truth(f"signed[{i}]", sign) for i, sign in enumerate(signs)]
-
-
-def _draw_image(axes: Axes, image: Array, signed: bool) -> None:
-    largest = float(np.abs(image).max()) or 1.0
-    if signed:
-        axes.imshow(image, cmap=signed_colours(), vmin=-largest, vmax=largest, interpolation="nearest")
-    else:
-        axes.imshow(image, cmap="Greys", vmin=min(0.0, float(image.min())), vmax=largest, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_color("#BBBBBB")

@@ -1,38 +1,26 @@
-"""The cost as a surface over two directions in the space of the parameters, and the way down that training took."""
+"""The cost as a surface over a plane in the space of the parameters, and the paths of trainings on it."""
 
-from __future__ import annotations  # so that naming a Figure does not import matplotlib
+from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.plots import given
-from fastbp.plots.canvas import (
-    COLUMN,
-    LABEL,
-    SMALL,
-    PathLike,
-    axes_for,
-    figure_of,
-    small_letters,
-)
+from fastbp.model import Array
+from fastbp.plots import canvas, given
+from fastbp.plots.canvas import COLUMN, LABEL, SMALL, Axes, Figure, PathLike
 from fastbp.plots.directions import Directions
 from fastbp.validation import array_likes
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-Array = npt.NDArray[Any]
 Range = tuple[float, float]
 
 MOST_POINTS = 2000
-LOGARITHMIC_FROM = 30  # a cost that varies by more than this factor has levels at equal ratios
+LOGARITHMIC_FROM = 30  # a cost that varies by more than this factor has logarithmic levels
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class CostSurface:
     directions : Directions
         The plane.
     alphas, betas : (n,) arrays
-        Where it was looked at, along u and v.
+        The coordinates along u and v.
     costs : (n, n) array
         ``costs[i, j]`` is the mean cost at ``betas[i]``, ``alphas[j]``; NaN where it is not finite.
     """
@@ -67,7 +55,7 @@ class CostSurface:
 
 def _plane(directions: Any) -> None:
     if not isinstance(directions, Directions):
-        raise TypeError(f"directions is {directions!r}; it must be of fastbp.plots.Directions, as random_directions")
+        raise TypeError(f"directions is {directions!r}; it must be a fastbp.plots.Directions, as of random_directions")
 
 
 def cost_surface(
@@ -80,7 +68,7 @@ def cost_surface(
     descents: Sequence[Any] = (),
     points: int = 41,
 ) -> CostSurface:
-    """Compute the mean cost over a plane in the space of the parameters; the network stays as it is.
+    """Compute the mean cost over a plane in the space of the parameters; the network does not change.
 
     Parameters
     ----------
@@ -91,18 +79,18 @@ def cost_surface(
     directions : Directions
         From `parameter_directions`, `random_directions` or `principal_directions`.
     extent : ((low, high), (low, high)), optional
-        Of α and β. Left out: as far as the `descents` reach and a quarter more; without any 1 to
-        each side of the network's own parameters.
+        Of α and β. By default the range of the `descents`, widened by a quarter at each end; without descents 1 to each
+        side of the network's own parameters.
     descents : sequence of (n, n_parameters) arrays
-        Paths that the extent must hold.
+        Paths that the extent must contain.
     points : int, default 41
-        How many values of α, and of β, 2 to 2000: the cost is computed ``points**2`` times.
+        Number of values of α, and of β, 2 to 2000: the cost is computed ``points**2`` times.
 
     Raises
     ------
     TypeError, ValueError
-        `net` is no network; X and Y are not as in `Network.fit`; the directions are not of this
-        network; an extent is empty, or `points` is not 2 to 2000.
+        `net` is no network; X and Y are not as in `Network.fit`; the directions are of another network; an extent is
+        empty; `points` is not 2 to 2000.
 
     Examples
     --------
@@ -119,12 +107,16 @@ def cost_surface(
     given.network(net)
     _plane(directions)
     if directions.origin.size != net.parameters.size:
-        raise ValueError(
-            f"the directions have {directions.origin.size} parameters, and the network {net.parameters.size}"
-        )
+        n = directions.origin.size
+        raise ValueError(f"the directions have {n} parameters, and the network {net.parameters.size}")
     points = validation.whole_number("points", points, 2, MOST_POINTS)
     here = directions.coordinates(net.parameters)[0]
-    ranges = _reach(here, directions, _descents(descents)) if extent is None else _extent(extent)
+    if extent is None:
+        ranges = _reach(here, directions, _descents(descents))
+    else:
+        ranges = validation.matrix("extent", extent, np.dtype(np.float64))
+        if ranges.shape != (2, 2) or not (ranges[:, 0] < ranges[:, 1]).all():
+            raise ValueError(f"extent is {extent!r}; needed is ((low, high), (low, high)) with low < high")
     alphas, betas = (np.linspace(low, high, points) for low, high in ranges)
     probe, costs = copy.deepcopy(net), np.empty((points, points))
     for i, beta in enumerate(betas):
@@ -134,26 +126,18 @@ def cost_surface(
     return CostSurface(directions, alphas, betas, np.where(np.isfinite(costs), costs, np.nan))
 
 
-def _extent(extent: Any) -> Array:
-    ranges = validation.matrix("extent", extent, np.dtype(np.float64))
-    if ranges.shape != (2, 2) or not (ranges[:, 0] < ranges[:, 1]).all():
-        raise ValueError(f"extent is {extent!r}; needed is ((low, high), (low, high)) with low < high")
-    return ranges
-
-
 def _descents(descents: Any) -> list[Array]:
     listed = validation.entries("descents", descents, "a list of (n, n_parameters) arrays")
     return [given.numbers(f"descents[{i}]", way, "(n, n_parameters)") for i, way in enumerate(listed)]
 
 
-def _reach(here: Array, directions: Directions, descents: Sequence[Any]) -> tuple[Range, Range]:
+def _reach(here: Array, directions: Directions, descents: Sequence[Any]) -> Array:
     if not len(descents):
-        return (float(here[0] - 1), float(here[0] + 1)), (float(here[1] - 1), float(here[1] + 1))
+        return np.column_stack([here - 1, here + 1])
     walked = np.concatenate([directions.coordinates(descent) for descent in descents])
     low, high = walked.min(axis=0), walked.max(axis=0)
     more = 0.25 * np.maximum(high - low, 0.1 * max((high - low).max(), 1e-3))
-    low, high = low - more, high + more
-    return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+    return np.column_stack([low - more, high + more])
 
 
 def draw_surface(
@@ -165,35 +149,31 @@ def draw_surface(
     width: float = COLUMN,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw a cost surface as seen from above, dark where the cost is low, and the ways down that were taken.
+    """Draw a cost surface from above, dark where the cost is low, and the paths of trainings.
 
     Parameters
     ----------
     surface : CostSurface
         From `cost_surface`.
     descents : sequence of (n, n_parameters) arrays
-        The parameters on the way, before training and after each epoch; what is drawn is the nearest point of the
-        plane. An empty circle is where a way begins, a filled one where it ends.
-    path : path-like, optional
-        Where to write the figure; its ending says the format.
+        The parameters along each path, before training and after each epoch, drawn at the nearest points of the plane.
+        An empty circle marks the beginning, a filled one the end.
     labels : sequence of str, optional
-        What to write at the end of each way.
-    width : float, default 3.5
-        Of the figure, in inches.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; left out, a new figure.
+        The text at the end of each path.
+    path, width, ax : path-like, float and matplotlib.axes.Axes, optional
+        The file to write, whose suffix is the format; inches, by default 3.5; axes to draw into, not in a new figure.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Levels are at equal ratios where the cost varies much, else at equal distances.
+        Levels are logarithmic if the cost varies by more than a factor of 30, else linear.
 
     Raises
     ------
     ImportError
         matplotlib is not installed.
     TypeError, ValueError
-        `surface` or a way is something else; no cost of the surface is finite; there is not one label for each way.
+        `surface` or a path is something else; no cost of the surface is finite; there is not one label for each path.
 
     Examples
     --------
@@ -212,23 +192,26 @@ def draw_surface(
     if not np.isfinite(surface.costs).any():
         raise ValueError("no cost of the surface is finite; choose a smaller extent")
     descents = _descents(descents)
-    labels = None if labels is None else given.words("labels", labels, len(descents), "ways")
-    ways = [surface.directions.coordinates(descent) for descent in descents]
-    axes = axes_for(ax, width, 0.8 * width)
+    labels = None if labels is None else given.words("labels", labels, len(descents), "paths")
+    from matplotlib.patheffects import withStroke
+
+    axes = canvas.axes_for(ax, width, 0.8 * width)
     _contours(axes, surface)
-    for i, way in enumerate(ways):
+    for i, descent in enumerate(descents):
+        way = surface.directions.coordinates(descent)
         axes.plot(*way.T, color="black", linewidth=2.6, solid_capstyle="round")
         axes.plot(*way.T, color="white", linewidth=1.3, solid_capstyle="round")
         axes.plot(*way[0], "o", color="black", markerfacecolor="white", markersize=5, markeredgewidth=1.2)
         axes.plot(*way[-1], "o", color="white", markerfacecolor="black", markersize=6, markeredgewidth=1)
         if labels is not None:
-            _label(axes, labels[i], way[-1])
-    axes.set_xlabel(surface.directions.names[0])
-    axes.set_ylabel(surface.directions.names[1])
-    axes.set_xlim(surface.alphas[0], surface.alphas[-1])
-    axes.set_ylim(surface.betas[0], surface.betas[-1])
-    small_letters(axes)
-    return figure_of(axes, path)
+            axes.annotate(
+                labels[i], tuple(way[-1]), xytext=(5, 5), textcoords="offset points", fontsize=SMALL, color="white",
+                path_effects=[withStroke(linewidth=1.8, foreground="black")],
+            )  # fmt: skip
+    alphas, betas, (first, second) = surface.alphas, surface.betas, surface.directions.names
+    axes.set(xlabel=first, ylabel=second, xlim=(alphas[0], alphas[-1]), ylim=(betas[0], betas[-1]))
+    canvas.small_letters(axes)
+    return canvas.figure_of(axes, path)
 
 
 def _contours(axes: Axes, surface: CostSurface) -> None:
@@ -249,12 +232,3 @@ def _contours(axes: Axes, surface: CostSurface) -> None:
     bar.minorticks_off()
     bar.set_label("cost", fontsize=LABEL)
     bar.ax.tick_params(which="both", labelsize=SMALL)
-
-
-def _label(axes: Axes, text: str, end: Array) -> None:
-    from matplotlib.patheffects import withStroke
-
-    axes.annotate(
-        text, (end[0], end[1]), xytext=(5, 5), textcoords="offset points", fontsize=SMALL, color="white",
-        path_effects=[withStroke(linewidth=1.8, foreground="black")],
-    )  # fmt: skip

@@ -1,21 +1,17 @@
-"""The computation tree of one output, as the lesson draws it: w, a and b make z, z makes a, a and y make C."""
+"""The computation tree of one output: w, a and b give z, z gives a, a and y give C."""
 
-from __future__ import annotations  # so that naming a Figure does not import matplotlib
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.plots import given
-from fastbp.plots.canvas import COLUMN, GREY, NEGATIVE, POSITIVE, PathLike, axes_for, figure_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from fastbp.plots import canvas, given
+from fastbp.plots.canvas import COLUMN, GREY, Axes, Figure, PathLike
 
 ROW = 0.68  # inches from row to row
 LETTERS = 6.5
@@ -32,36 +28,32 @@ def computation_tree(
     width: float = COLUMN,
     ax: Axes | None = None,
 ) -> Figure:
-    r"""Draw how one output and the cost come from weights, biases and inputs, with every value and every derivative.
+    r"""Draw how weights, biases and inputs give one output and the cost, with all values and derivatives.
 
-    Each layer adds two rows: w, a of the layer before, and b; below them the z that they make, which makes the next a.
-    On every line is the derivative of its lower end by its upper one; the product of those from a weight down to C is
-    ∂C/∂w along this path, which is all of it in a chain of single neurons, and for the last layer.
+    Each layer adds two rows: w, a of the layer before, and b; below them z, from which comes the next a. Every line has
+    the derivative of its lower end with respect to its upper end. The product of those from a weight down to C is ∂C/∂w
+    along this path. It is the whole ∂C/∂w in a chain of single neurons, and in the last layer.
 
     Parameters
     ----------
     net : Network
-        Which network.
+        What to draw.
     x : (n_in,) array-like
         A sample.
     y : (n_out,) array-like, or number
         Its target, as in `Network.trace`.
-    path : path-like, optional
-        Where to write the figure; its ending says the format.
     through : sequence of int, optional
-        One neuron a layer, from the input to the output: the path that is drawn, others are summed up in one box.
-        Left out: from the output with the largest |δ| always back to the neuron with the largest |w a|.
+        The path to draw: one neuron a layer, from input to output. Other neurons are summed in one box. By default, the
+        path goes from the output with the largest |δ| back, in each layer to the neuron with the largest |w a|.
     depth : int, default 3
-        How many layers are drawn, counted from the output.
-    width : float, default 3.5
-        Of the figure, in inches.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; left out, a new figure.
+        Number of layers to draw, counted from the output.
+    path, width, ax : path-like, float and matplotlib.axes.Axes, optional
+        The file to write, whose suffix is the format; inches, by default 3.5; axes to draw into, not in a new figure.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Derivatives are blue where they are positive, vermilion where they are negative.
+        Positive derivatives are blue, negative ones vermilion.
 
     Raises
     ------
@@ -89,22 +81,20 @@ def computation_tree(
     neurons = _strongest(trace) if through is None else _checked(through, net.sizes)
     nodes, edges = _tree(trace, neurons, max(1, trace.n_layers + 1 - depth))
     rows = 1 + max(node.row for node in nodes.values())
-    axes = axes_for(ax, width, rows * ROW)
-    spread = 1.0 if any(node.column == FAR for node in nodes.values()) else 1.28  # over the columns that are there
-    axes.set_xlim(0, width)
-    axes.set_ylim(rows * ROW, 0)  # the first row is above
-    axes.set_aspect("equal")
+    axes = canvas.axes_for(ax, width, rows * ROW)
+    spread = 1.0 if any(node.column == FAR for node in nodes.values()) else 1.28  # fewer columns are wider
+    axes.set(xlim=(0, width), ylim=(rows * ROW, 0), aspect="equal")  # the first row is at the top
     axes.set_axis_off()
     for edge in edges:
         _draw_edge(axes, nodes[edge.begin], nodes[edge.end], edge, spread * width)
     for node in nodes.values():
         _draw_node(axes, node, spread * width)
-    return figure_of(axes, path)
+    return canvas.figure_of(axes, path)
 
 
 @dataclass(frozen=True)
 class _Node:
-    """A box. `column` is a share of the width, `row` counts from above; `value` None means that there is no number."""
+    """A box. `column` is a fraction of the width, `row` counts from the top; without a `value` it shows the name."""
 
     name: str
     value: float | None
@@ -122,7 +112,7 @@ class _Edge:
     derivative: float
 
 
-# Columns; the last one, for what is not on the path, is left out in a chain of single neurons.
+# Columns. The last one, for neurons that are not on the path, is missing in a chain of single neurons.
 LEFT, MIDDLE, RIGHT, FAR = 0.14, 0.39, 0.63, 0.885
 
 
@@ -161,7 +151,7 @@ def _add_cost(trace: Any, j: int, nodes: dict[str, _Node], edges: list[_Edge], r
     if f"a{layer.l}" in nodes:
         nodes["y"], row = target, row + 1
         edges += [_Edge(f"a{layer.l}", "C", "∂C/∂a", layer.dC_da[j]), _Edge("y", "C", "", 0.0)]
-    else:  # every output depends on this z: ∂a/∂z is a matrix, and what is left is δ
+    else:  # every output depends on this z, so ∂a/∂z is a matrix: draw δ
         edges.append(_Edge(f"z{layer.l}", "C", "∂C/∂z", layer.delta[j]))
     nodes["C"] = _Node("$C$", trace.cost, row, MIDDLE)
     if layer.n > 1:
@@ -186,12 +176,8 @@ def _checked(through: Sequence[int], sizes: Sequence[int]) -> list[int]:
     return [int(neuron) for neuron in neurons]
 
 
-def _colour(derivative: float) -> str:
-    return GREY if derivative == 0 else POSITIVE if derivative > 0 else NEGATIVE
-
-
 def _number(value: float) -> str:
-    """Three digits, as short as can be: 0.0123, −1.3e−05."""
+    """Return a number with three digits, or two and an exponent: 0.0123, −1.3e−5."""
     text = f"{float(value):.3g}"
     if "e" in text:
         mantissa, exponent = f"{float(value):.1e}".split("e")
@@ -205,21 +191,22 @@ def _draw_node(axes: Axes, node: _Node, width: float) -> None:
         text = f"{node.name}\n= {_number(node.value)}"
     lines = [text] if node.derivative is None else [text, f"∂C/∂{node.letter} {_number(node.derivative)}"]
     box = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": GREY, "linewidth": 0.8}
-    small = "\n" in node.name  # what is not on the path
+    colour = GREY if "\n" in node.name else "black"  # grey: not on the path
     axes.text(
         node.column * width, (node.row + 0.5) * ROW, "\n".join(lines), ha="center", va="center", zorder=3, bbox=box,
-        fontsize=LETTERS, color=GREY if small else "black", linespacing=1.25,
+        fontsize=LETTERS, color=colour, linespacing=1.25,
     )  # fmt: skip
 
 
 def _draw_edge(axes: Axes, begin: _Node, end: _Node, edge: _Edge, width: float) -> None:
     ends = [begin.column * width, end.column * width], [(begin.row + 0.5) * ROW, (end.row + 0.5) * ROW]
     named = bool(edge.name)
-    axes.plot(*ends, color=_colour(edge.derivative) if named else "#BBBBBB", linewidth=1.4 if named else 0.9, zorder=1)
+    colour = canvas.sign_colour(edge.derivative) if named else "#BBBBBB"
+    axes.plot(*ends, color=colour, linewidth=1.4 if named else 0.9, zorder=1)
     if named:
         x, y = (0.5 * sum(along) for along in ends)
         text = f"{edge.name}\n{_number(edge.derivative)}"
         axes.text(
-            x, y, text, ha="center", va="center", fontsize=LETTERS, zorder=2, color=_colour(edge.derivative),
-            linespacing=1.05, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            x, y, text, ha="center", va="center", fontsize=LETTERS, zorder=2, color=colour, linespacing=1.05,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip

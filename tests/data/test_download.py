@@ -188,7 +188,7 @@ def test_one_mirror_wrong_one_absent_is_a_data_error(tmp_path: Path, server: Ser
 def test_interrupt_leaves_nothing(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     seen: list[list[str]] = []
 
-    def interrupt(*args: Any) -> None:
+    def interrupt(*args: Any, **named: Any) -> None:
         seen.append(os.listdir(tmp_path))
         raise KeyboardInterrupt
 

@@ -5,7 +5,7 @@ import random
 import tracemalloc
 
 import pytest
-from model_files import load_or_refuse, replaced, small_file
+from model_files import load_or_refuse, rebuilt, replaced, small_file
 
 import fastbp
 
@@ -120,11 +120,6 @@ def removed(value, at):
     else:
         changed[at[0]] = removed(value[at[0]], at[1:])
     return changed
-
-
-def rebuilt(header, data):
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + data
 
 
 def lying_files(content):

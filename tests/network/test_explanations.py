@@ -145,7 +145,16 @@ def test_softmax_and_fused_pairs_say_what_they_are():
     assert trace.layers[2].da_dz.shape == (2, 2) and "its diagonal" in str(trace)
     net = random_net([2, 3, 2], "sigmoid", "sigmoid", "cross_entropy")
     factors = net.trace(*sample(net)).factors(2, 1, 0)
-    assert len(factors) == 3 and "computed as one, ∂C/∂z = a − y" in str(factors)
+    assert len(factors) == 3 and "computed together: ∂C/∂z = a − y" in str(factors)
+
+
+def test_a_rounded_output_is_not_said_to_be_a_minus_y_where_it_is_not():
+    """σ = 0 in float64: ∂a/∂z · ∂C/∂a would be 0 · ∞, and δ = (a − y)(1 − a)."""
+    net = fastbp.Network([1, 1], output_activation="sigmoid", cost="poisson", dtype="float64")
+    net.parameters = [1.0, -800.0]
+    factors = net.trace([1.0], [2.0]).factors(1, 0, 0)
+    assert [factor.equals for factor in factors] == ["a⁽⁰⁾[0]", "δ"] and factors.product == -2
+    assert "a − y" not in str(factors) and "is not finite, because a has been rounded" in str(factors)
 
 
 @pytest.mark.parametrize(("output", "cost"), [("sigmoid", "cross_entropy"), ("softmax", "cross_entropy")])
@@ -256,9 +265,9 @@ WRONG_OF_TRACE = [
     (lambda t: t.factors(1, 0, 3), "k is 3; layer 0 has 3 neurons"),
     (lambda t: t.factors(2, 0, -1), "k is -1"),
     (lambda t: t.factors(1, 0.5), "j is 0.5; it must be a whole number"),
-    (lambda t: t.path([0]), "length 1; one from a weight of this network has 2 to 3 neurons"),
-    (lambda t: t.path([0, 0, 0, 0], of="activation"), "length 4; one from an activation of this network has 1 to 3"),
-    (lambda t: t.path([0, 0, 0], of="bias"), "length 3; one from a bias of this network has 1 to 2"),
+    (lambda t: t.path([0]), "length 1; from a weight of this network a path has 2 to 3 neurons"),
+    (lambda t: t.path([0, 0, 0, 0], of="activation"), "length 4; from an activation of this network a path has 1 to 3"),
+    (lambda t: t.path([0, 0, 0], of="bias"), "length 3; from a bias of this network a path has 1 to 2"),
     (lambda t: t.path([0, 4, 0]), r"neurons\[1\] is 4; layer 1 has 4 neurons"),
     (lambda t: t.path([0, 0], of="weigth"), "of is 'weigth'"),
     (lambda t: t.terms(2, 0), "layer 2 is the output layer"),

@@ -275,7 +275,7 @@ def test_unsupported_layers_of_keras_are_refused_by_name(keras):
     ]:
         with pytest.raises(ValueError, match=message):
             fastbp.from_keras(keras.Sequential([keras.Input((3,)), *parts]))
-    with pytest.raises(ValueError, match="has 0 arrays of weights; build the model before"):
+    with pytest.raises(ValueError, match="has 0 arrays of weights; build the model first"):
         fastbp.from_keras(keras.Sequential([layers.Dense(2)]))
     with pytest.raises(TypeError, match=r"model is a Dense; it must be a keras.Sequential"):
         fastbp.from_keras(layers.Dense(2))

@@ -199,7 +199,7 @@ def odd_modules(torch):
         (S(L(2, 3)).half(), "torch.float16"), (S(L(2, 3)).bfloat16(), "torch.bfloat16"),
         (S(L(2, 3, dtype=torch.complex64)), "torch.complex64"), (S(L(2, 3), L(3, 2).double()), "float64"),
         (linear(torch, bias=ones(3, dtype=torch.float64)), "biases .* of float64"),
-        (doubled(L(2, 3)), "forward of its"),
+        (doubled(L(2, 3)), "its own forward"),
         (linear(torch, bias=ones(3, dtype=torch.complex64)), "torch.complex64"),
         (linear(torch, weight=torch.eye(3).to_sparse()), "sparse"), (linear(torch, weight=None), "no parameters"),
         (linear(torch, weight=ones(2, 2, 2)), r"\(2, 2, 2\)"), (linear(torch, bias=ones(1)), r"biases \(1,\)"),
@@ -250,7 +250,7 @@ def test_odd_models_of_keras():
     doubled = type("Doubled", (keras.Sequential,), {"call": lambda self, x: 2 * super().call(x)})
     for odd, words in (
         (model, "nan"), (unbuilt, "build the model"), (empty, "no layers"),
-        (doubled([keras.Input((2,)), keras.layers.Dense(3)]), "call of its own"),
+        (doubled([keras.Input((2,)), keras.layers.Dense(3)]), "its own call"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=words):
             fastbp.from_keras(odd)

@@ -1,4 +1,4 @@
-"""The factors of the chain rule, for the layers of one sample. Trusts that layers and neurons are there."""
+"""The factors of the chain rule for the layers of one sample. Callers check the indices of layers and neurons."""
 
 import math
 from collections.abc import Sequence
@@ -11,30 +11,31 @@ from fastbp.functions.costs import Cost
 
 
 class Chains:
-    """What `Trace` asks for its factors: `layers` 0…L of a sample, and its cost."""
+    """Makes the factors that `Trace` returns, from layers 0…L of a sample and the cost function."""
 
     def __init__(self, layers: Sequence[LayerTrace], cost: Cost):
-        self.layers, self.cost = layers, cost
-        self.output = layers[-1]
+        self.layers, self.cost, self.output = layers, cost, layers[-1]
         assert self.output.activation is not None
         self.sigma = self.output.activation
         pair = PAIRS.get((self.sigma.function, cost.function))
         self.fused = pair is not None and pair.is_fused
+        note = f"{self.sigma.name} and {cost.name} are computed together: ∂C/∂z = a − y, because ∂a/∂z cancels in ∂C/∂a"
+        self.fused_notes: tuple[str, ...] = (note,) if self.fused else ()
 
     def from_weight(self, l: int, j: int, k: int, path: Sequence[int]) -> Factors:
         """∂C/∂w_jk, along the neurons of layers l, l + 1, …: the first is j."""
-        at = self.layers[l]
-        symbol = f"∂{symbols.of('z', l, j)}/∂{symbols.of('w', l, j, k)}"
-        first = Factor(symbol, symbols.of("a", l - 1, k), float(at.a_before[k]))
-        return self._along(f"∂C/∂{symbols.of('w', l, j, k)}", first, l, path, float(at.delta[j] * at.a_before[k]))
+        at, w = self.layers[l], symbols.of("w", l, j, k)
+        first = Factor(f"∂{symbols.of('z', l, j)}/∂{w}", symbols.of("a", l - 1, k), float(at.a_before[k]))
+        return self._along(f"∂C/∂{w}", first, l, path, float(at.delta[j] * at.a_before[k]))
 
     def from_bias(self, l: int, j: int, path: Sequence[int]) -> Factors:
-        """∂C/∂b_j, the same."""
-        first = Factor(f"∂{symbols.of('z', l, j)}/∂{symbols.of('b', l, j)}", "1", 1.0)
-        return self._along(f"∂C/∂{symbols.of('b', l, j)}", first, l, path, float(self.layers[l].delta[j]))
+        """∂C/∂b_j, along the neurons of layers l, l + 1, …: the first is j."""
+        b = symbols.of("b", l, j)
+        first = Factor(f"∂{symbols.of('z', l, j)}/∂{b}", "1", 1.0)
+        return self._along(f"∂C/∂{b}", first, l, path, float(self.layers[l].delta[j]))
 
     def from_activation(self, l: int, k: int, path: Sequence[int]) -> Factors:
-        """∂C/∂a_k, along the neurons of layers l + 1, …, none if l is the output layer."""
+        """∂C/∂a_k, along the neurons of layers l + 1, …; the path is empty if l is the output layer."""
         of, derivative = f"∂C/∂{symbols.of('a', l, k)}", float(self.layers[l].dC_da[k])
         if not path:
             return Factors(of, (self._by_a(l, k),), derivative)
@@ -42,47 +43,47 @@ class Chains:
 
     def to_activation(self, l: int, k: int) -> Terms:
         """∂C/∂a_k as a sum over the neurons of layer l + 1."""
-        n = self.layers[l + 1].n
-        terms = tuple(self.from_activation(l, k, [j]) for j in range(n))
-        derivative = float(self.layers[l].dC_da[k])
-        return Terms(f"∂C/∂{symbols.of('a', l, k)}", terms, tuple(range(n)), derivative, terms[0].notes)
+        neurons = tuple(range(self.layers[l + 1].n))
+        terms = tuple(self.from_activation(l, k, [j]) for j in neurons)
+        return Terms(terms[0].of, terms, neurons, terms[0].derivative, terms[0].notes)
 
     def to_output_error(self, j: int) -> Terms:
         """∂C/∂z_j of the output layer as a sum over the outputs i."""
-        L, output, of = self.output.l, self.output, f"∂C/∂{symbols.of('z', self.output.l, j)}"
-        outputs = range(output.n) if self.sigma.whole_layer else [j]
-        terms = []
+        L, output, delta = self.output.l, self.output, float(self.output.delta[j])
+        z = symbols.of("z", L, j)
+        terms, outputs = [], tuple(range(output.n)) if self.sigma.whole_layer else (j,)
         for i in outputs:
             equals = "a_i ([i = j] − a_j)" if self.sigma.whole_layer else symbols.sigma_prime(self.sigma)
             value = float(output.da_dz[i, j] if self.sigma.whole_layer else output.da_dz[i])
-            first = Factor(f"∂{symbols.of('a', L, i)}/∂{symbols.of('z', L, j)}", equals, value)
-            terms.append(Factors(of, (first, self._by_a(L, i)), float(output.delta[j])))
-        notes = (self._fused_note,) if self.fused else ()
-        return Terms(of, tuple(terms), tuple(outputs), float(output.delta[j]), notes)
+            first = Factor(f"∂{symbols.of('a', L, i)}/∂{z}", equals, value)
+            terms.append(Factors(f"∂C/∂{z}", (first, self._by_a(L, i)), delta))
+        return Terms(f"∂C/∂{z}", tuple(terms), outputs, delta, self.fused_notes)
 
     def _along(self, of: str, first: Factor, l: int, path: Sequence[int], derivative: float) -> Factors:
-        factors = [first]
-        for i, j in enumerate(path[:-1], l):
-            factors += [self._sigma_prime(i, j), self._link(i + 1, path[i + 1 - l], j)]
-        last = l + len(path) - 1
-        notes: tuple[str, ...] = ()
-        if last == self.output.l and self._as_one(path[-1]):
-            factors.append(self._by_z(path[-1]))
-            notes = (self._matrix_note,) if self.sigma.whole_layer else (self._fused_note,)
-        else:
-            factors += [self._sigma_prime(last, path[-1]), self._by_a(last, path[-1])]
-            notes = (self._fused_note,) if last == self.output.l and self.fused else ()
-        return Factors(of, tuple(factors), derivative, notes)
+        factors, last, j = [first], l + len(path) - 1, path[-1]
+        for i, neuron in enumerate(path[:-1], l):
+            factors += [self._sigma_prime(i, neuron), self._link(i + 1, path[i + 1 - l], neuron)]
+        at_output = last == self.output.l
+        one = self._one_factor(j) if at_output else None
+        if one:
+            return Factors(of, (*factors, one[0]), derivative, (one[1],))
+        factors += [self._sigma_prime(last, j), self._by_a(last, j)]
+        return Factors(of, tuple(factors), derivative, self.fused_notes if at_output else ())
 
-    def _as_one(self, j: int) -> bool:
-        """Whether ∂a/∂z and ∂C/∂a of an output cannot be told apart: a matrix, or 0 · ∞ where a has been rounded."""
+    def _one_factor(self, j: int) -> tuple[Factor, str] | None:
+        """∂C/∂z_j of an output and a note why, where it is no product: ∂a/∂z is a matrix, or 0 where ∂C/∂a is ∞."""
+        equals = "a − y" if self.fused else "δ"
         if self.sigma.whole_layer:
-            return True
-        return not math.isfinite(float(self.output.da_dz[j]) * float(self.output.dC_da[j]))
-
-    def _by_z(self, j: int) -> Factor:
-        equals = "a − y" if self.fused else "Σ_i ∂a_i/∂z_j · ∂C/∂a_i" if self.sigma.whole_layer else "δ"
-        return Factor(f"∂C/∂{symbols.of('z', self.output.l, j)}", equals, float(self.output.delta[j]))
+            equals = equals if self.fused else "Σ_i ∂a_i/∂z_j · ∂C/∂a_i"
+            note = "∂a/∂z of softmax is a matrix: ∂C/∂z_j = Σ_i ∂a_i/∂z_j · ∂C/∂a_i, see error_terms(j)"
+            note += "; it simplifies to a − y, which is what is computed" if self.fused else ""
+        elif math.isfinite(float(self.output.da_dz[j]) * float(self.output.dC_da[j])):
+            return None
+        elif self.fused:
+            (note,) = self.fused_notes
+        else:
+            note = "∂a/∂z · ∂C/∂a is not finite, because a has been rounded: ∂C/∂z is one factor"
+        return Factor(f"∂C/∂{symbols.of('z', self.output.l, j)}", equals, float(self.output.delta[j])), note
 
     def _by_a(self, l: int, j: int) -> Factor:
         at_output = l == self.output.l
@@ -98,15 +99,3 @@ class Chains:
     def _link(self, l: int, j: int, k: int) -> Factor:
         symbol = f"∂{symbols.of('z', l, j)}/∂{symbols.of('a', l - 1, k)}"
         return Factor(symbol, symbols.of("w", l, j, k), float(self.layers[l].w[j, k]))
-
-    @property
-    def _fused_note(self) -> str:
-        return (
-            f"{self.sigma.name} and {self.cost.name} are computed as one, ∂C/∂z = a − y: there ∂a/∂z has cancelled "
-            "against ∂C/∂a"
-        )
-
-    @property
-    def _matrix_note(self) -> str:
-        computed = "; computed is a − y, to which it simplifies" if self.fused else ""
-        return f"∂a/∂z of softmax is a matrix: ∂C/∂z_j = Σ_i ∂a_i/∂z_j · ∂C/∂a_i, see error_terms(j){computed}"

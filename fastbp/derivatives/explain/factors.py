@@ -1,25 +1,22 @@
-"""Derivatives taken apart: the factors of the chain rule, multiplied along a path and summed over paths."""
+"""The factors of the chain rule for one derivative: multiplied along a path, summed over paths."""
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastbp.derivatives.explain.tables import Readable, Table, number
+from fastbp.derivatives.explain.tables import ReadableSequence, Table, number
 
-MOST_TERMS = 12  # so many terms of a sum are printed, those that are largest; all are in the data
+MOST_TERMS = 12  # the largest terms of a sum are printed, at most this many; the data has all of them
 
 
 @dataclass(frozen=True)
 class Factor:
-    """One derivative of a chain.
+    """One factor of the chain rule.
 
     Attributes
     ----------
-    symbol : str
-        Which derivative it is: ``∂z⁽²⁾[0]/∂w⁽²⁾[0,1]``.
-    equals : str
-        What it is: ``a⁽¹⁾[1]``.
+    symbol, equals : str
+        The derivative, ``∂z⁽²⁾[0]/∂w⁽²⁾[0,1]``, and its formula, ``a⁽¹⁾[1]``.
     value : float
         Its value for this sample.
     """
@@ -30,40 +27,32 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Factors(Readable):
+class Factors(ReadableSequence[Factor]):
     """A derivative as a product along one path.
 
     Attributes
     ----------
     of : str
-        What the product is: ``∂C/∂w⁽²⁾[0,1]``.
+        The derivative: ``∂C/∂w⁽²⁾[0,1]``.
     factors : tuple of Factor
         From the variable to the cost. ``len``, iteration and indices go over them.
     derivative : float
-        The same derivative by backpropagation. It equals `product` up to rounding where there is one path only, as
-        from a weight of the last layer; else it is the sum over all paths.
+        The same derivative by backpropagation. It equals `product`, up to rounding, where there is only one path, as
+        from a weight of the last layer; otherwise it is the sum over all paths.
     notes : tuple of str
-        What else there is to know.
+        Remarks printed below the table.
     """
 
     of: str
     factors: tuple[Factor, ...]
     derivative: float
     notes: tuple[str, ...] = ()
+    _items = "factors"
 
     @property
     def product(self) -> float:
-        """The factors multiplied."""
+        """The product of the factors."""
         return math.prod(factor.value for factor in self.factors)
-
-    def __len__(self) -> int:
-        return len(self.factors)
-
-    def __iter__(self) -> Iterator[Factor]:
-        return iter(self.factors)
-
-    def __getitem__(self, i: int) -> Factor:
-        return self.factors[i]
 
     def _tables(self) -> list[Table]:
         rows = [[factor.symbol, factor.equals, number(factor.value)] for factor in self.factors]
@@ -73,21 +62,21 @@ class Factors(Readable):
 
 
 @dataclass(frozen=True)
-class Terms(Readable):
+class Terms(ReadableSequence[Factors]):
     """A derivative as a sum over paths.
 
     Attributes
     ----------
     of : str
-        What the sum is: ``∂C/∂a⁽¹⁾[2]``.
+        The derivative: ``∂C/∂a⁽¹⁾[2]``.
     terms : tuple of Factors
         One for each path. ``len``, iteration and indices go over them.
     neurons : tuple of int
-        Through which neuron of the next layer each of them goes.
+        The neuron of the next layer that each path goes through.
     derivative : float
         The same derivative by backpropagation; equals `total` up to rounding.
     notes : tuple of str
-        What else there is to know.
+        Remarks printed below the table.
     """
 
     of: str
@@ -95,29 +84,22 @@ class Terms(Readable):
     neurons: tuple[int, ...]
     derivative: float
     notes: tuple[str, ...] = ()
+    _items = "terms"
 
     @property
     def total(self) -> float:
-        """The products of all terms, summed."""
+        """The sum of the products of all terms."""
         return math.fsum(term.product for term in self.terms)
-
-    def __len__(self) -> int:
-        return len(self.terms)
-
-    def __iter__(self) -> Iterator[Factors]:
-        return iter(self.terms)
-
-    def __getitem__(self, i: int) -> Factors:
-        return self.terms[i]
 
     def _tables(self) -> list[Table]:
         order = sorted(range(len(self)), key=lambda i: -abs(self.terms[i].product))
         shown, rest = sorted(order[:MOST_TERMS]), order[MOST_TERMS:]
-        heads = ["through", *(_any_neuron(factor.symbol) for factor in self.terms[0]), "product"]
-        rows = []
-        for i in shown:
-            term = self.terms[i]
-            rows.append([str(self.neurons[i]), *(number(factor.value) for factor in term), number(term.product)])
+        # The heads are the symbols of the first term without the indices of its neurons.
+        heads = ["through", *(re.sub(r"\[.*?\]", "", factor.symbol) for factor in self[0]), "product"]
+        rows = [
+            [str(self.neurons[i]), *(number(factor.value) for factor in self[i]), number(self[i].product)]
+            for i in shown
+        ]
         blank = [""] * (len(heads) - 2)
         notes = [f"by backpropagation: {number(self.derivative)}", *self.notes]
         if rest:
@@ -125,12 +107,3 @@ class Terms(Readable):
             notes.insert(0, f"the {len(shown)} largest of {len(self)} terms, and the sum of the others")
         rows.append(["sum", *blank, number(self.total)])
         return [Table(f"{self.of}: {len(self)} term{'s' * (len(self) != 1)}", heads, rows, notes)]
-
-
-def _any_neuron(symbol: str) -> str:
-    """Return a symbol without its indices.
-
-    >>> _any_neuron("∂a⁽²⁾[0]/∂z⁽²⁾[0]")
-    '∂a⁽²⁾/∂z⁽²⁾'
-    """
-    return re.sub(r"\[.*?\]", "", symbol)

@@ -1,4 +1,4 @@
-"""What one layer computed for one sample, forward and back, taken from the loops of `tiles`."""
+"""The forward and backward pass of one sample, layer by layer, computed by the loops of `tiles`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,35 +15,32 @@ from fastbp.formulations.tiles.tiled import samples_of, tiled_network, tiled_wor
 from fastbp.functions.activations import Activation
 from fastbp.model import Array, Model, ParameterVector
 
+Arrays = Sequence[Array]  # one for each layer
+
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """One layer of n neurons, with n_in in the layer before it, for one sample. Of the input there are a and ∂C/∂a.
+    """One layer of n neurons, with n_in neurons in the layer before it, for one sample.
 
     Attributes
     ----------
     l : int
-        Which layer, 0 for the input.
+        The number of the layer, 0 for the input.
     activation : Activation or None
-        Its σ; None for the input, as all below but `a` and `dC_da`.
-    w : (n, n_in) array
-    b : (n,) array
-        The weights and biases, as they were.
-    z : (n,) array
-        z = w a + b, with a of the layer before.
-    a : (n,) array
-        a = σ(z); the input itself for layer 0.
+        Its σ. The input has only `a` and `dC_da`; all else is None for it.
+    w, b : (n, n_in) and (n,) arrays
+        The weights and biases at the time of the trace.
+    z, a : (n,) arrays
+        z = w a + b, with a of the layer before, and a = σ(z). For layer 0, a is the input.
     da_dz : (n,) array
         σ′(z). Of softmax, where every output depends on every z, the matrix (n, n): ``da_dz[i, j]`` = ∂a_i/∂z_j.
     dC_da : (n,) array
-        ∂C/∂a, of layer 0 ∂C/∂x. Of the output layer it can be infinite or NaN, where the cost divides by an a that
-        has been rounded to 0 or 1; δ does not come from it then.
+        ∂C/∂a; for layer 0, ∂C/∂x. In the output layer it can be infinite or NaN, where the cost divides by an a that
+        has been rounded to 0 or 1; δ is not computed from it then.
     delta : (n,) array
         δ = ∂C/∂z.
-    dC_dw : (n, n_in) array
-        ∂C/∂w_jk = a_k δ_j.
-    dC_db : (n,) array
-        ∂C/∂b_j = δ_j.
+    dC_dw, dC_db : (n, n_in) and (n,) arrays
+        ∂C/∂w_jk = a_k δ_j and ∂C/∂b_j = δ_j.
     a_before : (n_in,) array
         a of the layer before.
     is_output : bool
@@ -85,48 +82,36 @@ class LayerTrace:
 def layers_of_sample(model: Model, x: Array, y: Array) -> tuple[float, tuple[LayerTrace, ...]]:
     """Return C and layers 0…L for one sample, x (n_in,) and y (n_out,).
 
-    z, a and δ are what the loops of `tiles` computed, so ∂C/∂w and ∂C/∂b are those of the gradient to the last bit.
+    z, a and δ come from the loops of `tiles`, so ∂C/∂w and ∂C/∂b equal the gradient to the last bit.
     """
-    cost, zs, activations, deltas = _forward_and_back(model, x, y)
-    theta = ParameterVector(model.sizes, model.parameters.vector.copy())
-    return cost, put_together(model, theta, y, zs, activations, deltas)
-
-
-def put_together(
-    model: Model,
-    theta: ParameterVector,
-    y: Array,
-    zs: Sequence[Array],
-    activations: Sequence[Array],
-    deltas: Sequence[Array],
-) -> tuple[LayerTrace, ...]:
-    """Return layers 0…L from their a and the z and δ of layers 1…L, which are the last L of `zs` and `deltas`."""
-    after = numpy_functions.cost_gradient(model.cost, model.activations[-1])(activations[-1], y)
-    layers = []
-    for l in range(model.n_layers, 0, -1):
-        i = l - 1 - model.n_layers  # from the end
-        sigma, w, z, a, delta = model.activations[i], theta.weights[i], zs[i], activations[l], deltas[i]
-        da_dz = numpy_functions.backward(sigma)(np.ones_like(z), z, a) if not sigma.whole_layer else _softmax_matrix(a)
-        is_output, before = l == model.n_layers, activations[l - 1]
-        layers.append(LayerTrace(l, sigma, a, after, w, theta.biases[i], z, da_dz, delta, before, is_output))
-        after = w.T @ delta
-    layers.append(LayerTrace(0, None, activations[0], after))
-    return tuple(reversed(layers))
-
-
-def _forward_and_back(model: Model, x: Array, y: Array) -> tuple[float, list[Array], list[Array], list[Array]]:
     net, work, data = tiled_network(model), tiled_workspace(model, 1), samples_of(x[None, :], y[None, :])
     add_functions(net.functions, ["errors_share"], model.dtype, W=work, A=data, N=net)
     pack(work.theta, model.parameters.vector, net)
     variant(tile_steps.errors, 1)(1, work, data, 0, 1, model.dtype.type(1), net)
+    starts = net.layers["columns_before"]  # the panels of a layer are one row, that of the sample
+    zs, activations, deltas = (
+        [panels[starts[l] : starts[l] + n].copy() for l, n in enumerate(model.sizes)]
+        for panels in (work.z, work.a, work.delta)
+    )
+    theta = ParameterVector(model.sizes, model.parameters.vector.copy())
+    return float(work.costs[0]), put_together(model, theta, y, zs, activations, deltas)
 
-    def by_layer(panels: Array) -> list[Array]:  # of one sample, the panels of a layer are its row
-        starts = net.layers["columns_before"]
-        return [panels[starts[l] : starts[l] + n].copy() for l, n in enumerate(model.sizes)]
 
-    return float(work.costs[0]), by_layer(work.z), by_layer(work.a), by_layer(work.delta)
-
-
-def _softmax_matrix(a: Array) -> Array:
-    """∂a_i/∂z_j = a_i ([i = j] − a_j)."""
-    return np.asarray(np.diag(a) - np.outer(a, a))
+def put_together(
+    model: Model, theta: ParameterVector, y: Array, zs: Arrays, activations: Arrays, deltas: Arrays
+) -> tuple[LayerTrace, ...]:
+    """Return layers 0…L from a of layers 0…L and z and δ of layers 1…L, the last L of `zs` and `deltas`."""
+    dC_da = numpy_functions.cost_gradient(model.cost, model.activations[-1])(activations[-1], y)
+    layers = []
+    for l in range(model.n_layers, 0, -1):
+        i = l - 1 - model.n_layers  # from the end
+        sigma, w, z, a, delta = model.activations[i], theta.weights[i], zs[i], activations[l], deltas[i]
+        if sigma.whole_layer:
+            da_dz = np.diag(a) - np.outer(a, a)  # of softmax: ∂a_i/∂z_j = a_i ([i = j] − a_j)
+        else:
+            da_dz = numpy_functions.backward(sigma)(np.ones_like(z), z, a)
+        is_output, before = l == model.n_layers, activations[l - 1]
+        layers.append(LayerTrace(l, sigma, a, dC_da, w, theta.biases[i], z, da_dz, delta, before, is_output))
+        dC_da = w.T @ delta
+    layers.append(LayerTrace(0, None, activations[0], dC_da))
+    return tuple(reversed(layers))

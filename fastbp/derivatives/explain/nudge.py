@@ -1,22 +1,22 @@
-"""One number of a network nudged: what its derivative predicts for the cost, and what the cost then does."""
+"""One number of a network is nudged: the change of the cost that its derivative predicts, and the actual change."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastbp.derivatives.explain import symbols
 from fastbp.derivatives.explain.chains import Chains
-from fastbp.derivatives.explain.layer_trace import LayerTrace, put_together
-from fastbp.derivatives.explain.tables import Readable, Table, number
+from fastbp.derivatives.explain.layer_trace import Arrays, LayerTrace, put_together
+from fastbp.derivatives.explain.tables import ReadableSequence, Table, number
 from fastbp.formulations import numpy_functions
 from fastbp.formulations.textbook import backprop, feedforward
 from fastbp.model import Array, Model, ParameterVector
 
 Target = tuple[str, tuple[int, ...]]  # "weight" (l, j, k), "bias" (l, j) or "input" (k,)
-State = tuple[Sequence[Array], Sequence[Array]]  # z of layers 1…L, a of layers 0…L
-NOISE = 1e-13  # of the numbers that are added up to the cost: a smaller difference says nothing, it is rounding
+State = tuple[Arrays, Arrays]  # z of layers 1…L, a of layers 0…L
+NOISE = 1e-13  # relative to the numbers that the cost is summed from: a smaller difference is rounding
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,11 @@ class NudgeStep:
 
     Attributes
     ----------
-    nudge : float
-        By how much.
-    predicted : float
-        ∂C = derivative · nudge.
-    actual : float
-        ΔC = C(nudged) − C.
+    nudge, predicted, actual : float
+        The size of the nudge, the predicted ∂C = derivative · nudge, and the actual ΔC = C(nudged) − C.
     order : float
-        With which power of the nudge |predicted − actual| shrinks, from the nudge before to this one: 2 where the cost
-        is curved. NaN for the first, and where the difference is rounding.
+        The power of the nudge with which |predicted − actual| shrinks from the nudge before to this one: 2 where the
+        cost is curved. NaN for the first nudge, and where the difference is rounding.
     """
 
     nudge: float
@@ -54,11 +50,11 @@ class Link:
     Attributes
     ----------
     what : str
-        What is nudged: the z of the neuron, its a, the cost.
+        The number that changes: the z of the neuron, its a, or the cost.
     symbol, derivative : str and float
-        The derivative by what is nudged before it, ``∂z⁽²⁾[0]/∂w⁽²⁾[0,1]``, and its value.
+        Its derivative by the number before it in the chain, ``∂z⁽²⁾[0]/∂w⁽²⁾[0,1]``, and the value.
     predicted, actual : float
-        By how much the derivatives up to here say, and by how much it is.
+        Its change as the product of the derivatives so far predicts it, and its actual change.
     """
 
     what: str
@@ -69,26 +65,22 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Nudge(Readable):
-    """What nudges of one weight, bias or input do to the cost of one sample: what `Network.nudge` returns.
+class Nudge(ReadableSequence[NudgeStep]):
+    """How the cost of one sample changes when one weight, bias or input is nudged: what `Network.nudge` returns.
 
-    Printed, it is a table, as it is in a notebook.
+    It prints as a table, and shows as one in a notebook.
 
     Attributes
     ----------
     of : str
-        What is nudged: ``w⁽²⁾[0,1]``.
-    value : float
-        What it is.
-    cost : float
-        C without a nudge.
-    derivative : float
-        ∂C by it.
+        The number that is nudged: ``w⁽²⁾[0,1]``.
+    value, cost, derivative : float
+        Its value, C, and the derivative of C by it, all without a nudge.
     chain : tuple of Link
-        For the first nudge of a weight or bias, how it goes on: ∂z, ∂a, ∂C. Without ∂a where `Trace.factors` has two
-        factors. Empty for an input, which nudges every neuron of the first layer.
+        How the first nudge of a weight or bias propagates: ∂z, ∂a, ∂C. Without ∂a where `Trace.factors` has two
+        factors. Empty for an input, because it changes every neuron of the first layer.
     steps : tuple of NudgeStep
-        The nudges, from the largest. ``len``, iteration and indices go over them.
+        The nudges, the largest first. ``len``, iteration and indices go over them.
 
     Examples
     --------
@@ -107,15 +99,7 @@ class Nudge(Readable):
     derivative: float
     chain: tuple[Link, ...]
     steps: tuple[NudgeStep, ...]
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def __iter__(self) -> Iterator[NudgeStep]:
-        return iter(self.steps)
-
-    def __getitem__(self, i: int) -> NudgeStep:
-        return self.steps[i]
+    _items = "steps"
 
     def _tables(self) -> list[Table]:
         title = f"{self.of} = {number(self.value)} is nudged; C = {number(self.cost)}, "
@@ -123,13 +107,13 @@ class Nudge(Readable):
         if self.chain:
             heads = ["nudged", "derivative", "its value", "predicted", "actual"]
             links = [
-                [link.what, link.symbol, number(link.derivative), f"{link.predicted:.6g}", f"{link.actual:.6g}"]
-                for link in self.chain
+                [at.what, at.symbol, number(at.derivative), f"{at.predicted:.6g}", f"{at.actual:.6g}"]
+                for at in self.chain
             ]
             tables.append(Table(f"how a nudge of {number(self[0].nudge)} goes on", heads, links, left=(0, 1)))
         rows = [
-            [number(step.nudge), *(f"{value:.6g}" for value in (step.predicted, step.actual)),
-             f"{step.difference:.3g}", "·" if math.isnan(step.order) else f"{step.order:.2f}"]
+            [number(step.nudge), f"{step.predicted:.6g}", f"{step.actual:.6g}", f"{step.difference:.3g}",
+             "·" if math.isnan(step.order) else f"{step.order:.2f}"]
             for step in self
         ]  # fmt: skip
         heads = ["nudge", "predicted ∂C", "actual ΔC", "ΔC − ∂C", "order"]
@@ -140,18 +124,17 @@ class Nudge(Readable):
         if orders:
             return f"ΔC − ∂C shrinks with the nudge to the power {orders[-1]:.2f}, ∂C itself with the power 1"
         if len(self) == 1:
-            return "with more steps, it is seen how the difference shrinks"
-        return "ΔC − ∂C is no more than rounding: as far as can be seen, the cost is a straight line here"
+            return "more steps show how the difference shrinks"
+        return "ΔC − ∂C is no more than rounding: within rounding, the cost is a straight line here"
 
 
 @numpy_functions.as_if_compiled
 def nudged(model: Model, x: Array, y: Array, target: Target, nudges: Sequence[float]) -> Nudge:
-    """Return what nudges of one number do to the cost of a sample. In float64, of a copy of the model and of x."""
+    """Nudge one number of a copy of the model, or of x, in float64, and compare the costs of the sample."""
     theta = ParameterVector(model.sizes, model.parameters.vector.astype(np.float64))
     model, x, y = Model(model.sizes, model.activations, model.cost, theta), x.astype(np.float64), y.astype(np.float64)
     before = feedforward(model, x)
-    zs, activations = before
-    layers = put_together(model, theta, y, zs, activations, backprop(model, x, y)[1])
+    layers = put_together(model, theta, y, *before, backprop(model, x, y)[1])
     of, place, derivative = _number(layers, theta, x, target)
     cost, value = _cost(model, before, y), float(place[()])
     noise = NOISE * (abs(cost) + sum(float(np.abs(at.delta * at.z).sum()) for at in layers[1:]))
@@ -172,15 +155,15 @@ def _cost(model: Model, state: State, y: Array) -> float:
 
 
 def _number(layers: Sequence[LayerTrace], theta: ParameterVector, x: Array, target: Target) -> tuple[str, Array, float]:
-    """Its name, a view of it that can be written to, and ∂C by it."""
+    """Return the name of the target, a writable view of it, and the derivative of C by it."""
     kind, indices = target
     if kind == "input":
         (k,) = indices
         return symbols.of("a", 0, k), x[k, ...], float(layers[0].dC_da[k])
-    l, j = indices[:2]
     if kind == "bias":
+        l, j = indices
         return symbols.of("b", l, j), theta.biases[l - 1][j, ...], float(layers[l].delta[j])
-    k = indices[2]
+    l, j, k = indices
     return symbols.of("w", l, j, k), theta.weights[l - 1][j, k, ...], float(layers[l].delta[j] * layers[l].a_before[k])
 
 
@@ -192,11 +175,8 @@ def _chain(
         return ()
     l, j = indices[:2]
     factors = chains.from_weight(l, j, indices[2], [j]) if kind == "weight" else chains.from_bias(l, j, [j])
-    actual = {
-        symbols.of("z", l, j): float(after[0][l - 1][j] - before[0][l - 1][j]),
-        symbols.of("a", l, j): float(after[1][l][j] - before[1][l][j]),
-        "C": actual_cost,
-    }
+    z, a = float(after[0][l - 1][j] - before[0][l - 1][j]), float(after[1][l][j] - before[1][l][j])
+    actual = {symbols.of("z", l, j): z, symbols.of("a", l, j): a, "C": actual_cost}
     links, predicted = [], nudge
     for factor in factors:
         predicted *= factor.value

@@ -1,32 +1,32 @@
 """The weights to which a sample's cost is most sensitive, and why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastbp.derivatives.explain import symbols
 from fastbp.derivatives.explain.layer_trace import LayerTrace
-from fastbp.derivatives.explain.tables import Readable, Table, number
+from fastbp.derivatives.explain.tables import ReadableSequence, Table, number
 from fastbp.model import Array
 
 
 @dataclass(frozen=True)
 class SensitiveWeight:
-    """One weight w_jk, with what its derivative ∂C/∂w_jk = a_k δ_j is made of.
+    """One weight w_jk, with the two factors of its derivative, ∂C/∂w_jk = a_k δ_j.
 
     Attributes
     ----------
     layer, j, k : int
-        Which weight.
+        The weight w_jk of a layer.
     derivative : float
         ∂C/∂w_jk.
     a, delta : float
         a_k of the layer before, δ_j of this one.
     a_rank, delta_rank : int
-        Where |a_k| and |δ_j| stand among those of their layers, 1 being the largest.
+        The ranks of |a_k| and |δ_j| in their layers; 1 is the largest.
     reason : str
-        Why the cost is as sensitive to it as it is.
+        Why the cost is, or is not, sensitive to this weight.
     """
 
     layer: int
@@ -41,7 +41,7 @@ class SensitiveWeight:
 
 
 @dataclass(frozen=True)
-class Ranking(Readable):
+class Ranking(ReadableSequence[SensitiveWeight]):
     """Weights by |∂C/∂w|, the largest first.
 
     Attributes
@@ -49,20 +49,12 @@ class Ranking(Readable):
     weights : tuple of SensitiveWeight
         ``len``, iteration and indices go over them.
     n_weights : int
-        Among how many they are the first.
+        The number of weights that were ranked.
     """
 
     weights: tuple[SensitiveWeight, ...]
     n_weights: int
-
-    def __len__(self) -> int:
-        return len(self.weights)
-
-    def __iter__(self) -> Iterator[SensitiveWeight]:
-        return iter(self.weights)
-
-    def __getitem__(self, i: int) -> SensitiveWeight:
-        return self.weights[i]
+    _items = "weights"
 
     def _tables(self) -> list[Table]:
         rows = [
@@ -75,7 +67,7 @@ class Ranking(Readable):
 
 
 def ranked(layers: Sequence[LayerTrace], n: int, y: Array) -> Ranking:
-    """Return the n weights of these layers with the largest |∂C/∂w|; y is the target."""
+    """Return the n weights of these layers with the largest |∂C/∂w|; y is the target of the sample."""
     found: list[tuple[float, int, int, int]] = []
     for at in layers:
         size = np.abs(at.dC_dw).ravel()
@@ -102,7 +94,7 @@ def _weight(at: LayerTrace, j: int, k: int, y: Array) -> SensitiveWeight:
 
 
 def _place(what: str, rank: int, n: int) -> str:
-    """Say where a number stands among the n of its layer.
+    """Say which rank a number has among the n of its layer.
 
     >>> _place("a_k", 1, 30), _place("a_k", 12, 30), _place("a_k", 22, 30), _place("a_k", 1, 1)
     ('a_k largest of 30', 'a_k 12th of 30', 'a_k 22nd of 30', 'a_k the only one')

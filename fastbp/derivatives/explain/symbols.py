@@ -1,4 +1,4 @@
-"""How numbers of a network are called in explanations: layers above in brackets, the indices of the code behind."""
+"""The names of a network's numbers in explanations: the layer as a superscript, then the indices as in the code."""
 
 from fastbp.functions import activations, costs
 from fastbp.functions.activations import Activation

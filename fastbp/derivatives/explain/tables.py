@@ -2,16 +2,18 @@
 
 import html
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
 from fastbp.text import aligned, column_widths
 
 WIDTH = 100
+Item = TypeVar("Item")
 
 
 def number(value: float) -> str:
-    """Return a number in four significant digits.
+    """Return a number with four significant digits.
 
     >>> number(0.123456), number(-1e-9), number(-0.0)
     ('0.1235', '-1e-09', '0')
@@ -21,7 +23,7 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """A title, heads, rows of cells, and notes under them. Columns in `left` are words, the others numbers."""
+    """A title, heads, rows of cells, and notes below. Columns in `left` are aligned left, the others right."""
 
     title: str
     heads: Sequence[str] = ()
@@ -30,7 +32,7 @@ class Table:
     left: Sequence[int] = ()
 
     def text(self) -> str:
-        """Return it as lines of characters.
+        """Return the table as plain text.
 
         >>> print(Table("two neurons", ["j", "a"], [["0", "0.5"], ["1", "-0.25"]]).text())
         two neurons
@@ -48,7 +50,7 @@ class Table:
         return "\n".join(lines)
 
     def html(self) -> str:
-        """Return it as a table of HTML, everything escaped.
+        """Return the table as HTML, with everything escaped.
 
         >>> Table("a < b", ["k"], [["1"]]).html()
         '<table><caption>a &lt; b</caption><tr><th>k</th></tr><tr><td>1</td></tr></table>'
@@ -62,16 +64,16 @@ class Table:
 
 
 def _within(line: str, indent: int) -> list[str]:
-    """Return a line in pieces of at most `WIDTH`, those that go on indented."""
+    """Return a line wrapped at `WIDTH`, continuation lines indented."""
     if len(line) <= WIDTH:
         return [line]
-    # White space is kept, for the columns before the words that are wrapped.
+    # White space stays: it aligns the columns before the words that are wrapped.
     pieces = textwrap.wrap(line, WIDTH, subsequent_indent=" " * indent, drop_whitespace=False)
     return [piece.rstrip() for piece in pieces]
 
 
 class Readable:
-    """Something that prints as tables, and shows as tables in a notebook."""
+    """Prints as tables, and shows as tables in a notebook."""
 
     def _tables(self) -> list[Table]:
         raise NotImplementedError
@@ -81,3 +83,19 @@ class Readable:
 
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self._tables())
+
+
+class ReadableSequence(Readable, Generic[Item]):
+    """Prints as tables; ``len``, iteration and indices go over its attribute named `_items`."""
+
+    _items: ClassVar[str]
+
+    def __len__(self) -> int:
+        return len(getattr(self, self._items))
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(getattr(self, self._items))
+
+    def __getitem__(self, i: int) -> Item:
+        item: Item = getattr(self, self._items)[i]
+        return item

@@ -1,4 +1,4 @@
-"""Everything about one sample, taken from the loops of `tiles`: what the network computed forward and back."""
+"""Every number of the forward and backward pass of one sample."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -18,9 +18,9 @@ from fastbp.validation import entries, layer_index, neuron_index, whole_number
 
 
 class Trace(Readable):
-    """One sample's way through a network, forward and back: what `Network.trace` returns.
+    """The forward and backward pass of one sample through a network: what `Network.trace` returns.
 
-    Printed, it is a table for every layer, as it is in a notebook. It keeps the numbers of the network as it was.
+    It prints as a table for every layer, and shows so in a notebook. A later change of the network does not change it.
 
     Attributes
     ----------
@@ -28,12 +28,10 @@ class Trace(Readable):
         The number of neurons of each layer, the input first.
     x, y : (n_in,) and (n_out,) arrays
         The sample.
-    cost_function : Cost
-        C.
-    cost : float
-        C of this sample.
+    cost_function, cost : Cost and float
+        C as a function, and C of this sample.
     layers : tuple of LayerTrace
-        Layers 0…L, 0 the input: ``layers[l].z``, ``.a``, ``.delta`` (δ), ``.dC_dw``, ``.dC_db``, ``.dC_da``,
+        Layers 0…L, 0 for the input: ``layers[l].z``, ``.a``, ``.delta`` (δ), ``.dC_dw``, ``.dC_db``, ``.dC_da``,
         ``.da_dz`` (σ′), ``.w``, ``.b``.
     gradient : ParameterVector
         ∂C/∂θ, the gradient of this one sample.
@@ -64,7 +62,7 @@ class Trace(Readable):
 
     @property
     def n_layers(self) -> int:
-        """L: the input is not counted."""
+        """The number of layers L, without the input."""
         return len(self.sizes) - 1
 
     @cached_property
@@ -74,7 +72,7 @@ class Trace(Readable):
         return ParameterVector(self.sizes, np.concatenate(parts))
 
     def factors(self, layer: int, j: int, k: int | None = None) -> Factors:
-        """Return the factors of ∂C/∂w_jk, or of ∂C/∂b_j where k is left out.
+        """Return the factors of ∂C/∂w_jk, or of ∂C/∂b_j if k is left out.
 
             ∂C/∂w_jk = ∂z_j/∂w_jk · ∂a_j/∂z_j · ∂C/∂a_j        ∂C/∂b_j = ∂z_j/∂b_j · ∂a_j/∂z_j · ∂C/∂a_j
 
@@ -90,9 +88,9 @@ class Trace(Readable):
         Returns
         -------
         Factors
-            Three of them: ∂z_j/∂w_jk = a_k (∂z_j/∂b_j = 1), ∂a_j/∂z_j = σ′(z_j), and ∂C/∂a_j. Two in the output
-            layer where ∂a/∂z and ∂C/∂a are one, ∂C/∂z_j: with softmax, whose ∂a/∂z is a matrix (`error_terms` says
-            what was summed), and where an a that has been rounded to 0 or 1 would make them 0 and infinite.
+            Three factors: ∂z_j/∂w_jk = a_k (∂z_j/∂b_j = 1), ∂a_j/∂z_j = σ′(z_j), and ∂C/∂a_j. In the output layer the
+            last two can be one factor, ∂C/∂z_j: with softmax, because its ∂a/∂z is a matrix (see `error_terms`), and
+            where a has been rounded to 0 or 1, because then ∂a/∂z is 0 and ∂C/∂a infinite.
 
         Raises
         ------
@@ -111,34 +109,34 @@ class Trace(Readable):
         return self._chains.from_weight(layer, j, k, [j])
 
     def path(self, neurons: Iterable[int], of: Literal["weight", "bias", "activation"] = "weight") -> Factors:
-        """Return the factors along one path to the output, multiplied out.
+        """Return the factors along one path to the output, and their product.
 
             ∂C/∂w⁽ˡ⁾ along k, j, …, i = a_k σ′(z_j) · w σ′ ⋯ w σ′(z_i) · ∂C/∂a_i
 
-        The derivative itself is the sum of the products over all paths from where this one begins.
+        The derivative itself is the sum of the products over all paths with the same beginning.
 
         Parameters
         ----------
         neurons : list of int
-            One neuron a layer, in the order of the layers, the last in the output layer. How many there are says
-            where the path begins.
+            One neuron of each layer in order, the last one in the output layer; their number decides in which layer
+            the path begins.
         of : {"weight", "bias", "activation"}, default "weight"
-            What the path begins with: the weight from ``neurons[0]`` to ``neurons[1]``, the bias of ``neurons[0]``, or
+            The beginning of the path: the weight from ``neurons[0]`` to ``neurons[1]``, the bias of ``neurons[0]``, or
             the a of ``neurons[0]``.
 
         Returns
         -------
         Factors
-            Of a weight or bias of layer l, 3 + 2 (L − l); `factors` says where the last two are one.
+            3 + 2 (L − l) factors for a weight or bias of layer l; the last two can be one, see `factors`.
 
         Raises
         ------
         TypeError, ValueError
-            That is no path: too short, too long, or through a neuron that is not there.
+            The path is too short or too long, or it names a neuron that does not exist.
 
         References
         ----------
-        3Blue1Brown, *Backpropagation calculus*, further back in the chain of single neurons.
+        3Blue1Brown, *Backpropagation calculus*, the chain of single neurons.
         """
         path = entries("neurons", neurons, "a list of one neuron for each layer of the path")
         allowed = {"weight": (2, self.n_layers + 1), "bias": (1, self.n_layers), "activation": (1, self.n_layers + 1)}
@@ -147,49 +145,50 @@ class Trace(Readable):
         low, high = allowed[of]
         if not low <= len(path) <= high:
             raise ValueError(
-                f"the path has length {len(path)}; one from a{'n' * (of == 'activation')} {of} of this network has "
-                f"{low} to {high} neurons, the last of them in the output layer"
+                f"the path has length {len(path)}; from a{'n' * (of == 'activation')} {of} of this network a path has "
+                f"{low} to {high} neurons, the last one in the output layer"
             )
         start = self.n_layers + 1 - len(path)  # the layer of the first neuron
         for l, neuron in enumerate(path, start):
             neuron_index(f"neurons[{l - start}]", neuron, self.sizes, l)
+        first, *rest = path
         if of == "weight":
-            return self._chains.from_weight(start + 1, path[1], path[0], path[1:])
+            return self._chains.from_weight(start + 1, rest[0], first, rest)
         if of == "bias":
-            return self._chains.from_bias(start, path[0], path)
-        return self._chains.from_activation(start, path[0], path[1:])
+            return self._chains.from_bias(start, first, path)
+        return self._chains.from_activation(start, first, rest)
 
     def terms(self, layer: int, k: int) -> Terms:
-        """Return the terms of the sum over paths that is ∂C/∂a_k, one for each neuron j of the next layer.
+        """Return the terms whose sum over paths is ∂C/∂a_k, one for each neuron j of the next layer.
 
             ∂C/∂a_k = Σ_j ∂z_j/∂a_k · ∂a_j/∂z_j · ∂C/∂a_j = Σ_j w_jk σ′(z_j) ∂C/∂a_j
 
         Parameters
         ----------
         layer : int
-            l = 0…L − 1, 0 the input.
+            l = 0…L − 1, 0 for the input.
         k : int
             A neuron of layer l.
 
         Returns
         -------
         Terms
-            Three factors each; two where `factors` says so.
+            Each has three factors, or two as explained in `factors`.
 
         Raises
         ------
         TypeError, ValueError
-            There is no such layer or neuron. A neuron of the output layer has no layer behind it to sum over.
+            There is no such layer or neuron, or the layer is the output layer, which has no next layer.
 
         References
         ----------
-        3Blue1Brown, *Backpropagation calculus*, more than one neuron a layer; Nielsen, chapter 2, BP2.
+        3Blue1Brown, *Backpropagation calculus*, layers of several neurons; Nielsen, chapter 2, BP2.
         """
         layer = layer_index("layer", layer, self.sizes)
         if layer == self.n_layers:
             raise ValueError(
-                f"layer {layer} is the output layer: ∂C/∂a there is the derivative of the cost, no sum over paths; "
-                f"it is in layers[{layer}].dC_da"
+                f"layer {layer} is the output layer, where ∂C/∂a is the derivative of the cost and no sum over paths: "
+                f"use layers[{layer}].dC_da, or a layer before it"
             )
         neuron_index("k", k, self.sizes, layer)
         return self._chains.to_activation(layer, k)
@@ -197,8 +196,8 @@ class Trace(Readable):
     def error_terms(self, j: int) -> Terms:
         """Return the terms of δ_j = ∂C/∂z_j of the output layer: Σ_i ∂a_i/∂z_j · ∂C/∂a_i, one for each output i.
 
-        With softmax every output depends on every z: ∂a_i/∂z_j = a_i ([i = j] − a_j). With any other activation there
-        is the one term i = j, BP1 of Nielsen's chapter 2.
+        With softmax every output depends on every z: ∂a_i/∂z_j = a_i ([i = j] − a_j). Any other activation has only
+        the term i = j, BP1 of Nielsen's chapter 2.
 
         Parameters
         ----------
@@ -216,20 +215,20 @@ class Trace(Readable):
     def most_sensitive(self, n: int = 10, *, layer: int | None = None) -> Ranking:
         """Return the weights to which the cost of this sample is most sensitive, and why.
 
-        ∂C/∂w_jk = a_k δ_j is large where the neuron it comes from is active and the one it goes to is far from where it
-        should be: "fire together, wire together".
+        ∂C/∂w_jk = a_k δ_j is large where neuron k is active and the cost depends much on z_j: "fire together, wire
+        together".
 
         Parameters
         ----------
         n : int, default 10
-            How many weights; fewer if there are not so many.
+            The number of weights; all of them if there are fewer.
         layer : int, optional
-            Of layer l = 1…L only.
+            Rank only the weights of layer l = 1…L.
 
         Raises
         ------
         TypeError, ValueError
-            n is no whole number ≥ 1, or there is no such layer.
+            n is not a whole number ≥ 1, or there is no such layer.
 
         References
         ----------

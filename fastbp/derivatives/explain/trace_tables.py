@@ -1,4 +1,4 @@
-"""A `Trace` as tables: small networks whole, of large ones the neurons that matter most."""
+"""A `Trace` as tables: all neurons of a small network, the neurons that matter most of a large one."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from fastbp.derivatives.explain.layer_trace import LayerTrace
 from fastbp.derivatives.explain.tables import WIDTH, Table, number
 from fastbp.model import Array
 
-NEURONS = 8  # so many neurons of a layer are shown
-INPUTS = 4  # and for each of them the weights from so many neurons of the layer before
+NEURONS = 8  # at most this many neurons of a layer are shown
+INPUTS = 4  # and for each of them at most this many weights
 
 
 def tables(cost: str, value: float, layers: tuple[LayerTrace, ...], y: Array) -> list[Table]:
-    """Return a table of the neurons and one of the weights for every layer, from the input on."""
+    """Return a title, then for every layer a table of its neurons and one of its weights."""
     sizes = " → ".join(str(at.n) for at in layers)
     shown = [most(at.dC_da if at.delta is None else at.delta, NEURONS) for at in layers]
     result = [Table(f"one sample through {sizes}: {cost} cost C = {number(value)}")]
@@ -26,7 +26,7 @@ def tables(cost: str, value: float, layers: tuple[LayerTrace, ...], y: Array) ->
 
 
 def most(values: Array, n: int) -> list[int]:
-    """Return the indices of the n largest numbers by size, in ascending order.
+    """Return the indices of the n largest absolute values, in ascending order.
 
     >>> most(np.array([0.1, -3.0, 0.0, 2.0]), 2)
     [1, 3]
@@ -49,34 +49,23 @@ def _neurons(at: LayerTrace, shown: list[int], y: Array | None) -> Table:
     columns |= {"∂C/∂a": at.dC_da, "δ = ∂C/∂z = ∂C/∂b": at.delta}
     rows = [[str(j), *(number(column[j]) for column in columns.values())] for j in shown]
     if matrix:
-        note.append("∂a/∂z of softmax is a matrix, here its diagonal; all of it is in da_dz")
+        note.append("∂a/∂z of softmax is a matrix; the table shows its diagonal, da_dz has all of it")
     if not np.isfinite(at.dC_da).all():
-        note.append("∂C/∂a divides by an a that has been rounded to 0 or 1; δ does not come from it")
+        note.append("∂C/∂a divides by an a that has been rounded to 0 or 1; δ is computed without it")
     title = f"layer {at.l}, {at.activation.name}: {symbols.sigma_prime(at.activation)}"
     return Table(f"layer {at.l}, {at.activation.name}" if matrix else title, ["j", *columns], rows, note)
 
 
 def _weights(at: LayerTrace, neurons: list[int]) -> Table:
-    """As many inputs as fit."""
-    for n in range(INPUTS, 0, -1):
-        table = _weights_from(at, neurons, most(at.a_before, n))
-        if n == 1 or all(len(line) <= WIDTH for line in table.text().splitlines()):
+    title, a = f"layer {at.l}, weights w[j,k] and ∂C/∂w[j,k] = a_k δ_j", at.a_before
+    for n in range(INPUTS, 0, -1):  # as many inputs as fit into the width
+        inputs = most(a, n)
+        heads = ["j", *(head for k in inputs for head in (f"w[j,{k}]", f"∂C/∂w[j,{k}]"))]
+        rows = [[str(j), *(number(v) for k in inputs for v in (at.w[j, k], at.delta[j] * a[k]))] for j in neurons]
+        table = Table(title, heads, rows, _cut(len(inputs), len(a), "inputs", "|a|"))
+        if all(len(line) <= WIDTH for line in table.text().splitlines()):
             break
     return table
-
-
-def _weights_from(at: LayerTrace, neurons: list[int], inputs: list[int]) -> Table:
-    heads = ["j"]
-    for k in inputs:
-        heads += [f"w[j,{k}]", f"∂C/∂w[j,{k}]"]
-    rows = []
-    for j in neurons:
-        row = [str(j)]
-        for k in inputs:
-            row += [number(at.w[j, k]), number(at.delta[j] * at.a_before[k])]
-        rows.append(row)
-    note = _cut(len(inputs), len(at.a_before), "inputs", "|a|")
-    return Table(f"layer {at.l}, weights w[j,k] and ∂C/∂w[j,k] = a_k δ_j", heads, rows, note)
 
 
 def _cut(shown: int, n: int, what: str, by: str) -> list[str]:
