@@ -80,7 +80,7 @@ def forward_tile(tile, of, s, size):
             prefetch(w, row, 0)
             prefetch(w, row, lanes(w))
         ahead += share
-        for r in range(coming):
+        for r in range(coming):  # rows need not begin at a cache line, so a short one may take two as well
             prefetch_at(of.coming, s - of.first + r, start * w.itemsize)
             prefetch_at(of.coming, s - of.first + r, (start + lanes(w)) * w.itemsize)
         panel = matrix(of.a_previous, start * rows, rows, panel_width(w, n - start))

@@ -12,7 +12,7 @@ from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Block, Panels, layer, rows_at, weights
 from fastbp.formulations.tiles.rows import rows_of, take_rows
 from fastbp.formulations.tiles.sums import forward, output_error, propagate_error
-from fastbp.formulations.tiles.tile import address_of, wide
+from fastbp.formulations.tiles.tile import address_of, prefetch, wide
 
 
 @njit(**INNER)
@@ -145,6 +145,7 @@ def addresses_of_next(work, data, thread, start, stop, net):
     count = max(0, min(min(stop, data.order.size) - start, coming.size))
     for i in range(count):
         coming[i] = address_of(data.X, data.order[start + i] * n)
+        prefetch(data.Y, data.order[start + i], 0)
     return count
 
 
