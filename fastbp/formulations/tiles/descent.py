@@ -27,7 +27,7 @@ from fastbp.formulations.tiles.steps import (
     take_samples,
 )
 from fastbp.formulations.tiles.sums import accumulate_gradient, activate, forward
-from fastbp.formulations.tiles.tile import address_of, lanes, wide
+from fastbp.formulations.tiles.tile import address_of, lanes, prefetch, wide
 
 
 @njit(**INNER)
@@ -188,6 +188,8 @@ def train_one_by_one(optimizer, work, data, net):
             stretch(data.X, order[i] * n_in, n_in),
             stretch(data.X, order[min(i + 1, order.size - 1)] * n_in, n_in),
         )
+        for k in range(0, n_in, lanes(z.numbers)):  # the sample after the next is on its way meanwhile
+            prefetch(data.X, order[min(i + 2, order.size - 1)], k)
         block = block_of(work, data, 0, 0, i, i + 1)
         forward_block(work, block, 2, net.L, net)
         backward_block(work, data, block, one, net)
