@@ -6,6 +6,7 @@ from fastbp.compiler.threads import parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import output_sweeps, tangent_steps, tangents
 from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, own_pair, tangent_table, workspaces, zeros
+from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.tiled import ROWS, add_gradient_functions, samples_of, tiled_network
 from fastbp.model import Array, Model, aligned_empty
@@ -30,7 +31,7 @@ class Product:
         self._model, self._data, self._kind = model, samples_of(X, Y), _CODES[kind]
         self._net, self._tangents = tiled_network(model), tangent_table(model, kind)
         self._work, self._dot = memory or workspaces(model, len(X))
-        add_gradient_functions(model, [])
+        add_gradient_functions(model, ["take_rows", "put_rows"])
         pack(self._work.theta, model.parameters.vector, self._net)
 
     def __call__(self, v: Array) -> Array:
@@ -41,8 +42,9 @@ class Product:
         with parallel_region(flops) as n_threads:
             loop = tangent_steps.product_in_parts if self._work.in_parts else tangent_steps.product
             variant(loop, n_threads)(
-                n_threads, result, self._work, self._dot, self._data, self._kind, self._net, self._tangents
+                n_threads, self._work, self._dot, self._data, self._kind, self._net, self._tangents
             )
+        unpack(result, self._work.gradient, self._net)
         return result
 
 
@@ -58,6 +60,7 @@ def jvp(model: Model, X: Array, V: Array) -> Array:
     net, table = tiled_network(model), tangent_table(model, "jvp")
     work, dot = workspaces(model, n, parameters_move=False, gradient=False)
     outputs, data = np.empty((n, model.sizes[-1]), model.dtype), samples_of(X, V)
+    add_functions(net.functions, ["take_rows", "put_rows"], model.dtype)
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * 2 / 3 * min(n, work.rows)) as n_threads:
         jvp_blocks = variant(tangent_steps.jvp_blocks, n_threads)
@@ -72,7 +75,7 @@ def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
     n, net, at_z, table = len(X), tiled_network(model), own_pair(model) is not None, tangent_table(model, "diagonal")
     work, squares = workspaces(model, n, parts=False)
     data = samples_of(X, Y)
-    add_gradient_functions(model, [])
+    add_gradient_functions(model, ["take_rows", "put_rows"])
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * min(n, work.rows)) as n_threads:
         diagonal_blocks = variant(output_sweeps.diagonal_blocks, n_threads)
@@ -94,6 +97,7 @@ class OutputJacobian:
         self._model, self._X, self.samples_at_once = model, X, min(samples_at_once, len(X), ROWS)
         self._net, self._tangents = tiled_network(model), tangent_table(model, "jvp")
         self._work, _ = workspaces(model, self.samples_at_once, gradient=False)
+        add_functions(self._net.functions, ["take_rows", "put_rows"], model.dtype)
         n_rows = self.samples_at_once * model.sizes[-1]
         self._J = zeros(n_rows * model.parameters.vector.size, model.dtype).reshape(n_rows, -1)
         self._outputs = np.empty((self.samples_at_once, model.sizes[-1]), model.dtype)

@@ -18,7 +18,7 @@ from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.tiles.panels import Panels, layer, rows_at, weights
 from fastbp.formulations.tiles.products import ZERO, multiply_transposed
-from fastbp.formulations.tiles.rows import put_rows, rows_of, take_rows
+from fastbp.formulations.tiles.rows import put_back, rows_of, take_layer
 from fastbp.formulations.tiles.steps import block_of, forward_block, own_blocks, rows_of_thread, take_samples
 from fastbp.formulations.tiles.tile import wide
 
@@ -86,11 +86,10 @@ def through_sigma(J, start, block, n_of, work, net, l):
     else:
         for r in range(block.m):
             s = (start + r) // n_of
-            row, z_s = rows_of(J, block.scratch, 0, r, 1), rows_of(z, block.scratch, n, s, 1)
-            a_s = rows_of(a, block.scratch, 2 * n, s, 1)
+            row, z_s = rows_of(J, block.scratch, 0, r, 1, net), rows_of(z, block.scratch, n, s, 1, net)
+            a_s = rows_of(a, block.scratch, 2 * n, s, 1, net)
             call(net.layers[l].derivative, stretch(row, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n))
-            if n > wide(J.numbers):
-                put_rows(J, row, r, 1)
+            put_back(J, row, r, 1, net)
 
 
 @njit(**INNER)
@@ -111,7 +110,7 @@ def rows_share(thread, n_threads, jacobians, buffers, work, m, layers, net):
             multiply_transposed(J_previous, J, weights(work.theta, net, l), block, ZERO, net)
             here = 1 - here
         J = Panels(stretch(buffer, here * size, size), n_rows, n_wrt)
-        take_rows(stretch(jacobians, start * n_wrt, block.m * n_wrt), J, 0, block.m)
+        take_layer(stretch(jacobians, start * n_wrt, block.m * n_wrt), J, 0, block.m, net)
 
 
 @njit(parallel=True)

@@ -11,7 +11,7 @@ from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.derivatives.tangents import GAUSS_NEWTON, add_products
 from fastbp.formulations.tiles.panels import layer, rows_at
-from fastbp.formulations.tiles.rows import put_rows, rows_of, take_rows
+from fastbp.formulations.tiles.rows import put_back, rows_of, take_layer
 from fastbp.formulations.tiles.steps import (
     block_of,
     forward_block,
@@ -33,8 +33,8 @@ def seed_output(work, block, c, through, net, tangents):
     z, a, delta = layer(work.z, net, l), layer(work.a, net, l), layer(work.delta, net, l)
     n = z.n
     for s in range(block.first, block.first + block.m):
-        z_s, a_s = rows_of(z, scratch, 0, s, 1), rows_of(a, scratch, n, s, 1)
-        delta_s = rows_of(delta, scratch, 2 * n, s, 1)
+        z_s, a_s = rows_of(z, scratch, 0, s, 1, net), rows_of(a, scratch, n, s, 1, net)
+        delta_s = rows_of(delta, scratch, 2 * n, s, 1, net)
         for j in range(delta_s.size):
             delta_s[j] = one if j == c else zero
         if through:
@@ -42,8 +42,7 @@ def seed_output(work, block, c, through, net, tangents):
         elif not net.layers[l].elementwise:
             for j in range(n):
                 delta_s[j] -= a_s[j]
-        if n > wide(delta.numbers):
-            put_rows(delta, delta_s, s, 1)
+        put_back(delta, delta_s, s, 1, net)
 
 
 @njit(**INNER)
@@ -54,7 +53,11 @@ def output_curvature(work, squares, data, block, at_z, net, tangents):
     n = z.n
     for i in range(block.m):
         s = block.first + i
-        z_s, a_s, h_s = rows_of(z, scratch, 0, s, 1), rows_of(a, scratch, n, s, 1), rows_of(h, scratch, 2 * n, s, 1)
+        z_s, a_s, h_s = (
+            rows_of(z, scratch, 0, s, 1, net),
+            rows_of(a, scratch, n, s, 1, net),
+            rows_of(h, scratch, 2 * n, s, 1, net),
+        )
         y_s, ones = stretch(scratch, 3 * n, n), stretch(scratch, 4 * n, n)
         a_dot, junk = stretch(scratch, 5 * n, n), stretch(scratch, 6 * n, n)
         for j in range(n):
@@ -63,8 +66,7 @@ def output_curvature(work, squares, data, block, at_z, net, tangents):
         if at_z and net.layers[l].elementwise:
             call(tangents[l].derivative, a_dot, of_z, of_a)
         call(tangents[l].error_tangent, junk, of_h, of_z, of_a, y_s, ones, a_dot, net.cost_parameter)
-        if n > wide(h.numbers):
-            put_rows(h, h_s, s, 1)
+        put_back(h, h_s, s, 1, net)
 
 
 @njit(**INNER)
@@ -135,8 +137,8 @@ def jacobian_rows(J, work, block, c, net):
         n, n_in = net.layers[l].n, net.layers[l - 1].n
         delta, a = stretch(scratch, 0, n), stretch(scratch, n, n_in)
         for s in range(block.m):
-            take_rows(delta, layer(work.delta, net, l), block.first + s, 1)
-            take_rows(a, layer(work.a, net, l - 1), block.first + s, 1)
+            take_layer(delta, layer(work.delta, net, l), block.first + s, 1, net)
+            take_layer(a, layer(work.a, net, l - 1), block.first + s, 1, net)
             row = stretch(J, (s * n_out + c) * size, size)
             for j in range(n):
                 row[net.layers[l].biases_at + j] = delta[j]
@@ -151,7 +153,7 @@ def jacobian_block(J, outputs, work, data, block, net, tangents):
     first, m, n_out, n_parameters = block.first, block.m, net.layers[net.L].n, net.layers[net.L + 1].weights_at
     take_samples(work, block, data.X, net)
     forward_block(work, block, 1, net.L, net)
-    take_rows(stretch(outputs, first * n_out, m * n_out), layer(work.a, net, net.L), first, m)
+    take_layer(stretch(outputs, first * n_out, m * n_out), layer(work.a, net, net.L), first, m, net)
     for c in range(n_out):
         seed_output(work, block, c, True, net, tangents)
         propagate_errors(work, block, net.L, 1, net)

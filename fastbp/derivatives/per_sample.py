@@ -13,7 +13,7 @@ from fastbp.compiler.variants import variant
 from fastbp.derivatives import sample_steps
 from fastbp.formulations.network_data import NetworkData
 from fastbp.formulations.tiles.panel_functions import add_functions
-from fastbp.formulations.tiles.panels import TiledWorkspace, pack
+from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
 from fastbp.formulations.tiles.tiled import ROWS, add_gradient_functions, borrowed_workspace, samples_of, tiled_network
 from fastbp.model import Array, Model, ParameterVector
@@ -26,6 +26,7 @@ def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[Ne
     The workspace has at least two rows: sums of one row have another order, and no sample's bits may depend on n.
     """
     net = tiled_network(model)
+    add_functions(net.functions, ["take_rows", "put_rows"], model.dtype)
     with borrowed_workspace(model, max(2, n), gradient=gradient) as work:
         pack(work.theta, model.parameters.vector, net)
         yield net, work
@@ -71,7 +72,8 @@ def clipped_gradient(model: Model, X: Array, Y: Array, max_norm: float) -> Param
         for some, m in blocks(n_threads, net, work, X, Y):
             square_norms(n_threads, squared[:m], sums, work, m, net)
             factors = clipping_factors(squared[:m].sum(axis=1), max_norm) / n
-            add_scaled(n_threads, vector, factors, work, some.start == 0, some.stop == n, net)
+            add_scaled(n_threads, factors, work, some.start == 0, net)
+        unpack(vector, work.gradient, net)
     return ParameterVector(model.sizes, vector)
 
 

@@ -15,8 +15,8 @@ from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import scale
 from fastbp.formulations.tiles.gradient import sum_gradient
-from fastbp.formulations.tiles.panels import layer, rows_at, unpack
-from fastbp.formulations.tiles.rows import rows_of, take_rows
+from fastbp.formulations.tiles.panels import layer, rows_at
+from fastbp.formulations.tiles.rows import rows_of, take_layer
 from fastbp.formulations.tiles.steps import errors, own_blocks, propagate_errors, rows_of_thread
 from fastbp.formulations.tiles.tile import wide
 
@@ -47,8 +47,8 @@ def gradients_share(thread, n_threads, gradients, work, m, net):
         for l in range(1, net.L + 1):
             n_in, n_out = net.layers[l - 1].n, net.layers[l].n
             a, delta = (
-                rows_of(layer(work.a, net, l - 1), scratch, 0, s, 1),
-                rows_of(layer(work.delta, net, l), scratch, n_in, s, 1),
+                rows_of(layer(work.a, net, l - 1), scratch, 0, s, 1, net),
+                rows_of(layer(work.delta, net, l), scratch, n_in, s, 1, net),
             )
             to = stretch(gradients, s * size + net.layers[l].weights_at, (n_in + 1) * n_out)
             outer_product(to, a, delta, n_in, n_out)
@@ -122,15 +122,13 @@ def scale_errors(n_threads, factors, work, net):
 
 
 @njit(calls=(scale_errors, sum_gradient))
-def add_scaled(n_threads, vector, factors, work, begin, end, net):
+def add_scaled(n_threads, factors, work, begin, net):
     """Σ_s f_s ∇C_s of the samples whose errors are in the workspace, unless `begin` added to those before.
 
-    Writes: work; at the `end` also vector, in the layout of θ.
+    Writes: work.gradient, in panels; δ.
     """
     scale_errors(n_threads, factors, work, net)
     sum_gradient(n_threads, work, factors.size, begin, net)
-    if end:
-        unpack(vector, work.gradient, net)
 
 
 @njit(**INNER)
@@ -141,7 +139,7 @@ def inputs_share(thread, n_threads, gradients, work, m, net):
     for i in range(mine, last):
         block = rows_of_thread(work, thread, i * size, min(size, m - i * size))
         propagate_errors(work, block, 1, 0, net)
-        take_rows(stretch(gradients, block.first * delta.n, block.m * delta.n), delta, block.first, block.m)
+        take_layer(stretch(gradients, block.first * delta.n, block.m * delta.n), delta, block.first, block.m, net)
 
 
 @njit(parallel=True)

@@ -12,8 +12,8 @@ from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.derivatives.tangents import HESSIAN, add_products, forward_tangent, output_tangent, propagate_tangent
 from fastbp.formulations.tiles.gradient import PART_BLOCK, part_size
-from fastbp.formulations.tiles.panels import layer, unpack
-from fastbp.formulations.tiles.rows import take_rows
+from fastbp.formulations.tiles.panels import layer
+from fastbp.formulations.tiles.rows import take_layer
 from fastbp.formulations.tiles.steps import (
     block_of,
     forward_block,
@@ -93,8 +93,8 @@ def product_parts(n_threads, work, dot, data, kind, share, net, tangents):
 
 
 @njit(calls=(tangent_blocks, sum_products))
-def product(n_threads, vector, work, dot, data, kind, net, tangents):
-    """The product of v and a matrix of second derivatives of the mean cost. Writes: vector, in the order of θ; work."""
+def product(n_threads, work, dot, data, kind, net, tangents):
+    """The product of v and a matrix of second derivatives of the mean cost. Writes: work.gradient, in panels; work."""
     n = data.order.size
     share = work.theta.dtype.type(1 / n)
     work.gradient[:] = 0
@@ -102,11 +102,10 @@ def product(n_threads, vector, work, dot, data, kind, net, tangents):
         m = min(work.rows, n - first)
         tangent_blocks(n_threads, work, dot, data, (first, first + m), kind, share, net, tangents)
         sum_products(n_threads, work, dot, kind, m, net)
-    unpack(vector, work.gradient, net)
 
 
 @njit(calls=(product_parts,))
-def product_in_parts(n_threads, vector, work, dot, data, kind, net, tangents):
+def product_in_parts(n_threads, work, dot, data, kind, net, tangents):
     """The same by `product_parts`."""
     n, size = data.order.size, net.layers[-1].panels_at
     product_parts(n_threads, work, dot, data, kind, work.theta.dtype.type(1 / n), net, tangents)
@@ -115,7 +114,6 @@ def product_in_parts(n_threads, vector, work, dot, data, kind, net, tangents):
         more = work.gradient[part * size : (part + 1) * size]
         for i in range(size):
             total[i] += more[i]
-    unpack(vector, work.gradient, net)
 
 
 @njit(parallel=True)
@@ -142,4 +140,4 @@ def jvp_block(outputs, work, dot, data, block, start, net, tangents):
     forward_block(work, block, 1, net.L, net)
     for l in range(1, net.L + 1):
         forward_tangent(work, dot, block, True, net, tangents, l)
-    take_rows(stretch(outputs, start * n, block.m * n), a_dot, block.first, block.m)
+    take_layer(stretch(outputs, start * n, block.m * n), a_dot, block.first, block.m, net)

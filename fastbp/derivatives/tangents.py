@@ -29,7 +29,7 @@ from fastbp.formulations.tiles.products import (
     sum_biases,
     sum_outer_products,
 )
-from fastbp.formulations.tiles.rows import put_outputs, put_rows, row_width, rows_of, take_targets
+from fastbp.formulations.tiles.rows import put_back, put_errors, row_width, rows_of, take_targets
 from fastbp.formulations.tiles.sums import OUTPUTS
 from fastbp.formulations.tiles.tile import wide
 
@@ -65,13 +65,12 @@ def activate_tangent(work, dot, block, net, tangents, l):
             call(tangents[l].derivative, to, rows_at(z, j, first, m), rows_at(a, j, first, m))
     else:
         for s in range(first, first + m):
-            z_s, a_s = rows_of(z, scratch, 0, s, 1), rows_of(a, scratch, n, s, 1)
-            from_, to = rows_of(z_dot, scratch, 2 * n, s, 1), rows_of(a_dot, scratch, 3 * n, s, 1)
+            z_s, a_s = rows_of(z, scratch, 0, s, 1, net), rows_of(a, scratch, n, s, 1, net)
+            from_, to = rows_of(z_dot, scratch, 2 * n, s, 1, net), rows_of(a_dot, scratch, 3 * n, s, 1, net)
             for j in range(n):
                 to[j] = from_[j]
             call(tangents[l].derivative, stretch(to, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n))
-            if n > wide(a.numbers):
-                put_rows(a_dot, to, s, 1)
+            put_back(a_dot, to, s, 1, net)
 
 
 @njit(**INNER)
@@ -89,9 +88,9 @@ def output_tangent(work, dot, block, data, kind, share, net, tangents):
     some = max(1, OUTPUTS // (8 * width * z.numbers.itemsize))  # samples at a time, for one call
     for start in range(0, block.m, some):
         m, s = min(some, block.m - start), block.first + start
-        z_s, a_s = rows_of(z, scratch, 0, s, m), rows_of(a, scratch, m * n, s, m)
-        delta_s, zd_s = rows_of(delta, scratch, 2 * m * n, s, m), rows_of(z_dot, scratch, 3 * m * n, s, m)
-        ad_s, dd_s = rows_of(a_dot, scratch, 4 * m * n, s, m), rows_of(delta_dot, scratch, 5 * m * n, s, m)
+        z_s, a_s = rows_of(z, scratch, 0, s, m, net), rows_of(a, scratch, m * n, s, m, net)
+        delta_s, zd_s = rows_of(delta, scratch, 2 * m * n, s, m, net), rows_of(z_dot, scratch, 3 * m * n, s, m, net)
+        ad_s, dd_s = rows_of(a_dot, scratch, 4 * m * n, s, m, net), rows_of(delta_dot, scratch, 5 * m * n, s, m, net)
         y_s = stretch(scratch, 6 * m * n, m * width)
         take_targets(y_s, data.Y, stretch(block.samples, start, m), n, net)
         step = m * width if output.elementwise else width  # softmax goes sample by sample
@@ -118,10 +117,10 @@ def output_tangent(work, dot, block, data, kind, share, net, tangents):
                     along += delta_s[i + j] * zd_s[i + j]
                 scale(stretch(delta_s, i, width), along)
         scale(delta_s, share)
-        put_outputs(delta, delta_s, s, m)
+        put_errors(delta, delta_s, s, m, net)
         if kind == HESSIAN:
             scale(dd_s, share)
-            put_outputs(delta_dot, dd_s, s, m)
+            put_errors(delta_dot, dd_s, s, m, net)
 
 
 @njit(**INNER)

@@ -205,7 +205,7 @@ def train_one_by_one(optimizer, work, data, net):
                 step[c] = -step.dtype.type(optimizer.hyper[0]) * delta_j[c]
             b_j, w_j = stretch(of_j, 0, width), stretch(of_j, width, n_in * width)
             call(net.functions[width // lanes(step)].step_row, rows_at(z, j, 0, 1), x_next, w_j, b_j, x, step)
-        activate(a, z, block, net.layers[1])
+        activate(a, z, block, net.layers[1], net)
         if not abs(total_cost) < math.inf:  # isfinite is x - x, which fastmath makes 0
             break
     return total_cost

@@ -7,7 +7,7 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.tiles.panel_sums import LEAST
-from fastbp.formulations.tiles.panels import layer, panel_width, unpack
+from fastbp.formulations.tiles.panels import layer, panel_width
 from fastbp.formulations.tiles.products import Into, Patch
 from fastbp.formulations.tiles.steps import (
     backward_block,
@@ -132,11 +132,8 @@ def add_parts(work, m, net):
 
 
 @njit(calls=(errors, sum_gradient))
-def gradient(n_threads, vector, work, data, net):
-    """Write the gradient of the mean cost of all samples into `vector`, of the layout of θ. Returns the sum of costs.
-
-    Writes: vector, work.
-    """
+def gradient(n_threads, work, data, net):
+    """The gradient of the mean cost of all samples. Returns the sum of costs. Writes: work.gradient, work."""
     n = data.order.size
     total_cost, share = 0.0, work.theta.dtype.type(1 / n)
     work.batch[0], work.batch[1] = 0, n
@@ -146,16 +143,13 @@ def gradient(n_threads, vector, work, data, net):
         sum_gradient(n_threads, work, m, start == 0, net)
         for s in range(m):
             total_cost += work.costs[s]
-    unpack(vector, work.gradient, net)
     return total_cost
 
 
 @njit(calls=(sum_parts,))
-def gradient_in_parts(n_threads, vector, work, data, net):
+def gradient_in_parts(n_threads, work, data, net):
     """The same by `sum_parts`."""
     n = data.order.size
     work.batch[0], work.batch[1] = 0, n
     sum_parts(n_threads, work, data, 0, n, work.theta.dtype.type(1 / n), net)
-    total_cost = add_parts(work, n, net)
-    unpack(vector, work.gradient, net)
-    return total_cost
+    return add_parts(work, n, net)

@@ -13,7 +13,7 @@ import numpy as np
 from fastbp.compiler.callbacks import address
 from fastbp.compiler.options import INLINE, njit, rebind
 from fastbp.compiler.structs import Struct
-from fastbp.formulations.tiles import column_sums, descent, gradient, lists, panel_sums, row_sums, rules, steps
+from fastbp.formulations.tiles import column_sums, descent, gradient, lists, panel_sums, row_sums, rows, rules, steps
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
 FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the table
@@ -24,6 +24,8 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
     "note_inputs": (lists.note_inputs, "URiii"),
     "list_inputs": (lists.list_inputs, "UURiii"),
     "list_samples": (lists.list_samples, "UUii"),
+    "take_rows": (rows.take_rows, "RRiiii"),
+    "put_rows": (rows.put_rows, "RRiiii"),
     "drop_neurons": (steps.drop_neurons, "RRWiiiiN"),
     "errors_share": (steps.errors_share, "iiWAiirN"),
     "forward_share": (steps.forward_share, "iiRWAiiN"),

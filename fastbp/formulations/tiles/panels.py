@@ -147,48 +147,40 @@ def panel(A, j):
 
 
 @njit(**LEAN)
-def pack(panels, vector, net):
-    """Copy a vector of the layout of θ into panels. Writes: panels, but not their padding."""
+def copy(panels, vector, net, to_panels):
+    """Copy a vector of the layout of θ into panels, or, unless `to_panels`, back. Writes: panels without padding; vector."""
     for l in range(1, net.L + 1):
-        of_panels, w, b = _of_layer(panels, vector, net, l)
-        for j in range(0, b.size, wide(panels)):
-            width = panel_width(panels, b.size - j)
-            columns, rows = min(width, b.size - j), matrix(panel(of_panels, j), 0, of_panels.rows, width)
+        n_in, n_out, of_layer = net.layers[l - 1].n, net.layers[l].n, weights(panels, net, l)
+        w, b = matrix(vector, net.layers[l].weights_at, n_out, n_in), stretch(vector, net.layers[l].biases_at, n_out)
+        for j in range(0, n_out, wide(panels)):
+            width = panel_width(panels, n_out - j)
+            columns, rows = min(width, n_out - j), matrix(rows_at(of_layer, j, 0, 1 + n_in), 0, 1 + n_in, width)
             for c in range(columns):
-                rows[0, c] = b[j + c]
-            for k in range(0, w.shape[1], lanes(panels)):
+                if to_panels:
+                    rows[0, c] = b[j + c]
+                else:
+                    b[j + c] = rows[0, c]
+            for k in range(0, n_in, lanes(panels)):
                 for c in range(0, columns, lanes(panels)):
-                    if k + lanes(panels) <= w.shape[1] and c + lanes(panels) <= columns:
+                    is_square = k + lanes(panels) <= n_in and c + lanes(panels) <= columns
+                    if is_square and to_panels:
                         store_transposed(load(zeros(panels, lanes(panels), 1), w, j + c, k), rows, 1 + k, c)
-                    else:
-                        for i in range(k, min(w.shape[1], k + lanes(panels))):
-                            for e in range(c, min(columns, c + lanes(panels))):
-                                rows[1 + i, e] = w[j + e, i]
-
-
-@njit(**LEAN)
-def unpack(vector, panels, net):
-    """Copy panels back into a vector of the layout of θ. Writes: vector."""
-    for l in range(1, net.L + 1):
-        of_panels, w, b = _of_layer(panels, vector, net, l)
-        for j in range(0, b.size, wide(panels)):
-            width = panel_width(panels, b.size - j)
-            columns, rows = min(width, b.size - j), matrix(panel(of_panels, j), 0, of_panels.rows, width)
-            for c in range(columns):
-                b[j + c] = rows[0, c]
-            for k in range(0, w.shape[1], lanes(panels)):
-                for c in range(0, columns, lanes(panels)):
-                    if k + lanes(panels) <= w.shape[1] and c + lanes(panels) <= columns:
+                    elif is_square:
                         store_transposed(load(zeros(panels, lanes(panels), 1), rows, 1 + k, c), w, j + c, k)
                     else:
-                        for i in range(k, min(w.shape[1], k + lanes(panels))):
+                        for i in range(k, min(n_in, k + lanes(panels))):
                             for e in range(c, min(columns, c + lanes(panels))):
-                                w[j + e, i] = rows[1 + i, e]
+                                if to_panels:
+                                    rows[1 + i, e] = w[j + e, i]
+                                else:
+                                    w[j + e, i] = rows[1 + i, e]
 
 
-@njit(**INNER)
-def _of_layer(panels, vector, net, l):
-    """A layer's weights in panels; w (n_out, n_in) and b (n_out,) in a vector of the layout of θ."""
-    n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-    w = matrix(vector, net.layers[l].weights_at, n_out, n_in)
-    return weights(panels, net, l), w, stretch(vector, net.layers[l].biases_at, n_out)
+def pack(panels, vector, net):
+    """Copy a vector of the layout of θ into panels. Writes: panels, but not their padding. Python calls it."""
+    copy(panels, vector, net, True)
+
+
+def unpack(vector, panels, net):
+    """And back. Writes: vector. Python calls it."""
+    copy(panels, vector, net, False)

@@ -3,7 +3,7 @@
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INLINE, INNER, njit
 from fastbp.compiler.views import matrix, stretch
-from fastbp.formulations.tiles.panels import panel_width, rows_at
+from fastbp.formulations.tiles.panels import Panels, panel_width, rows_at, width_at
 from fastbp.formulations.tiles.tile import lanes, load, store, wide, zeros
 
 
@@ -14,62 +14,38 @@ def row_width(A):
 
 
 @njit(**INLINE)
-def rows_of(A, scratch, at, first, m):
+def rows_of(A, scratch, at, first, m, net):
     """m rows of A, one behind the other: where they lie if A is one panel, else copied to `scratch` from `at` on."""
     if A.n > wide(A.numbers):
         view = stretch(scratch, at, m * A.n)
-        take_rows(view, A, first, m)
+        take_layer(view, A, first, m, net)
     else:
         view = rows_at(A, 0, first, m)
     return view
 
 
 @njit(**INNER)
-def take_rows(values, A, first, m):
+def take_layer(values, A, first, m, net):
     """Copy m rows of A to where one lies behind the other, without padding. Shapes: values (m, n). Writes: values."""
-    to, n, numbers = matrix(values, 0, 1, values.size), A.n, A.numbers
-    for s in range(m):
-        for j in range(0, n, wide(numbers)):
-            width = panel_width(numbers, n - j)
-            row = matrix(rows_at(A, j, first + s, 1), 0, 1, width)
-            if s * n + j + width <= values.size:  # what spills over the end of a row is overwritten by the next
-                for c in range(0, width, lanes(numbers)):
-                    store(load(zeros(numbers, 1, 1), row, 0, c), to, 0, s * n + j + c)
-            else:
-                for c in range(n - j):
-                    to[0, s * n + j + c] = row[0, c]
+    call(net.functions[0].take_rows, values, A.numbers, A.rows, A.n, first, m)
 
 
 @njit(**INNER)
-def put_rows(A, values, first, m):
-    """And back. Writes: A."""
-    of, n, numbers = matrix(values, 0, 1, values.size), A.n, A.numbers
-    for s in range(m):
-        for j in range(0, n, wide(numbers)):
-            width = panel_width(numbers, n - j)
-            row = matrix(rows_at(A, j, first + s, 1), 0, 1, width)
-            if s * n + j + width <= values.size:  # what lies behind the end of a row becomes padding
-                for c in range(0, width, lanes(numbers)):
-                    store(load(zeros(numbers, 1, 1), of, 0, s * n + j + c), row, 0, c)
-            else:
-                for c in range(n - j):
-                    row[0, c] = of[0, s * n + j + c]
-
-
-@njit(**INNER)
-def put_outputs(A, values, first, m):
-    """Bring rows of `rows_of` back to where they belong; what lies behind the columns becomes 0. Writes: A.
-
-    Trained as if it mattered, padding would end in slow subnormal numbers.
-    """
+def put_back(A, values, first, m, net):
+    """Bring rows of `rows_of` back to where they belong, if they were copied. Writes: A."""
     if A.n > wide(A.numbers):
-        put_rows(A, values, first, m)
-    else:
-        width = panel_width(A.numbers, A.n)
-        row = matrix(values, 0, m, width)
+        call(net.functions[0].put_rows, A.numbers, values, A.rows, A.n, first, m)
+
+
+@njit(**INNER)
+def put_errors(A, values, first, m, net):
+    """The same for δ, where 0 takes the place of padding: trained as if it mattered, it would end in slow subnormals."""
+    put_back(A, values, first, m, net)
+    if A.n <= wide(A.numbers):
+        row = matrix(values, 0, m, row_width(A))
         for s in range(m):
-            for c in range(0, width, lanes(A.numbers)):
-                store(load(zeros(A.numbers, 1, 1), row, s, c, min(lanes(A.numbers), A.n - c)), row, s, c)
+            for c in range(0, row.shape[1], lanes(row)):
+                store(load(zeros(row, 1, 1), row, s, c, min(lanes(row), A.n - c)), row, s, c)
 
 
 @njit(**INNER)
@@ -81,3 +57,34 @@ def take_targets(y, Y, samples, n, net):
                 y[s * n + j] = Y[samples[s], j]
     else:
         call(net.functions[0].gather, y, Y, samples, samples.size, 0, n)
+
+
+def take_rows(values, numbers, rows, n, first, m):
+    """Copy m rows of a matrix in panels to where one lies behind the other, without padding.
+
+    Shapes: values (m, n); numbers (rows, n), in panels. Writes: values.
+    """
+    to, A = matrix(values, 0, 1, values.size), Panels(numbers, rows, n)
+    for s in range(m):
+        for j in range(0, n, wide(numbers)):
+            row, start = matrix(rows_at(A, j, first + s, 1), 0, 1, width_at(A, j)), s * n + j
+            if start + row.shape[1] <= values.size:  # what spills over the end of a row is overwritten by the next
+                for c in range(0, row.shape[1], lanes(numbers)):
+                    store(load(zeros(numbers, 1, 1), row, 0, c), to, 0, start + c)
+            else:
+                for c in range(n - j):
+                    to[0, start + c] = row[0, c]
+
+
+def put_rows(numbers, values, rows, n, first, m):
+    """And back. Writes: numbers."""
+    of, A = matrix(values, 0, 1, values.size), Panels(numbers, rows, n)
+    for s in range(m):
+        for j in range(0, n, wide(numbers)):
+            row, start = matrix(rows_at(A, j, first + s, 1), 0, 1, width_at(A, j)), s * n + j
+            if start + row.shape[1] <= values.size:  # what lies behind the end of a row becomes padding
+                for c in range(0, row.shape[1], lanes(numbers)):
+                    store(load(zeros(numbers, 1, 1), of, 0, start + c), row, 0, c)
+            else:
+                for c in range(n - j):
+                    row[0, c] = of[0, start + c]

@@ -10,7 +10,7 @@ from fastbp.formulations.dropout import drop, layer_key
 from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Block, Panels, layer, rows_at, weights
-from fastbp.formulations.tiles.rows import rows_of, take_rows
+from fastbp.formulations.tiles.rows import rows_of, take_layer
 from fastbp.formulations.tiles.sums import forward, output_error, propagate_error
 from fastbp.formulations.tiles.tile import address_of, prefetch, wide
 
@@ -189,7 +189,9 @@ def forward_share(thread, n_threads, outputs, work, data, start, stop, net):
         block = block_of(work, data, thread, i * size, begin, end)
         take_samples(work, block, data.X, net)
         forward_block(work, block, 1, net.L, net)
-        take_rows(stretch(outputs, begin * n, (end - begin) * n), layer(work.a, net, net.L), i * size, end - begin)
+        take_layer(
+            stretch(outputs, begin * n, (end - begin) * n), layer(work.a, net, net.L), i * size, end - begin, net
+        )
 
 
 @njit(parallel=True)
@@ -208,7 +210,7 @@ def costs_of_rows(costs, work, Y, net):
     z, a, scratch = layer(work.z, net, net.L), layer(work.a, net, net.L), work.scratch[0]
     n = z.n
     for s in range(costs.size):
-        z_s, a_s = rows_of(z, scratch, 0, s, 1), rows_of(a, scratch, n, s, 1)
+        z_s, a_s = rows_of(z, scratch, 0, s, 1, net), rows_of(a, scratch, n, s, 1, net)
         y_s = stretch(scratch, 2 * n, n)
         for j in range(n):
             y_s[j] = Y[s, j]

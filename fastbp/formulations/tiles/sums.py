@@ -26,7 +26,7 @@ from fastbp.formulations.tiles.products import (
     sum_biases,
     sum_outer_products,
 )
-from fastbp.formulations.tiles.rows import put_outputs, put_rows, row_width, rows_of, take_targets
+from fastbp.formulations.tiles.rows import put_back, put_errors, row_width, rows_of, take_targets
 from fastbp.formulations.tiles.tile import wide
 
 OUTPUTS = 16 * 1024  # bytes of the output layer that are brought to rows at a time
@@ -40,11 +40,11 @@ def forward(z, a, a_previous, w, block, layer, inputs, net):
     w (1 + n_in, n_out), b in row 0; all in panels. Writes: the block's rows of z and a.
     """
     multiply(z, a_previous, w, block, BIASES, inputs, net)
-    activate(a, z, block, layer)
+    activate(a, z, block, layer, net)
 
 
 @njit(**INNER)
-def activate(a, z, block, layer):
+def activate(a, z, block, layer, net):
     """a_sj = σ(z_sj): one layer, a block of samples. Writes: its rows of a."""
     n, m = z.n, block.m
     if layer.elementwise:
@@ -52,10 +52,9 @@ def activate(a, z, block, layer):
             call(layer.activation, rows_at(a, j, block.first, m), rows_at(z, j, block.first, m))
     else:
         for s in range(block.first, block.first + m):
-            z_s, a_s = rows_of(z, block.scratch, 0, s, 1), rows_of(a, block.scratch, n, s, 1)
+            z_s, a_s = rows_of(z, block.scratch, 0, s, 1, net), rows_of(a, block.scratch, n, s, 1, net)
             call(layer.activation, stretch(a_s, 0, n), stretch(z_s, 0, n))
-            if n > wide(a.numbers):
-                put_rows(a, a_s, s, 1)
+            put_back(a, a_s, s, 1, net)
 
 
 @njit(**INNER)
@@ -68,8 +67,8 @@ def output_error(delta, z, a, data, costs, block, share, net):
     some = max(1, OUTPUTS // (4 * width * z.numbers.itemsize))  # samples at a time, for one call
     for start in range(0, block.m, some):
         m, s = min(some, block.m - start), block.first + start
-        z_s, a_s = rows_of(z, scratch, 0, s, m), rows_of(a, scratch, m * n, s, m)
-        delta_s, y_s = rows_of(delta, scratch, 2 * m * n, s, m), stretch(scratch, 3 * m * n, m * width)
+        z_s, a_s = rows_of(z, scratch, 0, s, m, net), rows_of(a, scratch, m * n, s, m, net)
+        delta_s, y_s = rows_of(delta, scratch, 2 * m * n, s, m, net), stretch(scratch, 3 * m * n, m * width)
         take_targets(y_s, data.Y, stretch(block.samples, start, m), n, net)
         call(net.cost, stretch(costs, s, m), z_s, a_s, y_s, n, net.cost_parameter)
         call(net.cost_gradient, delta_s, z_s, a_s, y_s, net.cost_parameter)
@@ -84,7 +83,7 @@ def output_error(delta, z, a, data, costs, block, share, net):
                 weight = data.sample_weight[block.samples[start + i]]
                 costs[s + i] *= weight
                 scale(stretch(delta_s, i * width, n), weight)
-        put_outputs(delta, delta_s, s, m)
+        put_errors(delta, delta_s, s, m, net)
 
 
 @njit(**INNER)

@@ -22,7 +22,7 @@ from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Data, TiledWorkspace, pack, unpack
-from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
 
@@ -53,7 +53,7 @@ class Tiled(Compiled):
             borrowed_workspace(model, rows, training=False) as work,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
-            add_functions(net.functions, ["forward_share"], model.dtype, W=work, A=data, N=net)
+            add_functions(net.functions, ["forward_share", "take_rows"], model.dtype, W=work, A=data, N=net)
             forward_blocks = self._variant(tile_steps.forward_blocks, n_threads)
             pack(work.theta, model.parameters.vector, net)
             for start in range(0, n, rows):
@@ -74,7 +74,9 @@ class Tiled(Compiled):
             add_gradient_functions(model, shares, W=work, A=data)
             pack(work.theta, model.parameters.vector, net)
             loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
-            return float(self._variant(loop, n_threads)(n_threads, gradient, work, data, net)) / n
+            total_cost = float(self._variant(loop, n_threads)(n_threads, work, data, net))
+            unpack(gradient, work.gradient, net)
+            return total_cost / n
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
@@ -197,11 +199,19 @@ def tiled_network(model: Model) -> NetworkData:
         add_functions(functions, EVERY_NET, model.dtype)
         if 1 in model.sizes[1:]:
             add_functions(functions, ["forward_column"], model.dtype)
+        if any(n > VECS * VECTOR_BYTES // model.dtype.itemsize for n in _neurons_at_once(model)):
+            add_functions(functions, ["take_rows", "put_rows"], model.dtype)
         made = NetworkData(*of_network(model), layer_table(_panel_rows(model)), functions)
         # Of two threads that make one, both take the first: functions of one row are added to it later.
         model.prepared.setdefault("tiles", made)
     net: NetworkData = model.prepared["tiles"]
     return net
+
+
+def _neurons_at_once(model: Model) -> list[int]:
+    """Return the sizes of the layers whose neurons go to a function all at once: to softmax, to the cost."""
+    layers = zip(model.sizes[1:], model.activations, strict=True)
+    return [model.sizes[-1], *(n for n, sigma in layers if sigma.whole_layer)]
 
 
 def add_gradient_functions(model: Model, names: Iterable[str], **structs: Struct) -> None:
