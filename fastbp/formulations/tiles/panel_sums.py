@@ -60,6 +60,7 @@ class ForwardSum(NamedTuple):
     first: int
     m: int
     begin: bool
+    listed: bool
 
 
 @njit(**INNER)
@@ -84,7 +85,7 @@ def forward_tile(tile, of, s, size):
             prefetch_at(of.coming, s - of.first + r, start * w.itemsize)
             prefetch_at(of.coming, s - of.first + r, (start + lanes(w)) * w.itemsize)
         panel = matrix(of.a_previous, start * rows, rows, panel_width(w, n - start))
-        if LISTED:
+        if of.listed:
             at = (start // wide(w) * (rows // LEAST) + s // LEAST) * (1 + wide(w))
             for i in range(at + 1, at + 1 + of.lists[at]):
                 tile = outer_add(tile, panel, s, of.lists[i], w, start + of.lists[i], 0)
@@ -102,7 +103,7 @@ def forward_panel(z, a_previous, w, b, lists, coming, first, m, begin):
     """
     rows, n = z.size // (VECS * lanes(z)), w.size // (VECS * lanes(w))
     z, w = matrix(z, 0, rows, VECS * lanes(z)), matrix(w, 0, n, VECS * lanes(w))
-    of = ForwardSum(z, a_previous, w, b, lists, coming, first, m, begin)
+    of = ForwardSum(z, a_previous, w, b, lists, coming, first, m, begin != 0, LISTED)
     s, last = first, first + m
     while s < last:
         size = next_rows(last - s)
@@ -127,14 +128,15 @@ class GradientSum(NamedTuple):
     lists: Any
     coming: Any
     begin: bool
+    listed: bool
 
 
 @njit(**INNER)
 def gradient_tile(tile, of, k):
     """Σ_s a_sk δ_sj for a tile of (k, j), to where `gradient_panel` has it."""
     at = k // LEAST * (1 + BLOCK)
-    for i in range(of.lists[at] if LISTED else of.delta.shape[0]):
-        s = of.lists[at + 1 + i] if LISTED else i
+    for i in range(of.lists[at] if of.listed else of.delta.shape[0]):
+        s = of.lists[at + 1 + i] if of.listed else i
         tile = outer_add(tile, of.a_previous, k, s, of.delta, s, 0)
     if of.begin:
         store(tile, of.dw, k, 0)
@@ -161,7 +163,9 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, begin):
     """
     n, m = dw.size // (VECS * lanes(dw)), delta.size // (VECS * lanes(delta))
     dw, delta = matrix(dw, 0, n, VECS * lanes(dw)), matrix(delta, 0, m, VECS * lanes(delta))
-    of = GradientSum(dw, alpha, matrix(a_previous, 0, m, a_previous.size // m).T, delta, lists, coming, begin)
+    of = GradientSum(
+        dw, alpha, matrix(a_previous, 0, m, a_previous.size // m).T, delta, lists, coming, begin != 0, LISTED
+    )
     k = 0
     while k < n:
         size = next_rows(n - k)

@@ -178,7 +178,7 @@ def copy(panels, vector, net, to_panels):
 
 def pack(panels, vector, net):
     """Copy a vector of the layout of θ into panels. Writes: panels, but not their padding. Python calls it."""
-    copy(panels, vector, net, True)
+    copy(panels, vector if vector.flags.writeable else vector.copy(), net, True)
 
 
 def unpack(vector, panels, net):
