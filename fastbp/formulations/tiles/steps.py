@@ -50,7 +50,7 @@ def take_samples(work, block, X, net):
     """a⁽⁰⁾ = x for a block of samples. Writes: their rows of it."""
     call(
         net.functions[0].gather,
-        layer(work.a, net, 0).numbers,
+        layer(work.passed_on, net, 0).numbers,
         X,
         block.samples,
         work.rows,
@@ -62,7 +62,7 @@ def take_samples(work, block, X, net):
 @njit(**INNER)
 def listing(work, block, net):
     """The block, with lists of the inputs that are not 0, if it pays. Writes: these lists."""
-    lists, a, m, n = stretch(work.listed_inputs, 0, 0), layer(work.a, net, 0), block.m, net.layers[0].n
+    lists, a, m, n = stretch(work.listed_inputs, 0, 0), layer(work.passed_on, net, 0), block.m, net.layers[0].n
     if work.noted.size > 0:
         call(net.functions[0].note_inputs, work.noted, a.numbers, block.first, m, n)
         if m >= LISTED_FROM:
