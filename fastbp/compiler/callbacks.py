@@ -1,8 +1,8 @@
 """Functions of arrays as C functions, which `call` calls by their address: the wrapper follows from a signature.
 
 A signature has a letter for each argument. R is an array of the network's own numbers, D of float64, I of int64, U of
-uint32; a small letter is one such number. Other letters are structs, which have a letter of the caller's. The C function
-gets a pointer to each array and its length, a pointer to each struct, and numbers as they are.
+uint32; a small letter is one such number; a struct has a letter that the caller chooses. The C function gets a pointer
+to each array and its length, a pointer to each struct, and numbers as they are.
 """
 
 from collections.abc import Callable, Mapping

@@ -38,7 +38,7 @@ class Part(JITCodeLibrary):
         return super()._get_module_for_linking()
 
     def _get_module_for_linking(self) -> ModuleRef:
-        """Return it with what it calls: for the bodies of parallel loops, which Numba compiles in libraries of its own."""
+        """Return it with what it calls, as the bodies of parallel loops need it: Numba compiles them in its own way."""
         if self._with_callees is None:
             self._with_callees = self.own_module().clone()
             _link(self._with_callees, self._linking_libraries)

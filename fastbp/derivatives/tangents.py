@@ -38,7 +38,7 @@ HESSIAN, GAUSS_NEWTON, EMPIRICAL_FISHER = 0, 1, 2  # what a product is with; the
 
 @njit(**INNER)
 def forward_tangent(work, dot, block, inputs_move, net, tangents, l):
-    """ż_sj = v_j + Σ_k a_sk v_jk + Σ_k ȧ_sk w_jk, ȧ_sj = σ′(z_sj) ż_sj: one layer, a block. Writes: its rows of ż and ȧ.
+    """ż_sj = v_j + Σ_k a_sk v_jk + Σ_k ȧ_sk w_jk, ȧ_sj = σ′(z_sj) ż_sj. Writes: the block's rows of ż and ȧ.
 
     The first sum where v moves the parameters, the second where the a below move: in all layers but the first one, and
     in that too if `inputs_move`.

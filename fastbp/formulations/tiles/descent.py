@@ -116,7 +116,7 @@ def descend(n_threads, optimizer, work, m, part, net):
 
 @njit(**INNER)
 def begin_step(optimizer, work, data, start, batch_size):
-    """Count a step, on the mini-batch that begins with `start`. Returns what its costs are multiplied by: 1/m, mostly."""
+    """Count a step, on the mini-batch that begins with `start`. Returns what its costs are multiplied by, often 1/m."""
     stop = min(data.order.size, start + batch_size)
     work.batch[0], work.batch[1] = start, stop - start
     mean = begin_rules(optimizer, data.sample_weight, data.order[start:stop])

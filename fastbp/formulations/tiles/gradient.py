@@ -1,4 +1,4 @@
-"""The gradient of a mini-batch in `tiles`: summed over patches of weights, or, where those are few, over parts of it."""
+"""The gradient of a mini-batch in `tiles`: by patches of weights, or, where those are few, by parts of the samples."""
 
 from numba import prange
 from numpy import int64

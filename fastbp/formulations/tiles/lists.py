@@ -95,7 +95,7 @@ def with_lists(work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -
 
 
 def memory(rows: int, n_in: int, itemsize: int) -> dict[str, Any]:
-    """Return the arrays of a workspace that lists the inputs of so many samples; with 0 samples, of one that does not."""
+    """Return the arrays of a workspace that lists the inputs of so many samples; of 0, one that lists nothing."""
     wide_a = 2 * VECTOR_BYTES // itemsize
     panels = -(-n_in // wide_a)
     of_samples = -(-rows // BLOCK) * (wide_a // LEAST) * (1 + BLOCK)

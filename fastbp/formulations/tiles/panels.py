@@ -148,7 +148,7 @@ def panel(A, j):
 
 @njit(**LEAN)
 def copy(panels, vector, net, to_panels):
-    """Copy a vector of the layout of θ into panels, or, unless `to_panels`, back. Writes: panels without padding; vector."""
+    """Copy a vector of the layout of θ into panels, without padding, or, unless `to_panels`, panels into the vector."""
     for l in range(1, net.L + 1):
         n_in, n_out, of_layer = net.layers[l - 1].n, net.layers[l].n, weights(panels, net, l)
         w, b = matrix(vector, net.layers[l].weights_at, n_out, n_in), stretch(vector, net.layers[l].biases_at, n_out)
@@ -176,11 +176,11 @@ def copy(panels, vector, net, to_panels):
                                     w[j + e, i] = rows[1 + i, e]
 
 
-def pack(panels, vector, net):
-    """Copy a vector of the layout of θ into panels. Writes: panels, but not their padding. Python calls it."""
+def pack(panels: Any, vector: Any, net: Any) -> None:
+    """Copy a vector of the layout of θ into panels, for Python. Writes: panels, but not their padding."""
     copy(panels, vector if vector.flags.writeable else vector.copy(), net, True)
 
 
-def unpack(vector, panels, net):
-    """And back. Writes: vector. Python calls it."""
+def unpack(vector: Any, panels: Any, net: Any) -> None:
+    """And back. Writes: vector."""
     copy(panels, vector, net, False)

@@ -76,6 +76,8 @@ def multiply(z, a, w, block, begin, inputs, net):
                 starts, some = begin != SUM and k == 0, from_(lists, lists_before(lists, k, rows, a.numbers))
                 forward_panel = sums.forward_listed if lists.size > 0 else sums.forward_panel
                 call(forward_panel, z_j, a_k, w_k, b, some, coming, first, m, starts)
+                for s in range(coming.size):
+                    coming[s] += n * z_j.itemsize
         coming = stretch(coming, 0, 0)
 
 
@@ -91,36 +93,19 @@ def multiply_transposed(to, delta, w, block, begin, net):
 
     `multiply` with δ for a, no biases, and the weights transposed, a part at a time.
     """
-    rows, first, m, chunk, numbers = (
-        to.rows,
-        block.first,
-        block.m,
-        depth(delta.numbers, 2**62),
-        delta.numbers,
-    )
-    if rows == 1:
+    numbers, chunk, no_b = delta.numbers, depth(delta.numbers, 2**62), stretch(block.scratch, 0, 0)
+    no_lists, none_coming = stretch(block.lists, 0, 0), stretch(block.coming, 0, 0)
+    if to.rows == 1:
         call(net.functions[0].propagate_row, to.numbers, w.numbers, w.rows, delta.numbers, delta.n)
         return
     for k in range(0, to.n, wide(numbers)):
-        width, none = width_at(to, k), stretch(block.scratch, 0, 0)
-        sums = net.functions[width // lanes(numbers)]
+        width, to_k = width_at(to, k), panel(to, k)
+        forward_panel = net.functions[width // lanes(numbers)].forward_panel
         for j in range(0, delta.n, chunk):
-            n = min(chunk, delta.n - j)
+            n, starts = min(chunk, delta.n - j), begin != SUM and j == 0
             transpose(block.scratch, w, j, n, k, width, net)
-            transposed, delta_j = stretch(block.scratch, 0, n * width), from_(delta.numbers, j * rows)
-            no_list, starts = stretch(block.lists, 0, 0), begin != SUM and j == 0
-            call(
-                sums.forward_panel,
-                panel(to, k),
-                delta_j,
-                transposed,
-                none,
-                no_list,
-                stretch(block.coming, 0, 0),
-                first,
-                m,
-                starts,
-            )
+            delta_j, w_j = from_(delta.numbers, j * to.rows), stretch(block.scratch, 0, n * width)
+            call(forward_panel, to_k, delta_j, w_j, no_b, no_lists, none_coming, block.first, block.m, starts)
 
 
 @njit(**INNER)
@@ -151,10 +136,8 @@ def sum_outer_products(to, delta, a, patch, block, coming, net):
     sums, dw = net.functions[width // lanes(numbers)], stretch(to.dw, to.dw.size - n * width, n * width)
     for s in range(0, m, BLOCK):
         some, first, begin = min(BLOCK, m - s), block.first + s, to.begin and s == 0
-        delta_s, a_s = (
-            rows_at(delta, patch.j, first, some),
-            stretch(a.numbers, patch.k * a.rows + first * width_a, some * width_a),
-        )
+        delta_s = rows_at(delta, patch.j, first, some)
+        a_s = stretch(a.numbers, patch.k * a.rows + first * width_a, some * width_a)
         lists = from_(block.lists, s // BLOCK * lists_of_samples(numbers) if block.lists.size > 0 else 0)
         if delta.n == 1 and a.rows > 1:
             call(net.functions[width_a // lanes(numbers)].gradient_column, dw, to.alpha, a_s, delta_s, begin)

@@ -113,7 +113,7 @@ class Code:
             pointer = self.builder.gep(pointer, [self.builder.mul(stride, I64(row))])
         return self.builder.bitcast(pointer, kind.as_pointer())
 
-    def row_at(self, pointer, stride=I64(0), row=0):
+    def row_at(self, pointer, stride=None, row=0):
         """Return the address of a row of the block whose corner is `pointer`."""
         return self.at(pointer, stride, row, self.tile.row)
 

@@ -1,4 +1,4 @@
-"""Rows of matrices in panels, one behind the other, for functions of all neurons of a layer: softmax, costs, targets."""
+"""Rows of matrices in panels, one behind the other, for functions of all neurons of a layer: softmax, costs."""
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INLINE, INNER, njit
@@ -39,7 +39,7 @@ def put_back(A, values, first, m, net):
 
 @njit(**INNER)
 def put_errors(A, values, first, m, net):
-    """The same for δ, where 0 takes the place of padding: trained as if it mattered, it would end in slow subnormals."""
+    """The same for δ. Its padding becomes 0: trained as if it mattered, it would end in slow subnormal numbers."""
     put_back(A, values, first, m, net)
     if A.n <= wide(A.numbers):
         row = matrix(values, 0, m, row_width(A))

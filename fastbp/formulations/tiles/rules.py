@@ -86,7 +86,7 @@ def end_step(optimizer, work, whole, net):
 
 @njit(**INNER)
 def square_norm(norm, panels, first, scratch, net):
-    """‖v‖² of a vector of the layout of θ in panels, without padding; first = 1: without biases. Writes: norm, scratch."""
+    """‖v‖² of a vector of the layout of θ in panels, without padding, from row `first` on: 1 leaves out the biases."""
     total = 0.0
     for l in range(1, net.L + 1):
         of_layer = weights(panels, net, l)

@@ -9,7 +9,7 @@ from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
 from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import BLOCK
-from fastbp.formulations.tiles.panels import Block, Panels, layer, rows_at, weights
+from fastbp.formulations.tiles.panels import Block, layer, rows_at, weights
 from fastbp.formulations.tiles.rows import rows_of, take_layer
 from fastbp.formulations.tiles.sums import forward, output_error, propagate_error
 from fastbp.formulations.tiles.tile import address_of, prefetch, wide
@@ -40,7 +40,7 @@ def block_of(work, data, thread, first, start, stop):
 
 @njit(**INNER)
 def rows_of_thread(work, thread, first, m):
-    """m rows from `first` on of z, a and δ, without samples: nobody asks any more which they are."""
+    """m rows from `first` on of z, a and δ as a block, without the samples that they belong to."""
     none, no_lists = stretch(work.batch, 0, 0), stretch(work.listed_inputs, 0, 0)
     return Block(first, m, none, 0, work.scratch[thread], no_lists, none)
 
@@ -48,62 +48,27 @@ def rows_of_thread(work, thread, first, m):
 @njit(**INNER)
 def take_samples(work, block, X, net):
     """a⁽⁰⁾ = x for a block of samples. Writes: their rows of it."""
-    call(
-        net.functions[0].gather,
-        layer(work.passed_on, net, 0).numbers,
-        X,
-        block.samples,
-        work.rows,
-        block.first,
-        net.layers[0].n,
-    )
-
-
-@njit(**INNER)
-def listing(work, block, net):
-    """The block, with lists of the inputs that are not 0, if it pays. Writes: these lists."""
-    lists, a, m, n = stretch(work.listed_inputs, 0, 0), layer(work.passed_on, net, 0), block.m, net.layers[0].n
-    if work.noted.size > 0:
-        call(net.functions[0].note_inputs, work.noted, a.numbers, block.first, m, n)
-        if m >= LISTED_FROM:
-            lists = stretch(work.listed_inputs, 0, work.listed_inputs.size)
-            call(net.functions[0].list_inputs, lists, work.noted, a.numbers, block.first, m, n)
-    return Block(block.first, block.m, block.samples, block.place, block.scratch, lists, block.coming)
+    a = layer(work.passed_on, net, 0)
+    call(net.functions[0].gather, a.numbers, X, block.samples, a.rows, block.first, a.n)
 
 
 @njit(**INNER)
 def forward_block(work, block, first, last, net):
     """The layers from `first` to `last`, the one below being in the workspace. Writes: the block's rows of z and a."""
     for l in range(first, last + 1):
-        z, a, a_previous, w = (
-            layer(work.z, net, l),
-            layer(work.a, net, l),
-            layer(work.passed_on, net, l - 1),
-            weights(work.theta, net, l),
-        )
-        forward(z, a, a_previous, w, block, net.layers[l], l == 1, net)
+        z, a, a_previous = layer(work.z, net, l), layer(work.a, net, l), layer(work.passed_on, net, l - 1)
+        forward(z, a, a_previous, weights(work.theta, net, l), block, net.layers[l], l == 1, net)
         if l < work.dropout.size:
-            call(
-                net.functions[0].drop_neurons,
-                layer(work.passed_on, net, l).numbers,
-                a.numbers,
-                work,
-                block.first,
-                block.m,
-                block.place,
-                l,
-                net,
-            )
+            of_block = block.first, block.m, block.place
+            call(net.functions[0].drop_neurons, work.passed_on, work.a, work, *of_block, l, net)
 
 
 @njit(**INNER)
 def backward_block(work, data, block, share, net):
     """The costs of a block of samples and the errors of all layers, from the output back. Writes: those rows of δ."""
-    L = net.L
-    output_error(
-        layer(work.delta, net, L), layer(work.z, net, L), layer(work.a, net, L), data, work.costs, block, share, net
-    )
-    propagate_errors(work, block, L, 1, net)
+    z, a, delta = layer(work.z, net, net.L), layer(work.a, net, net.L), layer(work.delta, net, net.L)
+    output_error(delta, z, a, data, work.costs, block, share, net)
+    propagate_errors(work, block, net.L, 1, net)
 
 
 @njit(**INNER)
@@ -114,22 +79,16 @@ def propagate_errors(work, block, last, first, net):
         z, a = layer(work.z, net, l - 1), layer(work.a, net, l - 1)
         propagate_error(delta_previous, z, a, w, delta, block, net.layers[l - 1], net)
         if l - 1 < work.dropout.size:
-            call(
-                net.functions[0].drop_neurons,
-                delta_previous.numbers,
-                delta_previous.numbers,
-                work,
-                block.first,
-                block.m,
-                block.place,
-                l - 1,
-                net,
-            )
+            of_block = block.first, block.m, block.place
+            call(net.functions[0].drop_neurons, work.delta, work.delta, work, *of_block, l - 1, net)
 
 
 def drop_neurons(to, values, work, first, m, place, l, net):
-    """Drop neurons of layer l, each sample its own, from m rows of a or δ. Writes: these rows of `to`."""
-    to, values = Panels(to, work.rows, net.layers[l].n), Panels(values, work.rows, net.layers[l].n)
+    """Copy m rows of layer l of a or δ, without the neurons that are dropped, each sample its own. Writes: `to`.
+
+    `to` and `values` hold all layers; the first row's sample has this place in its mini-batch.
+    """
+    to, values = layer(to, net, l), layer(values, net, l)
     for j in range(0, to.n, wide(to.numbers)):
         for s in range(m):
             row, of_row = rows_at(to, j, first + s, 1), rows_at(values, j, first + s, 1)
@@ -139,8 +98,21 @@ def drop_neurons(to, values, work, first, m, place, l, net):
 
 
 @njit(**INNER)
+def list_inputs(work, block, net):
+    """List the inputs of a block that are not 0, if it pays; return how many numbers the lists have. Writes: lists."""
+    a = layer(work.passed_on, net, 0)
+    if work.noted.size == 0:
+        return 0
+    call(net.functions[0].note_inputs, work.noted, a.numbers, block.first, block.m, a.n)
+    if block.m < LISTED_FROM:
+        return 0
+    call(net.functions[0].list_inputs, work.listed_inputs, work.noted, a.numbers, block.first, block.m, a.n)
+    return work.listed_inputs.size
+
+
+@njit(**INNER)
 def addresses_of_next(work, data, thread, start, stop, net):
-    """Where the inputs of the samples from `start` to `stop` of the order lie; how many. Writes: work.coming[thread]."""
+    """Where the inputs of the samples from `start` to `stop` of the order lie; return how many. Writes: work.coming."""
     coming, n = work.coming[thread], net.layers[0].n
     count = max(0, min(min(stop, data.order.size) - start, coming.size))
     for i in range(count):
@@ -160,11 +132,12 @@ def errors_share(thread, n_threads, work, data, start, stop, share, net):
         begin, end = start + i * size, min(stop, start + (i + 1) * size)
         block = block_of(work, data, thread, i * size, begin, end)
         take_samples(work, block, data.X, net)
-        block = listing(work, block, net)
         following = begin + size if i + 1 < last else start + mine * size + work.batch[1]
-        n_coming = addresses_of_next(work, data, thread, following, following + size, net)
-        coming = stretch(work.coming[thread], 0, n_coming)
-        block = Block(block.first, block.m, block.samples, block.place, block.scratch, block.lists, coming)
+        coming = stretch(
+            work.coming[thread], 0, addresses_of_next(work, data, thread, following, following + size, net)
+        )
+        lists = stretch(work.listed_inputs, 0, list_inputs(work, block, net))
+        block = Block(block.first, block.m, block.samples, block.place, block.scratch, lists, coming)
         forward_block(work, block, 1, net.L, net)
         backward_block(work, data, block, share, net)
 
@@ -183,15 +156,13 @@ def errors(n_threads, work, data, start, stop, share, net):
 def forward_share(thread, n_threads, outputs, work, data, start, stop, net):
     """The blocks of rows that are one thread's: `forward_blocks` for them."""
     size, mine, last = own_blocks(thread, n_threads, stop - start)
-    n = net.layers[net.L].n
+    a = layer(work.a, net, net.L)
     for i in range(mine, last):
         begin, end = start + i * size, min(stop, start + (i + 1) * size)
         block = block_of(work, data, thread, i * size, begin, end)
         take_samples(work, block, data.X, net)
         forward_block(work, block, 1, net.L, net)
-        take_layer(
-            stretch(outputs, begin * n, (end - begin) * n), layer(work.a, net, net.L), i * size, end - begin, net
-        )
+        take_layer(stretch(outputs, begin * a.n, block.m * a.n), a, block.first, block.m, net)
 
 
 @njit(parallel=True)

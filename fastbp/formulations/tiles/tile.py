@@ -214,11 +214,12 @@ def store_row_sums(tile, C, i, j):
 @compiles(store_row_sums, "array", "index", "index", returns_tile=False)
 def _(code, kinds, tile, C, i, j):
     rows, lanes = code.tile.rows, code.tile.lanes
-    registers = [
-        [code.shuffle(row, row, list(range(v, v + lanes))) for v in range(0, code.tile.columns, lanes)]
-        for row in code.rows(tile)
-    ]
-    row_sums = [reduce(code.builder.fadd, of_row) for of_row in registers]
+
+    def sum_of_registers(row):
+        starts = range(0, code.tile.columns, lanes)
+        return reduce(code.builder.fadd, [code.shuffle(row, row, list(range(v, v + lanes))) for v in starts])
+
+    row_sums = [sum_of_registers(row) for row in code.rows(tile)]
     corner, strides = code.corner(kinds[1], C, i, j)
     for first in range(0, rows, lanes):
         some = row_sums[first : first + lanes]
