@@ -81,7 +81,7 @@ class StructType(types.Type):
 
 
 @register_model(StructType)
-class _StructModel(models.PrimitiveModel):  # type: ignore[misc]
+class _StructModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any):
         super().__init__(manager, kind, WORD.as_pointer())
 
@@ -98,8 +98,8 @@ def _unbox(kind: Any, struct: Any, c: Any) -> NativeValue:
 class _Fields(AttributeTemplate):
     key = StructType
 
-    def generic_resolve(self, struct: StructType, name: str) -> types.Type | None:
-        return struct.fields[name][0] if name in struct.fields else None
+    def generic_resolve(self, value: Any, attr: str) -> Any:  # type: ignore[override]
+        return value.fields[attr][0] if attr in value.fields else None
 
 
 @lower_getattr_generic(StructType)
