@@ -51,6 +51,8 @@ def fields_of(kind: type) -> list[str]:
 def _words(value: Any) -> list[int]:
     """Return what stands for a field in memory: an array's address and shape; a number."""
     if isinstance(value, np.ndarray):
+        if not value.flags.c_contiguous:
+            raise ValueError("a struct holds contiguous arrays: give np.ascontiguousarray of this one")
         return [value.ctypes.data, *value.shape]
     return [int(np.float64(value).view(np.int64)) if isinstance(value, float) else int(value)]
 

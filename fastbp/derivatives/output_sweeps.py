@@ -53,13 +53,9 @@ def output_curvature(work, squares, data, block, at_z, net, tangents):
     n = z.n
     for i in range(block.m):
         s = block.first + i
-        z_s, a_s, h_s = (
-            rows_of(z, scratch, 0, s, 1, net),
-            rows_of(a, scratch, n, s, 1, net),
-            rows_of(h, scratch, 2 * n, s, 1, net),
-        )
-        y_s, ones = stretch(scratch, 3 * n, n), stretch(scratch, 4 * n, n)
-        a_dot, junk = stretch(scratch, 5 * n, n), stretch(scratch, 6 * n, n)
+        z_s, a_s = rows_of(z, scratch, 0, s, 1, net), rows_of(a, scratch, n, s, 1, net)
+        h_s, y_s = rows_of(h, scratch, 2 * n, s, 1, net), stretch(scratch, 3 * n, n)
+        ones, a_dot, junk = stretch(scratch, 4 * n, n), stretch(scratch, 5 * n, n), stretch(scratch, 6 * n, n)
         for j in range(n):
             y_s[j], ones[j], a_dot[j] = data.Y[block.samples[i], j], one, one
         of_h, of_z, of_a = stretch(h_s, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n)

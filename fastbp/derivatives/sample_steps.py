@@ -46,10 +46,8 @@ def gradients_share(thread, n_threads, gradients, work, m, net):
     for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
         for l in range(1, net.L + 1):
             n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-            a, delta = (
-                rows_of(layer(work.a, net, l - 1), scratch, 0, s, 1, net),
-                rows_of(layer(work.delta, net, l), scratch, n_in, s, 1, net),
-            )
+            a = rows_of(layer(work.a, net, l - 1), scratch, 0, s, 1, net)
+            delta = rows_of(layer(work.delta, net, l), scratch, n_in, s, 1, net)
             to = stretch(gradients, s * size + net.layers[l].weights_at, (n_in + 1) * n_out)
             outer_product(to, a, delta, n_in, n_out)
 

@@ -130,12 +130,8 @@ def propagate_tangent(work, dot, block, net, tangents, l):
     e_sk = Σ_j δ_sj w_jk,   ė_sk = Σ_j δ̇_sj w_jk + δ_sj v_jk,   δ = e σ′(z),   δ̇ = ė σ′(z) + e σ″(z) ż
     """
     d_before, dd_before, delta = layer(work.delta, net, l - 1), layer(dot.delta, net, l - 1), layer(work.delta, net, l)
-    z, a, z_dot, a_dot = (
-        layer(work.z, net, l - 1),
-        layer(work.a, net, l - 1),
-        layer(dot.z, net, l - 1),
-        layer(dot.a, net, l - 1),
-    )
+    z, a = layer(work.z, net, l - 1), layer(work.a, net, l - 1)
+    z_dot, a_dot = layer(dot.z, net, l - 1), layer(dot.a, net, l - 1)
     multiply_transposed(d_before, delta, weights(work.theta, net, l), block, ZERO, net)
     multiply_transposed(dd_before, layer(dot.delta, net, l), weights(work.theta, net, l), block, ZERO, net)
     multiply_transposed(dd_before, delta, weights(dot.theta, net, l), block, SUM, net)

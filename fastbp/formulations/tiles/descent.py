@@ -174,22 +174,15 @@ def train_one_by_one(optimizer, work, data, net):
     So they are read once a step: when a weight has changed, its part in the next sample's z is added at once.
     """
     one, total_cost, n_in, order = work.theta.dtype.type(1), 0.0, net.layers[0].n, data.order
-    z, a, delta, w = (
-        layer(work.z, net, 1),
-        layer(work.a, net, 1),
-        layer(work.delta, net, 1),
-        weights(work.theta, net, 1),
-    )
+    z, a, delta = layer(work.z, net, 1), layer(work.a, net, 1), layer(work.delta, net, 1)
+    w, last = weights(work.theta, net, 1), order.size - 1
     block = block_of(work, data, 0, 0, 0, 1)
     take_samples(work, block, data.X, net)
     forward(z, a, layer(work.a, net, 0), w, block, net.layers[1], True, net)
     for i in range(order.size):
-        x, x_next = (
-            stretch(data.X, order[i] * n_in, n_in),
-            stretch(data.X, order[min(i + 1, order.size - 1)] * n_in, n_in),
-        )
+        x, x_next = stretch(data.X, order[i] * n_in, n_in), stretch(data.X, order[min(i + 1, last)] * n_in, n_in)
         for k in range(0, n_in, lanes(z.numbers)):  # the sample after the next is on its way meanwhile
-            prefetch(data.X, order[min(i + 2, order.size - 1)], k)
+            prefetch(data.X, order[min(i + 2, last)], k)
         block = block_of(work, data, 0, 0, i, i + 1)
         forward_block(work, block, 2, net.L, net)
         backward_block(work, data, block, one, net)

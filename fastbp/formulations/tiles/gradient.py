@@ -52,19 +52,15 @@ def sum_patches(gradient, thread, n_threads, work, block, begin, net):
 
     Unless `begin`, added to what is there. Shapes: gradient, as θ in panels. Writes: gradient.
     """
-    one = gradient.dtype.type(1)
+    one, inputs, none = gradient.dtype.type(1), inputs_of_patch(gradient, work.rows), stretch(work.coming, 0, 0)
     for l in range(1, net.L + 1):
-        delta, a, inputs = (
-            layer(work.delta, net, l),
-            layer(work.passed_on, net, l - 1),
-            inputs_of_patch(gradient, work.rows),
-        )
+        delta, a = layer(work.delta, net, l), layer(work.passed_on, net, l - 1)
         for j in range(0, delta.n, wide(gradient)):
             for k in range(0, a.n, inputs):
                 patch = patch_of(gradient, net, l, j, k, inputs)
                 if is_mine(patch, thread, n_threads, net):
                     to = Into(stretch(gradient, patch.start, patch.size), one, begin)
-                    accumulate_gradient(to, delta, a, patch, block, stretch(work.coming, 0, 0), net)
+                    accumulate_gradient(to, delta, a, patch, block, none, net)
 
 
 def sum_share(thread, n_threads, work, m, begin, net):

@@ -96,12 +96,8 @@ def propagate_error(delta_previous, z_previous, a_previous, w, delta, block, lay
     multiply_transposed(delta_previous, delta, w, block, ZERO, net)
     first, m = block.first, block.m
     for k in range(0, delta_previous.n, wide(delta.numbers)):
-        delta_k, z_k, a_k = (
-            rows_at(delta_previous, k, first, m),
-            rows_at(z_previous, k, first, m),
-            rows_at(a_previous, k, first, m),
-        )
-        call(layer.derivative, delta_k, z_k, a_k)
+        z_k, a_k = rows_at(z_previous, k, first, m), rows_at(a_previous, k, first, m)
+        call(layer.derivative, rows_at(delta_previous, k, first, m), z_k, a_k)
 
 
 @njit(**INNER)

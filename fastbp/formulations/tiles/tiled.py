@@ -149,7 +149,7 @@ class TiledTrainer:
 
     def take(self, X: Array, Y: Array, sample_weight: Array) -> None:
         """Train on these samples from now on; all else stays as it is."""
-        self._data = self._data._replace(X=X, Y=Y, sample_weight=sample_weight)
+        self._data = samples_of(X, Y, sample_weight, self._data.order)
 
     def begin(self, moments: bool = True) -> None:
         """Pack θ and, unless those in panels are the ones that count, the moments."""
