@@ -85,7 +85,8 @@ class Run:
         self.settings = Settings(arguments.threads, arguments.seed, arguments.plant_wrong or None, arguments.isa)
         if arguments.quick:
             arguments.rounds, arguments.seconds = min(arguments.rounds, 2), min(arguments.seconds, 0.05)
-        shown = {key: getattr(arguments, key) for key in ("threads", "rounds", "seconds", "seed", "quick", "isa", "megabytes")}
+        shown_keys = "threads", "rounds", "seconds", "seed", "quick", "isa", "megabytes"
+        shown = {key: getattr(arguments, key) for key in shown_keys}
         self.result: dict[str, Any] = {
             "format": 1,
             "machine": describe(),

@@ -60,7 +60,7 @@ def jvp(model: Model, X: Array, V: Array) -> Array:
     net, table = tiled_network(model), tangent_table(model, "jvp")
     work, dot = workspaces(model, n, parameters_move=False, gradient=False)
     outputs, data = np.empty((n, model.sizes[-1]), model.dtype), samples_of(X, V)
-    add_functions(net.functions, ["take_rows", "put_rows"], model.dtype)
+    add_functions(net, ["take_rows", "put_rows"], model.dtype)
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * 2 / 3 * min(n, work.rows)) as n_threads:
         jvp_blocks = variant(tangent_steps.jvp_blocks, n_threads)
@@ -97,7 +97,7 @@ class OutputJacobian:
         self._model, self._X, self.samples_at_once = model, X, min(samples_at_once, len(X), ROWS)
         self._net, self._tangents = tiled_network(model), tangent_table(model, "jvp")
         self._work, _ = workspaces(model, self.samples_at_once, gradient=False)
-        add_functions(self._net.functions, ["take_rows", "put_rows"], model.dtype)
+        add_functions(self._net, ["take_rows", "put_rows"], model.dtype)
         n_rows = self.samples_at_once * model.sizes[-1]
         self._J = zeros(n_rows * model.parameters.vector.size, model.dtype).reshape(n_rows, -1)
         self._outputs = np.empty((self.samples_at_once, model.sizes[-1]), model.dtype)

@@ -26,7 +26,7 @@ def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[Ne
     The workspace has at least two rows: sums of one row have another order, and no sample's bits may depend on n.
     """
     net = tiled_network(model)
-    add_functions(net.functions, ["take_rows", "put_rows"], model.dtype)
+    add_functions(net, ["take_rows", "put_rows"], model.dtype)
     with borrowed_workspace(model, max(2, n), gradient=gradient) as work:
         pack(work.theta, model.parameters.vector, net)
         yield net, work
@@ -35,7 +35,7 @@ def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[Ne
 def blocks(n_threads: int, net: NetworkData, work: TiledWorkspace, X: Array, Y: Array) -> Iterator[tuple[slice, int]]:
     """Write the errors of each sample's own cost into the workspace, block by block; yield the block and its size."""
     own_errors, data = variant(sample_steps.own_errors, n_threads), samples_of(X, Y)
-    add_functions(net.functions, ["errors_share"], X.dtype, W=work, A=data, N=net)
+    add_functions(net, ["errors_share"], X.dtype, W=work, A=data, N=net)
     for first in range(0, len(X), work.rows):
         m = min(work.rows, len(X) - first)
         own_errors(n_threads, work, data, first, first + m, net)

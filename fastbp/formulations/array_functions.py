@@ -4,6 +4,7 @@ The functions below the templates return what `compiler.call.call` takes: the ad
 first use for one dtype, or with ``NUMBA_DISABLE_JIT=1`` the Python function. Signatures are in `compiler/callbacks.py`.
 """
 
+import inspect
 from collections.abc import Callable
 from functools import cache
 from types import FunctionType
@@ -51,11 +52,6 @@ def leave(delta, z, a):
 
 
 # The functions of a cost take its parameter as their last argument; it is 0 for a cost without one.
-
-
-def without_parameter(*arguments):
-    """Call a function that takes no parameter."""
-    return function(*arguments[:-1])
 
 
 def sum_cost(out, z, a, y, parameter):
@@ -243,7 +239,7 @@ def _address(
     of_numbers = [njit(source, on_disk=False, **PART, **({} if sums else STRICT)) for source in sources]
     if ignores_parameter:
         of_numbers = [
-            njit(rebind(without_parameter, f"{name}_without_parameter", function=f), on_disk=False, **PART, **STRICT)
+            njit(_without_parameter(f, f"{name}_without_parameter"), on_disk=False, **PART, **STRICT)
             for name, f in zip(names, of_numbers, strict=True)
         ]
     loop, name, bound = of_numbers[0], "_".join(names), dict(zip(("second",), of_numbers[1:], strict=False))
@@ -273,3 +269,16 @@ def _python_function(choice: Any) -> Any:
 
 def _wrapper(z):
     return function(z)
+
+
+def _without_parameter(f: Any, name: str) -> Any:
+    """Return a function that calls `f` without the last of its own arguments, the cost's parameter."""
+    source = _python_function(f)
+    if source.__code__.co_flags & inspect.CO_VARARGS:
+        given, passed = "*given", "*given[:-1]"
+    else:
+        passed = ", ".join(f"x{i}" for i in range(source.__code__.co_argcount - len(source.__defaults__ or ())))
+        given = f"{passed}, parameter"
+    names: dict[str, Any] = {"function": f, "__name__": __name__}
+    exec(f"def without_parameter({given}):\n    return function({passed})\n", names)
+    return rebind(names["without_parameter"], name)

@@ -97,7 +97,7 @@ class Compiled:
 def network_data(model: Model) -> NetworkData:
     """Return what a compiled loop needs to know of a network."""
     if "loops" not in model.prepared:
-        made = NetworkData(*of_network(model), layer_table(layer_rows(model)), np.empty(0))
+        made = NetworkData(*of_network(model), layer_table(layer_rows(model)), np.empty(0), 0)
         model.prepared.setdefault("loops", made)  # of two threads that make one, both take the first
     net: NetworkData = model.prepared["loops"]
     return net

@@ -33,7 +33,8 @@ class NetworkData(Struct):
     =================  ===============================================================================================
 
     and a row for l = L + 1 that says where all ends. ``functions[i]``, of `tiles` only, has those of
-    `panel_functions.py`, with i = 1 and 2 for panels of so many registers, 0 for all.
+    `panel_functions.py`, with i = 1 and 2 for panels of so many registers, 0 for all; ``widths`` is the sum of those i
+    that the network's panels have.
     """
 
     L: int
@@ -42,6 +43,7 @@ class NetworkData(Struct):
     cost_parameter: float
     layers: npt.NDArray[Any]
     functions: npt.NDArray[Any]
+    widths: int
 
 
 def table(

@@ -52,11 +52,12 @@ BY_WIDTH: dict[
 NAMES = (*FOR_ALL, *BY_WIDTH)
 
 
-def add_functions(functions: Any, names: Iterable[str], dtype: np.dtype[Any], **structs: Struct) -> None:
-    """Compile some of the above, and write what `call` takes for them into the table `NetworkData.functions`."""
+def add_functions(net: Any, names: Iterable[str], dtype: np.dtype[Any], **structs: Struct) -> None:
+    """Compile some of the above, for panels as the network has, and write what `call` takes into net.functions."""
+    functions = net.functions
     for name in names:
         for row in (0,) if name in FOR_ALL else (1, 2):
-            if not functions[name][row]:
+            if (row == 0 or net.widths & row) and not functions[name][row]:
                 functions[name][row] = _panel_function(name, dtype, row or None, structs)
 
 

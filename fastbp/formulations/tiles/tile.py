@@ -219,8 +219,7 @@ def _(code, kinds, tile, C, i, j):
         starts = range(0, code.tile.columns, lanes)
         return reduce(code.builder.fadd, [code.shuffle(row, row, list(range(v, v + lanes))) for v in starts])
 
-    row_sums = [sum_of_registers(row) for row in code.rows(tile)]
-    corner, strides = code.corner(kinds[1], C, i, j)
+    row_sums, corner = [sum_of_registers(row) for row in code.rows(tile)], code.corner(kinds[1], C, i, j)[0]
     for first in range(0, rows, lanes):
         some = row_sums[first : first + lanes]
         count, some = len(some), some * (lanes // len(some))  # fewer rows than lanes: each of them more than once

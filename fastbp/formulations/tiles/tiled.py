@@ -53,7 +53,7 @@ class Tiled(Compiled):
             borrowed_workspace(model, rows, training=False) as work,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
-            add_functions(net.functions, ["forward_share", "take_rows"], model.dtype, W=work, A=data, N=net)
+            add_functions(net, ["forward_share", "take_rows"], model.dtype, W=work, A=data, N=net)
             forward_blocks = self._variant(tile_steps.forward_blocks, n_threads)
             pack(work.theta, model.parameters.vector, net)
             for start in range(0, n, rows):
@@ -192,16 +192,24 @@ def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
     return -(-n // unit) * unit
 
 
+def panel_widths(model: Model) -> int:
+    """Return which panels a network has: 1 for those of one register, 2 for those of two, 3 for both."""
+    lanes = VECTOR_BYTES // model.dtype.itemsize
+    is_narrow = [lanes >= 4 and 0 < n % (2 * lanes) <= lanes for n in model.sizes]
+    is_wide = [n >= 2 * lanes or not narrow for n, narrow in zip(model.sizes, is_narrow, strict=True)]
+    return 1 * any(is_narrow) + 2 * any(is_wide)
+
+
 def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
-        functions = table([{}, {}, {}], functions=NAMES)
-        add_functions(functions, EVERY_NET, model.dtype)
+        functions, dtype = table([{}, {}, {}], functions=NAMES), model.dtype
+        made = NetworkData(*of_network(model), layer_table(_panel_rows(model)), functions, panel_widths(model))
+        add_functions(made, EVERY_NET, dtype)
         if 1 in model.sizes[1:]:
-            add_functions(functions, ["forward_column"], model.dtype)
-        if any(n > VECS * VECTOR_BYTES // model.dtype.itemsize for n in _neurons_at_once(model)):
-            add_functions(functions, ["take_rows", "put_rows"], model.dtype)
-        made = NetworkData(*of_network(model), layer_table(_panel_rows(model)), functions)
+            add_functions(made, ["forward_column"], dtype)
+        if any(n > VECS * VECTOR_BYTES // dtype.itemsize for n in _neurons_at_once(model)):
+            add_functions(made, ["take_rows", "put_rows"], dtype)
         # Of two threads that make one, both take the first: functions of one row are added to it later.
         model.prepared.setdefault("tiles", made)
     net: NetworkData = model.prepared["tiles"]
@@ -218,7 +226,7 @@ def add_gradient_functions(model: Model, names: Iterable[str], **structs: Struct
     """Compile what the gradient of every network needs, and functions of these names, for structs of these types."""
     net = tiled_network(model)
     of_column = ["gradient_column"] if 1 in model.sizes[1:] else []
-    add_functions(net.functions, ["gradient_panel", "bias_panel", *of_column, *names], model.dtype, N=net, **structs)
+    add_functions(net, ["gradient_panel", "bias_panel", *of_column, *names], model.dtype, N=net, **structs)
 
 
 def _panel_rows(model: Model) -> list[dict[str, Any]]:
@@ -237,7 +245,7 @@ def with_lists(model: Model, work: TiledWorkspace, X: Array, samples: npt.NDArra
     """Return a workspace with room for lists of inputs that are not 0, if it pays, and compile what only they need."""
     work = tile_lists.with_lists(work, X, samples)
     if work.noted.size > 0:
-        add_functions(tiled_network(model).functions, LISTED, model.dtype)
+        add_functions(tiled_network(model), LISTED, model.dtype)
     return work
 
 
@@ -299,7 +307,7 @@ def tiled_workspace(
     in_parts = training and sums_in_parts(model, samples)
     rows = _rows(samples, in_parts)
     if rows == 1:
-        add_functions(tiled_network(model).functions, ONE_ROW, model.dtype)
+        add_functions(tiled_network(model), ONE_ROW, model.dtype)
     of_samples = {name: values for name, values in options.of_samples(model.dtype).items() if name != "sample_weight"}
     drops = of_samples["dropout"].size > 0
     sizes = workspace_sizes(model, samples, training=training, dropout=drops, **needs)
