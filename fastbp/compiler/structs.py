@@ -2,13 +2,14 @@
 
 Numba takes a named tuple apart, into some seven numbers for each array, at every call from Python and at every call
 between compiled functions: that is most of what it then compiles. A `Struct` keeps its arrays alive and has a table of
-where they lie; compiled code looks up there what it reads: ``work.theta`` is a view, for two loads.
+where these objects lie; compiled code looks up there what it reads: ``work.theta`` is a view, for a few loads.
 """
 
 import hashlib
+from array import array
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Self, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 import numba
 import numpy as np
@@ -20,49 +21,60 @@ from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 
 WORD = ir.IntType(64)
+DATA, DIMENSIONS = 2, 4  # words of NumPy's PyArrayObject, behind the two that every Python object begins with
 
 
 @dataclass_transform()
 class Struct:
     """Base of a class whose annotations are its fields: contiguous arrays, whole and floating-point numbers."""
 
+    _names: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls._names = tuple(cls.__annotations__)
+        cls._defaults = {name: getattr(cls, name) for name in cls._names if hasattr(cls, name)}
+
     def __init__(self, *values: Any, **named: Any):
-        names = fields_of(type(self))
-        given = {name: getattr(type(self), name) for name in names if hasattr(type(self), name)}
-        given.update(zip(names, values, strict=False), **named)
-        if set(given) != set(names):
-            raise TypeError(f"{type(self).__name__} has the fields {', '.join(names)}, not {', '.join(given)}")
-        self.__dict__.update((name, given[name]) for name in names)
-        if not numba.config.DISABLE_JIT:
-            self._numba_type_ = _type_of(type(self), tuple(_kind_of(given[name]) for name in names))
-            self._words = np.array([word for name in names for word in _words(given[name])], np.int64)
-            self._address = self._words.ctypes.data
+        given = self._defaults | dict(zip(self._names, values, strict=False)) | named
+        if len(values) > len(self._names) or given.keys() != self.__annotations__.keys():
+            raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._names)}, not {', '.join(given)}")
+        self.__dict__.update(given)
+        self._lay_out()
 
     def _replace(self, **named: Any) -> Self:
         """Return a copy with other values in some fields."""
-        return type(self)(**{name: named.get(name, getattr(self, name)) for name in fields_of(type(self))})
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, **named)
+        copy._lay_out()
+        return copy
+
+    def _lay_out(self) -> None:
+        """Write the table that compiled code reads: the addresses of arrays, as Python objects, and numbers."""
+        if numba.config.DISABLE_JIT:
+            return
+        fields, kinds, words = self.__dict__, [], []
+        for name in self._names:
+            value = fields[name]
+            if isinstance(value, np.ndarray):
+                if not value.flags.c_contiguous:
+                    raise ValueError(f"{name} is not contiguous: give np.ascontiguousarray of it")
+                kinds.append((value.dtype, value.ndim))
+                words.append(id(value))
+            else:
+                kinds.append(type(value))
+                words.append(_bits(value) if isinstance(value, float) else int(value))
+        fields["_words"] = array("q", words)
+        fields["_address"] = fields["_words"].buffer_info()[0]
+        fields["_numba_type_"] = _type_of(type(self), tuple(kinds))
 
 
-def fields_of(kind: type) -> list[str]:
-    """Return the names of a struct's fields in order."""
-    return list(kind.__annotations__)
-
-
-def _words(value: Any) -> list[int]:
-    """Return what stands for a field in memory: an array's address and shape; a number."""
-    if isinstance(value, np.ndarray):
-        if not value.flags.c_contiguous:
-            raise ValueError("a struct holds contiguous arrays: give np.ascontiguousarray of this one")
-        return [value.ctypes.data, *value.shape]
-    return [int(np.float64(value).view(np.int64)) if isinstance(value, float) else int(value)]
-
-
-def _kind_of(value: Any) -> Any:
-    return (value.dtype, value.ndim) if isinstance(value, np.ndarray) else type(value)
+def _bits(number: float) -> int:
+    return int(np.float64(number).view(np.int64))
 
 
 @cache
-def _type_of(struct: type, kinds: tuple[Any, ...]) -> "StructType":
+def _type_of(struct: type[Struct], kinds: tuple[Any, ...]) -> "StructType":
     arrays = [isinstance(kind, tuple) for kind in kinds]
     examples = [np.empty((0,) * kind[1], kind[0]) if a else kind(0) for kind, a in zip(kinds, arrays, strict=True)]
     return StructType(struct, [numba.typeof(example) for example in examples])
@@ -71,13 +83,11 @@ def _type_of(struct: type, kinds: tuple[Any, ...]) -> "StructType":
 class StructType(types.Type):
     """Numba's type of a struct: the types of its fields, and at which word each begins."""
 
-    def __init__(self, kind: type, of_fields: Sequence[types.Type]):
+    def __init__(self, kind: type[Struct], of_fields: Sequence[types.Type]):
         self.fields: dict[str, tuple[types.Type, int]] = {}
-        at = 0
-        for name, given in zip(fields_of(kind), of_fields, strict=True):
+        for place, (name, given) in enumerate(zip(kind._names, of_fields, strict=True)):
             field = given.copy(layout="C", readonly=False) if isinstance(given, types.Array) else given
-            self.fields[name] = field, at
-            at += 1 + (field.ndim if isinstance(field, types.Array) else 0)
+            self.fields[name] = field, place
         digest = hashlib.sha256(repr([(name, str(t)) for name, (t, _) in self.fields.items()]).encode()).hexdigest()
         super().__init__(name=f"{kind.__name__}.{digest[:8]}")
 
@@ -116,12 +126,15 @@ def _field(context: Any, builder: Any, struct: StructType, pointer: Any, name: s
         return builder.bitcast(word, ir.DoubleType())
     if not isinstance(kind, types.Array):
         return word
+    array = builder.inttoptr(word, WORD.as_pointer())
+    address, dimensions = (builder.load(builder.gep(array, [WORD(place)])) for place in (DATA, DIMENSIONS))
+    lengths = builder.inttoptr(dimensions, WORD.as_pointer())
     itemsize = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-    shape = [builder.load(builder.gep(pointer, [WORD(at + 1 + d)])) for d in range(kind.ndim)]
+    shape = [builder.load(builder.gep(lengths, [WORD(d)])) for d in range(kind.ndim)]
     strides = [WORD(itemsize)]
     for n in reversed(shape[1:]):
         strides.insert(0, builder.mul(strides[0], n))
     view = context.make_array(kind)(context, builder)
-    data = builder.inttoptr(word, context.get_data_type(kind.dtype).as_pointer())
+    data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
     populate_array(view, data=data, shape=shape, strides=strides, itemsize=WORD(itemsize), meminfo=None)
     return view._getvalue()

@@ -180,9 +180,8 @@ def samples_of(
     X: Array, Y: Array, sample_weight: Array | None = None, order: npt.NDArray[np.int64] | None = None
 ) -> Data:
     """Return the samples as loops get them, in the order of their rows unless told otherwise."""
-    weight = np.empty(0) if sample_weight is None else sample_weight
-    order = np.arange(len(X)) if order is None else order
-    return Data(X, Y, order, np.ascontiguousarray(weight, X.dtype))
+    weight = X[:0, 0] if sample_weight is None else np.ascontiguousarray(sample_weight, X.dtype)
+    return Data(X, Y, np.arange(len(X)) if order is None else order, weight)
 
 
 def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
