@@ -40,7 +40,7 @@ class Struct:
 
     def _replace(self, **named: Any) -> Self:
         """Return a copy with other values in some fields."""
-        return type(self)(**{name: named.get(name, getattr(self, name)) for name in fields_of(type(self))})
+        return type(self)(**{**{name: getattr(self, name) for name in fields_of(type(self))}, **named})
 
 
 def fields_of(kind: type) -> list[str]:
