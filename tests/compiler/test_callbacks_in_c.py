@@ -4,13 +4,11 @@ import inspect
 
 import numba
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from fastbp.compiler import callbacks
 from fastbp.compiler.call import call
 from fastbp.compiler.options import njit
-from fastbp.compiler.structs import Struct
 from fastbp.formulations.tiles import panel_functions
 
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
@@ -42,29 +40,6 @@ def test_a_wrapper_has_the_name_it_is_given_and_belongs_to_fastbp():
     wrapper = callbacks._wrapper(len, "RiU", "some_name")
     assert (wrapper.__name__, wrapper.__qualname__, wrapper.__module__) == ("some_name",) * 2 + (callbacks.__name__,)
     assert list(inspect.signature(wrapper).parameters) == ["x0", "n0", "x1", "x2", "n2"]
-
-
-@compiled
-def test_a_struct_comes_through_as_one_pointer():
-    class Sums(Struct):
-        total: npt.NDArray[np.float64]
-        factor: float
-
-    @njit(on_disk=False)
-    def kernel(x, sums, n):
-        for i in range(n):
-            sums.total[0] += sums.factor * x[i]
-
-    sums, x = Sums(np.ones(1), 0.5), np.arange(4.0)
-    structs = {"S": sums._numba_type_}
-    address = callbacks.address(kernel, "DSi", np.dtype("float32"), "kernel", on_disk=False, structs=structs)
-
-    @njit(on_disk=False)
-    def caller(address, x, sums):
-        call(address, x, sums, 3)
-
-    caller(address, x, sums)
-    assert sums.total.tolist() == [1 + 0.5 * (0 + 1 + 2)]
 
 
 FUNCTIONS = {**panel_functions.FOR_ALL, **panel_functions.BY_WIDTH}

@@ -105,7 +105,7 @@ def prepared(net, X, Y):
 def errors(net, work, samples):
     """Run `errors` for all samples."""
     share = work.theta.dtype.type(1)
-    variant(tile_steps.errors, 1)(1, work, samples, 0, work.rows, share, tiled_network(net._model))
+    variant(tile_steps.errors, 1)(1, work, samples, 0, len(samples.order), share, tiled_network(net._model))
 
 
 @pytest.mark.parametrize("shift", [0, 1])
