@@ -62,9 +62,11 @@ def copy(struct, numbers, x, rows, bits, integers):
     numbers[4], numbers[5] = struct.x.size, struct.rows.shape[0]
     for i in range(struct.x.size):
         x[i] = struct.x[i]
+    columns = struct.rows[:, 1:]  # a view, whose strides count
     for i in range(struct.rows.shape[0]):
-        for j in range(struct.rows.shape[1]):
-            rows[i, j] = struct.rows[i, j]
+        rows[i, 0] = struct.rows[i, 0]
+        for j in range(1, struct.rows.shape[1]):
+            rows[i, j] = columns[i, j - 1]
     for i in range(struct.bits.size):
         bits[i] = struct.bits[i]
     for i in range(struct.places.size):
