@@ -44,6 +44,8 @@ class Struct:
 
     def _replace(self, **named: Any) -> Self:
         """Return a copy with other values in some fields."""
+        if not named.keys() <= self.__annotations__.keys():
+            raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._names)}, not {', '.join(named)}")
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__, **named)
         copy._lay_out()

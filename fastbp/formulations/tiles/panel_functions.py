@@ -71,7 +71,9 @@ def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, structs: 
     unique = f"{name}_{vecs}_{dtype.name}"
     if unique not in _made:
         loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
-        types = {letter: struct._numba_type_ for letter, struct in structs.items()}
-        made = loop if numba.config.DISABLE_JIT else address(loop, kinds, dtype, unique, on_disk=True, structs=types)
+        made = loop
+        if not numba.config.DISABLE_JIT:
+            types = {letter: struct._numba_type_ for letter, struct in structs.items()}
+            made = address(loop, kinds, dtype, unique, on_disk=True, structs=types)
         _made.setdefault(unique, made)
     return _made[unique]
