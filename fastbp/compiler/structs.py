@@ -36,9 +36,11 @@ class Struct:
         cls._defaults = {name: getattr(cls, name) for name in cls._names if hasattr(cls, name)}
 
     def __init__(self, *values: Any, **named: Any):
-        given = self._defaults | dict(zip(self._names, values, strict=False)) | named
-        if len(values) > len(self._names) or given.keys() != self.__annotations__.keys():
-            raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._names)}, not {', '.join(given)}")
+        given = dict(zip(self._names, values, strict=False))
+        twice, given = given.keys() & named.keys(), self._defaults | given | named
+        if twice or len(values) > len(self._names) or given.keys() != self.__annotations__.keys():
+            said = f"{len(values)} values and {', '.join(named) or 'no names'}"
+            raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._names)}; it was given {said}")
         self.__dict__.update(given)
         self._lay_out()
 
@@ -64,8 +66,8 @@ class Struct:
                 kinds.append((value.dtype, value.ndim))
                 words.append(id(value))
             else:
-                kinds.append(type(value))
-                words.append(_bits(value) if isinstance(value, float) else int(value))
+                kinds.append(float if isinstance(value, np.floating) else type(value))
+                words.append(_bits(value) if isinstance(value, float | np.floating) else int(value))
         fields["_words"] = array("q", words)
         fields["_address"] = fields["_words"].buffer_info()[0]
         fields["_numba_type_"] = _type_of(type(self), tuple(kinds))

@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from fastbp.compiler import callbacks
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, LEAN, njit
-from fastbp.compiler.structs import Struct, fields_of
+from fastbp.compiler.structs import Struct
 from fastbp.formulations.network_data import table
 
 
@@ -111,7 +111,7 @@ def test_values_go_to_fields_in_order_or_by_name():
         first: float
         second: float = 2.0
 
-    assert fields_of(Two) == ["first", "second"]
+    assert Two._names == ("first", "second")
     assert (Two(1.0).first, Two(1.0).second) == (1.0, 2.0)
     assert (Two(second=3.0, first=1.0).first, Two(1.0, 3.0).second) == (1.0, 3.0)
 
@@ -121,12 +121,25 @@ def test_a_refusal_names_the_fields():
         first: float
         second: float = 2.0
 
-    with pytest.raises(TypeError, match=r"Two has the fields first, second, not second$"):
+    with pytest.raises(TypeError, match=r"Two has the fields first, second; it was given 0 values and no names$"):
         Two()
-    with pytest.raises(TypeError, match="Two has the fields first, second, not second, first, third"):
+    with pytest.raises(TypeError, match="Two has the fields first, second; it was given 1 values and third"):
         Two(1.0, third=3.0)
-    with pytest.raises(TypeError, match="Two has the fields first, second, not second, first, third"):
+    with pytest.raises(TypeError, match="Two has the fields first, second; it was given 3 values and no names"):
+        Two(1.0, 2.0, 3.0)
+    with pytest.raises(TypeError, match="Two has the fields first, second; it was given 1 values and first"):
+        Two(1.0, first=3.0, second=2.0)
+    with pytest.raises(TypeError, match="Two has the fields first, second, not third"):
         Two(1.0)._replace(third=3.0)
+
+
+def test_arrays_must_be_contiguous():
+    class One(Struct):
+        numbers: np.ndarray
+
+    if not numba.config.DISABLE_JIT:
+        with pytest.raises(ValueError, match=r"numbers is not contiguous: give np\.ascontiguousarray of it"):
+            One(np.zeros((4, 4))[:, 1])
 
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")

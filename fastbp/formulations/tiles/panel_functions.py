@@ -69,11 +69,10 @@ def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, structs: 
     function, kinds = FOR_ALL.get(name) or BY_WIDTH[name]
     names = {"VECS": vecs, "LISTED": name.endswith("_listed")}
     unique = f"{name}_{vecs}_{dtype.name}"
-    if unique not in _made:
+    types = {} if numba.config.DISABLE_JIT else {letter: struct._numba_type_ for letter, struct in structs.items()}
+    key = unique, *(types[kind] for kind in kinds if kind in types)
+    if key not in _made:
         loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
-        made = loop
-        if not numba.config.DISABLE_JIT:
-            types = {letter: struct._numba_type_ for letter, struct in structs.items()}
-            made = address(loop, kinds, dtype, unique, on_disk=True, structs=types)
-        _made.setdefault(unique, made)
-    return _made[unique]
+        made = loop if numba.config.DISABLE_JIT else address(loop, kinds, dtype, unique, on_disk=True, structs=types)
+        _made.setdefault(key, made)
+    return _made[key]

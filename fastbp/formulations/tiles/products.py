@@ -57,6 +57,7 @@ def multiply(z, a, w, block, begin, inputs, net):
     """z_sj = b_j + Σ_k a_sk w_jk, or with 0 or z_sj for b_j: see `begin`. Writes: the block's rows of z.
 
     `inputs` says whether a are the network's inputs: only those have lists, and are prefetched for the next block.
+    A matrix of one row is never added to.
     """
     rows, first, m, chunk = z.rows, block.first, block.m, depth(z.numbers, block.m)
     lists = stretch(block.lists, 0, block.lists.size if inputs and z.n > 1 else 0)
@@ -91,7 +92,7 @@ def lists_before(lists, k, rows, numbers):
 def multiply_transposed(to, delta, w, block, begin, net):
     """Σ_j δ_sj w_jk, from ZERO on or added to what is there: see `begin`. Writes: the block's rows of `to`.
 
-    `multiply` with δ for a, no biases, and the weights transposed, a part at a time.
+    `multiply` with δ for a, no biases, and the weights transposed, a part at a time. One row is never added to.
     """
     numbers, chunk, no_b = delta.numbers, depth(delta.numbers, 2**62), stretch(block.scratch, 0, 0)
     no_lists, none_coming = stretch(block.lists, 0, 0), stretch(block.coming, 0, 0)

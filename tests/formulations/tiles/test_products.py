@@ -63,8 +63,8 @@ def weights_in_panels(w, b):
 
 def network_with_functions(dtype):
     """What the products need to know of a network: where their functions are."""
-    net = tiled_network(fastbp.Network([2, 1], dtype=dtype, seed=0)._model)
-    add_functions(net.functions, FUNCTIONS, np.dtype(dtype))
+    net = tiled_network(fastbp.Network([2, 1], dtype=dtype, seed=0)._model)._replace(widths=3)  # all panels
+    add_functions(net, FUNCTIONS, np.dtype(dtype))
     return net
 
 
