@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from sidebyside import report
-from sidebyside.cases import CASES, PREDICT, QUICK_CASES, quick
-from sidebyside.process import Process, Settings
+from sidebyside.cases import CASES, PREDICT, QUICK_CASES, large, quick
+from sidebyside.process import ISA, Process, Settings
 from sidebyside.worker import PEERS
 
 from fastbp.comparison.machine import describe
@@ -43,6 +43,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.2, help="minimum of each measurement (default 0.2)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--isa", choices=list(ISA), help="limit all peers to these instructions")
+    parser.add_argument("--megabytes", type=float, default=0, help="of X, at least: larger than the caches, one epoch")
     parser.add_argument("--quick", action="store_true", help="two small cases, two short rounds, cold starts only")
     parser.add_argument("--predict", action="store_true", help="one row through [10,32,32,1] instead of training")
     parser.add_argument("--simplechains", action="store_true", help="SimpleChains.jl's published task, fastbp only")
@@ -80,10 +82,11 @@ class Run:
 
     def __init__(self, arguments: argparse.Namespace, cache: Path):
         self.arguments, self.cache = arguments, cache
-        self.settings = Settings(arguments.threads, arguments.seed, arguments.plant_wrong or None)
+        self.settings = Settings(arguments.threads, arguments.seed, arguments.plant_wrong or None, arguments.isa)
         if arguments.quick:
             arguments.rounds, arguments.seconds = min(arguments.rounds, 2), min(arguments.seconds, 0.05)
-        shown = {key: getattr(arguments, key) for key in ("threads", "rounds", "seconds", "seed", "quick")}
+        shown_keys = "threads", "rounds", "seconds", "seed", "quick", "isa", "megabytes"
+        shown = {key: getattr(arguments, key) for key in shown_keys}
         self.result: dict[str, Any] = {
             "format": 1,
             "machine": describe(),
@@ -105,6 +108,8 @@ class Run:
             if name not in (*CASES, "predict"):
                 raise SystemExit(f"unknown case {name!r}; there are {', '.join(CASES)}")
             case = PREDICT if name == "predict" else CASES[name]
+            if self.arguments.megabytes and name != "predict":
+                case = large(case, self.arguments.megabytes)
             Comparison(self, quick(case) if self.arguments.quick else case, name == "predict").measure()
             self.progress("")
             report.show_last_case(self.result)

@@ -47,13 +47,13 @@ TARGETS = {
 # Cases of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
 # depend on the width of the registers.
 BY_WIDTH = {
-    *("steps of one sample", "steps of one sample, Adam", "gradient: a sample"),  # panel_sums.propagate_row
+    *("steps of one sample", "steps of one sample, Adam", "gradient: a sample"),  # row_sums.propagate_row
     "layers of one neuron",  # column_sums.forward_column
 }
 # Cases with a sum that LLVM vectorizes: the bits depend on the width and on the version of LLVM. All of `loops` do.
 BY_LLVM = {
     "predict: a row",  # loops.forward_row
-    *("option: clip_norm", "option: clip_norm, Adam"),  # tiles/rules.squared_norm
+    *("option: clip_norm", "option: clip_norm, Adam"),  # tiles/rules.square_norm
     *("output: softmax", "cost: cross_entropy of softmax", "cost: poisson of softmax"),  # activations.softmax
 }
 WIDTH, LLVM = f"registers of {VECTOR_BYTES} bytes", f"LLVM {binding.llvm_version_info[0]}"

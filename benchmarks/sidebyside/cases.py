@@ -88,6 +88,12 @@ def quick(case: Case) -> Case:
     return replace(case, steps=max(1, case.steps // 5))
 
 
+def large(case: Case, megabytes: float) -> Case:
+    """Return the case with one epoch of so many samples that X has at least this size."""
+    steps = int(megabytes * 1e6 / (4 * case.sizes[0] * case.batch_size)) + 1
+    return replace(case, steps=max(case.steps, steps), epochs=1)
+
+
 class Workload:
     """The data, initial parameters and orders of a case. Every process draws the same from the same seed.
 

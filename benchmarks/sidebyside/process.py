@@ -7,6 +7,17 @@ from pathlib import Path
 from fastbp.comparison import process
 from fastbp.comparison.process import WorkerProcess
 
+# How each library is told to use no other instructions than these.
+ISA = {
+    "avx2": {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "DNNL_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+    }
+}
 THREAD_VARIABLES = (*process.THREAD_VARIABLES, "NPROC")
 
 
@@ -17,6 +28,7 @@ class Settings:
     threads: int
     seed: int
     plant_wrong: str | None = None
+    isa: str | None = None  # the instructions that all peers are limited to
 
     @property
     def cores(self) -> list[int]:
@@ -28,10 +40,13 @@ class Settings:
     def environment(self, cache: Path) -> dict[str, str]:
         """Return the environment variables that libraries read when they are imported."""
         eigen = "true" if self.threads > 1 else "false"
+        limits = dict(ISA[self.isa]) if self.isa else {}
+        xla = f"{limits.pop('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen={eigen}"
         return {
             **os.environ,
+            **limits,
             **dict.fromkeys(THREAD_VARIABLES, str(self.threads)),
-            "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={self.threads}",
+            "XLA_FLAGS": f"{xla} intra_op_parallelism_threads={self.threads}".strip(),
             "JAX_PLATFORMS": "cpu",
             "JAX_ENABLE_X64": "0",
             "FASTBP_CACHE": str(cache / "fastbp"),

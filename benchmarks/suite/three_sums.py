@@ -5,9 +5,9 @@ one thread. σ is the identity. All formulations get the same numbers; `results`
 call computes its sum `turns` times, for compiled formulations in compiled code, as in an epoch: the 1 to 5 µs of a call
 from Python occur once in an epoch and not in every sum.
 
-`loops` and `tiles` have a function for each sum; the gradient of `tiles` is the function of `gradient.py` for all
-weights of a layer. In `textbook` and `vectorized` a sum is a line of a longer function; the lines are repeated here.
-This is the only module of the suite that depends on the inside of a formulation.
+`loops` and `tiles` have a function for each sum; that of the gradient of `tiles` is called for every patch of the
+layer's weights, as in `gradient.py`. In `textbook` and `vectorized` a sum is a line of a longer function; the lines are
+repeated here. This is the only module of the suite that depends on the inside of a formulation.
 """
 
 from typing import Any
@@ -194,16 +194,17 @@ class Tiles(Compiled):
 
         self.model = _model(self)
         net, work = tiled.tiled_network(self.model), tiled.tiled_workspace(self.model, m, gradient=True)
+        tiled.add_gradient_functions(self.model, ["put_rows", "take_rows"])
         pack(work.theta, self.model.parameters.vector, net)
         self.calls = dict(zip(SUM_NAMES, zip(_tiles_functions(), [(work, m, net)] * 3, strict=True), strict=True))
         self._work, self._net, (put, self._take) = work, net, _tiles_copies()
-        put(self.A.reshape(-1), self.Delta.reshape(-1), work, net, self.shape)
+        put(self.A.reshape(-1), self.Delta.reshape(-1), work, net, m)
 
     def results(self) -> dict[str, Array]:
         from fastbp.formulations.tiles.panels import unpack
 
         Z, errors, vector = (np.empty_like(array) for array in (self.Delta, self.A, self.model.parameters.vector))
-        self._take(Z.reshape(-1), errors.reshape(-1), self._work, self._net, self.shape)
+        self._take(Z.reshape(-1), errors.reshape(-1), self._work, self._net, len(Z))
         unpack(vector, self._work.gradient, self._net)
         gradient = type(self.model.parameters)(self.model.sizes, vector)
         return {"z": Z, "error": errors, "dw": gradient.weights[1], "db": gradient.biases[1]}
@@ -211,43 +212,59 @@ class Tiles(Compiled):
 
 def _tiles_functions() -> tuple[Any, ...]:
     from fastbp.compiler.options import LEAN, njit
-    from fastbp.formulations.tiles import gradient as tile_gradient
+    from fastbp.compiler.views import stretch
     from fastbp.formulations.tiles import sums as tiles
+    from fastbp.formulations.tiles.gradient import inputs_of_patch, patch_of
+    from fastbp.formulations.tiles.panels import layer, weights
+    from fastbp.formulations.tiles.products import Into
+    from fastbp.formulations.tiles.steps import rows_of_thread
+    from fastbp.formulations.tiles.tile import wide
 
     @njit(on_disk=False, **LEAN)
     def forward(turns, work, m, net):
+        block, w = rows_of_thread(work, 0, 0, m), weights(work.theta, net, 2)
+        z, a, a_previous = layer(work.z, net, 2), layer(work.a, net, 2), layer(work.a, net, 1)
         for _ in range(turns):
-            tiles.forward(work, work.scratch[0], 0, m, net, 2)
+            tiles.forward(z, a, a_previous, w, block, net.layers[2], False, net)
 
     @njit(on_disk=False, **LEAN)
     def propagate_error(turns, work, m, net):
+        block, w = rows_of_thread(work, 0, 0, m), weights(work.theta, net, 2)
+        z_previous, a_previous = layer(work.z, net, 1), layer(work.a, net, 1)
+        delta_previous, delta = layer(work.delta, net, 1), layer(work.delta, net, 2)
         for _ in range(turns):
-            tiles.propagate_error(work, work.scratch[0], 0, m, net, 2)
+            tiles.propagate_error(delta_previous, z_previous, a_previous, w, delta, block, net.layers[1], net)
 
     @njit(on_disk=False, **LEAN)
     def accumulate_gradient(turns, work, m, net):
+        block, one, none = rows_of_thread(work, 0, 0, m), work.theta.dtype.type(1), stretch(work.coming, 0, 0)
+        delta, a, inputs = layer(work.delta, net, 2), layer(work.a, net, 1), inputs_of_patch(work.theta, work.rows)
         for _ in range(turns):
-            tile_gradient.sum_layer(work.gradient, work, 0, m, True, (0, 1), net, 2)
+            for j in range(0, delta.n, wide(work.theta)):
+                for k in range(0, a.n, inputs):
+                    patch = patch_of(work.theta, net, 2, j, k, inputs)
+                    to = Into(stretch(work.gradient, patch.start, patch.size), one, True)
+                    tiles.accumulate_gradient(to, delta, a, patch, block, none, net)
 
     return forward, propagate_error, accumulate_gradient
 
 
 def _tiles_copies() -> tuple[Any, Any]:
+    from fastbp.compiler.call import call
     from fastbp.compiler.options import LEAN, njit
-    from fastbp.formulations.tiles import sums as tiles
     from fastbp.formulations.tiles.panels import layer
+    from fastbp.formulations.tiles.rows import take_layer
 
     @njit(on_disk=False, **LEAN)
-    def put(A, Delta, work, net, shape):
-        n_in, n_out, m = shape
-        tiles.put_rows(layer(work.a, net, 1), A, work.rows, 0, m, n_in)
-        tiles.put_rows(layer(work.delta, net, 2), Delta, work.rows, 0, m, n_out)
+    def put(A, Delta, work, net, m):
+        a, delta = layer(work.a, net, 1), layer(work.delta, net, 2)
+        call(net.functions[0].put_rows, a.numbers, A, a.rows, a.n, 0, m)
+        call(net.functions[0].put_rows, delta.numbers, Delta, delta.rows, delta.n, 0, m)
 
     @njit(on_disk=False, **LEAN)
-    def take(Z, errors, work, net, shape):
-        n_in, n_out, m = shape
-        tiles.take_rows(Z, layer(work.z, net, 2), work.rows, 0, m, n_out)
-        tiles.take_rows(errors, layer(work.delta, net, 1), work.rows, 0, m, n_in)
+    def take(Z, errors, work, net, m):
+        take_layer(Z, layer(work.z, net, 2), 0, m, net)
+        take_layer(errors, layer(work.delta, net, 1), 0, m, net)
 
     return put, take
 

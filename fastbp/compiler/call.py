@@ -14,12 +14,14 @@ from numba import types
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
 
+from fastbp.compiler.structs import StructType
+
 
 def call(function: Callable[..., None], *arguments: Any) -> None:
     """Call `function` with contiguous arrays and numbers.
 
     Compiled, `function` is the address of a C function, which gets every array as a pointer to its first element
-    and the number of its elements, and every number as it is.
+    and the number of its elements, every struct as a pointer, and every number as it is.
     """
     function(*arguments)
 
@@ -44,7 +46,7 @@ def _call(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         if isinstance(kind, types.Array):
             array = context.make_array(kind)(context, builder, value)
             passed += [array.data, array.nitems]
-        elif isinstance(kind, types.Float):
+        elif isinstance(kind, types.Float | StructType):
             passed.append(value)
         else:
             passed.append(context.cast(builder, value, kind, types.int64))

@@ -1,11 +1,11 @@
 """Functions of arrays as C functions, which `call` calls by their address: the wrapper follows from a signature.
 
 A signature has a letter for each argument. R is an array of the network's own numbers, D of float64, I of int64, U of
-uint32; a small letter is one such number. The C function gets a pointer to each array and its length, and numbers as
-they are.
+uint32; a small letter is one such number; a struct has a letter that the caller chooses. The C function gets a pointer
+to each array and its length, a pointer to each struct, and numbers as they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,25 +13,39 @@ from numba import carray, from_dtype, types
 
 from fastbp.compiler.options import compile_callback
 
+ARRAYS = "RDIU"
 
-def address(function: Any, kinds: str, dtype: np.dtype[Any], name: str, *, on_disk: bool) -> int:
+
+def address(
+    function: Any,
+    kinds: str,
+    dtype: np.dtype[Any],
+    name: str,
+    *,
+    on_disk: bool,
+    structs: Mapping[str, Any] | None = None,
+) -> int:
     """Compile `function` as a C function of this signature, by `name` on disk, and return its address."""
-    return compile_callback(_wrapper(function, kinds, name), _c_signature(kinds, dtype), on_disk=on_disk)
+    signature = _c_signature(kinds, dtype, structs or {})
+    return compile_callback(_wrapper(function, kinds, name), signature, on_disk=on_disk)
 
 
-def _c_signature(kinds: str, dtype: np.dtype[Any]) -> Any:
+def _c_signature(kinds: str, dtype: np.dtype[Any], structs: Mapping[str, Any]) -> Any:
     letters = {"R": from_dtype(dtype), "D": types.float64, "I": types.int64, "U": types.uint32}
     arguments: list[Any] = []
     for kind in kinds:
-        number = letters[kind.upper()]
-        arguments += [types.CPointer(number), types.intp] if kind.isupper() else [number]
+        if kind in structs:
+            arguments.append(structs[kind])
+        else:
+            number = letters[kind.upper()]
+            arguments += [types.CPointer(number), types.intp] if kind.isupper() else [number]
     return types.void(*arguments)
 
 
 def _wrapper(function: Any, kinds: str, name: str) -> Callable[..., None]:
     """For "RRi": def name(x0, n0, x1, n1, x2): function(carray(x0, n0), carray(x1, n1), x2)."""
-    parameters = [f"x{i}, n{i}" if kind.isupper() else f"x{i}" for i, kind in enumerate(kinds)]
-    arguments = [f"carray(x{i}, n{i})" if kind.isupper() else f"x{i}" for i, kind in enumerate(kinds)]
+    parameters = [f"x{i}, n{i}" if kind in ARRAYS else f"x{i}" for i, kind in enumerate(kinds)]
+    arguments = [f"carray(x{i}, n{i})" if kind in ARRAYS else f"x{i}" for i, kind in enumerate(kinds)]
     source = f"def wrapper({', '.join(parameters)}):\n    function({', '.join(arguments)})\n"
     names: dict[str, Any] = {"carray": carray, "function": function, "__name__": __name__}
     exec(source, names)

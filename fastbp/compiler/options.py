@@ -15,6 +15,7 @@ from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 
 from fastbp.compiler.code_cache import MachineCodeCache
+from fastbp.compiler.libraries import Part, Whole
 
 # Sums may be reordered into vector lanes and contracted to FMA. NaN and infinity keep their meaning: no nnan, no
 # ninf, so a diverging cost is seen. nogil lets other Python threads run while a kernel does.
@@ -26,8 +27,10 @@ OPTIONS: dict[str, Any] = {
 # For loops that allocate nothing and only pass views on: without Numba's reference counting, which costs them up to
 # half of their time. What they are given must outlive the call.
 LEAN: dict[str, Any] = {"_nrt": False}
-# And for those of them that only compiled code calls: without what Python and C would call them by, half the work.
-INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True, **LEAN}
+# For functions that only compiled code calls: nothing by which Python or C would call them, see `libraries.py`.
+PART: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# For loops that are both, inlined wherever they are called.
+INNER: dict[str, Any] = {"forceinline": True, **PART, **LEAN}
 # Copied into its caller before anything is compiled: half the time to compile many tiles of the same loop.
 INLINE: dict[str, Any] = {"inline": "always", **LEAN}
 # For what works element by element and has no sum to reorder. Where LLVM may choose, as between the two products of
@@ -47,9 +50,15 @@ class WideLower(Lower):
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class WideLowering(NativeLowering):
-    """Numba's last pass, with `WideLower`."""
+    """Numba's last pass, with `WideLower` and the libraries of `libraries.py`."""
 
     _name = "fastbp_wide_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        kind = Part if state.flags.no_cfunc_wrapper else Whole
+        state.library = kind(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
 
     @property
     def lowering_class(self) -> type[Lower]:
@@ -74,7 +83,7 @@ def njit(
     on_disk: bool = True,
     **options: Any,
 ) -> Any:
-    """Compile `function` with fastbp's options when it is first called; keep the machine code on disk.
+    """Compile `function` with fastbp's options when it is first called; keep machine code, if there is any, on disk.
 
     `options` is one of the named sets above; `calls` are the parallel loops that `function` calls: `variants.py`.
 
@@ -84,7 +93,7 @@ def njit(
         return lambda f: njit(f, parallel=parallel, calls=calls, on_disk=on_disk, **options)
     form = {"parallel": True} if parallel else {"pipeline_class": WideCompiler}
     dispatcher = numba.njit(**form, **{**OPTIONS, **options})(function)
-    if on_disk and dispatcher is not function:
+    if on_disk and dispatcher is not function and not options.get("no_cfunc_wrapper"):
         dispatcher._cache = MachineCodeCache(function)
     dispatcher.calls = calls
     return dispatcher

@@ -20,8 +20,7 @@ def variant(loop: Any, n_threads: int) -> Any:
 def serial_variant(loop: Any, *, inside: bool = False) -> Any:
     """Return the serial variant of `loop`: for Python to call, or to be called `inside` another one.
 
-    Each of the two has a name of its own: code compiled for loops has no way in from Python, and taken from disk in
-    place of the other it would end the process.
+    Each of the two has a name of its own: code compiled for loops has no way in from Python.
     """
     calls = {callee.__name__: serial_variant(callee, inside=True) for callee in loop.calls}
     name = f"{loop.__name__}_serial{'_inside' if inside else ''}"

@@ -20,12 +20,8 @@ def stretch(vector: Any, start: int, n: int) -> Any:
     return vector.reshape(-1)[start : start + n]
 
 
-def block(panels: Any, n_rows: int, column: int, width: int, first: int, n: int) -> Any:
-    """Return n rows from `first` on of the panel that begins with `column` in a matrix of n_rows rows, all in one."""
-    return stretch(panels, column * n_rows + first * width, n * width)
-
-
-def _borrow(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def borrow(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Write the instructions for a view: of args[0], from args[1] on, of the shape args[2:]."""
     from numba.np.arrayobj import populate_array  # costs as much as the whole of fastbp to import
 
     source_type, start_type, *shape_types = sig.args
@@ -55,19 +51,5 @@ def _type_of_stretch(context: Any) -> Any:
     return lambda vector, start, n: vector.copy(ndim=1)
 
 
-lower_builtin(matrix, types.Array, types.Integer, types.Integer, types.Integer)(_borrow)
-lower_builtin(stretch, types.Array, types.Integer, types.Integer)(_borrow)
-
-
-@type_callable(block)
-def _type_of_block(context: Any) -> Any:
-    return lambda panels, n_rows, column, width, first, n: panels.copy(ndim=1)
-
-
-@lower_builtin(block, types.Array, *[types.Integer] * 5)
-def _block(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    cast = [context.cast(builder, n, kind, types.intp) for n, kind in zip(args[1:], sig.args[1:], strict=True)]
-    n_rows, column, width, first, n = cast
-    start = builder.add(builder.mul(column, n_rows), builder.mul(first, width))
-    borrowed = sig.return_type(sig.args[0], types.intp, types.intp)
-    return _borrow(context, builder, borrowed, [args[0], start, builder.mul(n, width)])
+lower_builtin(matrix, types.Array, types.Integer, types.Integer, types.Integer)(borrow)
+lower_builtin(stretch, types.Array, types.Integer, types.Integer)(borrow)

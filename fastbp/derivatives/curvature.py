@@ -6,8 +6,9 @@ from fastbp.compiler.threads import parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import output_sweeps, tangent_steps, tangents
 from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, own_pair, tangent_table, workspaces, zeros
+from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
-from fastbp.formulations.tiles.tiled import ROWS, tiled_network
+from fastbp.formulations.tiles.tiled import ROWS, add_gradient_functions, samples_of, tiled_network
 from fastbp.model import Array, Model, aligned_empty
 
 _CODES = {
@@ -27,23 +28,23 @@ class Product:
     def __init__(
         self, model: Model, X: Array, Y: Array, kind: Kind, memory: tuple[TiledWorkspace, TiledWorkspace] | None = None
     ):
-        self._model, self._X, self._Y, self._kind = model, X, Y, _CODES[kind]
+        self._model, self._data, self._kind = model, samples_of(X, Y), _CODES[kind]
         self._net, self._tangents = tiled_network(model), tangent_table(model, kind)
         self._work, self._dot = memory or workspaces(model, len(X))
-        self._samples = np.arange(len(X))
+        add_gradient_functions(model, ["take_rows", "put_rows"])
         pack(self._work.theta, model.parameters.vector, self._net)
 
     def __call__(self, v: Array) -> Array:
         """Return M v for a contiguous v of the model's dtype."""
         result = aligned_empty(v.size, self._model.dtype)
         pack(self._dot.theta, v, self._net)
-        flops = 2 * self._model.flops_per_sample * min(len(self._X), self._work.rows)
+        flops = 2 * self._model.flops_per_sample * min(self._data.order.size, self._work.rows)
         with parallel_region(flops) as n_threads:
             loop = tangent_steps.product_in_parts if self._work.in_parts else tangent_steps.product
             variant(loop, n_threads)(
-                n_threads, result, self._work, self._dot, self._X, self._Y, self._samples, self._kind, self._net,
-                self._tangents,
-            )  # fmt: skip
+                n_threads, self._work, self._dot, self._data, self._kind, self._net, self._tangents
+            )
+        unpack(result, self._work.gradient, self._net)
         return result
 
 
@@ -58,13 +59,14 @@ def jvp(model: Model, X: Array, V: Array) -> Array:
     n = len(X)
     net, table = tiled_network(model), tangent_table(model, "jvp")
     work, dot = workspaces(model, n, parameters_move=False, gradient=False)
-    outputs, samples = np.empty((n, model.sizes[-1]), model.dtype), np.arange(n)
+    outputs, data = np.empty((n, model.sizes[-1]), model.dtype), samples_of(X, V)
+    add_functions(net, ["take_rows", "put_rows"], model.dtype)
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * 2 / 3 * min(n, work.rows)) as n_threads:
         jvp_blocks = variant(tangent_steps.jvp_blocks, n_threads)
         for start in range(0, n, work.rows):
-            block = slice(start, start + work.rows)
-            jvp_blocks(n_threads, outputs[block], work, dot, X, V, samples[block], net, table)
+            some = start, min(n, start + work.rows)
+            jvp_blocks(n_threads, outputs, work, dot, data, some, net, table)
     return outputs
 
 
@@ -72,16 +74,17 @@ def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
     """Return the diagonal of the Gauss–Newton matrix, (P,), by a backward pass from each output."""
     n, net, at_z, table = len(X), tiled_network(model), own_pair(model) is not None, tangent_table(model, "diagonal")
     work, squares = workspaces(model, n, parts=False)
-    share, samples = model.dtype.type(1 / n), np.arange(n)
+    data = samples_of(X, Y)
+    add_gradient_functions(model, ["take_rows", "put_rows"])
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * min(n, work.rows)) as n_threads:
         diagonal_blocks = variant(output_sweeps.diagonal_blocks, n_threads)
         sum_squares = variant(output_sweeps.sum_squares, n_threads)
         for start in range(0, n, work.rows):
-            some = samples[start : start + work.rows]
+            some = start, min(n, start + work.rows)
             for c in range(model.sizes[-1]):
-                diagonal_blocks(n_threads, c, work, squares, X, Y, some, share, at_z, net, table)
-                sum_squares(n_threads, work.gradient, squares, len(some), net)
+                diagonal_blocks(n_threads, c, work, squares, data, some, at_z, net, table)
+                sum_squares(n_threads, work.gradient, squares, some[1] - start, net)
     result = aligned_empty(model.parameters.vector.size, model.dtype)
     unpack(result, work.gradient, net)
     return result
@@ -94,19 +97,20 @@ class OutputJacobian:
         self._model, self._X, self.samples_at_once = model, X, min(samples_at_once, len(X), ROWS)
         self._net, self._tangents = tiled_network(model), tangent_table(model, "jvp")
         self._work, _ = workspaces(model, self.samples_at_once, gradient=False)
+        add_functions(self._net, ["take_rows", "put_rows"], model.dtype)
         n_rows = self.samples_at_once * model.sizes[-1]
         self._J = zeros(n_rows * model.parameters.vector.size, model.dtype).reshape(n_rows, -1)
         self._outputs = np.empty((self.samples_at_once, model.sizes[-1]), model.dtype)
 
     def __call__(self, start: int) -> tuple[Array, Array]:
         """Return J, (m n_out, P), and the outputs, (m, n_out), from `start` on; the next call overwrites them."""
-        samples = np.arange(start, min(start + self.samples_at_once, len(self._X)))
-        m, n_out = len(samples), self._model.sizes[-1]
+        order, n_out = np.arange(start, min(start + self.samples_at_once, len(self._X))), self._model.sizes[-1]
+        m, data = len(order), samples_of(self._X, self._outputs, order=order)
         pack(self._work.theta, self._model.parameters.vector, self._net)
         J, outputs = self._J[: m * n_out], self._outputs[:m]
         with parallel_region(self._model.flops_per_sample * m * n_out) as n_threads:
             jacobian_blocks = variant(output_sweeps.jacobian_blocks, n_threads)
-            jacobian_blocks(n_threads, J, outputs, self._work, self._X, samples, self._net, self._tangents)
+            jacobian_blocks(n_threads, J, outputs, self._work, data, self._net, self._tangents)
         return J, outputs
 
 

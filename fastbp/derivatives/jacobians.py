@@ -3,8 +3,6 @@
 X (n, n_in) has been checked, as for a formulation.
 """
 
-import numpy as np
-
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import jacobian_steps, per_sample
@@ -45,14 +43,14 @@ def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
     net = tiled.tiled_network(model)
     rows = min(ROWS, -(-n * n_of // 4) * 4)
     widest = int(net.layers["columns"][wrt : of + 1].max())
-    buffers = aligned_empty(max_threads() * 2 * rows * widest, model.dtype).reshape(max_threads(), -1)
+    buffers = aligned_empty(max_threads() * 2 * rows * widest, model.dtype).reshape(max_threads(), 2, rows, widest)
     out = aligned_empty(n * n_of * n_wrt, model.dtype).reshape(n, n_of, n_wrt)
     with (
         per_sample.packed(of_outputs(model), n) as (net, work),
         parallel_region(_flops(model, of, wrt) * min(n, tiled.ROWS)) as n_threads,
     ):
         jacobians = variant(jacobian_steps.jacobians, n_threads)
-        jacobians(n_threads, out, buffers, rows, work, X, np.arange(n), of, wrt, net)
+        jacobians(n_threads, out, buffers, work, tiled.samples_of(X, X), (of, wrt), net)
     return out
 
 

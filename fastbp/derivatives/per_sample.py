@@ -12,9 +12,10 @@ from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import sample_steps
 from fastbp.formulations.network_data import NetworkData
-from fastbp.formulations.tiles.panels import TiledWorkspace, pack
+from fastbp.formulations.tiles.panel_functions import add_functions
+from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
-from fastbp.formulations.tiles.tiled import ROWS, borrowed_workspace, tiled_network
+from fastbp.formulations.tiles.tiled import ROWS, add_gradient_functions, borrowed_workspace, samples_of, tiled_network
 from fastbp.model import Array, Model, ParameterVector
 
 
@@ -25,6 +26,7 @@ def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[Ne
     The workspace has at least two rows: sums of one row have another order, and no sample's bits may depend on n.
     """
     net = tiled_network(model)
+    add_functions(net, ["take_rows", "put_rows"], model.dtype)
     with borrowed_workspace(model, max(2, n), gradient=gradient) as work:
         pack(work.theta, model.parameters.vector, net)
         yield net, work
@@ -32,11 +34,12 @@ def packed(model: Model, n: int, *, gradient: bool = False) -> Iterator[tuple[Ne
 
 def blocks(n_threads: int, net: NetworkData, work: TiledWorkspace, X: Array, Y: Array) -> Iterator[tuple[slice, int]]:
     """Write the errors of each sample's own cost into the workspace, block by block; yield the block and its size."""
-    own_errors = variant(sample_steps.own_errors, n_threads)
+    own_errors, data = variant(sample_steps.own_errors, n_threads), samples_of(X, Y)
+    add_functions(net, ["errors_share"], X.dtype, W=work, A=data, N=net)
     for first in range(0, len(X), work.rows):
-        some = np.arange(first, min(len(X), first + work.rows))
-        own_errors(n_threads, work, X, Y, some, net)
-        yield slice(first, first + len(some)), len(some)
+        m = min(work.rows, len(X) - first)
+        own_errors(n_threads, work, data, first, first + m, net)
+        yield slice(first, first + m), m
 
 
 def gradients(model: Model, X: Array, Y: Array, out: Array) -> None:
@@ -62,13 +65,15 @@ def clipped_gradient(model: Model, X: Array, Y: Array, max_norm: float) -> Param
     n, sums = len(X), _sums(model)
     vector = np.empty_like(model.parameters.vector)
     with packed(model, n, gradient=True) as (net, work), parallel_region(_flops(model, X)) as n_threads:
+        add_gradient_functions(model, ["sum_share"], W=work)
         squared = np.empty((work.rows, model.n_layers))
         square_norms = variant(sample_steps.square_norms, n_threads)
         add_scaled = variant(sample_steps.add_scaled, n_threads)
         for some, m in blocks(n_threads, net, work, X, Y):
             square_norms(n_threads, squared[:m], sums, work, m, net)
             factors = clipping_factors(squared[:m].sum(axis=1), max_norm) / n
-            add_scaled(n_threads, vector, factors, work, some.start == 0, some.stop == n, net)
+            add_scaled(n_threads, factors, work, some.start == 0, net)
+        unpack(vector, work.gradient, net)
     return ParameterVector(model.sizes, vector)
 
 

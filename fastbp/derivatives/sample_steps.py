@@ -12,19 +12,19 @@ from numba import prange
 from numpy import float64, int64
 
 from fastbp.compiler.options import INNER, STRICT, njit
-from fastbp.compiler.views import block, stretch
+from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import scale
 from fastbp.formulations.tiles.gradient import sum_gradient
-from fastbp.formulations.tiles.panels import layer, panel_width, unpack
-from fastbp.formulations.tiles.steps import block_size, errors
-from fastbp.formulations.tiles.sums import propagate_error, rows_of, take_rows
+from fastbp.formulations.tiles.panels import layer, rows_at
+from fastbp.formulations.tiles.rows import rows_of, take_layer
+from fastbp.formulations.tiles.steps import errors, own_blocks, propagate_errors, rows_of_thread
 from fastbp.formulations.tiles.tile import wide
 
 
 @njit(calls=(errors,))
-def own_errors(n_threads, work, X, Y, samples, net):
-    """Forward, and each sample's own errors back. Shapes: samples (≤ work.rows,). Writes: z, a and δ of all layers."""
-    errors(n_threads, work, X, Y, samples, 0, work.theta.dtype.type(1), net)
+def own_errors(n_threads, work, data, start, stop, net):
+    """Forward, and each sample's own errors back, for at most work.rows. Writes: z, a and δ of all layers."""
+    errors(n_threads, work, data, start, stop, work.theta.dtype.type(1), net)
 
 
 @njit(**INNER)
@@ -46,8 +46,8 @@ def gradients_share(thread, n_threads, gradients, work, m, net):
     for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
         for l in range(1, net.L + 1):
             n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-            a = rows_of(layer(work.a, net, l - 1), scratch, 0, work.rows, s, 1, n_in)
-            delta = rows_of(layer(work.delta, net, l), scratch, n_in, work.rows, s, 1, n_out)
+            a = rows_of(layer(work.a, net, l - 1), scratch, 0, s, 1, net)
+            delta = rows_of(layer(work.delta, net, l), scratch, n_in, s, 1, net)
             to = stretch(gradients, s * size + net.layers[l].weights_at, (n_in + 1) * n_out)
             outer_product(to, a, delta, n_in, n_out)
 
@@ -63,17 +63,16 @@ def write_gradients(n_threads, gradients, work, m, net):
 
 
 @njit(**INNER, **STRICT)
-def sum_squares(sums, panels, rows, s, n):
+def sum_squares(sums, A, s):
     """Σ_j v_sj², row s of a matrix in panels, in double precision: squares of small numbers would be 0.
 
     In as many sums as a panel has columns, one after the other added up: vector lanes, and one order. Writes: sums.
     """
     for c in range(sums.size):
         sums[c] = 0
-    for j in range(0, n, wide(panels)):
-        width = panel_width(panels, n - j)
-        row, columns = block(panels, rows, j, width, s, 1), min(width, n - j)
-        for c in range(columns):
+    for j in range(0, A.n, wide(A.numbers)):
+        row = rows_at(A, j, s, 1)
+        for c in range(min(row.size, A.n - j)):
             sums[c] += float64(row[c]) * float64(row[c])
     total = 0.0
     for c in range(sums.size):
@@ -86,8 +85,8 @@ def norms_share(thread, n_threads, squared, sums, work, m, net):
     """The samples that are one thread's: `square_norms` for them."""
     for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
         for l in range(1, net.L + 1):
-            of_a = sum_squares(sums[thread], layer(work.a, net, l - 1), work.rows, s, net.layers[l - 1].n)
-            of_delta = sum_squares(sums[thread], layer(work.delta, net, l), work.rows, s, net.layers[l].n)
+            of_a = sum_squares(sums[thread], layer(work.a, net, l - 1), s)
+            of_delta = sum_squares(sums[thread], layer(work.delta, net, l), s)
             squared[s, l - 1] = of_delta * (of_a + 1)
 
 
@@ -108,9 +107,9 @@ def scale_share(thread, n_threads, factors, work, net):
     m = factors.size
     for s in range(m * thread // n_threads, m * (thread + 1) // n_threads):
         for l in range(1, net.L + 1):
-            delta, n = layer(work.delta, net, l), net.layers[l].n
-            for j in range(0, n, wide(delta)):
-                scale(block(delta, work.rows, j, panel_width(delta, n - j), s, 1), factors[s])
+            delta = layer(work.delta, net, l)
+            for j in range(0, delta.n, wide(delta.numbers)):
+                scale(rows_at(delta, j, s, 1), factors[s])
 
 
 @njit(parallel=True)
@@ -121,26 +120,24 @@ def scale_errors(n_threads, factors, work, net):
 
 
 @njit(calls=(scale_errors, sum_gradient))
-def add_scaled(n_threads, vector, factors, work, begin, end, net):
+def add_scaled(n_threads, factors, work, begin, net):
     """Σ_s f_s ∇C_s of the samples whose errors are in the workspace, unless `begin` added to those before.
 
-    Writes: work; at the `end` also vector, in the layout of θ.
+    Writes: work.gradient, in panels; δ.
     """
     scale_errors(n_threads, factors, work, net)
     sum_gradient(n_threads, work, factors.size, begin, net)
-    if end:
-        unpack(vector, work.gradient, net)
 
 
 @njit(**INNER)
 def inputs_share(thread, n_threads, gradients, work, m, net):
     """The blocks of samples that are one thread's: `propagate_to_inputs` for them."""
-    size, scratch, n = block_size(m, n_threads), work.scratch[thread], net.layers[0].n
-    n_blocks = (m + size - 1) // size
-    for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
-        first, some = i * size, min(size, m - i * size)
-        propagate_error(work, scratch, first, some, net, 1)
-        take_rows(stretch(gradients, first * n, some * n), layer(work.delta, net, 0), work.rows, first, some, n)
+    size, mine, last = own_blocks(thread, n_threads, m)
+    delta = layer(work.delta, net, 0)
+    for i in range(mine, last):
+        block = rows_of_thread(work, thread, i * size, min(size, m - i * size))
+        propagate_errors(work, block, 1, 0, net)
+        take_layer(stretch(gradients, block.first * delta.n, block.m * delta.n), delta, block.first, block.m, net)
 
 
 @njit(parallel=True)

@@ -10,142 +10,134 @@ from numpy import int64
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
-from fastbp.derivatives.tangents import (
-    HESSIAN,
-    add_products,
-    forward_tangent,
-    output_tangent,
-    propagate_tangent,
-)
+from fastbp.derivatives.tangents import HESSIAN, add_products, forward_tangent, output_tangent, propagate_tangent
 from fastbp.formulations.tiles.gradient import PART_BLOCK, part_size
-from fastbp.formulations.tiles.panels import layer, unpack
-from fastbp.formulations.tiles.steps import block_size, forward_block, take_samples
-from fastbp.formulations.tiles.sums import propagate_error, take_rows
+from fastbp.formulations.tiles.panels import layer
+from fastbp.formulations.tiles.rows import take_layer
+from fastbp.formulations.tiles.steps import (
+    block_of,
+    forward_block,
+    own_blocks,
+    propagate_errors,
+    rows_of_thread,
+    take_samples,
+)
 
 
 @njit(**INNER)
-def tangent_block(work, dot, scratch, first, X, Y, samples, kind, share, net, tangents):
+def tangent_block(work, dot, data, block, kind, share, net, tangents):
     """Forward and back with tangents, a block of samples. Writes: its rows of z, a, δ, ż, ȧ and δ̇."""
-    m, L = samples.size, net.L
-    take_samples(work, X, samples, first, first, net)
-    forward_block(work, scratch, first, m, 1, net)
-    for l in range(1, L + 1):
-        forward_tangent(work, dot, scratch, first, m, False, net, tangents, l)
-    output_tangent(work, dot, scratch, first, Y, samples, kind, share, net, tangents)
-    for l in range(L, 1, -1):
-        if kind == HESSIAN:
-            propagate_tangent(work, dot, scratch, first, m, net, tangents, l)
-        else:
-            propagate_error(work, scratch, first, m, net, l)
-
-
-@njit(**INNER)
-def tangent_share(thread, n_threads, work, dot, X, Y, samples, kind, share, net, tangents):
-    """The blocks of samples that are one thread's: `tangent_blocks` for them."""
-    size, scratch = block_size(samples.size, n_threads), work.scratch[thread]
-    n_blocks = (samples.size + size - 1) // size
-    for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
-        mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        tangent_block(work, dot, scratch, i * size, X, Y, mine, kind, share, net, tangents)
+    take_samples(work, block, data.X, net)
+    forward_block(work, block, 1, net.L, net)
+    for l in range(1, net.L + 1):
+        forward_tangent(work, dot, block, False, net, tangents, l)
+    output_tangent(work, dot, block, data, kind, share, net, tangents)
+    if kind == HESSIAN:
+        for l in range(net.L, 1, -1):
+            propagate_tangent(work, dot, block, net, tangents, l)
+    else:
+        propagate_errors(work, block, net.L, 1, net)
 
 
 @njit(parallel=True)
-def tangent_blocks(n_threads, work, dot, X, Y, samples, kind, share, net, tangents):
-    """Forward through all layers and back, with the tangents along v, for some samples.
+def tangent_blocks(n_threads, work, dot, data, samples, kind, share, net, tangents):
+    """Forward through all layers and back, with the tangents along v, for the samples (start, stop) of the order.
 
-    Shapes: X (n, n_in); Y (n, n_out); samples (≤ work.rows,), rows of X and Y.
     Writes: z, a and δ of every layer in `work`, ż, ȧ and δ̇ in `dot`.
     Parallel: over blocks of samples, which do not interact; how they are cut changes no bits.
     """
     for thread in prange(n_threads):
-        tangent_share(int64(thread), n_threads, work, dot, X, Y, samples, kind, share, net, tangents)
+        size, mine, last = own_blocks(int64(thread), n_threads, samples[1] - samples[0])
+        for i in range(mine, last):
+            start = samples[0] + i * size
+            block = block_of(work, data, int64(thread), i * size, start, min(samples[1], start + size))
+            tangent_block(work, dot, data, block, kind, share, net, tangents)
 
 
 @njit(parallel=True)
 def sum_products(n_threads, work, dot, kind, m, net):
     """The product of v and the matrix from what `tangent_blocks` left, m samples. Writes: work.gradient, adding to it.
 
-    Parallel: over blocks of weights, each one thread's, which sums over all samples.
+    Parallel: over patches of weights, each one thread's, which sums over all samples.
     """
     for thread in prange(n_threads):
-        add_products(int64(thread), n_threads, work.gradient, work, dot, kind, 0, m, net)
+        block = rows_of_thread(work, int64(thread), 0, m)
+        add_products(work.gradient, (int64(thread), n_threads), work, dot, kind, block, net)
 
 
 @njit(**INNER)
-def product_part(thread, part, work, dot, X, Y, samples, kind, share, net, tangents):
+def product_part(thread, part, work, dot, data, kind, share, net, tangents):
     """The samples of one part, a block after the other. Writes: its row of work.gradient."""
-    size, first = net.layers[-1].panels_at, thread * PART_BLOCK
+    size, n = net.layers[-1].panels_at, data.order.size
     gradient = stretch(work.gradient, part * size, size)
     for i in range(size):
         gradient[i] = 0
-    for start in range(0, samples.size, PART_BLOCK):
-        mine = samples[start : start + PART_BLOCK]
-        tangent_block(work, dot, work.scratch[thread], first, X, Y, mine, kind, share, net, tangents)
-        add_products(0, 1, gradient, work, dot, kind, first, mine.size, net)
+    stop = min(n, (part + 1) * part_size(n))
+    for start in range(part * part_size(n), stop, PART_BLOCK):
+        block = block_of(work, data, thread, thread * PART_BLOCK, start, min(stop, start + PART_BLOCK))
+        tangent_block(work, dot, data, block, kind, share, net, tangents)
+        add_products(gradient, (0, 1), work, dot, kind, block, net)
 
 
 @njit(parallel=True)
-def product_parts(n_threads, work, dot, X, Y, samples, kind, share, net, tangents):
+def product_parts(n_threads, work, dot, data, kind, share, net, tangents):
     """`tangent_blocks` and `sum_products` at once, for few weights and many samples.
 
     Writes: work.gradient, a row for each part.
     Parallel: over parts, which are cut in the same way for any number of threads; so is then the sum over them.
     """
-    size = part_size(samples.size)
-    n_parts = (samples.size + size - 1) // size
+    n_parts = (data.order.size + part_size(data.order.size) - 1) // part_size(data.order.size)
     for thread in prange(n_threads):
         for part in range(n_parts * thread // n_threads, n_parts * (thread + 1) // n_threads):
-            mine = samples[part * size : (part + 1) * size]
-            product_part(int64(thread), part, work, dot, X, Y, mine, kind, share, net, tangents)
+            product_part(int64(thread), part, work, dot, data, kind, share, net, tangents)
 
 
 @njit(calls=(tangent_blocks, sum_products))
-def product(n_threads, vector, work, dot, X, Y, samples, kind, net, tangents):
-    """The product of v and a matrix of second derivatives of the mean cost. Writes: vector, in the order of θ; work."""
-    share = work.theta.dtype.type(1 / samples.size)
+def product(n_threads, work, dot, data, kind, net, tangents):
+    """The product of v and a matrix of second derivatives of the mean cost. Writes: work.gradient, in panels; work."""
+    n = data.order.size
+    share = work.theta.dtype.type(1 / n)
     work.gradient[:] = 0
-    for first in range(0, samples.size, work.rows):
-        some = samples[first : first + work.rows]
-        tangent_blocks(n_threads, work, dot, X, Y, some, kind, share, net, tangents)
-        sum_products(n_threads, work, dot, kind, some.size, net)
-    unpack(vector, work.gradient, net)
+    for first in range(0, n, work.rows):
+        m = min(work.rows, n - first)
+        tangent_blocks(n_threads, work, dot, data, (first, first + m), kind, share, net, tangents)
+        sum_products(n_threads, work, dot, kind, m, net)
 
 
 @njit(calls=(product_parts,))
-def product_in_parts(n_threads, vector, work, dot, X, Y, samples, kind, net, tangents):
+def product_in_parts(n_threads, work, dot, data, kind, net, tangents):
     """The same by `product_parts`."""
-    share, size = work.theta.dtype.type(1 / samples.size), net.layers[-1].panels_at
-    product_parts(n_threads, work, dot, X, Y, samples, kind, share, net, tangents)
+    n, size = data.order.size, net.layers[-1].panels_at
+    product_parts(n_threads, work, dot, data, kind, work.theta.dtype.type(1 / n), net, tangents)
     total = work.gradient[:size]
-    for part in range(1, (samples.size + part_size(samples.size) - 1) // part_size(samples.size)):
+    for part in range(1, (n + part_size(n) - 1) // part_size(n)):
         more = work.gradient[part * size : (part + 1) * size]
         for i in range(size):
             total[i] += more[i]
-    unpack(vector, work.gradient, net)
-
-
-@njit(**INNER)
-def jvp_share(thread, n_threads, outputs, work, dot, X, V, samples, net, tangents):
-    """The blocks of rows that are one thread's: `jvp_blocks` for them."""
-    size, scratch, L = block_size(samples.size, n_threads), work.scratch[thread], net.L
-    n, n_blocks = net.layers[L].n, (samples.size + size - 1) // size
-    for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
-        mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        take_samples(work, X, mine, i * size, i * size, net)
-        call(net.functions[0].gather, layer(dot.a, net, 0), V, mine, work.rows, i * size, V.shape[1])
-        forward_block(work, scratch, i * size, mine.size, 1, net)
-        for l in range(1, L + 1):
-            forward_tangent(work, dot, scratch, i * size, mine.size, True, net, tangents, l)
-        to = stretch(outputs, i * size * n, mine.size * n)
-        take_rows(to, layer(dot.a, net, L), work.rows, i * size, mine.size, n)
 
 
 @njit(parallel=True)
-def jvp_blocks(n_threads, outputs, work, dot, X, V, samples, net, tangents):
-    """ȧ⁽ᴸ⁾ when x moves along v, for some rows of X and V, as many as the workspace has room for.
+def jvp_blocks(n_threads, outputs, work, dot, data, samples, net, tangents):
+    """ȧ⁽ᴸ⁾ when x moves along v, data.Y having v for Y, for the samples (start, stop) of the order.
 
-    Shapes: outputs (samples.size, n_out); X, V (n, n_in). Writes: outputs; z and a in `work`, ż and ȧ in `dot`.
+    Shapes: outputs (n, n_out); X, Y (n, n_in). Writes: outputs; z and a in `work`, ż and ȧ in `dot`.
     Parallel: over blocks of rows.
     """
     for thread in prange(n_threads):
-        jvp_share(int64(thread), n_threads, outputs, work, dot, X, V, samples, net, tangents)
+        size, mine, last = own_blocks(int64(thread), n_threads, samples[1] - samples[0])
+        for i in range(mine, last):
+            start = samples[0] + i * size
+            block = block_of(work, data, int64(thread), i * size, start, min(samples[1], start + size))
+            jvp_block(outputs, work, dot, data, block, start, net, tangents)
+
+
+@njit(**INNER)
+def jvp_block(outputs, work, dot, data, block, start, net, tangents):
+    """`jvp_blocks` for a block of samples, of which the first is row `start` of the outputs."""
+    v, a_dot, n = layer(dot.a, net, 0), layer(dot.a, net, net.L), net.layers[net.L].n
+    take_samples(work, block, data.X, net)
+    call(net.functions[0].gather, v.numbers, data.Y, block.samples, work.rows, block.first, v.n)
+    forward_block(work, block, 1, net.L, net)
+    for l in range(1, net.L + 1):
+        forward_tangent(work, dot, block, True, net, tangents, l)
+    take_layer(stretch(outputs, start * n, block.m * n), a_dot, block.first, block.m, net)

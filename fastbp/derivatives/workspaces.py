@@ -12,9 +12,8 @@ from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import table
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
-from fastbp.formulations.tiles import sums as tiles
 from fastbp.formulations.tiles.panels import TiledWorkspace
-from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.products import CACHED
 from fastbp.formulations.tiles.tiled import ROWS, borrowed, sums_in_parts, tiled_network
 from fastbp.functions.cost_pairs import PAIRS, Pair
 from fastbp.model import Array, Model, aligned_empty
@@ -71,16 +70,18 @@ def workspaces(
     net = tiled_network(model)
     in_parts = gradient and parts and sums_in_parts(model, samples)
     rows, n = rows_at_once(model, samples, in_parts=in_parts), int(net.layers["panels_at"][-1])
-    lanes, activations = VECTOR_BYTES // model.dtype.itemsize, rows * int(net.layers["columns_before"][-1])
-    transposed, whole_layer = tiles.CACHED // model.dtype.itemsize, 8 * int(net.layers["columns"].max())
-    scratch = zeros(max_threads() * (2 * lanes + max(transposed, whole_layer)), model.dtype).reshape(max_threads(), -1)
+    activations = rows * int(net.layers["columns_before"][-1])
+    transposed, whole_layer = CACHED // model.dtype.itemsize, 8 * int(net.layers["columns"].max())
+    scratch = zeros(max_threads() * max(transposed, whole_layer), model.dtype).reshape(max_threads(), -1)
     none, errors = zeros(0, model.dtype), activations if parameters_move else 0
 
     def memory(theta: int, written: int) -> TiledWorkspace:
         z, a, delta = (zeros(size, model.dtype) for size in (activations, activations, errors))
+        of_samples = {name: value for name, value in PLAIN.of_samples(model.dtype).items() if name != "sample_weight"}
         return TiledWorkspace(
-            zeros(theta, model.dtype), none, none, zeros(written, model.dtype), z, a, delta, np.zeros(rows), scratch,
-            rows, in_parts, places=np.empty(0, np.int64), **tile_lists.none(), **PLAIN.of_samples(model.dtype),
+            zeros(theta, model.dtype), none, none, zeros(written, model.dtype), z, a, a, delta, np.zeros(rows), scratch,
+            rows, in_parts, np.zeros(1), np.empty((max_threads(), 0), np.int64), np.zeros(2, np.int64),
+            **tile_lists.memory(0, 0, model.dtype.itemsize), **of_samples,
         )  # fmt: skip
 
     written = (tile_gradient.PARTS if in_parts else 1) * n if gradient else 0

@@ -4,6 +4,7 @@ The functions below the templates return what `compiler.call.call` takes: the ad
 first use for one dtype, or with ``NUMBA_DISABLE_JIT=1`` the Python function. Signatures are in `compiler/callbacks.py`.
 """
 
+import inspect
 from collections.abc import Callable
 from functools import cache
 from types import FunctionType
@@ -14,7 +15,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from fastbp.compiler.callbacks import address
-from fastbp.compiler.options import LEAN, STRICT, njit, rebind
+from fastbp.compiler.options import LEAN, PART, STRICT, njit, rebind
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.compiler.views import stretch
 from fastbp.functions.activations import Activation
@@ -51,11 +52,6 @@ def leave(delta, z, a):
 
 
 # The functions of a cost take its parameter as their last argument; it is 0 for a cost without one.
-
-
-def without_parameter(*arguments):
-    """Call a function that takes no parameter."""
-    return function(*arguments[:-1])
 
 
 def sum_cost(out, z, a, y, parameter):
@@ -240,16 +236,16 @@ def _address(
         copies = [copy for copy in map(named_by_content, sources) if copy]
         if len(copies) == len(sources):
             sources, names, on_disk = copies, [copy.__name__ for copy in copies], True
-    of_numbers = [njit(source, on_disk=False, **({} if sums else STRICT)) for source in sources]
+    of_numbers = [njit(source, on_disk=False, **PART, **({} if sums else STRICT)) for source in sources]
     if ignores_parameter:
         of_numbers = [
-            njit(rebind(without_parameter, f"{name}_without_parameter", function=f), on_disk=False, **STRICT)
+            njit(_without_parameter(f, f"{name}_without_parameter"), on_disk=False, **PART, **STRICT)
             for name, f in zip(names, of_numbers, strict=True)
         ]
     loop, name, bound = of_numbers[0], "_".join(names), dict(zip(("second",), of_numbers[1:], strict=False))
     for template in templates:
         name = f"{name}_{template.__name__}"
-        loop = njit(rebind(template, name, function=loop, **bound), on_disk=False, **STRICT, **LEAN)
+        loop = njit(rebind(template, name, function=loop, **bound), on_disk=False, **PART, **STRICT, **LEAN)
     if numba.config.DISABLE_JIT:
         return loop
     try:
@@ -273,3 +269,16 @@ def _python_function(choice: Any) -> Any:
 
 def _wrapper(z):
     return function(z)
+
+
+def _without_parameter(f: Any, name: str) -> Any:
+    """Return a function that calls `f` without the last of its own arguments, the cost's parameter."""
+    source = _python_function(f)
+    if source.__code__.co_flags & inspect.CO_VARARGS:
+        given, passed = "*given", "*given[:-1]"
+    else:
+        passed = ", ".join(f"x{i}" for i in range(source.__code__.co_argcount - len(source.__defaults__ or ())))
+        given = f"{passed}, parameter"
+    names: dict[str, Any] = {"function": f, "__name__": __name__}
+    exec(f"def without_parameter({given}):\n    return function({passed})\n", names)
+    return rebind(names["without_parameter"], name)

@@ -27,7 +27,7 @@ class Compiled:
         if len(X) > 1:
             return self._forward(model, X, None)[0]
         output, scratch = np.empty((1, model.sizes[-1]), model.dtype), np.empty(2 * sum(model.sizes), model.dtype)
-        loops.forward_row(output, scratch, model.parameters.vector, X, network_data(model).layers)
+        loops.forward_row(output, scratch, model.parameters.vector, X, network_data(model))
         return output
 
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
@@ -97,7 +97,7 @@ class Compiled:
 def network_data(model: Model) -> NetworkData:
     """Return what a compiled loop needs to know of a network."""
     if "loops" not in model.prepared:
-        made = NetworkData(*of_network(model), layer_table(layer_rows(model)), None)
+        made = NetworkData(*of_network(model), layer_table(layer_rows(model)), np.empty(0), 0)
         model.prepared.setdefault("loops", made)  # of two threads that make one, both take the first
     net: NetworkData = model.prepared["loops"]
     return net

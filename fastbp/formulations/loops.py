@@ -24,7 +24,7 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import LEAN, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
-from fastbp.formulations.network_data import NetworkData, biases, layer, weights
+from fastbp.formulations.network_data import biases, layer, weights
 from fastbp.formulations.rules import begin_rules, limit_norms, penalty, regularize, scale
 
 
@@ -209,16 +209,15 @@ def forward_rows(outputs, work, theta, X, net):
 
 
 @njit(**LEAN)
-def forward_row(output, scratch, theta, x, layers):
-    """`forward_rows` for a single row, without a workspace: to unpack one takes longer than most sums here.
+def forward_row(output, scratch, theta, x, net):
+    """`forward_rows` for a single row, without a workspace.
 
     Shapes: output (1, n_out); x (1, n_in); scratch (2 times all neurons,). Writes: output, scratch.
     """
-    n, L = scratch.size // 2, layers.size - 2
-    net = NetworkData(L, 0, 0, 0.0, layers, None)
+    n = scratch.size // 2
     z, a = stretch(scratch, 0, n), stretch(scratch, n, n)
     forward_sample(0, z, a, a, x[0], theta, net, None)
-    a_L = layer(a, net, L)
+    a_L = layer(a, net, net.L)
     for j in range(output.shape[1]):
         output[0, j] = a_L[0, j]
 

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import config
 
 from fastbp.compiler.options import INLINE, njit
+from fastbp.compiler.structs import Struct
 from fastbp.compiler.views import matrix, stretch
 
 
-class NetworkData(NamedTuple):
+class NetworkData(Struct):
     """The shape of a network and its functions.
 
     ``cost`` and ``cost_gradient`` are what `call` takes, C and ∂C/∂a; both are given ``cost_parameter``.
@@ -32,7 +33,8 @@ class NetworkData(NamedTuple):
     =================  ===============================================================================================
 
     and a row for l = L + 1 that says where all ends. ``functions[i]``, of `tiles` only, has those of
-    `panel_functions.py`, with i = 1 and 2 for panels of so many registers, 0 for all.
+    `panel_functions.py`, with i = 1 and 2 for panels of so many registers, 0 for all; ``widths`` is the sum of those i
+    that the network's panels have.
     """
 
     L: int
@@ -40,7 +42,8 @@ class NetworkData(NamedTuple):
     cost_gradient: Any
     cost_parameter: float
     layers: npt.NDArray[Any]
-    functions: npt.NDArray[Any] | None
+    functions: npt.NDArray[Any]
+    widths: int
 
 
 def table(
@@ -60,7 +63,7 @@ def layer_table(rows: list[dict[str, Any]]) -> npt.NDArray[Any]:
     return table(rows, integers=integers, functions=("activation", "derivative"))
 
 
-class OptimizerData(NamedTuple):
+class OptimizerData(Struct):
     """What a compiled loop needs to know of an optimizer; the functions are what `call` takes."""
 
     first: npt.NDArray[Any]
@@ -80,7 +83,7 @@ class OptimizerData(NamedTuple):
     per_batch: bool = False  # whether l2 is λ, and each mini-batch divides it by what it divides its costs by
 
 
-class Workspace(NamedTuple):
+class Workspace(Struct):
     """All memory that a step writes, sized once.
 
     z, a, passed_on and δ hold, layer after layer, a row for each sample of a mini-batch.

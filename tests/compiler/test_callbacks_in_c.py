@@ -42,16 +42,30 @@ def test_a_wrapper_has_the_name_it_is_given_and_belongs_to_fastbp():
     assert list(inspect.signature(wrapper).parameters) == ["x0", "n0", "x1", "x2", "n2"]
 
 
-@pytest.mark.parametrize("kernels", [panel_functions.FOR_ALL, panel_functions.BY_WIDTH])
-def test_signatures_are_as_long_as_the_parameters(kernels):
-    for kernel, kinds in kernels.items():
-        assert len(inspect.signature(getattr(kernel, "py_func", kernel)).parameters) == len(kinds), kernel.__name__
+FUNCTIONS = {**panel_functions.FOR_ALL, **panel_functions.BY_WIDTH}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_signatures_of_panel_functions_fit_their_parameters(name):
+    function, kinds = FUNCTIONS[name]
+    parameters = list(inspect.signature(getattr(function, "py_func", function)).parameters)
+    assert len(parameters) == len(kinds)
+    structs = {"work": "W", "data": "A", "optimizer": "O", "net": "N"}
+    assert [structs.get(parameter) for parameter in parameters] == [kind if kind in "WAON" else None for kind in kinds]
 
 
 def test_panel_functions_by_width_know_their_width():
     """The functions for all panels are compiled once and do not use the width."""
 
-    def knows(kernel):
-        return "VECS" in getattr(kernel, "py_func", kernel).__code__.co_names
+    def knows(function):
+        return "VECS" in getattr(function, "py_func", function).__code__.co_names
 
-    assert not any(map(knows, panel_functions.FOR_ALL)) and all(map(knows, panel_functions.BY_WIDTH))
+    assert not any(knows(function) for function, _ in panel_functions.FOR_ALL.values())
+    assert all(knows(function) for function, _ in panel_functions.BY_WIDTH.values())
+
+
+def test_listed_panel_functions_know_whether_they_are():
+    """Of the functions with and without lists, one source is compiled twice."""
+    for name in ("forward", "gradient"):
+        (function, kinds), listed = FUNCTIONS[f"{name}_panel"], FUNCTIONS[f"{name}_listed"]
+        assert listed == (function, kinds) and "LISTED" in function.__code__.co_names

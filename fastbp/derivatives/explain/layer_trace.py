@@ -9,8 +9,9 @@ import numpy as np
 from fastbp.compiler.variants import variant
 from fastbp.formulations import numpy_functions
 from fastbp.formulations.tiles import steps as tile_steps
+from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import pack
-from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
+from fastbp.formulations.tiles.tiled import samples_of, tiled_network, tiled_workspace
 from fastbp.functions.activations import Activation
 from fastbp.model import Array, Model, ParameterVector
 
@@ -83,10 +84,10 @@ def layers_of_sample(model: Model, x: Array, y: Array) -> tuple[float, tuple[Lay
 
     z, a and δ come from the loops of `tiles`, so ∂C/∂w and ∂C/∂b equal the gradient to the last bit.
     """
-    net, work = tiled_network(model), tiled_workspace(model, 1)
+    net, work, data = tiled_network(model), tiled_workspace(model, 1), samples_of(x[None, :], y[None, :])
+    add_functions(net, ["errors_share"], model.dtype, W=work, A=data, N=net)
     pack(work.theta, model.parameters.vector, net)
-    one = model.dtype.type(1)
-    variant(tile_steps.errors, 1)(1, work, x[None, :], y[None, :], np.arange(1), 0, one, net)
+    variant(tile_steps.errors, 1)(1, work, data, 0, 1, model.dtype.type(1), net)
     starts = net.layers["columns_before"]  # the panels of a layer are one row, that of the sample
     zs, activations, deltas = (
         [panels[starts[l] : starts[l] + n].copy() for l, n in enumerate(model.sizes)]

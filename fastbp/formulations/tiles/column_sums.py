@@ -9,20 +9,20 @@ z, w and δ of that neuron are the first column of their panel; what lies beside
 from typing import Any
 
 from fastbp.compiler.views import matrix
-from fastbp.formulations.tiles.panels import panel_width
+from fastbp.formulations.tiles.panels import narrow, panel_width
 from fastbp.formulations.tiles.tile import add, add_to_column, inner_add, lanes, outer_add, store_row_sums, wide, zeros
 
 VECS: Any = None  # bound to 1 and 2: of the panel of inputs
 
 
-def forward_column(z, a_previous, w, b, scratch, rows, first, m, n):
-    """z_s = b + Σ_k a_sk w_k: m samples s.
+def forward_column(z, a_previous, w, b, scratch, first, m, begin):
+    """z_s = b + Σ_k a_sk w_k, or z_s += Σ_k a_sk w_k unless `begin`: m samples s.
 
     Each sum is in the same order whatever the other samples are. Shapes: z (rows, width); a_previous (rows, n), in
-    panels; w (n, width); b (width,); scratch (≥ n + 8,). Writes: z, rows `first` on, and scratch.
+    panels; w (n, width); b (width,) or empty, which is 0; scratch (≥ n + 8,). Writes: z, rows `first` on, and scratch.
     """
-    width = b.size
-    column, sums = matrix(scratch, 0, 1, n), matrix(scratch, n, 2, 4)
+    width, rows, n = narrow(z), z.size // narrow(z), w.size // narrow(w)
+    column, sums, bias = matrix(scratch, 0, 1, n), matrix(scratch, n, 2, 4), b[0] if b.size > 0 else z.dtype.type(0)
     for k in range(n):
         column[0, k] = w[k * width]
     for s in range(first, first + m, 4):
@@ -39,16 +39,16 @@ def forward_column(z, a_previous, w, b, scratch, rows, first, m, n):
         store_row_sums(tile, sums, 0, 0)
         store_row_sums(last, sums, 1, 0)
         for r in range(4):
-            z[(s + r) * width] = b[0] + (sums[0, r] + sums[1, r])
+            z[(s + r) * width] = (bias if begin else z[(s + r) * width]) + (sums[0, r] + sums[1, r])
 
 
-def gradient_column(dw, alpha, a_previous, delta, m, n, begin):
+def gradient_column(dw, alpha, a_previous, delta, begin):
     """Accumulate dw_k += alpha Σ_s a_sk δ_s, or dw_k = Σ_s a_sk δ_s if `begin`: m samples, inputs k of one panel.
 
     In four tiles side by side: in one, each addition would wait for the one before. Shapes: dw (n, width);
     a_previous (m, ≥ n), one panel; delta (m, width). Writes: dw; if `begin`, zeros beside it.
     """
-    width = dw.size // n
+    width, n, m = narrow(dw), dw.size // narrow(dw), delta.size // narrow(delta)
     dw, delta, a = matrix(dw, 0, n, width), matrix(delta, 0, m, width), matrix(a_previous, 0, m, VECS * lanes(dw))
     tile, tile1, tile2, tile3 = zeros(dw, 1, VECS), zeros(dw, 1, VECS), zeros(dw, 1, VECS), zeros(dw, 1, VECS)
     for s in range(0, m - 3, 4):

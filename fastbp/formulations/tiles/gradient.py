@@ -1,12 +1,22 @@
-"""The gradient of a mini-batch in `tiles`: summed over blocks of weights, or, where those are few, over parts of it."""
+"""The gradient of a mini-batch in `tiles`: by patches of weights, or, where those are few, by parts of the samples."""
 
 from numba import prange
 from numpy import int64
 
+from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
-from fastbp.formulations.tiles.panels import panel_width, unpack, weights_at
-from fastbp.formulations.tiles.steps import backward_block, errors, forward_block, take_samples
+from fastbp.formulations.tiles.panel_sums import LEAST
+from fastbp.formulations.tiles.panels import layer, panel_width
+from fastbp.formulations.tiles.products import Into, Patch
+from fastbp.formulations.tiles.steps import (
+    backward_block,
+    block_of,
+    errors,
+    forward_block,
+    rows_of_thread,
+    take_samples,
+)
 from fastbp.formulations.tiles.sums import accumulate_gradient
 from fastbp.formulations.tiles.tile import wide
 
@@ -15,36 +25,58 @@ PARTS = 16  # how many parts of the samples there are at most
 
 
 @njit(**INNER)
-def sum_layer(gradient, work, first, m, begin, mine, net, l):
-    """∂C/∂w and ∂C/∂b of layer l, m samples from row `first` on: those blocks of weights that are `mine`.
+def inputs_of_patch(numbers, rows):
+    """How many inputs a patch of weights has: a panel of them, for one sample eight."""
+    return wide(numbers) if rows > 1 else 8 * wide(numbers)
 
-    Unless `begin`, added to what is there. mine: (thread, n_threads), the blocks that begin in the share of θ of one of
-    so many threads. Shapes: gradient, as θ in panels. Writes: gradient.
+
+@njit(**INNER)
+def patch_of(numbers, net, l, j, k, inputs):
+    """The weights of layer l from the inputs k on to the panel of the neurons j, as whole tiles, into the padding."""
+    n_in, width = net.layers[l - 1].n, panel_width(numbers, net.layers[l].n - j)
+    n = (min(inputs, n_in - k) + LEAST - 1) // LEAST * LEAST
+    of_panel = net.layers[l].panels_at + (1 + net.layers[l - 1].columns) * j
+    skipped = 1 + k if k > 0 else 0  # rows of the panel, the first being the biases
+    return Patch(l, j, k, n, of_panel + skipped * width, (1 + k + n - skipped) * width)
+
+
+@njit(**INNER)
+def is_mine(patch, thread, n_threads, net):
+    """Whether this is one of the patches that begin in the thread's share of θ."""
+    return patch.start * n_threads // net.layers[net.L + 1].panels_at == thread
+
+
+@njit(**INNER)
+def sum_patches(gradient, thread, n_threads, work, block, begin, net):
+    """∂C/∂w and ∂C/∂b over a block of samples: those patches of weights that are the thread's.
+
+    Unless `begin`, added to what is there. Shapes: gradient, as θ in panels. Writes: gradient.
     """
-    n_in, n_out, width, one = net.layers[l - 1].n, net.layers[l].n, wide(gradient), gradient.dtype.type(1)
-    inputs = width if work.rows > 1 else 8 * width  # of a block
-    total, no_list = net.layers[net.L + 1].panels_at, stretch(work.listed_inputs, 0, 0)
-    thread, n_threads = mine
-    for j in range(0, n_out, width):
-        columns = panel_width(gradient, n_out - j)
-        for k in range(0, n_in, inputs):
-            n = (min(inputs, n_in - k) + 3) // 4 * 4  # whole tiles, into the padding
-            start = weights_at(net, l, j, k if k > 0 else -1, columns)
-            if start * n_threads // total == thread:
-                dw = stretch(gradient, start, weights_at(net, l, j, k + n, columns) - start)
-                accumulate_gradient(dw, one, dw, dw, dw, work, no_list, first, m, j, k, n, net, l, begin)
+    one, inputs, none = gradient.dtype.type(1), inputs_of_patch(gradient, work.rows), stretch(work.coming, 0, 0)
+    for l in range(1, net.L + 1):
+        delta, a = layer(work.delta, net, l), layer(work.passed_on, net, l - 1)
+        for j in range(0, delta.n, wide(gradient)):
+            for k in range(0, a.n, inputs):
+                patch = patch_of(gradient, net, l, j, k, inputs)
+                if is_mine(patch, thread, n_threads, net):
+                    to = Into(stretch(gradient, patch.start, patch.size), one, begin)
+                    accumulate_gradient(to, delta, a, patch, block, none, net)
+
+
+def sum_share(thread, n_threads, work, m, begin, net):
+    """The patches of weights that are one thread's: `sum_gradient` for them."""
+    sum_patches(work.gradient, thread, n_threads, work, rows_of_thread(work, thread, 0, m), begin != 0, net)
 
 
 @njit(parallel=True)
 def sum_gradient(n_threads, work, m, begin, net):
     """The gradient of the m samples whose errors are in the workspace, unless `begin` added to what is there.
 
-    Writes: work.gradient, in panels. Parallel: over blocks of weights. Each is one thread's, which sums over all m
+    Writes: work.gradient, in panels. Parallel: over patches of weights. Each is one thread's, which sums over all m
     samples, so the bits do not depend on the number of threads.
     """
     for thread in prange(n_threads):
-        for l in range(1, net.L + 1):
-            sum_layer(work.gradient, work, 0, m, begin, (int64(thread), n_threads), net, l)
+        call(net.functions[0].sum_share, int64(thread), n_threads, work, m, begin, net)
 
 
 @njit(**INNER)
@@ -53,37 +85,33 @@ def part_size(m):
     return (m + PART_BLOCK * PARTS - 1) // (PART_BLOCK * PARTS) * PART_BLOCK
 
 
-@njit(**INNER)
-def sum_part(thread, part, work, X, Y, samples, place, share, net):
-    """The gradient of the samples of one part, a block after the other. Writes: its row of work.gradient, its cost."""
-    size, first, scratch = net.layers[-1].panels_at, thread * PART_BLOCK, work.scratch[thread]
-    dw, cost = stretch(work.gradient, part * size, size), 0.0
-    for start in range(0, samples.size, PART_BLOCK):
-        mine = samples[start : start + PART_BLOCK]
-        take_samples(work, X, mine, first, place + start, net)
-        forward_block(work, scratch, first, mine.size, 1, net)
-        backward_block(work, scratch, first, Y, mine, share, net)
-        costs = stretch(work.costs, first, mine.size)
-        for s in range(mine.size):
-            cost += costs[s]
-        for l in range(1, net.L + 1):
-            sum_layer(dw, work, first, mine.size, start == 0, (0, 1), net, l)
-    work.costs[work.rows + part] = cost
+def part_share(thread, n_threads, work, data, start, stop, share, net):
+    """The parts that are one thread's: `sum_parts` for them."""
+    size, first, n = part_size(stop - start), thread * PART_BLOCK, net.layers[-1].panels_at
+    n_parts = (stop - start + size - 1) // size
+    for part in range(n_parts * thread // n_threads, n_parts * (thread + 1) // n_threads):
+        dw, cost = stretch(work.gradient, part * n, n), 0.0
+        begin, end = start + part * size, min(stop, start + (part + 1) * size)
+        for at in range(begin, end, PART_BLOCK):
+            block = block_of(work, data, thread, first, at, min(end, at + PART_BLOCK))
+            take_samples(work, block, data.X, net)
+            forward_block(work, block, 1, net.L, net)
+            backward_block(work, data, block, share, net)
+            for s in range(first, first + block.m):
+                cost += work.costs[s]
+            sum_patches(dw, 0, 1, work, block, at == begin, net)
+        work.costs[work.rows + part] = cost
 
 
 @njit(parallel=True)
-def sum_parts(n_threads, work, X, Y, samples, share, net):
+def sum_parts(n_threads, work, data, start, stop, share, net):
     """`errors` and the sum of the gradient at once, for few weights and many samples: those are cut into parts.
 
     Writes: work.gradient, a row for each part; work.costs behind those of samples, the parts' costs.
     Parallel: over parts. They are cut in the same way for any number of threads, and so is then the sum over them.
     """
-    size = part_size(samples.size)
-    n_parts = (samples.size + size - 1) // size
     for thread in prange(n_threads):
-        for part in range(n_parts * thread // n_threads, n_parts * (thread + 1) // n_threads):
-            mine = samples[part * size : (part + 1) * size]
-            sum_part(int64(thread), part, work, X, Y, mine, part * size, share, net)
+        call(net.functions[0].part_share, int64(thread), n_threads, work, data, start, stop, share, net)
 
 
 @njit(**INNER)
@@ -100,26 +128,24 @@ def add_parts(work, m, net):
 
 
 @njit(calls=(errors, sum_gradient))
-def gradient(n_threads, vector, work, X, Y, samples, net):
-    """Write the gradient of the mean cost of a mini-batch into `vector`, of the layout of θ. Returns the sum of costs.
-
-    Shapes: as `errors`. Writes: vector, work.
-    """
-    total_cost, share = 0.0, work.theta.dtype.type(1 / samples.size)
-    for first in range(0, samples.size, work.rows):
-        some = samples[first : first + work.rows]
-        errors(n_threads, work, X, Y, some, first, share, net)
-        sum_gradient(n_threads, work, some.size, first == 0, net)
-        for s in range(some.size):
+def gradient(n_threads, work, data, net):
+    """The gradient of the mean cost of all samples. Returns the sum of costs. Writes: work.gradient, work."""
+    n = data.order.size
+    total_cost, share = 0.0, work.theta.dtype.type(1 / n)
+    work.batch[0], work.batch[1] = 0, n
+    for start in range(0, n, work.rows):
+        m = min(work.rows, n - start)
+        errors(n_threads, work, data, start, start + m, share, net)
+        sum_gradient(n_threads, work, m, start == 0, net)
+        for s in range(m):
             total_cost += work.costs[s]
-    unpack(vector, work.gradient, net)
     return total_cost
 
 
 @njit(calls=(sum_parts,))
-def gradient_in_parts(n_threads, vector, work, X, Y, samples, net):
+def gradient_in_parts(n_threads, work, data, net):
     """The same by `sum_parts`."""
-    sum_parts(n_threads, work, X, Y, samples, work.theta.dtype.type(1 / samples.size), net)
-    total_cost = add_parts(work, samples.size, net)
-    unpack(vector, work.gradient, net)
-    return total_cost
+    n = data.order.size
+    work.batch[0], work.batch[1] = 0, n
+    sum_parts(n_threads, work, data, 0, n, work.theta.dtype.type(1 / n), net)
+    return add_parts(work, n, net)

@@ -1,10 +1,10 @@
-"""The sums over panels as C functions: compiled once each, called by address, so no step is compiled around them again.
+"""The functions of `tiles` as C functions: compiled once each, when first needed, and called by address.
 
-A new one needs a line here, with its signature (`compiler/callbacks.py`); that is its field in `NetworkData.functions`.
+So no step is compiled around them again. A new one needs a line here, with its signature (`compiler/callbacks.py`);
+that is its field in `NetworkData.functions`.
 """
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import numba
@@ -12,61 +12,67 @@ import numpy as np
 
 from fastbp.compiler.callbacks import address
 from fastbp.compiler.options import INLINE, njit, rebind
-from fastbp.formulations.tiles.column_sums import forward_column, gradient_column
-from fastbp.formulations.tiles.listed_sums import (
-    forward_listed,
-    gradient_listed,
-    list_inputs,
-    list_samples,
-    note_inputs,
-)
-from fastbp.formulations.tiles.panel_sums import (
-    bias_panel,
-    forward_panel,
-    forward_row,
-    gather,
-    gradient_panel,
-    propagate_row,
-    step_row,
-    transpose_weights,
-)
+from fastbp.compiler.structs import Struct
+from fastbp.formulations.tiles import column_sums, descent, gradient, lists, panel_sums, row_sums, rows, rules, steps
 
-# One for all panels, in row 0 of the table.
-FOR_ALL: dict[Any, str] = {
-    gather: "RRIiii",
-    transpose_weights: "RRii",
-    propagate_row: "RRiRii",
-    forward_column: "RRRRRiiii",
-    note_inputs: "URiiii",
-    list_inputs: "UiURiiiii",
-    list_samples: "UiUii",
+# By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
+FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the table
+    "gather": (panel_sums.gather, "RRIiii"),
+    "transpose_weights": (panel_sums.transpose_weights, "RRii"),
+    "propagate_row": (row_sums.propagate_row, "RRiRi"),
+    "forward_column": (column_sums.forward_column, "RRRRRiii"),
+    "note_inputs": (lists.note_inputs, "URiii"),
+    "list_inputs": (lists.list_inputs, "UURiii"),
+    "list_samples": (lists.list_samples, "UUii"),
+    "take_rows": (rows.take_rows, "RRiiii"),
+    "put_rows": (rows.put_rows, "RRiiii"),
+    "drop_neurons": (steps.drop_neurons, "RRWiiiiN"),
+    "errors_share": (steps.errors_share, "iiWAiirN"),
+    "forward_share": (steps.forward_share, "iiRWAiiN"),
+    "sum_share": (gradient.sum_share, "iiWiiN"),
+    "part_share": (gradient.part_share, "iiWAiirN"),
+    "descend_share": (descent.descend_share, "iiOWiiN"),
+    "apply_rules": (rules.apply_rules, "RRiO"),
+    "descend_whole": (rules.descend_whole, "OWN"),
+    "limit_norms": (rules.limit_norms, "WdN"),
+    "square_norm": (rules.square_norm, "DRiRN"),
 }
-# One for panels one register wide, in row 1, and one for panels of two, in row 2.
-BY_WIDTH: dict[Any, str] = {
-    forward_panel: "RRRRiiiii",
-    gradient_panel: "RrRRRRRiii",
-    bias_panel: "RrRii",
-    forward_row: "RRRRi",
-    step_row: "RRRRRRi",
-    gradient_column: "RrRRiii",
-    forward_listed: "RRRRUiiiiii",
-    gradient_listed: "RrRRRRRUiiii",
+BY_WIDTH: dict[
+    str, tuple[Any, str]
+] = {  # one for panels one register wide, in row 1, and one for panels of two, in row 2
+    "forward_panel": (panel_sums.forward_panel, "RRRRUIiii"),
+    "forward_listed": (panel_sums.forward_panel, "RRRRUIiii"),
+    "gradient_panel": (panel_sums.gradient_panel, "RrRRUIi"),
+    "gradient_listed": (panel_sums.gradient_panel, "RrRRUIi"),
+    "bias_panel": (panel_sums.bias_panel, "RrRi"),
+    "forward_row": (row_sums.forward_row, "RRRR"),
+    "step_row": (row_sums.step_row, "RRRRRR"),
+    "gradient_column": (column_sums.gradient_column, "RrRRi"),
 }
-NAMES = tuple(kernel.__name__ for kernel in (*FOR_ALL, *BY_WIDTH))
+NAMES = (*FOR_ALL, *BY_WIDTH)
 
 
-def add_functions(functions: Any, kernels: Iterable[Any], dtype: np.dtype[Any]) -> None:
-    """Compile some of the above, and write what `call` takes for them into the table `NetworkData.functions`."""
-    for kernel in kernels:
-        for row in (0,) if kernel in FOR_ALL else (1, 2):
-            functions[kernel.__name__][row] = _panel_function(kernel, dtype, row or None)
+def add_functions(net: Any, names: Iterable[str], dtype: np.dtype[Any], **structs: Struct) -> None:
+    """Compile some of the above, for panels as the network has, and write what `call` takes into net.functions."""
+    functions = net.functions
+    for name in names:
+        for row in (0,) if name in FOR_ALL else (1, 2):
+            if (row == 0 or net.widths & row) and not functions[name][row]:
+                functions[name][row] = _panel_function(name, dtype, row or None, structs)
 
 
-@cache
-def _panel_function(kernel: Any, dtype: np.dtype[Any], vecs: int | None) -> Any:
+_made: dict[Any, Any] = {}
+
+
+def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, structs: dict[str, Struct]) -> Any:
     """The address of one of the above, or itself where nothing is compiled."""
-    name = f"{kernel.__name__}_{vecs}_{dtype.name}"
-    loop = njit(rebind(kernel, name, VECS=vecs), on_disk=False, **INLINE)
-    if numba.config.DISABLE_JIT:
-        return loop
-    return address(loop, FOR_ALL.get(kernel) or BY_WIDTH[kernel], dtype, name, on_disk=True)
+    function, kinds = FOR_ALL.get(name) or BY_WIDTH[name]
+    names = {"VECS": vecs, "LISTED": name.endswith("_listed")}
+    unique = f"{name}_{vecs}_{dtype.name}"
+    types = {} if numba.config.DISABLE_JIT else {letter: struct._numba_type_ for letter, struct in structs.items()}
+    key = unique, *(types[kind] for kind in kinds if kind in types)
+    if key not in _made:
+        loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
+        made = loop if numba.config.DISABLE_JIT else address(loop, kinds, dtype, unique, on_disk=True, structs=types)
+        _made.setdefault(key, made)
+    return _made[key]

@@ -32,25 +32,25 @@ ROWS = 3 * REGISTERS // 8  # 12 x 2 of 32 registers, or 6 x 2 of 16, leave room 
 
 
 class Tile(types.Type):
-    """Numba's type of a tile: element type, rows, registers in a row, elements in a register."""
+    """Numba's type of a tile: element type, rows, registers in a row, elements in a register.
+
+    To LLVM a tile is a vector for each row, of all its columns, which LLVM cuts into registers.
+    """
 
     def __init__(self, dtype, rows, vecs):
         self.dtype, self.rows, self.vecs = dtype, rows, vecs
         self.itemsize = dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.itemsize
+        self.columns = vecs * self.lanes
         self.element = ir.FloatType() if dtype == types.float32 else ir.DoubleType()
-        self.vector = ir.VectorType(self.element, self.lanes)
+        self.row = ir.VectorType(self.element, self.columns)
         super().__init__(name=f"Tile({dtype}, {rows}x{vecs}x{self.lanes})")
-
-    def cells(self):
-        """Return (index, row, first column) of each register, row by row."""
-        return [(r * self.vecs + v, r, v * self.lanes) for r in range(self.rows) for v in range(self.vecs)]
 
 
 @register_model(Tile)
 class _TileModel(models.PrimitiveModel):
     def __init__(self, manager, tile):
-        super().__init__(manager, tile, ir.ArrayType(tile.vector, tile.rows * tile.vecs))
+        super().__init__(manager, tile, ir.ArrayType(tile.row, tile.rows))
 
 
 class Code:
@@ -60,36 +60,41 @@ class Code:
         self.context, self.builder, self.tile = context, builder, tile
 
     def call(self, name, result, arguments):
-        """Call LLVM's intrinsic `name` for this tile's registers."""
-        suffix = f"v{self.tile.lanes}f{8 * self.tile.itemsize}"
+        """Call LLVM's intrinsic `name` for this tile's rows."""
+        suffix = f"v{self.tile.columns}f{8 * self.tile.itemsize}"
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.{suffix}")
         return self.builder.call(function, arguments)
 
     def multiply_add(self, x, y, z):
         """Return x * y + z, in one instruction where the target has it."""
-        return self.call("fmuladd", self.tile.vector, [x, y, z])
+        return self.call("fmuladd", self.tile.row, [x, y, z])
 
-    def splat(self, scalar):
-        """Return a register with `scalar` in every lane."""
-        undefined = ir.Constant(self.tile.vector, ir.Undefined)
-        zeros = ir.Constant(ir.VectorType(I32, self.tile.lanes), [0] * self.tile.lanes)
-        return self.builder.shuffle_vector(self.builder.insert_element(undefined, scalar, I32(0)), undefined, zeros)
+    def splat(self, scalar, columns=None):
+        """Return a vector with `scalar` in every column."""
+        columns = columns or self.tile.columns
+        undefined = ir.Constant(ir.VectorType(scalar.type, columns), ir.Undefined)
+        first = self.builder.insert_element(undefined, scalar, I32(0))
+        return self.shuffle(first, undefined, [0] * columns)
+
+    def shuffle(self, x, y, places):
+        """Return the elements of x and y, counted through, at these places."""
+        mask = ir.Constant(ir.VectorType(I32, len(places)), places)
+        return self.builder.shuffle_vector(x, y, mask)
 
     def interleave(self, x, y):
-        """Return x0 y0 x1 y1 ... as two registers."""
-        lanes = self.tile.lanes
-        order = [n // 2 + lanes * (n % 2) for n in range(2 * lanes)]
-        masks = [ir.Constant(ir.VectorType(I32, lanes), half) for half in (order[:lanes], order[lanes:])]
-        return [self.builder.shuffle_vector(x, y, mask) for mask in masks]
+        """Return x0 y0 x1 y1 ... as two vectors."""
+        count = x.type.count
+        order = [n // 2 + count * (n % 2) for n in range(2 * count)]
+        return [self.shuffle(x, y, half) for half in (order[:count], order[count:])]
 
-    def transpose(self, registers):
-        """Return the block of 2, 4 .. `lanes` registers in column order, after as many perfect shuffles as it takes."""
-        half = len(registers) // 2
+    def transpose(self, rows):
+        """Return the block of 2, 4 .. rows in column order, after as many perfect shuffles as it takes."""
+        half = len(rows) // 2
         for _ in range(half.bit_length()):
-            pairs = zip(registers[:half], registers[half:], strict=True)
-            registers = [register for x, y in pairs for register in self.interleave(x, y)]
-        return registers
+            pairs = zip(rows[:half], rows[half:], strict=True)
+            rows = [row for x, y in pairs for row in self.interleave(x, y)]
+        return rows
 
     def corner(self, array_type, array, *index):
         """Return the address of array[index], and the array's strides in bytes."""
@@ -102,37 +107,26 @@ class Code:
             pointer = self.builder.gep(pointer, [self.builder.mul(n, stride)])
         return pointer, strides
 
-    def cell(self, pointer, row_stride, row, column):
-        """Return the address of the register at (row, column) of the block whose corner is `pointer`."""
-        pointer = self.builder.gep(pointer, [self.builder.mul(row_stride, I64(row))])
-        pointer = self.builder.gep(pointer, [I64(column * self.tile.itemsize)])
-        return self.builder.bitcast(pointer, self.tile.vector.as_pointer())
+    def at(self, pointer, stride, row, kind):
+        """Return the address of what is `row` strides behind `pointer`, of type `kind`."""
+        if row:
+            pointer = self.builder.gep(pointer, [self.builder.mul(stride, I64(row))])
+        return self.builder.bitcast(pointer, kind.as_pointer())
 
-    def element(self, pointer, row_stride, row):
-        """Return the address of the element `row` rows below `pointer`."""
-        pointer = self.builder.gep(pointer, [self.builder.mul(row_stride, I64(row))])
-        return self.builder.bitcast(pointer, self.tile.element.as_pointer())
+    def row_at(self, pointer, stride=None, row=0):
+        """Return the address of a row of the block whose corner is `pointer`."""
+        return self.at(pointer, stride, row, self.tile.row)
 
-    def scalar(self, pointer, row_stride, row):
-        """Load the element `row` rows below `pointer`."""
-        return self.builder.load(self.element(pointer, row_stride, row))
+    def element_at(self, pointer, stride, row):
+        """Return the address of the element `row` strides behind `pointer`."""
+        return self.at(pointer, stride, row, self.tile.element)
 
-    def row(self, array_type, array, *index, columns=None):
-        """Load a tile's row that begins at array[index]: its registers by their first column."""
-        corner, _ = self.corner(array_type, array, *index)
-        starts = [v * self.tile.lanes for v in range(self.tile.vecs)]
-        return {c: self.load(self.cell(corner, I64(0), 0, c), self.mask(columns, c)) for c in starts}
-
-    def mask(self, columns, column):
-        """Return which lanes to touch of the register that begins at `column`; None for all of them."""
-        if columns is None or column < (self.tile.vecs - 1) * self.tile.lanes:
+    def mask(self, columns):
+        """Return which columns to touch; None for all of them."""
+        if columns is None:
             return None
-        kind = ir.VectorType(I64, self.tile.lanes)
-        first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), columns, I32(0))
-        zeros = ir.Constant(ir.VectorType(I32, self.tile.lanes), [0] * self.tile.lanes)
-        limit = self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
-        numbers = ir.Constant(kind, [column + lane for lane in range(self.tile.lanes)])
-        return self.builder.icmp_signed("<", numbers, limit)
+        numbers = ir.Constant(ir.VectorType(I64, self.tile.columns), list(range(self.tile.columns)))
+        return self.builder.icmp_signed("<", numbers, self.splat(columns))
 
     def if_column(self, columns, column):
         """Return a context whose instructions run if `column` is one of those to touch."""
@@ -143,26 +137,28 @@ class Code:
     def load(self, pointer, mask=None):
         if mask is None:
             return self.builder.load(pointer, align=self.tile.itemsize)
-        zero = ir.Constant(self.tile.vector, None)
-        return self.call("masked.load", self.tile.vector, [pointer, I32(self.tile.itemsize), mask, zero])
+        zero = ir.Constant(self.tile.row, None)
+        return self.call("masked.load", self.tile.row, [pointer, I32(self.tile.itemsize), mask, zero])
 
-    def store(self, register, pointer, mask=None):
+    def store(self, row, pointer, mask=None):
         if mask is None:
-            self.builder.store(register, pointer, align=self.tile.itemsize)
+            self.builder.store(row, pointer, align=self.tile.itemsize)
         else:
-            self.call("masked.store", ir.VoidType(), [register, pointer, I32(self.tile.itemsize), mask])
+            self.call("masked.store", ir.VoidType(), [row, pointer, I32(self.tile.itemsize), mask])
 
-    def store_part(self, register, first, count, pointer):
-        """Store `count` lanes of a register."""
-        lanes = ir.Constant(ir.VectorType(I32, count), list(range(first, first + count)))
-        part = self.builder.shuffle_vector(register, register, lanes)
+    def store_part(self, row, first, count, pointer):
+        """Store `count` elements of a row."""
+        part = self.shuffle(row, row, list(range(first, first + count)))
         self.builder.store(part, self.builder.bitcast(pointer, part.type.as_pointer()), align=self.tile.itemsize)
 
-    def combine(self, tile, register):
-        """Return the tile whose register at (row, column) is register(old, row, column)."""
-        for n, row, column in self.tile.cells():
-            new = register(self.builder.extract_value(tile, n), row, column)
-            tile = self.builder.insert_value(tile, new, n)
+    def rows(self, tile):
+        """Return the rows of a tile."""
+        return [self.builder.extract_value(tile, r) for r in range(self.tile.rows)]
+
+    def combine(self, tile, new_row):
+        """Return the tile whose row r is new_row(old, r)."""
+        for r, row in enumerate(self.rows(tile)):
+            tile = self.builder.insert_value(tile, new_row(row, r), r)
         return tile
 
 

@@ -1,32 +1,41 @@
-"""The rules of a step of `tiles` that need more than a block of weights: the whole gradient, or all of a neuron's."""
+"""The rules of a step of `tiles` that need more than a patch of weights: the whole gradient, or all of a neuron's.
+
+They are called by address, and compiled when the first training needs them.
+"""
 
 import math
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import stretch
-from fastbp.formulations.rules import L2, apply_rules, has_rules, scale
-from fastbp.formulations.tiles.panels import panel_width, weights_at
+from fastbp.formulations import rules
+from fastbp.formulations.rules import L2, has_rules, scale
+from fastbp.formulations.tiles.panels import panel, weights, width_at
 from fastbp.formulations.tiles.tile import wide
 
 UPDATED = 4096  # parameters at a time, where the whole gradient is in memory
 SUMMED = 1024  # squares that are summed in the network's own precision
 
 
-@njit(**INNER)
+def apply_rules(dw, theta, n_biases, optimizer):
+    """`rules.apply_rules`: penalties, clip_value and decay. Writes: dw, θ."""
+    rules.apply_rules(dw, theta, n_biases, optimizer)
+
+
 def descend_whole(optimizer, work, net):
     """The step where the whole gradient is in work.gradient. Writes: θ, the moments, work.gradient."""
-    hyper, width = optimizer.hyper, wide(work.theta)
+    hyper = optimizer.hyper
     if has_rules(optimizer):
         for l in range(1, net.L + 1):
-            for j in range(0, net.layers[l].n, width):
-                columns = panel_width(work.theta, net.layers[l].n - j)
-                start, size = weights_at(net, l, j, -1, columns), (1 + net.layers[l - 1].n) * columns
-                dw, theta = stretch(work.gradient, start, size), stretch(work.theta, start, size)
-                apply_rules(dw, theta, columns, optimizer)
+            of_dw, of_theta = weights(work.gradient, net, l), weights(work.theta, net, l)
+            for j in range(0, of_dw.n, wide(work.theta)):
+                size = (1 + net.layers[l - 1].n) * width_at(of_dw, j)  # without the padding of the inputs
+                dw, theta = stretch(panel(of_dw, j), 0, size), stretch(panel(of_theta, j), 0, size)
+                rules.apply_rules(dw, theta, width_at(of_dw, j), optimizer)
     factor = 1.0
     if optimizer.clip_norm < math.inf:
-        factor = min(1.0, optimizer.clip_norm / math.sqrt(squared_norm(work.gradient, 0, work.scratch[0], net)))
+        square_norm(work.norm, work.gradient, 0, work.scratch[0], net)
+        factor = min(1.0, optimizer.clip_norm / math.sqrt(work.norm[0]))
     rate, in_rate = hyper[0], optimizer.plain_descent  # θ − η (f g) is θ − (η f) g, without a pass over the gradient
     hyper[0] *= factor if in_rate else 1.0
     for start in range(0, work.theta.size, UPDATED):
@@ -62,30 +71,41 @@ def penalty_of_batch(optimizer, work, net):
     """½ λ/m Σ w² of the step that begins, where it is part of the cost: `per_batch`. Writes: scratch."""
     if not optimizer.per_batch or optimizer.l2 == 0:
         return 0.0
-    return 0.5 * optimizer.hyper[L2] * squared_norm(work.theta, 1, work.scratch[0], net)
+    call(net.functions[0].square_norm, work.norm, work.theta, 1, work.scratch[0], net)
+    return 0.5 * optimizer.hyper[L2] * work.norm[0]
 
 
 @njit(**INNER)
-def squared_norm(panels, first, scratch, net):
-    """‖v‖² of a vector of the layout of θ in panels, without padding; first = 1: without biases. Writes: scratch."""
+def end_step(optimizer, work, whole, net):
+    """What comes when the gradient is summed: the step, if it needs the `whole` gradient, and the limit of norms."""
+    if whole:
+        call(net.functions[0].descend_whole, optimizer, work, net)
+    if optimizer.max_norm < math.inf:
+        call(net.functions[0].limit_norms, work, optimizer.max_norm, net)
+
+
+@njit(**INNER)
+def square_norm(norm, panels, first, scratch, net):
+    """‖v‖² of a vector of the layout of θ in panels, without padding, from row `first` on: 1 leaves out the biases."""
     total = 0.0
     for l in range(1, net.L + 1):
-        for j in range(0, net.layers[l].n, wide(panels)):
-            width = panel_width(panels, net.layers[l].n - j)
-            columns, start = min(width, net.layers[l].n - j), weights_at(net, l, j, -1, width)
-            panel = stretch(panels, start + first * width, (1 - first + net.layers[l - 1].n) * width)
+        of_layer = weights(panels, net, l)
+        for j in range(0, of_layer.n, wide(panels)):
+            width = width_at(of_layer, j)
+            columns, rows = min(width, of_layer.n - j), 1 - first + net.layers[l - 1].n
+            numbers = stretch(panel(of_layer, j), first * width, rows * width)
             if columns == width:  # all of it lies behind one another
-                for i in range(0, panel.size, SUMMED):
-                    some, numbers = panels.dtype.type(0), stretch(panel, i, min(SUMMED, panel.size - i))
-                    for c in range(numbers.size):
-                        some += numbers[c] * numbers[c]
+                for i in range(0, numbers.size, SUMMED):
+                    some, part = panels.dtype.type(0), stretch(numbers, i, min(SUMMED, numbers.size - i))
+                    for c in range(part.size):
+                        some += part[c] * part[c]
                     total += some
             else:
                 sums = stretch(scratch, 0, width)
-                sum_squares(sums, panel)
+                sum_squares(sums, numbers)
                 for c in range(columns):
                     total += sums[c]
-    return total
+    norm[0] = total
 
 
 @njit(**INNER, **STRICT)
@@ -102,18 +122,17 @@ def shrinking(factors, limit):
     return found
 
 
-@njit(**INNER)
 def limit_norms(work, max_norm, net):
     """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ, scratch."""
     limit = work.theta.dtype.type(max_norm)
     for l in range(1, net.L + 1):
-        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-        for j in range(0, n_out, wide(work.theta)):
-            width = panel_width(work.theta, n_out - j)
-            start, factors = weights_at(net, l, j, 0, width), stretch(work.scratch[0], 0, width)
-            sum_squares(factors, stretch(work.theta, start, n_in * width))
-            if shrinking(stretch(factors, 0, min(width, n_out - j)), limit):
+        of_layer, n_in = weights(work.theta, net, l), net.layers[l - 1].n
+        for j in range(0, of_layer.n, wide(work.theta)):
+            width = width_at(of_layer, j)
+            factors, w = stretch(work.scratch[0], 0, width), stretch(panel(of_layer, j), width, n_in * width)
+            sum_squares(factors, w)
+            if shrinking(stretch(factors, 0, min(width, of_layer.n - j)), limit):
                 for k in range(n_in):
-                    w = stretch(work.theta, start + k * width, width)
+                    row = stretch(w, k * width, width)
                     for c in range(width):
-                        w[c] *= factors[c]
+                        row[c] *= factors[c]

@@ -6,8 +6,13 @@ from numpy import int64
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.views import stretch
-from fastbp.formulations.tiles.panels import layer
-from fastbp.formulations.tiles.sums import BLOCK, forward, output_error, propagate_error, rows_of, take_rows
+from fastbp.formulations.dropout import drop, layer_key
+from fastbp.formulations.tiles.lists import LISTED_FROM
+from fastbp.formulations.tiles.panel_sums import BLOCK
+from fastbp.formulations.tiles.panels import Block, layer, rows_at, weights
+from fastbp.formulations.tiles.rows import rows_of, take_layer
+from fastbp.formulations.tiles.sums import forward, output_error, propagate_error
+from fastbp.formulations.tiles.tile import address_of, prefetch, wide
 
 
 @njit(**INNER)
@@ -18,87 +23,165 @@ def block_size(m, n_threads):
 
 
 @njit(**INNER)
-def take_samples(work, X, samples, first, place, net):
-    """a⁽⁰⁾ = x for some samples. Writes: their rows from `first` on, their places in the mini-batch; what is noted."""
-    call(net.functions[0].gather, layer(work.a, net, 0), X, samples, work.rows, first, X.shape[1])
-    if work.noted.size > 0:
-        a, note_inputs = layer(work.a, net, 0), net.functions[0].note_inputs
-        call(note_inputs, work.noted, a, work.rows, first, samples.size, X.shape[1])
-    if work.places.size > 0:
-        for s in range(samples.size):
-            work.places[first + s] = place + s
+def own_blocks(thread, n_threads, m):
+    """The blocks of m samples that are one thread's: (size, the first, the one after the last)."""
+    size = block_size(m, n_threads)
+    n_blocks = (m + size - 1) // size
+    return size, n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads
 
 
 @njit(**INNER)
-def forward_block(work, scratch, first, m, lowest, net):
-    """The layers from `lowest` on for m samples, the one below being in the workspace. Writes: rows of z and a."""
-    for l in range(lowest, net.L + 1):
-        forward(work, scratch, first, m, net, l)
+def block_of(work, data, thread, first, start, stop):
+    """The samples from `start` to `stop` of the order, in the rows from `first` on of z, a and δ."""
+    block = rows_of_thread(work, thread, first, stop - start)
+    samples, place = data.order[start:stop], start - work.batch[0]
+    return Block(first, block.m, samples, place, block.scratch, block.lists, block.coming)
 
 
 @njit(**INNER)
-def backward_block(work, scratch, first, Y, samples, share, net):
+def rows_of_thread(work, thread, first, m):
+    """m rows from `first` on of z, a and δ as a block, without the samples that they belong to."""
+    none, no_lists = stretch(work.batch, 0, 0), stretch(work.listed_inputs, 0, 0)
+    return Block(first, m, none, 0, work.scratch[thread], no_lists, none)
+
+
+@njit(**INNER)
+def take_samples(work, block, X, net):
+    """a⁽⁰⁾ = x for a block of samples. Writes: their rows of it."""
+    a = layer(work.passed_on, net, 0)
+    call(net.functions[0].gather, a.numbers, X, block.samples, a.rows, block.first, a.n)
+
+
+@njit(**INNER)
+def forward_block(work, block, first, last, net):
+    """The layers from `first` to `last`, the one below being in the workspace. Writes: the block's rows of z and a."""
+    for l in range(first, last + 1):
+        z, a, a_previous = layer(work.z, net, l), layer(work.a, net, l), layer(work.passed_on, net, l - 1)
+        forward(z, a, a_previous, weights(work.theta, net, l), block, net.layers[l], l == 1, net)
+        if l < work.dropout.size:
+            of_block = block.first, block.m, block.place
+            call(net.functions[0].drop_neurons, work.passed_on, work.a, work, *of_block, l, net)
+
+
+@njit(**INNER)
+def backward_block(work, data, block, share, net):
     """The costs of a block of samples and the errors of all layers, from the output back. Writes: those rows of δ."""
-    output_error(work, scratch, first, Y, samples, share, net)
-    for l in range(net.L, 1, -1):
-        propagate_error(work, scratch, first, samples.size, net, l)
+    z, a, delta = layer(work.z, net, net.L), layer(work.a, net, net.L), layer(work.delta, net, net.L)
+    output_error(delta, z, a, data, work.costs, block, share, net)
+    propagate_errors(work, block, net.L, 1, net)
 
 
 @njit(**INNER)
-def errors_share(thread, n_threads, work, X, Y, samples, place, share, net):
-    """The blocks of samples that are one thread's: `errors` for them."""
-    size, scratch = block_size(samples.size, n_threads), work.scratch[thread]
-    n_blocks = (samples.size + size - 1) // size
-    for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
-        mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        take_samples(work, X, mine, i * size, place + i * size, net)
-        forward_block(work, scratch, i * size, mine.size, 1, net)
-        backward_block(work, scratch, i * size, Y, mine, share, net)
+def propagate_errors(work, block, last, first, net):
+    """The errors of the layers before the `last`, down to the `first`. Writes: the block's rows of δ."""
+    for l in range(last, first, -1):
+        delta_previous, delta, w = layer(work.delta, net, l - 1), layer(work.delta, net, l), weights(work.theta, net, l)
+        z, a = layer(work.z, net, l - 1), layer(work.a, net, l - 1)
+        propagate_error(delta_previous, z, a, w, delta, block, net.layers[l - 1], net)
+        if l - 1 < work.dropout.size:
+            of_block = block.first, block.m, block.place
+            call(net.functions[0].drop_neurons, work.delta, work.delta, work, *of_block, l - 1, net)
+
+
+def drop_neurons(to, values, work, first, m, place, l, net):
+    """Copy m rows of layer l of a or δ, without the neurons that are dropped, each sample its own. Writes: `to`.
+
+    `to` and `values` hold all layers; the first row's sample has this place in its mini-batch.
+    """
+    to, values = layer(to, net, l), layer(values, net, l)
+    for j in range(0, to.n, wide(to.numbers)):
+        for s in range(m):
+            row, of_row = rows_at(to, j, first + s, 1), rows_at(values, j, first + s, 1)
+            for c in range(row.size):
+                row[c] = of_row[c]
+            drop(row, work.dropout[l], layer_key(work.seed, work.steps[0], l, place + s), j)
+
+
+@njit(**INNER)
+def list_inputs(work, block, net):
+    """List the inputs of a block that are not 0, if it pays; return how many numbers the lists have. Writes: lists."""
+    a = layer(work.passed_on, net, 0)
+    if work.noted.size == 0:
+        return 0
+    call(net.functions[0].note_inputs, work.noted, a.numbers, block.first, block.m, a.n)
+    if block.m < LISTED_FROM:
+        return 0
+    call(net.functions[0].list_inputs, work.listed_inputs, work.noted, a.numbers, block.first, block.m, a.n)
+    return work.listed_inputs.size
+
+
+@njit(**INNER)
+def addresses_of_next(work, data, thread, start, stop, net):
+    """Where the inputs of the samples from `start` to `stop` of the order lie; return how many. Writes: work.coming."""
+    coming, n = work.coming[thread], net.layers[0].n
+    count = max(0, min(min(stop, data.order.size) - start, coming.size))
+    for i in range(count):
+        coming[i] = address_of(data.X, data.order[start + i] * n)
+        prefetch(data.Y, data.order[start + i], 0)
+    return count
+
+
+def errors_share(thread, n_threads, work, data, start, stop, share, net):
+    """The blocks of samples that are one thread's: `errors` for them.
+
+    While one goes through the first layer, the inputs of the next are prefetched: the thread's next of these samples,
+    or its first of the next mini-batch.
+    """
+    size, mine, last = own_blocks(thread, n_threads, stop - start)
+    for i in range(mine, last):
+        begin, end = start + i * size, min(stop, start + (i + 1) * size)
+        block = block_of(work, data, thread, i * size, begin, end)
+        take_samples(work, block, data.X, net)
+        following = begin + size if i + 1 < last else start + mine * size + work.batch[1]
+        coming = stretch(
+            work.coming[thread], 0, addresses_of_next(work, data, thread, following, following + size, net)
+        )
+        lists = stretch(work.listed_inputs, 0, list_inputs(work, block, net))
+        block = Block(block.first, block.m, block.samples, block.place, block.scratch, lists, coming)
+        forward_block(work, block, 1, net.L, net)
+        backward_block(work, data, block, share, net)
 
 
 @njit(parallel=True)
-def errors(n_threads, work, X, Y, samples, place, share, net):
-    """Forward through all layers and errors back through all layers, for the samples of a mini-batch or a part of it.
+def errors(n_threads, work, data, start, stop, share, net):
+    """Forward through all layers and errors back through all layers, for the samples from `start` to `stop`.
 
-    Shapes: X (n, n_in); Y (n, n_out); samples (≤ work.rows,), rows of X and Y, in the mini-batch from `place` on.
-    Writes: work.costs; z, a and δ of every layer.
-    Parallel: over blocks of samples, which do not interact; how they are cut changes no bits.
+    They are a mini-batch or a part of it, as many as the workspace has rows. Writes: work.costs; z, a and δ of every
+    layer. Parallel: over blocks of samples, which do not interact; how they are cut changes no bits.
     """
     for thread in prange(n_threads):
-        errors_share(int64(thread), n_threads, work, X, Y, samples, place, share, net)
+        call(net.functions[0].errors_share, int64(thread), n_threads, work, data, start, stop, share, net)
 
 
-@njit(**INNER)
-def forward_share(thread, n_threads, outputs, work, X, samples, net):
+def forward_share(thread, n_threads, outputs, work, data, start, stop, net):
     """The blocks of rows that are one thread's: `forward_blocks` for them."""
-    size, scratch, l = block_size(samples.size, n_threads), work.scratch[thread], net.L
-    n, n_blocks = net.layers[l].n, (samples.size + size - 1) // size
-    for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
-        mine = samples[i * size : min(samples.size, (i + 1) * size)]
-        call(net.functions[0].gather, layer(work.a, net, 0), X, mine, work.rows, i * size, X.shape[1])
-        forward_block(work, scratch, i * size, mine.size, 1, net)
-        take_rows(
-            stretch(outputs, i * size * n, mine.size * n), layer(work.a, net, l), work.rows, i * size, mine.size, n
-        )
+    size, mine, last = own_blocks(thread, n_threads, stop - start)
+    a = layer(work.a, net, net.L)
+    for i in range(mine, last):
+        begin, end = start + i * size, min(stop, start + (i + 1) * size)
+        block = block_of(work, data, thread, i * size, begin, end)
+        take_samples(work, block, data.X, net)
+        forward_block(work, block, 1, net.L, net)
+        take_layer(stretch(outputs, begin * a.n, block.m * a.n), a, block.first, block.m, net)
 
 
 @njit(parallel=True)
-def forward_blocks(n_threads, outputs, work, X, samples, net):
+def forward_blocks(n_threads, outputs, work, data, start, stop, net):
     """All layers for some rows of X, as many as the workspace has room for. Writes: outputs; z and a of every layer.
 
-    Parallel: over blocks of rows.
+    Shapes: outputs (n, n_out), of all rows. Parallel: over blocks of rows.
     """
     for thread in prange(n_threads):
-        forward_share(int64(thread), n_threads, outputs, work, X, samples, net)
+        call(net.functions[0].forward_share, int64(thread), n_threads, outputs, work, data, start, stop, net)
 
 
 @njit(**LEAN)
 def costs_of_rows(costs, work, Y, net):
     """C of every row of Y, from the output layer that is in the workspace. Writes: costs."""
-    l, scratch = net.L, work.scratch[0]
-    n, z, a = net.layers[l].n, layer(work.z, net, l), layer(work.a, net, l)
+    z, a, scratch = layer(work.z, net, net.L), layer(work.a, net, net.L), work.scratch[0]
+    n = z.n
     for s in range(costs.size):
-        z_s, a_s = rows_of(z, scratch, 0, work.rows, s, 1, n), rows_of(a, scratch, n, work.rows, s, 1, n)
+        z_s, a_s = rows_of(z, scratch, 0, s, 1, net), rows_of(a, scratch, n, s, 1, net)
         y_s = stretch(scratch, 2 * n, n)
         for j in range(n):
             y_s[j] = Y[s, j]

@@ -18,6 +18,8 @@ rows to be whole cache lines, which makes `columns` unnecessary too, and kernels
 (_nrt=False): counting the arrays passed around in the loops otherwise costs more than the sums.
 """
 
+from functools import reduce
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -86,8 +88,8 @@ def load(tile, C, i, j, columns=None):
 
 @compiles(load, "array", "index", "index", "columns")
 def _(code, kinds, tile, C, i, j, columns=None):
-    corner, strides = code.corner(kinds[1], C, i, j)
-    return code.combine(tile, lambda _, r, c: code.load(code.cell(corner, strides[0], r, c), code.mask(columns, c)))
+    (corner, strides), mask = code.corner(kinds[1], C, i, j), code.mask(columns)
+    return code.combine(tile, lambda _, r: code.load(code.row_at(corner, strides[0], r), mask))
 
 
 def outer_add(tile, A, i, p, B, q, j, columns=None):
@@ -99,10 +101,13 @@ def outer_add(tile, A, i, p, B, q, j, columns=None):
 
 @compiles(outer_add, "array", "index", "index", "array", "index", "index", "columns")
 def _(code, kinds, tile, A, i, p, B, q, j, columns=None):
-    row = code.row(kinds[4], B, q, j, columns=columns)
+    row = code.load(code.row_at(code.corner(kinds[4], B, q, j)[0]), code.mask(columns))
     corner, strides = code.corner(kinds[1], A, i, p)
-    column = [code.splat(code.scalar(corner, strides[0], r)) for r in range(code.tile.rows)]
-    return code.combine(tile, lambda old, r, c: code.multiply_add(column[r], row[c], old))
+
+    def term(old, r):
+        return code.multiply_add(code.splat(code.builder.load(code.element_at(corner, strides[0], r))), row, old)
+
+    return code.combine(tile, term)
 
 
 def inner_add(tile, A, i, p, B, q, j, columns=None):
@@ -114,13 +119,12 @@ def inner_add(tile, A, i, p, B, q, j, columns=None):
 
 @compiles(inner_add, "array", "index", "index", "array", "index", "index", "columns")
 def _(code, kinds, tile, A, i, p, B, q, j, columns=None):
-    row = code.row(kinds[4], B, q, j, columns=columns)
+    mask = code.mask(columns)
+    row = code.load(code.row_at(code.corner(kinds[4], B, q, j)[0]), mask)
     corner, strides = code.corner(kinds[1], A, i, p)
-
-    def term(old, r, c):
-        return code.multiply_add(code.load(code.cell(corner, strides[0], r, c), code.mask(columns, c)), row[c], old)
-
-    return code.combine(tile, term)
+    return code.combine(
+        tile, lambda old, r: code.multiply_add(code.load(code.row_at(corner, strides[0], r), mask), row, old)
+    )
 
 
 def add(tile, other):
@@ -130,8 +134,8 @@ def add(tile, other):
 
 @compiles(add, "tile")
 def _(code, kinds, tile, other):
-    others = iter([code.builder.extract_value(other, n) for n, _, _ in code.tile.cells()])
-    return code.combine(tile, lambda old, r, c: code.builder.fadd(old, next(others)))
+    others = code.rows(other)
+    return code.combine(tile, lambda old, r: code.builder.fadd(old, others[r]))
 
 
 def add_row(tile, b, j, columns=None):
@@ -143,8 +147,8 @@ def add_row(tile, b, j, columns=None):
 
 @compiles(add_row, "array", "index", "columns")
 def _(code, kinds, tile, b, j, columns=None):
-    row = code.row(kinds[1], b, j, columns=columns)
-    return code.combine(tile, lambda old, r, c: code.builder.fadd(old, row[c]))
+    row = code.load(code.row_at(code.corner(kinds[1], b, j)[0]), code.mask(columns))
+    return code.combine(tile, lambda old, r: code.builder.fadd(old, row))
 
 
 def store(tile, C, i, j, columns=None):
@@ -154,9 +158,9 @@ def store(tile, C, i, j, columns=None):
 
 @compiles(store, "array", "index", "index", "columns", returns_tile=False)
 def _(code, kinds, tile, C, i, j, columns=None):
-    corner, strides = code.corner(kinds[1], C, i, j)
-    for n, r, c in code.tile.cells():
-        code.store(code.builder.extract_value(tile, n), code.cell(corner, strides[0], r, c), code.mask(columns, c))
+    (corner, strides), mask = code.corner(kinds[1], C, i, j), code.mask(columns)
+    for r, row in enumerate(code.rows(tile)):
+        code.store(row, code.row_at(corner, strides[0], r), mask)
 
 
 def add_to(tile, alpha, C, i, j, columns=None):
@@ -166,28 +170,24 @@ def add_to(tile, alpha, C, i, j, columns=None):
 
 @compiles(add_to, "scalar", "array", "index", "index", "columns", returns_tile=False)
 def _(code, kinds, tile, alpha, C, i, j, columns=None):
-    corner, strides = code.corner(kinds[2], C, i, j)
-    alpha = code.splat(alpha)
-    for n, r, c in code.tile.cells():
-        pointer, mask = code.cell(corner, strides[0], r, c), code.mask(columns, c)
-        new = code.multiply_add(alpha, code.builder.extract_value(tile, n), code.load(pointer, mask))
-        code.store(new, pointer, mask)
+    (corner, strides), mask, alpha = code.corner(kinds[2], C, i, j), code.mask(columns), code.splat(alpha)
+    for r, row in enumerate(code.rows(tile)):
+        pointer = code.row_at(corner, strides[0], r)
+        code.store(code.multiply_add(alpha, row, code.load(pointer, mask)), pointer, mask)
 
 
 def store_transposed(tile, C, i, j):
-    """Store C[i + c, j + r] = tile[r, c], for a tile of 2, 4 .. `lanes` rows."""
+    """Store C[i + c, j + r] = tile[r, c], for a tile of 2, 4 .. `lanes` rows of one register."""
     C[i : i + tile.shape[1], j : j + tile.shape[0]] = tile.T
 
 
 @compiles(store_transposed, "array", "index", "index", returns_tile=False)
 def _(code, kinds, tile, C, i, j):
     corner, strides = code.corner(kinds[1], C, i, j)
-    for v in range(code.tile.vecs):
-        block = [code.builder.extract_value(tile, n) for n, _, c in code.tile.cells() if c == v * code.tile.lanes]
-        for n, register in enumerate(code.transpose(block)):
-            for part in range(code.tile.lanes // code.tile.rows):
-                c = v * code.tile.lanes + n * code.tile.lanes // code.tile.rows + part
-                code.store_part(register, part * code.tile.rows, code.tile.rows, code.cell(corner, strides[0], c, 0))
+    rows, per_register = code.tile.rows, code.tile.lanes // code.tile.rows
+    for n, columns in enumerate(code.transpose(code.rows(tile))):
+        for part in range(per_register):
+            code.store_part(columns, part * rows, rows, code.row_at(corner, strides[0], n * per_register + part))
 
 
 def add_to_column(tile, alpha, C, i, j, columns=None):
@@ -198,14 +198,12 @@ def add_to_column(tile, alpha, C, i, j, columns=None):
 
 @compiles(add_to_column, "scalar", "array", "index", "index", "columns", returns_tile=False)
 def _(code, kinds, tile, alpha, C, i, j, columns=None):
-    corner, strides = code.corner(kinds[2], C, i, j)
-    for n, _, first in code.tile.cells():
-        for lane in range(code.tile.lanes):
-            number = code.builder.extract_element(code.builder.extract_value(tile, n), I32(lane))
-            with code.if_column(columns, first + lane):
-                pointer = code.element(corner, strides[0], first + lane)
-                new = code.builder.fadd(code.builder.load(pointer), code.builder.fmul(alpha, number))
-                code.builder.store(new, pointer)
+    (corner, strides), (row,) = code.corner(kinds[2], C, i, j), code.rows(tile)
+    for c in range(code.tile.columns):
+        with code.if_column(columns, c):
+            pointer = code.element_at(corner, strides[0], c)
+            number = code.builder.fmul(alpha, code.builder.extract_element(row, I32(c)))
+            code.builder.store(code.builder.fadd(code.builder.load(pointer), number), pointer)
 
 
 def store_row_sums(tile, C, i, j):
@@ -216,18 +214,19 @@ def store_row_sums(tile, C, i, j):
 @compiles(store_row_sums, "array", "index", "index", returns_tile=False)
 def _(code, kinds, tile, C, i, j):
     rows, lanes = code.tile.rows, code.tile.lanes
-    row_sums = [code.builder.extract_value(tile, r * code.tile.vecs) for r in range(rows)]
-    for n, r, c in code.tile.cells():
-        if c > 0:
-            row_sums[r] = code.builder.fadd(row_sums[r], code.builder.extract_value(tile, n))
-    corner, strides = code.corner(kinds[1], C, i, j)
+
+    def sum_of_registers(row):
+        starts = range(0, code.tile.columns, lanes)
+        return reduce(code.builder.fadd, [code.shuffle(row, row, list(range(v, v + lanes))) for v in starts])
+
+    row_sums, corner = [sum_of_registers(row) for row in code.rows(tile)], code.corner(kinds[1], C, i, j)[0]
     for first in range(0, rows, lanes):
         some = row_sums[first : first + lanes]
         count, some = len(some), some * (lanes // len(some))  # fewer rows than lanes: each of them more than once
         while len(some) > 1:  # transposing and adding at once: each round pairs row r with row r + half
             half = len(some) // 2
             some = [code.builder.fadd(*code.interleave(*pair)) for pair in zip(some[:half], some[half:], strict=True)]
-        code.store_part(some[0], 0, count, code.cell(corner, strides[0], 0, first))
+        code.store_part(some[0], 0, count, code.element_at(corner, I64(code.tile.itemsize), first))
 
 
 def nonzero(tile):
@@ -243,11 +242,9 @@ def _nonzero_type(context):
 @lower_builtin(nonzero, Tile)
 def _nonzero_code(context, builder, sig, args):
     code, bits = Code(context, builder, sig.args[0]), I64(0)
-    zero = ir.Constant(code.tile.vector, None)
-    for n, _, c in code.tile.cells():
-        differs = builder.fcmp_unordered("!=", builder.extract_value(args[0], n), zero)
-        register = builder.zext(builder.bitcast(differs, ir.IntType(code.tile.lanes)), I64)
-        bits = builder.or_(bits, builder.shl(register, I64(c)))
+    for row in code.rows(args[0]):
+        differs = builder.fcmp_unordered("!=", row, ir.Constant(code.tile.row, None))
+        bits = builder.or_(bits, builder.zext(builder.bitcast(differs, ir.IntType(code.tile.columns)), I64))
     return bits
 
 
@@ -263,11 +260,46 @@ def _prefetch_type(context):
 @lower_builtin(prefetch, types.Array, types.intp, types.intp)
 def _prefetch_code(context, builder, sig, args):
     code = Code(context, builder, None)
-    pointer, _ = code.corner(sig.args[0], *args)
+    return _ask_for(context, builder, code.corner(sig.args[0], *args)[0])
+
+
+def prefetch_at(addresses, i, offset):
+    """The same for the cache line `offset` bytes behind addresses[i]."""
+
+
+@type_callable(prefetch_at)
+def _prefetch_at_type(context):
+    return lambda addresses, i, offset: signature(types.void, addresses, types.intp, types.intp)
+
+
+@lower_builtin(prefetch_at, types.Array, types.intp, types.intp)
+def _prefetch_at_code(context, builder, sig, args):
+    pointer, _ = Code(context, builder, None).corner(sig.args[0], *args[:2])
+    address = builder.load(builder.bitcast(pointer, I64.as_pointer()))
+    return _ask_for(context, builder, builder.inttoptr(builder.add(address, args[2]), ir.IntType(8).as_pointer()))
+
+
+def _ask_for(context, builder, pointer):
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
     function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
     builder.call(function, [pointer, I32(0), I32(3), I32(1)])  # to read, into the first-level cache, data
     return context.get_dummy_value()
+
+
+def address_of(A, i):
+    """Return the address of element i of A, which need not exist; 0 where nothing is compiled."""
+    return 0
+
+
+@type_callable(address_of)
+def _address_type(context):
+    return lambda A, i: signature(types.int64, A, types.intp)
+
+
+@lower_builtin(address_of, types.Array, types.intp)
+def _address_code(context, builder, sig, args):
+    data = context.make_array(sig.args[0])(context, builder, args[0]).data
+    return builder.ptrtoint(builder.gep(data, [args[1]]), I64)
 
 
 def _width(tile, columns):

@@ -1,6 +1,6 @@
 """The Python side of `tiles`: how a network lies in memory, what is allocated, which form runs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -8,20 +8,21 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.formulations import array_functions
 from fastbp.formulations.compiled import Compiled, layer_rows, of_network
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
-from fastbp.formulations.tiles import column_sums, descent, listed_sums, panel_sums
+from fastbp.formulations.tiles import descent, products
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
-from fastbp.formulations.tiles import sums as tiles
 from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
-from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
-from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.panel_sums import BLOCK
+from fastbp.formulations.tiles.panels import Data, TiledWorkspace, pack, unpack
+from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
 
@@ -31,18 +32,10 @@ KEPT_BYTES = 64 * 1024**2  # of memory, up to which it is kept for the next call
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
 
-# What is compiled when it is first needed: by every network, by one with a layer of one neuron, by steps of one sample,
-# where inputs that are not 0 are listed.
-EVERY_NET: tuple[Any, ...] = (
-    *(panel_sums.gather, panel_sums.transpose_weights),
-    *(panel_sums.forward_panel, panel_sums.gradient_panel, panel_sums.bias_panel),
-)
-ONE_NEURON = column_sums.forward_column, column_sums.gradient_column
-ONE_ROW = panel_sums.propagate_row, panel_sums.forward_row, panel_sums.step_row
-LISTED = (
-    *(listed_sums.note_inputs, listed_sums.list_inputs, listed_sums.list_samples),
-    *(listed_sums.forward_listed, listed_sums.gradient_listed),
-)
+# What is compiled when it is first needed: by every network, by steps of one sample, where zeros are listed.
+EVERY_NET = "gather", "transpose_weights", "forward_panel"
+ONE_ROW = "propagate_row", "forward_row"
+LISTED = "note_inputs", "list_inputs", "list_samples", "forward_listed", "gradient_listed"
 
 Memory = TypeVar("Memory")
 
@@ -53,40 +46,43 @@ class Tiled(Compiled):
     name = "tiles"
 
     def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
-        n, rows = len(X), min(len(X), tiles.BLOCK * max_threads())
-        net, outputs = tiled_network(model), np.empty((n, model.sizes[-1]), model.dtype)
-        costs, samples = np.empty(n), np.arange(n)
+        n, rows = len(X), min(len(X), BLOCK * max_threads())
+        net, outputs, costs = tiled_network(model), np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
+        data = samples_of(X, outputs if Y is None else Y)
         with (
             borrowed_workspace(model, rows, training=False) as work,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
+            add_functions(net, ["forward_share", "take_rows"], model.dtype, W=work, A=data, N=net)
             forward_blocks = self._variant(tile_steps.forward_blocks, n_threads)
             pack(work.theta, model.parameters.vector, net)
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
-                forward_blocks(n_threads, outputs[start:stop], work, X, samples[start:stop], net)
+                forward_blocks(n_threads, outputs, work, data, start, stop, net)
                 if Y is not None:
                     tile_steps.costs_of_rows(costs[start:stop], work, Y[start:stop], net)
         return outputs, costs
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
-        n, net = len(X), tiled_network(model)
+        n, net, data = len(X), tiled_network(model), samples_of(X, Y, sample_weight)
         with (
             borrowed_workspace(model, n, gradient=True) as work,
             parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
         ):
-            if sample_weight is not None:
-                work = work._replace(sample_weight=np.ascontiguousarray(sample_weight, model.dtype))
+            shares = ["part_share"] if work.in_parts else ["errors_share", "sum_share"]
+            add_gradient_functions(model, shares, W=work, A=data)
             pack(work.theta, model.parameters.vector, net)
             loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
-            total_cost = self._variant(loop, n_threads)(n_threads, gradient, work, X, Y, np.arange(n), net)
-            return float(total_cost) / n
+            total_cost = float(self._variant(loop, n_threads)(n_threads, work, data, net))
+            unpack(gradient, work.gradient, net)
+            return total_cost / n
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
         whole = options.clip_norm < np.inf
-        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole)
+        dropout = any(options.dropout)
+        sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole, dropout=dropout)
         return sum(sizes.values()) * model.dtype.itemsize
 
     def trainer(
@@ -117,29 +113,43 @@ class TiledTrainer:
         batch_size: int,
         options: StepOptions,
     ):
-        self._formulation, self._model, self._X, self._Y, self._batch_size = formulation, model, X, Y, batch_size
+        self._formulation, self._model, self._batch_size = formulation, model, batch_size
         self._net, self._rate = tiled_network(model), state.rate
         self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain
+        needs_whole = options.clip_norm < np.inf
         work = self._work = tiled_workspace(
-            model,
-            batch_size,
-            options=options,
-            n_moments=optimizer.n_moments,
-            gradient=options.clip_norm < np.inf,
+            model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole
         )
+        self._data = samples_of(X, Y, options.weight, np.empty(0, np.int64))
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
         self._packed = OptimizerData(work.first, work.second, *rest, **options.rules)
+        self._add_functions(needs_whole)
         moments = (state.first, work.first), (state.second, work.second)
         self._looked = False  # whether there are so many zeros in X that it pays to list them
         self._parameters = [(model.parameters.vector, work.theta)]
         self._moments = [(vector, panels) for vector, panels in moments if vector.size > 0]
 
+    def _add_functions(self, needs_whole: bool) -> None:
+        """Compile what steps like these call, no more."""
+        work, rules = self._work, self._packed
+        needed = {
+            "part_share": work.in_parts,
+            "errors_share": not work.in_parts,
+            "descend_share": not work.in_parts,
+            "step_row": self._one_by_one,
+            "drop_neurons": work.dropout.size > 0,
+            "apply_rules": rules.changes_gradient or rules.l2 > 0 or rules.decay > 0,
+            "descend_whole": needs_whole or work.in_parts,
+            "square_norm": rules.per_batch,
+            "limit_norms": rules.max_norm < np.inf,
+        }
+        names = [name for name, is_needed in needed.items() if is_needed]
+        add_gradient_functions(self._model, names, W=work, A=self._data, O=rules)
+
     def take(self, X: Array, Y: Array, sample_weight: Array) -> None:
         """Train on these samples from now on; all else stays as it is."""
-        self._X, self._Y = X, Y
-        if sample_weight.size + self._work.sample_weight.size > 0:
-            self._work = self._work._replace(sample_weight=sample_weight)
+        self._data = samples_of(X, Y, sample_weight, self._data.order)
 
     def begin(self, moments: bool = True) -> None:
         """Pack θ and, unless those in panels are the ones that count, the moments."""
@@ -149,22 +159,29 @@ class TiledTrainer:
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
         if not self._looked:
-            self._looked, self._work = True, with_lists(self._model, self._work, self._X, order)
+            self._looked, self._work = True, with_lists(self._model, self._work, self._data.X, order)
         self._packed.hyper[0] = self._rate[0]
+        work, data, net = self._work, self._data._replace(order=order), self._net
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
-            return float(descent.train_one_by_one(self._packed, self._work, self._X, self._Y, order, self._net))
+            return float(descent.train_one_by_one(self._packed, work, data, net))
         rows = min(self._batch_size, len(order), ROWS)
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
-            loop = descent.train_epoch_in_parts if self._work.in_parts else descent.train_epoch
+            loop = descent.train_epoch_in_parts if work.in_parts else descent.train_epoch
             train_epoch = self._formulation._variant(loop, n_threads)
-            return float(
-                train_epoch(n_threads, self._packed, self._work, self._X, self._Y, order, self._batch_size, self._net)
-            )
+            return float(train_epoch(n_threads, self._packed, work, data, self._batch_size, net))
 
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Unpack them."""
         for vector, panels in self._parameters * parameters + self._moments * moments:
             unpack(vector, panels, self._net)
+
+
+def samples_of(
+    X: Array, Y: Array, sample_weight: Array | None = None, order: npt.NDArray[np.int64] | None = None
+) -> Data:
+    """Return the samples as loops get them, in the order of their rows unless told otherwise."""
+    weight = X[:0, 0] if sample_weight is None else np.ascontiguousarray(sample_weight, X.dtype)
+    return Data(X, Y, np.arange(len(X)) if order is None else order, weight)
 
 
 def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
@@ -174,16 +191,41 @@ def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
     return -(-n // unit) * unit
 
 
+def panel_widths(model: Model) -> int:
+    """Return which panels a network has: 1 for those of one register, 2 for those of two, 3 for both."""
+    lanes = VECTOR_BYTES // model.dtype.itemsize
+    is_narrow = [lanes >= 4 and 0 < n % (2 * lanes) <= lanes for n in model.sizes]
+    is_wide = [n >= 2 * lanes or not narrow for n, narrow in zip(model.sizes, is_narrow, strict=True)]
+    return 1 * any(is_narrow) + 2 * any(is_wide)
+
+
 def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
-        functions = table([{}, {}, {}], functions=NAMES)
-        add_functions(functions, EVERY_NET + (ONE_NEURON if 1 in model.sizes[1:] else ()), model.dtype)
-        made = NetworkData(*of_network(model), layer_table(_panel_rows(model)), functions)
+        functions, dtype = table([{}, {}, {}], functions=NAMES), model.dtype
+        made = NetworkData(*of_network(model), layer_table(_panel_rows(model)), functions, panel_widths(model))
+        add_functions(made, EVERY_NET, dtype)
+        if 1 in model.sizes[1:]:
+            add_functions(made, ["forward_column"], dtype)
+        if any(n > VECS * VECTOR_BYTES // dtype.itemsize for n in _neurons_at_once(model)):
+            add_functions(made, ["take_rows", "put_rows"], dtype)
         # Of two threads that make one, both take the first: functions of one row are added to it later.
         model.prepared.setdefault("tiles", made)
     net: NetworkData = model.prepared["tiles"]
     return net
+
+
+def _neurons_at_once(model: Model) -> list[int]:
+    """Return the sizes of the layers whose neurons go to a function all at once: to softmax, to the cost."""
+    layers = zip(model.sizes[1:], model.activations, strict=True)
+    return [model.sizes[-1], *(n for n, sigma in layers if sigma.whole_layer)]
+
+
+def add_gradient_functions(model: Model, names: Iterable[str], **structs: Struct) -> None:
+    """Compile what the gradient of every network needs, and functions of these names, for structs of these types."""
+    net = tiled_network(model)
+    of_column = ["gradient_column"] if 1 in model.sizes[1:] else []
+    add_functions(net, ["gradient_panel", "bias_panel", *of_column, *names], model.dtype, N=net, **structs)
 
 
 def _panel_rows(model: Model) -> list[dict[str, Any]]:
@@ -200,14 +242,20 @@ def _panel_rows(model: Model) -> list[dict[str, Any]]:
 
 def with_lists(model: Model, work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -> TiledWorkspace:
     """Return a workspace with room for lists of inputs that are not 0, if it pays, and compile what only they need."""
-    work = tile_lists.added(work, X, samples)
+    work = tile_lists.with_lists(work, X, samples)
     if work.noted.size > 0:
-        add_functions(tiled_network(model).functions, LISTED, model.dtype)
+        add_functions(tiled_network(model), LISTED, model.dtype)
     return work
 
 
 def workspace_sizes(
-    model: Model, samples: int, *, n_moments: int = 0, training: bool = True, gradient: bool = False
+    model: Model,
+    samples: int,
+    *,
+    n_moments: int = 0,
+    training: bool = True,
+    gradient: bool = False,
+    dropout: bool = False,
 ) -> dict[str, int]:
     """Return how many numbers each array of the workspace has: see `tiled_workspace`."""
     net = tiled_network(model)
@@ -215,7 +263,7 @@ def workspace_sizes(
     in_parts = training and sums_in_parts(model, samples)
     activations = _rows(samples, in_parts) * int(net.layers["columns_before"][-1])
     weights = (1 + 16 * lanes) * 2 * lanes
-    transposed = 2 * lanes + tiles.CACHED // model.dtype.itemsize
+    transposed = products.CACHED // model.dtype.itemsize
     written = tile_gradient.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
     return {
         "theta": n,
@@ -224,6 +272,7 @@ def workspace_sizes(
         "gradient": written,
         "z": activations,
         "a": activations,
+        "passed_on": activations if dropout else 0,
         "delta": activations if training else 0,
         "scratch": max_threads() * max(weights, transposed, 4 * int(net.layers["columns"].max())),
     }
@@ -257,14 +306,19 @@ def tiled_workspace(
     in_parts = training and sums_in_parts(model, samples)
     rows = _rows(samples, in_parts)
     if rows == 1:
-        add_functions(tiled_network(model).functions, ONE_ROW, model.dtype)
-    sizes = workspace_sizes(model, samples, training=training, **needs)
+        add_functions(tiled_network(model), ONE_ROW, model.dtype)
+    of_samples = {name: values for name, values in options.of_samples(model.dtype).items() if name != "sample_weight"}
+    drops = of_samples["dropout"].size > 0
+    sizes = workspace_sizes(model, samples, training=training, dropout=drops, **needs)
     arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
-    scratch = arrays.pop("scratch").reshape(max_threads(), -1)
-    costs, of_samples = np.empty(rows + tile_gradient.PARTS * in_parts), options.of_samples(model.dtype)
-    places = np.empty(rows if of_samples["dropout"].size else 0, np.int64)
-    of_rows = {"scratch": scratch, "costs": costs, "rows": rows, "in_parts": in_parts, "places": places}
-    return TiledWorkspace(**arrays, **of_rows, **tile_lists.none(), **of_samples)
+    arrays["scratch"] = arrays["scratch"].reshape(max_threads(), -1)
+    if not drops:
+        arrays["passed_on"] = arrays["a"]
+    costs, coming = np.empty(rows + tile_gradient.PARTS * in_parts), np.zeros((max_threads(), BLOCK), np.int64)
+    counts = {"costs": costs, "coming": coming, "norm": np.zeros(1), "batch": np.zeros(2, np.int64)}
+    return TiledWorkspace(
+        **arrays, **counts, rows=rows, in_parts=in_parts, **tile_lists.memory(0, 0, model.dtype.itemsize), **of_samples
+    )
 
 
 def borrowed_workspace(
@@ -296,6 +350,8 @@ def borrowed(model: Model, kind: str, needs: Any, make: Callable[[], Memory]) ->
 def _nbytes(memory: Any) -> int:
     if isinstance(memory, tuple):
         return sum(map(_nbytes, memory))
+    if isinstance(memory, Struct):
+        return sum(map(_nbytes, vars(memory).values()))
     return memory.nbytes if isinstance(memory, np.ndarray) else 0
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import TARGETS
-from numba import njit
+from numba import config, njit
 from numpy.testing import assert_array_equal
 
 from fastbp.formulations.tiles import tile as t
@@ -105,6 +105,42 @@ def transpose_and_sum(B, sums, A, n):
         tile = t.add(tile, t.load(t.zeros(A, t.lanes(A), 1), A, 0, 0))
     t.store_transposed(tile, B, 0, 0)
     t.store_row_sums(tile, sums, 0, 0)
+
+
+@njit
+def prefetch_all(A, addresses):
+    t.prefetch(A, 1, 2)
+    t.prefetch(A, -(2**40), 2**40)
+    for i in range(addresses.size):
+        t.prefetch_at(addresses, i, 64)
+
+
+def test_what_is_prefetched_need_not_exist():
+    """It changes nothing, and asking for it does no harm."""
+    A, addresses = np.arange(12.0).reshape(3, 4), np.array([0, 1, -64, 2**62])
+    expected = A.copy(), addresses.copy()
+    prefetch_all(A, addresses)
+    assert_array_equal(A, expected[0])
+    assert_array_equal(addresses, expected[1])
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
+def test_prefetching_is_an_instruction():
+    prefetch_all(np.zeros((2, 2)), np.zeros(1, np.int64))
+    assert all(code.count("call void @llvm.prefetch") >= 3 for code in prefetch_all.inspect_llvm().values())
+
+
+@njit
+def addresses_of(A, at):
+    return t.address_of(A, at[0]), t.address_of(A, at[1])
+
+
+@both
+@pytest.mark.parametrize("shape", [5, (2, 3)])
+def test_addresses_of_elements_that_exist_or_not(shape, dtype):
+    A, at = np.zeros(shape, dtype), np.array([2, 100])
+    expected = [0, 0] if config.DISABLE_JIT else list(A.ctypes.data + at * A.itemsize)
+    assert list(addresses_of(A, at)) == expected
 
 
 @pytest.mark.skipif("FASTBP_TARGET" in os.environ, reason="already on another target")

@@ -229,7 +229,7 @@ def test_other_targets(target):
     left_out = {"generic": "float32", "avx2": "float64"}.get(target, "nothing")
     parallel_too = "same_bits_on_one_and_two_threads or lists_are_used"
     chosen = f"(textbook or one_ or padding or panels or rows or listed) and not ({left_out} or {parallel_too})"
-    files = __file__, str(Path(__file__).with_name("test_listed_sums.py"))
+    files = __file__, str(Path(__file__).with_name("test_lists.py"))
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-p", "no:cacheprovider", "-k", chosen, *files]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]

@@ -1,4 +1,4 @@
-"""Sums that skip inputs of 0 (`listed_sums.py`) give the same bits as sums over all inputs."""
+"""Sums that skip inputs of 0 (`lists.py`) give the same bits as sums over all inputs."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,21 @@ from numpy.testing import assert_array_equal
 import fastbp
 from fastbp.compiler import threads
 from fastbp.compiler.variants import variant
-from fastbp.formulations.tiles import listed_sums, panel_sums, tiled
+from fastbp.formulations.array_functions import update_functions
+from fastbp.formulations.network_data import OptimizerData
+from fastbp.formulations.tiles import descent, panel_sums, tiled
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
-from fastbp.formulations.tiles import sums as tiles
-from fastbp.formulations.tiles.panels import pack
+from fastbp.formulations.tiles.panel_sums import BLOCK, LEAST
+from fastbp.formulations.tiles.panels import pack, unpack
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
-from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace, with_lists
+from fastbp.formulations.tiles.tiled import (
+    add_gradient_functions,
+    samples_of,
+    tiled_network,
+    tiled_workspace,
+    with_lists,
+)
 
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 SOME = [([64, 20, 3], 40, 24), ([33, 40, 3], 60, 30)]
@@ -86,39 +94,75 @@ def test_same_bits_on_two_threads(dtype, monkeypatch):
     assert_array_equal(*results)
 
 
+def prepared(net, X, Y):
+    """A workspace for all samples, with lists if it pays, θ in it, and `errors` compiled for it."""
+    work, samples = with_lists(net._model, tiled_workspace(net._model, len(X)), X, np.arange(len(X))), samples_of(X, Y)
+    pack(work.theta, net.parameters, tiled_network(net._model))
+    add_gradient_functions(net._model, ["errors_share"], W=work, A=samples)
+    return work, samples
+
+
+def errors(net, work, samples):
+    """Run `errors` for all samples."""
+    share = work.theta.dtype.type(1)
+    variant(tile_steps.errors, 1)(1, work, samples, 0, len(samples.order), share, tiled_network(net._model))
+
+
 @pytest.mark.parametrize("shift", [0, 1])
 def test_lists_are_used_where_inputs_are_0_and_only_there(shift):
     """The weights of an input that is always 0 are NaN: sums that skip the input stay finite."""
     net = fastbp.Network([64, 20, 3], activation="tanh", cost="quadratic", dtype="float64", seed=1)
     X, Y = data([64, 20, 3], 60, "float64")
-    X, network = np.where(np.arange(64) == 3, 0, X + shift), tiled_network(net._model)
+    X = np.where(np.arange(64) == 3, 0, X + shift)
     net.weights[0][:, 3] = np.nan
-    work = with_lists(net._model, tiled_workspace(net._model, 60), X, np.arange(60))
-    pack(work.theta, net.parameters, network)
-    variant(tile_steps.errors, 1)(1, work, X, Y, np.arange(60), 0, 1.0, network)
+    work, samples = prepared(net, X, Y)
+    errors(net, work, samples)
     assert (work.noted.size > 0) == (shift == 0)
     assert np.isnan(work.costs).all() == (shift == 1)
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_lists_are_used_for_the_gradient_too(shift):
+    """The error of a sample whose first panel of inputs is 0 is NaN: sums that skip it there stay finite."""
+    net = fastbp.Network([64, 4, 3], activation="tanh", cost="quadratic", dtype="float64", seed=1)
+    (X, Y), columns, network = data([64, 4, 3], 60, "float64"), 2 * VECTOR_BYTES // 8, tiled_network(net._model)
+    X = X + shift
+    X[7] = np.arange(64) >= columns
+    work, samples = prepared(net, X, Y)
+    rest = fastbp.SGD(0.1).hyper, np.zeros(1, np.int64), *update_functions("sgd", X.dtype)
+    optimizer = OptimizerData(work.first, work.second, *rest, plain_descent=True)
+    add_gradient_functions(net._model, ["descend_share"], W=work, A=samples, O=optimizer)
+    errors(net, work, samples)
+    of_layer = [int(work.rows * network.layers["columns_before"][l]) for l in (1, 2)]
+    work.delta[slice(*of_layer)].reshape(work.rows, -1)[7] = np.nan  # four neurons: all of one panel
+    variant(descent.descend, 1)(1, optimizer, work, 60, descent.FIRST | descent.LAST, network)
+    unpack(net.parameters, work.theta, network)
+    assert (work.noted.size > 0) == (shift == 0)
+    assert np.isnan(net.weights[0][:, :columns]).all() == np.isnan(net.weights[0][:, :columns]).any() == (shift == 1)
+    assert np.isnan(net.weights[0][:, columns:]).all()
 
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="calls the compiled form")
 @both
 def test_lists_hold_the_nonzero_inputs_only(dtype):
     columns, m = 2 * VECTOR_BYTES // np.dtype(dtype).itemsize, 30
-    n = max(2, tile_lists.INPUTS // columns) * columns  # whole panels, with one list for each tile
+    n = max(2, tile_lists.INPUTS // columns) * columns + 3  # the last panel is not full
     net = fastbp.Network([n, 20, 3], dtype=dtype, seed=0)
-    (X, Y), network = data([n, 3], m, dtype), tiled_network(net._model)
-    work = with_lists(net._model, tiled_workspace(net._model, m), X, np.arange(m))
-    variant(tile_steps.errors, 1)(1, work, X, Y, np.arange(m), 0, Y.dtype.type(1), network)
+    X, Y = data([n, 3], m, dtype)
+    work, samples = prepared(net, X, Y)
+    errors(net, work, samples)
     next_rows = getattr(panel_sums.next_rows, "py_func", panel_sums.next_rows)
-    lists, s = work.listed_inputs.reshape(work.rows // listed_sums.LEAST, -1), 0
+    lists, s = work.listed_inputs.reshape(-(-n // columns), work.rows // LEAST, 1 + columns), 0
     while s < m:
-        listed, size = lists[s // listed_sums.LEAST], next_rows(m - s)
-        assert_array_equal(listed[1 : 1 + listed[0]], np.flatnonzero((X[s : s + size] != 0).any(axis=0)))
+        size = next_rows(m - s)
+        for panel, listed in enumerate(lists[:, s // LEAST]):
+            inputs = X[s : s + size, panel * columns : (panel + 1) * columns]
+            assert_array_equal(listed[1 : 1 + listed[0]], np.flatnonzero((inputs != 0).any(axis=0)))
         s += size
-    listed, noted = np.zeros(tiles.LISTS, np.uint32), work.noted.reshape(-1, work.rows)
-    kernel = njit(listed_sums.list_samples)
-    kernel(listed, 1 + tiles.BLOCK, noted[1], m, columns)
-    for g, of_group in enumerate(listed.reshape(-1, 1 + tiles.BLOCK)[: columns // listed_sums.GROUP]):
-        k = columns + g * listed_sums.GROUP
-        expected = np.flatnonzero((X[:, k : k + listed_sums.GROUP] != 0).any(axis=1))
-        assert_array_equal(of_group[1 : 1 + of_group[0]], expected)
+    of_samples, k = np.zeros((columns // LEAST, 1 + BLOCK), np.uint32), 0
+    njit(tile_lists.list_samples)(of_samples.reshape(-1), work.noted.reshape(-1, work.rows)[1], m, columns)
+    while k < columns:
+        size, listed = next_rows(columns - k), of_samples[k // LEAST]
+        expected = np.flatnonzero((X[:, columns + k : columns + k + size] != 0).any(axis=1))
+        assert_array_equal(listed[1 : 1 + listed[0]], expected)
+        k += size

@@ -1,0 +1,153 @@
+"""The three products of matrices in panels that everything in `tiles` is made of, a block of samples at a time.
+
+    multiply              z_sj = b_j + Σ_k a_sk w_jk
+    multiply_transposed   δ_sk = Σ_j δ_sj w_jk
+    sum_outer_products    ∂C/∂w_jk = Σ_s a_sk δ_sj, and `sum_biases` ∂C/∂b_j = Σ_s δ_sj
+
+They cut the sums so that what is read again and again stays in the first-level cache, and choose the loop around a
+register tile: `panel_sums.py`, for one sample `row_sums.py`, for one neuron `column_sums.py`.
+"""
+
+from typing import Any, NamedTuple
+
+from fastbp.compiler.call import call
+from fastbp.compiler.options import INLINE, INNER, njit
+from fastbp.compiler.views import stretch
+from fastbp.formulations.tiles.panel_sums import BLOCK, LEAST
+from fastbp.formulations.tiles.panels import panel, rows_at, width_at
+from fastbp.formulations.tiles.tile import lanes, wide
+
+BIASES, ZERO, SUM = 0, 1, 2  # what a product begins with: b, 0, or what is there, to which it is then added
+CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
+
+
+class Patch(NamedTuple):
+    """Some weights of a layer: those of the neurons of a panel and of n inputs. With k = 0, their biases as well."""
+
+    l: int
+    j: int  # first neuron
+    k: int  # first input
+    n: int
+    start: int  # where they lie in θ
+    size: int
+
+
+class Into(NamedTuple):
+    """Where a sum over samples goes: dw ← alpha Σ, or dw ← dw + alpha Σ unless `begin`, which takes alpha to be 1."""
+
+    dw: Any
+    alpha: Any
+    begin: bool
+
+
+@njit(**INLINE)
+def from_(vector, start):
+    """Return all of a vector from `start` on."""
+    return stretch(vector, start, vector.size - start)
+
+
+@njit(**INNER)
+def depth(numbers, m):
+    """How many terms of a sum over a layer are added before the next samples: as many as there is cache for weights."""
+    return CACHED // (wide(numbers) * numbers.itemsize) if m > 12 else 2**62
+
+
+@njit(**INNER)
+def multiply(z, a, w, block, begin, inputs, net):
+    """z_sj = b_j + Σ_k a_sk w_jk, or with 0 or z_sj for b_j: see `begin`. Writes: the block's rows of z.
+
+    `inputs` says whether a are the network's inputs: only those have lists, and are prefetched for the next block.
+    A matrix of one row is never added to.
+    """
+    rows, first, m, chunk = z.rows, block.first, block.m, depth(z.numbers, block.m)
+    lists = stretch(block.lists, 0, block.lists.size if inputs and z.n > 1 else 0)
+    coming = stretch(block.coming, 0, block.coming.size if inputs else 0)
+    for j in range(0, z.n, wide(z.numbers)):
+        width, z_j, w_j = width_at(z, j), panel(z, j), panel(w, j)
+        sums, b = net.functions[width // lanes(z.numbers)], stretch(w_j, 0, width if begin == BIASES else 0)
+        if rows == 1:
+            call(sums.forward_row, z_j, a.numbers, stretch(w_j, width, a.n * width), b)
+        elif z.n == 1:
+            of_one = stretch(w_j, width, a.n * width)
+            call(net.functions[0].forward_column, z_j, a.numbers, of_one, b, block.scratch, first, m, begin != SUM)
+        else:
+            for k in range(0, a.n, chunk):
+                n = min(chunk, a.n - k)
+                a_k, w_k = from_(a.numbers, k * rows), stretch(w_j, (1 + k) * width, n * width)
+                starts, some = begin != SUM and k == 0, from_(lists, lists_before(lists, k, rows, a.numbers))
+                forward_panel = sums.forward_listed if lists.size > 0 else sums.forward_panel
+                call(forward_panel, z_j, a_k, w_k, b, some, coming, first, m, starts)
+                for s in range(coming.size):
+                    coming[s] += n * z_j.itemsize
+        coming = stretch(coming, 0, 0)
+
+
+@njit(**INNER)
+def lists_before(lists, k, rows, numbers):
+    """Where the lists of the inputs from k on begin: see `list_inputs`."""
+    return k // wide(numbers) * (rows // LEAST) * (1 + wide(numbers)) if lists.size > 0 else 0
+
+
+@njit(**INNER)
+def multiply_transposed(to, delta, w, block, begin, net):
+    """Σ_j δ_sj w_jk, from ZERO on or added to what is there: see `begin`. Writes: the block's rows of `to`.
+
+    `multiply` with δ for a, no biases, and the weights transposed, a part at a time. One row is never added to.
+    """
+    numbers, chunk, no_b = delta.numbers, depth(delta.numbers, 2**62), stretch(block.scratch, 0, 0)
+    no_lists, none_coming = stretch(block.lists, 0, 0), stretch(block.coming, 0, 0)
+    if to.rows == 1:
+        call(net.functions[0].propagate_row, to.numbers, w.numbers, w.rows, delta.numbers, delta.n)
+        return
+    for k in range(0, to.n, wide(numbers)):
+        width, to_k = width_at(to, k), panel(to, k)
+        forward_panel = net.functions[width // lanes(numbers)].forward_panel
+        for j in range(0, delta.n, chunk):
+            n, starts = min(chunk, delta.n - j), begin != SUM and j == 0
+            transpose(block.scratch, w, j, n, k, width, net)
+            delta_j, w_j = from_(delta.numbers, j * to.rows), stretch(block.scratch, 0, n * width)
+            call(forward_panel, to_k, delta_j, w_j, no_b, no_lists, none_coming, block.first, block.m, starts)
+
+
+@njit(**INNER)
+def transpose(transposed, w, j, n, k, width, net):
+    """Copy w_jk, for n neurons j and a panel of inputs k, to where it lies along k. Shapes: transposed (n, width)."""
+    for i in range(j, j + n, wide(transposed)):
+        columns = width_at(w, i)
+        to = stretch(transposed, (i - j) * width, columns * width)
+        call(net.functions[0].transpose_weights, to, rows_at(w, i, 1 + k, width), width, columns)
+
+
+@njit(**INNER)
+def sum_biases(to, delta, patch, block, net):
+    """dw_0j ← Σ_s δ_sj for the neurons of a patch. Writes: to.dw, its first row."""
+    width = width_at(delta, patch.j)
+    delta_j = rows_at(delta, patch.j, block.first, block.m)
+    call(net.functions[width // lanes(delta_j)].bias_panel, stretch(to.dw, 0, width), to.alpha, delta_j, to.begin)
+
+
+@njit(**INNER)
+def sum_outer_products(to, delta, a, patch, block, coming, net):
+    """dw_jk ← Σ_s a_sk δ_sj for the weights of a patch. Writes: to.dw, its last n rows.
+
+    Which samples count for which inputs is listed in `block.lists`, unless they are empty.
+    """
+    n, width, numbers, m = patch.n, width_at(delta, patch.j), delta.numbers, block.m
+    width_a = width_at(a, patch.k) if a.rows > 1 else n  # of one row, all panels are one
+    sums, dw = net.functions[width // lanes(numbers)], stretch(to.dw, to.dw.size - n * width, n * width)
+    for s in range(0, m, BLOCK):
+        some, first, begin = min(BLOCK, m - s), block.first + s, to.begin and s == 0
+        delta_s = rows_at(delta, patch.j, first, some)
+        a_s = stretch(a.numbers, patch.k * a.rows + first * width_a, some * width_a)
+        lists = from_(block.lists, s // BLOCK * lists_of_samples(numbers) if block.lists.size > 0 else 0)
+        if delta.n == 1 and a.rows > 1:
+            call(net.functions[width_a // lanes(numbers)].gradient_column, dw, to.alpha, a_s, delta_s, begin)
+        else:
+            gradient_panel = sums.gradient_listed if lists.size > 0 else sums.gradient_panel
+            call(gradient_panel, dw, to.alpha, a_s, delta_s, lists, coming, begin)
+
+
+@njit(**INNER)
+def lists_of_samples(numbers):
+    """How many numbers the lists of `list_samples` take for a panel of inputs."""
+    return wide(numbers) // LEAST * (1 + BLOCK)

@@ -1,0 +1,87 @@
+"""The sums of a single sample, where a tile of `panel_sums.py` would have one row.
+
+forward_row     z_j = Σ_k a_k w_jk + b_j       the tiles of four inputs k side by side
+step_row        w_jk ← w_jk − η a_k δ_j        and at once z_j of the next sample
+propagate_row   Σ_j w_jk δ_j                   tiles of (k, j), whose rows become inner products
+"""
+
+from typing import Any
+
+from fastbp.compiler.views import matrix
+from fastbp.formulations.tiles.panels import panel_width
+from fastbp.formulations.tiles.tile import (
+    add,
+    add_row,
+    inner_add,
+    lanes,
+    load,
+    outer_add,
+    store,
+    store_row_sums,
+    wide,
+    zeros,
+)
+
+VECS: Any = None  # bound to 1 and 2
+
+
+def forward_row(z, a_previous, w, b):
+    """z_j = b_j + Σ_k a_k w_jk, in four tiles side by side: in one, each addition would wait for the one before.
+
+    Shapes: z (width,); b (width,) or empty, which is 0; a_previous (≥ n,); w (n, width). Writes: z.
+    """
+    n = w.size // (VECS * lanes(w))
+    z, a, w = matrix(z, 0, 1, VECS * lanes(z)), matrix(a_previous, 0, 1, n), matrix(w, 0, n, VECS * lanes(w))
+    tile = zeros(z, 1, VECS)
+    tile = add_row(tile, b, 0) if b.size > 0 else tile
+    tile1, tile2, tile3 = zeros(z, 1, VECS), zeros(z, 1, VECS), zeros(z, 1, VECS)
+    for k in range(0, n - 3, 4):
+        tile = outer_add(tile, a, 0, k, w, k, 0)
+        tile1 = outer_add(tile1, a, 0, k + 1, w, k + 1, 0)
+        tile2 = outer_add(tile2, a, 0, k + 2, w, k + 2, 0)
+        tile3 = outer_add(tile3, a, 0, k + 3, w, k + 3, 0)
+    for k in range(n - n % 4, n):
+        tile = outer_add(tile, a, 0, k, w, k, 0)
+    store(add(add(tile, tile1), add(tile2, tile3)), z, 0, 0)
+
+
+def step_row(z_next, x_next, w, b, x, step):
+    """w_jk += x_k step_j, b_j += step_j; and at once, with these weights, z_j of the next sample as in `forward_row`.
+
+    One pass over the weights instead of two. Shapes: z_next, b, step (width,); x, x_next (n,); w (n, width).
+    Writes: w, b, z_next.
+    """
+    n = x.size
+    z, a, a_next = matrix(z_next, 0, 1, VECS * lanes(w)), matrix(x, 0, 1, n).T, matrix(x_next, 0, 1, n)
+    w, step = matrix(w, 0, n, VECS * lanes(w)), matrix(step, 0, 1, VECS * lanes(w))
+    tile = add_row(add_row(zeros(w, 1, VECS), b, 0), step[0], 0)
+    store(tile, matrix(b, 0, 1, VECS * lanes(w)), 0, 0)
+    tile1, tile2, tile3 = zeros(w, 1, VECS), zeros(w, 1, VECS), zeros(w, 1, VECS)
+    for k in range(0, n - 3, 4):
+        store(outer_add(load(zeros(w, 4, VECS), w, k, 0), a, k, 0, step, 0, 0), w, k, 0)
+        tile = outer_add(tile, a_next, 0, k, w, k, 0)
+        tile1 = outer_add(tile1, a_next, 0, k + 1, w, k + 1, 0)
+        tile2 = outer_add(tile2, a_next, 0, k + 2, w, k + 2, 0)
+        tile3 = outer_add(tile3, a_next, 0, k + 3, w, k + 3, 0)
+    for k in range(n - n % 4, n):
+        store(outer_add(load(zeros(w, 1, VECS), w, k, 0), a, k, 0, step, 0, 0), w, k, 0)
+        tile = outer_add(tile, a_next, 0, k, w, k, 0)
+    store(add(add(tile, tile1), add(tile2, tile3)), z, 0, 0)
+
+
+def propagate_row(delta_previous, w, n_rows, delta, n_out):
+    """Σ_j w_jk δ_j for one sample, as sums along the rows of the panels of weights, which have `n_rows` each.
+
+    Shapes: delta_previous (n_in,), delta (≥ n_out,), both padded; w (n_rows, n_out), in panels, the first row of
+    biases. Writes: delta_previous.
+    """
+    n_in = delta_previous.size
+    sums, delta = matrix(delta_previous, 0, 1, n_in), matrix(delta, 0, 1, delta.size)
+    for k in range(0, n_in, lanes(w)):
+        tile = zeros(w, lanes(w), 1)
+        for start in range(0, n_out, wide(w)):
+            width = panel_width(w, n_out - start)
+            panel = matrix(w, start * n_rows + width, n_in, width)
+            for c in range(0, min(width, n_out - start), lanes(w)):
+                tile = inner_add(tile, panel, k, c, delta, 0, start + c, min(lanes(w), n_out - start - c))
+        store_row_sums(tile, sums, 0, k)

@@ -1,0 +1,90 @@
+"""Rows of matrices in panels, one behind the other, for functions of all neurons of a layer: softmax, costs."""
+
+from fastbp.compiler.call import call
+from fastbp.compiler.options import INLINE, INNER, njit
+from fastbp.compiler.views import matrix, stretch
+from fastbp.formulations.tiles.panels import Panels, panel_width, rows_at, width_at
+from fastbp.formulations.tiles.tile import lanes, load, store, wide, zeros
+
+
+@njit(**INNER)
+def row_width(A):
+    """How many numbers lie between the rows of one sample and the next in `rows_of`."""
+    return A.n if A.n > wide(A.numbers) else panel_width(A.numbers, A.n)
+
+
+@njit(**INLINE)
+def rows_of(A, scratch, at, first, m, net):
+    """m rows of A, one behind the other: where they lie if A is one panel, else copied to `scratch` from `at` on."""
+    if A.n > wide(A.numbers):
+        view = stretch(scratch, at, m * A.n)
+        take_layer(view, A, first, m, net)
+    else:
+        view = rows_at(A, 0, first, m)
+    return view
+
+
+@njit(**INNER)
+def take_layer(values, A, first, m, net):
+    """Copy m rows of A to where one lies behind the other, without padding. Shapes: values (m, n). Writes: values."""
+    call(net.functions[0].take_rows, values, A.numbers, A.rows, A.n, first, m)
+
+
+@njit(**INNER)
+def put_back(A, values, first, m, net):
+    """Bring rows of `rows_of` back to where they belong, if they were copied. Writes: A."""
+    if A.n > wide(A.numbers):
+        call(net.functions[0].put_rows, A.numbers, values, A.rows, A.n, first, m)
+
+
+@njit(**INNER)
+def put_errors(A, values, first, m, net):
+    """The same for δ. Its padding becomes 0: trained as if it mattered, it would end in slow subnormal numbers."""
+    put_back(A, values, first, m, net)
+    if A.n <= wide(A.numbers):
+        row = matrix(values, 0, m, row_width(A))
+        for s in range(m):
+            for c in range(0, row.shape[1], lanes(row)):
+                store(load(zeros(row, 1, 1), row, s, c, min(lanes(row), A.n - c)), row, s, c)
+
+
+@njit(**INNER)
+def take_targets(y, Y, samples, n, net):
+    """Copy the targets of some samples into rows as in `rows_of`. Writes: y."""
+    if n > wide(y):
+        for s in range(samples.size):
+            for j in range(n):
+                y[s * n + j] = Y[samples[s], j]
+    else:
+        call(net.functions[0].gather, y, Y, samples, samples.size, 0, n)
+
+
+def take_rows(values, numbers, rows, n, first, m):
+    """Copy m rows of a matrix in panels to where one lies behind the other, without padding.
+
+    Shapes: values (m, n); numbers (rows, n), in panels. Writes: values.
+    """
+    to, A = matrix(values, 0, 1, values.size), Panels(numbers, rows, n)
+    for s in range(m):
+        for j in range(0, n, wide(numbers)):
+            row, start = matrix(rows_at(A, j, first + s, 1), 0, 1, width_at(A, j)), s * n + j
+            if start + row.shape[1] <= values.size:  # what spills over the end of a row is overwritten by the next
+                for c in range(0, row.shape[1], lanes(numbers)):
+                    store(load(zeros(numbers, 1, 1), row, 0, c), to, 0, start + c)
+            else:
+                for c in range(n - j):
+                    to[0, start + c] = row[0, c]
+
+
+def put_rows(numbers, values, rows, n, first, m):
+    """And back. Writes: numbers."""
+    of, A = matrix(values, 0, 1, values.size), Panels(numbers, rows, n)
+    for s in range(m):
+        for j in range(0, n, wide(numbers)):
+            row, start = matrix(rows_at(A, j, first + s, 1), 0, 1, width_at(A, j)), s * n + j
+            if start + row.shape[1] <= values.size:  # what lies behind the end of a row becomes padding
+                for c in range(0, row.shape[1], lanes(numbers)):
+                    store(load(zeros(numbers, 1, 1), of, 0, start + c), row, 0, c)
+            else:
+                for c in range(n - j):
+                    row[0, c] = of[0, start + c]
