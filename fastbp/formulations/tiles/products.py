@@ -33,7 +33,7 @@ class Patch(NamedTuple):
 
 
 class Into(NamedTuple):
-    """Where a sum over samples goes: dw ← alpha Σ, or dw ← dw + alpha Σ unless `begin`, which takes alpha to be 1."""
+    """Where a sum over samples goes: dw ← Σ if it is to `begin` there, else dw ← dw + alpha Σ."""
 
     dw: Any
     alpha: Any
