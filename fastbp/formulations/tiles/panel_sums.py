@@ -132,25 +132,26 @@ class GradientSum(NamedTuple):
 
 
 @njit(**INNER)
+def prefetch_row(of, k):
+    """Prefetch row k of what an update touches next."""
+    for vector in range(of.coming.size):
+        for c in range(0, of.dw.shape[1], lanes(of.dw)):
+            prefetch_at(of.coming, vector, (k * of.dw.shape[1] + c) * of.dw.itemsize)
+
+
+@njit(**INNER)
 def gradient_tile(tile, of, k):
     """Σ_s a_sk δ_sj for a tile of (k, j), to where `gradient_panel` has it."""
     at = k // LEAST * (1 + BLOCK)
     for i in range(of.lists[at] if of.listed else of.delta.shape[0]):
         s = of.lists[at + 1 + i] if of.listed else i
+        if i % 8 == 0:
+            prefetch_row(of, k + i // 8)
         tile = outer_add(tile, of.a_previous, k, s, of.delta, s, 0)
     if of.begin:
         store(tile, of.dw, k, 0)
     else:
         add_to(tile, of.alpha, of.dw, k, 0)
-
-
-@njit(**INNER)
-def prefetch_rows(of, k, size):
-    """Prefetch rows k to k + size − 1 of what an update touches next."""
-    for vector in range(of.coming.size):
-        for row in range(k, k + size):
-            for c in range(0, of.dw.shape[1], lanes(of.dw)):
-                prefetch_at(of.coming, vector, (row * of.dw.shape[1] + c) * of.dw.itemsize)
 
 
 def gradient_panel(dw, alpha, a_previous, delta, lists, coming, begin):
@@ -169,7 +170,6 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, begin):
     k = 0
     while k < n:
         size = next_rows(n - k)
-        prefetch_rows(of, k, min(size, n - k))
         if size == 12:
             gradient_tile(zeros(dw, 12, VECS), of, k)
         elif size == 8:
