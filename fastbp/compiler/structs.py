@@ -30,12 +30,17 @@ class Struct:
 
     _names: ClassVar[tuple[str, ...]] = ()
     _defaults: ClassVar[dict[str, Any]] = {}
+    _last: ClassVar[tuple[Any, Any]] = None, None
 
     def __init_subclass__(cls) -> None:
         cls._names = tuple(cls.__annotations__)
         cls._defaults = {name: getattr(cls, name) for name in cls._names if hasattr(cls, name)}
 
     def __init__(self, *values: Any, **named: Any):
+        if len(values) == len(self._names) and not named:
+            self.__dict__.update(zip(self._names, values, strict=True))
+            self._lay_out()
+            return
         given = dict(zip(self._names, values, strict=False))
         twice, given = given.keys() & named.keys(), self._defaults | given | named
         if twice or len(values) > len(self._names) or given.keys() != self.__annotations__.keys():
@@ -70,7 +75,11 @@ class Struct:
                 words.append(_bits(value) if isinstance(value, float | np.floating) else int(value))
         fields["_words"] = array("q", words)
         fields["_address"] = fields["_words"].buffer_info()[0]
-        fields["_numba_type_"] = _type_of(type(self), tuple(kinds))
+        last_kinds, last_type = type(self)._last  # that of most others, and quicker to find than by hashing
+        if kinds != last_kinds:
+            last_type = _type_of(type(self), tuple(kinds))
+            type(self)._last = kinds, last_type
+        fields["_numba_type_"] = last_type
 
 
 def _bits(number: float) -> int:
