@@ -12,8 +12,8 @@ from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import table
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
+from fastbp.formulations.tiles.panel_sums import CACHED
 from fastbp.formulations.tiles.panels import TiledWorkspace
-from fastbp.formulations.tiles.products import CACHED
 from fastbp.formulations.tiles.tiled import ROWS, borrowed, sums_in_parts, tiled_network
 from fastbp.functions.cost_pairs import PAIRS, Pair
 from fastbp.model import Array, Model, aligned_empty

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fastbp.compiler.threads import max_threads
 from fastbp.compiler.views import matrix
-from fastbp.formulations.tiles.panel_sums import BLOCK, LEAST, next_rows
+from fastbp.formulations.tiles.panel_sums import BLOCK, CACHED, LEAST, LISTED_ROWS, chunk, next_rows
 from fastbp.formulations.tiles.panels import TiledWorkspace, panel_width
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.formulations.tiles.tile import load, nonzero, wide, zeros
@@ -45,21 +45,24 @@ def note_inputs(noted, a, first, m, n):
 
 
 def list_inputs(lists, noted, a, first, m, n):
-    """For each panel of inputs and tile of samples, the inputs that are not 0 in all of them.
+    """For each chunk of inputs and tile of samples, the inputs that are not 0 in all of them.
 
-    Shapes: lists (panels, rows / LEAST, 1 + columns of a panel); noted (panels, rows). Writes: lists.
+    Those of a last, narrow panel are in no list. Shapes: lists (chunks, rows / LEAST, 1 + chunk); noted (panels, rows).
+    Writes: lists.
     """
-    panels = (n + wide(a) - 1) // wide(a)
-    rows, s = noted.size // panels, first
+    rows, s = noted.size // ((n + wide(a) - 1) // wide(a)), first
     while s < first + m:
         size = next_rows(first + m - s)
-        for p in range(panels):
-            bits, count, at = 0, 0, (p * (rows // LEAST) + s // LEAST) * (1 + wide(a))
-            for r in range(p * rows + s, p * rows + min(s + size, first + m)):
-                bits |= noted[r]
-            for c in range(min(wide(a), n - p * wide(a))):
-                lists[at + 1 + count] = c
-                count += (bits >> c) & 1
+        for start in range(0, n, chunk(a)):
+            count, at = 0, (start // chunk(a) * (rows // LEAST) + s // LEAST) * (1 + chunk(a))
+            for k in range(start, min(n, start + chunk(a)), wide(a)):
+                bits, row = 0, k // wide(a) * rows
+                for r in range(row + s, row + min(s + size, first + m)):
+                    bits |= noted[r]
+                if panel_width(a, n - k) == wide(a):
+                    for c in range(min(wide(a), n - k)):
+                        lists[at + 1 + count] = k - start + c
+                        count += (bits >> c) & 1
             lists[at] = count
         s += size
 
@@ -71,7 +74,7 @@ def list_samples(lists, noted, m, n):
     """
     k = 0
     while k < n:
-        size = next_rows(n - k)
+        size = min(LISTED_ROWS, n - k)
         at, tile, count = k // LEAST * (1 + BLOCK), ((1 << size) - 1) << k, 0
         for s in range(m):
             lists[at + 1 + count] = s
@@ -97,10 +100,10 @@ def with_lists(work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -
 def memory(rows: int, n_in: int, itemsize: int) -> dict[str, Any]:
     """Return the arrays of a workspace that lists the inputs of so many samples; of 0, one that lists nothing."""
     wide_a = 2 * VECTOR_BYTES // itemsize
-    panels = -(-n_in // wide_a)
+    panels, of_chunk = -(-n_in // wide_a), CACHED // (wide_a * itemsize)
     of_samples = -(-rows // BLOCK) * (wide_a // LEAST) * (1 + BLOCK)
     return {
         "noted": np.empty(panels * rows, np.uint32),
-        "listed_inputs": np.empty(panels * (rows // LEAST) * (1 + wide_a), np.uint32),
+        "listed_inputs": np.empty(-(-n_in // of_chunk) * (rows // LEAST) * (1 + of_chunk), np.uint32),
         "listed_samples": np.empty((max_threads(), of_samples), np.uint32),
     }

@@ -42,6 +42,16 @@ BLOCK = 256  # samples whose gradient is summed in one go
 NEXT_ROWS = (0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8, 8, 8) if ROWS == 12 else (0, 4, 4, 4, 4, 6, 6, 4, 4)
 
 
+LISTED_ROWS = 8 if ROWS == 12 else 4  # of a tile of the gradient that goes by a list
+CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
+
+
+@njit(**INNER)
+def chunk(numbers):
+    """How many terms of a sum over a layer are added before the next samples: as many as there is cache for weights."""
+    return CACHED // (wide(numbers) * numbers.itemsize)
+
+
 @njit(**INNER)
 def next_rows(left):
     """Rows of the next tile when `left` remain."""
@@ -76,6 +86,12 @@ def forward_tile(tile, of, s, size):
         tile = load(tile, z, s, 0)
     share, ahead = wide(w) * size // of.m if of.m > 24 else 0, n + (s - of.first) * n // of.m
     coming = min(size, of.coming.size - (s - of.first))
+    if of.listed:
+        at = s // LEAST * (1 + chunk(w))
+        for i in range(at + 1, at + 1 + of.lists[at]):
+            k = of.lists[i]
+            panel = matrix(of.a_previous, k // wide(w) * wide(w) * rows, rows, wide(w))
+            tile = outer_add(tile, panel, s, k % wide(w), w, k, 0)
     for start in range(0, n, wide(w)):
         for row in range(ahead, ahead + share):
             prefetch(w, row, 0)
@@ -84,12 +100,8 @@ def forward_tile(tile, of, s, size):
         for r in range(coming):  # rows need not begin at a cache line, so a short one may take two as well
             prefetch_at(of.coming, s - of.first + r, start * w.itemsize)
             prefetch_at(of.coming, s - of.first + r, (start + lanes(w)) * w.itemsize)
-        panel = matrix(of.a_previous, start * rows, rows, panel_width(w, n - start))
-        if of.listed:
-            at = (start // wide(w) * (rows // LEAST) + s // LEAST) * (1 + wide(w))
-            for i in range(at + 1, at + 1 + of.lists[at]):
-                tile = outer_add(tile, panel, s, of.lists[i], w, start + of.lists[i], 0)
-        else:
+        if not of.listed or panel_width(w, n - start) < wide(w):
+            panel = matrix(of.a_previous, start * rows, rows, panel_width(w, n - start))
             for c in range(min(wide(w), n - start)):
                 tile = outer_add(tile, panel, s, c, w, start + c, 0)
     store(tile, z, s, 0)
@@ -169,7 +181,7 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, begin):
     )
     k = 0
     while k < n:
-        size = next_rows(n - k)
+        size = min(LISTED_ROWS, n - k) if LISTED else next_rows(n - k)
         if size == 12:
             gradient_tile(zeros(dw, 12, VECS), of, k)
         elif size == 8:

@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INLINE, INNER, njit
 from fastbp.compiler.views import stretch
-from fastbp.formulations.tiles.panel_sums import BLOCK, LEAST
+from fastbp.formulations.tiles.panel_sums import BLOCK, LEAST, chunk
 from fastbp.formulations.tiles.panels import panel, rows_at, width_at
 from fastbp.formulations.tiles.tile import lanes, wide
 
 BIASES, ZERO, SUM = 0, 1, 2  # what a product begins with: b, 0, or what is there, to which it is then added
-CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
 
 
 class Patch(NamedTuple):
@@ -48,8 +47,8 @@ def from_(vector, start):
 
 @njit(**INNER)
 def depth(numbers, m):
-    """How many terms of a sum over a layer are added before the next samples: as many as there is cache for weights."""
-    return CACHED // (wide(numbers) * numbers.itemsize) if m > 12 else 2**62
+    """How many terms of a sum over a layer are added before the next samples: a `chunk`, or all for few samples."""
+    return chunk(numbers) if m > 12 else 2**62
 
 
 @njit(**INNER)
@@ -59,7 +58,7 @@ def multiply(z, a, w, block, begin, inputs, net):
     `inputs` says whether a are the network's inputs: only those have lists, and are prefetched for the next block.
     A matrix of one row is never added to.
     """
-    rows, first, m, chunk = z.rows, block.first, block.m, depth(z.numbers, block.m)
+    rows, first, m, at_once = z.rows, block.first, block.m, depth(z.numbers, block.m)
     lists = stretch(block.lists, 0, block.lists.size if inputs and z.n > 1 else 0)
     coming = stretch(block.coming, 0, block.coming.size if inputs else 0)
     for j in range(0, z.n, wide(z.numbers)):
@@ -71,8 +70,8 @@ def multiply(z, a, w, block, begin, inputs, net):
             of_one = stretch(w_j, width, a.n * width)
             call(net.functions[0].forward_column, z_j, a.numbers, of_one, b, block.scratch, first, m, begin != SUM)
         else:
-            for k in range(0, a.n, chunk):
-                n = min(chunk, a.n - k)
+            for k in range(0, a.n, at_once):
+                n = min(at_once, a.n - k)
                 a_k, w_k = from_(a.numbers, k * rows), stretch(w_j, (1 + k) * width, n * width)
                 starts, some = begin != SUM and k == 0, from_(lists, lists_before(lists, k, rows, a.numbers))
                 forward_panel = sums.forward_listed if lists.size > 0 else sums.forward_panel
@@ -85,7 +84,7 @@ def multiply(z, a, w, block, begin, inputs, net):
 @njit(**INNER)
 def lists_before(lists, k, rows, numbers):
     """Where the lists of the inputs from k on begin: see `list_inputs`."""
-    return k // wide(numbers) * (rows // LEAST) * (1 + wide(numbers)) if lists.size > 0 else 0
+    return k // chunk(numbers) * (rows // LEAST) * (1 + chunk(numbers)) if lists.size > 0 else 0
 
 
 @njit(**INNER)
@@ -94,7 +93,7 @@ def multiply_transposed(to, delta, w, block, begin, net):
 
     `multiply` with δ for a, no biases, and the weights transposed, a part at a time. One row is never added to.
     """
-    numbers, chunk, no_b = delta.numbers, depth(delta.numbers, 2**62), stretch(block.scratch, 0, 0)
+    numbers, at_once, no_b = delta.numbers, chunk(delta.numbers), stretch(block.scratch, 0, 0)
     no_lists, none_coming = stretch(block.lists, 0, 0), stretch(block.coming, 0, 0)
     if to.rows == 1:
         call(net.functions[0].propagate_row, to.numbers, w.numbers, w.rows, delta.numbers, delta.n)
@@ -102,8 +101,8 @@ def multiply_transposed(to, delta, w, block, begin, net):
     for k in range(0, to.n, wide(numbers)):
         width, to_k = width_at(to, k), panel(to, k)
         forward_panel = net.functions[width // lanes(numbers)].forward_panel
-        for j in range(0, delta.n, chunk):
-            n, starts = min(chunk, delta.n - j), begin != SUM and j == 0
+        for j in range(0, delta.n, at_once):
+            n, starts = min(at_once, delta.n - j), begin != SUM and j == 0
             transpose(block.scratch, w, j, n, k, width, net)
             delta_j, w_j = from_(delta.numbers, j * to.rows), stretch(block.scratch, 0, n * width)
             call(forward_panel, to_k, delta_j, w_j, no_b, no_lists, none_coming, block.first, block.m, starts)

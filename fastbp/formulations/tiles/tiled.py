@@ -15,12 +15,12 @@ from fastbp.formulations.compiled import Compiled, layer_rows, of_network
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
-from fastbp.formulations.tiles import descent, products
+from fastbp.formulations.tiles import descent
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
-from fastbp.formulations.tiles.panel_sums import BLOCK
+from fastbp.formulations.tiles.panel_sums import BLOCK, CACHED
 from fastbp.formulations.tiles.panels import Data, TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
@@ -263,7 +263,7 @@ def workspace_sizes(
     in_parts = training and sums_in_parts(model, samples)
     activations = _rows(samples, in_parts) * int(net.layers["columns_before"][-1])
     weights = (1 + 16 * lanes) * 2 * lanes
-    transposed = products.CACHED // model.dtype.itemsize
+    transposed = CACHED // model.dtype.itemsize
     written = tile_gradient.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
     return {
         "theta": n,

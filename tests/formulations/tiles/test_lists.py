@@ -146,23 +146,24 @@ def test_lists_are_used_for_the_gradient_too(shift):
 @both
 def test_lists_hold_the_nonzero_inputs_only(dtype):
     columns, m = 2 * VECTOR_BYTES // np.dtype(dtype).itemsize, 30
-    n = max(2, tile_lists.INPUTS // columns) * columns + 3  # the last panel is not full
+    n = max(10, tile_lists.INPUTS // columns) * columns + 3  # two chunks, and a last panel that is not full
     net = fastbp.Network([n, 20, 3], dtype=dtype, seed=0)
     X, Y = data([n, 3], m, dtype)
     work, samples = prepared(net, X, Y)
     errors(net, work, samples)
     next_rows = getattr(panel_sums.next_rows, "py_func", panel_sums.next_rows)
-    lists, s = work.listed_inputs.reshape(-(-n // columns), work.rows // LEAST, 1 + columns), 0
+    chunk, whole = panel_sums.CACHED // (2 * VECTOR_BYTES), n - n % columns  # a last, narrow panel is in no list
+    lists, s = work.listed_inputs.reshape(-(-n // chunk), work.rows // LEAST, 1 + chunk), 0
     while s < m:
         size = next_rows(m - s)
-        for panel, listed in enumerate(lists[:, s // LEAST]):
-            inputs = X[s : s + size, panel * columns : (panel + 1) * columns]
+        for i, listed in enumerate(lists[:, s // LEAST]):
+            inputs = X[s : s + size, i * chunk : min(whole, (i + 1) * chunk)]
             assert_array_equal(listed[1 : 1 + listed[0]], np.flatnonzero((inputs != 0).any(axis=0)))
         s += size
     of_samples, k = np.zeros((columns // LEAST, 1 + BLOCK), np.uint32), 0
     njit(tile_lists.list_samples)(of_samples.reshape(-1), work.noted.reshape(-1, work.rows)[1], m, columns)
     while k < columns:
-        size, listed = next_rows(columns - k), of_samples[k // LEAST]
+        size, listed = min(panel_sums.LISTED_ROWS, columns - k), of_samples[k // LEAST]
         expected = np.flatnonzero((X[:, columns + k : columns + k + size] != 0).any(axis=1))
         assert_array_equal(listed[1 : 1 + listed[0]], expected)
         k += size

@@ -18,9 +18,9 @@ from fastbp.compiler.options import LEAN, njit
 from fastbp.formulations.tiles import products
 from fastbp.formulations.tiles.gradient import inputs_of_patch
 from fastbp.formulations.tiles.panel_functions import add_functions
-from fastbp.formulations.tiles.panel_sums import LEAST
+from fastbp.formulations.tiles.panel_sums import CACHED, LEAST
 from fastbp.formulations.tiles.panels import Block, Panels
-from fastbp.formulations.tiles.products import BIASES, CACHED, SUM, ZERO, Into, Patch
+from fastbp.formulations.tiles.products import BIASES, SUM, ZERO, Into, Patch
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.formulations.tiles.tiled import panel_columns, tiled_network
 
