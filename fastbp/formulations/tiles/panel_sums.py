@@ -157,7 +157,7 @@ def gradient_tile(tile, of, k):
     at = k // LEAST * (1 + BLOCK)
     for i in range(of.lists[at] if of.listed else of.delta.shape[0]):
         s = of.lists[at + 1 + i] if of.listed else i
-        if i % 8 == 0:
+        if i % 8 == 0 and not of.listed:
             prefetch_row(of, k + i // 8)
         tile = outer_add(tile, of.a_previous, k, s, of.delta, s, 0)
     if of.begin:
@@ -182,6 +182,8 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, begin):
     k = 0
     while k < n:
         size = min(LISTED_ROWS, n - k) if LISTED else next_rows(n - k)
+        for row in range(k, k + size if LISTED else k):  # a list may be too short to prefetch them meanwhile
+            prefetch_row(of, row)
         if size == 12:
             gradient_tile(zeros(dw, 12, VECS), of, k)
         elif size == 8:
