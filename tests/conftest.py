@@ -27,7 +27,7 @@ needs_two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reaso
 # Environment variables that make Numba compile for another machine, or not at all.
 TARGETS = {
     "generic": {"NUMBA_CPU_NAME": "generic"},
-    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
+    "avx2": {"NUMBA_CPU_NAME": "x86-64-v3"},
     "python": {"NUMBA_DISABLE_JIT": "1"},
 }
 OPTIMIZERS: dict[str, Callable[[], Any]] = {

@@ -15,7 +15,6 @@ import itertools
 import json
 import math
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from llvmlite import binding
 from numba import config
 
 import fastbp
+from fastbp.compiler import levels
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.cost_pairs import PAIRS
@@ -36,14 +36,7 @@ from fastbp.optimizers import AdamEpsilonHat
 
 FILE = Path(__file__).parent / "data" / "golden.json"
 LOOPS = [(formulation, dtype) for formulation in ("tiles", "loops") for dtype in ("float32", "float64")]
-# Other machines to compile for, and the instructions that they need.
-TARGETS = {
-    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma"},
-    "x86-64-v4": {
-        "NUMBA_CPU_NAME": "x86-64-v4",
-        "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma,+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl",
-    },
-}
+TARGETS = {"avx2": "x86-64-v3"}  # other levels to compile for
 # Cases of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
 # depend on the width of the registers.
 BY_WIDTH = {
@@ -221,15 +214,12 @@ def record() -> None:
 
 def why_not(target: str | None = None) -> str | None:
     """Return why nothing can be compared on a target, or on this machine; None if it can."""
-    features = {name for name, present in binding.get_host_cpu_features().items() if present}
-    if target:
-        missing = {name[1:] for name in TARGETS[target]["NUMBA_CPU_FEATURES"].split(",")} - features
-        return f"this machine has no {', '.join(sorted(missing))}" if missing else None
     if config.DISABLE_JIT:
         return "NUMBA_DISABLE_JIT is set: Python has no fused multiply-add (FMA), and the bits differ"
-    if config.CPU_FEATURES is not None:
-        features = {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
-    if "fma" in features or platform.machine().lower() in ("arm64", "aarch64"):
+    if target:
+        lowest = levels.x86_64(levels.present(), TARGETS[target]).name
+        return None if lowest == TARGETS[target] else f"this machine's level is {levels.level().name}"
+    if levels.level().name in ("x86-64-v3", "x86-64-v4", "aarch64"):
         return None
     return "the target has no fused multiply-add (FMA): products and sums are rounded one by one, and the bits differ"
 
@@ -247,7 +237,7 @@ def main() -> int:
         parser.error(f"nothing can be compared: {reason}")
     if arguments.target:
         command = [sys.executable, __file__, "--check" if arguments.check else "--record"]
-        return subprocess.run(command, env={**os.environ, **TARGETS[arguments.target]}).returncode
+        return subprocess.run(command, env={**os.environ, "NUMBA_CPU_NAME": TARGETS[arguments.target]}).returncode
     if arguments.record:
         record()
         return 0

@@ -10,8 +10,7 @@ from fastbp.comparison.process import WorkerProcess
 # How each library is told to use no other instructions than these.
 ISA = {
     "avx2": {
-        "NUMBA_CPU_NAME": "haswell",
-        "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma",
+        "NUMBA_CPU_NAME": "x86-64-v3",
         "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
         "ATEN_CPU_CAPABILITY": "avx2",
         "DNNL_MAX_CPU_ISA": "AVX2",

@@ -15,15 +15,16 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
+from llvmlite import binding
 from numba.core import caching, serialize
 from numba.core.compiler import CompileResult
-from numba.core.runtime import rtsys
 
+from fastbp.compiler.levels import in_level, level
 from fastbp.disk import user_cache, written_whole
 
-# The settings in `numba.core.config` that change machine code. Numba's own cache ignores most of them (issue 10821).
+# The settings in `numba.core.config` that change machine code, besides those of the level (`levels.py`). Numba's own
+# cache ignores most of them (issue 10821).
 SETTINGS = (
-    *("CPU_NAME", "CPU_FEATURES", "ENABLE_AVX"),  # the machine
     *("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE"),  # LLVM's optimizations: other instructions, and other bits
     *("LLVM_REFPRUNE_PASS", "LLVM_REFPRUNE_FLAGS"),  # which reference counts are removed
     "USING_SVML",  # the library of sin and cos in a user's function; DISABLE_INTEL_SVML is a part of it
@@ -34,6 +35,7 @@ SETTINGS = (
 )
 COMPILED = ("compiler", "functions", "formulations")  # folders of which every file may be compiled
 FOLDERS_KEPT = 8  # up to 80 MB each
+DIGEST = 32  # bytes at the beginning of a file, the SHA-256 of the rest
 USERS_FILES_KEPT = 500  # of about 50 kB; a user's function has a file for each value of the variables it refers to
 
 
@@ -49,20 +51,19 @@ class MachineCodeCache(caching._Cache):
     def __init__(self, function: Callable[..., Any]):
         self._function = function
 
-    def _file(self, signature: Any, codegen: Any) -> str:
+    def _file(self, signature: Any) -> str:
         names = self._function.__qualname__, self._function.__module__
-        digest = hashlib.sha256(repr((names, str(signature), codegen.magic_tuple(), settings())).encode()).hexdigest()
+        target = binding.get_default_triple(), level()
+        digest = hashlib.sha256(repr((names, str(signature), target, settings())).encode()).hexdigest()
         return f"{self._function.__name__}-{digest[:24]}.machinecode"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """Return the compiled function of this signature, or None if no file of it can be read."""
-        content = _read(self._file(sig, target_context.codegen()))
+        content = _read(self._file(sig))
         if content is None:
             return None
-        # Machine code needs Numba's runtime only. What compiling needs takes 0.3 s to load; Numba loads it on demand.
-        rtsys.initialize(target_context)
         try:
-            return CompileResult._rebuild(target_context, *pickle.loads(content))
+            return CompileResult._rebuild(in_level(target_context), *pickle.loads(content))
         except Exception:  # of pickle or LLVM, for a damaged file: compile the function again
             return None
 
@@ -74,11 +75,11 @@ class MachineCodeCache(caching._Cache):
         if folder is None:
             _warn_that_nothing_is_kept("")
             return
-        path = folder / self._file(sig, data.codegen)
+        path = folder / self._file(sig)
         content = serialize.dumps(data._reduce())
         try:
             with written_whole(path, survives_power_cut=False) as file:
-                file.write(content)
+                file.write(hashlib.sha256(content).digest() + content)
         except OSError as error:
             _warn_that_nothing_is_kept(f" ({error.strerror or error})")
             return
@@ -97,15 +98,25 @@ class MachineCodeCache(caching._Cache):
 
 
 def settings() -> tuple[str, ...]:
-    """Return the present values of `SETTINGS`."""
-    return tuple(str(getattr(numba.core.config, name, None)) for name in SETTINGS)
+    """Return the level, and the present values of `SETTINGS`."""
+    return level().name, *(str(getattr(numba.core.config, name, None)) for name in SETTINGS)
 
 
-def _read(file: str) -> bytes | None:
-    for folder in _folders():
-        with suppress(OSError):
-            return (folder / file).read_bytes()
+def _read(name: str) -> bytes | None:
+    """Return what was written under this name, if it is whole, and by somebody who may run code here."""
+    for folder in (*_folders(), _shipped()):
+        with suppress(OSError), open(folder / name, "rb") as file:
+            digest, content = file.read(DIGEST), file.read()
+            if os.fstat(file.fileno()).st_uid in _trusted() and hashlib.sha256(content).digest() == digest:
+                return content
     return None
+
+
+@cache
+def _trusted() -> frozenset[int]:
+    """Return whose machine code is loaded: this user's, root's, and that of whoever installed fastbp."""
+    this_user = os.geteuid() if hasattr(os, "geteuid") else 0
+    return frozenset({this_user, 0, Path(__file__).stat().st_uid})
 
 
 _has_warned = False
@@ -127,12 +138,22 @@ def _warn_that_nothing_is_kept(why: str) -> None:
     )
 
 
+def folder_name() -> str:
+    """Return the name of a folder of machine code: a digest of the sources and of the versions that compile them."""
+    versions = numba.__version__, llvmlite.__version__, np.__version__.partition(".")[0], sys.implementation.cache_tag
+    return f"machinecode-{hashlib.sha256(repr((source_digest(), versions)).encode()).hexdigest()[:16]}"
+
+
 @cache
 def _folders() -> tuple[Path, ...]:
     """Return the folders to read from. Some cannot be written: an administrator may have filled one for all users."""
-    versions = numba.__version__, llvmlite.__version__, np.__version__, *sys.version_info[:3]
-    digest = hashlib.sha256(repr((source_digest(), versions)).encode()).hexdigest()[:16]
-    return tuple(parent / f"machinecode-{digest}" for parent in _candidate_folders())
+    return tuple(parent / folder_name() for parent in _candidate_folders())
+
+
+@cache
+def _shipped() -> Path:
+    """Return the folder in which a wheel brings machine code, if it does."""
+    return Path(__file__).parent / folder_name()
 
 
 @cache

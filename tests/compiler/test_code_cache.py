@@ -15,6 +15,7 @@ from conftest import COMPILED, PACKAGE, run_python
 import fastbp
 from fastbp.compiler import code_cache
 from fastbp.compiler import options as compile_options
+from fastbp.compiler.levels import level
 from fastbp.formulations import array_functions
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
@@ -93,10 +94,34 @@ def test_parallel_loops_are_kept_too(filled):
     assert run(cache, script=script) == (0, predicted)
 
 
+def test_machine_code_serves_all_machines_of_a_level(filled, tmp_path):
+    """In a copy of the folder, on a machine that Numba would compile other code for."""
+    cache = tmp_path / "copied"
+    shutil.copytree(filled[0], cache)
+    others = [{"NUMBA_CPU_NAME": "skylake-avx512"}, {"NUMBA_CPU_NAME": "haswell"}, {"NUMBA_CPU_NAME": level().name}]
+    assert [run(cache, **environment) for environment in others] == [(0, filled[2])] * 3
+
+
+def test_machine_code_of_a_level_that_the_machine_lacks_is_not_loaded(filled):
+    passes, _ = run(filled[0], NUMBA_CPU_NAME="generic")
+    assert passes > 0
+
+
+def test_machine_code_of_another_user_is_not_loaded(filled, tmp_path):
+    cache = tmp_path / "copied"
+    shutil.copytree(filled[0], cache)
+    trusting = "import fastbp\n    from fastbp.compiler import code_cache\n    code_cache._trusted = lambda: {}\n"
+    trusted = trusting.replace("{}", "{os.geteuid()}").replace("import fastbp", "import fastbp, os")
+    assert run(cache, script=PROGRAM.replace("import fastbp\n", trusted, 1)) == (0, filled[2])
+    passes, predicted = run(cache, script=PROGRAM.replace("import fastbp\n", trusting, 1))
+    assert passes > 0 and predicted == filled[2]
+
+
 DAMAGES = {
     "empty": lambda content: b"",
     "truncated": lambda content: content[: len(content) // 2],
     "last byte missing": lambda content: content[:-1],
+    "a bit flipped": lambda content: content[:999] + bytes([content[999] ^ 1]) + content[1000:],
     "junk": lambda content: b"\x80\x05junk" * 100,
     "pickle of something else": lambda content: b"\x80\x04K\x01.",
     "text": lambda content: b"This is no machine code.",
@@ -194,12 +219,8 @@ OTHER_SETTINGS = {"NUMBA_OPT": "1", "NUMBA_LOOP_VECTORIZE": "0", "NUMBA_SLP_VECT
 
 
 def test_files_are_named_by_all_settings_that_change_machine_code(monkeypatch):
-    class Codegen:
-        def magic_tuple(self):
-            return ("this machine",)
-
     def name():
-        return code_cache.MachineCodeCache(test_two_processes_fill_an_empty_cache_at_once)._file("()", Codegen())
+        return code_cache.MachineCodeCache(test_two_processes_fill_an_empty_cache_at_once)._file("()")
 
     seen = {name()}
     assert name() in seen

@@ -125,9 +125,6 @@ def test_only_so_many_files_of_users_are_kept(tmp_path, monkeypatch):
         class library:
             has_dynamic_globals = False
 
-        class codegen:
-            magic_tuple = tuple
-
         def _reduce(self):
             return ()
 

@@ -1,32 +1,20 @@
 """What a Tile is to Numba and LLVM: its type, and the instructions that the operations in tile.py are made of."""
 
 import inspect
-import platform
 from contextlib import nullcontext
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils, config
+from numba.core import cgutils
 from numba.core.typing import signature
 from numba.extending import lower_builtin, models, register_model, type_callable
+
+from fastbp.compiler.levels import level
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
-def _vector_registers() -> tuple[int, int]:
-    """Return (bytes in a vector register, number of registers) of the target Numba compiles for."""
-    if config.CPU_FEATURES is not None:
-        features = {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
-    else:
-        features = {name for name, present in binding.get_host_cpu_features().items() if present}
-    if "avx512f" in features:
-        return 64, 32
-    if "avx2" in features:
-        return 32, 16
-    return 16, 32 if platform.machine().lower() in ("arm64", "aarch64") else 16
-
-
-VECTOR_BYTES, REGISTERS = _vector_registers()
+VECTOR_BYTES, REGISTERS = level().vector_bytes, level().n_registers
 VECS = 2  # two registers of a row share each broadcast of a column's element
 ROWS = 3 * REGISTERS // 8  # 12 x 2 of 32 registers, or 6 x 2 of 16, leave room for the row and a broadcast
 

@@ -1,0 +1,70 @@
+"""Levels: the highest that a processor has all instructions of, or that Numba is told to compile for."""
+
+import pytest
+from conftest import run_python
+
+from fastbp.compiler import levels
+from fastbp.compiler.levels import X86_64, Level, x86_64
+
+ALL = set().union(*X86_64.values())
+REGISTERS = {"x86-64": (16, 16), "x86-64-v2": (16, 16), "x86-64-v3": (32, 16), "x86-64-v4": (64, 32)}
+
+
+@pytest.mark.parametrize("name", X86_64)
+def test_a_processor_has_a_level_if_it_has_all_instructions_up_to_it(name):
+    names = list(X86_64)
+    needed = set().union(*(X86_64[lower] for lower in names[: names.index(name) + 1]))
+    found = x86_64(needed | {"others"})
+    assert found.name == found.cpu == name
+    assert (found.vector_bytes, found.n_registers) == REGISTERS[name]
+    for missing in X86_64[name]:
+        assert x86_64(ALL - {missing}).name == names[names.index(name) - 1]
+    assert x86_64(ALL, name).name == name
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "name"),
+    [
+        ("CPU_NAME", "x86-64-v2", "x86-64-v2"),
+        ("CPU_NAME", "no level", "x86-64-v4"),
+        ("CPU_FEATURES", "", "x86-64"),
+        ("CPU_FEATURES", "+avx512f,-fma,+cx16,+popcnt,+sahf,+sse3,+ssse3,+sse4.1,+sse4.2", "x86-64-v2"),
+    ],
+)
+def test_numba_may_be_told_what_to_compile_for(setting, value, name, monkeypatch):
+    every = ",".join(f"+{name}" for name in ALL)
+    monkeypatch.setattr(levels, "get_host_cpu_features", lambda: every)
+    monkeypatch.setattr(levels.binding, "get_default_triple", lambda: "x86_64-unknown-linux-gnu")
+    monkeypatch.setattr(levels.config, setting, value)
+    assert levels.level.__wrapped__().name == name
+
+
+@pytest.mark.parametrize(
+    ("triple", "expected"),
+    [
+        ("aarch64-unknown-linux-gnu", Level("aarch64", "generic", "", 16, 32)),
+        ("arm64-apple-darwin23.0", Level("aarch64", "generic", "", 16, 32)),
+        ("riscv64-unknown-linux-gnu", Level("host", "a cpu", "+v", 16, 16)),
+    ],
+)
+def test_other_machines(triple, expected, monkeypatch):
+    monkeypatch.setattr(levels.binding, "get_default_triple", lambda: triple)
+    monkeypatch.setattr(levels.config, "CPU_NAME", "a cpu")
+    monkeypatch.setattr(levels.config, "CPU_FEATURES", "+v")
+    assert levels.level.__wrapped__() == expected
+
+
+def test_other_functions_of_the_process_are_compiled_as_without_fastbp():
+    script = """
+import numba
+@numba.njit
+def twice(x):
+    return 2 * x
+twice(1)
+import fastbp
+fastbp.Network([2, 2], seed=0).predict([[1, 2]])
+twice(1.0)
+from numba.core.codegen import JITCPUCodegen
+print({type(each.library.codegen) is JITCPUCodegen for each in twice.overloads.values()})
+"""
+    assert run_python(script) == "{True}"
