@@ -5,7 +5,7 @@ import sys
 from functools import cache
 from typing import Any, Self, TextIO
 
-STARTING = "starting (the first run on a machine compiles for some seconds)"
+STARTING = "starting"
 
 
 class LiveLine:

@@ -48,8 +48,13 @@ class MachineCodeCache(caching._Cache):
     or not at all; one that cannot be read is ignored.
     """
 
-    def __init__(self, function: Callable[..., Any]):
-        self._function = function
+    def __init__(self, function: Callable[..., Any], before_compiling: Callable[[], None] = lambda: None):
+        self._function, self._before_compiling = function, before_compiling
+
+    def has(self, signature: Any) -> bool:
+        """Whether there is a file of this signature."""
+        name = self._file(signature)
+        return any((folder / name).exists() for folder in (*_folders(), _shipped()))
 
     def _file(self, signature: Any) -> str:
         names = self._function.__qualname__, self._function.__module__
@@ -60,6 +65,9 @@ class MachineCodeCache(caching._Cache):
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """Return the compiled function of this signature, or None if no file of it can be read."""
         content = _read(self._file(sig))
+        if content is None:
+            self._before_compiling()
+            content = _read(self._file(sig))
         if content is None:
             return None
         try:

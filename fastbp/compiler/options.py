@@ -14,6 +14,7 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 
+from fastbp.compiler import together
 from fastbp.compiler.code_cache import MachineCodeCache
 from fastbp.compiler.levels import in_level
 from fastbp.compiler.libraries import Part, Whole
@@ -102,17 +103,25 @@ def njit(
     compiler = LevelCompiler if parallel else WideCompiler
     dispatcher = numba.njit(parallel=parallel, pipeline_class=compiler, **{**OPTIONS, **options})(function)
     if on_disk and dispatcher is not function and not options.get("no_cfunc_wrapper"):
-        dispatcher._cache = MachineCodeCache(function)
+        dispatcher._cache = MachineCodeCache(function, together.before_compiling)
     dispatcher.calls = calls
     return dispatcher
 
 
 def compile_callback(function: Callable[..., Any], signature: Any, *, on_disk: bool) -> int:
-    """Compile `function` at once as a C callback and return its address. The machine code lives as long as Python."""
+    """Compile `function` at once as a C callback and return its address. The machine code lives as long as Python.
+
+    In a dry run (`together.py`), note it if it is missing on the disk, and return 0.
+    """
     sig = (signature.args, signature.return_type)
     callback = CFunc(function, sig, locals={}, options={**OPTIONS, **STRICT}, pipeline_class=WideCompiler)
+    kept = MachineCodeCache(function, together.before_compiling)
+    if together.is_dry():
+        if on_disk and not kept.has(callback._sig):
+            together.note(function.__name__)
+        return 0
     if on_disk:
-        callback._cache = MachineCodeCache(function)
+        callback._cache = kept
     callback.compile()
     _callbacks_kept_alive.append(callback)
     return int(callback.address)

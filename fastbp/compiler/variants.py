@@ -8,12 +8,13 @@ compiled, `@njit(calls=(gradient, update))`.
 from functools import cache
 from typing import Any
 
+from fastbp.compiler import together
 from fastbp.compiler.options import INNER, LEAN, njit, rebind
 
 
 def variant(loop: Any, n_threads: int) -> Any:
     """Return the variant of `loop` for so many threads."""
-    return loop if n_threads > 1 else serial_variant(loop)
+    return together.loop(loop if n_threads > 1 else serial_variant(loop))
 
 
 @cache
@@ -24,4 +25,6 @@ def serial_variant(loop: Any, *, inside: bool = False) -> Any:
     """
     calls = {callee.__name__: serial_variant(callee, inside=True) for callee in loop.calls}
     name = f"{loop.__name__}_serial{'_inside' if inside else ''}"
-    return njit(rebind(loop, name, **calls), **(INNER if inside else LEAN))
+    made = njit(rebind(loop, name, **calls), **(INNER if inside else LEAN))
+    made.serial_variant_of = loop
+    return made

@@ -6,7 +6,6 @@ first use for one dtype, or with ``NUMBA_DISABLE_JIT=1`` the Python function. Si
 
 import inspect
 from collections.abc import Callable
-from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -16,6 +15,7 @@ from numba.core.errors import NumbaError
 
 from fastbp.compiler.callbacks import address
 from fastbp.compiler.options import LEAN, PART, STRICT, njit, rebind
+from fastbp.compiler.together import made_once
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.compiler.views import stretch
 from fastbp.functions.activations import Activation
@@ -129,7 +129,6 @@ def information_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
         delta_dot[j] = function(a[j], parameter) * a_dot[j]
 
 
-@cache
 def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """σ of a whole layer: ``call(…, a, z)``."""
     if activation.whole_layer:
@@ -137,7 +136,6 @@ def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     return _address(activation.function, "RR", dtype, activate)
 
 
-@cache
 def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """δ ← δ ⊙ σ′(z) of a whole layer: ``call(…, delta, z, a)``."""
     template = multiply_by_derivative_of_a if activation.derivative_of == "a" else multiply_by_derivative_of_z
@@ -145,13 +143,11 @@ def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     return _address(activation.derivative, "RRR", dtype, *templates)
 
 
-@cache
 def no_derivative(dtype: np.dtype[Any]) -> Any:
     """δ ← δ: ``call(…, delta, z, a)``."""
     return _address(leave, "RRR", dtype)
 
 
-@cache
 def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
     """C, ∂C/∂a and the function that multiplies it by σ′ to make it δ.
 
@@ -166,7 +162,6 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
     return function, _cost_address(cost.derivative, "RRRRd", dtype, cost_gradient), derivative_function(output, dtype)
 
 
-@cache
 def bend_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """σ′ and its tangent: ``call(…, delta, delta_dot, z, a, z_dot, a_dot)``. Writes: δ and δ̇, for softmax also ż."""
     templates = {"a": bend_by_a, "z": bend_by_z}
@@ -174,13 +169,11 @@ def bend_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     return _address(activation.derivative, "RRRRRR", dtype, template, second=activation.second_derivative)
 
 
-@cache
 def no_bend(dtype: np.dtype[Any]) -> Any:
     """δ ← δ and δ̇ ← δ̇: ``call(…, delta, delta_dot, z, a, z_dot, a_dot)``."""
     return _address(leave_both, "RRRRRR", dtype)
 
 
-@cache
 def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any], kind: str) -> Any:
     """δ̇ of the output layer: before it is multiplied by σ′, or after it for a pair with functions of its own.
 
@@ -197,7 +190,6 @@ def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any],
     return _cost_address(cost.derivative, "RRRRRRRd", dtype, cost_gradient_and_tangent, second=cost.second_derivative)
 
 
-@cache
 def update_functions(name: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """Begin an optimizer's step, ``call(…, hyper, t)``; do it, ``call(…, theta, first, second, hyper, t, g)``."""
     begin_step = getattr(updates, f"{name}_begin_step", updates.begin_step)
@@ -211,7 +203,7 @@ def _cost_address(choice: Any, *rest: Any, second: Any = None, **options: Any) -
     return _address(choice, *rest, second=second, ignores_parameter=True, **options)
 
 
-@cache
+@made_once
 def _address(
     choice: Any,
     kinds: str,

@@ -1,11 +1,13 @@
 """The Python side of a compiled formulation: builds what its loops need, picks the parallel or the serial variant."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.compiler.threads import parallel_region
+from fastbp.compiler.together import at_once, loop
 from fastbp.compiler.variants import variant
 from fastbp.formulations import array_functions, loops
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
@@ -27,7 +29,7 @@ class Compiled:
         if len(X) > 1:
             return self._forward(model, X, None)[0]
         output, scratch = np.empty((1, model.sizes[-1]), model.dtype), np.empty(2 * sum(model.sizes), model.dtype)
-        loops.forward_row(output, scratch, model.parameters.vector, X, network_data(model))
+        loop(loops.forward_row)(output, scratch, model.parameters.vector, X, network_data(model))
         return output
 
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
@@ -39,7 +41,7 @@ class Compiled:
         net, work = network_data(model), workspace(model, rows)
         outputs, costs = np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
         with parallel_region(model.flops_per_sample / 3 * rows) as n_threads:
-            forward_rows, costs_of_rows = self._variant(loops.forward_rows, n_threads), loops.costs_of_rows
+            forward_rows, costs_of_rows = self._variant(loops.forward_rows, n_threads), loop(loops.costs_of_rows)
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 forward_rows(outputs[start:stop], work, model.parameters.vector, X[start:stop], net)
@@ -76,7 +78,31 @@ class Compiled:
         batch_size: int,
         options: StepOptions = PLAIN,
     ) -> Trainer:
-        """Return what trains the model in place; a step allocates nothing."""
+        """Return what trains the model; a step allocates nothing."""
+        rest = X, Y, batch_size, options
+        with at_once(lambda: self._dry_run(model, optimizer, *rest)):
+            return self._trainer(model, optimizer, state, *rest)
+
+    def _dry_run(self, model: Model, optimizer: Optimizer, X: Array, Y: Array, m: int, options: StepOptions) -> None:
+        """Do what a training does, with a copy of the network."""
+        theta = model.parameters.vector
+        copy = Model(model.sizes, model.activations, model.cost, ParameterVector(model.sizes, np.zeros_like(theta)))
+        state = optimizer.new_state(theta.size, model.dtype)
+        trainer = self._trainer(copy, optimizer, state, X, Y, m, replace(options, steps=np.zeros(1, np.int64)))
+        trainer.begin()
+        trainer.train(np.arange(min(m, len(X))))
+        trainer.end_epoch()
+
+    def _trainer(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions,
+    ) -> Trainer:
         net, work = network_data(model), workspace(model, batch_size, options)
         functions = array_functions.update_functions(optimizer.update, model.dtype)
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
@@ -97,7 +123,8 @@ class Compiled:
 def network_data(model: Model) -> NetworkData:
     """Return what a compiled loop needs to know of a network."""
     if "loops" not in model.prepared:
-        made = NetworkData(*of_network(model), layer_table(layer_rows(model)), np.empty(0), 0)
+        layers = with_functions(layer_table(layer_places(model)), model)
+        made = NetworkData(*of_network(model), layers, np.empty(0), 0)
         model.prepared.setdefault("loops", made)  # of two threads that make one, both take the first
     net: NetworkData = model.prepared["loops"]
     return net
@@ -109,24 +136,29 @@ def of_network(model: Model) -> tuple[int, Any, Any, float]:
     return model.n_layers, cost, cost_gradient, float(model.cost.parameter or 0)
 
 
-def layer_rows(model: Model) -> list[dict[str, Any]]:
-    """Return the rows of `NetworkData.layers`, but not what is about panels."""
-    hidden = model.activations[:-1]
-    _, _, output_derivative = array_functions.cost_functions(model.cost, model.activations[-1], model.dtype)
-    derivatives = [*(array_functions.derivative_function(sigma, model.dtype) for sigma in hidden), output_derivative]
-    # The input has no σ: δ⁽⁰⁾ = ∂C/∂x, which error propagation leaves as it is.
-    rows: list[dict[str, Any]] = [{"n": model.sizes[0], "derivative": array_functions.no_derivative(model.dtype)}]
+def layer_places(model: Model) -> list[dict[str, Any]]:
+    """Return the rows of `NetworkData.layers`, but neither functions nor what is about panels."""
+    rows: list[dict[str, Any]] = [{"n": model.sizes[0]}]
     neurons_before, weights_at = model.sizes[0], 0
-    for n_in, n, sigma, derivative in zip(
-        model.sizes[:-1], model.sizes[1:], model.activations, derivatives, strict=True
-    ):
+    for n_in, n, sigma in zip(model.sizes[:-1], model.sizes[1:], model.activations, strict=True):
         rows.append({
             "n": n, "neurons_before": neurons_before, "weights_at": weights_at, "biases_at": weights_at + n_in * n,
-            "activation": array_functions.activation_function(sigma, model.dtype), "derivative": derivative,
             "elementwise": not sigma.whole_layer,
         })  # fmt: skip
         neurons_before, weights_at = neurons_before + n, weights_at + (n_in + 1) * n
     return [*rows, {"neurons_before": neurons_before, "weights_at": weights_at}]
+
+
+def with_functions(layers: npt.NDArray[Any], model: Model) -> npt.NDArray[Any]:
+    """Return a copy of `NetworkData.layers` that has σ and σ′ of each layer."""
+    dtype, layers = model.dtype, layers.copy()
+    *hidden, output = model.activations
+    layers["activation"][1:-1] = [array_functions.activation_function(sigma, dtype) for sigma in model.activations]
+    # The input has no σ: δ⁽⁰⁾ = ∂C/∂x, which error propagation leaves as it is.
+    layers["derivative"][0] = array_functions.no_derivative(dtype)
+    layers["derivative"][1:-2] = [array_functions.derivative_function(sigma, dtype) for sigma in hidden]
+    layers["derivative"][-2] = array_functions.cost_functions(model.cost, output, dtype)[2]
+    return layers
 
 
 def workspace(model: Model, rows: int, options: StepOptions = PLAIN) -> Workspace:

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastbp import validation
 from fastbp.batches.orders import Order
+from fastbp.compiler.together import telling
 from fastbp.formulations.interface import Trainer
 from fastbp.progress import Progress
 from fastbp.training import full_batch
@@ -162,10 +163,11 @@ def fit(plan: Plan, run: Run) -> History:
     """Train. After an error or Ctrl-C the state is that after the last whole epoch."""
     loop, training, history = Loop(plan, run), plan.training, plan.history
     try:
-        if training.optimizer.full_batch:
-            _minimize(loop, plan)
-        else:
-            _train(loop, plan)
+        with telling(loop.progress.tell):
+            if training.optimizer.full_batch:
+                _minimize(loop, plan)
+            else:
+                _train(loop, plan)
         loop.restore_best()
     except BaseException as error:
         training.restore(loop.last)

@@ -13,6 +13,7 @@ import numpy as np
 from fastbp.compiler.callbacks import address
 from fastbp.compiler.options import INLINE, njit, rebind
 from fastbp.compiler.structs import Struct
+from fastbp.compiler.together import made_once
 from fastbp.formulations.tiles import column_sums, descent, gradient, lists, panel_sums, row_sums, rows, rules, steps
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
@@ -58,21 +59,20 @@ def add_functions(net: Any, names: Iterable[str], dtype: np.dtype[Any], **struct
     for name in names:
         for row in (0,) if name in FOR_ALL else (1, 2):
             if (row == 0 or net.widths & row) and not functions[name][row]:
-                functions[name][row] = _panel_function(name, dtype, row or None, structs)
+                kinds = (FOR_ALL.get(name) or BY_WIDTH[name])[1]
+                types = (
+                    () if numba.config.DISABLE_JIT else ((k, structs[k]._numba_type_) for k in kinds if k in structs)
+                )
+                functions[name][row] = _panel_function(name, dtype, row or None, *types)
 
 
-_made: dict[Any, Any] = {}
-
-
-def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, structs: dict[str, Struct]) -> Any:
-    """The address of one of the above, or itself where nothing is compiled."""
+@made_once
+def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, *structs: tuple[str, Any]) -> Any:
+    """The address of one of the above, or itself where nothing is compiled; `structs` are the types of its structs."""
     function, kinds = FOR_ALL.get(name) or BY_WIDTH[name]
     names = {"VECS": vecs, "LISTED": name.endswith("_listed")}
     unique = f"{name}_{vecs}_{dtype.name}"
-    types = {} if numba.config.DISABLE_JIT else {letter: struct._numba_type_ for letter, struct in structs.items()}
-    key = unique, *(types[kind] for kind in kinds if kind in types)
-    if key not in _made:
-        loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
-        made = loop if numba.config.DISABLE_JIT else address(loop, kinds, dtype, unique, on_disk=True, structs=types)
-        _made.setdefault(key, made)
-    return _made[key]
+    loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
+    if numba.config.DISABLE_JIT:
+        return loop
+    return address(loop, kinds, dtype, unique, on_disk=True, structs=dict(structs))

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import max_threads, parallel_region
+from fastbp.compiler.together import loop
 from fastbp.formulations import array_functions
-from fastbp.formulations.compiled import Compiled, layer_rows, of_network
+from fastbp.formulations.compiled import Compiled, layer_places, of_network, with_functions
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
@@ -60,7 +61,7 @@ class Tiled(Compiled):
                 stop = min(n, start + rows)
                 forward_blocks(n_threads, outputs, work, data, start, stop, net)
                 if Y is not None:
-                    tile_steps.costs_of_rows(costs[start:stop], work, Y[start:stop], net)
+                    loop(tile_steps.costs_of_rows)(costs[start:stop], work, Y[start:stop], net)
         return outputs, costs
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
@@ -73,8 +74,8 @@ class Tiled(Compiled):
             shares = ["part_share"] if work.in_parts else ["errors_share", "sum_share"]
             add_gradient_functions(model, shares, W=work, A=data)
             pack(work.theta, model.parameters.vector, net)
-            loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
-            total_cost = float(self._variant(loop, n_threads)(n_threads, work, data, net))
+            gradient_loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
+            total_cost = float(self._variant(gradient_loop, n_threads)(n_threads, work, data, net))
             unpack(gradient, work.gradient, net)
             return total_cost / n
 
@@ -85,18 +86,8 @@ class Tiled(Compiled):
         sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole, dropout=dropout)
         return sum(sizes.values()) * model.dtype.itemsize
 
-    def trainer(
-        self,
-        model: Model,
-        optimizer: Optimizer,
-        state: OptimizerState,
-        X: Array,
-        Y: Array,
-        batch_size: int,
-        options: StepOptions = PLAIN,
-    ) -> "TiledTrainer":
-        """Return what trains the model; a step allocates nothing."""
-        return TiledTrainer(self, model, optimizer, state, X, Y, batch_size, options)
+    def _trainer(self, *arguments: Any) -> "TiledTrainer":
+        return TiledTrainer(self, *arguments)
 
 
 class TiledTrainer:
@@ -163,11 +154,11 @@ class TiledTrainer:
         self._packed.hyper[0] = self._rate[0]
         work, data, net = self._work, self._data._replace(order=order), self._net
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
-            return float(descent.train_one_by_one(self._packed, work, data, net))
+            return float(loop(descent.train_one_by_one)(self._packed, work, data, net))
         rows = min(self._batch_size, len(order), ROWS)
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
-            loop = descent.train_epoch_in_parts if work.in_parts else descent.train_epoch
-            train_epoch = self._formulation._variant(loop, n_threads)
+            epoch = descent.train_epoch_in_parts if work.in_parts else descent.train_epoch
+            train_epoch = self._formulation._variant(epoch, n_threads)
             return float(train_epoch(n_threads, self._packed, work, data, self._batch_size, net))
 
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
@@ -203,7 +194,8 @@ def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
         functions, dtype = table([{}, {}, {}], functions=NAMES), model.dtype
-        made = NetworkData(*of_network(model), layer_table(_panel_rows(model)), functions, panel_widths(model))
+        layers = with_functions(panel_layout(model), model)
+        made = NetworkData(*of_network(model), layers, functions, panel_widths(model))
         add_functions(made, EVERY_NET, dtype)
         if 1 in model.sizes[1:]:
             add_functions(made, ["forward_column"], dtype)
@@ -228,16 +220,20 @@ def add_gradient_functions(model: Model, names: Iterable[str], **structs: Struct
     add_functions(net, ["gradient_panel", "bias_panel", *of_column, *names], model.dtype, N=net, **structs)
 
 
-def _panel_rows(model: Model) -> list[dict[str, Any]]:
-    columns_before, panels_at, n_in = 0, 0, 0
-    rows = layer_rows(model)
-    for l, row in enumerate(rows):
-        n_out = panel_columns(row.get("n", 0), model.dtype)
-        row |= {"columns": n_out, "columns_before": columns_before, "panels_at": panels_at}
-        columns_before += n_out
-        panels_at += (1 + n_in) * n_out if l > 0 else 0
-        n_in = n_out
-    return rows
+def panel_layout(model: Model) -> npt.NDArray[Any]:
+    """Return `NetworkData.layers` without functions: where each layer lies in panels."""
+    if "panels" not in model.prepared:
+        columns_before, panels_at, n_in = 0, 0, 0
+        rows = layer_places(model)
+        for l, row in enumerate(rows):
+            n_out = panel_columns(row.get("n", 0), model.dtype)
+            row |= {"columns": n_out, "columns_before": columns_before, "panels_at": panels_at}
+            columns_before += n_out
+            panels_at += (1 + n_in) * n_out if l > 0 else 0
+            n_in = n_out
+        model.prepared.setdefault("panels", layer_table(rows))
+    layers: npt.NDArray[Any] = model.prepared["panels"]
+    return layers
 
 
 def with_lists(model: Model, work: TiledWorkspace, X: Array, samples: npt.NDArray[np.int64]) -> TiledWorkspace:
@@ -258,10 +254,10 @@ def workspace_sizes(
     dropout: bool = False,
 ) -> dict[str, int]:
     """Return how many numbers each array of the workspace has: see `tiled_workspace`."""
-    net = tiled_network(model)
-    lanes, n = VECTOR_BYTES // model.dtype.itemsize, int(net.layers["panels_at"][-1])
+    layers = panel_layout(model)
+    lanes, n = VECTOR_BYTES // model.dtype.itemsize, int(layers["panels_at"][-1])
     in_parts = training and sums_in_parts(model, samples)
-    activations = _rows(samples, in_parts) * int(net.layers["columns_before"][-1])
+    activations = _rows(samples, in_parts) * int(layers["columns_before"][-1])
     weights = (1 + 16 * lanes) * 2 * lanes
     transposed = CACHED // model.dtype.itemsize
     written = tile_gradient.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
@@ -274,7 +270,7 @@ def workspace_sizes(
         "a": activations,
         "passed_on": activations if dropout else 0,
         "delta": activations if training else 0,
-        "scratch": max_threads() * max(weights, transposed, 4 * int(net.layers["columns"].max())),
+        "scratch": max_threads() * max(weights, transposed, 4 * int(layers["columns"].max())),
     }
 
 
@@ -284,7 +280,7 @@ def sums_in_parts(model: Model, samples: int) -> bool:
     Where weights are few, there are not enough for every thread to own some; where samples are many, a, z and δ of all
     of them would not stay in the cache until the gradient is summed. Not a question of threads: the bits depend on it.
     """
-    few = int(tiled_network(model).layers["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
+    few = int(panel_layout(model)["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
     return few and samples >= 4 * tile_gradient.PART_BLOCK
 
 

@@ -1,0 +1,163 @@
+"""Compiling in several processes: the same machine code and bits, and nothing that other processes could break."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import needs_two_threads, run_python
+
+import fastbp
+from fastbp.compiler import code_cache, together
+from fastbp.formulations import FORMULATIONS
+from fastbp.optimizers import Adam
+
+# A first fit, as a file that says when it is run. It prints what it compiles itself, who helps, and the weights.
+PROGRAM = """
+print("main")
+import hashlib, sys
+import numpy as np
+from numba.core import event
+passes = event.install_recorder("numba:run_pass")
+import fastbp
+from fastbp.compiler import together
+exec(sys.argv[1])
+started = []
+start_worker = together.start_worker
+together.start_worker = lambda *arguments: started.append(start_worker(*arguments)) or started[-1]
+net = fastbp.Network([5, 4, 3], seed=0, cost="cross_entropy", formulation="tiles")
+fastbp.progress.LiveLine.tell = lambda line, words, **_: words.startswith("compiling") and print("told", words)
+with passes as recorder:
+    net.fit(np.eye(5), [0, 1, 2, 0, 1], epochs=2, batch_size=2, progress=False)
+own = len(recorder.buffer)
+print(own, len(started), hashlib.sha256(net.parameters.tobytes()).hexdigest())
+"""
+
+
+def run(folder: Path, change: str = "", **environment: str) -> list[str]:
+    """Return the lines that the program prints, as a file in a folder, with an empty cache or the one that is there."""
+    path = folder / "program.py"
+    path.write_text(PROGRAM)
+    script = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
+    return run_python(script, change, FASTBP_CACHE=str(folder / "cache"), **environment).splitlines()
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*.machinecode")}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A cache that one process has filled, and what it printed."""
+    folder = tmp_path_factory.mktemp("alone")
+    return folder, run(folder, NUMBA_NUM_THREADS="1")
+
+
+def test_one_process_compiles_where_there_is_one_core(alone: tuple[Path, list[str]]) -> None:
+    folder, (main, told, last) = alone
+    passes, n_workers, _ = last.split()
+    assert main == "main" and told.startswith("told compiling for this machine, once: ")
+    assert int(passes) > 0 and n_workers == "0" and len(files_in(folder)) > 10
+
+
+@needs_two_threads
+@pytest.mark.parametrize(
+    ("change", "n_workers"),
+    [
+        ("", 1),  # the worker imports nothing of the program: "main" is printed once
+        ("together.WORKER = 'import os; os._exit(1)'", 1),
+        ("together.subprocess.Popen = lambda *_, **__: exec('raise OSError')", 1),
+        ("sys.frozen = True", 0),
+    ],
+    ids=["a worker", "a worker that dies", "no processes", "a frozen program"],
+)
+def test_several_processes_make_the_same_files_and_bits(
+    alone: tuple[Path, list[str]], change: str, n_workers: int, tmp_path: Path
+) -> None:
+    *_, expected = alone[1][-1].split()
+    lines = run(tmp_path, change, NUMBA_NUM_THREADS="2")
+    passes, started, digest = lines[-1].split()
+    assert [line.split()[0] for line in lines[:-1]] == ["main", "told"]
+    assert (int(started), digest) == (n_workers, expected)
+    assert files_in(tmp_path) == files_in(alone[0])
+    if change == "":
+        assert int(passes) < int(alone[1][-1].split()[0])
+        assert run(tmp_path, NUMBA_NUM_THREADS="2")[-1].split() == ["0", "0", expected]
+
+
+@pytest.fixture
+def nothing_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(code_cache, "_folders", lambda: (tmp_path,))
+    monkeypatch.setattr(code_cache, "_shipped", lambda: tmp_path)
+
+
+def units_of(dry_run) -> list[str]:
+    together._here.noted = noted = []
+    try:
+        dry_run()
+    finally:
+        together._here.noted = None
+    return sorted({unit.name for unit in noted})
+
+
+@pytest.mark.parametrize("name", ["tiles", "loops"])
+def test_a_dry_run_notes_what_a_fit_compiles_and_changes_nothing(name: str, nothing_on_disk: None) -> None:
+    net = fastbp.Network([5, 4, 1], seed=0, dtype="float64", activation=fastbp.Activation("mine", abs, abs))
+    before, model = net.parameters.copy(), net._model
+    X, Y = np.ones((4, 5)), np.ones((4, 1))
+    optimizer = Adam()
+
+    def dry_run() -> None:
+        FORMULATIONS[name]._dry_run(model, optimizer, X, Y, 2, fastbp.formulations.interface.PLAIN)
+
+    units = units_of(dry_run)
+    assert not any(unit.startswith("users_") for unit in units)
+    if name == "tiles":
+        assert {"copy", "train_epoch_serial", "errors_share_None_float64", "descend_share_None_float64"} <= set(units)
+    else:
+        assert "train_epoch_serial" in units
+    assert (net.parameters == before).all() and set(model.prepared) <= {"panels"}
+
+
+def test_what_is_made_or_on_disk_is_not_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = fastbp.Network([5, 4, 3], seed=0, dtype="float64")
+    X, Y = np.ones((4, 5)), np.ones((4, 3))
+    net.fit(X, Y, batch_size=2, epochs=1, progress=False)
+    arguments = net._model, Adam(), X, Y, 2, fastbp.formulations.interface.PLAIN
+    assert units_of(lambda: FORMULATIONS["tiles"]._dry_run(*arguments)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, 1),
+        ({"executable": "/usr/bin/uwsgi"}, 0),
+        ({"executable": None}, 0),
+        ({"frozen": True}, 0),
+    ],
+)
+def test_processes_are_started_only_where_python_is_the_program(change, expected, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(together, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(together, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3.11")
+    for name, value in change.items():
+        monkeypatch.setattr(sys, name, value, raising=False)
+    assert together._n_workers(10.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "threads", "folder", "expected"),
+    [(10.0, 1, True, 0), (10.0, 4, True, 3), (100.0, 99, True, 7), (1.0, 4, True, 0), (10.0, 4, False, 0)],
+)
+def test_so_many_workers_as_pay(seconds, threads, folder, expected, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(together, "cache_folder", lambda: tmp_path if folder else None)
+    monkeypatch.setattr(together, "get_num_threads", lambda: threads)
+    assert together._n_workers(seconds) == expected
+
+
+def test_a_worker_does_what_it_is_told(tmp_path: Path) -> None:
+    worker = together.start_worker(together.work, [], str(tmp_path))
+    assert worker is not None and worker.wait(60) == 0
+    worker = together.start_worker(subprocess.check_call, [sys.executable, "-c", "raise SystemExit(3)"])
+    assert worker is not None and worker.wait(60) == 1
