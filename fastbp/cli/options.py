@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from fastbp import plots
 from fastbp.cli import compare as compare_command
 from fastbp.cli import replay as replay_command
+from fastbp.cli import warm_up as warm_up_command
 from fastbp.cli.arguments import check_writable, positive, share, sizes, whole
 
 DATA_SETS = ("digits", "mnist")
@@ -33,6 +34,7 @@ examples:
   fastbp info iris.safetensors                 what is in the file
   fastbp compare                               loops against vectorized, measured here
   fastbp replay --quick                        the experiments of Nielsen's book
+  fastbp warm-up                               compiles ahead of time
 
 'fastbp train --help' and 'fastbp predict --help' say more.
 """
@@ -106,6 +108,7 @@ def new_parser(version: str) -> Parser:
 
     compare_command.add_options(_described(new, **compare_command.DESCRIPTION))
     replay_command.add_options(_described(new, **replay_command.DESCRIPTION))
+    warm_up_command.add_options(_described(new, **warm_up_command.DESCRIPTION))
 
     info = _described(new, "Print what is in a model file.", "", name="info", help="print what is in a model file")
     info.add_argument("model", metavar="MODEL", help="a file that 'fastbp train' or Network.save wrote")

@@ -1,4 +1,4 @@
-"""The command line: ``fastbp train``, ``predict``, ``info``; ``compare`` and ``replay`` have files of their own."""
+"""The command line: ``fastbp train``, ``predict``, ``info``; the other commands have files of their own."""
 
 import argparse
 import difflib
@@ -17,6 +17,7 @@ from fastbp.cli import compare as compare_command
 from fastbp.cli import replay as replay_command
 from fastbp.cli import report
 from fastbp.cli import tables as tabular
+from fastbp.cli import warm_up as warm_up_command
 from fastbp.cli.arguments import EXIT_INTERRUPTED, check_writable
 from fastbp.cli.options import DATA_SETS, complete, new_parser
 from fastbp.data import DataFileError, Split, Table, read_table
@@ -82,7 +83,10 @@ def _run(argv: Sequence[str] | None) -> int:
     if options.command == "info":
         print(report.info(fastbp.load(options.model)))
         return 0
-    commands = {"train": _train, "predict": _predict, "compare": compare_command.run, "replay": replay_command.run}
+    commands = {
+        "train": _train, "predict": _predict, "compare": compare_command.run, "replay": replay_command.run,
+        "warm-up": warm_up_command.run,
+    }  # fmt: skip
     with np.errstate(all="ignore"):  # a training that diverges ends in one error, without NumPy's warnings
         return commands[options.command](options)
 

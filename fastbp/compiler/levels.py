@@ -65,6 +65,12 @@ def x86_64(instructions: set[str], most: str | None = None) -> Level:
     return Level(found, found, WHOLE_WIDTH if vector_bytes == 64 else "", vector_bytes, n_registers)
 
 
+def names() -> list[str]:
+    """Return the levels that this processor has: the highest and those below it."""
+    highest = level().name
+    return list(X86_64)[: list(X86_64).index(highest) + 1] if highest in X86_64 else [highest]
+
+
 def present() -> set[str]:
     """Return the instructions that this processor has, or those that Numba is told to use."""
     return {name[1:] for name in _features().split(",") if name.startswith("+")}

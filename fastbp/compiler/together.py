@@ -41,7 +41,7 @@ module, name = work
 getattr(__import__(module, fromlist=[name]), name)(*pickle.loads(arguments))
 """
 
-_here = threading.local()  # noted: the units of the dry run; unit: the one being noted; dry: see `at_once`; tell
+_here = threading.local()  # noted: units of a dry run; unit: the one being noted; dry: of `at_once`; alone: in `work`
 
 
 class Unit(NamedTuple):
@@ -115,7 +115,7 @@ def _compile_loop(module: str, name: str, serial: bool, types: tuple[Any, ...]) 
 @contextmanager
 def at_once(dry: Callable[[], Any]) -> Iterator[None]:
     """Compile all that `dry` would compile, in several processes, if the block finds something missing on the disk."""
-    if is_dry():
+    if is_dry() or getattr(_here, "alone", False):
         yield
         return
     _here.dry = dry
@@ -140,7 +140,8 @@ def before_compiling() -> None:
     dry, _here.dry = getattr(_here, "dry", None), None
     if dry is None:
         return
-    _here.noted = units = []
+    units: list[Unit] = []
+    _here.noted = units
     try:
         dry()
     finally:
@@ -178,28 +179,41 @@ def _n_workers(seconds: float) -> int:
         return 0  # the executable is another program, into which Python is built
     if cache_folder() is None:
         return 0
-    return min(MOST_PROCESSES, get_num_threads(), int(seconds / (2 * SECONDS_OF_A_WORKER)) + 1) - 1
+    return min(cores(), int(seconds / (2 * SECONDS_OF_A_WORKER)) + 1) - 1
 
 
-def start_worker(function: Callable[..., Any], *arguments: Any) -> "subprocess.Popen[bytes] | None":
+def cores() -> int:
+    """Return how many processes may compile at once."""
+    return min(MOST_PROCESSES, get_num_threads())
+
+
+def start_worker(function: Callable[..., Any], *arguments: Any, **environment: str) -> "subprocess.Popen[bytes] | None":
     """Return a new Python that calls a function of a module, or None where no process can be started."""
     place = function.__module__, function.__qualname__
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
-        worker = subprocess.Popen([sys.executable, "-P", "-c", WORKER], stdin=subprocess.PIPE, **quiet)
+        worker = subprocess.Popen(
+            [sys.executable, "-P", "-c", WORKER],
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     except OSError:
         return None
+    assert worker.stdin is not None
     with suppress(OSError), worker.stdin:  # it may have died
         worker.stdin.write(pickle.dumps((sys.path, place, pickle.dumps(arguments))))
     return worker
 
 
 def work(units: Sequence[Unit], claims: str) -> None:
-    """Compile the units that no other process has claimed by a file of the folder `claims`."""
-    for i, unit in enumerate(units):
-        try:
-            os.close(os.open(os.path.join(claims, str(i)), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        except OSError:
-            continue
-        with suppress(Exception):  # whoever needs the unit compiles it again, and is told what is wrong
-            unit.make(*unit.arguments, **unit.options)
+    """Compile the units that no other process has claimed by a file of the folder `claims`; what is done is in it."""
+    _here.alone = True
+    try:
+        for i, unit in enumerate(units):
+            with suppress(OSError), open(os.path.join(claims, str(i)), "x") as claim:
+                with suppress(Exception):  # whoever needs the unit compiles it again, and is told what is wrong
+                    unit.make(*unit.arguments, **unit.options)
+                    claim.write("done")
+    finally:
+        _here.alone = False

@@ -39,7 +39,7 @@ class Epochs:
         self._rows = rows_between_looks(net._model, self.batch_size)
         self._place(data)
         options, self._settled = self._options(), True
-        self._trainer = TILES.trainer(
+        self._trainer: Any = TILES.trainer(
             net._model, solver.optimizer, solver.state, self._source.X, self._source.Y, self.batch_size, options
         )
         self._run = Run(net, History(data_sets=watcher.data_sets), self._epochs)
