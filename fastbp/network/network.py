@@ -272,8 +272,10 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         early_stopping : EarlyStopping, optional
             When to stop before the last epoch.
         metrics : list of names and functions, or dict of name to function, optional
-            Measured on the validation data besides the cost and, for classes, the accuracy: top_2, top_3, …, r2, mae,
-            f1_macro, f1_binary, or your own function of outputs and targets, (n, n_out) each, which returns a number.
+            Measured on the validation data besides the cost and, for classes, the accuracy: top_2, top_3, …, r2, mae;
+            for classes f1_macro, precision_macro and recall_macro, the means over classes, and f1_binary,
+            precision_binary and recall_binary of class 1; roc_auc, the mean over classes, each against the rest;
+            log_loss; or your own function of outputs and targets, (n, n_out) each, which returns a number.
         callbacks : list of Callback, optional
             Called between epochs.
         steps_per_epoch : int, optional

@@ -78,7 +78,7 @@ CHOICES = {
         sgd momentum nesterov adam adamw rmsprop adagrad rprop lbfgs conjugate_gradient levenberg_marquardt
     """),
     "metric": (METRICS, """
-        accuracy r2 mae f1_macro f1_binary
+        accuracy r2 mae f1_macro f1_binary precision_macro precision_binary recall_macro recall_binary roc_auc log_loss
     """),
 }  # fmt: skip
 
