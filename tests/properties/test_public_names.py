@@ -44,7 +44,7 @@ NAMES = {
 COMMANDS = {
     "train": """
         -h --help data --target --classify --regress --test-share --data --download --hidden --activation
-        --cost --dtype --formulation --epochs --batch-size --optimizer --learning-rate --seed --threads
+        --cost --dtype --formulation --epochs --goal --batch-size --optimizer --learning-rate --seed --threads
         --output --no-save --plot --quiet
     """,
     "predict": """
