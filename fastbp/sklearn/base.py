@@ -19,7 +19,7 @@ from fastbp import validation
 from fastbp.batches.sources import rows_between_looks
 from fastbp.model import Array
 from fastbp.network.network import Network
-from fastbp.sklearn import full_batch, parameters
+from fastbp.sklearn import full_batch, onnx_converters, parameters
 from fastbp.sklearn.data import Weighted, passes_as_weight, samples_of
 from fastbp.sklearn.epochs import Epochs
 from fastbp.sklearn.kept import Kept
@@ -295,6 +295,7 @@ class BaseMLP(Linked):
         return True
 
     def __sklearn_tags__(self) -> Any:
+        onnx_converters.register(type(self))  # skl2onnx may have been imported by now
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
