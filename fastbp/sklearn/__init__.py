@@ -14,6 +14,16 @@ Its converters for scikit-learn's MLP are registered for fastbp's, without a wor
 before the estimator is fitted, or before `fastbp.sklearn`; else call
 ``fastbp.sklearn.onnx_converters.register(MLPClassifier)``. They know scikit-learn's activations, and one output of a
 regressor; ``model.network_.to_onnx(path)`` converts every network.
+
+**mlflow**'s autolog replaces methods of the classes that `sklearn.utils.all_estimators` lists, which are scikit-learn's
+own, and has no list for others. So it logs fastbp's estimators inside a pipeline or a search, not alone; a pipeline may
+have one step::
+
+    mlflow.sklearn.autolog()
+    make_pipeline(MLPClassifier()).fit(X, y)        # parameters, scores on the training data, the model
+
+A `fastbp.Callback` that calls ``mlflow.log_metric("loss", run.history.cost[-1], step=run.epoch)`` in `on_epoch_end` logs
+every epoch.
 """
 
 try:
