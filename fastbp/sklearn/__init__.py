@@ -22,7 +22,7 @@ have one step::
     mlflow.sklearn.autolog()
     make_pipeline(MLPClassifier()).fit(X, y)        # parameters, scores on the training data, the model
 
-A `fastbp.Callback` that calls ``mlflow.log_metric("loss", run.history.cost[-1], step=run.epoch)`` in `on_epoch_end` logs
+A `fastbp.Callback` whose `on_epoch_end` calls ``mlflow.log_metric("loss", run.history.cost[-1], step=run.epoch)`` logs
 every epoch.
 """
 

@@ -32,7 +32,7 @@ NAMES = {
         CHARACTER COLUMN CostSurface Directions FEW_EPOCHS GREY HELD_OUT LOGARITHMIC_FROM MOST_NAMES
         MOST_NUMBERS NEGATIVE PANELS_A_ROW POSITIVE STYLES TRAINING check computation_tree confusion_matrix
         cost_surface draw_surface error_norms history images network new_figure parameter_directions plain
-        principal_directions random_directions signed_colours small_letters weight_images
+        principal_directions random_directions regression signed_colours small_letters weight_images
     """,
     "fastbp.replay": """
         Book KEYS Replay read_book replay
