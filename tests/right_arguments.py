@@ -51,6 +51,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "input_gradient": {"X": X, "Y": Y},
     "jacobian": {"X": X},
     "jvp": {"X": X, "V": np.ones((4, 3))},
+    "layers_of": {"X": X},
     "nudge": {"x": X[0], "y": Y[0], "weight": (1, 0, 0), "by": 0.1},
     "per_sample_gradient_norms": {"X": X, "Y": Y},
     "per_sample_gradients": {"X": X, "Y": Y},

@@ -150,6 +150,8 @@ def _add_network_options(group: Any) -> None:
 def _add_training_options(group: Any) -> None:
     text = "how often every sample is used (default: 30; mnist 10, tables 100)"
     group.add_argument("--epochs", metavar="N", type=whole(1), help=text)
+    text = "stop after the first epoch whose training cost is at most this; tables: with scaled columns"
+    group.add_argument("--goal", metavar="COST", type=positive, help=text)
     text = "samples in a mini-batch (default: 32; mnist 64)"
     group.add_argument("--batch-size", metavar="N", type=whole(1), help=text)
     group.add_argument("--optimizer", choices=list(LEARNING_RATES), default="adam", help="(default: adam)")

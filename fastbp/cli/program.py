@@ -189,17 +189,23 @@ def _fit(
     net: fastbp.Network, problem: tabular.Problem, optimizer: Optimizer, options: argparse.Namespace
 ) -> fastbp.History:
     X, y = problem.scaled(problem.X_train, problem.y_train)
+    stopping = None
+    if options.goal is not None:
+        stopping = fastbp.EarlyStopping("training_cost", patience=None, goal=options.goal, restore_best=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
         return net.fit(
             X, y, epochs=options.epochs, batch_size=options.batch_size, optimizer=optimizer,
             validation_data=problem.scaled(problem.X_test, problem.y_test), progress=not options.quiet,
+            early_stopping=stopping,
         )  # fmt: skip
 
 
 def _print_results(net: fastbp.Network, problem: tabular.Problem, history: fastbp.History) -> None:
     outputs, y = net.predict(problem.X_test), problem.y_test
     print(f"time      {report.timing(history)}")
+    if history.stopped:
+        print(f"stopped   {history.stopped}")
     if problem.classes is None:
         names = _output_names(net)
         print("\n".join(f"test      {line}" for line in report.regression_scores(y, outputs, names).splitlines()))

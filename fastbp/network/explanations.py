@@ -1,8 +1,8 @@
-"""`Network.trace` and `Network.nudge`: one sample explained."""
+"""`Network.trace` and `Network.nudge`: one sample explained; `Network.layers_of`: z and a of many samples."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
@@ -10,13 +10,72 @@ from fastbp import validation
 from fastbp.derivatives.explain.layer_trace import layers_of_sample
 from fastbp.derivatives.explain.nudge import Nudge, Target, nudged
 from fastbp.derivatives.explain.trace import Trace
+from fastbp.formulations.tiles.layer_values import layer_values
+from fastbp.memory import require_memory
 from fastbp.model import Array
 from fastbp.network.base import HasModel
 from fastbp.validation import array_likes
 
 
+class LayerValues(NamedTuple):
+    """One layer of n_l neurons, for n samples.
+
+    Attributes
+    ----------
+    z : (n, n_l) array, or None for the input
+        z = w a + b, with a of the layer before: the logits, in the output layer of a classifier.
+    a : (n, n_l) array
+        a = σ(z): the features that a hidden layer finds; for the input, X.
+    """
+
+    z: Any
+    a: Array
+
+
 class Explanations(HasModel):
-    """How the numbers of one sample come about."""
+    """How the outputs come about."""
+
+    def layers_of(self, X: npt.ArrayLike) -> tuple[LayerValues, ...]:
+        """Return z and a of every layer for many samples: logits, hidden features.
+
+        Always computed by the loops of `tiles`. The values of a sample do not depend, to the last bit, on the others.
+        Raises TypeError or ValueError if X is not as below, MemoryError if the result is larger than this machine's
+        memory.
+
+        Parameters
+        ----------
+        X : (n_samples, n_in) array-like
+            Inputs: real numbers, all finite.
+
+        Returns
+        -------
+        tuple of LayerValues
+            ``layers[l].z`` and ``layers[l].a``, (n_samples, n_l) each and of the network's dtype, for l = 0…L as in
+            `trace`. Layer 0 is the input: its z is None, its a is X, read-only. ``layers[-1].a`` is what `predict`
+            returns, up to rounding.
+
+        References
+        ----------
+        Nielsen, *Neural Networks and Deep Learning*, chapter 2, equations 23 and 25.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([2, 2, 1], activation="relu", output_activation="sigmoid", initializer="zeros")
+        >>> net.weights[0][:], net.weights[1][:] = [[1, 2], [-1, 0]], [[3, 5]]
+        >>> layers = net.layers_of([[1.0, 1.0], [-1.0, 0.0]])
+        >>> layers[1].a  # hidden features
+        array([[3., 0.], [0., 1.]], dtype=float32)
+        >>> layers[-1].z  # logits
+        array([[9.], [5.]], dtype=float32)
+        """
+        checked = validation.inputs(X, self.sizes[0], self.dtype)
+        n, neurons = len(checked), sum(self.sizes[1:])
+        instead = "take fewer samples at a time; predict returns the outputs alone"
+        what = f"arrays of z and a of {n:,} samples by {neurons:,} neurons"
+        require_memory(what, 2 * n * neurons * self.dtype.itemsize, instead)
+        values = zip(*layer_values(self._model, checked), strict=True)
+        return (LayerValues(None, checked), *(LayerValues(z, a) for z, a in values))
 
     def trace(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Trace:
         """Return z, a, δ, ∂C/∂w, ∂C/∂b and ∂C/∂a of every layer for one sample.

@@ -270,10 +270,12 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             Called before each epoch, counted from 0 in each `fit`; returns its learning rate. If it has a method
             ``observe``, that is called after each epoch with the validation cost, or without one the training cost.
         early_stopping : EarlyStopping, optional
-            When to stop before the last epoch.
+            When to stop before the last epoch: nothing improves, or a goal is reached.
         metrics : list of names and functions, or dict of name to function, optional
-            Measured on the validation data besides the cost and, for classes, the accuracy: top_2, top_3, …, r2, mae,
-            f1_macro, f1_binary, or your own function of outputs and targets, (n, n_out) each, which returns a number.
+            Measured on the validation data besides the cost and, for classes, the accuracy: top_2, top_3, …, r2, mae;
+            for classes f1_macro, precision_macro and recall_macro, the means over classes, and f1_binary,
+            precision_binary and recall_binary of class 1; roc_auc, the mean over classes, each against the rest;
+            log_loss; or your own function of outputs and targets, (n, n_out) each, which returns a number.
         callbacks : list of Callback, optional
             Called between epochs.
         steps_per_epoch : int, optional

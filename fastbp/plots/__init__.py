@@ -23,6 +23,7 @@ from fastbp.plots.curves import FEW_EPOCHS, LOGARITHMIC_FROM, PANELS_A_ROW, erro
 from fastbp.plots.diagram import network
 from fastbp.plots.directions import Directions, parameter_directions, principal_directions, random_directions
 from fastbp.plots.images import images, weight_images
+from fastbp.plots.regression import regression
 from fastbp.plots.surface import CostSurface, cost_surface, draw_surface
 from fastbp.plots.tree import computation_tree
 
@@ -31,5 +32,5 @@ __all__ = [
     "NEGATIVE", "PANELS_A_ROW", "POSITIVE", "STYLES", "TRAINING", "CostSurface", "Directions", "check",
     "computation_tree", "confusion_matrix", "cost_surface", "draw_surface", "error_norms", "history", "images",
     "network", "new_figure", "parameter_directions", "plain", "principal_directions", "random_directions",
-    "signed_colours", "small_letters", "weight_images",
+    "regression", "signed_colours", "small_letters", "weight_images",
 ]  # fmt: skip

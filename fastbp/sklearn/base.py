@@ -19,7 +19,7 @@ from fastbp import validation
 from fastbp.batches.sources import rows_between_looks
 from fastbp.model import Array
 from fastbp.network.network import Network
-from fastbp.sklearn import full_batch, parameters
+from fastbp.sklearn import full_batch, onnx_converters, parameters
 from fastbp.sklearn.data import Weighted, passes_as_weight, samples_of
 from fastbp.sklearn.epochs import Epochs
 from fastbp.sklearn.kept import Kept
@@ -76,8 +76,8 @@ class BaseMLP(Linked):
         sample_weight : (n_samples,), optional
             How much each sample counts, at least 0.
         X_val, y_val : arrays, optional
-            Other samples, whose loss goes into `validation_loss_curve_`. With `early_stopping` they give the score,
-            and none are held out.
+            Other samples, whose loss goes into `validation_loss_curve_`. With `early_stopping` they decide, by their
+            score or their loss, and none are held out.
 
         Returns
         -------
@@ -197,9 +197,11 @@ class BaseMLP(Linked):
         if self._stochastic:
             self.loss_curve_: list[float] = []
             self._no_improvement_count = 0
-            self.best_loss_ = None if self.early_stopping else np.inf
             self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-            self.best_validation_score_ = -np.inf if self.early_stopping else None
+            self.best_loss_: float | None = None  # of these, `Watcher` sets what is watched
+            self.best_validation_score_: float | None = None
+            self.best_validation_loss_: float | None = None
+            self.__dict__.pop("validation_loss_curve_", None)
 
     @property
     def _stochastic(self) -> bool:
@@ -242,22 +244,21 @@ class BaseMLP(Linked):
             return None
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        if extra is not None and not hasattr(self, "validation_loss_curve_"):
-            self.validation_loss_curve_: list[float] = []
         if self.optimizer is not None and fitting.optimizer(self.optimizer).full_batch:
             history = full_batch.fit_full_batch(net, data, extra, self)
             self.loss_curve_ += history.cost
             self.loss_, self.n_iter_, self.best_loss_ = history.cost[-1], len(history), min(self.loss_curve_)
             if history.validation_cost:
-                self.validation_loss_curve_ += history.validation_cost
+                self.validation_loss_curve_ = getattr(self, "validation_loss_curve_", []) + history.validation_cost
             return None
         if not incremental or not hasattr(self, "_solver"):
             self._solver = new_solver(self, net.parameters.size, net.dtype)
-        held_out = None
-        if self.early_stopping:
-            data, held_out = (data, extra) if extra is not None else self._split(data)
+        if self.early_stopping and extra is None:
+            data, extra = self._split(data)
+        if extra is not None and not hasattr(self, "validation_loss_curve_"):
+            self.validation_loss_curve_ = []
         me = weakref.proxy(self)  # these may keep it: a reference cycle would hold all memory until it is collected
-        epochs = Epochs(me, net, self._solver, data, Watcher(me, held_out, extra, incremental))
+        epochs = Epochs(me, net, self._solver, data, Watcher(me, extra, incremental))
         epochs.run()
         return Kept(self, net, epochs) if incremental else None
 
@@ -294,6 +295,7 @@ class BaseMLP(Linked):
         return True
 
     def __sklearn_tags__(self) -> Any:
+        onnx_converters.register(type(self))  # skl2onnx may have been imported by now
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -91,6 +91,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         schedule: Any = None,
         callbacks: Any = None,
         progress: bool = False,
+        scoring: str | None = None,
+        goal: float | None = None,
     ):
         self._take_parameters(locals())
 

@@ -111,7 +111,7 @@ def _with_attributes(new: BaseEstimator, fitted: Any) -> Any:
     """Copy to `new` the fitted attributes that both libraries have."""
     ours, theirs = {"_kept", "_linked", "_solver", "_steps"}, {"_optimizer", "_best_coefs", "_best_intercepts"}
     theirs |= {"_coef_indptr", "_intercept_indptr"}
-    skipped = ours | theirs | set(fitted.get_params()) | {"loss", "validation_loss_curve_"}
+    skipped = ours | theirs | set(fitted.get_params()) | {"loss", "validation_loss_curve_", "best_validation_loss_"}
     for name, value in vars(fitted).items():
         if name not in skipped:
             setattr(new, name, copy.deepcopy(value))

@@ -131,9 +131,10 @@ def outputs_of(model: Model, samples: AnySamples) -> Array:
     return joined(TILES.outputs(model, block.X) for block in unpacked(samples))
 
 
-def costs_of(model: Model, samples: AnySamples) -> Array:
-    """Return the cost of every sample."""
-    return joined(TILES.costs(model, block.X, block.Y)[1] for block in unpacked(samples))
+def outputs_and_costs(model: Model, samples: AnySamples) -> tuple[Array, Array]:
+    """Return a⁽ᴸ⁾ and the cost of every sample."""
+    outputs, costs = zip(*(TILES.costs(model, block.X, block.Y) for block in unpacked(samples)), strict=True)
+    return joined(outputs), joined(costs)
 
 
 def constant_of_poisson(Y: Array) -> npt.NDArray[np.float64]:

@@ -59,7 +59,13 @@ OWN_PARAMETERS = """\
     callbacks : list of fastbp.Callback, optional
         Called between epochs.
     progress : bool, default False
-        Whether a terminal shows a progress bar."""
+        Whether a terminal shows a progress bar.
+    scoring : "loss", optional
+        What `early_stopping` watches: "loss" is the loss of the held-out samples, or of X_val, as for scikit-learn's
+        HistGradientBoosting; left out, it is their score, the accuracy or R², as for scikit-learn's MLP.
+    goal : float, optional
+        Training stops as soon as the training loss is at most this; with `early_stopping`, the loss of the held-out
+        samples, or their score at least this."""
 
 ATTRIBUTES = """\
     coefs_, intercepts_ : lists of arrays
@@ -67,9 +73,12 @@ ATTRIBUTES = """\
     loss_, best_loss_, loss_curve_ : float, float or None, list of float
         The loss of the last epoch, of the best, of each: the mean over its mini-batches, penalty included.
     validation_scores_, best_validation_score_ : list of float and float, or None
-        With `early_stopping`: the accuracy of a classifier, or R² of a regressor, on the held-out samples.
+        With `early_stopping`: the accuracy of a classifier, or R² of a regressor, on the held-out samples. The best is
+        None if the loss is watched.
     validation_loss_curve_ : list of float
-        After `fit` with X_val: the loss of these samples after each epoch, without the penalty.
+        After `fit` with X_val or `early_stopping`: the loss of these samples after each epoch, without the penalty.
+    best_validation_loss_ : float or None
+        With `early_stopping` and ``scoring="loss"``: the smallest of these, that of the weights.
     n_iter_, t_ : int
         Epochs of the last `fit`; samples seen in all of them.
     n_layers_, n_outputs_, out_activation_ : int, int, str

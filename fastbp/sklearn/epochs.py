@@ -148,7 +148,7 @@ class Epochs:
         if self._callbacks:
             self._record(loss)
         self._solver.epoch_done(estimator.t_)
-        stop = watcher.waited > estimator.n_iter_no_change and self._stops()
+        stop = self._reached_goal() or (watcher.waited > estimator.n_iter_no_change and self._stops())
         if estimator.schedule is not None:
             self._tell_schedule(loss)
         self._call("on_epoch_end")
@@ -160,6 +160,11 @@ class Epochs:
                 "yet.", ConvergenceWarning, stacklevel=7,
             )  # fmt: skip
         return False
+
+    def _reached_goal(self) -> bool:
+        if self._watcher.reached_goal and self._estimator.verbose:
+            print(f"{self._watcher.why} Stopping.")
+        return self._watcher.reached_goal
 
     def _stops(self) -> bool:
         """Whether to stop after many epochs without improvement; if not, the solver has lowered the rate."""

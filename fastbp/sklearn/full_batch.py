@@ -10,6 +10,7 @@ from sklearn.utils.optimize import _check_optimize_result
 from fastbp.model import Array, ParameterVector
 from fastbp.network.network import Network
 from fastbp.sklearn.data import TILES, Reshuffled, Weighted, joined, source, unpacked
+from fastbp.training.early_stopping import EarlyStopping
 from fastbp.training.history import History
 
 
@@ -42,12 +43,19 @@ class Objective:
 def minimize(net: Network, data: Weighted, parameters: Any, rows: int) -> tuple[float, int]:
     """Train with L-BFGS. Return the loss and the number of iterations; warn if it has not converged."""
     p, theta = parameters, net.parameters
+
+    def stops_at_goal(intermediate_result: Any) -> None:
+        if p.goal is not None and intermediate_result.fun <= p.goal:
+            raise StopIteration
+
     with np.errstate(all="ignore"):
         result = optimize.minimize(
             Objective(net, data, float(p.alpha), rows), theta.astype(np.float64), method="L-BFGS-B", jac=True,
-            options={"maxfun": p.max_fun, "maxiter": p.max_iter, "gtol": p.tol},
+            options={"maxfun": p.max_fun, "maxiter": p.max_iter, "gtol": p.tol}, callback=stops_at_goal,
         )  # fmt: skip
     theta[:] = result.x
+    if p.goal is not None and result.fun <= p.goal:
+        return float(result.fun), int(result.nit)
     return float(result.fun), int(_check_optimize_result("lbfgs", result, p.max_iter))
 
 
@@ -60,10 +68,12 @@ def fit_full_batch(net: Network, data: Weighted, extra: Weighted | None, paramet
             "itself: leave early_stopping out"
         )
     X, Y = _whole(data)
+    stopping = EarlyStopping("training_cost", patience=None, restore_best=False, goal=p.goal)
     return net.fit(
         X, Y, epochs=p.max_iter, optimizer=p.optimizer, sample_weight=data.weight, l2=float(p.alpha),
         dropout=p.dropout, schedule=p.schedule, callbacks=() if p.callbacks is None else p.callbacks,
         validation_data=None if extra is None else _whole(extra), progress=bool(p.progress),
+        early_stopping=None if p.goal is None else stopping,
     )  # fmt: skip
 
 

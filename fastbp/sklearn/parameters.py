@@ -30,6 +30,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "optimizer": [Optimizer, str, None],
     "schedule": [callable, None],
     "callbacks": ["array-like", None],
+    "scoring": [StrOptions({"loss"}), None],
+    "goal": [Interval(Real, None, None, closed="neither"), None],
     "progress": ["boolean"],
 }
 

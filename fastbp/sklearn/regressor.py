@@ -96,6 +96,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         schedule: Any = None,
         callbacks: Any = None,
         progress: bool = False,
+        scoring: str | None = None,
+        goal: float | None = None,
     ):
         self._take_parameters(locals())
 

@@ -1,5 +1,6 @@
-"""Early stopping: the monitored series, and its best value."""
+"""Early stopping: the monitored series, its best value, and its goal."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from fastbp.training.metrics import METRICS, Metric
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when a series has not improved for some epochs, and go back to the best epoch.
+    """Stop when a series has not improved for some epochs, or has reached a goal, and go back to the best epoch.
 
     Raises TypeError or ValueError for a parameter of the wrong kind or out of range.
 
@@ -18,10 +19,10 @@ class EarlyStopping:
     ----------
     monitor : str, optional
         "cost" or the name of a metric, on the validation data; or a whole name such as "test_accuracy" where
-        `validation_data` names several data sets. Left out, it is the cost on the validation data. Without validation
-        data, "cost" is the training cost, which seldom gets worse.
-    patience : int, default 10
-        Training stops after this many epochs in a row without an improvement, at least 1.
+        `validation_data` names several data sets. Left out, it is the cost on the validation data. "training_cost" is
+        the training cost, which seldom gets worse; without validation data, so is "cost".
+    patience : int or None, default 10
+        Training stops after this many epochs in a row without an improvement, at least 1; None: however many.
     min_delta : float, default 0
         An epoch is an improvement if it is better than the best by more than this, at least 0.
     restore_best : bool, default True
@@ -30,6 +31,9 @@ class EarlyStopping:
         last whole epoch instead.
     mode : "min" or "max", optional
         Whether smaller or greater values are better; needed only for metrics of your own.
+    goal : float, optional
+        Training stops after the first epoch whose value is at least as good as this: MATLAB's ``trainParam.goal`` is
+        ``EarlyStopping("training_cost", patience=None, goal=…)``. An epoch that reaches it is an improvement.
 
     Examples
     --------
@@ -42,19 +46,27 @@ class EarlyStopping:
     'early stopping: validation_accuracy has not improved for 3 epochs'
     >>> len(history) - history.best_epoch
     3
+    >>> stopping = fastbp.EarlyStopping("training_cost", patience=None, goal=0.05)
+    >>> history = net.fit(data.X_train, data.y_train, epochs=100, early_stopping=stopping)
+    >>> history.stopped.startswith("goal reached: cost is 0.04"), history.best_epoch == len(history)
+    (True, True)
     """
 
     monitor: str | None = None
-    patience: int = 10
+    patience: int | None = 10
     min_delta: float = 0.0
     restore_best: bool = True
     mode: Literal["min", "max"] | None = None
+    goal: float | None = None
 
     def __post_init__(self) -> None:
         check_monitor(self.monitor, self.mode)
-        validation.whole_number("patience", self.patience, 1)
+        if self.patience is not None:
+            validation.whole_number("patience", self.patience, 1)
         validation.number("min_delta", self.min_delta, 0.0)
         validation.truth("restore_best", self.restore_best)
+        if self.goal is not None:
+            validation.number("goal", self.goal, -math.inf)
 
 
 def check_monitor(monitor: Any, mode: Any) -> None:
@@ -66,16 +78,20 @@ def check_monitor(monitor: Any, mode: Any) -> None:
 
 
 class Best:
-    """The best value of a series so far, and the number of epochs without an improvement since."""
+    """The best value of a series so far, the number of epochs without an improvement since, and the goal."""
 
-    def __init__(self, series: str, greater: bool, min_delta: float = 0.0):
-        self.series, self._greater, self._min_delta = series, greater, min_delta
+    def __init__(self, series: str, greater: bool, min_delta: float = 0.0, goal: float | None = None):
+        self.series, self._greater, self._min_delta, self._goal = series, greater, min_delta, goal
         self.value, self.epoch, self.waited = float("nan"), 0, 0
+
+    def reaches_goal(self, value: float) -> bool:
+        """Whether this is as good as the goal, if there is one; NaN never is."""
+        return self._goal is not None and (value >= self._goal if self._greater else value <= self._goal)
 
     def improves(self, value: float) -> bool:
         """Whether this is better than all before; NaN never is. Counts the epochs without an improvement."""
         gain = value - self.value if self._greater else self.value - value
-        better = value == value and (self.epoch == 0 or gain > self._min_delta)
+        better = value == value and (self.epoch == 0 or gain > self._min_delta or self.reaches_goal(value))
         self.waited = 0 if better else self.waited + 1
         return better
 
@@ -87,7 +103,8 @@ class Best:
 def watched(monitor: str | None, history: History) -> str:
     """Return the name of the series that `monitor` means: of the validation data, or a whole name; None is "cost".
 
-    Raises ValueError if there is no such series, or if several data sets have one.
+    "training_cost" is the series "cost", unless a data set is named "training". Raises ValueError if there is no such
+    series, or if several data sets have one.
     """
     monitor = "cost" if monitor is None else monitor
     names = [name for name in history.names if monitor in (name, *_short(name, history))]
@@ -95,6 +112,8 @@ def watched(monitor: str | None, history: History) -> str:
     own = [f"validation_{monitor}"] if f"validation_{monitor}" in names else []
     of_data = [name for name in names if name != "cost"]
     found = exact or own or of_data or names
+    if not found and monitor == "training_cost":
+        return "cost"
     if len(found) == 1:
         return found[0]
     if found:

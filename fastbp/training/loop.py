@@ -71,7 +71,8 @@ class Loop:
         if plan.early_stopping:
             asked, history = plan.early_stopping, run.history
             series = watched(asked.monitor, history)
-            self._best = Best(series, greater_is_better(series, asked.mode, history, plan.metrics), asked.min_delta)
+            greater = greater_is_better(series, asked.mode, history, plan.metrics)
+            self._best = Best(series, greater, asked.min_delta, asked.goal)
         self._start = 0.0
 
     def begin(self) -> None:
@@ -128,11 +129,16 @@ class Loop:
                 self.training.copy_to(self._best_state, epoch)
             best.keep(value, epoch)
             history.best_epoch = epoch
-        elif best.waited >= asked.patience:
-            self._run.stop = True
-            if epoch < self._plan.epochs:
-                waited = "1 epoch" if asked.patience == 1 else f"{asked.patience} epochs"
-                history.stopped = f"early stopping: {best.series} has not improved for {waited}"
+        if best.reaches_goal(value):
+            why = f"goal reached: {best.series} is {value:.4g}"
+        elif asked.patience is not None and best.waited >= asked.patience:
+            waited = "1 epoch" if asked.patience == 1 else f"{asked.patience} epochs"
+            why = f"early stopping: {best.series} has not improved for {waited}"
+        else:
+            return
+        self._run.stop = True
+        if epoch < self._plan.epochs:
+            history.stopped = why
 
     def _tell_schedule(self, cost: float, evaluations: dict[str, Evaluation]) -> None:
         observe = getattr(self._plan.schedule, "observe", None)

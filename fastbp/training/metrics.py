@@ -5,7 +5,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from fastbp import validation
 from fastbp.batches.samples import AnySamples
 from fastbp.formulations import Formulation
 from fastbp.model import Array, Model
+
+OfClass: TypeAlias = Callable[[Array, Array], float]  # of who is taken for a class, and who is in it, (n,) each
 
 
 @dataclass
@@ -90,21 +92,68 @@ def mae(outputs: Array, Y: Array) -> float:
     return float(np.abs(outputs.astype(np.float64) - Y).mean())
 
 
-def f1_macro(outputs: Array, Y: Array) -> float:
-    """Return the mean of F1 over the classes that occur as targets or predictions."""
-    predicted, actual = _classes(outputs), _classes(Y)
-    found = np.union1d(predicted, actual)
-    return float(np.mean([_f1(predicted == c, actual == c) for c in found]))
+def f1(predicted: Array, actual: Array) -> float:
+    """Return F1 = 2 TP / (2 TP + FP + FN) of one class, from who is taken for it and who is in it; 0 for 0/0."""
+    return _share(2 * (predicted & actual).sum(), predicted.sum() + actual.sum())
 
 
-def f1_binary(outputs: Array, Y: Array) -> float:
-    """Return F1 = 2 TP / (2 TP + FP + FN) of class 1."""
-    return _f1(_classes(outputs) == 1, _classes(Y) == 1)
+def precision(predicted: Array, actual: Array) -> float:
+    """Return TP / (TP + FP) of one class, from who is taken for it and who is in it; 0 for 0/0."""
+    return _share((predicted & actual).sum(), predicted.sum())
 
 
-def _f1(predicted: Array, actual: Array) -> float:
-    right, claimed = int((predicted & actual).sum()), int(predicted.sum() + actual.sum())
-    return 2 * right / claimed if claimed else 0.0
+def recall(predicted: Array, actual: Array) -> float:
+    """Return TP / (TP + FN) of one class, from who is taken for it and who is in it; 0 for 0/0."""
+    return _share((predicted & actual).sum(), actual.sum())
+
+
+def _share(part: Any, whole: Any) -> float:
+    return float(part / whole) if whole else 0.0
+
+
+def macro(of_class: OfClass) -> Callable[[Array, Array], float]:
+    """Return the mean of such a function over the classes that occur as targets or predictions."""
+
+    def mean(outputs: Array, Y: Array) -> float:
+        predicted, actual = _classes(outputs), _classes(Y)
+        return float(np.mean([of_class(predicted == c, actual == c) for c in np.union1d(predicted, actual)]))
+
+    return mean
+
+
+def binary(of_class: OfClass) -> Callable[[Array, Array], float]:
+    """Return such a function of class 1."""
+    return lambda outputs, Y: of_class(_classes(outputs) == 1, _classes(Y) == 1)
+
+
+def roc_auc(outputs: Array, Y: Array) -> float:
+    """Return the area under the ROC curve, the mean over outputs: each class against the rest.
+
+    It is the probability that the output of a sample of the class is larger than that of another sample; equal outputs
+    count one half (Mann & Whitney, *On a test of whether one of two random variables is stochastically larger than the
+    other*, 1947). Classes that all samples have, or none, are left out; NaN if no class is left.
+    """
+    areas = [_area(a, y > 0.5) for a, y in zip(outputs.T, Y.T, strict=True) if 0 < (y > 0.5).sum() < len(y)]
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+def _area(a: Array, actual: Array) -> float:
+    """Return (Σ ranks of the samples of the class − n₁(n₁ + 1)/2) / n₁n₀; equal outputs share their mean rank."""
+    _, place, counts = np.unique(a, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    n_of, n_rest = int(actual.sum()), int((~actual).sum())
+    return (float(ranks[actual].sum()) - n_of * (n_of + 1) / 2) / (n_of * n_rest)
+
+
+def log_loss(outputs: Array, Y: Array) -> float:
+    """Return the mean of −log of the output of the right class; of a single output a, it is a or 1 − a.
+
+    Outputs are taken as probabilities as they are, and limited to ε … 1 − ε with ε of their dtype, as in scikit-learn.
+    """
+    epsilon = float(np.finfo(outputs.dtype).eps)
+    p = np.clip(outputs.astype(np.float64), epsilon, 1 - epsilon)
+    right = np.where(Y > 0.5, p, 1 - p) if Y.shape[1] == 1 else np.take_along_axis(p, Y.argmax(axis=1)[:, None], axis=1)
+    return float(-np.log(right).mean())
 
 
 def _classes(values: Array) -> Array:
@@ -116,8 +165,13 @@ METRICS = {
     "accuracy": Metric("accuracy", accuracy, True, True),
     "r2": Metric("r2", r2, True),
     "mae": Metric("mae", mae, False),
-    "f1_macro": Metric("f1_macro", f1_macro, True, True),
-    "f1_binary": Metric("f1_binary", f1_binary, True, True),
+    **{
+        (name := f"{of_class.__name__}_{kind.__name__}"): Metric(name, kind(of_class), True, True)
+        for of_class in (f1, precision, recall)
+        for kind in (macro, binary)
+    },
+    "roc_auc": Metric("roc_auc", roc_auc, True, True),
+    "log_loss": Metric("log_loss", log_loss, False, True),
 }
 KNOWN = (*METRICS, "top_2, top_3, …")
 
@@ -161,8 +215,9 @@ def _known(name: str, n_out: int) -> Metric:
     k = re.fullmatch(r"top_([1-9]\d*)", name)
     if k is None:
         metric = METRICS[validation.known_name("metric", name, METRICS | dict.fromkeys(KNOWN[-1:]))]
-        if name == "f1_binary" and n_out > 2:
-            raise ValueError(f"the metric 'f1_binary' is for two classes, but there are {n_out}: use 'f1_macro'")
+        if metric.name.endswith("_binary") and n_out > 2:
+            instead = metric.name.replace("_binary", "_macro")
+            raise ValueError(f"the metric {metric.name!r} is for two classes, but there are {n_out}: use {instead!r}")
         return metric
     if int(k[1]) >= n_out:
         raise ValueError(f"the metric {name!r} is always 1 for {n_out} outputs: choose a smaller k")

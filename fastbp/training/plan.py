@@ -186,7 +186,7 @@ def batch_size(given: Any, optimizer: Optimizer) -> int:
 def _check_early_stopping(given: Any, history: History, metrics: list[of_metrics.Metric]) -> None:
     if not isinstance(given, EarlyStopping):
         raise TypeError(f"early_stopping is {given!r}; it must be a fastbp.EarlyStopping")
-    if not history.data_sets and given.monitor != "cost":
+    if not history.data_sets and given.monitor not in ("cost", "training_cost"):
         raise ValueError(
             "early_stopping needs validation data: give validation_data or validation_split, or "
             'EarlyStopping(monitor="cost") for the training cost'

@@ -127,6 +127,7 @@ FIT_PARAMETERS = {
     **dict.fromkeys(("minibatch_size", "mini_batch_size", "batch"), "it is called batch_size"),
     "validation_fraction": "it is called validation_split",
     **dict.fromkeys(("eval_set", "test_data", "X_val"), "it is called validation_data: (X, Y)"),
+    "goal": "give early_stopping=fastbp.EarlyStopping(\"training_cost\", patience=None, goal=…)",
     "patience": "give early_stopping=fastbp.EarlyStopping(patience=…)",
     **dict.fromkeys(("alpha", "lmbda"), "the penalty is called l2, and is divided by the number of samples"),
     "weight_decay": "it is called l2; or give fastbp.AdamW(weight_decay=…)",

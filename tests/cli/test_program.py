@@ -79,6 +79,12 @@ def test_options_reach_the_network(capsys: pytest.CaptureFixture[str], monkeypat
     assert "nesterov with learning rate 0.25" in out
 
 
+def test_a_goal_ends_the_training(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run(capsys, "train", "digits", "--goal", 0.5, "--no-save")
+    epochs = int(re.search(r"time      (\d+) epoch", out)[1])  # type: ignore[index]
+    assert 1 <= epochs < 30 and re.search(r"^stopped   goal reached: cost is 0\.[1-5]", out, re.MULTILINE)
+
+
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "train", "digits", "--epochs", 1, "--quiet") == ("", "")
     assert os.listdir() == ["digits.safetensors"]

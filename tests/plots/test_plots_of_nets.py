@@ -320,17 +320,17 @@ def test_surfaces_say_what_is_wrong() -> None:
 def test_every_picture_goes_into_given_axes() -> None:
     net = fastbp.Network([4, 3, 2], activation="sigmoid", cost="quadratic", seed=0)
     figure = Figure(figsize=(7, 7), layout="constrained")
-    (a, b), (c, d), (e, f) = figure.subplots(3, 2)
+    (a, b), (c, d), (e, f), (g, _) = figure.subplots(4, 2)
     plane = plots.random_directions(net)
     samples = np.eye(4), np.eye(4)[:, :2]
     surface = plots.cost_surface(net, *samples, plane, points=3)
     drawn = [
         plots.network(net, ax=a), plots.computation_tree(net, np.ones(4), [0, 1], ax=b), plots.weight_images(net, ax=c),
         plots.error_norms([[1, 2], [2, 3]], ax=d), plots.draw_surface(surface, ax=e),
-        plots.confusion_matrix([[3, 1], [0, 2]], "ab", ax=f),
+        plots.confusion_matrix([[3, 1], [0, 2]], "ab", ax=f), plots.regression(([1, 2, 3], [1, 3, 2]), ax=g),
     ]  # fmt: skip
     assert all(each is figure for each in drawn)
-    assert all(axes.has_data() or axes.texts for axes in (a, b, c, d, e, f))
+    assert all(axes.has_data() or axes.texts for axes in (a, b, c, d, e, f, g))
 
 
 def test_history_and_confusion_matrix_fit_a_column() -> None:

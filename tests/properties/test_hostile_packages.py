@@ -61,6 +61,7 @@ PLOTS = {
     "plain": lambda: {"axes": axes},
     "principal_directions": lambda: {"descent": WALK},
     "random_directions": lambda: {"net": net},
+    "regression": lambda: {"data": {"training": (WALK[:, :2], WALK[:, 2:4])}},
     "small_letters": lambda: {"axes": axes},
     "weight_images": lambda: {"net": lambda: fastbp.Network([4, 3], seed=0)},
 }
@@ -131,6 +132,7 @@ DRAWN = {  # the number of columns, and a picture of such an array
     "error_norms": (3, lambda plots, norms: plots.error_norms(norms)),
     "images": (4, lambda plots, a: plots.images(a)),
     "network": (None, lambda plots, x: plots.network(net(), x, Y[0])),
+    "regression": (2, lambda plots, Y: plots.regression((Y, Y))),
     "weight_images": (4, lambda plots, w: plots.weight_images(SimpleNamespace(weights=[w]))),
 }
 

@@ -32,7 +32,7 @@ NAMES = {
         CHARACTER COLUMN CostSurface Directions FEW_EPOCHS GREY HELD_OUT LOGARITHMIC_FROM MOST_NAMES
         MOST_NUMBERS NEGATIVE PANELS_A_ROW POSITIVE STYLES TRAINING check computation_tree confusion_matrix
         cost_surface draw_surface error_norms history images network new_figure parameter_directions plain
-        principal_directions random_directions signed_colours small_letters weight_images
+        principal_directions random_directions regression signed_colours small_letters weight_images
     """,
     "fastbp.replay": """
         Book KEYS Replay read_book replay
@@ -44,7 +44,7 @@ NAMES = {
 COMMANDS = {
     "train": """
         -h --help data --target --classify --regress --test-share --data --download --hidden --activation
-        --cost --dtype --formulation --epochs --batch-size --optimizer --learning-rate --seed --threads
+        --cost --dtype --formulation --epochs --goal --batch-size --optimizer --learning-rate --seed --threads
         --output --no-save --plot --quiet
     """,
     "predict": """
@@ -78,7 +78,7 @@ CHOICES = {
         sgd momentum nesterov adam adamw rmsprop adagrad rprop lbfgs conjugate_gradient levenberg_marquardt
     """),
     "metric": (METRICS, """
-        accuracy r2 mae f1_macro f1_binary
+        accuracy r2 mae f1_macro f1_binary precision_macro precision_binary recall_macro recall_binary roc_auc log_loss
     """),
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from scipy import sparse
 from sklearn import neural_network
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss, mean_poisson_deviance
 
 import fastbp
 import fastbp.sklearn
@@ -106,6 +107,93 @@ def test_validation_data_is_watched_and_decides():
     for wrong in ({"X_val": X}, {"y_val": y}, {"X_val": X, "y_val": y + 9}, {"X_val": X[:, :2], "y_val": y}):
         with pytest.raises(ValueError):
             MLPClassifier(**SMALL).fit(X, y, **wrong)
+
+
+def stops_after(curve, tol, n_iter_no_change):
+    """The epoch at which scikit-learn's rule for losses stops."""
+    best, waited = np.inf, 0
+    for epoch, loss in enumerate(curve, 1):
+        waited = waited + 1 if loss > best - tol else 0
+        best = min(best, loss)
+        if waited > n_iter_no_change:
+            return epoch
+    return None
+
+
+@pytest.mark.parametrize("given", ["fraction", "samples"])
+@pytest.mark.parametrize("scoring", [None, "loss"])
+def test_early_stopping_watches_the_score_or_the_loss(monkeypatch, given, scoring):
+    held = []
+
+    def split(self, data, split=MLPClassifier._split):
+        parts = split(self, data)
+        held.append(parts[1])
+        return parts
+
+    monkeypatch.setattr(MLPClassifier, "_split", split)
+    options = {"early_stopping": True, "scoring": scoring, "n_iter_no_change": 5, "tol": 0, "max_iter": 500}
+    noisy = np.where(np.arange(150) % 7 == 0, (y + 1) % 3, y)  # so that the loss rises again
+    model = MLPClassifier(**SMALL | options | {"learning_rate_init": 0.05, "batch_size": 10, "alpha": 0})
+    model.fit(X[::2], noisy[::2], **{"X_val": X[1::2], "y_val": noisy[1::2]} if given == "samples" else {})
+    Xv, yv = (X[1::2], noisy[1::2]) if given == "samples" else (held[-1].samples.X, held[-1].samples.Y.argmax(axis=1))
+    curve = model.validation_loss_curve_
+    assert len(curve) == len(model.validation_scores_) == model.n_iter_ < 500 and model.best_loss_ is None
+    final = log_loss(yv, model.predict_proba(Xv), labels=[0, 1, 2])
+    if scoring == "loss":
+        assert model.n_iter_ == stops_after(curve, 0, 5) and model.best_validation_score_ is None
+        assert model.best_validation_loss_ == min(curve) == pytest.approx(final)
+        assert np.argmin(curve) < len(curve) - 1  # so the best came back, not the last
+    else:
+        assert model.best_validation_loss_ is None
+        assert final == pytest.approx(curve[np.argmax(model.validation_scores_)])
+        assert model.best_validation_score_ == max(model.validation_scores_) == model.score(Xv, yv)
+
+
+def test_the_loss_of_held_out_counts_is_half_the_deviance():
+    counts = np.random.default_rng(0).poisson(np.exp(Xr[:, 2] / 2))
+    model = MLPRegressor("poisson", **SMALL, early_stopping=True, scoring="loss")
+    model.fit(Xr[::2], counts[::2], X_val=Xr[1::2], y_val=counts[1::2])
+    deviance = mean_poisson_deviance(counts[1::2], model.predict(Xr[1::2]))
+    assert model.best_validation_loss_ == min(model.validation_loss_curve_) == pytest.approx(deviance / 2)
+
+
+def test_a_second_fit_begins_a_new_curve_and_a_warm_start_may_watch_something_else():
+    held_out = {"X_val": Xr[1::2], "y_val": yr[1::2]}
+    model = MLPRegressor(**SMALL | {"max_iter": 3})
+    for _ in range(2):
+        model.fit(Xr[::2], yr[::2], **held_out)
+        assert len(model.validation_loss_curve_) == 3
+    model.set_params(warm_start=True, early_stopping=True, scoring="loss").fit(Xr[::2], yr[::2], **held_out)
+    assert len(model.validation_loss_curve_) == 6
+    assert model.best_validation_loss_ == min(model.validation_loss_curve_[3:])
+    model.set_params(scoring=None).fit(Xr[::2], yr[::2], **held_out)
+    assert model.best_validation_score_ == max(model.validation_scores_[3:])
+    model.set_params(warm_start=False, early_stopping=False).fit(Xr, yr)
+    assert not hasattr(model, "validation_loss_curve_") and model.validation_scores_ is None
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "lbfgs", fastbp.LBFGS(), fastbp.RMSProp(0.01)], ids=str)
+def test_training_stops_at_a_goal(optimizer, capsys):
+    chosen = {"solver": optimizer} if isinstance(optimizer, str) else {"optimizer": optimizer}
+    held_out = {"X_val": Xr[:9], "y_val": yr[:9]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it has not failed to converge
+        model = MLPRegressor(**SMALL | chosen | {"max_iter": 300}, goal=0.3).fit(Xr, yr, **held_out)
+    assert model.loss_ <= 0.3 and 1 < model.n_iter_ < 300
+    if hasattr(model, "loss_curve_"):
+        assert min(model.loss_curve_[:-1]) > 0.3
+    before = MLPRegressor(**SMALL | chosen | {"max_iter": model.n_iter_ - 1}).fit(Xr, yr, **held_out)
+    assert before.loss_ > 0.3
+
+
+@pytest.mark.parametrize(("scoring", "goal"), [(None, 0.85), ("loss", 0.5)])
+def test_held_out_samples_reach_a_goal(scoring, goal, capsys):
+    options = {"early_stopping": True, "scoring": scoring, "goal": goal, "max_iter": 500, "verbose": True}
+    model = MLPClassifier(**SMALL | options).fit(X, y)
+    series = model.validation_scores_ if scoring is None else -np.array(model.validation_loss_curve_)
+    goal = goal if scoring is None else -goal
+    assert series[-1] >= goal > max(series[:-1]) and model.n_iter_ < 500
+    assert "reached goal=" in capsys.readouterr().out
 
 
 def test_each_fit_that_goes_on_drops_other_neurons():

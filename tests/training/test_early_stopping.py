@@ -99,6 +99,7 @@ def test_which_series_is_watched():
         ("test_cost", {"training": (X, Y), "test": HELD_OUT}, "test_cost"),
         ("cost", {"training": (X, Y), "validation": HELD_OUT}, "validation_cost"),
         ("mae", {"test": HELD_OUT}, "test_mae"),
+        ("training_cost", {"training": (X, Y), "test": HELD_OUT}, "training_cost"),
     ):
         history = fit(
             network(), 200, optimizer=fastbp.SGD(3.0), validation_data=data, metrics=["mae"],
@@ -107,6 +108,50 @@ def test_which_series_is_watched():
         assert series in history.stopped
         best = np.argmax(history[series]) if "accuracy" in series else np.argmin(history[series])
         assert history.best_epoch == best + 1
+
+
+# A goal
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "epochs", "best"),
+    [
+        ([1, 2, 3, 9], {"goal": 3}, 3, 3),
+        ([3, 2, 1, 0], {"goal": 1.5, "mode": "min"}, 3, 3),
+        ([1, 3, 2, 2, 3, 9], {"goal": 9, "patience": None}, 6, 6),
+        ([1, 2, 2, 2, 9], {"goal": 9}, 4, 2),  # patience ends first
+        ([1, 2, 3, 9], {"goal": 2.5, "min_delta": 5}, 3, 3),  # the goal is an improvement, however small
+        ([np.nan, -1, 9], {"goal": 0, "patience": 9}, 3, 3),
+    ],
+)
+def test_a_goal_ends_the_training(values, options, epochs, best):
+    net, history = stopped_by([*values, 0, 0], **options)
+    assert len(history) == epochs and history.best_epoch == best
+    last = values[epochs - 1]
+    reached, waited = f"goal reached: validation_said is {last}", "early stopping: validation_said has not improved"
+    assert history.stopped == (reached if best == epochs else f"{waited} for 2 epochs")
+    whole = network()
+    fit(whole, best)
+    assert state(net) == state(whole)
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "rprop", "lbfgs", "conjugate_gradient", "levenberg_marquardt"])
+@pytest.mark.parametrize("data", [{}, {"validation_data": HELD_OUT}], ids=["", "with validation data"])
+def test_the_training_cost_reaches_a_goal_with_every_kind_of_optimizer(optimizer, data):
+    net = fastbp.Network([3, 4, 2], activation="tanh", cost="squared_error", dtype="float64", seed=0)
+    stopping = EarlyStopping("training_cost", patience=None, goal=0.4)
+    history = net.fit(X, Y, epochs=300, optimizer=optimizer, early_stopping=stopping, **data)
+    assert 1 < len(history) < 300 and history.best_epoch == len(history)
+    assert history.cost[-1] <= 0.4 < min(history.cost[:-1])
+    assert history.stopped == f"goal reached: cost is {history.cost[-1]:.4g}"
+
+
+def test_without_patience_all_epochs_are_done_and_the_best_comes_back():
+    net, history = stopped_by([1, 3, 0, 0, 0, 0], epochs=6, patience=None)
+    assert len(history) == 6 and history.best_epoch == 2 and history.stopped is None
+    whole = network()
+    fit(whole, 2)
+    assert state(net) == state(whole)
 
 
 # The share that is held out
@@ -137,6 +182,8 @@ WRONG = {
     "patience 1.5": (lambda: EarlyStopping(patience=1.5), TypeError, "patience is 1.5; it must be a whole number"),
     "min_delta": (lambda: EarlyStopping(min_delta=-1), ValueError, "min_delta is -1; it must be at least 0"),
     "min_delta NaN": (lambda: EarlyStopping(min_delta=float("nan")), ValueError, "min_delta is nan"),
+    "goal": (lambda: EarlyStopping(goal="low"), TypeError, "goal is 'low'"),
+    "goal NaN": (lambda: EarlyStopping(goal=float("nan")), ValueError, "goal is nan"),
     "mode": (lambda: EarlyStopping(mode="up"), ValueError, "mode is 'up'; it must be 'min' or 'max'"),
     "restore": (lambda: EarlyStopping(restore_best=1), TypeError, "restore_best is 1"),
     "monitor": (lambda: EarlyStopping(3), TypeError, "monitor is 3"),

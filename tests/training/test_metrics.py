@@ -21,6 +21,14 @@ def test_by_hand():
     assert value("top_2", outputs, Y) == 1
     assert value("top_1", outputs, Y) == 0.5
     assert value("f1_macro", outputs, Y) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert value("precision_macro", outputs, Y) == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert value("recall_macro", outputs, Y) == pytest.approx((1 + 1 / 3 + 0) / 3)
+    assert value("roc_auc", outputs, np.eye(3)[[0, 0, 1, 1]]) == (3 / 4 + 1) / 2  # no sample is in class 2
+    assert value("log_loss", outputs, Y) == pytest.approx(-np.log([0.9, 0.3, 0.4, 0.8]).mean())
+    single, yes = outputs[:, 1:2], Y[:, 1:2]
+    assert [value(name, single, yes) for name in ("precision_binary", "recall_binary")] == [1, pytest.approx(1 / 3)]
+    assert value("log_loss", single, yes) == pytest.approx(-np.log([0.9, 0.3, 0.4, 0.8]).mean())
+    assert value("roc_auc", np.array([[0.5], [0.5], [0.2]]), np.array([[1], [0], [0]])) == (0.5 + 1) / 2  # a tie
     assert value("mae", outputs[:, :1], Y[:, :1]) == pytest.approx((0.1 + 0.2 + 0.4 + 0.1) / 4)
     assert value("r2", np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]])) == pytest.approx(1 - 1 / 0.5)
 
@@ -29,7 +37,10 @@ def test_edges_that_divide_by_zero():
     constant = np.ones((3, 1))
     assert value("r2", constant, constant) == 1
     assert value("r2", constant + 1, constant) == 0
-    assert value("f1_binary", np.zeros((3, 1)), np.zeros((3, 1))) == 0
+    for name in ("f1_binary", "precision_binary", "recall_binary"):
+        assert value(name, np.zeros((3, 1)), np.zeros((3, 1))) == 0
+    assert np.isnan(value("roc_auc", np.ones((3, 1)), np.zeros((3, 1))))
+    assert np.isfinite(value("log_loss", np.eye(2, dtype=np.float32), np.eye(2)[::-1]))
 
 
 def test_metrics_are_measured_on_every_data_set(formulation):
@@ -51,6 +62,15 @@ def test_metrics_are_measured_on_every_data_set(formulation):
         assert history[f"{data}_accuracy"][-1] == evaluation.accuracy
         assert history[f"{data}_right"][-1] == round(evaluation.accuracy * len(given[0]))
     assert history.validation_cost == []
+
+
+def test_every_metric_by_name_can_be_watched():
+    names = [*metrics.METRICS, "top_1"]
+    for name in names:
+        stopping = fastbp.EarlyStopping(name, patience=1)
+        history = fit(network(), 3, metrics=names, validation_data=HELD_OUT, early_stopping=stopping)
+        best = np.argmin if name in ("mae", "log_loss") else np.argmax
+        assert history.best_epoch == 1 + best(history[f"validation_{name}"])
 
 
 def test_validation_data_and_metrics_do_not_change_a_bit():
@@ -112,9 +132,10 @@ def test_wrong_arguments_are_refused_before_anything_changes(name):
     assert state_of(net) == before
 
 
-def test_f1_of_class_one_is_for_two_classes():
-    with pytest.raises(ValueError, match="'f1_binary' is for two classes, but there are 3"):
-        metrics.chosen(["f1_binary"], 3)
+def test_metrics_of_class_one_are_for_two_classes():
+    for name in ("f1", "precision", "recall"):
+        with pytest.raises(ValueError, match=f"'{name}_binary' is for two classes, but .* 3: use '{name}_macro'"):
+            metrics.chosen([f"{name}_binary"], 3)
 
 
 def test_an_evaluation_has_what_was_asked_for():
