@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fastbp
+from fastbp.cli.warm_up import warm_up
 from fastbp.formulations import FORMULATIONS
 from fastbp.formulations.compiled import Compiled
 from fastbp.optimizers import Optimizer
@@ -51,6 +52,13 @@ EXAMPLES_THAT_NEED = {
     "from_keras": ("keras", "torch"),
 }
 os.environ.setdefault("KERAS_BACKEND", "torch")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before all tests are run, compile the common calls once, in several processes, for the cache they share."""
+    is_worker = hasattr(config, "workerinput")
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_worker and not numba.config.DISABLE_JIT:
+        warm_up(progress=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,7 +28,7 @@ from numba.core import event
 passes = event.install_recorder("numba:run_pass")
 with passes as recorder:
     import fastbp
-    X, X_test, Y, Y_test = fastbp.load_digits()[:4]
+    X, Y, X_test, Y_test = fastbp.load_digits()[:4]
     for dtype in ("float32", "float64"):
         net = fastbp.Network([64, 30, 10], cost="cross_entropy", dtype=dtype, seed=0)
         net.fit(X, Y, epochs=1, validation_data=(X_test, Y_test))
