@@ -44,12 +44,9 @@ TARGETS = {
         "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma,+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl",
     },
 }
-# Cases of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
+# The case of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
 # depend on the width of the registers.
-BY_WIDTH = {
-    *("steps of one sample", "steps of one sample, Adam", "gradient: a sample"),  # row_sums.propagate_row
-    "layers of one neuron",  # column_sums.forward_column
-}
+BY_WIDTH = {"layers of one neuron"}  # column_sums.forward_column
 # Cases with a sum that LLVM vectorizes: the bits depend on the width and on the version of LLVM. All of `loops` do.
 BY_LLVM = {
     "predict: a row",  # loops.forward_row

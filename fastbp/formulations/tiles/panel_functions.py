@@ -14,6 +14,7 @@ from fastbp.compiler.callbacks import address
 from fastbp.compiler.options import INLINE, njit, rebind
 from fastbp.compiler.structs import Struct
 from fastbp.formulations.tiles import column_sums, descent, gradient, lists, panel_sums, row_sums, rows, rules, steps
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
 FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the table
@@ -67,7 +68,8 @@ _made: dict[Any, Any] = {}
 def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, structs: dict[str, Struct]) -> Any:
     """The address of one of the above, or itself where nothing is compiled."""
     function, kinds = FOR_ALL.get(name) or BY_WIDTH[name]
-    names = {"VECS": vecs, "LISTED": name.endswith("_listed")}
+    rows = VECTOR_BYTES // dtype.itemsize if VECTOR_BYTES >= 64 else 4  # they divide the padding of a layer
+    names = {"VECS": vecs, "LISTED": name.endswith("_listed"), "ROWS": rows}
     unique = f"{name}_{vecs}_{dtype.name}"
     types = {} if numba.config.DISABLE_JIT else {letter: struct._numba_type_ for letter, struct in structs.items()}
     key = unique, *(types[kind] for kind in kinds if kind in types)
