@@ -37,12 +37,9 @@ from fastbp.optimizers import AdamEpsilonHat
 FILE = Path(__file__).parent / "data" / "golden.json"
 LOOPS = [(formulation, dtype) for formulation in ("tiles", "loops") for dtype in ("float32", "float64")]
 TARGETS = {"avx2": "x86-64-v3"}  # other levels to compile for
-# Cases of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
+# The case of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
 # depend on the width of the registers.
-BY_WIDTH = {
-    *("steps of one sample", "steps of one sample, Adam", "gradient: a sample"),  # row_sums.propagate_row
-    "layers of one neuron",  # column_sums.forward_column
-}
+BY_WIDTH = {"layers of one neuron"}  # column_sums.forward_column
 # Cases with a sum that LLVM vectorizes: the bits depend on the width and on the version of LLVM. All of `loops` do.
 BY_LLVM = {
     "predict: a row",  # loops.forward_row

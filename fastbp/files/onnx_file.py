@@ -4,12 +4,14 @@ A layer is Gemm, z = a Wᵀ + b, and an activation. onnxruntime lacks some opera
 others.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from fastbp.files.layers import check_ours, imported
 from fastbp.functions.activations import SLOPE
+from fastbp.functions.elementary_constants import FLOAT64
 from fastbp.model import Array, Model
 
 OPSET = 17  # of 2022; newer versions have the same operators
@@ -72,7 +74,7 @@ class Graph:
         self.constants: list[Any] = []
         self.layer = 0
 
-    def constant(self, name: str, value: Array | float) -> str:
+    def constant(self, name: str, value: Array | np.floating | float) -> str:
         """Add numbers of the network's dtype, once for each layer and name."""
         full = f"{name}.{self.layer}"
         if all(constant.name != full for constant in self.constants):
@@ -99,16 +101,29 @@ class Graph:
         return self.add(operator, z, **attributes)
 
     def _gelu(self, z: str) -> str:
-        """σ(z) = z (½ + ½ erf(z / √2)); onnxruntime has erf in float32 only, hence an error of 1e-7 z in float64."""
-        half, root = self.constant("half", 0.5), self.constant("root", np.sqrt(0.5))
-        scaled = self.add("Mul", z, root)
-        if self._dtype == np.float64:
-            types = self._onnx.TensorProto
-            single = self.add("Cast", scaled, to=types.FLOAT)
-            erf = self.add("Cast", self.add("Erf", single), to=types.DOUBLE)
-        else:
-            erf = self.add("Erf", scaled)
+        """σ(z) = z (½ + ½ erf(z / √2))."""
+        half = self.constant("half", 0.5)
+        scaled = self.add("Mul", z, self.constant("root", np.sqrt(0.5)))
+        erf = self._erf_in_float64(scaled) if self._dtype == np.float64 else self.add("Erf", scaled)
         return self.add("Mul", z, self.add("Add", half, self.add("Mul", half, erf)))
+
+    def _erf_in_float64(self, x: str) -> str:
+        """Add erf x = x p(x²) near 0, else ±(1 − exp(−x²) p(t) / (1 + 2 |x|)); see `functions/elementary.py`."""
+        one, center = self.constant("one", 1.0), self.constant("center", FLOAT64.erfc_center)
+        near = self.add("Mul", x, self._polynomial("near", FLOAT64.erfc_near, self.add("Mul", x, x)))
+        far = self.add("Min", self.add("Abs", x), self.constant("high", FLOAT64.erfc_high))
+        t = self.add("Div", self.add("Sub", far, center), self.add("Add", far, center))
+        p, below = self._polynomial("far", FLOAT64.erfc_far, t), self.add("Add", one, self.add("Add", far, far))
+        tail = self.add("Div", self.add("Mul", self.add("Exp", self.add("Neg", self.add("Mul", far, far))), p), below)
+        rest = self.add("Mul", self.add("Sign", x), self.add("Sub", one, tail))
+        return self.add("Where", self.add("Less", far, self.constant("seam", FLOAT64.erfc_seam)), near, rest)
+
+    def _polynomial(self, name: str, coefficients: Iterable[np.floating], x: str) -> str:
+        """Add a polynomial in x, its constant first."""
+        *others, total = (self.constant(f"{name}_{i}", c) for i, c in enumerate(coefficients))
+        for constant in reversed(others):
+            total = self.add("Add", self.add("Mul", total, x), constant)
+        return total
 
     def _in_float64(self, name: str, z: str) -> str:
         if name == "leaky_relu":  # max(z, 0.01 z)

@@ -1,6 +1,10 @@
 """To and from PyTorch: ``nn.Sequential`` of ``nn.Linear`` and activations. Parameters are copied."""
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from fastbp.files.layers import Layers, Reader, check_ours, imported
 from fastbp.functions.activations import ALPHA, SLOPE
@@ -48,10 +52,12 @@ def to_torch(model: Model) -> Any:
 
 
 def from_torch(module: Any, output_activation: str | None) -> Layers:
-    """Return the layers of a ``torch.nn.Sequential``. Raises TypeError or ValueError for what fastbp does not have."""
+    """Return the layers of a module. Raises TypeError or ValueError for what fastbp does not have."""
     torch = _torch()
-    if not isinstance(module, torch.nn.Sequential):
-        raise TypeError(f"module is a {type(module).__name__}; it must be a torch.nn.Sequential")
+    name = type(module).__name__
+    if not isinstance(module, torch.nn.Module) or (_is_of(torch, module) and name != "Sequential"):
+        own = "a Module of your own that calls layers one after the other"
+        raise TypeError(f"module is a {name}; it must be a torch.nn.Sequential, or {own}")
     reader = Reader()
     try:
         _read(torch, module, "module", reader)
@@ -60,32 +66,70 @@ def from_torch(module: Any, output_activation: str | None) -> Layers:
     return reader.layers("the module", output_activation)
 
 
-def _read(torch: Any, sequential: Any, where: str, reader: Reader) -> None:
-    if type(sequential).forward is not torch.nn.Sequential.forward:
-        raise ValueError(
-            f"{where} is a {type(sequential).__name__} with its own forward, which fastbp cannot translate"
-        )
-    _check_has_no_hooks(sequential, where)
-    for i, module in enumerate(sequential):
-        place, name = f"{where}[{i}]", type(module).__name__
-        if isinstance(module, torch.nn.Sequential):
-            _read(torch, module, place, reader)
-        elif type(module) is torch.nn.Linear:
-            bias = None if module.bias is None else _numbers(torch, module.bias, place)
-            reader.layer(place, _numbers(torch, module.weight, place), bias)
-        elif name == "Exponential":
-            reader.activation(place, "exponential")
-        elif type(module) is getattr(torch.nn, name, None) and name in PASSED_OVER:
-            if getattr(module, "start_dim", 1) != 1:
-                raise ValueError(f"{place} is {module}, which joins several samples; fastbp has a row for each sample")
-        else:
-            _read_activation(torch, module, place, reader)
-        _check_has_no_hooks(module, place)
-
-
-def _check_has_no_hooks(module: Any, place: str) -> None:
+def _read(torch: Any, module: Any, place: str, reader: Reader) -> None:
+    name = type(module).__name__
+    if type(module) is torch.nn.Linear:
+        bias = None if module.bias is None else _numbers(torch, module.bias, place)
+        reader.layer(place, _numbers(torch, module.weight, place), bias)
+    elif type(module) is torch.nn.BatchNorm1d:
+        _read_batch_norm(torch, module, place, reader)
+    elif name == "Exponential":
+        reader.activation(place, "exponential")
+    elif not _is_of(torch, module) or name == "Sequential":
+        for part, where in _parts(torch, module, place):
+            _read(torch, part, where, reader)
+    elif name in PASSED_OVER:
+        if getattr(module, "start_dim", 1) != 1:
+            raise ValueError(f"{place} is {module}, which joins several samples; fastbp has a row for each sample")
+    else:
+        _read_activation(module, place, reader)
     if module._forward_hooks or module._forward_pre_hooks:
         raise ValueError(f"{place} has hooks, which may change what it computes: remove them first")
+
+
+def _is_of(torch: Any, module: Any) -> bool:
+    """Whether a module is of a class in ``torch.nn``, not of a user's."""
+    return type(module) is getattr(torch.nn, type(module).__name__, None)
+
+
+def _parts(torch: Any, module: Any, place: str) -> Iterator[tuple[Any, str]]:
+    """Yield the modules that a module calls one after the other, and their places.
+
+    A Sequential calls all of its modules. The ``forward`` of another module is run with a symbol for x by ``torch.fx``.
+    """
+    if getattr(type(module), "forward", None) is torch.nn.Sequential.forward:
+        yield from ((part, f"{place}[{i}]") for i, part in enumerate(module))
+        return
+    own = f"{place} is a {type(module).__name__} with its own forward"
+    advice = "write it as calls of layers, such as self.layers(x), or give a Sequential of the layers"
+    tracer = torch.fx.Tracer()
+    tracer.is_leaf_module = lambda part, name: True
+    try:
+        nodes = list(tracer.trace(module).nodes)
+    except RecursionError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{own}, which torch.fx cannot follow: {advice} ({error})") from None
+    for before, node in pairwise([None, *nodes]):
+        if node.op == "call_module" and node.args == (before,) and not node.kwargs:
+            where = "".join(f"[{name}]" if name.isdigit() else f".{name}" for name in node.target.split("."))
+            yield module.get_submodule(node.target), place + where
+        elif node.op != ("output" if before else "placeholder") or (before and node.args != (before,)):
+            raise ValueError(f"{own}, which fastbp cannot translate, because of {node.name!r}: {advice}")
+
+
+def _read_batch_norm(torch: Any, module: Any, place: str, reader: Reader) -> None:
+    if module.running_mean is None or module.running_var is None:
+        raise ValueError(
+            f"{place} has no running statistics, but normalizes each mini-batch by its own: train it with "
+            "track_running_stats=True"
+        )
+    mean, variance = (_numbers(torch, tensor, place) for tensor in (module.running_mean, module.running_var))
+    gamma = 1.0 if module.weight is None else _numbers(torch, module.weight, place)
+    beta = 0.0 if module.bias is None else _numbers(torch, module.bias, place)
+    with np.errstate(invalid="ignore"):
+        deviation = np.sqrt(variance.astype(np.float64) + module.eps)
+    reader.normalization(place, mean, deviation, gamma, beta)
 
 
 def _numbers(torch: Any, tensor: Any, place: str) -> Any:
@@ -98,13 +142,12 @@ def _numbers(torch: Any, tensor: Any, place: str) -> Any:
     return tensor.detach().cpu().resolve_neg().numpy()
 
 
-def _read_activation(torch: Any, module: Any, place: str, reader: Reader) -> None:
+def _read_activation(module: Any, place: str, reader: Reader) -> None:
     name = type(module).__name__
     known = {of_torch: (ours, needed) for ours, (of_torch, needed) in MODULES.items()}
-    if type(module) is not getattr(torch.nn, name, None) or name not in known:
-        raise ValueError(
-            f"{place} is {module}; fastbp has Linear, Sequential, Dropout, Flatten and {', '.join(known)} only"
-        )
+    if name not in known:
+        names = ", ".join(("Linear", "Sequential", "BatchNorm1d", *sorted(PASSED_OVER), *known))
+        raise ValueError(f"{place} is {module}; fastbp has {names} only")
     ours, needed = known[name]
     for parameter, value in needed.items():
         given = getattr(module, parameter)

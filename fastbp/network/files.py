@@ -69,9 +69,8 @@ class Files(HasModel):
 
         Input ``X`` (n_samples, n_in), any number of samples, output ``A`` (n_samples, n_out), both of the network's
         dtype. An existing file is replaced as by `save`; `metadata` and the cost are not written. The outputs are those
-        of `predict` up to rounding; gelu in float64 to 1e-7, because onnxruntime has erf in float32 only. Raises
-        ImportError without onnx, OSError if the file cannot be written, ValueError if an activation is your own or the
-        parameters are larger than the 2 GiB of an ONNX file.
+        of `predict` up to rounding. Raises ImportError without onnx, OSError if the file cannot be written, ValueError
+        if an activation is your own or the parameters are larger than the 2 GiB of an ONNX file.
 
         References
         ----------

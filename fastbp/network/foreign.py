@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def from_torch(
-    module: torch.nn.Sequential,
+    module: torch.nn.Module,
     *,
     output_activation: str | None = None,
     cost: str | Cost | None = None,
@@ -25,15 +25,19 @@ def from_torch(
 ) -> Network:
     """Return a network with the layers of a ``torch.nn.Sequential`` and copies of its parameters; needs PyTorch.
 
-    Raises ImportError without PyTorch, TypeError or ValueError if the module is not a Sequential or has a part that
-    fastbp does not have, which the message names.
+    The network computes what the module computes after ``module.eval()``. Raises ImportError without PyTorch, TypeError
+    or ValueError if the module is another one of ``torch.nn`` or has a part that fastbp does not have, which the
+    message names.
 
     Parameters
     ----------
-    module : torch.nn.Sequential
+    module : torch.nn.Sequential or your own torch.nn.Module
         Linear layers of float32 or float64, each with or without an activation after it: Identity, Sigmoid, Tanh, ReLU,
-        LeakyReLU(0.01), ELU, Softplus, SiLU, GELU, and Softmax at the end. Sequentials may be nested. Dropout and
-        Flatten are ignored: use ``fit(dropout=…)``, and give X as rows.
+        LeakyReLU(0.01), ELU, Softplus, SiLU, GELU, and Softmax at the end. Sequentials may be nested. Your own modules
+        may do nothing but call such modules one after the other; ``torch.fx`` runs their ``forward`` once, to see it.
+        BatchNorm1d, γ (a − mean) / √(variance + ε) + β with the running mean and variance, becomes part of the weights
+        and biases of the Linear layer before it, or of the next one if an activation lies between; further training
+        changes them as one. Dropout and Flatten are ignored: use ``fit(dropout=…)``, and give X as rows.
     output_activation : str, optional
         σ of the output layer, where the module ends with a Linear layer: PyTorch's costs, such as CrossEntropyLoss,
         apply softmax or sigmoid themselves, but in fastbp they are part of the network.
@@ -60,24 +64,26 @@ def from_torch(
 
 
 def from_keras(
-    model: keras.Sequential,
+    model: keras.Model,
     *,
     output_activation: str | None = None,
     cost: str | Cost | None = None,
     seed: Any = None,
 ) -> Network:
-    """Return a network with the layers of a ``keras.Sequential`` and copies of its parameters; needs Keras 3.
+    """Return a network with the layers of a model of Keras and copies of its parameters; needs Keras 3.
 
-    Raises ImportError without Keras or its backend, TypeError or ValueError if the model is not a Sequential, is not
-    built yet, or has a part that fastbp does not have, which the message names. Warns with UserWarning if fastbp does
-    not have the loss of the compiled model and no `cost` is given.
+    The network computes what ``model.predict`` computes. Raises ImportError without Keras or its backend, TypeError or
+    ValueError if the model is of another class, is not built yet, or has a part that fastbp does not have, which the
+    message names. Warns with UserWarning if fastbp does not have the loss of the compiled model and no `cost` is given.
 
     Parameters
     ----------
-    model : keras.Sequential
+    model : keras.Sequential or a functional keras.Model of one layer after the other
         Dense layers of float32 or float64, each with an activation or with a layer for it: linear, sigmoid, tanh, relu,
-        elu, softplus, silu, gelu, exponential, LeakyReLU(0.01), and softmax at the end. Sequentials may be nested.
-        Dropout and Flatten are ignored: use ``fit(dropout=…)``, and give X as rows.
+        elu, softplus, silu, gelu, exponential, LeakyReLU(0.01), and softmax at the end. Models may be nested.
+        BatchNormalization (with its moving mean and variance), Normalization and Rescaling become part of the weights
+        and biases of the Dense layer before them, or of the next one if an activation lies between. Identity, Dropout
+        and Flatten are ignored: use ``fit(dropout=…)``, and give X as rows.
     output_activation : str, optional
         σ of the output layer, where that of the model is linear: a cost with ``from_logits=True`` applies softmax or
         sigmoid itself, but in fastbp they are part of the network.

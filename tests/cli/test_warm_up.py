@@ -128,7 +128,11 @@ def test_a_wheel_brings_the_machine_code_along(tmp_path):
         assert rows[-1] == ["fastbp-0.1.0.dist-info/RECORD", "", ""]
         archive.extractall(tmp_path / "installed")
     assert f"Tag: {wheel.platform_tag()}" in about and "Root-Is-Purelib: false" in about
-    installed = {"PYTHONPATH": str(tmp_path / "installed"), "FASTBP_CACHE": str(tmp_path / "empty")}
+    installed = {
+        "PYTHONPATH": str(tmp_path / "installed"),
+        "FASTBP_CACHE": str(tmp_path / "empty"),
+        "PYTHONSAFEPATH": "1",
+    }
     passes, place = run_python(PREDICTION, **installed).split()
     assert (passes, place) == ("0", str(tmp_path / "installed" / "fastbp" / "__init__.py"))
     passes, _ = run_python(PREDICTION, **installed, NUMBA_OPT="1").split()

@@ -176,6 +176,14 @@ def linear(torch, **changed):
     return module
 
 
+def normalization(torch, **changed):
+    module = torch.nn.BatchNorm1d(2)
+    torch.nn.init.constant_(module.weight, 1e30)
+    for name, value in changed.items():
+        setattr(module, name, value)
+    return module
+
+
 def with_hook(module, where):
     where.register_forward_hook(lambda *given: given[-1] * 2)
     return module
@@ -210,7 +218,13 @@ def odd_modules(torch):
         (S(L(2, 3), nn.ReLU(), nn.ReLU()), "another activation"), (S(nn.Flatten(0), L(2, 3)), "several samples"),
         (S(L(2, 3), nn.ELU(ones(2))), "alpha=tensor"), (S(L(2, 3), nn.LeakyReLU(np.nan)), "negative_slope=nan"),
         (S(nn.utils.parametrizations.weight_norm(L(2, 3))), "ParametrizedLinear"),
-        (nn.ModuleList([L(2, 3)]), "is a ModuleList"),
+        (nn.ModuleList([L(2, 3)]), "is a ModuleList"), (torch.jit.trace(S(L(2, 3)), ones(1, 2)), "cannot follow"),
+        (S(normalization(torch, running_mean=ones(2) * np.nan), L(2, 3)), r"the shift\[0\] is nan"),
+        (S(L(3, 2), normalization(torch, running_var=-ones(2))), r"the scale\[0\] is nan"),
+        (S(normalization(torch, running_var=ones(2) * 0, eps=0), L(2, 3)), r"the scale\[0\] is inf"),
+        (S(L(3, 2), normalization(torch, running_var=ones(3))), "has 2 features; the layer that it normalizes has 3"),
+        (S(normalization(torch).half(), L(2, 3)), "torch.float16"),
+        (S(normalization(torch, running_var=ones(2) * 1e-40, eps=0), L(2, 3)), r"module\[1\].weights\[0, 0\] is"),
     )  # fmt: skip
 
 
@@ -248,8 +262,9 @@ def test_odd_models_of_keras():
     dense.kernel.assign(np.full((2, 3), np.nan, "f4"))
     unbuilt, empty = keras.Sequential([keras.layers.Dense(3)]), keras.Sequential([keras.Input((2,))])
     doubled = type("Doubled", (keras.Sequential,), {"call": lambda self, x: 2 * super().call(x)})
+    normalized = keras.Sequential([keras.Input((2,)), keras.layers.Normalization(-1, 0.0, -1.0), keras.layers.Dense(3)])
     for odd, words in (
-        (model, "nan"), (unbuilt, "build the model"), (empty, "no layers"),
+        (model, "nan"), (normalized, r"the scale\[0\] is nan"), (unbuilt, "build the model"), (empty, "no layers"),
         (doubled([keras.Input((2,)), keras.layers.Dense(3)]), "its own call"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=words):

@@ -15,6 +15,7 @@ from fastbp.compiler.options import INLINE, njit, rebind
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.together import made_once
 from fastbp.formulations.tiles import column_sums, descent, gradient, lists, panel_sums, row_sums, rows, rules, steps
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
 FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the table
@@ -70,7 +71,8 @@ def add_functions(net: Any, names: Iterable[str], dtype: np.dtype[Any], **struct
 def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, *structs: tuple[str, Any]) -> Any:
     """The address of one of the above, or itself where nothing is compiled; `structs` are the types of its structs."""
     function, kinds = FOR_ALL.get(name) or BY_WIDTH[name]
-    names = {"VECS": vecs, "LISTED": name.endswith("_listed")}
+    rows = VECTOR_BYTES // dtype.itemsize if VECTOR_BYTES >= 64 else 4  # they divide the padding of a layer
+    names = {"VECS": vecs, "LISTED": name.endswith("_listed"), "ROWS": rows}
     unique = f"{name}_{vecs}_{dtype.name}"
     loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
     if numba.config.DISABLE_JIT:

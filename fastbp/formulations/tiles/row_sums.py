@@ -9,6 +9,7 @@ from typing import Any
 
 from fastbp.compiler.views import matrix
 from fastbp.formulations.tiles.panels import panel_width
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.formulations.tiles.tile import (
     add,
     add_row,
@@ -23,6 +24,9 @@ from fastbp.formulations.tiles.tile import (
 )
 
 VECS: Any = None  # bound to 1 and 2
+ROWS: Any = None  # bound to the sums that `propagate_row` has side by side
+LINE = min(2, 64 // VECTOR_BYTES)  # registers of 64 bytes, or two of 16
+HALVES = VECTOR_BYTES < 32  # a panel has 32 bytes: every second one adds to the other half of the 64
 
 
 def forward_row(z, a_previous, w, b):
@@ -72,16 +76,20 @@ def step_row(z_next, x_next, w, b, x, step):
 def propagate_row(delta_previous, w, n_rows, delta, n_out):
     """Σ_j w_jk δ_j for one sample, as sums along the rows of the panels of weights, which have `n_rows` each.
 
-    Shapes: delta_previous (n_in,), delta (≥ n_out,), both padded; w (n_rows, n_out), in panels, the first row of
-    biases. Writes: delta_previous.
+    Each in the order of one register of 64 bytes, whatever the registers. Shapes: delta_previous (n_in,),
+    delta (≥ n_out,), both padded; w (n_rows, n_out), in panels, the first row of biases. Writes: delta_previous.
     """
     n_in = delta_previous.size
     sums, delta = matrix(delta_previous, 0, 1, n_in), matrix(delta, 0, 1, delta.size)
-    for k in range(0, n_in, lanes(w)):
-        tile = zeros(w, lanes(w), 1)
+    for k in range(0, n_in, ROWS):
+        tile, second_half = zeros(w, ROWS, LINE), zeros(w, ROWS, LINE)
         for start in range(0, n_out, wide(w)):
             width = panel_width(w, n_out - start)
             panel = matrix(w, start * n_rows + width, n_in, width)
-            for c in range(0, min(width, n_out - start), lanes(w)):
-                tile = inner_add(tile, panel, k, c, delta, 0, start + c, min(lanes(w), n_out - start - c))
-        store_row_sums(tile, sums, 0, k)
+            for c in range(0, min(width, n_out - start), LINE * lanes(w)):
+                columns = min(LINE * lanes(w), n_out - start - c)
+                if HALVES and start // wide(w) % 2 == 1:
+                    second_half = inner_add(second_half, panel, k, c, delta, 0, start + c, columns)
+                else:
+                    tile = inner_add(tile, panel, k, c, delta, 0, start + c, columns)
+        store_row_sums(add(tile, second_half) if HALVES else tile, sums, 0, k)

@@ -12,10 +12,10 @@ instructions. A tile is a value: operations return a new one and change nothing 
             store(tile, Z, i, j)
 
 Like every kernel, they trust their arguments. Rows i .. i+rows-1 must exist, and so must all columns of the tile unless
-`columns` says how many do; then only the last register may be partial: (vecs-1)*lanes < columns <= vecs*lanes. The rows
-of what a tile reads or writes as registers must be contiguous; A in `outer_add` may have any strides. Speed wants those
-rows to be whole cache lines, which makes `columns` unnecessary too, and kernels compiled without reference counting
-(_nrt=False): counting the arrays passed around in the loops otherwise costs more than the sums.
+`columns` says how many do; others are neither read nor written. The rows of what a tile reads or writes as registers
+must be contiguous; A in `outer_add` may have any strides. Speed wants those rows to be whole cache lines, which makes
+`columns` unnecessary too, and kernels compiled without reference counting (_nrt=False): counting the arrays passed
+around in the loops otherwise costs more than the sums.
 """
 
 from functools import reduce
