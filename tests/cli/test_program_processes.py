@@ -65,7 +65,7 @@ def test_a_real_ctrl_c_in_a_terminal(width: int) -> None:
         out = process.stdout.read()
     os.close(ours)
     assert process.returncode == 130 and b"accuracy" in out and b"saved     net" in out
-    assert b"starting (the first" in shown and b"Traceback" not in shown
+    assert b"starting" in shown and b"Traceback" not in shown
     lines = [line for line in shown.decode().split("\r") if line.startswith("epoch ")]
     assert lines and max(map(len, lines)) <= (width or 80)
     assert fastbp.load("net").sizes == (64, 64, 64, 10)
