@@ -8,12 +8,22 @@ compiled, `@njit(calls=(gradient, update))`.
 from functools import cache
 from typing import Any
 
+import numba
+
 from fastbp.compiler.options import INNER, LEAN, njit, rebind
 
 
 def variant(loop: Any, n_threads: int) -> Any:
     """Return the variant of `loop` for so many threads."""
     return loop if n_threads > 1 else serial_variant(loop)
+
+
+def entry(loop: Any, *arguments: Any) -> Any:
+    """Return `loop`, compiled for arguments of these types, which it then does not check.
+
+    Numba looks at the type of every argument in every call: a microsecond for a struct.
+    """
+    return loop if numba.config.DISABLE_JIT else loop.compile(tuple(map(numba.typeof, arguments)))
 
 
 @cache

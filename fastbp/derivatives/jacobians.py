@@ -7,6 +7,7 @@ from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import jacobian_steps, per_sample
 from fastbp.formulations.tiles import tiled
+from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.functions.costs import Cost
 from fastbp.model import Array, Model, aligned_empty
 
@@ -50,7 +51,7 @@ def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
         parallel_region(_flops(model, of, wrt) * min(n, tiled.ROWS)) as n_threads,
     ):
         jacobians = variant(jacobian_steps.jacobians, n_threads)
-        jacobians(n_threads, out, buffers, work, tiled.samples_of(X, X), (of, wrt), net)
+        jacobians(n_threads, out, buffers, work, samples_of(X, X), (of, wrt), net)
     return out
 
 

@@ -1,13 +1,15 @@
 """The Python side of a compiled formulation: builds what its loops need, picks the parallel or the serial variant."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.compiler.threads import parallel_region
-from fastbp.compiler.variants import variant
+from fastbp.compiler.variants import entry, variant
 from fastbp.formulations import array_functions, loops
+from fastbp.formulations.borrowing import borrowed
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
 from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, layer_table
 from fastbp.formulations.step_options import StepOptions
@@ -22,22 +24,27 @@ class Compiled:
 
     name = "loops"
 
-    def outputs(self, model: Model, X: Array) -> Array:
-        """Return a⁽ᴸ⁾ of every row."""
+    def outputs(self, model: Model, X: Array, out: Array | None = None) -> Array:
+        """Return a⁽ᴸ⁾ of every row, in `out` if that is given."""
+        if out is None:
+            out = np.empty((len(X), model.sizes[-1]), model.dtype)
         if len(X) > 1:
-            return self._forward(model, X, None)[0]
-        output, scratch = np.empty((1, model.sizes[-1]), model.dtype), np.empty(2 * sum(model.sizes), model.dtype)
-        loops.forward_row(output, scratch, model.parameters.vector, X, network_data(model))
-        return output
+            self._forward(model, X, None, out)
+        else:
+            with borrowed(model, "row", None, partial(_for_row, model, X, out)) as (forward_row, scratch, net):
+                forward_row(out, scratch, model.parameters.vector, X, net)
+        return out
 
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
-        return self._forward(model, X, Y)
+        outputs = np.empty((len(X), model.sizes[-1]), model.dtype)
+        return outputs, self._forward(model, X, Y, outputs)
 
-    def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
+    def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array) -> Array:
+        """Write the outputs of every row; return the costs, if there are targets."""
         n, rows = len(X), min(len(X), ROWS_AT_ONCE)
         net, work = network_data(model), workspace(model, rows)
-        outputs, costs = np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
+        costs = np.empty(0 if Y is None else n)
         with parallel_region(model.flops_per_sample / 3 * rows) as n_threads:
             forward_rows, costs_of_rows = self._variant(loops.forward_rows, n_threads), loops.costs_of_rows
             for start in range(0, n, rows):
@@ -45,7 +52,7 @@ class Compiled:
                 forward_rows(outputs[start:stop], work, model.parameters.vector, X[start:stop], net)
                 if Y is not None:
                     costs_of_rows(costs[start:stop], work, Y[start:stop], net)
-        return outputs, costs
+        return costs
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
@@ -92,6 +99,12 @@ class Compiled:
 
     def _variant(self, loop: Any, n_threads: int) -> Any:
         return variant(loop, n_threads)
+
+
+def _for_row(model: Model, X: Array, output: Array) -> tuple[Any, Array, NetworkData]:
+    """Return what `loops.forward_row` needs besides a row, X (1, n_in), and its output."""
+    scratch, net = np.empty(2 * sum(model.sizes), model.dtype), network_data(model)
+    return entry(loops.forward_row, output, scratch, model.parameters.vector, X, net), scratch, net
 
 
 def network_data(model: Model) -> NetworkData:

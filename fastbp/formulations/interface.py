@@ -52,8 +52,8 @@ class Formulation(Protocol):
 
     name: str
 
-    def outputs(self, model: Model, X: Array) -> Array:
-        """Return a⁽ᴸ⁾ of every row of X, (n, n_out)."""
+    def outputs(self, model: Model, X: Array, out: Array | None = None) -> Array:
+        """Return a⁽ᴸ⁾ of every row of X, (n, n_out); in `out` if that is given."""
 
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row, (n, n_out) and (n,) in float64."""

@@ -369,7 +369,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         samples = self._samples(X, Y)
         vector = np.empty_like(self.parameters)
         self._formulation.gradient(self._model, samples.X, samples.Y, vector)
-        return ParameterVector(self.sizes, vector)
+        return self._model.parameters.like(vector)
 
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]

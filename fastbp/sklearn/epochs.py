@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.batches.samples import Samples
 from fastbp.batches.sources import rows_between_looks
+from fastbp.formulations.borrowing import KEPT_BYTES
 from fastbp.formulations.step_options import StepOptions
-from fastbp.formulations.tiles.tiled import KEPT_BYTES
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.optimizers import Rprop

@@ -1,9 +1,8 @@
 """The Python side of `tiles`: how a network lies in memory, what is allocated, which form runs."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.formulations import array_functions
+from fastbp.formulations.borrowing import Loan, borrowed
 from fastbp.formulations.compiled import Compiled, layer_rows, of_network
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
@@ -21,14 +21,14 @@ from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK, CACHED
-from fastbp.formulations.tiles.panels import Data, TiledWorkspace, pack, unpack
+from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
+from fastbp.formulations.tiles.prepared import Call, samples_of
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
 PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
-KEPT_BYTES = 64 * 1024**2  # of memory, up to which it is kept for the next call: see `borrowed`
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
 
@@ -37,46 +37,53 @@ EVERY_NET = "gather", "transpose_weights", "forward_panel"
 ONE_ROW = "propagate_row", "forward_row"
 LISTED = "note_inputs", "list_inputs", "list_samples", "forward_listed", "gradient_listed"
 
-Memory = TypeVar("Memory")
-
 
 class Tiled(Compiled):
     """`tiles`."""
 
     name = "tiles"
 
-    def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
+    def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array) -> Array:
         n, rows = len(X), min(len(X), BLOCK * max_threads())
-        net, outputs, costs = tiled_network(model), np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
-        data = samples_of(X, outputs if Y is None else Y)
+        costs = np.empty(0 if Y is None else n)
+        needs = rows_of_workspace(rows, False)
         with (
-            borrowed_workspace(model, rows, training=False) as work,
+            borrowed(model, "forward", needs, partial(_forward_call, model, rows)) as call,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
-            add_functions(net, ["forward_share", "take_rows"], model.dtype, W=work, A=data, N=net)
-            forward_blocks = self._variant(tile_steps.forward_blocks, n_threads)
-            pack(work.theta, model.parameters.vector, net)
+            loop, work, data, net = self._variant(tile_steps.forward_blocks, n_threads), call.work, call.data, call.net
+            call.take(X)
+            call.pack()
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
-                forward_blocks(n_threads, outputs, work, data, start, stop, net)
+                call.run(loop, n_threads, outputs, work, data, start, stop, net)
                 if Y is not None:
                     tile_steps.costs_of_rows(costs[start:stop], work, Y[start:stop], net)
-        return outputs, costs
+            call.let_go()
+        return costs
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
-        n, net, data = len(X), tiled_network(model), samples_of(X, Y, sample_weight)
+        n = len(X)
+        return self.weighted_gradient(model, X, Y, gradient, sample_weight, 1 / n) / n
+
+    def weighted_gradient(
+        self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None, share: float
+    ) -> float:
+        """Write the gradient of `share` times the sum of all costs, return the sum."""
+        n, in_parts = len(X), sums_in_parts(model, len(X))
+        needs = rows_of_workspace(n, in_parts), in_parts
         with (
-            borrowed_workspace(model, n, gradient=True) as work,
+            borrowed(model, "gradient", needs, partial(_gradient_call, model, n)) as call,
             parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
         ):
-            shares = ["part_share"] if work.in_parts else ["errors_share", "sum_share"]
-            add_gradient_functions(model, shares, W=work, A=data)
-            pack(work.theta, model.parameters.vector, net)
-            loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
-            total_cost = float(self._variant(loop, n_threads)(n_threads, work, data, net))
-            unpack(gradient, work.gradient, net)
-            return total_cost / n
+            loop = tile_gradient.gradient_in_parts if in_parts else tile_gradient.gradient
+            call.take(X, Y, sample_weight)
+            call.pack()
+            total = call.run(self._variant(loop, n_threads), n_threads, call.work, call.data, share, call.net)
+            call.unpack(gradient, call.work.gradient)
+            call.let_go()
+            return float(total)
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
@@ -97,6 +104,22 @@ class Tiled(Compiled):
     ) -> "TiledTrainer":
         """Return what trains the model; a step allocates nothing."""
         return TiledTrainer(self, model, optimizer, state, X, Y, batch_size, options)
+
+
+def _forward_call(model: Model, rows: int) -> Call:
+    """Prepare `forward_blocks` for so many rows at once."""
+    net = tiled_network(model)
+    call = Call(model, net, tiled_workspace(model, rows, training=False))
+    add_functions(net, ["forward_share", "take_rows"], model.dtype, W=call.work, A=call.data, N=net)
+    return call
+
+
+def _gradient_call(model: Model, samples: int) -> Call:
+    """Prepare `gradient`, or `gradient_in_parts`, for so many samples."""
+    call = Call(model, tiled_network(model), tiled_workspace(model, samples, gradient=True))
+    shares = ["part_share"] if call.work.in_parts else ["errors_share", "sum_share"]
+    add_gradient_functions(model, shares, W=call.work, A=call.data)
+    return call
 
 
 class TiledTrainer:
@@ -176,14 +199,6 @@ class TiledTrainer:
             unpack(vector, panels, self._net)
 
 
-def samples_of(
-    X: Array, Y: Array, sample_weight: Array | None = None, order: npt.NDArray[np.int64] | None = None
-) -> Data:
-    """Return the samples as loops get them, in the order of their rows unless told otherwise."""
-    weight = X[:0, 0] if sample_weight is None else np.ascontiguousarray(sample_weight, X.dtype)
-    return Data(X, Y, np.arange(len(X)) if order is None else order, weight)
-
-
 def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
     """How many columns n columns are in panels, padding included: see `panels.panel_width`."""
     lanes = VECTOR_BYTES // dtype.itemsize
@@ -261,7 +276,7 @@ def workspace_sizes(
     net = tiled_network(model)
     lanes, n = VECTOR_BYTES // model.dtype.itemsize, int(net.layers["panels_at"][-1])
     in_parts = training and sums_in_parts(model, samples)
-    activations = _rows(samples, in_parts) * int(net.layers["columns_before"][-1])
+    activations = rows_of_workspace(samples, in_parts) * int(net.layers["columns_before"][-1])
     weights = (1 + 16 * lanes) * 2 * lanes
     transposed = CACHED // model.dtype.itemsize
     written = tile_gradient.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
@@ -284,11 +299,12 @@ def sums_in_parts(model: Model, samples: int) -> bool:
     Where weights are few, there are not enough for every thread to own some; where samples are many, a, z and δ of all
     of them would not stay in the cache until the gradient is summed. Not a question of threads: the bits depend on it.
     """
-    few = int(tiled_network(model).layers["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
-    return few and samples >= 4 * tile_gradient.PART_BLOCK
+    if samples < 4 * tile_gradient.PART_BLOCK:
+        return False
+    return int(tiled_network(model).layers["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
 
 
-def _rows(samples: int, in_parts: bool) -> int:
+def rows_of_workspace(samples: int, in_parts: bool) -> int:
     """For how many samples a workspace has room: whole tiles, up to `ROWS`; in parts, a block for each thread."""
     if in_parts:
         return max_threads() * tile_gradient.PART_BLOCK
@@ -304,7 +320,7 @@ def tiled_workspace(
     written to memory.
     """
     in_parts = training and sums_in_parts(model, samples)
-    rows = _rows(samples, in_parts)
+    rows = rows_of_workspace(samples, in_parts)
     if rows == 1:
         add_functions(tiled_network(model), ONE_ROW, model.dtype)
     of_samples = {name: values for name, values in options.of_samples(model.dtype).items() if name != "sample_weight"}
@@ -323,36 +339,12 @@ def tiled_workspace(
 
 def borrowed_workspace(
     model: Model, samples: int, *, training: bool = True, gradient: bool = False
-) -> AbstractContextManager[TiledWorkspace]:
+) -> Loan[TiledWorkspace]:
     """Lend a `tiled_workspace` for one call: see `borrowed`."""
     in_parts = training and sums_in_parts(model, samples)
-    needs = _rows(samples, in_parts), in_parts, gradient, samples > ROWS
+    needs = rows_of_workspace(samples, in_parts), in_parts, gradient, samples > ROWS
     make = partial(tiled_workspace, model, samples, training=training, gradient=gradient)
     return borrowed(model, f"workspace, training={training}", needs, make)
-
-
-@contextmanager
-def borrowed(model: Model, kind: str, needs: Any, make: Callable[[], Memory]) -> Iterator[Memory]:
-    """Lend memory for one call: that of the last call of this kind with the same needs, unless somebody else has it.
-
-    Making it takes as long as the gradient of a small net; and new memory comes from the system page by page, for as
-    long as the sums of a large one take. What the last call left in it is not cleared.
-    """
-    kept = model.prepared.pop(kind, None)  # in one step: no two threads get the same
-    if kept is None or kept[0] != needs:
-        memory = make()
-        kept = needs, memory, _nbytes(memory)
-    yield kept[1]
-    if kept[2] <= KEPT_BYTES:
-        model.prepared[kind] = kept
-
-
-def _nbytes(memory: Any) -> int:
-    if isinstance(memory, tuple):
-        return sum(map(_nbytes, memory))
-    if isinstance(memory, Struct):
-        return sum(map(_nbytes, vars(memory).values()))
-    return memory.nbytes if isinstance(memory, np.ndarray) else 0
 
 
 def _zeros(size: int, dtype: np.dtype[Any]) -> Array:
