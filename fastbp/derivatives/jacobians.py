@@ -38,6 +38,11 @@ def vjp(model: Model, X: Array, U: Array) -> Array:
     return per_sample.input_gradients(of_outputs(model), X, U)
 
 
+def parameter_vjp(model: Model, X: Array, U: Array, out: Array) -> None:
+    """Write Σ_s u_sᵀ ∂a_s/∂θ into `out`, (n_parameters,): the gradient of the sum of the costs Σ_j u_sj a_sj."""
+    tiled.Tiled().weighted_gradient(of_outputs(model), X, U, out, None, 1.0)
+
+
 def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
     """Return ∂a⁽ᵒᶠ⁾/∂a⁽ʷʳᵗ⁾ of every sample, (n, n_of, n_wrt); 0 ≤ wrt < of ≤ L."""
     n, n_of, n_wrt = len(X), model.sizes[of], model.sizes[wrt]

@@ -85,9 +85,7 @@ class Compiled:
     ) -> Trainer:
         """Return what trains the model in place; a step allocates nothing."""
         net, work = network_data(model), workspace(model, batch_size, options)
-        functions = array_functions.update_functions(optimizer.update, model.dtype)
-        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
-        data = OptimizerData(state.first, state.second, *rest, **options.rules)
+        data = optimizer_data(model, optimizer, state, options)
 
         def train(order: npt.NDArray[np.int64]) -> float:
             data.hyper[0] = state.rate[0]
@@ -97,6 +95,15 @@ class Compiled:
 
         return InPlaceTrainer(train)
 
+    def apply(
+        self, model: Model, optimizer: Optimizer, state: OptimizerState, gradient: Array, options: StepOptions
+    ) -> None:
+        """Take one step down a gradient."""
+        theta, make = model.parameters.vector, partial(_for_update, model, optimizer, state, options)
+        with borrowed(model, "update", id(state), make) as (apply_gradient, data, steps, net, _):
+            data.hyper[0] = state.rate[0]
+            apply_gradient(theta, gradient, data, steps, net)
+
     def _variant(self, loop: Any, n_threads: int) -> Any:
         return variant(loop, n_threads)
 
@@ -105,6 +112,26 @@ def _for_row(model: Model, X: Array, output: Array) -> tuple[Any, Array, Network
     """Return what `loops.forward_row` needs besides a row, X (1, n_in), and its output."""
     scratch, net = np.empty(2 * sum(model.sizes), model.dtype), network_data(model)
     return entry(loops.forward_row, output, scratch, model.parameters.vector, X, net), scratch, net
+
+
+def _for_update(
+    model: Model, optimizer: Optimizer, state: OptimizerState, options: StepOptions
+) -> tuple[Any, OptimizerData, Array, NetworkData, OptimizerState]:
+    """Return what `loops.apply_gradient` needs; and the state, so that no other one can have its id."""
+    data, net = optimizer_data(model, optimizer, state, options), network_data(model)
+    like_theta = model.parameters.vector
+    loop = entry(variant(loops.apply_gradient, 1), like_theta, like_theta, data, options.steps, net)
+    return loop, data, options.steps, net, state
+
+
+def optimizer_data(
+    model: Model, optimizer: Optimizer, state: OptimizerState, options: StepOptions, *moments: Array
+) -> OptimizerData:
+    """Return what a compiled loop needs to know of an optimizer, with the state's moments or others in their place."""
+    first, second = moments or (state.first, state.second)
+    functions = array_functions.update_functions(optimizer.update, model.dtype)
+    rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
+    return OptimizerData(first, second, *rest, **options.rules)
 
 
 def network_data(model: Model) -> NetworkData:

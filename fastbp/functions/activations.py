@@ -255,7 +255,7 @@ class Interval:
         except (ValueError, IndexError, TypeError, AttributeError):
             raise ValueError(f"{text!r} is not an interval; write '(0, 1)', '[0, inf)', '(-inf, inf)' …") from None
 
-    def has(self, number: float) -> bool:
+    def has(self, number: Any) -> bool:
         """Whether the number is in this interval."""
         low = self.low <= number if self.low_included else self.low < number
         return bool(low and (number <= self.high if self.high_included else number < self.high))

@@ -76,7 +76,7 @@ class Epochs:
         nothing = np.empty((0, 0), self._net.dtype)
         self._data = Weighted(Samples(nothing, nothing, False), None)
         self._source = source(self._data, self._orders, self._net._model, 1, 1)
-        self._trainer.take(nothing, nothing, np.empty(0, self._net.dtype))
+        self._trainer.let_go()
 
     def settle(self) -> None:
         """Copy the optimizer's moments to the solver's state: after `partial_fit` only the trainer has them."""

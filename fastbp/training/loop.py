@@ -187,6 +187,7 @@ def _train(loop: Loop, plan: Plan) -> None:
     source.open()
     if source.weight is not None:
         options = replace(options, sample_weight=source.weight)
+    training.kept = None  # its memory would lie idle
     of_model = training.model, training.optimizer, training.state
     trainer = plan.formulation.trainer(*of_model, source.X, source.Y, plan.batch_size, options)
     loop.begin()

@@ -207,14 +207,16 @@ def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: 
     return checked, _is_classes(checked, output)
 
 
-def output(what: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raise TypeError or ValueError unless `array` is a writable array of this shape and dtype."""
+def output(what: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *others: Array) -> None:
+    """Raise TypeError or ValueError unless `array` is a writable array of this shape and dtype, apart from `others`."""
     if type(array) is not np.ndarray:
         raise TypeError(f"{what} is a {type(array).__name__}; it must be a NumPy array")
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(f"{what} has shape {array.shape} and dtype {array.dtype}; needed are {shape} and {dtype}")
     if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
         raise ValueError(f"{what} must be C-contiguous, aligned and writeable; numpy.empty makes such an array")
+    if any(np.may_share_memory(array, other) for other in others):
+        raise ValueError(f"{what} is in the same memory as X, Y or the parameters; numpy.empty makes an array apart")
 
 
 def _check_length(what: str, n: int, n_samples: int) -> None:
@@ -247,8 +249,8 @@ def _one_hot(labels: Array, n_samples: int, n_out: int, output: Activation, dtyp
 
 def _check_target_range(what: str, Y: Array, cost: Cost, output: Activation) -> None:
     allowed = interval(cost.target_range)
-    if allowed != REALS and not (allowed.has(Y.min().item()) and allowed.has(Y.max().item())):
-        s, j = next((int(s), int(j)) for s, j in np.ndindex(Y.shape) if not allowed.has(Y[s, j].item()))
+    if allowed is not REALS and not (allowed.has(Y.min()) and allowed.has(Y.max())):
+        s, j = next((int(s), int(j)) for s, j in np.ndindex(Y.shape) if not allowed.has(Y[s, j]))
         raise ValueError(f"{what}[{s}, {j}] is {Y[s, j]}; the cost {cost.name!r} needs targets in {cost.target_range}")
     if output.whole_layer and cost.name == "cross_entropy":
         sums = Y.sum(axis=1, dtype=np.float64)
@@ -263,7 +265,12 @@ def _check_target_range(what: str, Y: Array, cost: Cost, output: Activation) -> 
 
 def is_classifier(output: Activation) -> bool:
     """Whether outputs are probabilities of classes: sigmoid or softmax."""
-    return interval("[0, 1]").contains(interval(output.output_range))
+    return _within_0_and_1(output.output_range)
+
+
+@cache
+def _within_0_and_1(output_range: str) -> bool:
+    return interval("[0, 1]").contains(interval(output_range))
 
 
 def _is_classes(Y: Array, output: Activation) -> bool:

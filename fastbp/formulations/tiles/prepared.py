@@ -15,7 +15,7 @@ from fastbp.model import Array, Model
 class Call:
     """A workspace and samples as structs, and a loop compiled for their types: what is left is to fill in the samples.
 
-    θ is packed by every call, because it may have been changed in place.
+    Every call packs θ again, because it may have been changed in place.
     """
 
     def __init__(self, model: Model, net: NetworkData, work: TiledWorkspace):
@@ -34,7 +34,7 @@ class Call:
         """Fill in the samples, in the order of their rows."""
         data = self.data
         if len(data.order) != len(X):
-            data._put(order=np.arange(len(X)))
+            data._put(order=np.arange(len(X), dtype=np.int64))
         data._put(X=X)
         if Y is not None:
             data._put(Y=Y)
@@ -52,9 +52,9 @@ class Call:
         """Copy θ into panels."""
         self._copy(self.work.theta, self._theta, self.net, True)
 
-    def unpack(self, vector: Array, values: Array) -> None:
-        """Copy `values` in panels to a vector of the layout of θ."""
-        self._copy(values, vector, self.net, False)
+    def copy(self, values: Array, vector: Array, *, pack: bool) -> None:
+        """Copy a vector of the layout of θ to `values` in panels, or, unless `pack`, these to the vector."""
+        self._copy(values, vector, self.net, pack)
 
     def run(self, loop: Any, n_threads: int, *arguments: Any) -> Any:
         """Call a variant of the loop: always the same loop, with arguments of the same types."""

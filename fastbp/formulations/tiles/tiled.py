@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import max_threads, parallel_region
-from fastbp.formulations import array_functions
 from fastbp.formulations.borrowing import Loan, borrowed
-from fastbp.formulations.compiled import Compiled, layer_rows, of_network
+from fastbp.formulations.compiled import Compiled, layer_rows, of_network, optimizer_data
 from fastbp.formulations.interface import PLAIN
-from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
+from fastbp.formulations.network_data import NetworkData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import descent
 from fastbp.formulations.tiles import gradient as tile_gradient
@@ -21,8 +20,8 @@ from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK, CACHED
-from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
-from fastbp.formulations.tiles.prepared import Call, samples_of
+from fastbp.formulations.tiles.panels import TiledWorkspace
+from fastbp.formulations.tiles.prepared import Call
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
@@ -81,7 +80,7 @@ class Tiled(Compiled):
             call.take(X, Y, sample_weight)
             call.pack()
             total = call.run(self._variant(loop, n_threads), n_threads, call.work, call.data, share, call.net)
-            call.unpack(gradient, call.work.gradient)
+            call.copy(call.work.gradient, gradient, pack=False)
             call.let_go()
             return float(total)
 
@@ -125,6 +124,8 @@ def _gradient_call(model: Model, samples: int) -> Call:
 class TiledTrainer:
     """Keeps parameters and moments in panels, and copies them back at the end of an epoch."""
 
+    _batch_size = 1
+
     def __init__(
         self,
         formulation: Tiled,
@@ -136,17 +137,14 @@ class TiledTrainer:
         batch_size: int,
         options: StepOptions,
     ):
-        self._formulation, self._model, self._batch_size = formulation, model, batch_size
-        self._net, self._rate = tiled_network(model), state.rate
+        self._formulation, self._model, self._rate = formulation, model, state.rate
         self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain
         needs_whole = options.clip_norm < np.inf
-        work = self._work = tiled_workspace(
-            model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole
-        )
-        self._data = samples_of(X, Y, options.weight, np.empty(0, np.int64))
-        functions = array_functions.update_functions(optimizer.update, model.dtype)
-        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
-        self._packed = OptimizerData(work.first, work.second, *rest, **options.rules)
+        work = tiled_workspace(model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole)
+        self._call = Call(model, tiled_network(model), work)
+        self.take(X, Y, options.sample_weight, batch_size)
+        self._needs = self._needs_of(batch_size)
+        self._packed = optimizer_data(model, optimizer, state, options, work.first, work.second)
         self._add_functions(needs_whole)
         moments = (state.first, work.first), (state.second, work.second)
         self._looked = False  # whether there are so many zeros in X that it pays to list them
@@ -155,7 +153,7 @@ class TiledTrainer:
 
     def _add_functions(self, needs_whole: bool) -> None:
         """Compile what steps like these call, no more."""
-        work, rules = self._work, self._packed
+        work, rules = self._call.work, self._packed
         needed = {
             "part_share": work.in_parts,
             "errors_share": not work.in_parts,
@@ -168,35 +166,54 @@ class TiledTrainer:
             "limit_norms": rules.max_norm < np.inf,
         }
         names = [name for name, is_needed in needed.items() if is_needed]
-        add_gradient_functions(self._model, names, W=work, A=self._data, O=rules)
+        add_gradient_functions(self._model, names, W=work, A=self._call.data, O=rules)
 
-    def take(self, X: Array, Y: Array, sample_weight: Array) -> None:
-        """Train on these samples from now on; all else stays as it is."""
-        self._data = samples_of(X, Y, sample_weight, self._data.order)
+    def _needs_of(self, batch_size: int) -> tuple[int, bool, bool]:
+        in_parts = sums_in_parts(self._model, batch_size)
+        return rows_of_workspace(batch_size, in_parts), in_parts, batch_size > ROWS
+
+    def fits(self, batch_size: int) -> bool:
+        """Whether this does with mini-batches of another size what a trainer made for them does, to the last bit."""
+        (rows, in_parts, _), needs = self._needs, self._needs_of(batch_size)
+        return needs == self._needs or (1 < batch_size <= rows and not in_parts and not needs[1])
+
+    def take(self, X: Array, Y: Array, sample_weight: Array, batch_size: int | None = None) -> None:
+        """Train on these samples from now on, in mini-batches of a size that `fits`; all else stays as it is."""
+        data = self._call.data
+        data._put(X=X, Y=Y)
+        if len(sample_weight) != 0 or len(data.sample_weight) != 0:
+            data._put(sample_weight=np.ascontiguousarray(sample_weight, X.dtype))
+        self._batch_size = batch_size or self._batch_size
+
+    def let_go(self) -> None:
+        """Release the samples: they are the caller's, and may be large."""
+        self._call.let_go()
 
     def begin(self, moments: bool = True) -> None:
         """Pack θ and, unless those in panels are the ones that count, the moments."""
         for vector, panels in self._parameters + self._moments * moments:
-            pack(panels, vector, self._net)
+            self._call.copy(panels, vector, pack=True)
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
+        call = self._call
         if not self._looked:
-            self._looked, self._work = True, with_lists(self._model, self._work, self._data.X, order)
+            self._looked, call.work = True, with_lists(self._model, call.work, call.data.X, order)
         self._packed.hyper[0] = self._rate[0]
-        work, data, net = self._work, self._data._replace(order=order), self._net
+        work, data, net = call.work, call.data, call.net
+        data._put(order=np.ascontiguousarray(order, np.int64))
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
             return float(descent.train_one_by_one(self._packed, work, data, net))
         rows = min(self._batch_size, len(order), ROWS)
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
             loop = descent.train_epoch_in_parts if work.in_parts else descent.train_epoch
             train_epoch = self._formulation._variant(loop, n_threads)
-            return float(train_epoch(n_threads, self._packed, work, data, self._batch_size, net))
+            return float(call.run(train_epoch, n_threads, self._packed, work, data, self._batch_size, net))
 
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Unpack them."""
         for vector, panels in self._parameters * parameters + self._moments * moments:
-            unpack(vector, panels, self._net)
+            self._call.copy(panels, vector, pack=False)
 
 
 def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
