@@ -50,7 +50,7 @@ class InPlaceTrainer:
     train: Callable[[npt.NDArray[np.int64]], float]
 
     def fits(self, batch_size: int) -> bool:
-        """Return False: it is quick to make."""
+        """Return False: another one is quick to make."""
         return False
 
     def take(self, X: Array, Y: Array, sample_weight: Array, batch_size: int) -> None:

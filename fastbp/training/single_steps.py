@@ -29,7 +29,7 @@ class Kept:
     """The trainer of the last step, for as long as the options stay the same: making it takes longer than a step."""
 
     formulation: Formulation
-    options: tuple[Any, ...] | None  # as given, or None if their contents could change
+    options: tuple[Any, ...] | None  # as given; None if it serves one step only, because their contents could change
     weighted: bool
     trainer: Trainer
     rows: Array  # 0…n − 1
@@ -74,9 +74,9 @@ def _new(net: Trainable, training: Training, samples: Samples, sample_weight: An
     require_memory(what, needed, "take fewer samples at a time or a smaller network")
     of_model = model, training.optimizer, training.state
     trainer = formulation.trainer(*of_model, samples.X, samples.Y, n, checked_options)
-    same = options if all(isinstance(option, CANNOT_CHANGE) for option in options) else None
+    can_serve = trainer.fits(n) and all(isinstance(option, CANNOT_CHANGE) for option in options)
     spare = np.empty_like(model.parameters.vector)
-    return Kept(formulation, same, sample_weight is not None, trainer, np.arange(n), spare)
+    return Kept(formulation, options if can_serve else None, sample_weight is not None, trainer, np.arange(n), spare)
 
 
 def apply_gradient(net: Trainable, gradient: Array, optimizer: Any) -> None:
