@@ -28,8 +28,9 @@ class Training:
         steps: npt.NDArray[np.int64],
     ):
         self.model, self.optimizer, self._state, self.rng, self.steps = model, optimizer, state, rng, steps
-        self.kept: Any = None  # what `single_steps` made for its last step and can use again
+        self.kept: Any = None  # the trainer of the last training, if it can be used again: `kept.py`
         self._holder: Trainer | None = None
+        self._before: Array | None = None
 
     @property
     def state(self) -> OptimizerState:
@@ -39,15 +40,19 @@ class Training:
             self._holder = None
         return self._state
 
-    def begin_step(self, spare: Array) -> None:
-        """Keep θ in `spare`, and let the learning rate be the optimizer's."""
-        spare[:] = self.model.parameters.vector
+    def begin_step(self) -> None:
+        """Keep θ for `undo_step`, and let the learning rate be the optimizer's."""
+        theta = self.model.parameters.vector
+        if self._before is None:
+            self._before = np.empty_like(theta)
+        self._before[:] = theta
         self._state.rate[0] = self.optimizer.learning_rate
 
-    def undo_step(self, spare: Array) -> None:
+    def undo_step(self) -> None:
         """Go back to θ of `begin_step`, with a new state: that of before the step is lost."""
-        self.model.parameters.vector[:] = spare
-        self._state = self.optimizer.new_state(spare.size, spare.dtype)
+        theta = self.model.parameters.vector
+        theta[:] = self._before
+        self._state = self.optimizer.new_state(theta.size, theta.dtype)
         self.kept = self._holder = None
 
     def hold(self, trainer: Trainer) -> None:

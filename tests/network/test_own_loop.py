@@ -189,7 +189,7 @@ def saved_and_loaded(net):
 def test_samples_are_not_kept():
     net = network()
     given = [np.array(X[:8]), np.array(Y[:8])]
-    for call in (net.train_on_batch, net.gradient, lambda x, y: net.predict(x), net.parameter_vjp):
+    for call in (net.train_on_batch, net.fit, net.gradient, lambda x, y: net.predict(x), net.parameter_vjp):
         call(*given)
     gone = [weakref.ref(array) for array in given]
     given.clear()
