@@ -135,9 +135,9 @@ def main():
     print(f"How many of {LONGEST} steps {POLES} poles stood, in groups of iterations:\n")
     table(stood)
     print(f"""
-{steps:,} steps of training in {seconds:.1f} s, the environment included. Before the training the pushes are random
-and the poles fall after {first:.0f} steps on average; in the last iteration they stand for {last:.0f}.
-The policy learns only from which of its own pushes turned out better than the value net expected.""")
+{steps:,} steps of training in {seconds:.1f} s, the environment included. At first the pushes are random, and
+the poles fall after {first:.0f} steps on average; in the last iteration they stand for {last:.0f}. The policy
+learns only from which of its own pushes turned out better than the value net expected.""")
     draw(stood, policy, value, given.folder / "balancing_a_pole.png")
 
 
