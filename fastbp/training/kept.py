@@ -2,9 +2,11 @@
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import is_
 from typing import Any
+
+import numpy as np
 
 from fastbp.formulations import Formulation
 from fastbp.formulations.interface import Trainer
@@ -23,16 +25,22 @@ class Kept:
     options: StepOptions
     trainer: Trainer
     given: tuple[Any, ...] | None = None  # the options of the last single step, unless their contents can change
+    rows: Array = field(default_factory=lambda: np.empty(0, np.int64))  # 0…n − 1 of its n samples
 
-    def note(self, given: tuple[Any, ...]) -> None:
-        """Remember options of a single step that led to these."""
-        self.given = given if all(isinstance(option, CANNOT_CHANGE) for option in given) else None
+    def note(self, given: tuple[Any, ...], n: int) -> None:
+        """Remember options of a single step of n samples that led to these."""
+        can_serve = self.trainer.fits(n) and all(isinstance(option, CANNOT_CHANGE) for option in given)
+        self.given, self.rows = given if can_serve else None, np.arange(n)
 
     def was_given(self, formulation: Formulation, given: tuple[Any, ...], weighted: bool, n: int) -> bool:
         """Whether it can take a step like the last one, of n samples: these are the same objects."""
         if self.given is None or self.formulation is not formulation or weighted is not self.options.weighted:
             return False
-        return all(map(is_, given, self.given)) and self.trainer.fits(n)
+        if len(self.rows) != n:
+            if not self.trainer.fits(n):
+                return False
+            self.rows = np.arange(n)
+        return all(map(is_, given, self.given))
 
 
 def kept_trainer(

@@ -33,7 +33,7 @@ def train_on_batch(net: Trainable, X: Any, Y: Any, chosen: Any, sample_weight: A
     training.begin_step()
     trainer.take(samples.X, samples.Y, NO_WEIGHT if weight is None else weight, n)
     trainer.begin(moments=not training.holds(trainer))
-    cost = trainer.train(np.arange(n)) / n
+    cost = trainer.train(kept.rows) / n
     trainer.end_epoch(moments=False)
     training.hold(trainer)
     trainer.let_go()
@@ -49,7 +49,7 @@ def _new(net: Trainable, training: Training, samples: Samples, sample_weight: An
     what = f"besides the data, a step with a mini-batch of {n} samples"
     require_memory(what, needed, "take fewer samples at a time or a smaller network")
     kept = kept_trainer(training, net._formulation, samples.X, samples.Y, n, options)
-    kept.note(given)
+    kept.note(given, n)
     return kept
 
 
