@@ -61,7 +61,7 @@ class OwnLoop(HasModel):
         Raises
         ------
         TypeError, ValueError
-            As in `fit`, and for an optimizer that needs all samples in every step; nothing has been changed.
+            As in `fit`, and for an optimizer that needs all samples in every step, Rprop too; nothing has been changed.
         RuntimeError
             The network is being trained already.
         MemoryError
@@ -104,7 +104,8 @@ class OwnLoop(HasModel):
         Raises
         ------
         TypeError, ValueError
-            The gradient is not as above, or the optimizer needs all samples in every step; nothing has been changed.
+            The gradient is not as above, or the optimizer needs more than a gradient in every step; nothing has been
+            changed. Rprop takes one, which should be of all samples.
         RuntimeError, DivergenceError
             As for `train_on_batch`.
 

@@ -98,11 +98,14 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked) -> Plan:
     return plan
 
 
-def of_single_steps(net: Trainable, given: Any) -> Training:
-    """Return the state of single steps with an optimizer. Raises TypeError, or ValueError if it needs all samples."""
+def of_single_steps(net: Trainable, given: Any, *, mini_batches: bool) -> Training:
+    """Return the state of single steps with an optimizer. Raises TypeError, or ValueError if it needs all samples.
+
+    Without `mini_batches` it gets gradients, which may be of all samples: enough for Rprop.
+    """
     last = net._training
     chosen = optimizer(given, last.optimizer if last else None)
-    if chosen.full_batch:
+    if chosen.full_batch or (mini_batches and isinstance(chosen, Rprop)):
         raise ValueError(f"{type(chosen).__name__} needs all samples in every step: use `fit`, or another optimizer")
     return _training(net, chosen)
 

@@ -23,7 +23,8 @@ OPTIONS = "l2", "l1", "max_norm", "dropout", "clip_norm", "clip_value"  # of `tr
 
 def train_on_batch(net: Trainable, X: Any, Y: Any, chosen: Any, sample_weight: Any, given: tuple[Any, ...]) -> float:
     """Take a step of the chosen optimizer, and return the mean cost before it. A refusal changes nothing."""
-    training, samples = plans.of_single_steps(net, chosen), checked(X, Y, net._model)
+    training = plans.of_single_steps(net, chosen, mini_batches=True)
+    samples = checked(X, Y, net._model)
     weight, n = plans.weights_of_step(samples, sample_weight), len(samples.X)
     kept: Kept | None = training.kept
     if kept is None or not kept.was_given(net._formulation, given, weight is not None, n):
@@ -55,7 +56,7 @@ def _new(net: Trainable, training: Training, samples: Samples, sample_weight: An
 
 def apply_gradient(net: Trainable, gradient: Array, optimizer: Any) -> None:
     """Take a step down a checked gradient, (n_parameters,)."""
-    training = plans.of_single_steps(net, optimizer)
+    training = plans.of_single_steps(net, optimizer, mini_batches=False)
     state, decay = training.state, getattr(training.optimizer, "weight_decay", 0.0)
     net._training = training
     training.begin_step()

@@ -224,7 +224,9 @@ def test_optimizers_that_need_all_samples_are_refused(optimizer):
     assert state_of(net) == before
 
 
-def test_rprop_takes_gradients_of_all_samples():
+def test_rprop_takes_gradients_of_all_samples_but_no_mini_batches():
+    with pytest.raises(ValueError, match="Rprop needs all samples in every step"):
+        network().train_on_batch(X, Y, optimizer="rprop")
     net, of_fit = network(dtype="float64"), network(dtype="float64")
     rprop = fastbp.Rprop()
     for _ in range(5):
