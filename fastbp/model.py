@@ -4,7 +4,8 @@ import operator
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -65,14 +66,25 @@ class ParameterVector:
             raise ValueError(f"vector is {what}; layers of {list(sizes)} need an array ({n_parameters},)")
         self.sizes = tuple(sizes)
         self.vector = vector
-        weights, biases, start = [], [], 0
-        for n_in, n_out in pairwise(sizes):
-            weights.append(vector[start : start + n_out * n_in].reshape(n_out, n_in))
-            start += n_out * n_in
-            biases.append(vector[start : start + n_out])
-            start += n_out
-        self.weights: tuple[Array, ...] = tuple(weights)
-        self.biases: tuple[Array, ...] = tuple(biases)
+
+    def like(self, vector: Array) -> "ParameterVector":
+        """Return a vector of the same length with the same layout, unchecked."""
+        other = object.__new__(ParameterVector)
+        other.sizes, other.vector = self.sizes, vector
+        return other
+
+    @cached_property  # many a gradient is only read as a vector
+    def weights(self) -> tuple[Array, ...]:
+        """The weight matrices, (n_out, n_in) each: views of `vector`."""
+        starts = accumulate(((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes)), initial=0)
+        layers = zip(starts, pairwise(self.sizes), strict=False)
+        return tuple(self.vector[at : at + n_out * n_in].reshape(n_out, n_in) for at, (n_in, n_out) in layers)
+
+    @cached_property
+    def biases(self) -> tuple[Array, ...]:
+        """The bias vectors, (n_out,) each: views of `vector`."""
+        stops = accumulate((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes))
+        return tuple(self.vector[stop - n_out : stop] for stop, n_out in zip(stops, self.sizes[1:], strict=True))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy or a pickle has the vector only; the new weights and biases are views of it again.
@@ -123,7 +135,7 @@ class Model:
         """L, the number of layers without the input."""
         return len(self.sizes) - 1
 
-    @property
+    @cached_property
     def flops_per_sample(self) -> int:
         """Floating-point operations of a training step for each sample: three sums with one product per weight."""
         return 6 * sum(n_in * n_out for n_in, n_out in pairwise(self.sizes))

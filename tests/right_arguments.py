@@ -38,6 +38,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "threads": {"n": None},
 }  # fmt: skip
 METHODS: dict[str, dict[str, Any]] = {
+    "apply_gradient": {"gradient": V},
     "clipped_gradient": {"X": X, "Y": Y, "max_norm": 1.0},
     "empirical_fisher_vector_product": {"X": X, "Y": Y, "v": V},
     "evaluate": {"X": X, "Y": Y},
@@ -53,6 +54,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "jvp": {"X": X, "V": np.ones((4, 3))},
     "layers_of": {"X": X},
     "nudge": {"x": X[0], "y": Y[0], "weight": (1, 0, 0), "by": 0.1},
+    "parameter_vjp": {"X": X, "U": np.ones((4, 2))},
     "per_sample_gradient_norms": {"X": X, "Y": Y},
     "per_sample_gradients": {"X": X, "Y": Y},
     "predict": {"X": X},
@@ -60,6 +62,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "to_c": {"path": "net.c"},
     "top_eigenvalues": {"X": X, "Y": Y, "k": 1},
     "trace": {"x": X[0], "y": Y[0]},
+    "train_on_batch": {"X": X, "Y": Y},
     "vjp": {"X": X, "U": np.ones((4, 2))},
 }  # fmt: skip
 PROPERTIES = {"activations", "biases", "cost", "dtype", "formulation", "optimizer", "parameters", "sizes", "weights"}

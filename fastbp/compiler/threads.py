@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
@@ -65,11 +65,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
-@contextmanager
-def parallel_region(flops: float) -> Iterator[int]:
+def parallel_region(flops: float) -> AbstractContextManager[int]:
     """Yield the number of threads that may run now, 1 for the serial variant; other Python threads get 1 meanwhile."""
     wanted = worth(flops)
-    if wanted == 1 or not _region.acquire(blocking=False):
+    return _SERIAL if wanted == 1 else _parallel_region(wanted)
+
+
+_SERIAL = nullcontext(1)
+
+
+@contextmanager
+def _parallel_region(wanted: int) -> Iterator[int]:
+    if not _region.acquire(blocking=False):
         yield 1
         return
     before = numba.get_num_threads()

@@ -89,9 +89,9 @@ def note(name: str) -> None:
         _here.noted.append(_here.unit._replace(name=name))
 
 
-def loop(function: Any) -> Any:
+def to_call(function: Any) -> Any:
     """Return the compiled loop itself, or in a dry run what notes that it would be called, and returns 0."""
-    if not is_dry():
+    if not is_dry() or not hasattr(function, "overloads"):
         return function
 
     def would_be_called(*arguments: Any) -> float:

@@ -8,13 +8,25 @@ compiled, `@njit(calls=(gradient, update))`.
 from functools import cache
 from typing import Any
 
+import numba
+
 from fastbp.compiler import together
 from fastbp.compiler.options import INNER, LEAN, njit, rebind
 
 
 def variant(loop: Any, n_threads: int) -> Any:
     """Return the variant of `loop` for so many threads."""
-    return together.loop(loop if n_threads > 1 else serial_variant(loop))
+    return together.to_call(loop if n_threads > 1 else serial_variant(loop))
+
+
+def entry(loop: Any, *arguments: Any) -> Any:
+    """Return `loop`, compiled for arguments of these types, which it then does not check.
+
+    Numba looks at the type of every argument in every call: a microsecond for a struct.
+    """
+    if numba.config.DISABLE_JIT or together.is_dry():
+        return together.to_call(loop)
+    return loop.compile(tuple(map(numba.typeof, arguments)))
 
 
 @cache

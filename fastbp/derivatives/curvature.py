@@ -8,7 +8,8 @@ from fastbp.derivatives import output_sweeps, tangent_steps, tangents
 from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, own_pair, tangent_table, workspaces, zeros
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
-from fastbp.formulations.tiles.tiled import ROWS, add_gradient_functions, samples_of, tiled_network
+from fastbp.formulations.tiles.prepared import samples_of
+from fastbp.formulations.tiles.tiled import ROWS, add_gradient_functions, tiled_network
 from fastbp.model import Array, Model, aligned_empty
 
 _CODES = {

@@ -7,6 +7,7 @@ from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import jacobian_steps, per_sample
 from fastbp.formulations.tiles import tiled
+from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.functions.costs import Cost
 from fastbp.model import Array, Model, aligned_empty
 
@@ -37,6 +38,11 @@ def vjp(model: Model, X: Array, U: Array) -> Array:
     return per_sample.input_gradients(of_outputs(model), X, U)
 
 
+def parameter_vjp(model: Model, X: Array, U: Array, out: Array) -> None:
+    """Write Σ_s u_sᵀ ∂a_s/∂θ into `out`, (n_parameters,): the gradient of the sum of the costs Σ_j u_sj a_sj."""
+    tiled.Tiled().weighted_gradient(of_outputs(model), X, U, out, None, 1.0)
+
+
 def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
     """Return ∂a⁽ᵒᶠ⁾/∂a⁽ʷʳᵗ⁾ of every sample, (n, n_of, n_wrt); 0 ≤ wrt < of ≤ L."""
     n, n_of, n_wrt = len(X), model.sizes[of], model.sizes[wrt]
@@ -50,7 +56,7 @@ def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
         parallel_region(_flops(model, of, wrt) * min(n, tiled.ROWS)) as n_threads,
     ):
         jacobians = variant(jacobian_steps.jacobians, n_threads)
-        jacobians(n_threads, out, buffers, work, tiled.samples_of(X, X), (of, wrt), net)
+        jacobians(n_threads, out, buffers, work, samples_of(X, X), (of, wrt), net)
     return out
 
 

@@ -14,8 +14,9 @@ from fastbp.derivatives import sample_steps
 from fastbp.formulations.network_data import NetworkData
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
+from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
-from fastbp.formulations.tiles.tiled import ROWS, add_gradient_functions, borrowed_workspace, samples_of, tiled_network
+from fastbp.formulations.tiles.tiled import ROWS, add_gradient_functions, borrowed_workspace, tiled_network
 from fastbp.model import Array, Model, ParameterVector
 
 

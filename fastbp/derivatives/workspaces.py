@@ -1,6 +1,5 @@
 """Addresses of second derivatives, and memory, for the loops with tangents."""
 
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Literal
 
@@ -8,13 +7,14 @@ import numpy as np
 
 from fastbp.compiler.threads import max_threads
 from fastbp.formulations import array_functions
+from fastbp.formulations.borrowing import Loan, borrowed
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import table
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles.panel_sums import CACHED
 from fastbp.formulations.tiles.panels import TiledWorkspace
-from fastbp.formulations.tiles.tiled import ROWS, borrowed, sums_in_parts, tiled_network
+from fastbp.formulations.tiles.tiled import ROWS, sums_in_parts, tiled_network
 from fastbp.functions.cost_pairs import PAIRS, Pair
 from fastbp.model import Array, Model, aligned_empty
 
@@ -88,7 +88,7 @@ def workspaces(
     return memory(n, written), memory(n if parameters_move else 0, 0)
 
 
-def borrowed_workspaces(model: Model, samples: int) -> AbstractContextManager[tuple[TiledWorkspace, TiledWorkspace]]:
+def borrowed_workspaces(model: Model, samples: int) -> Loan[tuple[TiledWorkspace, TiledWorkspace]]:
     """Lend `workspaces` for one product: those of the last product of this size, unless another thread has them."""
     in_parts = sums_in_parts(model, samples)
     needs = rows_at_once(model, samples, in_parts=in_parts), in_parts

@@ -1,15 +1,17 @@
 """The Python side of a compiled formulation: builds what its loops need, picks the parallel or the serial variant."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.compiler.threads import parallel_region
-from fastbp.compiler.together import at_once, loop
-from fastbp.compiler.variants import variant
+from fastbp.compiler.together import at_once, to_call
+from fastbp.compiler.variants import entry, variant
 from fastbp.formulations import array_functions, loops
+from fastbp.formulations.borrowing import borrowed
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
 from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, layer_table
 from fastbp.formulations.step_options import StepOptions
@@ -24,30 +26,35 @@ class Compiled:
 
     name = "loops"
 
-    def outputs(self, model: Model, X: Array) -> Array:
-        """Return a⁽ᴸ⁾ of every row."""
+    def outputs(self, model: Model, X: Array, out: Array | None = None) -> Array:
+        """Return a⁽ᴸ⁾ of every row, in `out` if that is given."""
+        if out is None:
+            out = np.empty((len(X), model.sizes[-1]), model.dtype)
         if len(X) > 1:
-            return self._forward(model, X, None)[0]
-        output, scratch = np.empty((1, model.sizes[-1]), model.dtype), np.empty(2 * sum(model.sizes), model.dtype)
-        loop(loops.forward_row)(output, scratch, model.parameters.vector, X, network_data(model))
-        return output
+            self._forward(model, X, None, out)
+        else:
+            with borrowed(model, "row", None, partial(_for_row, model, X, out)) as (forward_row, scratch, net):
+                forward_row(out, scratch, model.parameters.vector, X, net)
+        return out
 
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
-        return self._forward(model, X, Y)
+        outputs = np.empty((len(X), model.sizes[-1]), model.dtype)
+        return outputs, self._forward(model, X, Y, outputs)
 
-    def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
+    def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array) -> Array:
+        """Write the outputs of every row; return the costs, if there are targets."""
         n, rows = len(X), min(len(X), ROWS_AT_ONCE)
         net, work = network_data(model), workspace(model, rows)
-        outputs, costs = np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
+        costs = np.empty(0 if Y is None else n)
         with parallel_region(model.flops_per_sample / 3 * rows) as n_threads:
-            forward_rows, costs_of_rows = self._variant(loops.forward_rows, n_threads), loop(loops.costs_of_rows)
+            forward_rows, costs_of_rows = self._variant(loops.forward_rows, n_threads), to_call(loops.costs_of_rows)
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 forward_rows(outputs[start:stop], work, model.parameters.vector, X[start:stop], net)
                 if Y is not None:
                     costs_of_rows(costs[start:stop], work, Y[start:stop], net)
-        return outputs, costs
+        return costs
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
@@ -104,9 +111,7 @@ class Compiled:
         options: StepOptions,
     ) -> Trainer:
         net, work = network_data(model), workspace(model, batch_size, options)
-        functions = array_functions.update_functions(optimizer.update, model.dtype)
-        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
-        data = OptimizerData(state.first, state.second, *rest, **options.rules)
+        data = optimizer_data(model, optimizer, state, options)
 
         def train(order: npt.NDArray[np.int64]) -> float:
             data.hyper[0] = state.rate[0]
@@ -116,8 +121,43 @@ class Compiled:
 
         return InPlaceTrainer(train)
 
+    def apply(
+        self, model: Model, optimizer: Optimizer, state: OptimizerState, gradient: Array, options: StepOptions
+    ) -> None:
+        """Take one step down a gradient."""
+        theta, make = model.parameters.vector, partial(_for_update, model, optimizer, state, options)
+        with borrowed(model, "update", id(state), make) as (apply_gradient, data, steps, net, _):
+            data.hyper[0] = state.rate[0]
+            apply_gradient(theta, gradient, data, steps, net)
+
     def _variant(self, loop: Any, n_threads: int) -> Any:
         return variant(loop, n_threads)
+
+
+def _for_row(model: Model, X: Array, output: Array) -> tuple[Any, Array, NetworkData]:
+    """Return what `loops.forward_row` needs besides a row, X (1, n_in), and its output."""
+    scratch, net = np.empty(2 * sum(model.sizes), model.dtype), network_data(model)
+    return entry(loops.forward_row, output, scratch, model.parameters.vector, X, net), scratch, net
+
+
+def _for_update(
+    model: Model, optimizer: Optimizer, state: OptimizerState, options: StepOptions
+) -> tuple[Any, OptimizerData, Array, NetworkData, OptimizerState]:
+    """Return what `loops.apply_gradient` needs; and the state, so that no other one can have its id."""
+    data, net = optimizer_data(model, optimizer, state, options), network_data(model)
+    like_theta = model.parameters.vector
+    loop = entry(variant(loops.apply_gradient, 1), like_theta, like_theta, data, options.steps, net)
+    return loop, data, options.steps, net, state
+
+
+def optimizer_data(
+    model: Model, optimizer: Optimizer, state: OptimizerState, options: StepOptions, *moments: Array
+) -> OptimizerData:
+    """Return what a compiled loop needs to know of an optimizer, with the state's moments or others in their place."""
+    first, second = moments or (state.first, state.second)
+    functions = array_functions.update_functions(optimizer.update, model.dtype)
+    rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
+    return OptimizerData(first, second, *rest, **options.rules)
 
 
 def network_data(model: Model) -> NetworkData:

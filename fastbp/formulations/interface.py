@@ -24,14 +24,23 @@ def of_weights(sample_weight: Array | None) -> StepOptions:
 class Trainer(Protocol):
     """Trains a model in place; from `begin` to `end_epoch` nothing else changes the parameters."""
 
-    def begin(self) -> None:
-        """Copy the parameters into the trainer's own memory, if it has any."""
+    def fits(self, batch_size: int) -> bool:
+        """Whether it may `take` mini-batches of this size, with the bits of a trainer made for them."""
+
+    def take(self, X: Array, Y: Array, sample_weight: Array, batch_size: int) -> None:
+        """Train on other samples from now on; all else stays as it is."""
+
+    def let_go(self) -> None:
+        """Release the samples: they are the caller's, and may be large."""
+
+    def begin(self, moments: bool = True) -> None:
+        """Copy the parameters and, if asked for, the moments into the trainer's own memory, if it has any."""
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`, mini-batch by mini-batch, and return the sum of their costs."""
 
-    def end_epoch(self) -> None:
-        """Copy the parameters back to the model."""
+    def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
+        """Copy the parameters back to the model, the moments to the state."""
 
 
 @dataclass
@@ -40,10 +49,20 @@ class InPlaceTrainer:
 
     train: Callable[[npt.NDArray[np.int64]], float]
 
-    def begin(self) -> None:
+    def fits(self, batch_size: int) -> bool:
+        """Return False: another one is quick to make."""
+        return False
+
+    def take(self, X: Array, Y: Array, sample_weight: Array, batch_size: int) -> None:
         """Do nothing."""
 
-    def end_epoch(self) -> None:
+    def let_go(self) -> None:
+        """Do nothing."""
+
+    def begin(self, moments: bool = True) -> None:
+        """Do nothing."""
+
+    def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Do nothing."""
 
 
@@ -52,8 +71,8 @@ class Formulation(Protocol):
 
     name: str
 
-    def outputs(self, model: Model, X: Array) -> Array:
-        """Return a⁽ᴸ⁾ of every row of X, (n, n_out)."""
+    def outputs(self, model: Model, X: Array, out: Array | None = None) -> Array:
+        """Return a⁽ᴸ⁾ of every row of X, (n, n_out); in `out` if that is given."""
 
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row, (n, n_out) and (n,) in float64."""
@@ -78,6 +97,11 @@ class Formulation(Protocol):
         options: StepOptions = PLAIN,
     ) -> Trainer:
         """Return a trainer that has all memory for a step of `batch_size` samples."""
+
+    def apply(
+        self, model: Model, optimizer: Optimizer, state: OptimizerState, gradient: Array, options: StepOptions
+    ) -> None:
+        """Take one step down a gradient, (n_parameters,). Of the options only `decay` and `steps` count."""
 
 
 # Of a mini-batch X, Y: writes the gradient of the mean cost, returns the sum of the costs. Its last arguments are what
@@ -113,19 +137,39 @@ class NumPyFormulation:
             for start in range(0, len(order), batch_size):
                 mini_batch = order[start : start + batch_size]
                 options.steps[0] += 1
-                t = int(state.t[0]) + 1
                 kept = [options.kept(l, len(mini_batch), n, model.dtype) for l, n in layers]
                 weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
                 total_cost += penalty + batch_gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
-                options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
-                optimizer.step(model.parameters.vector, gradient.vector, state)
-                state.t[0] = t  # also where a user's own optimizer does not count
-                options.of_weights(model.parameters)
+                _step(model, optimizer, state, gradient, options, l2)
                 if not math.isfinite(total_cost):
                     break
             return total_cost
 
         return InPlaceTrainer(train)
+
+    @as_if_compiled
+    def apply(
+        self, model: Model, optimizer: Optimizer, state: OptimizerState, gradient: Array, options: StepOptions
+    ) -> None:
+        """Take one step down a gradient."""
+        options.steps[0] += 1
+        _step(model, optimizer, state, model.parameters.like(gradient.copy()), options, 0.0)
+
+
+def _step(
+    model: Model,
+    optimizer: Optimizer,
+    state: OptimizerState,
+    gradient: ParameterVector,
+    options: StepOptions,
+    l2: float,
+) -> None:
+    """Take one step down a gradient, with the rules of the options. Writes: θ, the gradient, the state."""
+    t = int(state.t[0]) + 1
+    options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
+    optimizer.step(model.parameters.vector, gradient.vector, state)
+    state.t[0] = t  # also where a user's own optimizer does not count
+    options.of_weights(model.parameters)
 
 
 def mean_of_blocks(

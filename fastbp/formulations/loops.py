@@ -195,6 +195,19 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
     return total_cost
 
 
+@njit(calls=(update,))
+def apply_gradient(theta, gradient, optimizer, steps, net):
+    """One step down a gradient that was computed elsewhere. Writes: θ, `optimizer`, `steps`.
+
+    Shapes: theta and gradient (n_parameters,). The gradient is not written: it has no penalties and no limits.
+    """
+    optimizer.t[0] += 1
+    steps[0] += 1
+    call(optimizer.begin_step, optimizer.hyper, optimizer.t)
+    regularize(gradient, theta, optimizer, net)
+    update(theta, optimizer, gradient)
+
+
 @njit(parallel=True)
 def forward_rows(outputs, work, theta, X, net):
     """All layers for every row of X, as many as the workspace has room for. Writes: outputs; z and a of every layer.

@@ -77,13 +77,24 @@ class StepOptions:
     @property
     def weight(self) -> Array | None:
         """The weights of the samples, None where they all weigh the same."""
-        return self.sample_weight if self.sample_weight.size else None
+        return self.sample_weight if self.weighted else None
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the samples have weights."""
+        return self.sample_weight.size > 0
+
+    def are_like(self, other: "StepOptions") -> bool:
+        """Whether these are the same rules, for other samples."""
+        of_samples = "sample_weight", "steps"
+        rules, others = ({k: v for k, v in vars(o).items() if k not in of_samples} for o in (self, other))
+        return rules == others and self.steps is other.steps and self.weighted == other.weighted
 
     @property
     def plain(self) -> bool:
         """Whether a step only follows the gradient."""
         penalties, limits = self.l2 + self.l1 + self.decay, min(self.clip_value, self.clip_norm, self.max_norm)
-        others = any(self.dropout) or self.sample_weight.size > 0 or self.per_batch
+        others = any(self.dropout) or self.weighted or self.per_batch
         return not (penalties > 0 or limits < math.inf or others)
 
     def of_batch(self, samples: npt.NDArray[np.int64], parameters: ParameterVector) -> Batch:

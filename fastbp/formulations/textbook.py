@@ -20,9 +20,9 @@ class Textbook(NumPyFormulation):
     name = "textbook"
 
     @as_if_compiled
-    def outputs(self, model: Model, X: Array) -> Array:
-        """Return a⁽ᴸ⁾ of every row."""
-        return np.array([feedforward(model, x)[1][-1] for x in X])
+    def outputs(self, model: Model, X: Array, out: Array | None = None) -> Array:
+        """Return a⁽ᴸ⁾ of every row, in `out` if that is given."""
+        return np.stack([feedforward(model, x)[1][-1] for x in X], out=out)
 
     @as_if_compiled
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:

@@ -23,9 +23,9 @@ class Vectorized(NumPyFormulation):
     name = "vectorized"
 
     @as_if_compiled
-    def outputs(self, model: Model, X: Array) -> Array:
-        """Return a⁽ᴸ⁾ of every row."""
-        return np.concatenate([Pass(model).forward(block) for block in _blocks(X)])
+    def outputs(self, model: Model, X: Array, out: Array | None = None) -> Array:
+        """Return a⁽ᴸ⁾ of every row, in `out` if that is given."""
+        return np.concatenate([Pass(model).forward(block) for block in _blocks(X)], out=out)
 
     @as_if_compiled
     def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:

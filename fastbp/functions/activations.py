@@ -255,6 +255,11 @@ class Interval:
         except (ValueError, IndexError, TypeError, AttributeError):
             raise ValueError(f"{text!r} is not an interval; write '(0, 1)', '[0, inf)', '(-inf, inf)' …") from None
 
+    def has(self, number: Any) -> bool:
+        """Whether the number is in this interval."""
+        low = self.low <= number if self.low_included else self.low < number
+        return bool(low and (number <= self.high if self.high_included else number < self.high))
+
     def contains(self, other: "Interval") -> bool:
         """Whether every number of `other` is in this interval."""
         low = self.low < other.low or (self.low == other.low and self.low_included >= other.low_included)

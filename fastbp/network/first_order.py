@@ -230,8 +230,60 @@ class FirstOrder(HasModel):
         >>> net.vjp([[0.0, 0.0]], [[1.0, 10.0]])
         array([[31., 42.]], dtype=float32)
         """
+        return jacobians.vjp(self._model, *self._inputs_and_vectors(X, U))
+
+    def parameter_vjp(
+        self,
+        X: npt.ArrayLike,
+        U: npt.ArrayLike,
+        *,
+        return_outputs: bool = False,
+        out: ParameterVector | Array | None = None,
+    ) -> ParameterVector | tuple[ParameterVector, Array]:
+        """Return Σ_s u_sᵀ ∂a_s/∂θ: with U = ∂C/∂a, the gradient of any cost C that you compute from the outputs.
+
+        Backpropagation with u in place of ∂C/∂a, also through softmax, for the time of a gradient. C may couple the
+        outputs of a sample, and samples with one another. It is a sum: for the gradient of a mean over n samples,
+        divide U by n. `apply_gradient` takes a step down the result.
+
+        Parameters
+        ----------
+        X : (n_samples, n_in) array-like
+            Inputs: real numbers, all finite.
+        U : (n_samples, n_out) array-like
+            ∂C/∂a for each output of each sample: real, all finite.
+        return_outputs : bool, default False
+            Whether to return also the outputs, as of `predict`.
+        out : ParameterVector or (n_parameters,) array, optional
+            Where to write the result, as in `gradient`.
+
+        Returns
+        -------
+        ParameterVector, or (ParameterVector, (n_samples, n_out) array)
+            In units of u times output per unit of the parameter. At a corner of σ as `gradient`. TypeError or
+            ValueError if an argument is not as above.
+
+        References
+        ----------
+        Griewank & Walther, *Evaluating Derivatives*, 2008, chapter 3: the reverse mode.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> net = fastbp.Network([1, 2], initializer="zeros")
+        >>> net.parameter_vjp([[2.0], [3.0]], [[1.0, 0.0], [0.0, -1.0]]).weights[0]  # Σ_s u_sj x_s
+        array([[ 2.], [-3.]], dtype=float32)
+        """
+        inputs, vectors = self._inputs_and_vectors(X, U)
+        with_outputs = validation.truth("return_outputs", return_outputs)
+        result = self._parameter_vector("out", out, inputs, vectors)
+        jacobians.parameter_vjp(self._model, inputs, vectors, result.vector)
+        return (result, self._formulation.outputs(self._model, inputs)) if with_outputs else result
+
+    def _inputs_and_vectors(self, X: npt.ArrayLike, U: npt.ArrayLike) -> tuple[Array, Array]:
+        """Return X, and a vector for the outputs of each sample. Raises TypeError or ValueError."""
         checked = validation.inputs(X, self.sizes[0], self.dtype)
         vectors, shape = validation.matrix("U", U, self.dtype), (len(checked), self.sizes[-1])
         if vectors.shape != shape:
             raise ValueError(f"U has shape {vectors.shape}; needed is {shape}: a number for each output of each sample")
-        return jacobians.vjp(self._model, checked, vectors)
+        return checked, vectors

@@ -21,6 +21,7 @@ from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.network.explanations import Explanations
 from fastbp.network.files import Files
 from fastbp.network.first_order import FirstOrder
+from fastbp.network.own_loop import OwnLoop
 from fastbp.network.second_order import SecondOrder
 from fastbp.optimizers import Optimizer
 from fastbp.training import checkpoints as resuming
@@ -38,7 +39,7 @@ from fastbp.validation.foreign_names import BINARY, CATEGORICAL
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network(Files, FirstOrder, SecondOrder, Explanations):
+class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input. Raises TypeError or
@@ -310,12 +311,7 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             targets with means or standard deviations above 1000, targets that hardly vary around their mean.
         """
         asked = Asked(**locals())
-        # Two fits at once would write the same weights, moments and history.
-        if not self._model.training.acquire(blocking=False):
-            raise RuntimeError(
-                "this network is being trained already, by another thread or by the fit that called this callback: "
-                "train a copy, copy.deepcopy(net), or wait for the other fit to end"
-            )
+        self._begin_training()
         try:
             plan = plans.checked(self, X, Y, asked)
             self._training, self.history = plan.training, plan.history
@@ -323,10 +319,12 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         finally:
             self._model.training.release()
 
-    def predict(self, X: npt.ArrayLike) -> Array:
+    def predict(self, X: npt.ArrayLike, *, out: Array | None = None) -> Array:
         """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out), of its dtype.
 
-        X is (n_samples, n_in), array-like: real numbers, all finite. Raises TypeError or ValueError if it is not.
+        X is (n_samples, n_in), array-like: real numbers, all finite. `out`, if given, is where to write the outputs:
+        C-contiguous, of their shape and dtype, apart from X and the parameters. Raises TypeError or ValueError if one
+        of them is not as it should be.
 
         Examples
         --------
@@ -334,7 +332,10 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         >>> fastbp.Network([2, 3], initializer="zeros", output_activation="softmax").predict([[1, 2]]).round(2)
         array([[0.33, 0.33, 0.33]], dtype=float32)
         """
-        return self._formulation.outputs(self._model, validation.inputs(X, self.sizes[0], self.dtype))
+        checked = validation.inputs(X, self.sizes[0], self.dtype)
+        if out is not None:
+            validation.output("out", out, (len(checked), self.sizes[-1]), self.dtype, checked, self.parameters)
+        return self._formulation.outputs(self._model, checked, out)
 
     def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Evaluation:
         """Return the mean cost of some samples, and the accuracy if Y is classes. X, Y and the errors are as in `fit`.
@@ -348,8 +349,14 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         """
         return evaluate(self._formulation, self._model, self._samples(X, Y))
 
-    def gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> ParameterVector:
+    def gradient(
+        self, X: npt.ArrayLike, Y: npt.ArrayLike, *, out: ParameterVector | Array | None = None
+    ) -> ParameterVector:
         """Return the gradient of the mean cost by backpropagation. X, Y and the errors are as in `fit`.
+
+        `out`, if given, is where to write it: a ParameterVector of this network's layers, which is then returned, or an
+        (n_parameters,) array; C-contiguous, of the network's dtype, apart from X, Y and the parameters, else TypeError
+        or ValueError.
 
         Returns
         -------
@@ -369,9 +376,9 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
         array([-6., -3.], dtype=float32)
         """
         samples = self._samples(X, Y)
-        vector = np.empty_like(self.parameters)
-        self._formulation.gradient(self._model, samples.X, samples.Y, vector)
-        return ParameterVector(self.sizes, vector)
+        gradient = self._parameter_vector("out", out, samples.X, samples.Y)
+        self._formulation.gradient(self._model, samples.X, samples.Y, gradient.vector)
+        return gradient
 
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]

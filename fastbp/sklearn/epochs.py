@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.batches.samples import Samples
 from fastbp.batches.sources import rows_between_looks
+from fastbp.formulations.borrowing import KEPT_BYTES
 from fastbp.formulations.step_options import StepOptions
-from fastbp.formulations.tiles.tiled import KEPT_BYTES
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.optimizers import Rprop
@@ -76,7 +76,7 @@ class Epochs:
         nothing = np.empty((0, 0), self._net.dtype)
         self._data = Weighted(Samples(nothing, nothing, False), None)
         self._source = source(self._data, self._orders, self._net._model, 1, 1)
-        self._trainer.take(nothing, nothing, np.empty(0, self._net.dtype))
+        self._trainer.let_go()
 
     def settle(self) -> None:
         """Copy the optimizer's moments to the solver's state: after `partial_fit` only the trainer has them."""

@@ -15,12 +15,14 @@ import numpy as np
 from fastbp import validation
 from fastbp.batches.orders import Order
 from fastbp.compiler.together import telling
+from fastbp.formulations.borrowing import KEPT_BYTES
 from fastbp.formulations.interface import Trainer
 from fastbp.progress import Progress
 from fastbp.training import full_batch
 from fastbp.training.callbacks import Run
 from fastbp.training.early_stopping import Best, greater_is_better, watched
 from fastbp.training.history import History
+from fastbp.training.kept import kept_trainer
 from fastbp.training.metrics import Evaluation, evaluate
 from fastbp.training.plan import Plan
 from fastbp.training.state import Training
@@ -195,12 +197,17 @@ def _train(loop: Loop, plan: Plan) -> None:
     source.open()
     if source.weight is not None:
         options = replace(options, sample_weight=source.weight)
-    of_model = training.model, training.optimizer, training.state
-    trainer = plan.formulation.trainer(*of_model, source.X, source.Y, plan.batch_size, options)
-    loop.begin()
-    trainer.begin()
-    loop.trainer = trainer
-    train(trainer, partial(source.epoch, training.rng), plan.epochs, loop)
+    kept = kept_trainer(training, plan.formulation, source.X, source.Y, plan.batch_size, options)
+    trainer = kept.trainer
+    try:
+        loop.begin()
+        trainer.begin()
+        loop.trainer = trainer
+        train(trainer, partial(source.epoch, training.rng), plan.epochs, loop)
+    finally:
+        trainer.let_go()
+    small = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options) <= KEPT_BYTES
+    training.kept = kept if small else None
 
 
 def _minimize(loop: Loop, plan: Plan) -> None:

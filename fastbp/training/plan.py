@@ -13,12 +13,12 @@ import numpy as np
 
 from fastbp import validation
 from fastbp.batches.data import Data, Weights, comes_in_chunks, hints_about, in_arrays, in_chunks, source
-from fastbp.batches.samples import AnySamples, MappedSamples
+from fastbp.batches.samples import AnySamples, MappedSamples, Samples
 from fastbp.batches.sources import Source
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
-from fastbp.model import Model
+from fastbp.model import Array, Model
 from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop
 from fastbp.training import full_batch, levenberg_marquardt
 from fastbp.training import metrics as of_metrics
@@ -96,6 +96,39 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked) -> Plan:
     _check_memory(plan)
     hints.warn(hints_about(data, model), stacklevel=4)
     return plan
+
+
+def of_single_steps(net: Trainable, given: Any, *, mini_batches: bool) -> Training:
+    """Return the state of single steps with an optimizer. Raises TypeError, or ValueError if it needs all samples.
+
+    Without `mini_batches` it gets gradients, which may be of all samples: enough for Rprop.
+    """
+    last = net._training
+    chosen = optimizer(given, last.optimizer if last else None)
+    if chosen.full_batch or (mini_batches and isinstance(chosen, Rprop)):
+        raise ValueError(f"{type(chosen).__name__} needs all samples in every step: use `fit`, or another optimizer")
+    return _training(net, chosen)
+
+
+def weights_of_step(samples: Samples, sample_weight: Any) -> Array | None:
+    """Return the weights of the samples of a single step, or None. Raises TypeError or ValueError."""
+    if sample_weight is None:
+        return None
+    return Weights(_of_step(samples), sample_weight, None, samples.Y.shape[1]).of_rows(samples)
+
+
+def options_of_step(net: Trainable, training: Training, samples: Samples, asked: Asked) -> StepOptions:
+    """Return the options of a single step. Raises TypeError or ValueError.
+
+    λ and λ₁ are not divided: nobody knows how many samples there are in all.
+    """
+    data, model = _of_step(samples), net._model
+    weights = Weights(data, asked.sample_weight, None, model.sizes[-1])
+    return _options(asked, data, source(data, weights, False, model, len(samples), 1), training, net._own_seed)
+
+
+def _of_step(samples: Samples) -> Data:
+    return Data(samples, None, 1, None, {})
 
 
 def _training(net: Trainable, given: Any) -> Training:

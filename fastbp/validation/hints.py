@@ -35,8 +35,9 @@ def scales(X: Array, Y: Array, output: Activation) -> str:
 
     Targets count only if outputs can grow in proportion, so not for exponential.
     """
-    parts = []
-    means, deviations = _spread(X)
+    parts, some = [], _some(X)
+    # Neither a mean nor a deviation is above the largest number.
+    means, deviations = _spread(some) if max(-some.min(), some.max()) > LARGE else (np.zeros(1), np.zeros(1))
     size = np.maximum(np.abs(means), deviations)
     n = int(np.count_nonzero(size > LARGE))
     if n:
@@ -47,7 +48,7 @@ def scales(X: Array, Y: Array, output: Activation) -> str:
             "standardise the inputs, (X - X.mean(axis=0)) / X.std(axis=0), with the same mean and std for new samples"
         )
     if Interval.parse(output.output_range).high == math.inf and output.name != "exponential":
-        means, deviations = _spread(Y)
+        means, deviations = _spread(_some(Y))
         far = np.abs(means) > LARGE * np.where(deviations > 0, deviations, np.inf)
         far |= np.maximum(np.abs(means), deviations) > LARGE
         if far.any():
@@ -64,10 +65,15 @@ def scales(X: Array, Y: Array, output: Activation) -> str:
     )
 
 
-def _spread(A: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the mean and the standard deviation of each column, over some rows, evenly spread."""
+def _some(A: Array) -> Array:
+    """Return some rows, evenly spread."""
     rows = max(2, LOOKED_AT // A.shape[1])
-    some = A[:: -(-len(A) // rows)].astype(np.float64)
+    return A[:: -(-len(A) // rows)]
+
+
+def _spread(rows: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the mean and the standard deviation of each column."""
+    some = rows.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         return some.mean(axis=0), some.std(axis=0)
 

@@ -99,6 +99,21 @@ def test_a_copy_has_other_values_in_some_fields():
     assert other.rows is struct.rows and type(other) is Everything
 
 
+def test_arrays_put_in_place_come_through():
+    struct = everything()
+    x, rows = np.array([9.0, 8.0]), np.ones((1, 3), np.float32)
+    struct._put(x=x, rows=rows)
+    assert struct.x is x and struct.nbytes == sum(a.nbytes for a in (x, rows, struct.bits, *others_of(struct)))
+    numbers, copied, copied_rows, _, _ = copy_of(struct)
+    assert numbers[4:].tolist() == [2, 1]
+    assert_array_equal(copied, x)
+    assert_array_equal(copied_rows, rows)
+
+
+def others_of(struct):
+    return [a for name, a in vars(struct).items() if isinstance(a, np.ndarray) and name not in ("x", "rows", "bits")]
+
+
 def test_an_array_of_another_type_makes_another_type():
     """Compiled for float64, then for float32: no array is taken for what it is not."""
     x = np.array([0.5, 1.5], np.float32)

@@ -224,6 +224,12 @@ def test_interval(text, expected):
     assert Interval.parse(text) == expected
 
 
+def test_an_interval_has_its_ends_only_if_they_are_included():
+    numbers = [-0.1, 0, 0.5, 1, 1.1, math.nan]
+    assert [Interval.parse("[0, 1]").has(v) for v in numbers] == [False, True, True, True, False, False]
+    assert [Interval.parse("(0, 1)").has(v) for v in numbers] == [False, False, True, False, False, False]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -4,6 +4,8 @@ One function checks them before anything is computed. So the derivatives, which 
 float64 networks only; predictions, costs and gradients are tried in both dtypes.
 """
 
+import copy
+
 import numpy as np
 import pytest
 from conftest import state_of
@@ -33,10 +35,12 @@ IN_BOTH = {
 OF_X = {
     "jacobian": lambda net, X: net.jacobian(X),
     "vjp": lambda net, X: net.vjp(X, np.ones((rows(X), 2))),
+    "parameter_vjp": lambda net, X: net.parameter_vjp(X, np.ones((rows(X), 2))).vector,
     "jvp": lambda net, X: net.jvp(X, np.ones((rows(X), 3))),
     "fisher_vector_product": lambda net, X: net.fisher_vector_product(X, net.parameters).vector,
 }
 OF_X_AND_Y = {
+    "train_on_batch": lambda net, X, Y: stepped(net, lambda copied: copied.train_on_batch(X, Y)),
     "per_sample_gradients": lambda net, X, Y: net.per_sample_gradients(X, Y),
     "per_sample_gradient_norms": lambda net, X, Y: net.per_sample_gradient_norms(X, Y),
     "clipped_gradient": lambda net, X, Y: net.clipped_gradient(X, Y, 1.0).vector,
@@ -50,6 +54,7 @@ OF_X_AND_Y = {
     "check_gradient": lambda net, X, Y: np.array(str(fastbp.check_gradient(net, X, Y, at_most=1))),
 }
 OF_V = {
+    "apply_gradient": lambda net, v: stepped(net, lambda copied: copied.apply_gradient(v)),
     "hessian_vector_product": lambda net, v: net.hessian_vector_product(X, Y, v).vector,
     "gauss_newton_vector_product": lambda net, v: net.gauss_newton_vector_product(X, Y, v).vector,
     "fisher_vector_product": lambda net, v: net.fisher_vector_product(X, v).vector,
@@ -59,6 +64,13 @@ OF_ONE_SAMPLE = {
     "trace": lambda net, x, y: np.array(str(net.trace(x, y))),
     "nudge": lambda net, x, y: np.array(str(net.nudge(x, y, weight=(1, 0, 0)))),
 }
+
+
+def stepped(net, step):
+    """The parameters of a copy after a step."""
+    copied = copy.deepcopy(net)
+    step(copied)
+    return copied.parameters
 
 
 def outcome(function, net, *given):
@@ -114,6 +126,7 @@ def hostile_vectors(v, U, V):
     for function in OF_V.values():
         check(function, net, (26,), v)
     check(lambda net, U: net.vjp(X, U), net, (3, 2), U)
+    check(lambda net, U: net.parameter_vjp(X, U).vector, net, (3, 2), U)
     check(lambda net, V: net.jvp(X, V), net, (3, 3), V)
 
 

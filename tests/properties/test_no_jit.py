@@ -21,6 +21,8 @@ for hidden, output, cost, optimizer in [
                          formulation=sys.argv[1])
     Y = np.eye(2)[labels]
     net.fit(X, Y, epochs=2, batch_size=3, optimizer=optimizer, validation_data=(X, Y))  # 3, 3 and 1
+    net.train_on_batch(X[:3], Y[:3], optimizer=optimizer)
+    net.apply_gradient(net.parameter_vjp(X, Y - 0.5), optimizer=optimizer)
     results += [net.parameters, net.gradient(X, Y).vector, net.predict(X).ravel(), [net.evaluate(X, Y).cost]]
 print(" ".join(float(number).hex() for number in np.concatenate(results)))
 """

@@ -11,7 +11,8 @@ from fastbp.formulations import numpy_functions
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import pack
-from fastbp.formulations.tiles.tiled import samples_of, tiled_network, tiled_workspace
+from fastbp.formulations.tiles.prepared import samples_of
+from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
 from fastbp.functions.activations import Activation
 from fastbp.model import Array, Model, ParameterVector
 

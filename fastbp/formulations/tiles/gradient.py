@@ -128,14 +128,13 @@ def add_parts(work, m, net):
 
 
 @njit(calls=(errors, sum_gradient))
-def gradient(n_threads, work, data, net):
-    """The gradient of the mean cost of all samples. Returns the sum of costs. Writes: work.gradient, work."""
-    n = data.order.size
-    total_cost, share = 0.0, work.theta.dtype.type(1 / n)
+def gradient(n_threads, work, data, share, net):
+    """The gradient of `share` times the costs of all samples. Returns the sum of costs. Writes: work.gradient, work."""
+    n, total_cost = data.order.size, 0.0
     work.batch[0], work.batch[1] = 0, n
     for start in range(0, n, work.rows):
         m = min(work.rows, n - start)
-        errors(n_threads, work, data, start, start + m, share, net)
+        errors(n_threads, work, data, start, start + m, work.theta.dtype.type(share), net)
         sum_gradient(n_threads, work, m, start == 0, net)
         for s in range(m):
             total_cost += work.costs[s]
@@ -143,9 +142,9 @@ def gradient(n_threads, work, data, net):
 
 
 @njit(calls=(sum_parts,))
-def gradient_in_parts(n_threads, work, data, net):
+def gradient_in_parts(n_threads, work, data, share, net):
     """The same by `sum_parts`."""
     n = data.order.size
     work.batch[0], work.batch[1] = 0, n
-    sum_parts(n_threads, work, data, 0, n, work.theta.dtype.type(1 / n), net)
+    sum_parts(n_threads, work, data, 0, n, work.theta.dtype.type(share), net)
     return add_parts(work, n, net)

@@ -10,8 +10,9 @@ from fastbp.formulations.tiles import steps
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import layer, pack
+from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.formulations.tiles.rows import take_layer
-from fastbp.formulations.tiles.tiled import borrowed_workspace, samples_of, tiled_network
+from fastbp.formulations.tiles.tiled import borrowed_workspace, tiled_network
 from fastbp.model import Array, Model
 
 

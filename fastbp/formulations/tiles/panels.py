@@ -19,7 +19,7 @@ from numba.extending import lower_builtin, type_callable
 
 from fastbp.compiler.options import INLINE, INNER, LEAN, njit
 from fastbp.compiler.structs import Struct
-from fastbp.compiler.together import loop
+from fastbp.compiler.together import to_call
 from fastbp.compiler.views import borrow, matrix, stretch
 from fastbp.formulations.tiles.registers import I64, VECS, VECTOR_BYTES
 from fastbp.formulations.tiles.tile import lanes, load, store_transposed, wide, zeros
@@ -179,9 +179,9 @@ def copy(panels, vector, net, to_panels):
 
 def pack(panels: Any, vector: Any, net: Any) -> None:
     """Copy a vector of the layout of θ into panels, for Python. Writes: panels, but not their padding."""
-    loop(copy)(panels, vector if vector.flags.writeable else vector.copy(), net, True)
+    to_call(copy)(panels, vector if vector.flags.writeable else vector.copy(), net, True)
 
 
 def unpack(vector: Any, panels: Any, net: Any) -> None:
     """And back. Writes: vector."""
-    loop(copy)(panels, vector, net, False)
+    to_call(copy)(panels, vector, net, False)

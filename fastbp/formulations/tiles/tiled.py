@@ -1,20 +1,19 @@
 """The Python side of `tiles`: how a network lies in memory, what is allocated, which form runs."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import max_threads, parallel_region
-from fastbp.compiler.together import loop
-from fastbp.formulations import array_functions
-from fastbp.formulations.compiled import Compiled, layer_places, of_network, with_functions
+from fastbp.compiler.together import to_call
+from fastbp.formulations.borrowing import Loan, borrowed
+from fastbp.formulations.compiled import Compiled, layer_places, of_network, optimizer_data, with_functions
 from fastbp.formulations.interface import PLAIN
-from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
+from fastbp.formulations.network_data import NetworkData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import descent
 from fastbp.formulations.tiles import gradient as tile_gradient
@@ -22,14 +21,14 @@ from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK, CACHED
-from fastbp.formulations.tiles.panels import Data, TiledWorkspace, pack, unpack
+from fastbp.formulations.tiles.panels import TiledWorkspace
+from fastbp.formulations.tiles.prepared import Call
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
 PART_BYTES = 32 * 1024  # of weights, up to which the gradient of a large mini-batch is summed in parts
-KEPT_BYTES = 64 * 1024**2  # of memory, up to which it is kept for the next call: see `borrowed`
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
 
@@ -38,46 +37,53 @@ EVERY_NET = "gather", "transpose_weights", "forward_panel"
 ONE_ROW = "propagate_row", "forward_row"
 LISTED = "note_inputs", "list_inputs", "list_samples", "forward_listed", "gradient_listed"
 
-Memory = TypeVar("Memory")
-
 
 class Tiled(Compiled):
     """`tiles`."""
 
     name = "tiles"
 
-    def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
+    def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array) -> Array:
         n, rows = len(X), min(len(X), BLOCK * max_threads())
-        net, outputs, costs = tiled_network(model), np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
-        data = samples_of(X, outputs if Y is None else Y)
+        costs = np.empty(0 if Y is None else n)
+        needs = rows_of_workspace(rows, False)
         with (
-            borrowed_workspace(model, rows, training=False) as work,
+            borrowed(model, "forward", needs, partial(_forward_call, model, rows)) as call,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
-            add_functions(net, ["forward_share", "take_rows"], model.dtype, W=work, A=data, N=net)
-            forward_blocks = self._variant(tile_steps.forward_blocks, n_threads)
-            pack(work.theta, model.parameters.vector, net)
+            loop, work, data, net = self._variant(tile_steps.forward_blocks, n_threads), call.work, call.data, call.net
+            call.take(X)
+            call.pack()
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
-                forward_blocks(n_threads, outputs, work, data, start, stop, net)
+                call.run(loop, n_threads, outputs, work, data, start, stop, net)
                 if Y is not None:
-                    loop(tile_steps.costs_of_rows)(costs[start:stop], work, Y[start:stop], net)
-        return outputs, costs
+                    to_call(tile_steps.costs_of_rows)(costs[start:stop], work, Y[start:stop], net)
+            call.let_go()
+        return costs
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost, return the mean cost."""
-        n, net, data = len(X), tiled_network(model), samples_of(X, Y, sample_weight)
+        n = len(X)
+        return self.weighted_gradient(model, X, Y, gradient, sample_weight, 1 / n) / n
+
+    def weighted_gradient(
+        self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None, share: float
+    ) -> float:
+        """Write the gradient of `share` times the sum of all costs, return the sum."""
+        n, in_parts = len(X), sums_in_parts(model, len(X))
+        needs = rows_of_workspace(n, in_parts), in_parts
         with (
-            borrowed_workspace(model, n, gradient=True) as work,
+            borrowed(model, "gradient", needs, partial(_gradient_call, model, n)) as call,
             parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
         ):
-            shares = ["part_share"] if work.in_parts else ["errors_share", "sum_share"]
-            add_gradient_functions(model, shares, W=work, A=data)
-            pack(work.theta, model.parameters.vector, net)
-            gradient_loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
-            total_cost = float(self._variant(gradient_loop, n_threads)(n_threads, work, data, net))
-            unpack(gradient, work.gradient, net)
-            return total_cost / n
+            loop = tile_gradient.gradient_in_parts if in_parts else tile_gradient.gradient
+            call.take(X, Y, sample_weight)
+            call.pack()
+            total = call.run(self._variant(loop, n_threads), n_threads, call.work, call.data, share, call.net)
+            call.copy(call.work.gradient, gradient, pack=False)
+            call.let_go()
+            return float(total)
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
@@ -90,8 +96,26 @@ class Tiled(Compiled):
         return TiledTrainer(self, *arguments)
 
 
+def _forward_call(model: Model, rows: int) -> Call:
+    """Prepare `forward_blocks` for so many rows at once."""
+    net = tiled_network(model)
+    call = Call(model, net, tiled_workspace(model, rows, training=False))
+    add_functions(net, ["forward_share", "take_rows"], model.dtype, W=call.work, A=call.data, N=net)
+    return call
+
+
+def _gradient_call(model: Model, samples: int) -> Call:
+    """Prepare `gradient`, or `gradient_in_parts`, for so many samples."""
+    call = Call(model, tiled_network(model), tiled_workspace(model, samples, gradient=True))
+    shares = ["part_share"] if call.work.in_parts else ["errors_share", "sum_share"]
+    add_gradient_functions(model, shares, W=call.work, A=call.data)
+    return call
+
+
 class TiledTrainer:
     """Keeps parameters and moments in panels, and copies them back at the end of an epoch."""
+
+    _batch_size = 1
 
     def __init__(
         self,
@@ -104,17 +128,14 @@ class TiledTrainer:
         batch_size: int,
         options: StepOptions,
     ):
-        self._formulation, self._model, self._batch_size = formulation, model, batch_size
-        self._net, self._rate = tiled_network(model), state.rate
+        self._formulation, self._model, self._rate = formulation, model, state.rate
         self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain
         needs_whole = options.clip_norm < np.inf
-        work = self._work = tiled_workspace(
-            model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole
-        )
-        self._data = samples_of(X, Y, options.weight, np.empty(0, np.int64))
-        functions = array_functions.update_functions(optimizer.update, model.dtype)
-        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
-        self._packed = OptimizerData(work.first, work.second, *rest, **options.rules)
+        work = tiled_workspace(model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole)
+        self._call = Call(model, tiled_network(model), work)
+        self.take(X, Y, options.sample_weight, batch_size)
+        self._needs = self._needs_of(batch_size)
+        self._packed = optimizer_data(model, optimizer, state, options, work.first, work.second)
         self._add_functions(needs_whole)
         moments = (state.first, work.first), (state.second, work.second)
         self._looked = False  # whether there are so many zeros in X that it pays to list them
@@ -123,7 +144,7 @@ class TiledTrainer:
 
     def _add_functions(self, needs_whole: bool) -> None:
         """Compile what steps like these call, no more."""
-        work, rules = self._work, self._packed
+        work, rules = self._call.work, self._packed
         needed = {
             "part_share": work.in_parts,
             "errors_share": not work.in_parts,
@@ -136,43 +157,54 @@ class TiledTrainer:
             "limit_norms": rules.max_norm < np.inf,
         }
         names = [name for name, is_needed in needed.items() if is_needed]
-        add_gradient_functions(self._model, names, W=work, A=self._data, O=rules)
+        add_gradient_functions(self._model, names, W=work, A=self._call.data, O=rules)
 
-    def take(self, X: Array, Y: Array, sample_weight: Array) -> None:
-        """Train on these samples from now on; all else stays as it is."""
-        self._data = samples_of(X, Y, sample_weight, self._data.order)
+    def _needs_of(self, batch_size: int) -> tuple[int, bool, bool]:
+        in_parts = sums_in_parts(self._model, batch_size)
+        return rows_of_workspace(batch_size, in_parts), in_parts, batch_size > ROWS
+
+    def fits(self, batch_size: int) -> bool:
+        """Whether this does with mini-batches of another size what a trainer made for them does, to the last bit."""
+        (rows, in_parts, _), needs = self._needs, self._needs_of(batch_size)
+        return needs == self._needs or (1 < batch_size <= rows and not in_parts and not needs[1])
+
+    def take(self, X: Array, Y: Array, sample_weight: Array, batch_size: int | None = None) -> None:
+        """Train on these samples from now on, in mini-batches of a size that `fits`; all else stays as it is."""
+        data = self._call.data
+        data._put(X=X, Y=Y)
+        if len(sample_weight) != 0 or len(data.sample_weight) != 0:
+            data._put(sample_weight=np.ascontiguousarray(sample_weight, X.dtype))
+        self._batch_size = batch_size or self._batch_size
+
+    def let_go(self) -> None:
+        """Release the samples: they are the caller's, and may be large."""
+        self._call.let_go()
 
     def begin(self, moments: bool = True) -> None:
         """Pack θ and, unless those in panels are the ones that count, the moments."""
         for vector, panels in self._parameters + self._moments * moments:
-            pack(panels, vector, self._net)
+            self._call.copy(panels, vector, pack=True)
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
+        call = self._call
         if not self._looked:
-            self._looked, self._work = True, with_lists(self._model, self._work, self._data.X, order)
+            self._looked, call.work = True, with_lists(self._model, call.work, call.data.X, order)
         self._packed.hyper[0] = self._rate[0]
-        work, data, net = self._work, self._data._replace(order=order), self._net
+        work, data, net = call.work, call.data, call.net
+        data._put(order=np.ascontiguousarray(order, np.int64))
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
-            return float(loop(descent.train_one_by_one)(self._packed, work, data, net))
+            return float(to_call(descent.train_one_by_one)(self._packed, work, data, net))
         rows = min(self._batch_size, len(order), ROWS)
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
-            epoch = descent.train_epoch_in_parts if work.in_parts else descent.train_epoch
-            train_epoch = self._formulation._variant(epoch, n_threads)
-            return float(train_epoch(n_threads, self._packed, work, data, self._batch_size, net))
+            loop = descent.train_epoch_in_parts if work.in_parts else descent.train_epoch
+            train_epoch = self._formulation._variant(loop, n_threads)
+            return float(call.run(train_epoch, n_threads, self._packed, work, data, self._batch_size, net))
 
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Unpack them."""
         for vector, panels in self._parameters * parameters + self._moments * moments:
-            unpack(vector, panels, self._net)
-
-
-def samples_of(
-    X: Array, Y: Array, sample_weight: Array | None = None, order: npt.NDArray[np.int64] | None = None
-) -> Data:
-    """Return the samples as loops get them, in the order of their rows unless told otherwise."""
-    weight = X[:0, 0] if sample_weight is None else np.ascontiguousarray(sample_weight, X.dtype)
-    return Data(X, Y, np.arange(len(X)) if order is None else order, weight)
+            self._call.copy(panels, vector, pack=False)
 
 
 def panel_columns(n: int, dtype: np.dtype[Any]) -> int:
@@ -257,7 +289,7 @@ def workspace_sizes(
     layers = panel_layout(model)
     lanes, n = VECTOR_BYTES // model.dtype.itemsize, int(layers["panels_at"][-1])
     in_parts = training and sums_in_parts(model, samples)
-    activations = _rows(samples, in_parts) * int(layers["columns_before"][-1])
+    activations = rows_of_workspace(samples, in_parts) * int(layers["columns_before"][-1])
     weights = (1 + 16 * lanes) * 2 * lanes
     transposed = CACHED // model.dtype.itemsize
     written = tile_gradient.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
@@ -280,11 +312,12 @@ def sums_in_parts(model: Model, samples: int) -> bool:
     Where weights are few, there are not enough for every thread to own some; where samples are many, a, z and δ of all
     of them would not stay in the cache until the gradient is summed. Not a question of threads: the bits depend on it.
     """
-    few = int(panel_layout(model)["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
-    return few and samples >= 4 * tile_gradient.PART_BLOCK
+    if samples < 4 * tile_gradient.PART_BLOCK:
+        return False
+    return int(tiled_network(model).layers["panels_at"][-1]) * model.dtype.itemsize <= PART_BYTES
 
 
-def _rows(samples: int, in_parts: bool) -> int:
+def rows_of_workspace(samples: int, in_parts: bool) -> int:
     """For how many samples a workspace has room: whole tiles, up to `ROWS`; in parts, a block for each thread."""
     if in_parts:
         return max_threads() * tile_gradient.PART_BLOCK
@@ -300,7 +333,7 @@ def tiled_workspace(
     written to memory.
     """
     in_parts = training and sums_in_parts(model, samples)
-    rows = _rows(samples, in_parts)
+    rows = rows_of_workspace(samples, in_parts)
     if rows == 1:
         add_functions(tiled_network(model), ONE_ROW, model.dtype)
     of_samples = {name: values for name, values in options.of_samples(model.dtype).items() if name != "sample_weight"}
@@ -319,36 +352,12 @@ def tiled_workspace(
 
 def borrowed_workspace(
     model: Model, samples: int, *, training: bool = True, gradient: bool = False
-) -> AbstractContextManager[TiledWorkspace]:
+) -> Loan[TiledWorkspace]:
     """Lend a `tiled_workspace` for one call: see `borrowed`."""
     in_parts = training and sums_in_parts(model, samples)
-    needs = _rows(samples, in_parts), in_parts, gradient, samples > ROWS
+    needs = rows_of_workspace(samples, in_parts), in_parts, gradient, samples > ROWS
     make = partial(tiled_workspace, model, samples, training=training, gradient=gradient)
     return borrowed(model, f"workspace, training={training}", needs, make)
-
-
-@contextmanager
-def borrowed(model: Model, kind: str, needs: Any, make: Callable[[], Memory]) -> Iterator[Memory]:
-    """Lend memory for one call: that of the last call of this kind with the same needs, unless somebody else has it.
-
-    Making it takes as long as the gradient of a small net; and new memory comes from the system page by page, for as
-    long as the sums of a large one take. What the last call left in it is not cleared.
-    """
-    kept = model.prepared.pop(kind, None)  # in one step: no two threads get the same
-    if kept is None or kept[0] != needs:
-        memory = make()
-        kept = needs, memory, _nbytes(memory)
-    yield kept[1]
-    if kept[2] <= KEPT_BYTES:
-        model.prepared[kind] = kept
-
-
-def _nbytes(memory: Any) -> int:
-    if isinstance(memory, tuple):
-        return sum(map(_nbytes, memory))
-    if isinstance(memory, Struct):
-        return sum(map(_nbytes, vars(memory).values()))
-    return memory.nbytes if isinstance(memory, np.ndarray) else 0
 
 
 def _zeros(size: int, dtype: np.dtype[Any]) -> Array:

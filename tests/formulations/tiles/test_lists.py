@@ -15,10 +15,10 @@ from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.panel_sums import BLOCK, LEAST
 from fastbp.formulations.tiles.panels import pack, unpack
+from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.formulations.tiles.tiled import (
     add_gradient_functions,
-    samples_of,
     tiled_network,
     tiled_workspace,
     with_lists,
