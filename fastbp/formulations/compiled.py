@@ -10,6 +10,7 @@ from fastbp.compiler.variants import variant
 from fastbp.formulations import array_functions, loops
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
 from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, layer_table
+from fastbp.formulations.output_weights import weighted_costs_of_rows
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
@@ -30,11 +31,15 @@ class Compiled:
         loops.forward_row(output, scratch, model.parameters.vector, X, network_data(model))
         return output
 
-    def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
+    def costs(self, model: Model, X: Array, Y: Array, sample_weight: Array | None = None) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
-        return self._forward(model, X, Y)
+        if sample_weight is None or sample_weight.ndim == 2:
+            weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, model.dtype)
+            return self._forward(model, X, Y, weights)
+        outputs, costs = self._forward(model, X, Y)
+        return outputs, sample_weight * costs
 
-    def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
+    def _forward(self, model: Model, X: Array, Y: Array | None, weights: Array | None = None) -> tuple[Array, Array]:
         n, rows = len(X), min(len(X), ROWS_AT_ONCE)
         net, work = network_data(model), workspace(model, rows)
         outputs, costs = np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
@@ -43,7 +48,9 @@ class Compiled:
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 forward_rows(outputs[start:stop], work, model.parameters.vector, X[start:stop], net)
-                if Y is not None:
+                if weights is not None and Y is not None:
+                    weighted_costs_of_rows(costs[start:stop], work, Y[start:stop], weights[start:stop], net)
+                elif Y is not None:
                     costs_of_rows(costs[start:stop], work, Y[start:stop], net)
         return outputs, costs
 

@@ -55,13 +55,14 @@ class Formulation(Protocol):
     def outputs(self, model: Model, X: Array) -> Array:
         """Return a⁽ᴸ⁾ of every row of X, (n, n_out)."""
 
-    def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
-        """Return a⁽ᴸ⁾ and the cost of every row, (n, n_out) and (n,) in float64."""
+    def costs(self, model: Model, X: Array, Y: Array, sample_weight: Array | None = None) -> tuple[Array, Array]:
+        """Return a⁽ᴸ⁾ and the cost of every row, with its weights, (n, n_out) and (n,) in float64."""
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost into `gradient`, which has the layout of θ. Return the mean cost.
 
-        The mean is (1/n) Σ_s w_s C_s with w = `sample_weight`, (n,); without it, w_s = 1.
+        The mean is (1/n) Σ_s w_s C_s with w = `sample_weight`, (n,), or (1/n) Σ_s Σ_j w_sj C_sj with (n, n_out);
+        without it, w_s = 1.
         """
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
@@ -81,7 +82,7 @@ class Formulation(Protocol):
 
 
 # Of a mini-batch X, Y: writes the gradient of the mean cost, returns the sum of the costs. Its last arguments are what
-# dropout multiplies each hidden layer's a by, empty without dropout, and the weights of the samples, (m,) or None.
+# dropout multiplies each hidden layer's a by, empty without dropout, and the weights of the samples or None.
 BatchGradient = Callable[[Array, Array, ParameterVector, Sequence[Array], Array | None], float]
 
 

@@ -98,7 +98,7 @@ class Workspace(Struct):
     dropout: npt.NDArray[np.float64]  # p by layer, 0 for the input; empty if nothing is dropped
     seed: int  # decides what is
     steps: npt.NDArray[np.int64]  # (1,): how many the network has taken, with any optimizer
-    sample_weight: npt.NDArray[Any]  # what the cost of a sample is multiplied by; empty if nothing
+    sample_weight: npt.NDArray[Any]  # of each sample one or n_out, one behind the other: `output_weights.py`; or empty
 
 
 @njit(**INLINE)

@@ -41,11 +41,12 @@ class StepOptions:
         Decides which neurons are dropped, with the count of steps.
     steps : (1,) array
         How many mini-batches the network has been trained on: its own count, which every trainer raises.
-    sample_weight : (n_samples,) array
-        What the cost of a sample is multiplied by, or empty.
+    sample_weight : (n_samples,) or (n_samples, n_out) array
+        What the cost of a sample, or of each of its outputs, is multiplied by; or empty.
     per_batch : bool
         Whether a mini-batch stands for itself, as in scikit-learn: C = (Σ_s w_s C_s + ½ λ Σ w²) / Σ_s w_s over its own
-        samples, w_s = 1 without weights. `l2` is then λ, and the penalty is part of the cost that training tells.
+        samples, w_s = 1 without weights; there are none of outputs. `l2` is then λ, and the penalty is part of the cost
+        that training tells.
     """
 
     l2: float = 0.0
@@ -71,7 +72,7 @@ class StepOptions:
     def of_samples(self, dtype: np.dtype[Any]) -> dict[str, Any]:
         """What is done to samples, as fields of a workspace."""
         dropout = np.array([0.0, *self.dropout] if any(self.dropout) else [])
-        sample_weight = np.ascontiguousarray(self.sample_weight, dtype)
+        sample_weight = np.ascontiguousarray(self.sample_weight, dtype).reshape(-1)
         return {"dropout": dropout, "seed": self.seed, "steps": self.steps, "sample_weight": sample_weight}
 
     @property

@@ -28,5 +28,5 @@ class HasModel:
     def _formulation(self) -> Formulation:
         raise NotImplementedError
 
-    def _samples(self, X: Any, Y: Any) -> Samples:
-        return checked(X, Y, self._model)
+    def _samples(self, X: Any, Y: Any, sample_weight: Any = None) -> Samples:
+        return checked(X, Y, self._model, "", sample_weight)

@@ -22,15 +22,15 @@ from fastbp.training import levenberg_marquardt
 class Objective:
     """C(θ) + (λ/2n) Σ w² and its gradient, for a θ in float64 that is rounded to the dtype of the model.
 
-    C = (1/n) Σ_s w_s C_s with sample weights w_s, or 1. Blocks of samples are the same in memory and in files, and so
-    are the bits.
+    C = (1/n) Σ_s w_s C_s with the weights of samples, or of outputs, or 1. Blocks of samples are the same in memory and
+    in files, and so are the bits.
     """
 
     formulation: Formulation
     model: Model
     samples: AnySamples
     l2: float  # λ/n
-    sample_weight: Array | None = None  # (n,)
+    sample_weight: Array | None = None  # (n,) or (n, n_out)
 
     def __post_init__(self) -> None:
         self._gradient = np.empty_like(self.model.parameters.vector)
@@ -85,7 +85,7 @@ def minimize(
     options = StepOptions() if options is None else options
     check_options(optimizer, options)
     if isinstance(optimizer, LevenbergMarquardt):
-        levenberg_marquardt.check_cost(model.cost)
+        levenberg_marquardt.check_cost(model.cost, options.weight)
         assert isinstance(samples, Samples)
         chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, options
         return levenberg_marquardt.minimize(*chosen)

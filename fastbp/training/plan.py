@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from fastbp import validation
-from fastbp.batches.data import Data, Weights, comes_in_chunks, hints_about, in_arrays, in_chunks, source
+from fastbp.batches.data import Data, SampleWeight, Weights, comes_in_chunks, hints_about, in_arrays, in_chunks, source
 from fastbp.batches.samples import AnySamples, MappedSamples
 from fastbp.batches.sources import Source
 from fastbp.formulations import Formulation
@@ -78,7 +78,7 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked) -> Plan:
     training = _training(net, asked.optimizer)
     rows = batch_size(asked.batch_size, training.optimizer)
     data = _data(net, X, Y, asked, rows, epochs)
-    weights = Weights(data, asked.sample_weight, asked.class_weight, model.sizes[-1])
+    weights = Weights(data, asked.class_weight, model.sizes[-1])
     metrics = of_metrics.chosen(asked.metrics, model.sizes[-1])
     history = _history(data, metrics, asked)
     schedule = asked.schedule
@@ -110,20 +110,22 @@ def _training(net: Trainable, given: Any) -> Training:
 def _data(net: Trainable, X: Any, Y: Any, asked: Asked, rows: int, epochs: int) -> Data:
     if asked.validation_data is not None and asked.validation_split is not None:
         raise ValueError("both validation_data and validation_split are given; choose one of them")
+    negative = validation.truth("allow_negative_weights", asked.allow_negative_weights)
+    weight = SampleWeight(asked.sample_weight, negative)
     if comes_in_chunks(X, Y):
         if asked.validation_split is not None:
             raise ValueError("validation_split is not possible with chunks; give validation_data instead")
-        return in_chunks(X, net._model, asked.validation_data, asked.steps_per_epoch, rows, epochs)
+        return in_chunks(X, net._model, weight, asked.validation_data, asked.steps_per_epoch, rows, epochs)
     if asked.steps_per_epoch is not None:
         raise ValueError("steps_per_epoch is for chunks only: give a generator of (X, Y) pairs, or leave it out")
-    return in_arrays(X, Y, net._model, asked.validation_data, asked.validation_split, net._own_seed)
+    return in_arrays(X, Y, net._model, weight, asked.validation_data, asked.validation_split, net._own_seed)
 
 
 def _history(data: Data, metrics: list[of_metrics.Metric], asked: Asked) -> History:
     if metrics and not data.data_sets:
         raise ValueError("metrics are measured on validation data: give validation_data or validation_split")
     for name, samples in data.data_sets.items():
-        of_metrics.check_classes(metrics, name, samples)
+        of_metrics.check_targets(metrics, name, samples)
     others = [metric.name for metric in metrics if metric.name != "accuracy"]
     measured = {name: ("cost", *["accuracy"] * samples.classes, *others) for name, samples in data.data_sets.items()}
     history = History(data_sets=measured)
@@ -220,7 +222,7 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
     elif data.samples is not None:
         optimizer.check(plan.batch_size, len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
-        levenberg_marquardt.check_cost(model.cost)
+        levenberg_marquardt.check_cost(model.cost, plan.source.sample_weight)
         what = f"{name}, which solves for all {model.parameters.vector.size:,} parameters at once,"
         instead = "use a smaller network, or LBFGS, which needs no matrix"
         require_memory(what, levenberg_marquardt.bytes_needed(model), instead)

@@ -13,7 +13,18 @@ import numpy as np
 from fastbp.compiler.callbacks import address
 from fastbp.compiler.options import INLINE, njit, rebind
 from fastbp.compiler.structs import Struct
-from fastbp.formulations.tiles import column_sums, descent, gradient, lists, panel_sums, row_sums, rows, rules, steps
+from fastbp.formulations.tiles import (
+    column_sums,
+    descent,
+    gradient,
+    lists,
+    panel_sums,
+    row_sums,
+    rows,
+    rules,
+    steps,
+    sums,
+)
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
 FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the table
@@ -27,6 +38,7 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
     "take_rows": (rows.take_rows, "RRiiii"),
     "put_rows": (rows.put_rows, "RRiiii"),
     "drop_neurons": (steps.drop_neurons, "RRWiiiiN"),
+    "weigh_samples": (sums.weigh_samples, "DRRRRAIN"),
     "errors_share": (steps.errors_share, "iiWAiirN"),
     "forward_share": (steps.forward_share, "iiRWAiiN"),
     "sum_share": (gradient.sum_share, "iiWiiN"),

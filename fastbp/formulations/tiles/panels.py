@@ -64,7 +64,7 @@ class Data(Struct):
     X: npt.NDArray[Any]
     Y: npt.NDArray[Any]
     order: npt.NDArray[np.int64]
-    sample_weight: npt.NDArray[Any]  # what the cost of each row is multiplied by; empty if nothing
+    sample_weight: npt.NDArray[Any]  # of each row one or n_out, one behind the other: `output_weights.py`; or empty
 
 
 class Block(NamedTuple):

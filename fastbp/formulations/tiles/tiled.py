@@ -45,7 +45,7 @@ class Tiled(Compiled):
 
     name = "tiles"
 
-    def _forward(self, model: Model, X: Array, Y: Array | None) -> tuple[Array, Array]:
+    def _forward(self, model: Model, X: Array, Y: Array | None, weights: Array | None = None) -> tuple[Array, Array]:
         n, rows = len(X), min(len(X), BLOCK * max_threads())
         net, outputs, costs = tiled_network(model), np.empty((n, model.sizes[-1]), model.dtype), np.empty(n)
         data = samples_of(X, outputs if Y is None else Y)
@@ -59,7 +59,10 @@ class Tiled(Compiled):
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 forward_blocks(n_threads, outputs, work, data, start, stop, net)
-                if Y is not None:
+                if weights is not None and Y is not None:
+                    of_block = Y[start:stop], weights[start:stop]
+                    tile_steps.weighted_costs_of_rows(costs[start:stop], work, *of_block, net)
+                elif Y is not None:
                     tile_steps.costs_of_rows(costs[start:stop], work, Y[start:stop], net)
         return outputs, costs
 
@@ -71,7 +74,8 @@ class Tiled(Compiled):
             parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
         ):
             shares = ["part_share"] if work.in_parts else ["errors_share", "sum_share"]
-            add_gradient_functions(model, shares, W=work, A=data)
+            weighted = ["weigh_samples"] * (data.sample_weight.size > 0)
+            add_gradient_functions(model, shares + weighted, W=work, A=data)
             pack(work.theta, model.parameters.vector, net)
             loop = tile_gradient.gradient_in_parts if work.in_parts else tile_gradient.gradient
             total_cost = float(self._variant(loop, n_threads)(n_threads, work, data, net))
@@ -139,6 +143,7 @@ class TiledTrainer:
             "descend_share": not work.in_parts,
             "step_row": self._one_by_one,
             "drop_neurons": work.dropout.size > 0,
+            "weigh_samples": self._data.sample_weight.size > 0,
             "apply_rules": rules.changes_gradient or rules.l2 > 0 or rules.decay > 0,
             "descend_whole": needs_whole or work.in_parts,
             "square_norm": rules.per_batch,
@@ -150,6 +155,8 @@ class TiledTrainer:
     def take(self, X: Array, Y: Array, sample_weight: Array) -> None:
         """Train on these samples from now on; all else stays as it is."""
         self._data = samples_of(X, Y, sample_weight, self._data.order)
+        if self._data.sample_weight.size > 0:
+            add_functions(self._net, ["weigh_samples"], self._model.dtype, A=self._data, N=self._net)
 
     def begin(self, moments: bool = True) -> None:
         """Pack θ and, unless those in panels are the ones that count, the moments."""
@@ -180,7 +187,7 @@ def samples_of(
     X: Array, Y: Array, sample_weight: Array | None = None, order: npt.NDArray[np.int64] | None = None
 ) -> Data:
     """Return the samples as loops get them, in the order of their rows unless told otherwise."""
-    weight = X[:0, 0] if sample_weight is None else np.ascontiguousarray(sample_weight, X.dtype)
+    weight = X[:0, 0] if sample_weight is None else np.ascontiguousarray(sample_weight, X.dtype).reshape(-1)
     return Data(X, Y, np.arange(len(X)) if order is None else order, weight)
 
 
