@@ -13,7 +13,7 @@ from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspa
 from fastbp.formulations.output_weights import weighted_costs_of_rows
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
-from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.optimizers import Optimizer, OptimizerState, layer_rates
 
 ROWS_AT_ONCE = 1024  # how many samples are held in memory where any number could be asked for
 
@@ -86,7 +86,7 @@ class Compiled:
         """Return what trains the model in place; a step allocates nothing."""
         net, work = network_data(model), workspace(model, batch_size, options)
         functions = array_functions.update_functions(optimizer.update, model.dtype)
-        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
+        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd", rates_of(optimizer, model)
         data = OptimizerData(state.first, state.second, *rest, **options.rules)
 
         def train(order: npt.NDArray[np.int64]) -> float:
@@ -99,6 +99,12 @@ class Compiled:
 
     def _variant(self, loop: Any, n_threads: int) -> Any:
         return variant(loop, n_threads)
+
+
+def rates_of(optimizer: Optimizer, model: Model) -> npt.NDArray[np.float64]:
+    """Return `OptimizerData.rates`."""
+    rates = layer_rates.of_layers(optimizer, model.n_layers)
+    return rates[:0] if (rates == 1).all() else rates
 
 
 def network_data(model: Model) -> NetworkData:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastbp.formulations.numpy_functions import as_if_compiled
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
-from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.optimizers import Optimizer, OptimizerState, layer_rates
 
 PLAIN = StepOptions()
 
@@ -106,6 +106,7 @@ class NumPyFormulation:
         """Return a trainer that works on the parameters of the model itself."""
         batch_gradient = self.batch_gradient(model)
         gradient = ParameterVector(model.sizes, np.empty_like(model.parameters.vector))
+        rates = layer_rates.of_layers(optimizer, model.n_layers)
         layers = list(enumerate(model.sizes[1:-1], 1)) if any(options.dropout) else []
 
         @as_if_compiled
@@ -118,10 +119,11 @@ class NumPyFormulation:
                 kept = [options.kept(l, len(mini_batch), n, model.dtype) for l, n in layers]
                 weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
                 total_cost += penalty + batch_gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
-                options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
-                optimizer.step(model.parameters.vector, gradient.vector, state)
+                options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2, rates)
+                for part, factor in layer_rates.parts(model.sizes, rates):
+                    optimizer.step(model.parameters.vector[part], gradient.vector[part], state.part(part, factor))
                 state.t[0] = t  # also where a user's own optimizer does not count
-                options.of_weights(model.parameters)
+                options.of_weights(model.parameters, rates)
                 if not math.isfinite(total_cost):
                     break
             return total_cost

@@ -73,6 +73,7 @@ class OptimizerData(Struct):
     begin_step: Any
     update: Any
     plain_descent: bool  # whether the update is θ ← θ − η g and nothing else, η = hyper[0]
+    rates: npt.NDArray[np.float64] = np.empty((0, 2))  # of layers, factors of η: `rates.py`; empty if all are 1
     changes_gradient: bool = False  # whether l1 or clip_value is on: `rules.py`
     l2: float = 0.0  # λ/n
     l1: float = 0.0  # λ₁/n

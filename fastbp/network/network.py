@@ -239,7 +239,8 @@ class Network(Files, FirstOrder, SecondOrder, Explanations):
             With the same object as in the last `fit`, or with none, its moments, memory and step count continue, so
             that two fits of one epoch give the same bits as one fit of two. A name ("adam", "rmsprop", "lbfgs",
             "trainlm" and so on) means that optimizer with its defaults, and continues if the last optimizer was the
-            same. SGD, Momentum and Nesterov need a learning rate, so their names raise ValueError.
+            same. SGD, Momentum and Nesterov need a learning rate, so their names raise ValueError. Its `layer_rates`
+            give each layer a rate of its own, or freeze it: ``Adam(layer_rates=[0, 0.1, 1])``.
         validation_data : (X, Y), or dict of name to (X, Y), optional
             Evaluated after every epoch. In a dict there can be any data sets, the training data too:
             ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on. With

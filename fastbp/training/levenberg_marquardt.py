@@ -14,7 +14,7 @@ from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.functions.costs import Cost, quadratic, squared_error
 from fastbp.model import Array, Model, ParameterVector
-from fastbp.optimizers import LevenbergMarquardt, OptimizerState
+from fastbp.optimizers import LevenbergMarquardt, OptimizerState, layer_rates
 
 JACOBIAN_BYTES = 32 * 2**20  # of the rows of J that are computed at once, in float64
 SMALLEST_DAMPING = 1e-20
@@ -95,6 +95,7 @@ def minimize(
 ) -> str:
     """Take up to `epochs` steps, and return in words why it ended. Parameters are as in `full_batch.minimize`."""
     equations, theta, l2 = NormalEquations(model, samples, options), model.parameters.vector, options.l2
+    trained = np.flatnonzero(layer_rates.trained(model.sizes, layer_rates.of_layers(optimizer, model.n_layers)))
 
     def costs() -> tuple[float, float]:
         mean = float(formulation.costs(model, samples.X, samples.Y, options.weight)[1].mean())
@@ -108,11 +109,13 @@ def minimize(
                 epoch_done(epoch, cost)
                 return "the cost is not finite"
             matrix, gradient = equations()
+            if len(trained) < len(theta):  # frozen parameters are constants
+                matrix, gradient = matrix[np.ix_(trained, trained)], gradient[trained]
             if np.abs(gradient).max() <= optimizer.gradient_tolerance:
                 return "converged: no element of the gradient is larger than gradient_tolerance"
             before = theta.copy()
             while True:
-                theta[:] = before + _step(matrix, gradient, float(state.first[0]))
+                theta[trained] = before[trained] + _step(matrix, gradient, float(state.first[0]))
                 cost, new_total = costs()
                 if new_total < total:
                     break

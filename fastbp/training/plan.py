@@ -19,7 +19,7 @@ from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
 from fastbp.model import Model
-from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop
+from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop, layer_rates
 from fastbp.training import full_batch, levenberg_marquardt
 from fastbp.training import metrics as of_metrics
 from fastbp.training.callbacks import Callback
@@ -213,6 +213,7 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
     """Raise ValueError if data, options or cost do not suit the optimizer, MemoryError if it needs too much memory."""
     optimizer, model = plan.training.optimizer, plan.training.model
     name = type(optimizer).__name__
+    layer_rates.of_layers(optimizer, model.n_layers)
     if (isinstance(optimizer, Rprop) or optimizer.full_batch) and data.samples is None:
         raise ValueError(f"{name} needs all samples in every step, but they come in chunks: use another optimizer")
     if optimizer.full_batch:

@@ -46,7 +46,8 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
     "descend_share": (descent.descend_share, "iiOWiiN"),
     "apply_rules": (rules.apply_rules, "RRiO"),
     "descend_whole": (rules.descend_whole, "OWN"),
-    "limit_norms": (rules.limit_norms, "WdN"),
+    "descend_at_rates": (rules.descend_at_rates, "OWN"),
+    "limit_norms": (rules.limit_norms, "OWN"),
     "square_norm": (rules.square_norm, "DRiRN"),
 }
 BY_WIDTH: dict[

@@ -56,6 +56,7 @@ class TiledWorkspace(Struct):
     dropout: npt.NDArray[np.float64]  # these as in `network_data.Workspace`
     seed: int
     steps: npt.NDArray[np.int64]
+    lowest: int = 1  # the first layer that is not frozen: below it, no errors and no gradient are computed
 
 
 class Data(Struct):

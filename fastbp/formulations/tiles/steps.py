@@ -69,7 +69,7 @@ def backward_block(work, data, block, share, net):
     """The costs of a block of samples and the errors of all layers, from the output back. Writes: those rows of δ."""
     z, a, delta = layer(work.z, net, net.L), layer(work.a, net, net.L), layer(work.delta, net, net.L)
     output_error(delta, z, a, data, work.costs, block, share, net)
-    propagate_errors(work, block, net.L, 1, net)
+    propagate_errors(work, block, net.L, work.lowest, net)
 
 
 @njit(**INNER)

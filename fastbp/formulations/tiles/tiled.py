@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.formulations import array_functions
-from fastbp.formulations.compiled import Compiled, layer_rows, of_network
+from fastbp.formulations.compiled import Compiled, layer_rows, of_network, rates_of
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import NetworkData, OptimizerData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
@@ -84,7 +84,7 @@ class Tiled(Compiled):
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
-        whole = options.clip_norm < np.inf
+        whole = options.clip_norm < np.inf or rates_of(optimizer, model).size > 0
         dropout = any(options.dropout)
         sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole, dropout=dropout)
         return sum(sizes.values()) * model.dtype.itemsize
@@ -119,14 +119,15 @@ class TiledTrainer:
     ):
         self._formulation, self._model, self._batch_size = formulation, model, batch_size
         self._net, self._rate = tiled_network(model), state.rate
-        self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain
-        needs_whole = options.clip_norm < np.inf
-        work = self._work = tiled_workspace(
-            model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole
-        )
+        rates = rates_of(optimizer, model)
+        self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain and rates.size == 0
+        needs_whole = options.clip_norm < np.inf or rates.size > 0
+        work = tiled_workspace(model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole)
+        trained = np.flatnonzero(rates.any(axis=1)) if rates.size > 0 else np.arange(1)
+        work = self._work = work._replace(lowest=1 + int(trained[0]))
         self._data = samples_of(X, Y, options.weight, np.empty(0, np.int64))
         functions = array_functions.update_functions(optimizer.update, model.dtype)
-        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
+        rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd", rates
         self._packed = OptimizerData(work.first, work.second, *rest, **options.rules)
         self._add_functions(needs_whole)
         moments = (state.first, work.first), (state.second, work.second)
@@ -145,7 +146,8 @@ class TiledTrainer:
             "drop_neurons": work.dropout.size > 0,
             "weigh_samples": self._data.sample_weight.size > 0,
             "apply_rules": rules.changes_gradient or rules.l2 > 0 or rules.decay > 0,
-            "descend_whole": needs_whole or work.in_parts,
+            "descend_whole": (needs_whole or work.in_parts) and rules.rates.size == 0,
+            "descend_at_rates": rules.rates.size > 0,
             "square_norm": rules.per_batch,
             "limit_norms": rules.max_norm < np.inf,
         }
