@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from fastbp.compiler.threads import parallel_region
 from fastbp.compiler.variants import variant
-from fastbp.formulations import array_functions, loops
+from fastbp.formulations import array_functions, loops, rates
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
 from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, layer_table
 from fastbp.formulations.output_weights import weighted_costs_of_rows
@@ -89,10 +89,12 @@ class Compiled:
         rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd", rates_of(optimizer, model)
         data = OptimizerData(state.first, state.second, *rest, **options.rules)
 
+        loop = rates.train_epoch if data.rates.size > 0 else loops.train_epoch
+
         def train(order: npt.NDArray[np.int64]) -> float:
             data.hyper[0] = state.rate[0]
             with parallel_region(model.flops_per_sample * batch_size) as n_threads:
-                train_epoch = self._variant(loops.train_epoch, n_threads)
+                train_epoch = self._variant(loop, n_threads)
                 return float(train_epoch(model.parameters.vector, data, work, X, Y, order, batch_size, net))
 
         return InPlaceTrainer(train)
@@ -103,8 +105,8 @@ class Compiled:
 
 def rates_of(optimizer: Optimizer, model: Model) -> npt.NDArray[np.float64]:
     """Return `OptimizerData.rates`."""
-    rates = layer_rates.of_layers(optimizer, model.n_layers)
-    return rates[:0] if (rates == 1).all() else rates
+    found = layer_rates.of_layers(optimizer, model.n_layers)
+    return found[:0] if (found == 1).all() else found
 
 
 def network_data(model: Model) -> NetworkData:

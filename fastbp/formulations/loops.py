@@ -26,7 +26,6 @@ from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
 from fastbp.formulations.network_data import biases, layer, weights
 from fastbp.formulations.output_weights import weigh
-from fastbp.formulations.rates import step_at_rates
 from fastbp.formulations.rules import begin_rules, limit_norms, penalty, regularize, scale
 
 
@@ -193,12 +192,9 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
             scale(work.gradient, samples.size * mean)
             cost = samples.size * (mean * cost + penalty(theta, optimizer, net))
         total_cost += cost
-        if optimizer.rates.size > 0:
-            step_at_rates(theta, optimizer, work.gradient, net)
-        else:
-            regularize(work.gradient, theta, optimizer, net)
-            update(theta, optimizer, work.gradient)
-        limit_norms(theta, optimizer, net)
+        regularize(work.gradient, theta, optimizer, net)
+        update(theta, optimizer, work.gradient)
+        limit_norms(theta, optimizer.max_norm, net)
         if not abs(total_cost) < math.inf:  # isfinite is x - x, which fastmath makes 0
             break
     return total_cost

@@ -3,10 +3,13 @@
 Where the factor is 0 nothing changes, no bit, and the gradient counts as 0: in its norm too.
 """
 
+import math
+
 from fastbp.compiler.call import call
-from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.options import INNER, LEAN, njit, rebind
 from fastbp.compiler.views import stretch
-from fastbp.formulations import rules
+from fastbp.formulations import loops, rules
+from fastbp.formulations.network_data import weights
 from fastbp.optimizers.updates import STEP_RATE
 
 
@@ -36,8 +39,8 @@ def update(theta, first, second, dw, optimizer, factor):
 
 
 @njit(**LEAN)
-def step_at_rates(theta, optimizer, gradient, net):
-    """`loops.regularize` and `update`, layer by layer, in the layout of θ. Writes: gradient, θ, the moments."""
+def step_at_rates(gradient, theta, optimizer, net):
+    """The rules and the update of `loops.train_epoch`, layer by layer. Writes: gradient, θ, the moments."""
     for l in range(1, net.L + 1):
         at, n, n_weights = net.layers[l].weights_at, net.layers[l].n, net.layers[l].n * net.layers[l - 1].n
         dw, w = stretch(gradient, at, n_weights), stretch(theta, at, n_weights)
@@ -53,3 +56,17 @@ def step_at_rates(theta, optimizer, gradient, net):
             first = stretch(optimizer.first, at, size) if optimizer.first.size > 0 else of_theta
             second = stretch(optimizer.second, at, size) if optimizer.second.size > 0 else of_theta
             update(of_theta, first, second, g, optimizer, optimizer.rates[l - 1, part])
+        if optimizer.max_norm < math.inf and optimizer.rates[l - 1, 0] > 0:
+            rules.limit_norms_of(weights(theta, net, l), optimizer.max_norm)
+
+
+@njit(**INNER)
+def nothing(*of_three):
+    """Do what `step_at_rates` has done already."""
+
+
+# With other steps, and compiled on its own, so that only those wait for it who need it.
+train_epoch = njit(
+    rebind(loops.train_epoch, "train_epoch_at_rates", regularize=step_at_rates, update=nothing, limit_norms=nothing),
+    calls=(loops.gradient,),
+)

@@ -102,19 +102,22 @@ def clip_norm(gradient, optimizer):
 
 
 @njit(**LEAN)
-def limit_norms(theta, optimizer, net):
-    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron, but not of frozen layers. Writes: θ."""
-    max_norm = optimizer.max_norm
+def limit_norms(theta, max_norm, net):
+    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ."""
     if max_norm < math.inf:
         for l in range(1, net.L + 1):
-            w = weights(theta, net, l)
-            n = w.shape[0] if optimizer.rates.size == 0 or optimizer.rates[l - 1, 0] > 0 else 0
-            for j in range(n):
-                square = 0.0
-                for k in range(w.shape[1]):
-                    square += w[j, k] * w[j, k]
-                if square > max_norm * max_norm:
-                    scale(w[j], max_norm / math.sqrt(square))
+            limit_norms_of(weights(theta, net, l), max_norm)
+
+
+@njit(**INNER)
+def limit_norms_of(w, max_norm):
+    """The same for one layer. Writes: w."""
+    for j in range(w.shape[0]):
+        square = 0.0
+        for k in range(w.shape[1]):
+            square += w[j, k] * w[j, k]
+        if square > max_norm * max_norm:
+            scale(w[j], max_norm / math.sqrt(square))
 
 
 @njit(**LEAN)
