@@ -29,6 +29,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "Network": {"sizes": [3, 4, 2], "seed": 0},
     "OneCycle": {"epochs": 9},
     "ParameterVector": {"sizes": [3, 4, 2], "vector": V},
+    "SGD": {"learning_rate": 0.1},
     "StepDecay": {"every": 3},
     "check_derivative": {"function": "tanh"},
     "check_gradient": {"net": net, "X": X, "Y": Y},

@@ -4,7 +4,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from fastbp.batches import sources
 from fastbp.batches import weights as weighting
 from fastbp.batches.orders import Orders
 from fastbp.batches.samples import AnySamples, MappedSamples, Samples, checked_anywhere
-from fastbp.batches.sources import Buffers, Chunk, Chunks, FromChunks, FromFiles, InMemory, Source
+from fastbp.batches.sources import Buffers, Chunks, FromChunks, FromFiles, InMemory, Source
 from fastbp.model import Array, Model
 from fastbp.validation import hints
 from fastbp.validation.array_likes import is_sparse
@@ -27,28 +27,45 @@ class Data:
     samples: AnySamples | None  # None: they come in chunks
     chunks: Chunks | None
     samples_per_epoch: int | None  # None for chunks of unknown number
-    held_out: npt.NDArray[np.int64] | None  # rows of X that `validation_split` holds out
     data_sets: dict[str, AnySamples]
 
 
-def in_arrays(X: Any, Y: Any, model: Model, validation_data: Any, split: Any, split_seed: int) -> Data:
+class SampleWeight(NamedTuple):
+    """The `sample_weight` of a user, unchecked."""
+
+    given: Any
+    may_be_negative: bool
+
+
+def in_arrays(
+    X: Any, Y: Any, model: Model, weight: SampleWeight, validation_data: Any, split: Any, split_seed: int
+) -> Data:
     """Return the data of a `fit` on arrays. Raises TypeError or ValueError."""
-    samples = checked_anywhere(X, Y, model)
+    samples = checked_anywhere(X, Y, model, "", *weight)
+    if weight.given is not None and not np.any(samples.weight):
+        raise ValueError("sample_weight is 0 for every sample; at least one must be greater than 0")
     if split is None:
-        return Data(samples, None, len(samples), None, data_sets(validation_data, model, (X, Y, samples)))
+        return Data(samples, None, len(samples), data_sets(validation_data, model, (X, Y, samples)))
     held_out, kept = _split(split, len(samples), split_seed)
-    return Data(samples.part(kept), None, len(kept), held_out, {"validation": samples.part(held_out)})
+    trained_on = samples.part(kept)
+    if weight.given is not None and not np.any(trained_on.weight):
+        raise ValueError("sample_weight is 0 for all samples that validation_split leaves for training")
+    return Data(trained_on, None, len(kept), {"validation": samples.part(held_out).evaluated()})
 
 
-def in_chunks(X: Any, model: Model, validation_data: Any, steps: Any, batch_size: int, epochs: int) -> Data:
+def in_chunks(
+    X: Any, model: Model, weight: SampleWeight, validation_data: Any, steps: Any, batch_size: int, epochs: int
+) -> Data:
     """Return the data of a `fit` on chunks. Raises TypeError or ValueError."""
+    if weight.given is not None:
+        raise ValueError("with chunks, sample_weight must be in the chunks: (X, Y, sample_weight)")
     steps = None if steps is None else validation.whole_number("steps_per_epoch", steps, 1)
     if steps is None and epochs > 1 and isinstance(X, Iterator):
         raise ValueError(
             f"X is a one-shot iterator but epochs is {epochs}: give the function that makes it, or steps_per_epoch"
         )
     n = None if steps is None else steps * batch_size
-    return Data(None, Chunks(X, model), n, None, data_sets(validation_data, model, None))
+    return Data(None, Chunks(X, model, weight.may_be_negative), n, data_sets(validation_data, model, None))
 
 
 def comes_in_chunks(X: Any, Y: Any) -> bool:
@@ -66,12 +83,15 @@ def data_sets(given: Any, model: Model, trained_on: tuple[Any, Any, AnySamples] 
     for name, pair in pairs.items():
         if not isinstance(name, str) or not name:
             raise TypeError(f"validation_data has the key {name!r}; keys must be non-empty strings")
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) not in (2, 3):
             where = f"validation_data[{name!r}]" if pairs is given else "validation_data"
-            raise ValueError(f"{where} must be a pair (X, Y)" + ("" if pairs is given else ", or a dict of them"))
-        X, Y = pair
-        same = trained_on is not None and X is trained_on[0] and Y is trained_on[1]
-        found[name] = trained_on[2] if same and trained_on else checked_anywhere(X, Y, model, f"{name} ")
+            others = "" if pairs is given else ", or a dict of them"
+            raise ValueError(f"{where} must be a pair (X, Y), or (X, Y, sample_weight)" + others)
+        X, Y, *weight = pair
+        if trained_on is not None and X is trained_on[0] and Y is trained_on[1] and not weight:
+            found[name] = trained_on[2].evaluated()
+        else:
+            found[name] = checked_anywhere(X, Y, model, f"{name} ", *weight)
     return found
 
 
@@ -89,45 +109,34 @@ def _split(given: Any, n: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.ND
 
 
 class Weights:
-    """The weight of each sample, from `sample_weight` and `class_weight`."""
+    """The weights of samples or of their outputs, from `sample_weight` and `class_weight`; `ndim` is 0 for none."""
 
-    def __init__(self, data: Data, sample_weight: Any, class_weight: Any, n_out: int):
-        self.given = sample_weight is not None or class_weight is not None
+    def __init__(self, data: Data, class_weight: Any, n_out: int):
         if data.samples is None:
-            if sample_weight is not None or isinstance(class_weight, str):
-                raise ValueError(
-                    "with chunks, class_weight must be a dict, and sample_weight must be in the chunks: "
-                    "(X, Y, sample_weight)"
-                )
+            if isinstance(class_weight, str):
+                raise ValueError(f"with chunks, class_weight must be a dict, not {class_weight!r}")
+            self.ndim = 0 if class_weight is None else 1
             self._of_classes = weighting.class_weights(class_weight, np.ones(max(2, n_out), int), n_out)
             return
-        n_all = len(data.samples) + (0 if data.held_out is None else len(data.held_out))
-        self._of_samples = weighting.sample_weights(sample_weight, n_all)
-        if self._of_samples is not None and data.held_out is not None:
-            self._of_samples = np.delete(self._of_samples, data.held_out)
-            if not self._of_samples.any():
-                raise ValueError("sample_weight is 0 for all samples that validation_split leaves for training")
+        weight = data.samples.weight
+        self.ndim = weight.ndim if weight is not None else 0 if class_weight is None else 1
         counts = None
         if class_weight is not None and data.samples.classes:
             counts = np.sum([weighting.class_counts(block.Y) for block in data.samples.blocks()], axis=0)
         self._of_classes = weighting.class_weights(class_weight, counts, n_out)
 
     def of_rows(self, samples: AnySamples) -> Array | None:
-        """Return the weight of each training sample; None if no weights were given."""
-        if not self.given:
+        """Return the weights of all training samples; None if none were given."""
+        if not self.ndim:
             return None
-        parts, start = [], 0
-        for block in samples.blocks():
-            own = None if self._of_samples is None else self._of_samples[start : start + len(block)]
-            parts.append(weighting.combined(own, self._of_classes, block.Y))
-            start += len(block)
+        parts = [weighting.combined(block.weight, self._of_classes, block.Y) for block in samples.blocks()]
         return np.concatenate([part for part in parts if part is not None])
 
-    def of_chunk(self, chunk: Chunk) -> Array | None:
-        """Return the weight of each sample of a chunk; None if no weights were given."""
-        if self._of_classes is not None and not chunk.samples.classes:
+    def of_chunk(self, chunk: Samples) -> Array | None:
+        """Return the weights of the samples of a chunk; None if none were given."""
+        if self._of_classes is not None and not chunk.classes:
             raise ValueError("class_weight needs targets that are classes, but a chunk has other targets")
-        return weighting.combined(chunk.weight, self._of_classes, chunk.samples.Y)
+        return weighting.combined(chunk.weight, self._of_classes, chunk.Y)
 
 
 def hints_about(data: Data, model: Model) -> list[str]:
@@ -146,12 +155,12 @@ def source(data: Data, weights: Weights, shuffle: Any, model: Model, batch_size:
     if data.chunks is not None:
         if not isinstance(shuffle, bool | np.bool_):
             raise ValueError("with chunks shuffle must be True or False: samples keep the order of the chunks")
-        buffers = Buffers(in_buffers, n_in, n_out, model.dtype, weights.given)
+        buffers = Buffers(in_buffers, n_in, n_out, model.dtype, weights.ndim)
         return FromChunks(data.chunks, weights.of_chunk, buffers, data.samples_per_epoch)
     assert data.samples is not None
     n, weight = len(data.samples), weights.of_rows(data.samples)
     orders = Orders(shuffle, n, epochs, full_batch=batch_size >= n)
     if isinstance(data.samples, MappedSamples):
         in_buffers = min(in_buffers, -(-n // batch_size) * batch_size)
-        return FromFiles(data.samples, weight, orders, Buffers(in_buffers, n_in, n_out, model.dtype, weights.given))
+        return FromFiles(data.samples, weight, orders, Buffers(in_buffers, n_in, n_out, model.dtype, weights.ndim))
     return InMemory(data.samples, weight, orders, rows)

@@ -4,13 +4,14 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.batches import weights as weighting
 from fastbp.model import Array, Model
 
 BLOCK_BYTES = 64 * 2**20  # of a memory-mapped file in memory at once, in the dtype of the network
@@ -28,6 +29,8 @@ class Samples:
     X: Array
     Y: Array
     classes: bool  # whether Y is classes: labels, or one 1 a row among zeros
+    weight: Array | None = None  # `sample_weight`, (n,) or (n, n_out) in float64
+    missing: bool = False  # whether Y has other numbers in place of NaN, where the weight is 0
 
     def __len__(self) -> int:
         return len(self.X)
@@ -36,13 +39,17 @@ class Samples:
         """Return all samples in blocks, as views, in their order."""
         rows = block_rows(self.X[:1].nbytes + self.Y[:1].nbytes)
         for start in range(0, len(self), rows):
-            yield Samples(self.X[start : start + rows], self.Y[start : start + rows], self.classes)
+            yield self.part(slice(start, start + rows))
 
-    def part(self, rows: npt.NDArray[np.int64]) -> Samples:
-        """Return a copy of these rows."""
+    def part(self, rows: npt.NDArray[np.int64] | slice) -> Samples:
+        """Return these rows: a copy, or of a slice views."""
         X, Y = self.X[rows], self.Y[rows]
         X.flags.writeable = Y.flags.writeable = False
-        return Samples(X, Y, self.classes)
+        return replace(self, X=X, Y=Y, weight=None if self.weight is None else self.weight[rows])
+
+    def evaluated(self) -> Samples:
+        """Return them as a `fit` evaluates samples that it has weights of: only missing targets do not count."""
+        return replace(self, weight=_only_missing(self.weight, self.missing))
 
 
 class MappedSamples:
@@ -51,13 +58,21 @@ class MappedSamples:
     `prefix` stands before the names X and Y in errors.
     """
 
-    def __init__(self, X: Any, Y: Any, model: Model, prefix: str):
-        self._X, self._Y, self._model, self._prefix = X, Y, model, prefix
+    _weight: Array | None = None
+    missing = False
+
+    def __init__(self, X: Any, Y: Any, model: Model, prefix: str, weight: Array | None):
+        self._X, self._Y, self._model, self._prefix, self._weight = X, Y, model, prefix, weight
         self._rows = np.arange(len(X))
         first = self.read(np.arange(1))
         self.block = block_rows(first.X.nbytes + first.Y.nbytes)
-        classes = [block.classes for block in self.blocks()]  # checks every block
-        self.classes = all(classes)
+        found = [(block.classes, block.missing) for block in self.blocks()]  # checks every block
+        self.classes, self.missing = all(classes for classes, _ in found), any(missing for _, missing in found)
+
+    @property
+    def weight(self) -> Array | None:
+        """The weights of all samples, or None."""
+        return None if self._weight is None else self._weight[self._rows]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -79,9 +94,16 @@ class MappedSamples:
         part._rows = self._rows[rows]
         return part
 
+    def evaluated(self) -> MappedSamples:
+        """Return them as a `fit` evaluates samples that it has weights of: only missing targets do not count."""
+        evaluated = copy.copy(self)
+        evaluated._weight = _only_missing(self._weight, self.missing)
+        return evaluated
+
     def _checked(self, rows: npt.NDArray[np.int64]) -> Samples:
         try:
-            return checked(np.asarray(self._X[rows]), np.asarray(self._Y[rows]), self._model, self._prefix)
+            X, Y = np.asarray(self._X[rows]), np.asarray(self._Y[rows])
+            return checked(X, Y, self._model, self._prefix, None if self._weight is None else self._weight[rows])
         except (TypeError, ValueError) as error:
             raise type(error)(f"rows {rows[0]} to {rows[-1]}, counted from {rows[0]}: {error}") from None
 
@@ -89,20 +111,39 @@ class MappedSamples:
 AnySamples: TypeAlias = Samples | MappedSamples
 
 
-def checked(X: Any, Y: Any, model: Model, prefix: str = "") -> Samples:
-    """Return samples in memory. Raises TypeError or ValueError, with `prefix` before the names X and Y."""
+def checked(
+    X: Any, Y: Any, model: Model, prefix: str = "", sample_weight: Any = None, negative: bool = True
+) -> Samples:
+    """Return samples in memory. Raises TypeError or ValueError, with `prefix` before the names X, Y and sample_weight.
+
+    `negative` says whether weights may be below 0.
+    """
     inputs = validation.inputs(X, model.sizes[0], model.dtype, f"{prefix}X")
-    output, cost = model.activations[-1], model.cost
-    return Samples(inputs, *validation.targets(Y, inputs, model.sizes[-1], output, cost, f"{prefix}Y"))
+    output, cost, weight, missing = model.activations[-1], model.cost, None, False
+    if sample_weight is not None:
+        weight = weighting.sample_weights(f"{prefix}sample_weight", sample_weight, len(inputs), model, negative)
+        Y, missing = weighting.without_missing(f"{prefix}Y", Y, weight, model)
+    targets, classes = validation.targets(Y, inputs, model.sizes[-1], output, cost, f"{prefix}Y")
+    return Samples(inputs, targets, classes and not missing, weight, missing)
 
 
-def checked_anywhere(X: Any, Y: Any, model: Model, prefix: str = "") -> AnySamples:
+def checked_anywhere(
+    X: Any, Y: Any, model: Model, prefix: str = "", sample_weight: Any = None, negative: bool = True
+) -> AnySamples:
     """Return samples like `checked`; memory-mapped arrays stay in their files, and every block is checked once."""
     if not isinstance(X, np.memmap) and not isinstance(Y, np.memmap):
-        return checked(X, Y, model, prefix)
+        return checked(X, Y, model, prefix, sample_weight, negative)
     X, Y = (given if isinstance(given, np.ndarray) else np.asarray(given) for given in (X, Y))
     if X.ndim != 2 or len(X) == 0:
         raise ValueError(f"{prefix}X has shape {X.shape}; needed is (n_samples, n_features), at least one sample")
     if Y.ndim not in (1, 2) or len(Y) != len(X):
         raise ValueError(f"{prefix}Y has shape {Y.shape}, but X has {len(X)} rows; every sample needs one target")
-    return MappedSamples(X, Y, model, prefix)
+    weight = sample_weight
+    if weight is not None:
+        weight = weighting.sample_weights(f"{prefix}sample_weight", sample_weight, len(X), model, negative)
+    return MappedSamples(X, Y, model, prefix, weight)
+
+
+def _only_missing(weight: Array | None, missing: bool) -> Array | None:
+    """Return 0 for each weight of 0 and 1 for all others if targets are `missing`, else None."""
+    return (weight != 0).astype(np.float64) if missing and weight is not None else None

@@ -6,13 +6,12 @@ memory are copied into buffers of whole mini-batches, so that the same samples i
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
+import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from fastbp.batches import weights as weighting
 from fastbp.batches.orders import Order, Orders
 from fastbp.batches.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples, checked
 from fastbp.model import Array, Model, aligned_empty
@@ -20,6 +19,7 @@ from fastbp.model import Array, Model, aligned_empty
 # Between two compiled calls Python handles Ctrl-C and updates the progress bar. A long epoch is split into calls of
 # about this many floating-point operations, about a tenth of a second. The split does not change any weight.
 FLOPS_BETWEEN_LOOKS = 1e9
+KINDS_OF_WEIGHTS = "no sample_weight", "a sample_weight for each sample", "a sample_weight for each output"  # by ndim
 
 
 class Source(Protocol):
@@ -81,15 +81,15 @@ class FromChunks:
     samples = None
     sample_weight: Array | None = None
 
-    def __init__(self, chunks: Chunks, weights_of: Callable[[Chunk], Array | None], buffers: Buffers, n: int | None):
+    def __init__(self, chunks: Chunks, weights_of: Callable[[Samples], Array | None], buffers: Buffers, n: int | None):
         self._chunks, self._weights_of, self._buffers, self._samples_per_epoch = chunks, weights_of, buffers, n
         self.weight, self.buffer_bytes = buffers.weight, buffers.nbytes
 
     def open(self) -> None:
         self.X, self.Y = self._buffers.open()
         self._chunks.look()
-        if self._chunks.weighted:
-            self._buffers.add_weights()
+        if self._chunks.weights_ndim:
+            self._buffers.add_weights(self._chunks.weights_ndim)
             self.weight = self._buffers.weight
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
@@ -97,8 +97,8 @@ class FromChunks:
         for chunk in self._parts():
             start = 0
             while start < len(chunk):
-                piece = chunk.part(start, start + self._buffers.rows - filled)
-                self._buffers.put(filled, piece.samples, self._weights_of(piece))
+                piece = chunk.part(slice(start, start + self._buffers.rows - filled))
+                self._buffers.put(filled, piece, self._weights_of(piece))
                 filled, total, start = filled + len(piece), total + len(piece), start + len(piece)
                 if filled == self._buffers.rows:
                     yield np.arange(filled)
@@ -108,7 +108,7 @@ class FromChunks:
         if filled:
             yield np.arange(filled)
 
-    def _parts(self) -> Iterator[Chunk]:
+    def _parts(self) -> Iterator[Samples]:
         """Return the checked chunks of an epoch. If one reaches into the next epoch, keep the rest for that."""
         missing = self._samples_per_epoch
         while missing is None or missing > 0:
@@ -124,36 +124,21 @@ class FromChunks:
                 )
             if missing is not None:
                 if len(chunk) > missing:
-                    self._chunks.put_back(chunk.part(missing, len(chunk)))
-                    chunk = chunk.part(0, missing)
+                    self._chunks.put_back(chunk.part(slice(missing, None)))
+                    chunk = chunk.part(slice(missing))
                 missing -= len(chunk)
             yield chunk
-
-
-@dataclass
-class Chunk:
-    """Checked samples, and a weight for each of them, or None."""
-
-    samples: Samples
-    weight: Array | None
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def part(self, start: int, stop: int) -> Chunk:
-        """Return these rows, as views."""
-        X, Y = self.samples.X[start:stop], self.samples.Y[start:stop]
-        return Chunk(Samples(X, Y, self.samples.classes), None if self.weight is None else self.weight[start:stop])
 
 
 class Chunks:
     """Pairs (X, Y), or triples with weights, from an iterable, or from a function that returns one for every epoch."""
 
-    def __init__(self, given: Callable[[], Iterable[Any]] | Iterable[Any], model: Model):
-        self._given, self._model = given, model
+    def __init__(self, given: Callable[[], Iterable[Any]] | Iterable[Any], model: Model, negative: bool):
+        self._given, self._model, self._negative = given, model, negative
         self._iterator: Iterator[Any] | None = None
-        self._rest: Chunk | None = None
-        self.weighted: bool | None = None  # whether all chunks have weights; None before the first one
+        self._rest: Samples | None = None
+        # Of all chunks: 1 if samples have weights, 2 if outputs have, 0 if there are none; None before the first one.
+        self.weights_ndim: int | None = None
 
     def look(self) -> None:
         """Get the first chunk, and keep it for `next`."""
@@ -178,7 +163,7 @@ class Chunks:
         """Whether there is a first chunk again after the last one."""
         return callable(self._given) or not isinstance(self._given, Iterator)
 
-    def next(self) -> Chunk | None:
+    def next(self) -> Samples | None:
         """Return the next chunk, checked; None at the end of the iterable, then the first one again."""
         if self._rest is not None:
             rest, self._rest = self._rest, None
@@ -192,19 +177,19 @@ class Chunks:
             return None
         return self._checked(chunk)
 
-    def _checked(self, given: Any) -> Chunk:
+    def _checked(self, given: Any) -> Samples:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             raise ValueError(f"a chunk is a {type(given).__name__}; it must be a pair (X, Y), or (X, Y, sample_weight)")
-        weighted = len(given) == 3
-        if self.weighted not in (None, weighted):
-            has, first = ("has", "has none") if weighted else ("has no", "has")
-            raise ValueError(f"a chunk {has} sample_weight, but the first {first}: give it in all chunks or in none")
-        self.weighted = weighted
-        samples = checked(given[0], given[1], self._model, "chunk ")
-        weight = weighting.weights_of_rows("chunk sample_weight", given[2], len(samples)) if weighted else None
-        return Chunk(samples, weight)
+        X, Y, weight = given if len(given) == 3 else (*given, None)
+        samples = checked(X, Y, self._model, "chunk ", weight, self._negative)
+        ndim = 0 if samples.weight is None else samples.weight.ndim
+        if self.weights_ndim not in (None, ndim):
+            has, first = (KINDS_OF_WEIGHTS[kind] for kind in (ndim, self.weights_ndim))
+            raise ValueError(f"a chunk has {has}, but the first has {first}: give the same in all chunks, or none")
+        self.weights_ndim = ndim
+        return samples
 
-    def put_back(self, rest: Chunk) -> None:
+    def put_back(self, rest: Samples) -> None:
         """Keep this for `next`."""
         self._rest = rest
 
@@ -212,12 +197,12 @@ class Chunks:
 class Buffers:
     """Memory for some rows of X and Y, which the trainer may only read, and for their weights."""
 
-    def __init__(self, rows: int, n_in: int, n_out: int, dtype: np.dtype[Any], weighted: bool):
+    def __init__(self, rows: int, n_in: int, n_out: int, dtype: np.dtype[Any], weights_ndim: int):
         self.rows, self._widths, self._dtype = rows, (n_in, n_out), dtype
         self.nbytes = rows * (n_in + n_out) * dtype.itemsize
         self.weight: Array | None = None
-        if weighted:
-            self.add_weights()
+        if weights_ndim:
+            self.add_weights(weights_ndim)
 
     def open(self) -> tuple[Array, Array]:
         """Allocate X and Y, and return read-only views of them."""
@@ -226,9 +211,10 @@ class Buffers:
         X.flags.writeable = Y.flags.writeable = False
         return X, Y
 
-    def add_weights(self) -> None:
-        """Allocate one weight for each row."""
-        self.weight = aligned_empty(self.rows, self._dtype)
+    def add_weights(self, ndim: int) -> None:
+        """Allocate one weight for each row, or, if `ndim` is 2, for each output."""
+        shape = (self.rows, self._widths[1])[:ndim]
+        self.weight = aligned_empty(math.prod(shape), self._dtype).reshape(shape)
 
     def put(self, start: int, samples: Samples, weight: Array | None) -> None:
         """Write samples from row `start` on."""

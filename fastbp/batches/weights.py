@@ -1,7 +1,8 @@
-"""`sample_weight` and `class_weight`, checked and combined into one array.
+"""`sample_weight` and `class_weight`, checked and combined into one array; targets that may be missing.
 
 With weights w_s the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s: divided by the number of samples, not by
-the sum of the weights. So a weight of 2 doubles the gradient of a sample.
+the sum of the weights. So a weight of 2 doubles the gradient of a sample. With a weight for each output it is (1/m) Σ_s
+Σ_j w_sj C_sj. A target may be NaN where its weight is 0.
 """
 
 from collections.abc import Mapping
@@ -10,30 +11,65 @@ from typing import Any
 import numpy as np
 
 from fastbp import validation
-from fastbp.model import Array
+from fastbp.functions.activations import Interval
+from fastbp.model import Array, Model
+from fastbp.validation import array_likes
 
 
-def sample_weights(given: Any, n: int) -> Array | None:
-    """Return `sample_weight` as (n,) float64, or None. Raises TypeError or ValueError for anything else."""
-    if given is None:
-        return None
-    weights = weights_of_rows("sample_weight", given, n)
-    if not weights.any():
-        raise ValueError("sample_weight is 0 for every sample; at least one must be greater than 0")
-    return weights
+def sample_weights(what: str, given: Any, n: int, model: Model, negative: bool) -> Array:
+    """Return `sample_weight` as float64, (n,), or (n, n_out) with n_out > 1; all may be 0.
 
-
-def weights_of_rows(what: str, given: Any, n: int) -> Array:
-    """Return one weight for each of n rows, which may all be 0. Raises TypeError or ValueError for anything else."""
-    weights = validation.matrix(what, given, np.dtype(np.float64))
+    Raises TypeError or ValueError for anything else, for numbers below 0 unless they may be `negative`, and for
+    different weights of outputs that depend on one another.
+    """
+    weights, n_out = validation.matrix(what, given, np.dtype(np.float64)), model.sizes[-1]
     if weights.shape == (n, 1):
         weights = weights[:, 0]
-    if weights.shape != (n,):
-        raise ValueError(f"{what} has shape {weights.shape}; needed is ({n},), one weight for each sample")
-    negative = np.flatnonzero(weights < 0)
-    if len(negative):
-        raise ValueError(f"{what}[{negative[0]}] is {weights[negative[0]]:g}; weights must be at least 0")
+    if weights.shape not in ((n,), (n, n_out)):
+        raise ValueError(
+            f"{what} has shape {weights.shape}; needed is ({n},), one weight for each sample, or ({n}, {n_out}), one "
+            "for each of its outputs"
+        )
+    below = np.argwhere(weights < 0)
+    if len(below) and not negative:
+        raise ValueError(
+            f"{what}{below[0].tolist()} is {weights[tuple(below[0])]:g}; weights must be at least 0, unless "
+            "allow_negative_weights is True"
+        )
+    if weights.ndim == 2 and model.activations[-1].whole_layer:
+        if (weights != weights[:, :1]).any():
+            raise ValueError(
+                f"{what} has a weight for each output, but {model.activations[-1].name} outputs depend on one another: "
+                f"give one for each sample, ({n},), or weights of classes"
+            )
+        weights = weights[:, 0]
     return weights
+
+
+def without_missing(what: str, Y: Any, weights: Array, model: Model) -> tuple[Any, bool]:
+    """Return a copy of Y with valid targets in place of NaN, and whether there were any; else Y itself.
+
+    Raises ValueError for a NaN whose weight is not 0.
+    """
+    given = array_likes.as_array(what, Y)
+    if given.dtype.kind != "f" or given.ndim not in (1, 2) or len(given) != len(weights):
+        return Y, False
+    of_rows = weights if weights.ndim == 1 else np.abs(weights).max(axis=1)
+    each = weights if given.ndim == 2 and given.shape == weights.shape else of_rows.reshape(-1, *[1] * (given.ndim - 1))
+    absent = np.isnan(given)
+    wrong = np.argwhere(absent & (each != 0))
+    if len(wrong):
+        weight = np.broadcast_to(each, given.shape)[tuple(wrong[0])]
+        raise ValueError(
+            f"{what}{wrong[0].tolist()} is nan, but its sample_weight is {weight:g}: give 0 where a target is missing"
+        )
+    if not absent.any():
+        return Y, False
+    filled = given.copy()
+    filled[absent] = Interval.parse(model.cost.target_range).a_number
+    if given.ndim == 2 and model.activations[-1].whole_layer:  # a row must be a distribution over the classes
+        filled[absent.any(axis=1)] = np.eye(1, given.shape[1])
+    return filled, True
 
 
 def class_weights(given: Any, counts: Array | None, n_out: int) -> Array | None:
@@ -79,10 +115,10 @@ def class_counts(Y: Array) -> Array:
 
 
 def combined(of_samples: Array | None, of_classes: Array | None, Y: Array) -> Array | None:
-    """Return the product of both weights for each row of Y, in the dtype of Y; None if neither is given."""
+    """Return the product of both weights for each row of Y, or each output, in its dtype; None if neither is given."""
     if of_samples is None and of_classes is None:
         return None
     product = np.ones(len(Y)) if of_samples is None else of_samples
     if of_classes is not None:
-        product = product * of_classes[labels(Y)]
+        product = (product.T * of_classes[labels(Y)]).T
     return validation.matrix("the product of sample_weight and class_weight", product, Y.dtype)

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from fastbp.compiler.threads import parallel_region
 from fastbp.compiler.together import at_once, to_call
 from fastbp.compiler.variants import entry, variant
-from fastbp.formulations import array_functions, loops
+from fastbp.formulations import array_functions, loops, rates
 from fastbp.formulations.borrowing import borrowed
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
 from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, layer_table
+from fastbp.formulations.output_weights import weighted_costs_of_rows
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
-from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.optimizers import Optimizer, OptimizerState, layer_rates
 
 ROWS_AT_ONCE = 1024  # how many samples are held in memory where any number could be asked for
 
@@ -37,12 +38,15 @@ class Compiled:
                 forward_row(out, scratch, model.parameters.vector, X, net)
         return out
 
-    def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
+    def costs(self, model: Model, X: Array, Y: Array, sample_weight: Array | None = None) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
         outputs = np.empty((len(X), model.sizes[-1]), model.dtype)
-        return outputs, self._forward(model, X, Y, outputs)
+        if sample_weight is not None and sample_weight.ndim == 1:
+            return outputs, sample_weight * self._forward(model, X, Y, outputs)
+        weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, model.dtype)
+        return outputs, self._forward(model, X, Y, outputs, weights)
 
-    def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array) -> Array:
+    def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array, weights: Array | None = None) -> Array:
         """Write the outputs of every row; return the costs, if there are targets."""
         n, rows = len(X), min(len(X), ROWS_AT_ONCE)
         net, work = network_data(model), workspace(model, rows)
@@ -52,7 +56,9 @@ class Compiled:
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 forward_rows(outputs[start:stop], work, model.parameters.vector, X[start:stop], net)
-                if Y is not None:
+                if weights is not None and Y is not None:
+                    to_call(weighted_costs_of_rows)(costs[start:stop], work, Y[start:stop], weights[start:stop], net)
+                elif Y is not None:
                     costs_of_rows(costs[start:stop], work, Y[start:stop], net)
         return costs
 
@@ -113,10 +119,12 @@ class Compiled:
         net, work = network_data(model), workspace(model, batch_size, options)
         data = optimizer_data(model, optimizer, state, options)
 
+        loop = rates.train_epoch if data.rates.size > 0 else loops.train_epoch
+
         def train(order: npt.NDArray[np.int64]) -> float:
             data.hyper[0] = state.rate[0]
             with parallel_region(model.flops_per_sample * batch_size) as n_threads:
-                train_epoch = self._variant(loops.train_epoch, n_threads)
+                train_epoch = self._variant(loop, n_threads)
                 return float(train_epoch(model.parameters.vector, data, work, X, Y, order, batch_size, net))
 
         return InPlaceTrainer(train)
@@ -128,6 +136,7 @@ class Compiled:
         theta, make = model.parameters.vector, partial(_for_update, model, optimizer, state, options)
         with borrowed(model, "update", id(state), make) as (apply_gradient, data, steps, net, _):
             data.hyper[0] = state.rate[0]
+            gradient = gradient.copy() if data.rates.size > 0 else gradient  # which has 0 where a layer is frozen
             apply_gradient(theta, gradient, data, steps, net)
 
     def _variant(self, loop: Any, n_threads: int) -> Any:
@@ -146,7 +155,8 @@ def _for_update(
     """Return what `loops.apply_gradient` needs; and the state, so that no other one can have its id."""
     data, net = optimizer_data(model, optimizer, state, options), network_data(model)
     like_theta = model.parameters.vector
-    loop = entry(variant(loops.apply_gradient, 1), like_theta, like_theta, data, options.steps, net)
+    apply = rates.apply_gradient if data.rates.size > 0 else loops.apply_gradient
+    loop = entry(variant(apply, 1), like_theta, like_theta, data, options.steps, net)
     return loop, data, options.steps, net, state
 
 
@@ -156,8 +166,14 @@ def optimizer_data(
     """Return what a compiled loop needs to know of an optimizer, with the state's moments or others in their place."""
     first, second = moments or (state.first, state.second)
     functions = array_functions.update_functions(optimizer.update, model.dtype)
-    rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd"
+    rest = optimizer.hyper, state.t, *functions, optimizer.update == "sgd", rates_of(optimizer, model)
     return OptimizerData(first, second, *rest, **options.rules)
+
+
+def rates_of(optimizer: Optimizer, model: Model) -> npt.NDArray[np.float64]:
+    """Return `OptimizerData.rates`."""
+    found = layer_rates.of_layers(optimizer, model.n_layers)
+    return found[:0] if (found == 1).all() else found
 
 
 def network_data(model: Model) -> NetworkData:

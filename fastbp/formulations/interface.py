@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastbp.formulations.numpy_functions import as_if_compiled
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
-from fastbp.optimizers import Optimizer, OptimizerState
+from fastbp.optimizers import Optimizer, OptimizerState, layer_rates
 
 PLAIN = StepOptions()
 
@@ -74,13 +74,14 @@ class Formulation(Protocol):
     def outputs(self, model: Model, X: Array, out: Array | None = None) -> Array:
         """Return a⁽ᴸ⁾ of every row of X, (n, n_out); in `out` if that is given."""
 
-    def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
-        """Return a⁽ᴸ⁾ and the cost of every row, (n, n_out) and (n,) in float64."""
+    def costs(self, model: Model, X: Array, Y: Array, sample_weight: Array | None = None) -> tuple[Array, Array]:
+        """Return a⁽ᴸ⁾ and the cost of every row, with its weights, (n, n_out) and (n,) in float64."""
 
     def gradient(self, model: Model, X: Array, Y: Array, gradient: Array, sample_weight: Array | None = None) -> float:
         """Write the gradient of the mean cost into `gradient`, which has the layout of θ. Return the mean cost.
 
-        The mean is (1/n) Σ_s w_s C_s with w = `sample_weight`, (n,); without it, w_s = 1.
+        The mean is (1/n) Σ_s w_s C_s with w = `sample_weight`, (n,), or (1/n) Σ_s Σ_j w_sj C_sj with (n, n_out);
+        without it, w_s = 1.
         """
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
@@ -105,7 +106,7 @@ class Formulation(Protocol):
 
 
 # Of a mini-batch X, Y: writes the gradient of the mean cost, returns the sum of the costs. Its last arguments are what
-# dropout multiplies each hidden layer's a by, empty without dropout, and the weights of the samples, (m,) or None.
+# dropout multiplies each hidden layer's a by, empty without dropout, and the weights of the samples or None.
 BatchGradient = Callable[[Array, Array, ParameterVector, Sequence[Array], Array | None], float]
 
 
@@ -129,6 +130,7 @@ class NumPyFormulation:
         """Return a trainer that works on the parameters of the model itself."""
         batch_gradient = self.batch_gradient(model)
         gradient = ParameterVector(model.sizes, np.empty_like(model.parameters.vector))
+        rates = layer_rates.of_layers(optimizer, model.n_layers)
         layers = list(enumerate(model.sizes[1:-1], 1)) if any(options.dropout) else []
 
         @as_if_compiled
@@ -140,7 +142,7 @@ class NumPyFormulation:
                 kept = [options.kept(l, len(mini_batch), n, model.dtype) for l, n in layers]
                 weight, l2, penalty = options.of_batch(mini_batch, model.parameters)
                 total_cost += penalty + batch_gradient(X[mini_batch], Y[mini_batch], gradient, kept, weight)
-                _step(model, optimizer, state, gradient, options, l2)
+                _step(model, optimizer, state, gradient, options, l2, rates)
                 if not math.isfinite(total_cost):
                     break
             return total_cost
@@ -153,7 +155,8 @@ class NumPyFormulation:
     ) -> None:
         """Take one step down a gradient."""
         options.steps[0] += 1
-        _step(model, optimizer, state, model.parameters.like(gradient.copy()), options, 0.0)
+        rates = layer_rates.of_layers(optimizer, model.n_layers)
+        _step(model, optimizer, state, model.parameters.like(gradient.copy()), options, 0.0, rates)
 
 
 def _step(
@@ -163,13 +166,15 @@ def _step(
     gradient: ParameterVector,
     options: StepOptions,
     l2: float,
+    rates: npt.NDArray[np.float64],
 ) -> None:
     """Take one step down a gradient, with the rules of the options. Writes: θ, the gradient, the state."""
     t = int(state.t[0]) + 1
-    options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2)
-    optimizer.step(model.parameters.vector, gradient.vector, state)
+    options.of_gradient(gradient, model.parameters, float(state.rate[0]), l2, rates)
+    for part, factor in layer_rates.parts(model.sizes, rates):
+        optimizer.step(model.parameters.vector[part], gradient.vector[part], state.part(part, factor))
     state.t[0] = t  # also where a user's own optimizer does not count
-    options.of_weights(model.parameters)
+    options.of_weights(model.parameters, rates)
 
 
 def mean_of_blocks(

@@ -25,6 +25,7 @@ from fastbp.compiler.options import LEAN, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
 from fastbp.formulations.network_data import biases, layer, weights
+from fastbp.formulations.output_weights import weigh
 from fastbp.formulations.rules import begin_rules, limit_norms, penalty, regularize, scale
 
 
@@ -114,15 +115,17 @@ def drop_neurons(values, dropout, l, s):
 
 
 @njit(**LEAN)
-def backward_sample(s, sample, work, y, theta, net):
-    """The cost of one sample and the errors of all layers, from the output back. Writes: work.costs[s]; δ, row s."""
+def backward_sample(s, work, y, weight, theta, net):
+    """The cost of one sample and the errors of all layers, from the output back. Writes: work.costs[s]; δ, row s.
+
+    Shapes: weight (0,) if there are no weights, else (1,) or (n_out,).
+    """
     z, a, delta, L = work.z, work.a, work.delta, net.L
     z_L, a_L, delta_L = layer(z, net, L)[s], layer(a, net, L)[s], layer(delta, net, L)[s]
     call(net.cost, work.costs[s : s + 1], z_L, a_L, y, y.size, net.cost_parameter)
     output_error(delta_L, z_L, a_L, y, net.cost_gradient, net.cost_parameter, net.layers[L].derivative)
-    if work.sample_weight.size > 0:
-        work.costs[s] *= work.sample_weight[sample]
-        scale(delta_L, work.sample_weight[sample])
+    if weight.size > 0:
+        weigh(work.costs[s : s + 1], delta_L, z_L, a_L, y, weight, net)
     for l in range(L, 1, -1):
         w, delta_l, delta_previous = weights(theta, net, l), layer(delta, net, l)[s], layer(delta, net, l - 1)[s]
         z_previous, a_previous = layer(z, net, l - 1)[s], layer(a, net, l - 1)[s]
@@ -140,9 +143,11 @@ def gradient(work, theta, X, Y, samples, net):
     Parallel: first over samples, which do not interact; then over neurons, each of which owns its row of weights.
     So every number is summed by one thread in one order, and the bits do not depend on the number of threads.
     """
+    n_weights = work.sample_weight.size // Y.shape[0]  # of each sample
     for s in prange(samples.size):
         forward_sample(s, work.z, work.a, work.passed_on, X[samples[s]], theta, net, work)
-        backward_sample(s, samples[s], work, Y[samples[s]], theta, net)
+        weight = stretch(work.sample_weight, n_weights * samples[s], n_weights)
+        backward_sample(s, work, Y[samples[s]], weight, theta, net)
     for l in range(1, net.L + 1):
         dw, db = weights(work.gradient, net, l), biases(work.gradient, net, l)
         delta, a_previous = layer(work.delta, net, l), layer(work.passed_on, net, l - 1)

@@ -73,6 +73,7 @@ class OptimizerData(Struct):
     begin_step: Any
     update: Any
     plain_descent: bool  # whether the update is θ ← θ − η g and nothing else, η = hyper[0]
+    rates: npt.NDArray[np.float64] = np.empty((0, 2))  # of layers, factors of η: `rates.py`; empty if all are 1
     changes_gradient: bool = False  # whether l1 or clip_value is on: `rules.py`
     l2: float = 0.0  # λ/n
     l1: float = 0.0  # λ₁/n
@@ -98,7 +99,7 @@ class Workspace(Struct):
     dropout: npt.NDArray[np.float64]  # p by layer, 0 for the input; empty if nothing is dropped
     seed: int  # decides what is
     steps: npt.NDArray[np.int64]  # (1,): how many the network has taken, with any optimizer
-    sample_weight: npt.NDArray[Any]  # what the cost of a sample is multiplied by; empty if nothing
+    sample_weight: npt.NDArray[Any]  # of each sample one or n_out, one behind the other: `output_weights.py`; or empty
 
 
 @njit(**INLINE)

@@ -142,13 +142,32 @@ def cost_gradient(cost: Cost, output: Activation) -> Callable[[Array, Array], Ar
     return _COSTS[cost.function][1] if cost.function in _COSTS else _elementwise(cost.derivative, 2)
 
 
+def weighted(values: Array, weight: Any) -> Array:
+    """Return w_s v_s, or with a weight for each output, w_sj v_sj, which is exactly 0 where w_sj is 0."""
+    if weight is None:
+        return values
+    if np.ndim(weight) == values.ndim:
+        return np.asarray(np.where(weight == 0, values.dtype.type(0), weight * values))
+    return np.asarray(weight)[..., None] * values
+
+
+def _sum(costs: Array, weight: Any = None) -> Array:
+    """Σ_j C_j, with weights as in `weighted`."""
+    if weight is None or np.ndim(weight) == costs.ndim:
+        return np.asarray(weighted(costs, weight).sum(axis=-1))
+    return np.asarray(weight * costs.sum(axis=-1))
+
+
 def cost_and_error(cost: Cost, output: Activation) -> tuple[Callable[..., Array], Callable[..., Array]]:
-    """Return C summed over the outputs and δ⁽ᴸ⁾ = ∇_a C ⊙ σ′, both functions of (z, a, y)."""
+    """Return C summed over the outputs and δ⁽ᴸ⁾ = ∇_a C ⊙ σ′, both functions of (z, a, y); C also of weights."""
     own = PAIRS.get((output.function, cost.function))
     if own:
         of_pair, error = _PAIRS[own.cost]
-        return lambda z, a, y: of_pair(z, a, y).sum(axis=-1), error
+        return lambda z, a, y, weight=None: _sum(of_pair(z, a, y), weight), error
     function = _COSTS[cost.function][0] if cost.function in _COSTS else _elementwise(cost.function, 2)
     derivative = cost_gradient(cost, output)
     times_sigma_prime = backward(output)
-    return lambda z, a, y: function(a, y).sum(axis=-1), lambda z, a, y: times_sigma_prime(derivative(a, y), z, a)
+    return (
+        lambda z, a, y, weight=None: _sum(function(a, y), weight),
+        lambda z, a, y: times_sigma_prime(derivative(a, y), z, a),
+    )

@@ -88,6 +88,12 @@ def regularize(gradient, theta, optimizer, net):
             n, n_weights = net.layers[l].n, net.layers[l].n * net.layers[l - 1].n
             apply_rules(stretch(gradient, w, n_weights), stretch(theta, w, n_weights), 0, optimizer)
             apply_rules(stretch(gradient, b, n), stretch(theta, b, n), n, optimizer)
+    clip_norm(gradient, optimizer)
+
+
+@njit(**INNER)
+def clip_norm(gradient, optimizer):
+    """g ← g min(1, c / ‖g‖). Writes: gradient."""
     if optimizer.clip_norm < math.inf:
         square = 0.0
         for i in range(gradient.size):
@@ -100,13 +106,18 @@ def limit_norms(theta, max_norm, net):
     """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ."""
     if max_norm < math.inf:
         for l in range(1, net.L + 1):
-            w = weights(theta, net, l)
-            for j in range(w.shape[0]):
-                square = 0.0
-                for k in range(w.shape[1]):
-                    square += w[j, k] * w[j, k]
-                if square > max_norm * max_norm:
-                    scale(w[j], max_norm / math.sqrt(square))
+            limit_norms_of(weights(theta, net, l), max_norm)
+
+
+@njit(**INNER)
+def limit_norms_of(w, max_norm):
+    """The same for one layer. Writes: w."""
+    for j in range(w.shape[0]):
+        square = 0.0
+        for k in range(w.shape[1]):
+            square += w[j, k] * w[j, k]
+        if square > max_norm * max_norm:
+            scale(w[j], max_norm / math.sqrt(square))
 
 
 @njit(**LEAN)

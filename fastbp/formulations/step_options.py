@@ -4,6 +4,7 @@ Each rule is twice in the project, as all recurrences are: compiled in `rules.py
 formulations that are not compiled.
 """
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -41,11 +42,12 @@ class StepOptions:
         Decides which neurons are dropped, with the count of steps.
     steps : (1,) array
         How many mini-batches the network has been trained on: its own count, which every trainer raises.
-    sample_weight : (n_samples,) array
-        What the cost of a sample is multiplied by, or empty.
+    sample_weight : (n_samples,) or (n_samples, n_out) array
+        What the cost of a sample, or of each of its outputs, is multiplied by; or empty.
     per_batch : bool
         Whether a mini-batch stands for itself, as in scikit-learn: C = (Σ_s w_s C_s + ½ λ Σ w²) / Σ_s w_s over its own
-        samples, w_s = 1 without weights. `l2` is then λ, and the penalty is part of the cost that training tells.
+        samples, w_s = 1 without weights; there are none of outputs. `l2` is then λ, and the penalty is part of the cost
+        that training tells.
     """
 
     l2: float = 0.0
@@ -71,7 +73,7 @@ class StepOptions:
     def of_samples(self, dtype: np.dtype[Any]) -> dict[str, Any]:
         """What is done to samples, as fields of a workspace."""
         dropout = np.array([0.0, *self.dropout] if any(self.dropout) else [])
-        sample_weight = np.ascontiguousarray(self.sample_weight, dtype)
+        sample_weight = np.ascontiguousarray(self.sample_weight, dtype).reshape(-1)
         return {"dropout": dropout, "seed": self.seed, "steps": self.steps, "sample_weight": sample_weight}
 
     @property
@@ -108,11 +110,19 @@ class StepOptions:
         weight = None if weight is None else weight * weight.dtype.type(len(samples) * share)
         return Batch(weight, self.l2 * share, 0.5 * self.l2 * share * squares * len(samples))
 
-    def of_gradient(self, gradient: ParameterVector, parameters: ParameterVector, eta: float, l2: float) -> None:
-        """Apply the rules before an optimizer's step, in NumPy, with the `l2` of that step. Writes: both vectors."""
-        for dw, w in zip(gradient.weights, parameters.weights, strict=True):
+    def of_gradient(
+        self, gradient: ParameterVector, parameters: ParameterVector, eta: float, l2: float, rates: Array
+    ) -> None:
+        """Apply the rules before an optimizer's step, in NumPy, with the `l2` of that step. Writes: both vectors.
+
+        rates: (L, 2), factors of η for the weights and biases of each layer.
+        """
+        for dw, db, w, (of_w, of_b) in zip(gradient.weights, gradient.biases, parameters.weights, rates, strict=True):
             if l2 or self.l1:
                 dw += l2 * w + self.l1 * np.sign(w)
+            for g, factor in ((dw, of_w), (db, of_b)):
+                if factor == 0:
+                    g[...] = 0
         g = gradient.vector
         if self.clip_value < math.inf:
             np.clip(g, -self.clip_value, self.clip_value, out=g)
@@ -121,13 +131,13 @@ class StepOptions:
             if norm > self.clip_norm:
                 g *= g.dtype.type(self.clip_norm / norm)
         if self.decay:
-            for w in parameters.weights:
-                w *= w.dtype.type(1 - eta * self.decay)
+            for w, factor in zip(parameters.weights, rates[:, 0], strict=True):
+                w *= w.dtype.type(1 - eta * factor * self.decay)
 
-    def of_weights(self, parameters: ParameterVector) -> None:
+    def of_weights(self, parameters: ParameterVector, rates: Array) -> None:
         """Apply the rule after an optimizer's step, in NumPy. Writes: parameters."""
         if self.max_norm < math.inf:
-            for w in parameters.weights:
+            for w in itertools.compress(parameters.weights, rates[:, 0] > 0):
                 norms = np.sqrt((w * w).sum(axis=1, keepdims=True))
                 np.multiply(w, np.minimum(1, self.max_norm / np.maximum(norms, 1e-30)).astype(w.dtype), out=w)
 

@@ -4,11 +4,12 @@ It is the slowest formulation, and the reference for all others.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from fastbp.formulations.interface import PLAIN, BatchGradient, NumPyFormulation
-from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
+from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma, weighted
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import Optimizer
@@ -25,14 +26,14 @@ class Textbook(NumPyFormulation):
         return np.stack([feedforward(model, x)[1][-1] for x in X], out=out)
 
     @as_if_compiled
-    def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
+    def costs(self, model: Model, X: Array, Y: Array, sample_weight: Array | None = None) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
         cost, _ = cost_and_error(model.cost, model.activations[-1])
         outputs, costs = [], []
-        for x, y in zip(X, Y, strict=True):
+        for s, (x, y) in enumerate(zip(X, Y, strict=True)):
             zs, activations = feedforward(model, x)
             outputs.append(activations[-1])
-            costs.append(cost(zs[-1], activations[-1], y))
+            costs.append(cost(zs[-1], activations[-1], y, None if sample_weight is None else sample_weight[s]))
         return np.array(outputs), np.array(costs, dtype=np.float64)
 
     @as_if_compiled
@@ -47,11 +48,11 @@ class Textbook(NumPyFormulation):
         nabla_b = [np.zeros(b.shape, model.dtype) for b in model.parameters.biases]
         total_cost = 0.0
         for s, (x, y) in enumerate(zip(X, Y, strict=True)):
-            delta_nabla_w, delta_nabla_b, cost = backprop(model, x, y, [layer[s] for layer in kept])
-            share = 1 if weight is None else weight[s]
-            nabla_w = [nw + share * dnw for nw, dnw in zip(nabla_w, delta_nabla_w, strict=True)]
-            nabla_b = [nb + share * dnb for nb, dnb in zip(nabla_b, delta_nabla_b, strict=True)]
-            total_cost += float(share) * cost
+            of_sample = None if weight is None else weight[s]
+            delta_nabla_w, delta_nabla_b, cost = backprop(model, x, y, [layer[s] for layer in kept], of_sample)
+            nabla_w = [nw + dnw for nw, dnw in zip(nabla_w, delta_nabla_w, strict=True)]
+            nabla_b = [nb + dnb for nb, dnb in zip(nabla_b, delta_nabla_b, strict=True)]
+            total_cost += cost
         for l in range(model.n_layers):
             mean.weights[l][:] = nabla_w[l] / len(X)
             mean.biases[l][:] = nabla_b[l] / len(X)
@@ -82,10 +83,13 @@ def feedforward(model: Model, x: Array, kept: Sequence[Array] = ()) -> tuple[lis
     return zs, activations
 
 
-def backprop(model: Model, x: Array, y: Array, kept: Sequence[Array] = ()) -> tuple[list[Array], list[Array], float]:
+def backprop(
+    model: Model, x: Array, y: Array, kept: Sequence[Array] = (), weight: Any = None
+) -> tuple[list[Array], list[Array], float]:
     """Return ∇C_x by the weights and by the biases of each layer, and C_x.
 
-    kept: with dropout, what a of each hidden layer is multiplied by before it goes on to the next layer.
+    kept: with dropout, what a of each hidden layer is multiplied by before it goes on to the next layer. weight: of the
+    sample, a number, or of each of its outputs.
     """
     weights, n_layers = model.parameters.weights, model.n_layers
     cost, output_error = cost_and_error(model.cost, model.activations[-1])
@@ -95,7 +99,7 @@ def backprop(model: Model, x: Array, y: Array, kept: Sequence[Array] = ()) -> tu
     passed_on = list(activations)
     for l, factors in enumerate(kept, 1):
         passed_on[l] = activations[l] * factors
-    delta = output_error(zs[-1], activations[-1], y)  # BP1
+    delta = weighted(output_error(zs[-1], activations[-1], y), weight)  # BP1
     nabla_b[-1] = delta  # BP3
     nabla_w[-1] = np.outer(delta, passed_on[-2])  # BP4
     for l in range(2, n_layers + 1):  # l = 1 is the last layer of neurons, l = 2 the one before it, as in the book
@@ -105,4 +109,4 @@ def backprop(model: Model, x: Array, y: Array, kept: Sequence[Array] = ()) -> tu
         delta = backward(model.activations[-l])(error, zs[-l], activations[-l])  # BP2
         nabla_b[-l] = delta
         nabla_w[-l] = np.outer(delta, passed_on[-l - 1])
-    return nabla_w, nabla_b, float(cost(zs[-1], activations[-1], y))
+    return nabla_w, nabla_b, float(cost(zs[-1], activations[-1], y, weight))

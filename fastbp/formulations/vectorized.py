@@ -9,7 +9,7 @@ from itertools import zip_longest
 import numpy as np
 
 from fastbp.formulations.interface import PLAIN, BatchGradient, NumPyFormulation, mean_of_blocks
-from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma
+from fastbp.formulations.numpy_functions import as_if_compiled, backward, cost_and_error, sigma, weighted
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import Optimizer
@@ -28,12 +28,13 @@ class Vectorized(NumPyFormulation):
         return np.concatenate([Pass(model).forward(block) for block in _blocks(X)], out=out)
 
     @as_if_compiled
-    def costs(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
+    def costs(self, model: Model, X: Array, Y: Array, sample_weight: Array | None = None) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""
         step, outputs, costs = Pass(model), [], []
-        for block, targets in zip(_blocks(X), _blocks(Y), strict=True):
+        weights = [None] * len(X) if sample_weight is None else _blocks(sample_weight)
+        for block, targets, weight in zip(_blocks(X), _blocks(Y), weights, strict=False):
             outputs.append(step.forward(block))
-            costs.append(step.cost(step.Z[-1], step.A[-1], targets))
+            costs.append(step.cost(step.Z[-1], step.A[-1], targets, weight))
         return np.concatenate(outputs), np.concatenate(costs).astype(np.float64)
 
     @as_if_compiled
@@ -85,11 +86,9 @@ class Pass:
         """Write the gradient of the mean cost; return the sum of the costs."""
         self.forward(X, kept)
         delta = self.output_error(self.Z[-1], self.A[-1], Y)  # BP1
-        costs = self.cost(self.Z[-1], self.A[-1], Y)
+        costs = self.cost(self.Z[-1], self.A[-1], Y, weight)
         delta /= len(X)
-        if weight is not None:
-            delta *= weight[:, None]
-            costs = costs * weight
+        delta = weighted(delta, weight)
         for l in range(len(self.weights) - 1, -1, -1):
             np.matmul(delta.T, self.passed_on[l], out=gradient.weights[l])  # BP4
             delta.sum(axis=0, out=gradient.biases[l])  # BP3

@@ -260,6 +260,14 @@ class Interval:
         low = self.low <= number if self.low_included else self.low < number
         return bool(low and (number <= self.high if self.high_included else number < self.high))
 
+    @property
+    def a_number(self) -> float:
+        """A number in it: 0 if it has that, else its middle, or a number 1 away from its only end."""
+        if self.contains(Interval(0.0, 0.0, True, True)):
+            return 0.0
+        low = self.low if math.isfinite(self.low) else self.high - 2
+        return (low + min(self.high, low + 2)) / 2
+
     def contains(self, other: "Interval") -> bool:
         """Whether every number of `other` is in this interval."""
         low = self.low < other.low or (self.low == other.low and self.low_included >= other.low_included)

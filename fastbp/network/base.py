@@ -51,5 +51,5 @@ class HasModel:
         validation.output(what, made.vector, parameters.vector.shape, self.dtype, parameters.vector, *others)
         return made
 
-    def _samples(self, X: Any, Y: Any) -> Samples:
-        return checked(X, Y, self._model)
+    def _samples(self, X: Any, Y: Any, sample_weight: Any = None) -> Samples:
+        return checked(X, Y, self._model, "", sample_weight)

@@ -201,6 +201,7 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
         shuffle: bool | Iterable[npt.ArrayLike] = True,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
+        allow_negative_weights: bool = False,
         l2: float = 0.0,
         l1: float = 0.0,
         max_norm: float | None = None,
@@ -239,22 +240,33 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
             With the same object as in the last `fit`, or with none, its moments, memory and step count continue, so
             that two fits of one epoch give the same bits as one fit of two. A name ("adam", "rmsprop", "lbfgs",
             "trainlm" and so on) means that optimizer with its defaults, and continues if the last optimizer was the
-            same. SGD, Momentum and Nesterov need a learning rate, so their names raise ValueError.
+            same. SGD, Momentum and Nesterov need a learning rate, so their names raise ValueError. Its `layer_rates`
+            give each layer a rate of its own, or freeze it: ``Adam(layer_rates=[0, 0.1, 1])``.
         validation_data : (X, Y), or dict of name to (X, Y), optional
             Evaluated after every epoch. In a dict there can be any data sets, the training data too:
-            ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on.
+            ``{"training": (X, Y), "test": (X_test, Y_test)}`` makes the series training_cost, test_cost and so on. With
+            (X, Y, sample_weight) the cost has these weights, as in `evaluate`.
         validation_split : float, optional
             The fraction of the samples that is not trained on but evaluated after every epoch. The network's seed
             decides which samples, the same in every `fit`.
         shuffle : bool or iterable of permutations, default True
             True: a new order every epoch, from the seed. False: the order of X. Or the order of each epoch, a
             permutation of 0…n_samples − 1; two fits that share an iterator take its permutations one after the other.
-        sample_weight : (n_samples,) array-like, optional
+        sample_weight : (n_samples,) or (n_samples, n_out) array-like, optional
             w_s ≥ 0: the cost of a mini-batch of m samples is (1/m) Σ_s w_s C_s; for an optimizer that uses all n
-            samples in every step it is (1/n) Σ_s w_s C_s. Evaluation does not use it.
+            samples in every step it is (1/n) Σ_s w_s C_s. Or w_sj ≥ 0 for each output, Σ_j w_sj C_sj in place of w_s
+            C_s, where C_sj is the cost of output j alone: a mask, for example. Softmax outputs depend on one another,
+            so they have one weight for each sample.
+
+            Where the weight is 0 the target may be NaN: it is missing. Evaluation does not use the weights, except
+            that with missing targets those of weight 0 do not count in the costs of training data and of
+            `validation_split`; then there is no accuracy, and no other metric.
         class_weight : dict of label to weight, or "balanced", optional
             A weight for all samples of a class, 1 for classes not named, times `sample_weight`. "balanced" is n / (k
             n_c) for a class with n_c of n samples, where k classes have samples, as in scikit-learn.
+        allow_negative_weights : bool, default False
+            Whether weights in `sample_weight` may be below 0: such a cost is made larger. With −log a as the cost and
+            advantages as weights a step is one of REINFORCE. Not with LevenbergMarquardt, which takes square roots.
         l2, l1 : float, default 0
             λ and λ₁ ≥ 0, as in Nielsen's book: the gradient of a weight gets (λ/n) w + (λ₁/n) sign(w), that of
             C + (λ/2n) Σ w² + (λ₁/n) Σ |w| with n training samples. Biases have no penalty; the history has C alone.
@@ -337,8 +349,11 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
             validation.output("out", out, (len(checked), self.sizes[-1]), self.dtype, checked, self.parameters)
         return self._formulation.outputs(self._model, checked, out)
 
-    def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Evaluation:
+    def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None) -> Evaluation:
         """Return the mean cost of some samples, and the accuracy if Y is classes. X, Y and the errors are as in `fit`.
+
+        With `sample_weight`, of any sign, the cost is (1/n) Σ_s w_s C_s, or with weights for each output (1/n) Σ_s Σ_j
+        w_sj C_sj, as in `fit`; the accuracy has no weights, and there is none if targets are missing.
 
         Examples
         --------
@@ -347,12 +362,20 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
         >>> print(net.evaluate([[1, 2], [3, 4]], [0, 0]))
         cost 0.6931  accuracy 100.00%
         """
-        return evaluate(self._formulation, self._model, self._samples(X, Y))
+        return evaluate(self._formulation, self._model, self._samples(X, Y, sample_weight))
 
     def gradient(
-        self, X: npt.ArrayLike, Y: npt.ArrayLike, *, out: ParameterVector | Array | None = None
+        self,
+        X: npt.ArrayLike,
+        Y: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+        out: ParameterVector | Array | None = None,
     ) -> ParameterVector:
         """Return the gradient of the mean cost by backpropagation. X, Y and the errors are as in `fit`.
+
+        With `sample_weight`, of any sign, that of (1/n) Σ_s w_s C_s, or with weights for each output of (1/n) Σ_s Σ_j
+        w_sj C_sj, as in `fit`: δ_sj is multiplied by w_s or w_sj.
 
         `out`, if given, is where to write it: a ParameterVector of this network's layers, which is then returned, or an
         (n_parameters,) array; C-contiguous, of the network's dtype, apart from X, Y and the parameters, else TypeError
@@ -375,9 +398,10 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
         >>> net.gradient([[2.0]], [[3.0]]).vector  # δ = a − y = −3, ∂C/∂w = 2 δ, ∂C/∂b = δ
         array([-6., -3.], dtype=float32)
         """
-        samples = self._samples(X, Y)
+        samples = self._samples(X, Y, sample_weight)
         gradient = self._parameter_vector("out", out, samples.X, samples.Y)
-        self._formulation.gradient(self._model, samples.X, samples.Y, gradient.vector)
+        weight = None if samples.weight is None else samples.weight.astype(self.dtype)
+        self._formulation.gradient(self._model, samples.X, samples.Y, gradient.vector, weight)
         return gradient
 
     def __repr__(self) -> str:

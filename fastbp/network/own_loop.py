@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.batches.data import SampleWeight
 from fastbp.model import Array, ParameterVector
 from fastbp.network.base import HasModel
 from fastbp.optimizers import Optimizer
@@ -30,6 +31,7 @@ class OwnLoop(HasModel):
         *,
         optimizer: Optimizer | str | None = None,
         sample_weight: npt.ArrayLike | None = None,
+        allow_negative_weights: bool = False,
         l2: float = 0.0,
         l1: float = 0.0,
         max_norm: float | None = None,
@@ -46,7 +48,7 @@ class OwnLoop(HasModel):
 
         Parameters
         ----------
-        X, Y, optimizer, sample_weight, max_norm, dropout, clip_norm, clip_value
+        X, Y, optimizer, sample_weight, allow_negative_weights, max_norm, dropout, clip_norm, clip_value
             As in `fit`, but in memory. Options are looked at again only if they are other objects than in the last
             step, so constants cost nothing.
         l2, l1 : float, default 0
@@ -80,9 +82,10 @@ class OwnLoop(HasModel):
         array([1.125, 1.125])
         """
         options = l2, l1, max_norm, dropout, clip_norm, clip_value
+        weights = SampleWeight(sample_weight, validation.truth("allow_negative_weights", allow_negative_weights))
         self._begin_training()
         try:
-            return single_steps.train_on_batch(self, X, Y, optimizer, sample_weight, options)
+            return single_steps.train_on_batch(self, X, Y, optimizer, weights, options)
         finally:
             self._model.training.release()
 

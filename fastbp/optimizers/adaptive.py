@@ -24,6 +24,8 @@ class Adam(Optimizer):
         β₁ and β₂, in [0, 1): how slowly the means of g and g² forget.
     epsilon : float, default 1e-8
         ε, greater than 0.
+    layer_rates : list, optional
+        A factor of η for each layer, 0 to freeze it; see `Optimizer`.
 
     References
     ----------
@@ -92,6 +94,8 @@ class AdamW(Adam):
         As in `Adam`.
     weight_decay : float, default 0.01
         λ, at least 0. It is not divided by the number of samples, unlike the `l2` of `Network.fit`.
+    layer_rates : list, optional
+        A factor of η for each layer, 0 to freeze it; see `Optimizer`.
 
     References
     ----------
@@ -133,6 +137,8 @@ class RMSProp(Optimizer):
         μ, in [0, 1).
     centered : bool, default False
         Whether to divide by the standard deviation of the gradient. Not together with momentum.
+    layer_rates : list, optional
+        A factor of η for each layer, 0 to freeze it; see `Optimizer`.
 
     References
     ----------
@@ -200,6 +206,8 @@ class Adagrad(Optimizer):
         δ, at least 0: how the rate itself falls from step to step.
     epsilon : float, default 1e-10
         ε, greater than 0.
+    layer_rates : list, optional
+        A factor of η for each layer, 0 to freeze it; see `Optimizer`.
 
     References
     ----------

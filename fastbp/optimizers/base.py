@@ -1,13 +1,14 @@
 """The base class of all optimizers, and their state."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.model import Array, aligned_copy, aligned_empty
-from fastbp.optimizers import hyperparameters
+from fastbp.optimizers import hyperparameters, layer_rates
+from fastbp.optimizers.layer_rates import LayerRates
 from fastbp.optimizers.updates import N_HYPER
 
 
@@ -29,22 +30,44 @@ class OptimizerState:
         for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
             theirs[:] = mine
 
+    def part(self, part: slice, factor: float) -> "OptimizerState":
+        """Return the state of a stretch of θ, with views of the moments, and with a rate times `factor`."""
+        if part == slice(None) and factor == 1:
+            return self
+        return OptimizerState(self.first[part], self.second[part], self.t.copy(), self.rate * factor)
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({name: aligned_copy(array) for name, array in state.items()})
 
 
 @dataclass(frozen=True, eq=False)
 class Optimizer:
-    """Base class: frozen hyperparameters and a step. A `fit` with the same object continues from its state."""
+    """Base class: frozen hyperparameters and a step. A `fit` with the same object continues from its state.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, greater than 0.
+    layer_rates : list with a factor for each layer, optional
+        At least 0: η of a layer is `learning_rate` times its factor, as are AdamW's decay and what a schedule gives. A
+        pair has one for the weights and one for the biases. With 0 they are frozen: no bit of them changes, by l2,
+        decay or max_norm neither, and their gradient counts as 0. Rprop, LBFGS, ConjugateGradient and
+        LevenbergMarquardt, whose steps have no rate, take only 0 and 1. Raises ValueError if all are 0, in `fit` if the
+        network has another number of layers. A file keeps them, as all hyperparameters.
+    """
 
     full_batch: ClassVar[bool] = False  # whether `full_batch.minimize` runs it, instead of a trainer
+    has_rate: ClassVar[bool] = True  # whether steps are proportional to η
 
     learning_rate: float
+    layer_rates: LayerRates = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if type(self) is Optimizer:
             raise TypeError("Optimizer is a base class; use SGD, Adam or another of its subclasses")
         hyperparameters.check(self)
+        factors = layer_rates.check(type(self).__name__, self.layer_rates, self.has_rate)
+        object.__setattr__(self, "layer_rates", factors)
 
     @property
     def update(self) -> str:
@@ -66,7 +89,8 @@ class Optimizer:
     @property
     def hyper(self) -> npt.NDArray[np.float64]:
         """The hyperparameters in the order of the fields, padded to the length the compiled updates expect."""
-        values = [float(getattr(self, hyperparameter.name)) for hyperparameter in fields(self)]
+        names = [field.name for field in fields(self) if field.name != "layer_rates"]
+        values = [float(getattr(self, name)) for name in names]
         return np.array(values + [0.0] * (N_HYPER - len(values)))
 
     def check(self, batch_size: int, n_samples: int) -> None:
@@ -75,8 +99,9 @@ class Optimizer:
     def step(self, theta: Array, gradient: Array, state: OptimizerState) -> None:
         """Take one step in NumPy, also down a cost of your own. Writes: θ and the state; t increases by 1.
 
-        The step has no penalties or decay, which `Network.fit` adds. An optimizer of your own that overrides this must
-        increase ``state.t`` first. Raises TypeError for an optimizer that needs more than a gradient, such as `LBFGS`.
+        The step has no penalties, decay or `layer_rates`, which `Network.fit` adds. An optimizer of your own that
+        overrides this must increase ``state.t`` first. Raises TypeError for an optimizer that needs more than a
+        gradient, such as `LBFGS`.
 
         Parameters
         ----------

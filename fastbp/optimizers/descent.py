@@ -11,7 +11,8 @@ from fastbp.optimizers.base import Optimizer, OptimizerState
 class SGD(Optimizer):
     """Stochastic gradient descent, θ ← θ − η g.
 
-    `learning_rate` is η, greater than 0; else raises TypeError or ValueError.
+    `learning_rate` is η, greater than 0; else raises TypeError or ValueError. `layer_rates` has a factor of η for each
+    layer, 0 to freeze it; see `Optimizer`.
 
     References
     ----------
@@ -43,6 +44,8 @@ class Momentum(Optimizer):
         η, greater than 0.
     momentum : float, default 0.9
         μ, in [0, 1). With 0 it is `SGD`.
+    layer_rates : list, optional
+        A factor of η for each layer, 0 to freeze it; see `Optimizer`.
 
     References
     ----------
@@ -78,6 +81,8 @@ class Nesterov(Momentum):
     ----------
     learning_rate, momentum
         As in `Momentum`.
+    layer_rates : list, optional
+        A factor of η for each layer, 0 to freeze it; see `Optimizer`.
 
     References
     ----------

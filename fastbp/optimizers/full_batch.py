@@ -14,6 +14,7 @@ class LineSearch(Optimizer):
     """Base class of the optimizers that search along a line, with the cost and gradient of all samples."""
 
     full_batch: ClassVar[bool] = True
+    has_rate: ClassVar[bool] = False
 
     learning_rate: float = field(default=1.0, init=False, repr=False)
 
@@ -44,6 +45,8 @@ class LBFGS(LineSearch):
         Converged when no element of the gradient is larger.
     cost_tolerance : float, default 2.2e-9
         Converged when an iteration lowers the cost by less than this fraction of it.
+    layer_rates : list, optional
+        0 for each layer to freeze, else 1; see `Optimizer`.
 
     References
     ----------
@@ -73,7 +76,7 @@ class ConjugateGradient(LineSearch):
     d ← −g + β d, β = max(0, gᵀ(g − g_last) / g_lastᵀg_last), θ ← θ + η d with an η that satisfies the strong Wolfe
     conditions. Epochs, history and `batch_size` are as for `LBFGS`; another `fit` with the same object continues from
     its last direction. Converged when no element of the gradient is larger than `gradient_tolerance`; raises TypeError
-    or ValueError unless that is at least 0.
+    or ValueError unless that is at least 0. `layer_rates` has 0 for each layer to freeze, else 1; see `Optimizer`.
 
     References
     ----------

@@ -43,20 +43,24 @@ def check(owner: Any) -> None:
     """Raise TypeError for a field of a dataclass of the wrong type, ValueError for one that is out of range."""
     name = type(owner).__name__
     for field in fields(owner):
-        if not field.init:
+        if not field.init or field.name == "layer_rates":  # which are checked in a module of their own
             continue
         value = getattr(owner, field.name)
         if field.type in (bool, "bool"):
             if not isinstance(value, bool | np.bool_):
                 raise TypeError(f"{name}: {field.name} is {value!r}; it must be True or False")
             continue
-        allowed = RANGES[field.name]
-        if not _is_number(value, allowed.whole):
-            kind = "a whole number" if allowed.whole else "a number"
-            raise TypeError(f"{name}: {field.name} is {value!r}; it must be {kind}")
-        # As Python's number: compared with a float32, LARGEST would become infinite.
-        if not allowed.holds(value.item() if isinstance(value, np.generic) else value):
-            raise ValueError(f"{name}: {field.name} is {value}; it must be {allowed.in_words}")
+        number(f"{name}: {field.name}", value, RANGES[field.name])
+
+
+def number(what: str, value: Any, allowed: Range) -> float:
+    """Return `value`. Raises TypeError if it is not a number, or not a whole one, ValueError if it is out of range."""
+    if not _is_number(value, allowed.whole):
+        raise TypeError(f"{what} is {value!r}; it must be {'a whole number' if allowed.whole else 'a number'}")
+    # As Python's number: compared with a float32, LARGEST would become infinite.
+    if not allowed.holds(value.item() if isinstance(value, np.generic) else value):
+        raise ValueError(f"{what} is {value}; it must be {allowed.in_words}")
+    return float(value)
 
 
 def _is_number(value: Any, whole: bool) -> bool:

@@ -37,6 +37,8 @@ class LevenbergMarquardt(Optimizer):
         Training ends where μ would become larger (mu_max).
     gradient_tolerance : float, default 1e-7
         Converged when no element of the gradient is larger (as trainlm's min_grad, which is for the norm).
+    layer_rates : list, optional
+        0 for each layer to freeze, else 1; see `Optimizer`.
 
     References
     ----------
@@ -55,6 +57,7 @@ class LevenbergMarquardt(Optimizer):
     """
 
     full_batch: ClassVar[bool] = True
+    has_rate: ClassVar[bool] = False
 
     learning_rate: float = field(default=1.0, init=False, repr=False)  # steps are taken whole
     damping: float = 1e-3

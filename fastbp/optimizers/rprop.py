@@ -27,6 +27,8 @@ class Rprop(Optimizer):
         η⁻, between 0 and 1, and η⁺, greater than 1.
     smallest_step, largest_step : float, default 1e-6 and 50
         The limits of Δ.
+    layer_rates : list, optional
+        0 for each layer to freeze, else 1; see `Optimizer`.
 
     References
     ----------
@@ -45,6 +47,7 @@ class Rprop(Optimizer):
 
     update: ClassVar[str] = "rprop"
     n_moments: ClassVar[int] = 2
+    has_rate: ClassVar[bool] = False
 
     learning_rate: float = 0.01
     decrease: float = 0.5

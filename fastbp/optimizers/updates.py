@@ -10,6 +10,7 @@ import math
 from fastbp.functions.elementary import one_minus_power
 
 N_HYPER = 9  # the length of `hyper`: up to six hyperparameters, two numbers of `begin_step`, and λ of the step
+STEP_RATE = 6  # where in `hyper` a `begin_step` leaves the rate of its step; if there is none, it is in hyper[0]
 
 
 def sgd(theta, first, second, hyper, t, gradient):

@@ -100,7 +100,7 @@ def source(data: Weighted, orders: Orders, model: Model, batch_size: int, rows: 
         return InMemory(data.samples, None if data.weight is None else data.weight.astype(model.dtype), orders, rows)
     n_in, n_out = model.sizes[0], model.sizes[-1]
     batches = max(1, DENSE_BYTES // (4 * n_in * model.dtype.itemsize * batch_size))
-    buffers = Buffers(min(rows, batches * batch_size), n_in, n_out, model.dtype, data.weight is not None)
+    buffers = Buffers(min(rows, batches * batch_size), n_in, n_out, model.dtype, int(data.weight is not None))
     found = FromFiles(data.samples, data.weight, orders, buffers)
     found.open()
     return found

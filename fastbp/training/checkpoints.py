@@ -77,6 +77,7 @@ def resumed(saved: TrainingState, model: Model, custom: Iterable[Any]) -> Resume
         in_file = LARGEST_OF_VERSION_2 if saved.version == 2 else len(saved.arrays["optimizer.first"])
         if optimizer.memory > in_file:
             raise ValueError(f"its LBFGS remembers {optimizer.memory} steps, but it has room for {in_file}")
+    optimizers.layer_rates.of_layers(optimizer, model.n_layers)
     state = optimizer.new_state(model.parameters.vector.size, model.dtype)
     without_memory = saved.version == 2 and isinstance(optimizer, LBFGS | ConjugateGradient)
     _take_over(state, saved.arrays, ["t", "rate"] if without_memory else [*vars(state)])
@@ -94,6 +95,8 @@ def _optimizer_words(optimizer: Optimizer) -> dict[str, Any]:
             "yours another name"
         )
     given = {field.name: getattr(optimizer, field.name) for field in dataclasses.fields(optimizer) if field.init}
+    if optimizer.layer_rates is None:  # as in the files of before
+        del given["layer_rates"]
     return {"name": kind.__name__, "hyperparameters": _plain(given)}
 
 

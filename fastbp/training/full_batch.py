@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from fastbp.batches.samples import AnySamples, Samples
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
-from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState
+from fastbp.optimizers import LBFGS, ConjugateGradient, LevenbergMarquardt, Optimizer, OptimizerState, layer_rates
 from fastbp.optimizers.directions import Conjugate, Place, QuasiNewton, dot
 from fastbp.optimizers.line_search import Point, wolfe_step
 from fastbp.training import levenberg_marquardt
@@ -22,15 +23,16 @@ from fastbp.training import levenberg_marquardt
 class Objective:
     """C(θ) + (λ/2n) Σ w² and its gradient, for a θ in float64 that is rounded to the dtype of the model.
 
-    C = (1/n) Σ_s w_s C_s with sample weights w_s, or 1. Blocks of samples are the same in memory and in files, and so
-    are the bits.
+    C = (1/n) Σ_s w_s C_s with the weights of samples, or of outputs, or 1. Blocks of samples are the same in memory and
+    in files, and so are the bits.
     """
 
     formulation: Formulation
     model: Model
     samples: AnySamples
     l2: float  # λ/n
-    sample_weight: Array | None = None  # (n,)
+    sample_weight: Array | None = None  # (n,) or (n, n_out)
+    trained: npt.NDArray[np.bool_] | None = None  # which parameters are not frozen; None: all
 
     def __post_init__(self) -> None:
         self._gradient = np.empty_like(self.model.parameters.vector)
@@ -48,8 +50,8 @@ class Objective:
         return Place(theta, *self(theta))
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
-        """Return value and gradient, both in float64. Writes the model's parameters."""
-        self.model.parameters.vector[:] = theta
+        """Return value and gradient, both in float64; that of frozen parameters is 0. Writes the model's parameters."""
+        self.go_to(theta)
         cost, sums, start = 0.0, np.zeros(self._gradient.size), 0
         for block in self.samples.blocks():
             share, stop = len(block) / len(self.samples), start + len(block)
@@ -61,7 +63,14 @@ class Objective:
         if self.l2 > 0:
             for dw, w in zip(gradient.weights, self.model.parameters.weights, strict=True):
                 dw += self.l2 * w
+        if self.trained is not None:
+            sums[~self.trained] = 0
         return cost + self.penalty(), gradient.vector
+
+    def go_to(self, theta: Array) -> None:
+        """Write the model's parameters, except the frozen ones."""
+        vector = self.model.parameters.vector
+        np.copyto(vector, theta, casting="same_kind", where=True if self.trained is None else self.trained)
 
 
 def minimize(
@@ -85,14 +94,15 @@ def minimize(
     options = StepOptions() if options is None else options
     check_options(optimizer, options)
     if isinstance(optimizer, LevenbergMarquardt):
-        levenberg_marquardt.check_cost(model.cost)
+        levenberg_marquardt.check_cost(model.cost, options.weight)
         assert isinstance(samples, Samples)
         chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, options
         return levenberg_marquardt.minimize(*chosen)
     assert isinstance(optimizer, LBFGS | ConjugateGradient)
     directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
     cost_tolerance = optimizer.cost_tolerance if isinstance(optimizer, LBFGS) else -math.inf
-    objective = Objective(formulation, model, samples, options.l2, options.weight)
+    trained = layer_rates.trained(model.sizes, layer_rates.of_layers(optimizer, model.n_layers))
+    objective = Objective(formulation, model, samples, options.l2, options.weight, None if trained.all() else trained)
     with np.errstate(all="ignore"):  # `epoch_done` checks that the cost is finite, as in compiled code
         here = objective.here()
         for epoch in range(1, epochs + 1):
@@ -128,9 +138,9 @@ def _step(objective: Objective, directions: QuasiNewton | Conjugate, here: Place
     found = wolfe_step(phi, start, alpha, directions.decrease, directions.curvature)
     theta = objective.model.parameters.vector
     if found is None or not found.value < here.cost:
-        theta[:] = here.theta
+        objective.go_to(here.theta)
         return None
-    theta[:] = here.theta + found.alpha * direction
+    objective.go_to(here.theta + found.alpha * direction)
     after = Place(theta.astype(np.float64), float(found.value), found.gradient)
     directions.went(here, after, direction)
     return after

@@ -14,15 +14,20 @@ from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.functions.costs import Cost, quadratic, squared_error
 from fastbp.model import Array, Model, ParameterVector
-from fastbp.optimizers import LevenbergMarquardt, OptimizerState
+from fastbp.optimizers import LevenbergMarquardt, OptimizerState, layer_rates
 
 JACOBIAN_BYTES = 32 * 2**20  # of the rows of J that are computed at once, in float64
 SMALLEST_DAMPING = 1e-20
 _BENDS: dict[Any, float] = {quadratic: 1.0, squared_error: 2.0}  # ∂²C/∂a²
 
 
-def check_cost(cost: Cost) -> None:
+def check_cost(cost: Cost, sample_weight: Array | None) -> None:
     """Raise ValueError unless the cost is a sum of squares."""
+    if sample_weight is not None and (sample_weight < 0).any():
+        raise ValueError(
+            f"sample_weight has {sample_weight.min():g}, but LevenbergMarquardt minimizes sums of squares, with "
+            "weights of at least 0: use another optimizer, such as LBFGS"
+        )
     if cost.function not in _BENDS:
         raise ValueError(
             f"the cost is {cost.name!r}, but LevenbergMarquardt minimizes sums of squares: use the cost quadratic or "
@@ -43,7 +48,7 @@ def _samples_at_once(model: Model) -> int:
 class NormalEquations:
     """G and g of the mean cost and the penalty, in float64, at the current θ of the model.
 
-    With sample weights, √w_s multiplies the residuals of a sample and its rows of J.
+    With weights, √w_s or √w_sj multiplies the residuals of a sample, or of an output, and their rows of J.
     """
 
     def __init__(self, model: Model, samples: Samples, options: StepOptions):
@@ -60,7 +65,8 @@ class NormalEquations:
             J = J.astype(np.float64, copy=False)
             residuals = (outputs - self._Y[start : start + len(outputs)]).astype(np.float64).ravel()
             if self._root is not None:
-                root = np.repeat(self._root[start : start + len(outputs)], outputs.shape[1])
+                root = self._root[start : start + len(outputs)]
+                root = root.ravel() if root.ndim == 2 else np.repeat(root, outputs.shape[1])
                 J *= root[:, None]
                 residuals *= root
             matrix += J.T @ J
@@ -89,10 +95,10 @@ def minimize(
 ) -> str:
     """Take up to `epochs` steps, and return in words why it ended. Parameters are as in `full_batch.minimize`."""
     equations, theta, l2 = NormalEquations(model, samples, options), model.parameters.vector, options.l2
+    trained = np.flatnonzero(layer_rates.trained(model.sizes, layer_rates.of_layers(optimizer, model.n_layers)))
 
     def costs() -> tuple[float, float]:
-        each = formulation.costs(model, samples.X, samples.Y)[1]
-        mean = float((each if options.weight is None else options.weight * each).mean())
+        mean = float(formulation.costs(model, samples.X, samples.Y, options.weight)[1].mean())
         squares = sum(float(np.vdot(w, w)) for w in model.parameters.weights) if l2 > 0 else 0.0
         return mean, mean + 0.5 * l2 * squares
 
@@ -103,11 +109,13 @@ def minimize(
                 epoch_done(epoch, cost)
                 return "the cost is not finite"
             matrix, gradient = equations()
+            if len(trained) < len(theta):  # frozen parameters are constants
+                matrix, gradient = matrix[np.ix_(trained, trained)], gradient[trained]
             if np.abs(gradient).max() <= optimizer.gradient_tolerance:
                 return "converged: no element of the gradient is larger than gradient_tolerance"
             before = theta.copy()
             while True:
-                theta[:] = before + _step(matrix, gradient, float(state.first[0]))
+                theta[trained] = before[trained] + _step(matrix, gradient, float(state.first[0]))
                 cost, new_total = costs()
                 if new_total < total:
                     break

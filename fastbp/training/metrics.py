@@ -225,17 +225,22 @@ def _known(name: str, n_out: int) -> Metric:
 
 
 def evaluate(formulation: Formulation, model: Model, samples: AnySamples, metrics: Iterable[Metric] = ()) -> Evaluation:
-    """Return the mean cost, the accuracy if Y is classes, and the metrics."""
-    parts = [(*formulation.costs(model, block.X, block.Y), block.Y) for block in samples.blocks()]
+    """Return the mean cost, with weights if the samples have some, the accuracy if Y is classes, and the metrics."""
+    parts = [(*formulation.costs(model, block.X, block.Y, block.weight), block.Y) for block in samples.blocks()]
     outputs, costs, Y = parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
     right = accuracy(outputs, Y) if samples.classes else None
     others = {metric.name: metric(outputs, Y) for metric in metrics if metric.name != "accuracy"}
     return Evaluation(float(costs.mean()), right, others)
 
 
-def check_classes(metrics: Iterable[Metric], name: str, samples: AnySamples) -> None:
-    """Raise ValueError if a metric needs classes but the targets of the data set called `name` are not classes."""
+def check_targets(metrics: Iterable[Metric], name: str, samples: AnySamples) -> None:
+    """Raise ValueError if a metric needs classes, or targets, that the data set called `name` does not have."""
     for metric in metrics:
+        if samples.missing:
+            raise ValueError(
+                f"the metric {metric.name!r} needs all targets, but some of the data set {name!r} are missing: leave "
+                "the metric out, or validate on other samples"
+            )
         if metric.needs_classes and not samples.classes:
             raise ValueError(
                 f"the metric {metric.name!r} needs classes, but the targets of the data set {name!r} are not classes: "

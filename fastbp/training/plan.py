@@ -12,14 +12,15 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from fastbp import validation
-from fastbp.batches.data import Data, Weights, comes_in_chunks, hints_about, in_arrays, in_chunks, source
+from fastbp.batches.data import Data, SampleWeight, Weights, comes_in_chunks, hints_about, in_arrays, in_chunks, source
 from fastbp.batches.samples import AnySamples, MappedSamples, Samples
 from fastbp.batches.sources import Source
+from fastbp.batches.weights import combined
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
 from fastbp.model import Array, Model
-from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop
+from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop, layer_rates
 from fastbp.training import full_batch, levenberg_marquardt
 from fastbp.training import metrics as of_metrics
 from fastbp.training.callbacks import Callback
@@ -78,7 +79,7 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked) -> Plan:
     training = _training(net, asked.optimizer)
     rows = batch_size(asked.batch_size, training.optimizer)
     data = _data(net, X, Y, asked, rows, epochs)
-    weights = Weights(data, asked.sample_weight, asked.class_weight, model.sizes[-1])
+    weights = Weights(data, asked.class_weight, model.sizes[-1])
     metrics = of_metrics.chosen(asked.metrics, model.sizes[-1])
     history = _history(data, metrics, asked)
     schedule = asked.schedule
@@ -110,11 +111,9 @@ def of_single_steps(net: Trainable, given: Any, *, mini_batches: bool) -> Traini
     return _training(net, chosen)
 
 
-def weights_of_step(samples: Samples, sample_weight: Any) -> Array | None:
-    """Return the weights of the samples of a single step, or None. Raises TypeError or ValueError."""
-    if sample_weight is None:
-        return None
-    return Weights(_of_step(samples), sample_weight, None, samples.Y.shape[1]).of_rows(samples)
+def weights_of_step(samples: Samples) -> Array | None:
+    """Return the weights of the samples of a single step, in their dtype, or None. Raises ValueError."""
+    return combined(samples.weight, None, samples.Y)
 
 
 def options_of_step(net: Trainable, training: Training, samples: Samples, asked: Asked) -> StepOptions:
@@ -123,12 +122,12 @@ def options_of_step(net: Trainable, training: Training, samples: Samples, asked:
     λ and λ₁ are not divided: nobody knows how many samples there are in all.
     """
     data, model = _of_step(samples), net._model
-    weights = Weights(data, asked.sample_weight, None, model.sizes[-1])
+    weights = Weights(data, None, model.sizes[-1])
     return _options(asked, data, source(data, weights, False, model, len(samples), 1), training, net._own_seed)
 
 
 def _of_step(samples: Samples) -> Data:
-    return Data(samples, None, 1, None, {})
+    return Data(samples, None, 1, {})
 
 
 def _training(net: Trainable, given: Any) -> Training:
@@ -143,20 +142,22 @@ def _training(net: Trainable, given: Any) -> Training:
 def _data(net: Trainable, X: Any, Y: Any, asked: Asked, rows: int, epochs: int) -> Data:
     if asked.validation_data is not None and asked.validation_split is not None:
         raise ValueError("both validation_data and validation_split are given; choose one of them")
+    negative = validation.truth("allow_negative_weights", asked.allow_negative_weights)
+    weight = SampleWeight(asked.sample_weight, negative)
     if comes_in_chunks(X, Y):
         if asked.validation_split is not None:
             raise ValueError("validation_split is not possible with chunks; give validation_data instead")
-        return in_chunks(X, net._model, asked.validation_data, asked.steps_per_epoch, rows, epochs)
+        return in_chunks(X, net._model, weight, asked.validation_data, asked.steps_per_epoch, rows, epochs)
     if asked.steps_per_epoch is not None:
         raise ValueError("steps_per_epoch is for chunks only: give a generator of (X, Y) pairs, or leave it out")
-    return in_arrays(X, Y, net._model, asked.validation_data, asked.validation_split, net._own_seed)
+    return in_arrays(X, Y, net._model, weight, asked.validation_data, asked.validation_split, net._own_seed)
 
 
 def _history(data: Data, metrics: list[of_metrics.Metric], asked: Asked) -> History:
     if metrics and not data.data_sets:
         raise ValueError("metrics are measured on validation data: give validation_data or validation_split")
     for name, samples in data.data_sets.items():
-        of_metrics.check_classes(metrics, name, samples)
+        of_metrics.check_targets(metrics, name, samples)
     others = [metric.name for metric in metrics if metric.name != "accuracy"]
     measured = {name: ("cost", *["accuracy"] * samples.classes, *others) for name, samples in data.data_sets.items()}
     history = History(data_sets=measured)
@@ -244,6 +245,7 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
     """Raise ValueError if data, options or cost do not suit the optimizer, MemoryError if it needs too much memory."""
     optimizer, model = plan.training.optimizer, plan.training.model
     name = type(optimizer).__name__
+    layer_rates.of_layers(optimizer, model.n_layers)
     if (isinstance(optimizer, Rprop) or optimizer.full_batch) and data.samples is None:
         raise ValueError(f"{name} needs all samples in every step, but they come in chunks: use another optimizer")
     if optimizer.full_batch:
@@ -253,7 +255,7 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
     elif data.samples is not None:
         optimizer.check(plan.batch_size, len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
-        levenberg_marquardt.check_cost(model.cost)
+        levenberg_marquardt.check_cost(model.cost, plan.source.sample_weight)
         what = f"{name}, which solves for all {model.parameters.vector.size:,} parameters at once,"
         instead = "use a smaller network, or LBFGS, which needs no matrix"
         require_memory(what, levenberg_marquardt.bytes_needed(model), instead)

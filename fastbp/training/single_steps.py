@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.batches.data import SampleWeight
 from fastbp.batches.samples import Samples, checked
 from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
@@ -21,14 +22,14 @@ NO_WEIGHT = np.empty(0)
 OPTIONS = "l2", "l1", "max_norm", "dropout", "clip_norm", "clip_value"  # of `train_on_batch`, in this order
 
 
-def train_on_batch(net: Trainable, X: Any, Y: Any, chosen: Any, sample_weight: Any, given: tuple[Any, ...]) -> float:
+def train_on_batch(net: Trainable, X: Any, Y: Any, chosen: Any, weights: SampleWeight, given: tuple[Any, ...]) -> float:
     """Take a step of the chosen optimizer, and return the mean cost before it. A refusal changes nothing."""
     training = plans.of_single_steps(net, chosen, mini_batches=True)
-    samples = checked(X, Y, net._model)
-    weight, n = plans.weights_of_step(samples, sample_weight), len(samples.X)
+    samples = checked(X, Y, net._model, "", *weights)
+    weight, n = plans.weights_of_step(samples), len(samples.X)
     kept: Kept | None = training.kept
     if kept is None or not kept.was_given(net._formulation, given, weight is not None, n):
-        kept = _new(net, training, samples, sample_weight, given)
+        kept = _new(net, training, samples, given)
     trainer = kept.trainer
     net._training, training.kept = training, kept
     training.begin_step()
@@ -42,9 +43,9 @@ def train_on_batch(net: Trainable, X: Any, Y: Any, chosen: Any, sample_weight: A
     return cost
 
 
-def _new(net: Trainable, training: Training, samples: Samples, sample_weight: Any, given: tuple[Any, ...]) -> Kept:
+def _new(net: Trainable, training: Training, samples: Samples, given: tuple[Any, ...]) -> Kept:
     """Return a trainer for steps with these options. Raises TypeError, ValueError or MemoryError."""
-    asked = Asked(sample_weight=sample_weight, **dict(zip(OPTIONS, given, strict=True)))
+    asked = Asked(**dict(zip(OPTIONS, given, strict=True)))
     options, n = plans.options_of_step(net, training, samples, asked), len(samples)
     needed = net._formulation.step_bytes(net._model, training.optimizer, n, options)
     what = f"besides the data, a step with a mini-batch of {n} samples"

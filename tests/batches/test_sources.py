@@ -199,7 +199,10 @@ def test_chunks_have_weights_of_their_own(formulation, small_pieces):
 WRONG_WEIGHTS = {
     "too few": (np.ones(22), r"chunk sample_weight has shape \(22,\); needed is \(23,\)"),
     "negative": (np.r_[np.ones(22), -1], r"chunk sample_weight\[22\] is -1; weights must be at least 0"),
-    "missing": (None, "a chunk has no sample_weight, but the first has: give it in all chunks or in none"),
+    "missing": (
+        None,
+        "a chunk has no sample_weight, but the first has a sample_weight for each sample: give the same in all",
+    ),
 }
 
 
@@ -266,7 +269,7 @@ def test_options_that_chunks_lack_are_refused_before_anything_changes(name):
         ([(X[:, :2], Y)], {}, "chunk X has 2 features"),
         ([(X, Y[:3])], {}, "chunk Y has 3 rows, but X has 23"),
         ([X], {}, r"a chunk is a ndarray; it must be a pair \(X, Y\), or \(X, Y, sample_weight\)"),
-        ([(X, Y, np.ones(23))], {}, "a chunk has sample_weight, but the first has none: give it in all chunks or in"),
+        ([(X, Y, np.ones(23))], {}, "a chunk has a sample_weight for each sample, but the first has no"),
         ([], {}, "the chunks of this epoch have no samples"),
         (
             [(X, np.full((23, 2), 0.5))],

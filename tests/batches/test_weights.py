@@ -27,7 +27,7 @@ def test_one_output_is_two_classes():
 
 
 def test_both_are_multiplied():
-    of_samples = weighting.sample_weights([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 10)
+    of_samples = np.arange(1.0, 11)
     of_classes = weighting.class_weights({1: 2.0, 2: 0.5}, weighting.class_counts(ONE_HOT), 4)
     product = weighting.combined(of_samples, of_classes, ONE_HOT.astype(np.float32))
     assert product.dtype == np.float32 and product.tolist() == [1, 2, 3, 4, 10, 12, 3.5, 4, 4.5, 5]
@@ -69,7 +69,7 @@ def test_weights_go_with_their_samples_into_the_held_out_share():
 
 WRONG = {
     "too short": ({"sample_weight": np.ones(22)}, ValueError, r"sample_weight has shape \(22,\); needed is \(23,\)"),
-    "a matrix": ({"sample_weight": np.ones((23, 2))}, ValueError, r"has shape \(23, 2\); needed is \(23,\)"),
+    "a matrix": ({"sample_weight": np.ones((23, 3))}, ValueError, r"has shape \(23, 3\); needed is \(23,\)"),
     "negative": (
         {"sample_weight": np.r_[np.ones(22), -2]},
         ValueError,

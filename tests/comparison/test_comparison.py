@@ -137,8 +137,8 @@ class Wrong:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._right, name)
 
-    def gradient(self, model: Any, X: Any, Y: Any, gradient: Any) -> Any:
-        cost = self._right.gradient(model, X, Y, gradient)
+    def gradient(self, model: Any, X: Any, Y: Any, gradient: Any, sample_weight: Any = None) -> Any:
+        cost = self._right.gradient(model, X, Y, gradient, sample_weight)
         gradient[0] += np.abs(gradient).max() * (1e-10 if gradient.dtype == np.float64 else 1e-4)
         return cost
 

@@ -313,9 +313,8 @@ def test_no_two_functions_of_costs_and_activations_have_one_name(monkeypatch):
 
     monkeypatch.setattr(array_functions, "njit", njit)
     monkeypatch.setattr(array_functions, "address", lambda *_, **options: options["on_disk"])
-    for name, function in vars(array_functions).copy().items():
-        if hasattr(function, "cache_clear"):  # so that later tests do not get these results, which are no addresses
-            monkeypatch.setattr(array_functions, name, function.__wrapped__)
+    # So that later tests do not get these results, which are no addresses.
+    monkeypatch.setattr(array_functions, "_address", array_functions._address.__wrapped__)
     dtype, costs = np.dtype("float64"), {name: COSTS[name] for name in COSTS}
     costs["of a user"] = fastbp.Cost(
         "mine", user("quadratic"), user("quadratic_prime"), second_derivative=user("quadratic_second")

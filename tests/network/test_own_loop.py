@@ -91,6 +91,40 @@ def test_mini_batches_of_all_sizes_with_and_without_weights(optimizer):
         assert same(kept, new), (i, m)
 
 
+@pytest.mark.parametrize("m", [1, 8])
+def test_weights_of_outputs_and_below_0_are_those_of_fit(m, formulation):
+    weights, targets = np.random.default_rng(5).normal(size=Y.shape), Y.copy()
+    weights[::7, 1], targets[::7, 1] = 0, np.nan
+    of_fit, own = (network(formulation=formulation) for _ in range(2))
+    optimizer, given = fastbp.Adam(), {"sample_weight": weights, "allow_negative_weights": True}
+    of_fit.fit(X, targets, epochs=1, batch_size=m, shuffle=False, optimizer=optimizer, **given)
+    for b in batches(m=m):
+        given["sample_weight"] = weights[b]
+        own.train_on_batch(X[b], targets[b], optimizer=optimizer, **given)
+    assert same(of_fit, own) and np.isfinite(own.parameters).all()
+    before = own.parameters.copy()
+    with pytest.raises(ValueError, match="weights must be at least 0, unless allow_negative_weights is True"):
+        own.train_on_batch(X[:8], Y[:8], optimizer=optimizer, sample_weight=-np.ones(8))
+    assert (own.parameters == before).all()
+
+
+@pytest.mark.parametrize("new", [fastbp.SGD, fastbp.Adam, fastbp.AdamW, fastbp.RMSProp])
+def test_layers_have_rates_of_their_own(new, formulation):
+    optimizer = new(0.05, layer_rates=[0, (2.0, 0.0), 0.5])
+    of_fit, own, by_gradient = (network(formulation=formulation, dtype="float64") for _ in range(3))
+    of_fit.fit(X, Y, epochs=1, batch_size=8, shuffle=False, optimizer=optimizer)
+    for b in batches():
+        own.train_on_batch(X[b], Y[b], optimizer=optimizer)
+        gradient = by_gradient.gradient(X[b], Y[b])
+        before = gradient.vector.copy()
+        by_gradient.apply_gradient(gradient, optimizer=optimizer)
+        assert (gradient.vector == before).all()
+    assert same(of_fit, own)
+    assert relative_difference(by_gradient.parameters, own.parameters) < 1e-13
+    fresh = network(dtype="float64")
+    assert (by_gradient.weights[0] == fresh.weights[0]).all() and (by_gradient.biases[1] == fresh.biases[1]).all()
+
+
 def test_penalties_are_those_of_fit_times_n():
     of_fit, own = network(dtype="float64"), network(dtype="float64")
     of_fit.fit(X, Y, epochs=1, batch_size=8, shuffle=False, optimizer=fastbp.SGD(0.1), l2=0.8, l1=0.4)

@@ -78,6 +78,24 @@ def test_gradient_is_pytorchs(hidden, output, cost, dtype):
     assert math.isclose(net.evaluate(X, Y).cost, value.item(), rel_tol=TOLERANCE[dtype])
 
 
+def test_weights_of_outputs_are_those_of_pytorchs_cross_entropy():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: it comes with the extra `peers`")
+    net, X, Y = case("tanh", "sigmoid", "cross_entropy", "float64")
+    W = np.random.default_rng(1).uniform(-1, 2, Y.shape) * (Y > 0.1)
+    theta, a, start = torch.tensor(net.parameters, requires_grad=True), torch.tensor(X), 0
+    for l, (n_in, n_out) in enumerate(pairwise(SIZES)):
+        w, start = theta[start : start + n_in * n_out].reshape(n_out, n_in), start + n_in * n_out
+        z, start = a @ w.T + theta[start : start + n_out], start + n_out
+        a = torch.tanh(z) if l < len(SIZES) - 2 else z
+    kind = {"weight": torch.tensor(W), "reduction": "sum"}
+    value = torch.nn.functional.binary_cross_entropy_with_logits(a, torch.tensor(Y), **kind) / SAMPLES
+    value.backward()
+    missing = np.where(W == 0, np.nan, Y)
+    found = net.gradient(X, missing, sample_weight=W).vector
+    assert relative_difference(found, theta.grad.numpy()) < TOLERANCE["float64"]
+    assert math.isclose(net.evaluate(X, missing, sample_weight=W).cost, value.item(), rel_tol=1e-12)
+
+
 @pytest.mark.parametrize(("output", "cost"), PAIRS)
 @pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu", "softplus"])
 def test_gradient_is_jaxs(hidden, output, cost):

@@ -1,5 +1,7 @@
 """Every optimizer against PyTorch's or SciPy's: fifty steps in float64 from the same start, on PyTorch's cost."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import public_optimizers
@@ -118,6 +120,27 @@ def test_fifty_steps_are_those_of_pytorch(name, formulation, reference):
     train(net, PAIRS[name][0])
     assert np.abs(net.parameters - reference(name)).max() <= 1e-10
     assert np.abs(net.parameters - start).max() > 0.02
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@pytest.mark.parametrize("name", [name for name in PAIRS if "Rprop" not in name])
+def test_layers_with_rates_of_their_own_are_groups_of_pytorch(name, formulation):
+    net, factors = network(formulation), [0.5, 1.0, 0.0, 2.0]
+    ours, theirs = PAIRS[name]
+    tensors = tensors_of(net)
+    optimizer = theirs(tensors)
+    known = [(tensor, group) for group in optimizer.param_groups for tensor in group["params"]]
+    groups = [
+        {**group, "params": [tensor], "lr": group["lr"] * factors[next(i for i in range(4) if tensors[i] is tensor)]}
+        for tensor, group in known
+    ]
+    optimizer = type(optimizer)(groups)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        cost_of(tensors, X, Y).backward()
+        optimizer.step()
+    train(net, dataclasses.replace(ours, layer_rates=[(0.5, 1), (0, 2)]))
+    assert np.abs(net.parameters - flat(tensors)).max() <= 1e-10
 
 
 def train(net, optimizer):

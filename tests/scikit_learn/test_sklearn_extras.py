@@ -350,3 +350,12 @@ def test_activations_by_other_names_begin_with_the_same_weights():
     names = ("logistic", "logsig", "sigmoid")
     models = [MLPRegressor(activation=[name], **SMALL).fit(Xr, yr) for name in names]
     assert all(np.array_equal(models[0].coefs_[0], model.coefs_[0]) for model in models)
+
+
+@pytest.mark.parametrize("kind", [fastbp.Adam, fastbp.LBFGS])
+def test_layers_that_the_optimizer_freezes(kind):
+    short, long = (
+        MLPRegressor(**SMALL | {"max_iter": n}, optimizer=kind(layer_rates=[0, 1])).fit(Xr, yr) for n in (1, 6)
+    )
+    assert (short.coefs_[0] == long.coefs_[0]).all() and (short.intercepts_[0] == long.intercepts_[0]).all()
+    assert (short.coefs_[1] != long.coefs_[1]).any()

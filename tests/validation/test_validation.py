@@ -195,7 +195,7 @@ def test_wrong_targets(case, method):
         ({"progress": 1}, TypeError, "progress is 1; it must be True or False"),
         ({"validation_data": GOOD_X}, ValueError, r"validation_data must be a pair \(X, Y\)"),
         ({"validation_data": (GOOD_X,)}, ValueError, r"validation_data must be a pair \(X, Y\)"),
-        ({"validation_data": (GOOD_X, GOOD_Y, GOOD_Y)}, ValueError, r"validation_data must be a pair \(X, Y\)"),
+        ({"validation_data": (GOOD_X, GOOD_Y, None, GOOD_Y)}, ValueError, r"validation_data must be a pair \(X, Y\)"),
         ({"validation_data": 0.1}, ValueError, r"validation_data must be a pair \(X, Y\)"),
         ({"validation_data": (GOOD_X, GOOD_Y[:3])}, ValueError, "validation Y has 3 rows, but .*X has 4"),
     ],

@@ -94,7 +94,7 @@ def descend_share(thread, n_threads, optimizer, work, m, part, net):
     """The patches of weights that are one thread's: `descend` for them."""
     block = rows_of_thread(work, thread, 0, m)
     block = Block(0, m, block.samples, 0, block.scratch, work.listed_samples[thread], work.coming[thread])
-    descend_patches(thread, n_threads, optimizer, work, block, (part & 1 != 0, part & 2 != 0), 1, net)
+    descend_patches(thread, n_threads, optimizer, work, block, (part & 1 != 0, part & 2 != 0), work.lowest, net)
 
 
 FIRST, LAST = 1, 2  # parts of a mini-batch, as bits
@@ -133,7 +133,7 @@ def train_epoch(n_threads, optimizer, work, data, batch_size, net):
     The cost of a sample is the one before the step that it takes part in. Once the sum is not finite, it takes no more
     steps. Writes: `optimizer`, `work`.
     """
-    total_cost, whole = 0.0, optimizer.clip_norm < math.inf
+    total_cost, whole = 0.0, optimizer.clip_norm < math.inf or optimizer.rates.size > 0
     for start in range(0, data.order.size, batch_size):
         mean = begin_step(optimizer, work, data, start, batch_size)
         m, penalty, cost = work.batch[1], penalty_of_batch(optimizer, work, net), 0.0

@@ -53,7 +53,7 @@ def sum_patches(gradient, thread, n_threads, work, block, begin, net):
     Unless `begin`, added to what is there. Shapes: gradient, as θ in panels. Writes: gradient.
     """
     one, inputs, none = gradient.dtype.type(1), inputs_of_patch(gradient, work.rows), stretch(work.coming, 0, 0)
-    for l in range(1, net.L + 1):
+    for l in range(work.lowest, net.L + 1):
         delta, a = layer(work.delta, net, l), layer(work.passed_on, net, l - 1)
         for j in range(0, delta.n, wide(gradient)):
             for k in range(0, a.n, inputs):

@@ -14,7 +14,18 @@ from fastbp.compiler.callbacks import address
 from fastbp.compiler.options import INLINE, njit, rebind
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.together import made_once
-from fastbp.formulations.tiles import column_sums, descent, gradient, lists, panel_sums, row_sums, rows, rules, steps
+from fastbp.formulations.tiles import (
+    column_sums,
+    descent,
+    gradient,
+    lists,
+    panel_sums,
+    row_sums,
+    rows,
+    rules,
+    steps,
+    sums,
+)
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
@@ -29,6 +40,7 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
     "take_rows": (rows.take_rows, "RRiiii"),
     "put_rows": (rows.put_rows, "RRiiii"),
     "drop_neurons": (steps.drop_neurons, "RRWiiiiN"),
+    "weigh_samples": (sums.weigh_samples, "DRRRRAIN"),
     "errors_share": (steps.errors_share, "iiWAiirN"),
     "forward_share": (steps.forward_share, "iiRWAiiN"),
     "sum_share": (gradient.sum_share, "iiWiiN"),
@@ -36,7 +48,8 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
     "descend_share": (descent.descend_share, "iiOWiiN"),
     "apply_rules": (rules.apply_rules, "RRiO"),
     "descend_whole": (rules.descend_whole, "OWN"),
-    "limit_norms": (rules.limit_norms, "WdN"),
+    "descend_at_rates": (rules.descend_at_rates, "OWN"),
+    "limit_norms": (rules.limit_norms, "OWN"),
     "square_norm": (rules.square_norm, "DRiRN"),
 }
 BY_WIDTH: dict[

@@ -57,6 +57,7 @@ class TiledWorkspace(Struct):
     dropout: npt.NDArray[np.float64]  # these as in `network_data.Workspace`
     seed: int
     steps: npt.NDArray[np.int64]
+    lowest: int = 1  # the first layer that is not frozen: below it, no errors and no gradient are computed
 
 
 class Data(Struct):
@@ -65,7 +66,7 @@ class Data(Struct):
     X: npt.NDArray[Any]
     Y: npt.NDArray[Any]
     order: npt.NDArray[np.int64]
-    sample_weight: npt.NDArray[Any]  # what the cost of each row is multiplied by; empty if nothing
+    sample_weight: npt.NDArray[Any]  # of each row one or n_out, one behind the other: `output_weights.py`; or empty
 
 
 class Block(NamedTuple):

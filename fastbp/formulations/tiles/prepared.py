@@ -8,6 +8,7 @@ import numpy.typing as npt
 from fastbp.compiler.variants import entry
 from fastbp.formulations.network_data import NetworkData
 from fastbp.formulations.tiles import panels
+from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import Data, TiledWorkspace
 from fastbp.model import Array, Model
 
@@ -39,7 +40,13 @@ class Call:
         if Y is not None:
             data._put(Y=Y)
         if sample_weight is not None:
-            data._put(sample_weight=np.ascontiguousarray(sample_weight, X.dtype))
+            self.weigh(sample_weight)
+
+    def weigh(self, sample_weight: Array) -> None:
+        """Fill in the weights of the samples or of their outputs, or none."""
+        self.data._put(sample_weight=np.ascontiguousarray(sample_weight, self._theta.dtype).reshape(-1))
+        if sample_weight.size > 0:
+            add_functions(self.net, ["weigh_samples"], self._theta.dtype, A=self.data, N=self.net)
 
     def let_go(self) -> None:
         """Release the samples: they are the caller's, and may be large."""
@@ -68,5 +75,6 @@ def samples_of(
     X: Array, Y: Array, sample_weight: Array | None = None, order: npt.NDArray[np.int64] | None = None
 ) -> Data:
     """Return the samples as loops get them, in the order of their rows unless told otherwise."""
-    weight = np.empty(0, X.dtype) if sample_weight is None else np.ascontiguousarray(sample_weight, X.dtype)
+    given = np.empty(0) if sample_weight is None else sample_weight
+    weight = np.ascontiguousarray(given, X.dtype).reshape(-1)
     return Data(X, Y, np.arange(len(X)) if order is None else order, weight)

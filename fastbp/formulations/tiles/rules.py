@@ -8,7 +8,7 @@ import math
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import stretch
-from fastbp.formulations import rules
+from fastbp.formulations import rates, rules
 from fastbp.formulations.rules import L2, has_rules, scale
 from fastbp.formulations.tiles.panels import panel, weights, width_at
 from fastbp.formulations.tiles.tile import wide
@@ -48,6 +48,31 @@ def descend_whole(optimizer, work, net):
     hyper[0] = rate
 
 
+def descend_at_rates(optimizer, work, net):
+    """`descend_whole` with a rate for each layer: `formulations/rates.py`. Writes: θ, the moments, work.gradient."""
+    dw, theta = work.gradient, work.theta
+    first = optimizer.first if optimizer.first.size > 0 else theta
+    second = optimizer.second if optimizer.second.size > 0 else theta
+    for turn in range(2):  # the rules, then the steps: the norm of the gradient is between them
+        factor = theta.dtype.type(1)
+        if turn == 1 and optimizer.clip_norm < math.inf:
+            square_norm(work.norm, dw, 0, work.scratch[0], net)
+            factor = min(1.0, optimizer.clip_norm / math.sqrt(work.norm[0]))
+        for l in range(1, net.L + 1):
+            of_layer = weights(theta, net, l)
+            for j in range(0, of_layer.n, wide(theta)):
+                width = width_at(of_layer, j)
+                start, n_in = net.layers[l].panels_at + j * of_layer.rows, net.layers[l - 1].n
+                for part in range(2):
+                    at, size = start + (1 - part) * width, width if part else n_in * width
+                    g, w, rate = stretch(dw, at, size), stretch(theta, at, size), optimizer.rates[l - 1, part]
+                    if turn == 0:
+                        rates.apply_rules(g, w, size * part, optimizer, rate)
+                    else:
+                        scale(g, factor)
+                        rates.update(w, stretch(first, at, size), stretch(second, at, size), g, optimizer, rate)
+
+
 @njit(**INNER)
 def sum_squares(sums, rows):
     """Sums down the columns of a panel: Σ_k w_kc². Shapes: rows (n, width), sums (width,). Writes: sums."""
@@ -78,10 +103,12 @@ def penalty_of_batch(optimizer, work, net):
 @njit(**INNER)
 def end_step(optimizer, work, whole, net):
     """What comes when the gradient is summed: the step, if it needs the `whole` gradient, and the limit of norms."""
-    if whole:
+    if optimizer.rates.size > 0:
+        call(net.functions[0].descend_at_rates, optimizer, work, net)
+    elif whole:
         call(net.functions[0].descend_whole, optimizer, work, net)
     if optimizer.max_norm < math.inf:
-        call(net.functions[0].limit_norms, work, optimizer.max_norm, net)
+        call(net.functions[0].limit_norms, optimizer, work, net)
 
 
 @njit(**INNER)
@@ -122,12 +149,13 @@ def shrinking(factors, limit):
     return found
 
 
-def limit_norms(work, max_norm, net):
-    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron. Writes: θ, scratch."""
-    limit = work.theta.dtype.type(max_norm)
+def limit_norms(optimizer, work, net):
+    """w_j ← w_j min(1, c / ‖w_j‖): the weights into each neuron, but not of frozen layers. Writes: θ, scratch."""
+    limit = work.theta.dtype.type(optimizer.max_norm)
     for l in range(1, net.L + 1):
         of_layer, n_in = weights(work.theta, net, l), net.layers[l - 1].n
-        for j in range(0, of_layer.n, wide(work.theta)):
+        n = of_layer.n if optimizer.rates.size == 0 or optimizer.rates[l - 1, 0] > 0 else 0
+        for j in range(0, n, wide(work.theta)):
             width = width_at(of_layer, j)
             factors, w = stretch(work.scratch[0], 0, width), stretch(panel(of_layer, j), width, n_in * width)
             sum_squares(factors, w)

@@ -7,6 +7,7 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
+from fastbp.formulations.output_weights import weighted_cost
 from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Block, layer, rows_at, weights
@@ -68,7 +69,7 @@ def backward_block(work, data, block, share, net):
     """The costs of a block of samples and the errors of all layers, from the output back. Writes: those rows of δ."""
     z, a, delta = layer(work.z, net, net.L), layer(work.a, net, net.L), layer(work.delta, net, net.L)
     output_error(delta, z, a, data, work.costs, block, share, net)
-    propagate_errors(work, block, net.L, 1, net)
+    propagate_errors(work, block, net.L, work.lowest, net)
 
 
 @njit(**INNER)
@@ -186,3 +187,12 @@ def costs_of_rows(costs, work, Y, net):
         for j in range(n):
             y_s[j] = Y[s, j]
         call(net.cost, stretch(costs, s, 1), stretch(z_s, 0, n), stretch(a_s, 0, n), y_s, n, net.cost_parameter)
+
+
+@njit(**LEAN)
+def weighted_costs_of_rows(costs, work, Y, weights, net):
+    """The same with a weight for each output. Shapes: Y, weights (m, n_out). Writes: costs."""
+    z, a, scratch = layer(work.z, net, net.L), layer(work.a, net, net.L), work.scratch[0]
+    for s in range(costs.size):
+        z_s, a_s = rows_of(z, scratch, 0, s, 1, net), rows_of(a, scratch, z.n, s, 1, net)
+        weighted_cost(stretch(costs, s, 1), z_s, a_s, Y[s], weights[s], net)

@@ -16,6 +16,7 @@ panels (`products.py`), and those leave the sum over a panel to a loop around a 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
+from fastbp.formulations.output_weights import weigh
 from fastbp.formulations.rules import scale
 from fastbp.formulations.tiles.panels import rows_at
 from fastbp.formulations.tiles.products import (
@@ -79,11 +80,21 @@ def output_error(delta, z, a, data, costs, block, share, net):
                 call(output.derivative, stretch(delta_s, i, n), stretch(z_s, i, n), stretch(a_s, i, n))
         scale(delta_s, share)
         if data.sample_weight.size > 0:
-            for i in range(m):
-                weight = data.sample_weight[block.samples[start + i]]
-                costs[s + i] *= weight
-                scale(stretch(delta_s, i * width, n), weight)
+            samples, of_output = stretch(block.samples, start, m), net.functions[0].weigh_samples
+            call(of_output, stretch(costs, s, m), delta_s, z_s, a_s, y_s, data, samples, net)
         put_errors(delta, delta_s, s, m, net)
+
+
+def weigh_samples(costs, delta, z, a, y, data, samples, net):
+    """C and δ of some samples times their weights, or the weights of their outputs. Writes: costs, delta.
+
+    Shapes: costs (m,); delta, z, a, y (m, n_out), in rows as of `rows_of`.
+    """
+    n, width, n_weights = net.layers[net.L].n, delta.size // costs.size, data.sample_weight.size // data.Y.shape[0]
+    for i in range(costs.size):
+        at, w = i * width, stretch(data.sample_weight, samples[i] * n_weights, n_weights)
+        z_i, a_i, y_i = stretch(z, at, n), stretch(a, at, n), stretch(y, at, n)
+        weigh(stretch(costs, i, 1), stretch(delta, at, n), z_i, a_i, y_i, w, net)
 
 
 @njit(**INNER)

@@ -11,7 +11,7 @@ from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.compiler.together import to_call
 from fastbp.formulations.borrowing import Loan, borrowed
-from fastbp.formulations.compiled import Compiled, layer_places, of_network, optimizer_data, with_functions
+from fastbp.formulations.compiled import Compiled, layer_places, of_network, optimizer_data, rates_of, with_functions
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import NetworkData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
@@ -43,7 +43,7 @@ class Tiled(Compiled):
 
     name = "tiles"
 
-    def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array) -> Array:
+    def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array, weights: Array | None = None) -> Array:
         n, rows = len(X), min(len(X), BLOCK * max_threads())
         costs = np.empty(0 if Y is None else n)
         needs = rows_of_workspace(rows, False)
@@ -57,7 +57,10 @@ class Tiled(Compiled):
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
                 call.run(loop, n_threads, outputs, work, data, start, stop, net)
-                if Y is not None:
+                if weights is not None and Y is not None:
+                    of_block = Y[start:stop], weights[start:stop]
+                    to_call(tile_steps.weighted_costs_of_rows)(costs[start:stop], work, *of_block, net)
+                elif Y is not None:
                     to_call(tile_steps.costs_of_rows)(costs[start:stop], work, Y[start:stop], net)
             call.let_go()
         return costs
@@ -87,7 +90,7 @@ class Tiled(Compiled):
 
     def step_bytes(self, model: Model, optimizer: Optimizer, batch_size: int, options: StepOptions = PLAIN) -> int:
         """Return how much memory a trainer allocates, without the lists of inputs that are not 0, which are small."""
-        whole = options.clip_norm < np.inf
+        whole = options.clip_norm < np.inf or rates_of(optimizer, model).size > 0
         dropout = any(options.dropout)
         sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole, dropout=dropout)
         return sum(sizes.values()) * model.dtype.itemsize
@@ -129,9 +132,12 @@ class TiledTrainer:
         options: StepOptions,
     ):
         self._formulation, self._model, self._rate = formulation, model, state.rate
-        self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain
-        needs_whole = options.clip_norm < np.inf
+        rates = rates_of(optimizer, model)
+        self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain and rates.size == 0
+        needs_whole = options.clip_norm < np.inf or rates.size > 0
         work = tiled_workspace(model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole)
+        trained = np.flatnonzero(rates.any(axis=1)) if rates.size > 0 else np.arange(1)
+        work = work._replace(lowest=1 + int(trained[0]))
         self._call = Call(model, tiled_network(model), work)
         self.take(X, Y, options.sample_weight, batch_size)
         self._needs = self._needs_of(batch_size)
@@ -152,7 +158,8 @@ class TiledTrainer:
             "step_row": self._one_by_one,
             "drop_neurons": work.dropout.size > 0,
             "apply_rules": rules.changes_gradient or rules.l2 > 0 or rules.decay > 0,
-            "descend_whole": needs_whole or work.in_parts,
+            "descend_whole": (needs_whole or work.in_parts) and rules.rates.size == 0,
+            "descend_at_rates": rules.rates.size > 0,
             "square_norm": rules.per_batch,
             "limit_norms": rules.max_norm < np.inf,
         }
@@ -173,7 +180,7 @@ class TiledTrainer:
         data = self._call.data
         data._put(X=X, Y=Y)
         if len(sample_weight) != 0 or len(data.sample_weight) != 0:
-            data._put(sample_weight=np.ascontiguousarray(sample_weight, X.dtype))
+            self._call.weigh(sample_weight)
         self._batch_size = batch_size or self._batch_size
 
     def let_go(self) -> None:
