@@ -33,6 +33,10 @@ class Part(JITCodeLibrary):
         self._finalize_dynamic_globals()
         self._finalized = True
 
+    def _optimize_functions(self, module: ModuleRef) -> None:
+        """Leave that to the whole."""
+        module.data_layout = self._codegen._data_layout
+
     def own_module(self) -> ModuleRef:
         """Return the code of this function alone."""
         return super()._get_module_for_linking()
