@@ -57,6 +57,9 @@ COMMANDS = {
     "replay": """
         -h --help --data --quick --only --list --seeds --formulation --threads --json --figures --quiet
     """,
+    "warm-up": """
+        -h --help --dtype --level --folder --wheel --quiet
+    """,
     "info": """
         -h --help model
     """,
