@@ -26,10 +26,10 @@ exec(sys.argv[1])
 started = []
 start_worker = together.start_worker
 together.start_worker = lambda *arguments: started.append(start_worker(*arguments)) or started[-1]
-net = fastbp.Network([5, 4, 3], seed=0, cost="cross_entropy", formulation="tiles")
+net = fastbp.Network([5, 4, 3], seed=0, formulation="loops")
 fastbp.progress.LiveLine.tell = lambda line, words, **_: words.startswith("compiling") and print("told", words)
 with passes as recorder:
-    net.fit(np.eye(5), [0, 1, 2, 0, 1], epochs=2, batch_size=2, progress=False)
+    net.fit(np.eye(5), np.eye(5)[:, :3], epochs=2, batch_size=2, progress=False)
 own = len(recorder.buffer)
 print(own, len(started), hashlib.sha256(net.parameters.tobytes()).hexdigest())
 """
@@ -58,30 +58,29 @@ def test_one_process_compiles_where_there_is_one_core(alone: tuple[Path, list[st
     folder, (main, told, last) = alone
     passes, n_workers, _ = last.split()
     assert main == "main" and told.startswith("told compiling for this machine, once: ")
-    assert int(passes) > 0 and n_workers == "0" and len(files_in(folder)) > 10
+    assert int(passes) > 0 and n_workers == "0" and len(files_in(folder)) > 5
 
 
 @needs_two_threads
 @pytest.mark.parametrize(
     ("change", "n_workers"),
     [
-        ("", 1),  # the worker imports nothing of the program: "main" is printed once
+        ("pass", 1),  # the worker imports nothing of the program: "main" is printed once
         ("together.WORKER = 'import os; os._exit(1)'", 1),
         ("together.subprocess.Popen = lambda *_, **__: exec('raise OSError')", 1),
-        ("sys.frozen = True", 0),
     ],
-    ids=["a worker", "a worker that dies", "no processes", "a frozen program"],
+    ids=["a worker", "a worker that dies", "no processes"],
 )
 def test_several_processes_make_the_same_files_and_bits(
     alone: tuple[Path, list[str]], change: str, n_workers: int, tmp_path: Path
 ) -> None:
     *_, expected = alone[1][-1].split()
-    lines = run(tmp_path, change, NUMBA_NUM_THREADS="2")
+    lines = run(tmp_path, f"{change}\ntogether._n_workers = lambda seconds: 1", NUMBA_NUM_THREADS="2")
     passes, started, digest = lines[-1].split()
     assert [line.split()[0] for line in lines[:-1]] == ["main", "told"]
     assert (int(started), digest) == (n_workers, expected)
     assert files_in(tmp_path) == files_in(alone[0])
-    if change == "":
+    if change == "pass":
         assert int(passes) < int(alone[1][-1].split()[0])
         assert run(tmp_path, NUMBA_NUM_THREADS="2")[-1].split() == ["0", "0", expected]
 
