@@ -130,6 +130,11 @@ class Model:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", self.parameters.vector.dtype)
 
+    def unprepared(self) -> "Model":
+        """Return a copy for which nothing is prepared, with parameters of 0."""
+        parameters = ParameterVector(self.sizes, np.zeros_like(self.parameters.vector))
+        return Model(self.sizes, self.activations, self.cost, parameters)
+
     @property
     def n_layers(self) -> int:
         """L, the number of layers without the input."""

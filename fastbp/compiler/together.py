@@ -114,15 +114,19 @@ def _compile_loop(module: str, name: str, serial: bool, types: tuple[Any, ...]) 
 
 @contextmanager
 def at_once(dry: Callable[[], Any]) -> Iterator[None]:
-    """Compile all that `dry` would compile, in several processes, if the block finds something missing on the disk."""
+    """Compile all that `dry` would compile, in several processes, if the block finds something missing on the disk.
+
+    Within another such block, what that one's would compile too.
+    """
     if is_dry() or getattr(_here, "alone", False):
         yield
         return
-    _here.dry = dry
+    outer = getattr(_here, "dry", ())
+    _here.dry = (*outer, dry)
     try:
         yield
     finally:
-        _here.dry = None
+        _here.dry = outer if _here.dry else ()
 
 
 @contextmanager
@@ -137,13 +141,14 @@ def telling(tell: Callable[[str], Any]) -> Iterator[None]:
 
 def before_compiling() -> None:
     """Compile what the block of `at_once` needs, when its first unit is missing."""
-    dry, _here.dry = getattr(_here, "dry", None), None
-    if dry is None:
+    dry_runs, _here.dry = getattr(_here, "dry", ()), ()
+    if not dry_runs:
         return
     units: list[Unit] = []
     _here.noted = units
     try:
-        dry()
+        for dry in dry_runs:
+            dry()
     finally:
         _here.noted = None
     compile_all(list({(unit.name, unit.arguments): unit for unit in units}.values()))

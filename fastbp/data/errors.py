@@ -1,6 +1,5 @@
 """The error that all loaders raise for a file they cannot use."""
 
-import difflib
 from collections.abc import Sequence
 
 
@@ -20,7 +19,9 @@ def unknown_name(kind: str, wanted: str, names: Sequence[str]) -> DataFileError:
     >>> str(unknown_name("column", "speceis", ["width", "species"]))
     "no column is named 'speceis'; did you mean 'species'? It has 2: 'width', 'species'"
     """
-    near = difflib.get_close_matches(wanted, names, n=1)
+    from difflib import get_close_matches  # takes long to import, and only an error needs it
+
+    near = get_close_matches(wanted, names, n=1)
     hint = f"did you mean {shorten(near[0])}?" if near else "give one of its names."
     shown = ", ".join(shorten(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
     return DataFileError(f"no {kind} is named {shorten(wanted)}; {hint} It has {len(names)}: {shown}")

@@ -98,10 +98,10 @@ class Compiled:
 
     def _dry_run(self, model: Model, optimizer: Optimizer, X: Array, Y: Array, m: int, options: StepOptions) -> None:
         """Do what a training does, with a copy of the network."""
-        theta = model.parameters.vector
-        copy = Model(model.sizes, model.activations, model.cost, ParameterVector(model.sizes, np.zeros_like(theta)))
-        state = optimizer.new_state(theta.size, model.dtype)
-        trainer = self._trainer(copy, optimizer, state, X, Y, m, replace(options, steps=np.zeros(1, np.int64)))
+        state = optimizer.new_state(model.parameters.vector.size, model.dtype)
+        trainer = self._trainer(
+            model.unprepared(), optimizer, state, X, Y, m, replace(options, steps=np.zeros(1, np.int64))
+        )
         trainer.begin()
         trainer.train(np.arange(min(m, len(X))))
         trainer.end_epoch()

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastbp import validation
 from fastbp.batches.orders import Order
-from fastbp.compiler.together import telling
+from fastbp.compiler.together import at_once, telling
 from fastbp.formulations.borrowing import KEPT_BYTES
 from fastbp.formulations.interface import Trainer
 from fastbp.progress import Progress
@@ -197,7 +197,8 @@ def _train(loop: Loop, plan: Plan) -> None:
     source.open()
     if source.weight is not None:
         options = replace(options, sample_weight=source.weight)
-    kept = kept_trainer(training, plan.formulation, source.X, source.Y, plan.batch_size, options)
+    with at_once(lambda: _dry_evaluation(plan)):
+        kept = kept_trainer(training, plan.formulation, source.X, source.Y, plan.batch_size, options)
     trainer = kept.trainer
     try:
         loop.begin()
@@ -208,6 +209,14 @@ def _train(loop: Loop, plan: Plan) -> None:
         trainer.let_go()
     small = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options) <= KEPT_BYTES
     training.kept = kept if small else None
+
+
+def _dry_evaluation(plan: Plan) -> None:
+    """Do what `evaluate` does after an epoch, with a copy of the network: for `at_once`."""
+    model = plan.training.model.unprepared()
+    for samples in plan.data_sets.values():
+        X, Y = (np.zeros((min(len(samples), 4096), n), model.dtype) for n in (model.sizes[0], model.sizes[-1]))
+        plan.formulation.costs(model, X, Y)
 
 
 def _minimize(loop: Loop, plan: Plan) -> None:

@@ -3,7 +3,6 @@
 Names are compared without case, hyphens and underscores, so "LeakyReLU" and "leaky-relu" need no entry.
 """
 
-import difflib
 import functools
 import inspect
 import re
@@ -109,7 +108,9 @@ def hint(what: str, choice: str, table: Iterable[str]) -> str:
     explained = {_plain(name): words for name, words in _of_kind(EXPLAINED, what).items()}
     if _plain(choice) in explained:
         return f": {explained[_plain(choice)]}."
-    near = difflib.get_close_matches(choice.lower(), table, n=1, cutoff=0.6)
+    from difflib import get_close_matches  # takes long to import, and only an error needs it
+
+    near = get_close_matches(choice.lower(), table, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else "."
 
 
@@ -162,7 +163,9 @@ def explaining(explained: Mapping[str, str]) -> Callable[[Callable[P, R]], Calla
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             for name in kwargs:
                 if name not in names:
-                    near = difflib.get_close_matches(name, names, n=1)
+                    from difflib import get_close_matches  # takes long to import, and only an error needs it
+
+                    near = get_close_matches(name, names, n=1)
                     words = f"did you mean {near[0]}?" if near else f"it has {', '.join(names[1:])}"
                     called = function.__qualname__.removesuffix(".__init__")
                     raise TypeError(f"{called} has no parameter {name!r}: {explained.get(name, words)}")
