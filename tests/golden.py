@@ -43,7 +43,6 @@ BY_WIDTH = {"layers of one neuron"}  # column_sums.forward_column
 # Cases with a sum that LLVM vectorizes: the bits depend on the width and on the version of LLVM. All of `loops` do.
 BY_LLVM = {
     "predict: a row",  # loops.forward_row
-    *("option: clip_norm", "option: clip_norm, Adam"),  # tiles/rules.square_norm
     *("output: softmax", "cost: cross_entropy of softmax", "cost: poisson of softmax"),  # activations.softmax
 }
 WIDTH, LLVM = f"registers of {VECTOR_BYTES} bytes", f"LLVM {binding.llvm_version_info[0]}"

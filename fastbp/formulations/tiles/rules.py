@@ -14,7 +14,6 @@ from fastbp.formulations.tiles.panels import panel, weights, width_at
 from fastbp.formulations.tiles.tile import wide
 
 UPDATED = 4096  # parameters at a time, where the whole gradient is in memory
-SUMMED = 1024  # squares that are summed in the network's own precision
 
 
 def apply_rules(dw, theta, n_biases, optimizer):
@@ -113,25 +112,19 @@ def end_step(optimizer, work, whole, net):
 
 @njit(**INNER)
 def square_norm(norm, panels, first, scratch, net):
-    """‖v‖² of a vector of the layout of θ in panels, without padding, from row `first` on: 1 leaves out the biases."""
+    """‖v‖² of a vector of the layout of θ in panels, without padding, from row `first` on: 1 leaves out the biases.
+
+    Column by column, which is the same order for every width of the registers.
+    """
     total = 0.0
     for l in range(1, net.L + 1):
         of_layer = weights(panels, net, l)
         for j in range(0, of_layer.n, wide(panels)):
-            width = width_at(of_layer, j)
-            columns, rows = min(width, of_layer.n - j), 1 - first + net.layers[l - 1].n
-            numbers = stretch(panel(of_layer, j), first * width, rows * width)
-            if columns == width:  # all of it lies behind one another
-                for i in range(0, numbers.size, SUMMED):
-                    some, part = panels.dtype.type(0), stretch(numbers, i, min(SUMMED, numbers.size - i))
-                    for c in range(part.size):
-                        some += part[c] * part[c]
-                    total += some
-            else:
-                sums = stretch(scratch, 0, width)
-                sum_squares(sums, numbers)
-                for c in range(columns):
-                    total += sums[c]
+            width, rows = width_at(of_layer, j), 1 - first + net.layers[l - 1].n
+            sums = stretch(scratch, 0, width)
+            sum_squares(sums, stretch(panel(of_layer, j), first * width, rows * width))
+            for c in range(min(width, of_layer.n - j)):
+                total += sums[c]
     norm[0] = total
 
 
