@@ -22,10 +22,10 @@ Compile what common programs need, with one process for each core, and keep the 
 fits with every optimizer, activation, cost and option, predictions, derivatives. Then the first
 calls of a program take milliseconds.
 
-The machine code is for a level of processors, not for this one. It serves all machines
-that have the level's instructions, the same versions of Python, Numba and fastbp, and the
-folder, for example in a container: copy it and set FASTBP_CACHE to it, or warm up when the
-image is built. It may be read-only.
+The machine code is for a level of processors, not for this one. It serves every machine
+that has the instructions of the level and the same versions of Python, Numba and fastbp.
+For a container, warm up when the image is built, or copy the folder and set FASTBP_CACHE
+to it. It may be read-only.
 """,
     "examples": """\
 examples:
@@ -43,7 +43,7 @@ POLL = 0.1  # seconds
 def add_options(parser: Any) -> None:
     """Add the options of ``fastbp warm-up``."""
     parser.add_argument("--dtype", choices=DTYPES, help="(default: both)")
-    text = f"for these levels of processors, or all: {', '.join(levels.names())} (default: this machine's highest)"
+    text = f"for these levels of processors, or 'all' from v2 on: {', '.join(levels.names())} (default: the highest)"
     parser.add_argument("--level", metavar="LEVEL,…", type=several(str), help=text)
     parser.add_argument("--folder", metavar="FOLDER", help="write there (default: the cache, or $FASTBP_CACHE)")
     text = "write a wheel for this platform with the machine code, from a plain wheel of this fastbp"

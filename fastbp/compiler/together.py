@@ -160,7 +160,7 @@ def compile_all(units: Sequence[Unit]) -> None:
     total = sum(unit.seconds for unit in units)
     n_workers = _n_workers(total)
     tell = getattr(_here, "tell", None)
-    if tell is not None:
+    if tell is not None and total >= 1:
         tell(f"compiling for this machine, once: {math.ceil((total + n_workers) / (1 + n_workers))} s")
     if n_workers == 0:
         return

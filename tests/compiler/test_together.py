@@ -155,6 +155,15 @@ def test_so_many_workers_as_pay(seconds, threads, folder, expected, monkeypatch,
     assert together._n_workers(seconds) == expected
 
 
+@pytest.mark.parametrize(("n", "said"), [(0, []), (5, []), (60, ["compiling for this machine, once: 6 s"])])
+def test_a_moment_of_compiling_is_not_told(n, said, monkeypatch) -> None:
+    words: list[str] = []
+    monkeypatch.setattr(together, "_n_workers", lambda seconds: 0)
+    with together.telling(words.append):
+        together.compile_all([together.Unit(f"unit {i}", repr, (i,), {}) for i in range(n)])
+    assert words == said
+
+
 def test_a_worker_does_what_it_is_told(tmp_path: Path) -> None:
     worker = together.start_worker(together.work, [], str(tmp_path))
     assert worker is not None and worker.wait(60) == 0
