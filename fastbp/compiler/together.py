@@ -97,9 +97,12 @@ def to_call(function: Any) -> Any:
     def would_be_called(*arguments: Any) -> float:
         types = tuple(map(function.typeof_pyval, arguments))
         if types not in function.overloads and not function._cache.has(types):
-            source = getattr(function, "serial_variant_of", function).py_func
-            place = source.__module__, source.__name__, function.__name__ != source.__name__
-            _here.noted.append(Unit(function.__name__, _compile_loop, (*place, types), {}))
+            loop = getattr(function, "serial_variant_of", function)
+            module, name = loop.py_func.__module__, loop.py_func.__name__
+            if getattr(sys.modules[module], name, None) is loop:  # so that other processes find it, too
+                _here.noted.append(
+                    Unit(function.__name__, _compile_loop, (module, name, loop is not function, types), {})
+                )
         return 0.0
 
     return would_be_called
@@ -148,7 +151,8 @@ def before_compiling() -> None:
     _here.noted = units
     try:
         for dry in dry_runs:
-            dry()
+            with suppress(Exception):  # help that fails must not end what it helps
+                dry()
     finally:
         _here.noted = None
     compile_all(list({(unit.name, unit.arguments): unit for unit in units}.values()))

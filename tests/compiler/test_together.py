@@ -155,6 +155,20 @@ def test_so_many_workers_as_pay(seconds, threads, folder, expected, monkeypatch,
     assert together._n_workers(seconds) == expected
 
 
+def test_a_dry_run_that_fails_ends_nothing(monkeypatch) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr(together, "compile_all", lambda units: compiled.extend(unit.name for unit in units))
+
+    def fails() -> None:
+        together._here.noted.append(together.Unit("noted", repr, (1,), {}))
+        raise ArithmeticError
+
+    with together.at_once(fails):
+        together.before_compiling()
+        together.before_compiling()  # once is enough
+    assert compiled == ["noted"] and not together.is_dry()
+
+
 @pytest.mark.parametrize(("n", "said"), [(0, []), (5, []), (60, ["compiling for this machine, once: 6 s"])])
 def test_a_moment_of_compiling_is_not_told(n, said, monkeypatch) -> None:
     words: list[str] = []
