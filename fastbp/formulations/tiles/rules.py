@@ -123,9 +123,16 @@ def square_norm(norm, panels, first, scratch, net):
             width, rows = width_at(of_layer, j), 1 - first + net.layers[l - 1].n
             sums = stretch(scratch, 0, width)
             sum_squares(sums, stretch(panel(of_layer, j), first * width, rows * width))
-            for c in range(min(width, of_layer.n - j)):
-                total += sums[c]
+            total = added_up(total, stretch(sums, 0, min(width, of_layer.n - j)))
     norm[0] = total
+
+
+@njit(**INNER, **STRICT)
+def added_up(total, numbers):
+    """The total with all numbers added, one after the other. STRICT, for LLVM would add as many as a register has."""
+    for number in numbers:
+        total += number
+    return total
 
 
 @njit(**INNER, **STRICT)
