@@ -7,7 +7,7 @@ from numba import prange
 from numpy import int64
 
 from fastbp.compiler.call import call
-from fastbp.compiler.options import INNER, njit
+from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import stretch
 from fastbp.derivatives.tangents import GAUSS_NEWTON, add_products
 from fastbp.formulations.tiles.panels import layer, rows_at
@@ -74,9 +74,12 @@ def square(to, values, block):
             squared[i] = of[i] * of[i]
 
 
-@njit(**INNER)
+@njit(**INNER, **STRICT)
 def square_weighted(to, values, h, c, block, share):
-    """to_sj = share h_sc values_sj²: a block of rows. Writes: these of `to`."""
+    """to_sj = share h_sc values_sj²: a block of rows. Writes: these of `to`.
+
+    STRICT, for LLVM would multiply the factors in another order where it compiles the parallel variant.
+    """
     panel = c // wide(h.numbers) * wide(h.numbers)
     for j in range(0, values.n, wide(values.numbers)):
         for s in range(block.first, block.first + block.m):
