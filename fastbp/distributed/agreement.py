@@ -49,11 +49,11 @@ def agreed(
     for (name, samples), of_ranks in zip(given.items(), zip(*counts, strict=True), strict=True):
         n = sum(of_ranks)
         for rank, count in enumerate(of_ranks):
-            needed = (rank + 1) * n // ranks.size - rank * n // ranks.size
-            if count != needed:
+            rows = ranks.rows(n, rank)
+            if count != rows.stop - rows.start:
                 raise ValueError(
-                    f"rank {rank} has {count} rows of {f'{name} X'.strip()}; of {n:,} rows on {ranks.size} ranks it "
-                    f"must have {needed}: rank r of R has the rows r n // R to (r + 1) n // R"
+                    f"rank {rank} has {count} rows of {f'{name} X'.strip()}; of {n} rows on {ranks.size} ranks it must "
+                    f"have {rows.stop - rows.start}: rank r of R has the rows r n // R to (r + 1) n // R"
                 )
         assert samples is not None
         found[name] = Sharded(samples, n, shards, ranks)
@@ -100,7 +100,7 @@ def _words(net: Any, training: Any, data: Data, asked: Any, batch_size: int, wei
         "batch_size": str(batch_size),
         **{name: str(getattr(asked, name)) for name in ASKED},
         "weights": KINDS_OF_WEIGHTS[weights_ndim],
-        "data sets": str([(name, samples.classes) for name, samples in data.data_sets.items()]),
+        "data sets": str([(name, s.classes, s.weight is not None) for name, s in data.data_sets.items()]),
         "seed (its digest)": digest(np.frombuffer(of_random.encode(), np.uint8)),
         "parameters (their digest)": digest(model.parameters.vector),
         "moments (their digest)": digest(state.first, state.second, state.t),

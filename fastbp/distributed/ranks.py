@@ -47,13 +47,15 @@ class Ranks:
 
     Attributes
     ----------
+    communicator : MPI communicator or None
+        As given.
     rank, size : int
         The number of this process, from 0, and of all.
     """
 
     def __init__(self, communicator: Communicator | None):
         self.rank, self.size = (0, 1) if communicator is None else self._of(communicator)
-        self._communicator: Any = communicator
+        self.communicator: Any = communicator
         self._interrupted = False
         self._common: BaseException | None = None  # the error that all ranks know of
         self._partners = [self.rank ^ 1 << i for i in range(self.size.bit_length() - 1)]  # of each level of the tree
@@ -74,6 +76,11 @@ class Ranks:
             )
         return rank, size
 
+    def rows(self, n: int, rank: int | None = None) -> slice:
+        """Return which of n samples are this rank's, or another one's."""
+        rank = self.rank if rank is None else rank
+        return slice(rank * n // self.size, (rank + 1) * n // self.size)
+
     def agree(self, mine: int = 0) -> int:
         """Return the bits that this or any other rank has to tell. If one has failed or is interrupted, all leave."""
         told = self._tell(mine | INTERRUPTED * self._interrupted)
@@ -84,7 +91,7 @@ class Ranks:
     def _tell(self, mine: int) -> int:
         bits, theirs = np.array([mine], np.int64), np.zeros(1, np.int64)
         for partner in self._partners:
-            self._communicator.Sendrecv(bits, dest=partner, recvbuf=theirs, source=partner)
+            self.communicator.Sendrecv(bits, dest=partner, recvbuf=theirs, source=partner)
             bits |= theirs
         return int(bits[0])
 
@@ -98,7 +105,7 @@ class Ranks:
         return self._gather(value)
 
     def _gather(self, value: Any) -> list[Any]:
-        return [value] if self.size == 1 else self._communicator.allgather(value)
+        return [value] if self.size == 1 else self.communicator.allgather(value)
 
     def same(self, values: Callable[[], dict[str, str]]) -> None:
         """Raise ValueError on all ranks unless these values, in words by their names, are those of rank 0."""
@@ -125,12 +132,12 @@ class Ranks:
             middle = (low + high) // 2
             halves = slice(low, middle), slice(middle, high)
             mine, theirs = halves if self.rank < partner else reversed(halves)
-            self._communicator.Sendrecv(vector[theirs], dest=partner, recvbuf=spare[mine], source=partner)
+            self.communicator.Sendrecv(vector[theirs], dest=partner, recvbuf=spare[mine], source=partner)
             vector[mine] += spare[mine]
             low, high = mine.start, mine.stop
             way.append((partner, mine, theirs))
         for partner, mine, theirs in reversed(way):
-            self._communicator.Sendrecv(vector[mine], dest=partner, recvbuf=vector[theirs], source=partner)
+            self.communicator.Sendrecv(vector[mine], dest=partner, recvbuf=vector[theirs], source=partner)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -173,6 +180,8 @@ class Ranks:
             yield
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._interrupted:  # after the last exchange: only this rank can still be told
+            raise KeyboardInterrupt
 
     def _note_interrupt(self, number: int, frame: FrameType | None) -> None:
         self._interrupted = True
