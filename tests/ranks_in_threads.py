@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-SECONDS = 60  # after which a rank that waits gives up: it would wait forever
+SECONDS = 20  # after which a rank that waits gives up: it would wait forever
 
 
 class ThreadCommunicator:

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 from ranks_in_threads import on_ranks
 
 import fastbp
+from fastbp.progress import Progress
 
 RNG = np.random.default_rng(0)
 N = 101
@@ -90,6 +91,7 @@ def test_steps_over_all_samples_are_those_of_a_fit_alone(case, formulation):
         assert net.history.cost == pytest.approx(alone.history.cost, rel=1e-9)
         assert net.history.validation_cost == pytest.approx(alone.history.validation_cost, rel=1e-7)
         assert net.history.validation_accuracy == pytest.approx(alone.history.validation_accuracy)
+        assert net._rng.bit_generator.state == alone._rng.bit_generator.state  # no order is drawn
 
 
 def test_a_mini_batch_has_as_many_rows_of_each_shard():
@@ -230,3 +232,16 @@ def test_a_schedule_that_differs_is_found():
     assert {str(error) for error in results} == {
         "rank 1 has learning rate of epoch 2 0.2, rank 0 has 0.1: all ranks need the same"
     }
+
+
+def test_the_live_line_is_that_of_rank_0(monkeypatch):
+    shown = []
+
+    class Noted(Progress):
+        def __init__(self, wanted, *rest):
+            shown.append(wanted)
+            super().__init__(False, *rest)
+
+    monkeypatch.setattr("fastbp.training.loop.Progress", Noted)
+    on_ranks(4, fit)
+    assert sorted(shown) == [False, False, False, True]

@@ -120,15 +120,15 @@ def test_an_interruption_of_one_rank_is_that_of_all():
 
 def test_ctrl_c_waits_for_the_next_exchange(monkeypatch):
     """With ranks that take their thread for the main one, which alone gets signals."""
-    monkeypatch.setattr(signal, "getsignal", lambda _: signal.default_int_handler)
-    handlers = {}
-    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    of_thread = threading.local()
+    monkeypatch.setattr(signal, "getsignal", lambda _: getattr(of_thread, "handler", signal.default_int_handler))
+    monkeypatch.setattr(signal, "signal", lambda _, handler: setattr(of_thread, "handler", handler))
     monkeypatch.setattr(threading, "main_thread", threading.current_thread)
     went_on = []
 
     def action(rank):
         if rank == 0:
-            handlers[signal.SIGINT](signal.SIGINT, None)
+            of_thread.handler(signal.SIGINT, None)
             went_on.append(rank)
 
     assert [result[0] for result in on_ranks(2, lambda c: together(c, action))] == [KeyboardInterrupt] * 2
