@@ -330,7 +330,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
             function of yours returns later can be found wrong while training; then the weights and the history are
             those of the last whole epoch.
         RuntimeError
-            The network is being trained already, by another thread or by the `fit` that called a callback.
+            The network is being trained already, by another thread or by the `fit` that called a callback. Or another
+            rank has ended with an error, which it names; TypeError, ValueError and MemoryError keep their kind.
         MemoryError
             A step needs more memory than this machine has.
         DivergenceError

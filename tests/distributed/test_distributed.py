@@ -212,6 +212,30 @@ def test_what_ends_one_rank_ends_all():
     assert len({net.parameters.tobytes() for net in nets}) == 1
 
 
+def test_rows_that_one_rank_cannot_read_end_all(tmp_path):
+    """A file that another program damages while it is trained on."""
+    np.save(tmp_path / "X.npy", X)
+
+    class Damages(fastbp.Callback):
+        def on_epoch_end(self, run):
+            if run.epoch == 2:
+                np.load(tmp_path / "X.npy", mmap_mode="r+")[70:] = np.nan
+
+    def job(c):
+        net, mapped = network(), np.load(tmp_path / "X.npy", mmap_mode="r")
+        callbacks = [Damages()] if c.Get_rank() else []
+        given = rows_of(c, mapped), rows_of(c, Y)
+        try:
+            net.fit(*given, epochs=5, batch_size=16, callbacks=callbacks, communicator=c)
+        except ValueError as error:
+            return str(error), len(net.history), net.parameters.tobytes()
+
+    first, second = on_ranks(2, job)
+    assert first == second
+    assert first[0].startswith("rank 1 ended the training of all: ValueError: rows ") and "is nan" in first[0]
+    assert first[1] == 2
+
+
 def test_a_training_that_diverges_does_so_on_all_ranks():
     results = on_ranks(2, lambda c: fit(c, network(activation="relu"), optimizer=fastbp.SGD(1e300)))
     assert [type(error) for error in results] == [fastbp.DivergenceError] * 2
