@@ -19,7 +19,7 @@ BLOCK_BYTES = 64 * 2**20  # of a memory-mapped file in memory at once, in the dt
 
 def block_rows(row_bytes: int) -> int:
     """Return the number of samples of a block, the same in memory and in files."""
-    return max(1, BLOCK_BYTES // row_bytes)
+    return max(1, BLOCK_BYTES // max(1, row_bytes))
 
 
 @dataclass
@@ -88,7 +88,7 @@ class MappedSamples:
         for start in range(0, len(self), self.block):
             yield self._checked(self._rows[start : start + self.block])
 
-    def part(self, rows: npt.NDArray[np.int64]) -> MappedSamples:
+    def part(self, rows: npt.NDArray[np.int64] | slice) -> MappedSamples:
         """Return these rows, which stay in their files."""
         part = copy.copy(self)
         part._rows = self._rows[rows]

@@ -14,13 +14,14 @@ import numpy as np
 import fastbp
 from fastbp import disk, plots
 from fastbp.cli import compare as compare_command
+from fastbp.cli import mpi, report
 from fastbp.cli import replay as replay_command
-from fastbp.cli import report
 from fastbp.cli import tables as tabular
 from fastbp.cli import warm_up as warm_up_command
 from fastbp.cli.arguments import EXIT_INTERRUPTED, check_writable
 from fastbp.cli.options import DATA_SETS, complete, new_parser
 from fastbp.data import DataFileError, Split, Table, read_table
+from fastbp.distributed.ranks import Ranks
 from fastbp.optimizers import OPTIMIZERS, Optimizer
 
 EXIT_FAILED, EXIT_USAGE, EXIT_BROKEN_PIPE = 1, 2, 141
@@ -97,6 +98,15 @@ def _fail(message: str, status: int = EXIT_USAGE) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    ranks = mpi.ranks()
+    if ranks.rank > 0:  # rank 0 prints and saves for all
+        options.quiet, options.no_save, options.plot = True, True, None
+        sys.stdout = sys.stderr = open(os.devnull, "w")
+    with ranks.together():
+        return _train_on(ranks, options)
+
+
+def _train_on(ranks: Ranks, options: argparse.Namespace) -> int:
     complete(options)
     with fastbp.threads(options.threads):
         problem = _problem(options)
@@ -109,7 +119,7 @@ def _train(options: argparse.Namespace) -> int:
             steps = f"{options.epochs} epochs, mini-batches of {options.batch_size}"
             rate = f"{options.optimizer} with learning rate {options.learning_rate:g}"
             print(f"training  {steps}, {rate}, seed {options.seed}", flush=True)
-        history = _fit(net, problem, optimizer, options)
+        history = _fit(net, problem, optimizer, options, ranks)
         if len(history) == 0:
             raise KeyboardInterrupt("interrupted before the first epoch was done; nothing was saved")
         net = problem.finished(net)
@@ -186,9 +196,13 @@ def _new_network(options: argparse.Namespace, problem: tabular.Problem) -> fastb
 
 
 def _fit(
-    net: fastbp.Network, problem: tabular.Problem, optimizer: Optimizer, options: argparse.Namespace
+    net: fastbp.Network, problem: tabular.Problem, optimizer: Optimizer, options: argparse.Namespace, ranks: Ranks
 ) -> fastbp.History:
-    X, y = problem.scaled(problem.X_train, problem.y_train)
+    """Train each rank on its rows."""
+    (X, y), (X_test, y_test) = (
+        [array[ranks.rows(len(array))] for array in problem.scaled(X, y)]
+        for X, y in ((problem.X_train, problem.y_train), (problem.X_test, problem.y_test))
+    )
     stopping = None
     if options.goal is not None:
         stopping = fastbp.EarlyStopping("training_cost", patience=None, goal=options.goal, restore_best=False)
@@ -196,8 +210,8 @@ def _fit(
         warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
         return net.fit(
             X, y, epochs=options.epochs, batch_size=options.batch_size, optimizer=optimizer,
-            validation_data=problem.scaled(problem.X_test, problem.y_test), progress=not options.quiet,
-            early_stopping=stopping,
+            validation_data=(X_test, y_test), progress=not options.quiet, early_stopping=stopping,
+            communicator=ranks.communicator, shards=max(8, ranks.size),
         )  # fmt: skip
 
 

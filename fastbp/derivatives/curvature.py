@@ -103,9 +103,13 @@ class OutputJacobian:
         self._J = zeros(n_rows * model.parameters.vector.size, model.dtype).reshape(n_rows, -1)
         self._outputs = np.empty((self.samples_at_once, model.sizes[-1]), model.dtype)
 
-    def __call__(self, start: int) -> tuple[Array, Array]:
-        """Return J, (m n_out, P), and the outputs, (m, n_out), from `start` on; the next call overwrites them."""
-        order, n_out = np.arange(start, min(start + self.samples_at_once, len(self._X))), self._model.sizes[-1]
+    def __call__(self, start: int, stop: int | None = None) -> tuple[Array, Array]:
+        """Return J, (m n_out, P), and the outputs, (m, n_out), from `start` on; the next call overwrites them.
+
+        They are of as many samples as there is room for, before `stop`, or before the end.
+        """
+        stop, n_out = len(self._X) if stop is None else stop, self._model.sizes[-1]
+        order = np.arange(start, min(start + self.samples_at_once, stop))
         m, data = len(order), samples_of(self._X, self._outputs, order=order)
         pack(self._work.theta, self._model.parameters.vector, self._net)
         J, outputs = self._J[: m * n_out], self._outputs[:m]

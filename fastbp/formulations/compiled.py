@@ -134,9 +134,11 @@ class Compiled:
     ) -> None:
         """Take one step down a gradient."""
         theta, make = model.parameters.vector, partial(_for_update, model, optimizer, state, options)
-        with borrowed(model, "update", id(state), make) as (apply_gradient, data, steps, net, _):
+        rules = options.l2, options.l1, options.clip_value, options.clip_norm, options.max_norm
+        with borrowed(model, "update", (id(state), rules), make) as (apply_gradient, data, steps, net, _):
             data.hyper[0] = state.rate[0]
-            gradient = gradient.copy() if data.rates.size > 0 else gradient  # which has 0 where a layer is frozen
+            is_written = data.changes_gradient or data.l2 > 0 or data.clip_norm < np.inf
+            gradient = gradient.copy() if is_written or data.rates.size > 0 else gradient  # 0 where a layer is frozen
             apply_gradient(theta, gradient, data, steps, net)
 
     def _variant(self, loop: Any, n_threads: int) -> Any:

@@ -102,7 +102,7 @@ class Formulation(Protocol):
     def apply(
         self, model: Model, optimizer: Optimizer, state: OptimizerState, gradient: Array, options: StepOptions
     ) -> None:
-        """Take one step down a gradient, (n_parameters,). Of the options only `decay` and `steps` count."""
+        """Take one step down a gradient, (n_parameters,), with the rules of the options, except those of samples."""
 
 
 # Of a mini-batch X, Y: writes the gradient of the mean cost, returns the sum of the costs. Its last arguments are what
@@ -156,7 +156,7 @@ class NumPyFormulation:
         """Take one step down a gradient."""
         options.steps[0] += 1
         rates = layer_rates.of_layers(optimizer, model.n_layers)
-        _step(model, optimizer, state, model.parameters.like(gradient.copy()), options, 0.0, rates)
+        _step(model, optimizer, state, model.parameters.like(gradient.copy()), options, options.l2, rates)
 
 
 def _step(

@@ -26,7 +26,7 @@ from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
 from fastbp.formulations.network_data import biases, layer, weights
 from fastbp.formulations.output_weights import weigh
-from fastbp.formulations.rules import begin_rules, limit_norms, penalty, regularize, scale
+from fastbp.formulations.rules import L2, begin_rules, limit_norms, penalty, regularize, scale
 
 
 @njit(**LEAN)
@@ -204,13 +204,15 @@ def train_epoch(theta, optimizer, work, X, Y, order, batch_size, net):
 def apply_gradient(theta, gradient, optimizer, steps, net):
     """One step down a gradient that was computed elsewhere. Writes: θ, `optimizer`, `steps`.
 
-    Shapes: theta and gradient (n_parameters,). The gradient is not written: it has no penalties and no limits.
+    Shapes: theta and gradient (n_parameters,). Penalties and limits write the gradient.
     """
+    optimizer.hyper[L2] = optimizer.l2
     optimizer.t[0] += 1
     steps[0] += 1
     call(optimizer.begin_step, optimizer.hyper, optimizer.t)
     regularize(gradient, theta, optimizer, net)
     update(theta, optimizer, gradient)
+    limit_norms(theta, optimizer.max_norm, net)
 
 
 @njit(parallel=True)

@@ -66,8 +66,6 @@ def nothing(*of_three):
 
 
 # With other steps, and compiled on their own, so that only those wait for them who need them.
-STEPS = {"regularize": step_at_rates, "update": nothing}
-train_epoch = njit(
-    rebind(loops.train_epoch, "train_epoch_at_rates", limit_norms=nothing, **STEPS), calls=(loops.gradient,)
-)
+STEPS = {"regularize": step_at_rates, "update": nothing, "limit_norms": nothing}
+train_epoch = njit(rebind(loops.train_epoch, "train_epoch_at_rates", **STEPS), calls=(loops.gradient,))
 apply_gradient = njit(rebind(loops.apply_gradient, "apply_gradient_at_rates", **STEPS))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.distributed.ranks import ALONE, Communicator, Ranks
 from fastbp.files import serialization
 from fastbp.formulations import FORMULATIONS, Formulation
 from fastbp.functions.activations import ACTIVATIONS, Activation
@@ -213,6 +214,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
         metrics: Iterable[str | Callable[[Array, Array], float]] | Mapping[str, Callable[[Array, Array], float]] = (),
         callbacks: Iterable[Callback] = (),
         steps_per_epoch: int | None = None,
+        communicator: Communicator | None = None,
+        shards: int = 8,
         progress: bool = True,
     ) -> History:
         """Train by gradient descent over mini-batches.
@@ -294,6 +297,23 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
         steps_per_epoch : int, optional
             For chunks only: the number of mini-batches of an epoch. The next epoch continues where the last one ended,
             so that an endless generator works; a function is called again when its chunks run out.
+        communicator : MPI communicator, optional
+            ``mpi4py.MPI.COMM_WORLD``, or another one with 1, 2, 4, 8, … ranks and mpi4py's `Get_rank`, `Get_size`,
+            `Sendrecv` and `allgather`: all ranks train the same network together, each with its own rows as X and Y.
+            Of all n samples, one rank after the other, rank r of R has the rows ``r * n // R`` to ``(r + 1) * n // R``;
+            of `validation_data` and `sample_weight` too. All else must be the same on all ranks, also the seed of the
+            network; that is checked before training.
+
+            All samples are cut into `shards` in the same way. A mini-batch has as many rows of each shard, in an order
+            of its own; `batch_size` is a multiple of `shards` or at least n. Gradients and costs are added up over the
+            shards in a fixed binary tree, so the bits depend on `shards`, but not on the number of ranks. They are
+            other bits than without a communicator.
+
+            Rank 0 shows the progress, and it alone calls callbacks that write files. Ctrl-C on one rank, or `run.stop`
+            of a callback, ends the training of all. If a rank raises an error, all raise it. Not with chunks, dropout,
+            `validation_split`, metrics other than the accuracy, permutations as `shuffle`, ``class_weight="balanced"``.
+        shards : int, default 8
+            With a communicator: a power of two, at least the number of ranks.
         progress : bool, default True
             Show a live line on a terminal. Elsewhere nothing is written.
 
@@ -310,7 +330,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
             function of yours returns later can be found wrong while training; then the weights and the history are
             those of the last whole epoch.
         RuntimeError
-            The network is being trained already, by another thread or by the `fit` that called a callback.
+            The network is being trained already, by another thread or by the `fit` that called a callback. Or another
+            rank has ended with an error, which it names; TypeError, ValueError and MemoryError keep their kind.
         MemoryError
             A step needs more memory than this machine has.
         DivergenceError
@@ -323,13 +344,16 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
             targets with means or standard deviations above 1000, targets that hardly vary around their mean.
         """
         asked = Asked(**locals())
-        self._begin_training()
-        try:
-            plan = plans.checked(self, X, Y, asked)
-            self._training, self.history = plan.training, plan.history
-            return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
-        finally:
-            self._model.training.release()
+        ranks = ALONE if communicator is None else Ranks(communicator)
+        with ranks.together():
+            asked.shards = validation.whole_number("shards", shards, 1)
+            self._begin_training()
+            try:
+                plan = plans.checked(self, X, Y, asked, ranks)
+                self._training, self.history = plan.training, plan.history
+                return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
+            finally:
+                self._model.training.release()
 
     def predict(self, X: npt.ArrayLike, *, out: Array | None = None) -> Array:
         """Return the outputs a⁽ᴸ⁾ of the network, (n_samples, n_out), of its dtype.

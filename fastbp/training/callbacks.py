@@ -33,6 +33,12 @@ class Callback:
     ``run.stop = True`` ends the training with this epoch. If a method raises an error, `fit` raises it too, with the
     network and its history as after the last whole epoch.
 
+    Attributes
+    ----------
+    first_rank_only : bool, default False
+        Whether a `fit` on several ranks calls it on rank 0 alone, as it must be if it writes a file. What it changes
+        must be the same on all ranks; `run.stop` of any rank stops all.
+
     Examples
     --------
     >>> import fastbp
@@ -45,6 +51,8 @@ class Callback:
     >>> len(history) < 500, history.cost[-1] < 0.2
     (True, True)
     """
+
+    first_rank_only = False
 
     def on_train_begin(self, run: Run) -> None:
         """Called before the first epoch of the `run`."""
@@ -73,6 +81,8 @@ class CSVLogger(Callback):
     >>> Path(path).read_text().splitlines()[0]
     'epoch,cost,seconds,samples_per_second,learning_rate'
     """
+
+    first_rank_only = True
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = disk.checked_path(path)
@@ -119,6 +129,8 @@ class Checkpoint(Callback):
     >>> bool((fastbp.load(path.format(epoch=2)).parameters == net.parameters).all())
     True
     """
+
+    first_rank_only = True
 
     def __init__(
         self,

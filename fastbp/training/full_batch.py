@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.batches.samples import AnySamples, Samples
+from fastbp.batches.samples import AnySamples
+from fastbp.distributed.shards import Sharded, in_shards
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
@@ -23,19 +24,19 @@ from fastbp.training import levenberg_marquardt
 class Objective:
     """C(θ) + (λ/2n) Σ w² and its gradient, for a θ in float64 that is rounded to the dtype of the model.
 
-    C = (1/n) Σ_s w_s C_s with the weights of samples, or of outputs, or 1. Blocks of samples are the same in memory and
-    in files, and so are the bits.
+    C = (1/n) Σ_s w_s C_s with the weights of samples, or of outputs, or 1, over the samples of all ranks if they are in
+    shards. Blocks of samples are the same in memory and in files, and so are the bits.
     """
 
     formulation: Formulation
     model: Model
-    samples: AnySamples
+    samples: AnySamples | Sharded
     l2: float  # λ/n
     sample_weight: Array | None = None  # (n,) or (n, n_out)
     trained: npt.NDArray[np.bool_] | None = None  # which parameters are not frozen; None: all
 
     def __post_init__(self) -> None:
-        self._gradient = np.empty_like(self.model.parameters.vector)
+        self._gradient, self._shards = np.empty_like(self.model.parameters.vector), in_shards(self.samples)
 
     def penalty(self) -> float:
         """Return (λ/2n) Σ w² of the model's weights, not of its biases."""
@@ -52,13 +53,8 @@ class Objective:
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """Return value and gradient, both in float64; that of frozen parameters is 0. Writes the model's parameters."""
         self.go_to(theta)
-        cost, sums, start = 0.0, np.zeros(self._gradient.size), 0
-        for block in self.samples.blocks():
-            share, stop = len(block) / len(self.samples), start + len(block)
-            weight = None if self.sample_weight is None else self.sample_weight[start:stop]
-            cost += share * self.formulation.gradient(self.model, block.X, block.Y, self._gradient, weight)
-            sums += share * self._gradient.astype(np.float64)
-            start = stop
+        mean = self._shards.total(self._of_shard, np.empty(self._gradient.size + 1))
+        cost, sums = float(mean[-1]), mean[:-1]
         gradient = ParameterVector(self.model.sizes, sums)
         if self.l2 > 0:
             for dw, w in zip(gradient.weights, self.model.parameters.weights, strict=True):
@@ -66,6 +62,16 @@ class Objective:
         if self.trained is not None:
             sums[~self.trained] = 0
         return cost + self.penalty(), gradient.vector
+
+    def _of_shard(self, i: int, out: Array) -> None:
+        """The part of a shard of this rank: of the gradient, and behind it of the cost. Writes: out."""
+        out[:], start = 0, self._shards.slices[i].start
+        for block in self._shards.blocks(i):
+            share, stop = len(block) / len(self.samples), start + len(block)
+            weight = None if self.sample_weight is None else self.sample_weight[start:stop]
+            out[-1] += share * self.formulation.gradient(self.model, block.X, block.Y, self._gradient, weight)
+            out[:-1] += share * self._gradient.astype(np.float64)
+            start = stop
 
     def go_to(self, theta: Array) -> None:
         """Write the model's parameters, except the frozen ones."""
@@ -78,12 +84,12 @@ def minimize(
     model: Model,
     optimizer: Optimizer,
     state: OptimizerState,
-    samples: AnySamples,
+    samples: AnySamples | Sharded,
     epochs: int,
     epoch_done: Callable[[int, float], bool],
     options: StepOptions | None = None,
 ) -> str:
-    """Train on all samples at once, for up to `epochs` iterations, and return in words why it ended.
+    """Train on all samples at once, also of all ranks, for up to `epochs` iterations. Return in words why it ended.
 
     `state` is the memory from one call to the next: a call with two epochs takes the steps of two calls with one.
     `epoch_done` is called after each iteration with its number, from 1, and the mean cost of the model's parameters
@@ -95,8 +101,7 @@ def minimize(
     check_options(optimizer, options)
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost, options.weight)
-        assert isinstance(samples, Samples)
-        chosen = formulation, model, optimizer, state, samples, epochs, epoch_done, options
+        chosen = formulation, model, optimizer, state, in_shards(samples), epochs, epoch_done, options
         return levenberg_marquardt.minimize(*chosen)
     assert isinstance(optimizer, LBFGS | ConjugateGradient)
     directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)

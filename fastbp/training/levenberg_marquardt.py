@@ -10,6 +10,7 @@ import numpy as np
 
 from fastbp.batches.samples import Samples
 from fastbp.derivatives.curvature import OutputJacobian
+from fastbp.distributed.shards import Sharded
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.functions.costs import Cost, quadratic, squared_error
@@ -35,10 +36,13 @@ def check_cost(cost: Cost, sample_weight: Array | None) -> None:
         )
 
 
-def bytes_needed(model: Model) -> int:
-    """Return the memory of a step: G, a damped copy, the solver's copy, a product, and two parts of J."""
+def bytes_needed(model: Model, n_spares: int = 0) -> int:
+    """Return the memory of a step: G, a damped copy, the solver's copy, a product, and two parts of J.
+
+    `n_spares` are those of `Sharded`, of G each.
+    """
     n = model.parameters.vector.size
-    return 8 * (4 * n * n + 2 * _samples_at_once(model) * model.sizes[-1] * n)
+    return 8 * ((4 + n_spares) * n * n + 2 * _samples_at_once(model) * model.sizes[-1] * n)
 
 
 def _samples_at_once(model: Model) -> int:
@@ -46,32 +50,23 @@ def _samples_at_once(model: Model) -> int:
 
 
 class NormalEquations:
-    """G and g of the mean cost and the penalty, in float64, at the current θ of the model.
+    """G and g of the mean cost over all shards and the penalty, in float64, at the current θ of the model.
 
     With weights, √w_s or √w_sj multiplies the residuals of a sample, or of an output, and their rows of J.
     """
 
-    def __init__(self, model: Model, samples: Samples, options: StepOptions):
-        self._model, self._Y, self._l2 = model, samples.Y, options.l2
+    def __init__(self, model: Model, samples: Sharded, options: StepOptions):
+        assert isinstance(samples.samples, Samples)
+        self._model, self._samples, self._Y, self._l2 = model, samples, samples.samples.Y, options.l2
         self._root = None if options.weight is None else np.sqrt(options.weight.astype(np.float64))
-        self._jacobian = OutputJacobian(model, samples.X, _samples_at_once(model))
+        self._jacobian = OutputJacobian(model, samples.samples.X, _samples_at_once(model))
 
     def __call__(self) -> tuple[Array, Array]:
         """Return G, (P, P), and g, (P,)."""
-        n, n_parameters = len(self._Y), self._model.parameters.vector.size
-        matrix, vector = np.zeros((n_parameters, n_parameters)), np.zeros(n_parameters)
-        for start in range(0, n, self._jacobian.samples_at_once):
-            J, outputs = self._jacobian(start)
-            J = J.astype(np.float64, copy=False)
-            residuals = (outputs - self._Y[start : start + len(outputs)]).astype(np.float64).ravel()
-            if self._root is not None:
-                root = self._root[start : start + len(outputs)]
-                root = root.ravel() if root.ndim == 2 else np.repeat(root, outputs.shape[1])
-                J *= root[:, None]
-                residuals *= root
-            matrix += J.T @ J
-            vector += J.T @ residuals
-        share = _BENDS[self._model.cost.function] / n
+        n_parameters = self._model.parameters.vector.size
+        both = self._samples.total(self._of_shard, np.empty(n_parameters * n_parameters + n_parameters))
+        matrix, vector = _parts(both, n_parameters)
+        share = _BENDS[self._model.cost.function] / len(self._samples)
         matrix *= share
         vector *= share
         if self._l2 > 0:
@@ -82,13 +77,34 @@ class NormalEquations:
             vector += penalty.vector * self._model.parameters.vector
         return matrix, vector
 
+    def _of_shard(self, i: int, out: Array) -> None:
+        """Σ JᵀJ and Σ Jᵀe of a shard of this rank. Writes: out, both one behind the other."""
+        out[:], own = 0, self._samples.slices[i]
+        matrix, vector = _parts(out, self._model.parameters.vector.size)
+        for start in range(own.start, own.stop, self._jacobian.samples_at_once):
+            J, outputs = self._jacobian(start, own.stop)
+            J = J.astype(np.float64, copy=False)
+            residuals = (outputs - self._Y[start : start + len(outputs)]).astype(np.float64).ravel()
+            if self._root is not None:
+                root = self._root[start : start + len(outputs)]
+                root = root.ravel() if root.ndim == 2 else np.repeat(root, outputs.shape[1])
+                J *= root[:, None]
+                residuals *= root
+            matrix += J.T @ J
+            vector += J.T @ residuals
+
+
+def _parts(both: Array, n: int) -> tuple[Array, Array]:
+    """Return views of a matrix and a vector that are one behind the other."""
+    return both[: n * n].reshape(n, n), both[n * n :]
+
 
 def minimize(
     formulation: Formulation,
     model: Model,
     optimizer: LevenbergMarquardt,
     state: OptimizerState,
-    samples: Samples,
+    samples: Sharded,
     epochs: int,
     epoch_done: Callable[[int, float], bool],
     options: StepOptions,
@@ -97,8 +113,14 @@ def minimize(
     equations, theta, l2 = NormalEquations(model, samples, options), model.parameters.vector, options.l2
     trained = np.flatnonzero(layer_rates.trained(model.sizes, layer_rates.of_layers(optimizer, model.n_layers)))
 
+    def of_shard(i: int, out: Array) -> None:
+        own = samples.slices[i]
+        some, weight = samples.samples.part(own), None if options.weight is None else options.weight[own]
+        assert isinstance(some, Samples)
+        out[0] = formulation.costs(model, some.X, some.Y, weight)[1].sum()
+
     def costs() -> tuple[float, float]:
-        mean = float(formulation.costs(model, samples.X, samples.Y, options.weight)[1].mean())
+        mean = float(samples.total(of_shard, np.empty(1))[0]) / len(samples)
         squares = sum(float(np.vdot(w, w)) for w in model.parameters.weights) if l2 > 0 else 0.0
         return mean, mean + 0.5 * l2 * squares
 

@@ -15,6 +15,8 @@ import numpy as np
 from fastbp import validation
 from fastbp.batches.orders import Order
 from fastbp.compiler.together import at_once, telling
+from fastbp.distributed.agreement import digest
+from fastbp.distributed.shards import Sharded, Steps
 from fastbp.formulations.borrowing import KEPT_BYTES
 from fastbp.formulations.interface import Trainer
 from fastbp.progress import Progress
@@ -91,6 +93,10 @@ class Loop:
             rate = self._plan.schedule(epoch - 1, rate)
             rate = validation.number(f"the learning rate that schedule gives for epoch {epoch}", rate, 0.0)
         self.training.state.rate[0] = rate
+        theta = self.training.model.parameters.vector
+        self._plan.ranks.same(
+            lambda: {f"learning rate of epoch {epoch}": f"{rate}", "parameters (their digest)": digest(theta)}
+        )
         self._start = time.perf_counter()
 
     def advance(self, n_samples: int) -> None:
@@ -114,6 +120,7 @@ class Loop:
         self._look_for_best(epoch)
         self._tell_schedule(cost, evaluations)
         self.call("on_epoch_end")
+        self._run.stop = plan.ranks.any(self._run.stop)
         self._take_over_changes()
         if epoch < plan.epochs and self._run.stop:
             self._run.history.stopped = self._run.history.stopped or "stopped by a callback"
@@ -171,9 +178,11 @@ def fit(plan: Plan, run: Run) -> History:
     """Train. After an error or Ctrl-C the state is that after the last whole epoch."""
     loop, training, history = Loop(plan, run), plan.training, plan.history
     try:
-        with telling(loop.progress.tell):
+        with telling(loop.progress.tell), plan.ranks.together():
             if training.optimizer.full_batch:
                 _minimize(loop, plan)
+            elif plan.shards is not None:
+                _train_in_shards(loop, plan, plan.shards)
             else:
                 _train(loop, plan)
         loop.restore_best()
@@ -211,6 +220,24 @@ def _train(loop: Loop, plan: Plan) -> None:
     training.kept = kept if small else None
 
 
+def _train_in_shards(loop: Loop, plan: Plan, samples: Sharded) -> None:
+    """Train with steps over mini-batches of rows of every shard, on all ranks."""
+    training, options, rows = plan.training, plan.options, -(-plan.batch_size // len(samples.sizes))
+    if plan.source.sample_weight is not None:
+        options = replace(options, sample_weight=plan.source.sample_weight)
+    steps = Steps(plan.formulation, training.model, training.optimizer, training.state, samples, rows, options)
+    loop.begin()
+    for epoch in range(1, plan.epochs + 1):
+        cost = 0.0
+        for n_samples, mean in steps.epoch(training.rng, plan.shuffle):
+            cost += n_samples * mean
+            loop.advance(n_samples)
+            if not math.isfinite(cost):
+                break
+        if loop.epoch_done(epoch, cost / len(samples), len(samples)):
+            break
+
+
 def _dry_evaluation(plan: Plan) -> None:
     """Do what `evaluate` does after an epoch, with a copy of the network: for `at_once`."""
     model = plan.training.model.unprepared()
@@ -221,7 +248,7 @@ def _dry_evaluation(plan: Plan) -> None:
 
 def _minimize(loop: Loop, plan: Plan) -> None:
     """Train with iterations over all samples at once."""
-    training, samples, history, options = plan.training, plan.source.samples, plan.history, plan.options
+    training, samples, history, options = plan.training, plan.shards or plan.source.samples, plan.history, plan.options
     assert samples is not None
     if plan.source.sample_weight is not None:
         options = replace(options, sample_weight=plan.source.sample_weight)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastbp import validation
 from fastbp.batches.samples import AnySamples
+from fastbp.distributed.shards import Sharded
 from fastbp.formulations import Formulation
 from fastbp.model import Array, Model
 
@@ -224,13 +225,31 @@ def _known(name: str, n_out: int) -> Metric:
     return Metric(name, lambda outputs, Y: top_k(outputs, Y, int(k[1])), True, True)
 
 
-def evaluate(formulation: Formulation, model: Model, samples: AnySamples, metrics: Iterable[Metric] = ()) -> Evaluation:
-    """Return the mean cost, with weights if the samples have some, the accuracy if Y is classes, and the metrics."""
+def evaluate(
+    formulation: Formulation, model: Model, samples: AnySamples | Sharded, metrics: Iterable[Metric] = ()
+) -> Evaluation:
+    """Return the mean cost, with weights if the samples have some, the accuracy if Y is classes, and the metrics.
+
+    In shards there are only the first two.
+    """
+    if isinstance(samples, Sharded):
+        return _of_shards(formulation, model, samples)
     parts = [(*formulation.costs(model, block.X, block.Y, block.weight), block.Y) for block in samples.blocks()]
     outputs, costs, Y = parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
     right = accuracy(outputs, Y) if samples.classes else None
     others = {metric.name: metric(outputs, Y) for metric in metrics if metric.name != "accuracy"}
     return Evaluation(float(costs.mean()), right, others)
+
+
+def _of_shards(formulation: Formulation, model: Model, samples: Sharded) -> Evaluation:
+    def of_shard(i: int, out: Array) -> None:
+        out[:] = 0
+        for block in samples.blocks(i):
+            outputs, costs = formulation.costs(model, block.X, block.Y, block.weight)
+            out += costs.sum(), (_classes(outputs) == _classes(block.Y)).sum()
+
+    cost, right = samples.total(of_shard, np.empty(2)) / len(samples)
+    return Evaluation(float(cost), float(right) if samples.samples.classes else None)
 
 
 def check_targets(metrics: Iterable[Metric], name: str, samples: AnySamples) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeAlias
@@ -16,6 +16,9 @@ from fastbp.batches.data import Data, SampleWeight, Weights, comes_in_chunks, hi
 from fastbp.batches.samples import AnySamples, MappedSamples, Samples
 from fastbp.batches.sources import Source
 from fastbp.batches.weights import combined
+from fastbp.distributed import agreement
+from fastbp.distributed.ranks import ALONE, Ranks
+from fastbp.distributed.shards import Sharded
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
@@ -58,7 +61,7 @@ class Plan:
     options: StepOptions
     epochs: int
     batch_size: int
-    data_sets: dict[str, AnySamples]  # evaluated after every epoch
+    data_sets: Mapping[str, AnySamples | Sharded]  # evaluated after every epoch
     metrics: list[of_metrics.Metric]
     schedule: Callable[[int, float], float] | None
     early_stopping: EarlyStopping | None
@@ -66,6 +69,9 @@ class Plan:
     history: History
     samples_per_epoch: int | None  # None for chunks of unknown number
     progress: bool  # whether to show a live line
+    ranks: Ranks = ALONE
+    shards: Sharded | None = None  # the samples of all ranks, if there is a communicator
+    shuffle: bool = True  # within each shard
 
     @property
     def keeps_best(self) -> bool:
@@ -73,8 +79,11 @@ class Plan:
         return self.early_stopping is not None and self.early_stopping.restore_best
 
 
-def checked(net: Trainable, X: Any, Y: Any, asked: Asked) -> Plan:
-    """Return the plan of a `fit`. Raises TypeError, ValueError or MemoryError before anything is changed."""
+def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) -> Plan:
+    """Return the plan of a `fit`. Raises TypeError, ValueError or MemoryError before anything is changed.
+
+    With a communicator its `ranks` compare what they were asked for.
+    """
     model, epochs = net._model, validation.whole_number("epochs", asked.epochs, 1)
     training = _training(net, asked.optimizer)
     rows = batch_size(asked.batch_size, training.optimizer)
@@ -85,13 +94,20 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked) -> Plan:
     schedule = asked.schedule
     if schedule is not None and not callable(schedule):
         raise TypeError(f"schedule is {schedule!r}; it must be a function of the epoch and the base learning rate")
-    if data.samples is not None:
-        rows = min(rows, len(data.samples))
+    shards: Sharded | None = None
+    data_sets: Mapping[str, AnySamples | Sharded] = data.data_sets
+    if ranks is not ALONE:
+        names = [metric.name for metric in metrics]
+        shards, data_sets = agreement.agreed(net, training, data, asked, rows, weights.ndim, names, ranks)
+        data.samples_per_epoch = len(shards)
+    if data.samples is not None and data.samples_per_epoch is not None:
+        rows = min(rows, data.samples_per_epoch)
     samples = source(data, weights, asked.shuffle, model, rows, epochs)
     plan = Plan(
         training, net._formulation, samples, _options(asked, data, samples, training, net._own_seed), epochs, rows,
-        data.data_sets, metrics, schedule, asked.early_stopping, checked_callbacks(asked.callbacks), history,
-        data.samples_per_epoch, validation.truth("progress", asked.progress),
+        data_sets, metrics, schedule, asked.early_stopping, _callbacks(asked, ranks), history,
+        data.samples_per_epoch, validation.truth("progress", asked.progress) and ranks.rank == 0,
+        ranks, shards, asked.shuffle is not False,
     )  # fmt: skip
     _check_optimizer(plan, data)
     _check_memory(plan)
@@ -228,6 +244,12 @@ def _check_early_stopping(given: Any, history: History, metrics: list[of_metrics
     greater_is_better(watched(given.monitor, history), given.mode, history, metrics)
 
 
+def _callbacks(asked: Asked, ranks: Ranks) -> tuple[Callback, ...]:
+    """Return those that this rank calls."""
+    given = checked_callbacks(asked.callbacks)
+    return tuple(callback for callback in given if ranks.rank == 0 or not callback.first_rank_only)
+
+
 def _limit(what: str, value: Any) -> float:
     return math.inf if value is None else validation.positive(what, value)
 
@@ -253,12 +275,13 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
             raise ValueError(f"{name} needs all samples in memory: give numpy.array(X)")
         full_batch.check_options(optimizer, plan.options)
     elif data.samples is not None:
-        optimizer.check(plan.batch_size, len(data.samples))
+        optimizer.check(plan.batch_size, plan.samples_per_epoch or len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost, plan.source.sample_weight)
         what = f"{name}, which solves for all {model.parameters.vector.size:,} parameters at once,"
         instead = "use a smaller network, or LBFGS, which needs no matrix"
-        require_memory(what, levenberg_marquardt.bytes_needed(model), instead)
+        n_spares = plan.shards.n_spares if plan.shards is not None else 0
+        require_memory(what, levenberg_marquardt.bytes_needed(model, n_spares), instead)
 
 
 def _check_memory(plan: Plan) -> None:
@@ -266,7 +289,9 @@ def _check_memory(plan: Plan) -> None:
     training = plan.training
     snapshots = 2 + plan.keeps_best  # two to undo an epoch, one for the best
     state = training.state.first.nbytes + training.state.second.nbytes
+    summed = plan.shards.n_spares + 1 if plan.shards is not None else 0
     kept = snapshots * (training.model.parameters.vector.nbytes + state)
+    kept += summed * training.model.parameters.vector.nbytes
     step = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, plan.options)
     what = f"besides the data, training with mini-batches of {plan.batch_size} samples"
     require_memory(what, kept + step + plan.source.buffer_bytes, "choose a smaller batch_size or a smaller network")

@@ -75,6 +75,23 @@ def test_penalties_shrink_weights_and_not_biases(formulation):
         assert relative_difference(after.biases[l], before.biases[l] - 0.5 * g.biases[l]) < 1e-12
 
 
+@pytest.mark.parametrize("rates", [None, [1, 0, 0.5]], ids=["", "layer_rates"])
+@pytest.mark.parametrize("optimizer", [fastbp.SGD, fastbp.Adam], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "options", [name for name in OPTIONS if name not in ("dropout", "sample_weight", "all", "per_batch")]
+)
+def test_a_step_down_a_gradient_keeps_the_same_rules(options, optimizer, rates, formulation):
+    """`apply` takes the step that a trainer takes with the same gradient, and leaves the gradient as it is."""
+    rules, optimizer = OPTIONS[options], optimizer(0.05, layer_rates=rates)
+    trained_on, _ = trained(formulation, rules, optimizer, N)
+    before, g, _ = one_step({}, formulation)
+    model, given = before._model, g.vector.copy()
+    state = optimizer.new_state(given.size, "float64")
+    FORMULATIONS[formulation].apply(model, optimizer, state, given, StepOptions(**rules))
+    assert relative_difference(before.parameters, trained_on.parameters) < 1e-11
+    assert_array_equal(given, g.vector)
+
+
 def test_decoupled_decay(formulation):
     before, g, after = one_step({"decay": 0.1}, formulation)
     assert relative_difference(after.weights[1], before.weights[1] * (1 - 0.5 * 0.1) - 0.5 * g.weights[1]) < 1e-12

@@ -1,0 +1,127 @@
+"""`fit` and `fastbp train` on processes of MPI, started by `mpiexec`."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TESTS
+
+pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install 'fastbp[mpi]'")
+MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
+pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install 'fastbp[mpi]'")
+SECONDS = 120  # more than any of these takes, but for a process that hangs
+TRAIN = """
+import hashlib, os, sys, time
+import numpy as np
+import fastbp
+from mpi4py import MPI
+
+C = MPI.COMM_WORLD
+R, RANK, CASE = C.Get_size(), C.Get_rank(), sys.argv[1]
+rng = np.random.default_rng(0)
+X, Y, W = rng.standard_normal((61, 4)), rng.integers(0, 3, 61), rng.random(61)
+
+class Ends(fastbp.Callback):
+    def on_epoch_end(self, run):
+        if run.epoch == 2 and RANK == R - 1:
+            if CASE == "raises":
+                raise OSError("disk full")
+            if CASE == "ctrl-c":
+                import signal
+                signal.raise_signal(signal.SIGINT)
+            if CASE == "dies":
+                os._exit(3)
+
+def fit(optimizer, cost="cross_entropy", weight=None, **options):
+    mine = slice(RANK * 61 // R, (RANK + 1) * 61 // R)
+    net = fastbp.Network([4, 9, 3], cost=cost, output_activation="sigmoid", seed=3)
+    weight = None if weight is None else weight[mine]
+    history = net.fit(X[mine], Y[mine], epochs=3, batch_size=32, optimizer=optimizer, communicator=C,
+                      sample_weight=weight, validation_data=(X[mine], Y[mine]), callbacks=Ends(), **options)
+    series = [history.cost, history.validation_cost, history.validation_accuracy]
+    return hashlib.sha256(net.parameters.tobytes() + repr(series).encode()).hexdigest()[:16], len(history)
+
+if CASE == "bits":
+    found = [
+        fit(fastbp.SGD(0.5)),
+        fit(fastbp.Adam(0.01), l2=0.5, clip_norm=0.1, weight=W),
+        fit(fastbp.LBFGS(), l2=0.5, weight=W),
+        fit(fastbp.LevenbergMarquardt(), cost="quadratic", weight=W),
+    ]
+else:
+    start = time.perf_counter()
+    try:
+        found = fit(fastbp.SGD(0.5))
+    except Exception as error:
+        found = repr(error)
+    if time.perf_counter() - start > 10:
+        found = f"took too long: {found}"
+everything = C.gather(found)
+if RANK == 0:
+    assert all(each == found for each in everything), everything
+    print(found)
+"""
+
+
+def mpiexec(size: int, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(TESTS.parent), "HYDRA_LAUNCHER": "fork", "NUMBA_NUM_THREADS": "1"}
+    assert MPIEXEC is not None
+    given = [MPIEXEC, "-n", str(size), sys.executable, "-W", "ignore", *command]
+    return subprocess.run(given, capture_output=True, text=True, env=env, timeout=SECONDS, check=False, cwd=cwd)
+
+
+def outcome(size: int, case: str) -> str:
+    done = mpiexec(size, "-c", TRAIN, case)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_same_bits_on_1_2_4_and_8_ranks() -> None:
+    digests = {size: outcome(size, "bits") for size in (1, 2, 4, 8)}
+    assert digests[1].count("', 3)") == 4
+    assert set(digests.values()) == {digests[1]}
+
+
+def test_a_rank_that_raises_ends_all_with_its_error() -> None:
+    assert outcome(2, "raises") == """RuntimeError('rank 1 ended the training of all: OSError: disk full')"""
+
+
+def test_ctrl_c_on_one_rank_ends_all_with_the_last_whole_epoch() -> None:
+    assert outcome(2, "ctrl-c").endswith("', 2)")
+
+
+def test_a_rank_that_dies_hangs_nobody() -> None:
+    start = time.perf_counter()
+    assert mpiexec(2, "-c", TRAIN, "dies").returncode != 0
+    assert time.perf_counter() - start < SECONDS / 2
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    files = []
+    for size in (2, 4):
+        given = [
+            "-m",
+            "fastbp",
+            "train",
+            "digits",
+            "--hidden",
+            "8",
+            "--epochs",
+            "1",
+            "--batch-size",
+            "256",
+            "--output",
+            f"{size}",
+        ]
+        done = mpiexec(size, *given, cwd=tmp_path)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        assert done.stdout.count("accuracy") == 1 and done.stdout.count("1,437 training, 360 test") == 1
+        files.append((tmp_path / f"{size}").read_bytes())
+    assert files[0] == files[1]
+    done = mpiexec(2, "-m", "fastbp", "train", "no.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("there is no such file") == 1
