@@ -4,7 +4,7 @@ A network's row names the loop that its trainer would run on one thread, and wha
 same bits as in a `fit` of its own, and there is no parallel region inside.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from fastbp.compiler.call import cost_of
 from fastbp.compiler.options import LEAN, njit
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import region
-from fastbp.compiler.variants import address_of, variant
+from fastbp.compiler.variants import address_of, entry, variant
 
 WORD = ir.IntType(64)
 
@@ -108,9 +108,14 @@ class RowOfArrays:
         return Row(loop, optimizer._address, work._address, data._address, batch_size, net._address)
 
 
-def train_all(rows: Sequence[Row], wanted: int) -> npt.NDArray[np.float64]:
-    """Train each row's network, on as many threads as are wanted, and may run now. Return the sums of their costs."""
+def train_all(rows: Sequence[Row], wanted: int, begun: Callable[[], None]) -> npt.NDArray[np.float64]:
+    """Train each row's network, on as many threads as are wanted, and may run now. Return the sums of their costs.
+
+    `begun` is called just before the compiled call, which needs no lock of Python's.
+    """
     costs, table, counter = np.empty(len(rows)), np.array(rows, ROW), np.zeros(1, np.int64)
     with region(wanted) as n_threads:
-        variant(train_rows, n_threads)(n_threads, costs, table, counter)
+        train = entry(variant(train_rows, n_threads), n_threads, costs, table, counter)
+        begun()
+        train(n_threads, costs, table, counter)
     return costs

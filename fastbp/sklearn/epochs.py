@@ -106,7 +106,7 @@ class Epochs:
         self._watcher.begin(self._net)
         try:
             self._call("on_train_begin")
-            self._begin_epoch(1)
+            self.begin_epoch(1)
             train(self._trainer, partial(self._source.epoch, estimator._random_state), self._epochs, self)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=6)
@@ -120,19 +120,18 @@ class Epochs:
         """Move the progress bar."""
         self._progress.advance(n_samples)
 
-    def _begin_epoch(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int) -> None:
+        """Begin an epoch, counted from 1."""
         estimator, self._run.epoch, self._start = self._estimator, epoch, time.perf_counter()
         if estimator.schedule is not None:
             self._solver.state.rate[0] = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
         self._call("on_epoch_begin")
 
     def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
-        """Set the fitted attributes. Return whether to stop; if not, begin the next epoch."""
+        """Set the fitted attributes. Return whether to stop."""
         if self._ends(epoch, cost + self._constant_term()):
             return True
         self._progress.epoch_done(f"loss {self._estimator.loss_:.4g}")
-        if epoch < self._epochs:
-            self._begin_epoch(epoch + 1)
         return False
 
     def _ends(self, epoch: int, loss: float) -> bool:
@@ -157,7 +156,7 @@ class Epochs:
         if epoch == estimator.max_iter:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({epoch:d}) reached and the optimization hasn't converged "
-                "yet.", ConvergenceWarning, stacklevel=7,
+                "yet.", ConvergenceWarning, stacklevel=9,
             )  # fmt: skip
         return False
 
