@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # so that naming an Evaluation costs nothing
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar, overload
@@ -57,7 +58,6 @@ class Population(Results):
     """
 
     def __init__(self, networks: Iterable[Network]):
-        needed = "a list of fastbp.Network, at least one"
         members = validation.entries("networks", networks, NEEDED)
         if not members:
             raise ValueError(f"networks is {networks!r}; it must be {NEEDED}")
@@ -91,9 +91,17 @@ class Population(Results):
     def __getitem__(self, which: int | slice | Sequence[int]) -> Network | Population:
         if isinstance(which, slice):
             return Population(self._members[which])
-        if isinstance(which, Sequence | np.ndarray):
-            return Population([self._members[i] for i in which])
-        return self._members[which]
+        if isinstance(which, Sequence | np.ndarray) and not isinstance(which, str | bytes):
+            return Population([self._member(i) for i in which])
+        return self._member(which)
+
+    def _member(self, which: Any) -> Network:
+        try:
+            return self._members[operator.index(which)]
+        except TypeError:
+            raise TypeError(f"a member has a number, not {which!r}; a slice or a list of numbers has several") from None
+        except IndexError:
+            raise IndexError(f"there is no member {which}, only {len(self)}, counted from 0") from None
 
     def __repr__(self) -> str:
         sizes = dict.fromkeys(str(list(net.sizes)) for net in self)
