@@ -26,7 +26,9 @@ HELD_OUT = samples(11, 1)
 
 
 def network(seed: int, hidden: Sequence[int] = (7,), **options: Any) -> fastbp.Network:
-    return fastbp.Network([N_IN, *hidden, N_OUT], **{"activation": "tanh", "cost": "cross_entropy", **options}, seed=seed)
+    return fastbp.Network(
+        [N_IN, *hidden, N_OUT], **{"activation": "tanh", "cost": "cross_entropy", **options}, seed=seed
+    )
 
 
 def networks(n: int = 5, **options: Any) -> list[fastbp.Network]:
@@ -42,7 +44,9 @@ def learned(net: fastbp.Network) -> dict[str, Any]:
     return state | {"stopped": history.stopped, "best_epoch": history.best_epoch}
 
 
-def check_as_alone(nets: list[fastbp.Network], own: Sequence[dict[str, Any]] = (), fits: int = 1, **options: Any) -> Any:
+def check_as_alone(
+    nets: list[fastbp.Network], own: Sequence[dict[str, Any]] = (), fits: int = 1, **options: Any
+) -> Any:
     """Train a population, and copies of its members alone, with options for all and `own` ones of each."""
     each = own or [{} for _ in nets]
     alone = copy.deepcopy(nets)

@@ -67,9 +67,7 @@ class Population(Results):
                 raise TypeError(f"networks[{i}] is {net!r}; it must be a fastbp.Network")
             first = first_of.setdefault(id(net), i)
             if first != i:
-                raise ValueError(
-                    f"networks[{i}] is networks[{first}]: give a copy, copy.deepcopy(net), or leave it out"
-                )
+                raise ValueError(f"networks[{i}] is networks[{first}]: give copy.deepcopy(net), or leave it out")
             for what, own, needed in zip(("n_in", "n_out", "dtype"), _outside(net), _outside(members[0]), strict=True):
                 if own != needed:
                     raise ValueError(
@@ -220,7 +218,7 @@ class Population(Results):
         progress = validation.truth("progress", progress)
         with plans.locked(self._members):
             made = plans.checked(self._members, X, Y, asked, halving)
-            hints.warn(made.hints, stacklevel=4)
+            hints.warn(made.hints, stacklevel=3)
             for net, plan in zip(self, made.plans, strict=True):
                 net._training, net.history = plan.training, plan.history
             train(self._members, made.plans, halving, made.judge, progress)
