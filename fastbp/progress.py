@@ -92,18 +92,21 @@ class Progress(LiveLine):
 
 
 class Members(LiveLine):
-    """The line of a population: how many members are in training, their epochs, the time that is left."""
+    """The line of many trainings: how many are in progress, their epochs, the time that is left.
 
-    def __init__(self, wanted: bool, members: int, epochs: int):
+    `what` is the plural of what is trained.
+    """
+
+    def __init__(self, wanted: bool, what: str, members: int, epochs: int):
         layout = "{desc}  {n_fmt}/{total_fmt} epochs  {remaining} left {bar}"
         super().__init__(wanted, layout, STARTING, epochs, leave=False)
-        self._members = members
+        self._what, self._members = what, members
 
     def member(self, epochs: int, left_out: int, active: int) -> None:
         """Add epochs that a member has done, and leave out those it will not do; so many members are in training."""
         if self._bar is not None:
             self._bar.total -= left_out
-            self.tell(f"{active} of {self._members} members in training", now=False)
+            self.tell(f"{active} of {self._members} {self._what} in training", now=False)
             self.advance(epochs)
 
 

@@ -37,7 +37,8 @@ def jobs_of(members: list[Member]) -> tuple[list[Job], list[Member]]:
     """
     jobs, alone = [], []
     for member in sorted(members, key=lambda member: -member.flops):
-        row = member.row() if len(members) > 1 else None  # a single one may use all threads
+        assert member.piece is not None
+        row = member.piece.row() if len(members) > 1 else None  # a single one may use all threads
         if row is None:
             alone.append(member)
         else:
@@ -85,7 +86,7 @@ class Rounds:
         elif self._jobs:
             self._take(self._compute(1))
             self._begun.acquire()
-        self._done += [(member, member.train()) for member in alone]
+        self._done += [(member, member.piece.train()) for member in alone if member.piece is not None]
         return members[n:]
 
     def _compute(self, wanted: int) -> Array:

@@ -4,86 +4,120 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from fastbp.compiler.together import telling
 from fastbp.population.halving import Halving, Judge
-from fastbp.population.members import Member
+from fastbp.population.members import Member, NetworkMember
 from fastbp.population.rounds import Rounds, rounds
 from fastbp.progress import Members
 from fastbp.training.plan import Plan
 
 MOST_NAMED = 10  # members in a warning
+ROOM = 2**30  # bytes: while those in training use less, another member begins
+
+
+class Race(Protocol):
+    """Decides, after every `every` epochs, which members stop."""
+
+    @property
+    def every(self) -> int:
+        """Epochs."""
+
+    def losers(self, paused: list[Member]) -> Collection[Member]:
+        """Return those of the paused members that stop. No other member is in training."""
 
 
 class Training:
-    """Members in training: each waits for Python, is ready for a round, in the running one, or paused by a halving."""
+    """Members in training: each waits for Python, is ready for a round, in the running one, or paused by a race."""
 
-    def __init__(self, members: list[Member], halving: Halving | None, judge: Judge | None, progress: Members):
-        self._halving, self._judge, self._progress = halving, judge, progress
-        self._waiting: deque[tuple[Member, float | None]] = deque((member, None) for member in members)
+    def __init__(self, members: Iterable[Member], race: Race | None, progress: Members):
+        self._race, self._progress = race, progress
+        self._not_begun = deque(members)
+        self._waiting: deque[tuple[Member, float | None]] = deque()
         self._ready: list[Member] = []
         self._paused: list[Member] = []
-        self._active = len(members)
+        self._active = self._n_bytes = 0  # of those that have begun and not ended
 
     def run(self, rounds: Rounds) -> None:
         """Train until all members have ended."""
-        while self._active:
+        while self._active or self._not_begun:
             if rounds.running and rounds.ready:
                 self._waiting.extend(rounds.finish())
+            room = bool(self._not_begun) and self._n_bytes < ROOM
             enough = max(rounds.n_threads, self._active // 4)
-            if self._ready and not rounds.running and (len(self._ready) >= enough or not self._waiting):
+            if self._ready and not rounds.running and (len(self._ready) >= enough or not (self._waiting or room)):
                 self._ready = rounds.start(self._ready, self._active)
-            if self._waiting:
+            if room or (self._not_begun and not (self._waiting or rounds.running)):
+                self._begin(self._not_begun.popleft())
+            elif self._waiting:
                 self._go_on(*self._waiting.popleft())
             elif rounds.running:
                 self._waiting.extend(rounds.finish())
             else:
-                self._halve()
+                self._stop_losers()
+
+    def _begin(self, member: Member) -> None:
+        self._active += 1
+        self._go_on(member, None)
+        if not member.ended:
+            self._n_bytes += member.n_bytes
 
     def _go_on(self, member: Member, answer: float | None) -> None:
         """Do the work of Python until the member's next step."""
-        before = len(member.history)
+        before = member.epochs_done
         member.go_on(answer)
-        done, left_out = len(member.history) - before, 0
+        done, left_out = member.epochs_done - before, 0
         if member.ended:
             self._active -= 1
-            left_out = member.plan.epochs - len(member.history)
-        elif member.rows is not None:
+            self._n_bytes -= 0 if answer is None else member.n_bytes
+            left_out = member.epochs - member.epochs_done
+        elif member.piece is not None:
             self._ready.append(member)
-        elif self._halving is not None and len(member.history) % self._halving.every == 0:
+        elif self._race is not None and member.epochs_done % self._race.every == 0:
             self._paused.append(member)
         else:
             self._waiting.append((member, 0.0))
-        self._progress.member(done, left_out, self._active)
+        self._progress.member(done, left_out, self._active + len(self._not_begun))
 
-    def _halve(self) -> None:
-        """Let the best of the paused members go on; the others stop. All are paused after the same epoch."""
-        assert self._halving is not None and self._judge is not None
-        paused = {member.index: member for member in self._paused}
-        self._paused, n = [], len(paused)
-        values = [member.history.series(self._judge.series[i])[-1] for i, member in paused.items()]
-        ranked, keep = self._judge.ranked(list(paused), values), self._halving.going_on(len(paused))
-        value_of = dict(zip(paused, values, strict=True))
+    def _stop_losers(self) -> None:
+        """Stop the losers of the paused members; the others go on. All are paused after the same epoch."""
+        assert self._race is not None
+        losers, paused, self._paused = self._race.losers(self._paused), self._paused, []
+        self._waiting.extend((member, float(member in losers)) for member in paused)
+
+
+class NetworkRace:
+    """The networks of a population: those with the best last value of a series go on."""
+
+    def __init__(self, halving: Halving, judge: Judge):
+        self.every, self._halving, self._judge = halving.every, halving, judge
+
+    def losers(self, paused: list[Member]) -> Collection[Member]:
+        """Stop the worst, and let their histories say so."""
+        members = {member.index: member for member in paused if isinstance(member, NetworkMember)}
+        n, series_of = len(members), self._judge.series
+        values = [member.history.series(series_of[i])[-1] for i, member in members.items()]
+        ranked, keep = self._judge.ranked(list(members), values), self._halving.going_on(n)
+        value_of = dict(zip(members, values, strict=True))
         for i in ranked[keep:]:
-            series, epochs = self._judge.series[i], len(paused[i].history)
-            among = f"not among the best {keep} of {n} members after {epochs} epochs"
-            paused[i].stop(f"halving: {series} is {value_of[i]:.4g}, {among}")
-        goes_on = set(ranked[:keep])
-        self._waiting.extend((member, 0.0 if i in goes_on else 1.0) for i, member in paused.items())
+            among = f"not among the best {keep} of {n} members after {members[i].epochs_done} epochs"
+            members[i].stop(f"halving: {series_of[i]} is {value_of[i]:.4g}, {among}")
+        return {members[i] for i in ranked[keep:]}
 
 
 def train(
     nets: Sequence[Any], plans: Sequence[Plan], halving: Halving | None, judge: Judge | None, progress: bool
 ) -> None:
     """Train networks by their plans. After an error or Ctrl-C each is in its state after its last whole epoch."""
-    members = [Member(i, net, plan) for i, (net, plan) in enumerate(zip(nets, plans, strict=True))]
-    line = Members(progress, len(members), sum(plan.epochs for plan in plans))
+    members = [NetworkMember(i, net, plan) for i, (net, plan) in enumerate(zip(nets, plans, strict=True))]
+    race = None if halving is None or judge is None else NetworkRace(halving, judge)
+    line = Members(progress, "members", len(members), sum(plan.epochs for plan in plans))
     try:
         with telling(line.tell), rounds() as compute:
-            Training(members, halving, judge, line).run(compute)
+            Training(members, race, line).run(compute)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         _undo(members, interrupted)
@@ -100,7 +134,7 @@ def train(
     _warn_of([member.index for member in members if member.diverged])
 
 
-def _undo(members: list[Member], interrupted: bool) -> None:
+def _undo(members: list[NetworkMember], interrupted: bool) -> None:
     """Undo what is not a whole epoch of any member, however often Ctrl-C is pressed."""
     undone = False
     while not undone:

@@ -15,6 +15,7 @@ from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
 from fastbp.sklearn.base import BaseMLP
 from fastbp.sklearn.described import described
+from fastbp.sklearn.given import Given
 from fastbp.sklearn.parameters import CONSTRAINTS
 
 
@@ -123,7 +124,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if several else classes)
-        return self._fit(X, y, sample_weight, None, None, incremental=True)
+        return self._fit(Given(X, y, sample_weight), incremental=True)
 
     def predict(self, X: Any) -> Array:
         """Return the classes: (n_samples,), or (n_samples, n_labels) of 0 and 1.

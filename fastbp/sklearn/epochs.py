@@ -3,6 +3,8 @@
 import math
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,7 +25,7 @@ from fastbp.sklearn.solvers import Solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training.callbacks import Run, checked
 from fastbp.training.history import History
-from fastbp.training.loop import train
+from fastbp.training.steps import Steps, drive, in_pieces
 
 AUTO = 200  # rows of a mini-batch, or all if they are fewer
 
@@ -98,23 +100,50 @@ class Epochs:
 
     def run(self) -> None:
         """Train. Ctrl-C ends it with a warning; the network has the weights of the last step."""
+        self._begin()
+        try:
+            drive(self._pieces())
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+        finally:
+            self._progress.close()
+        self._end()
+
+    def steps(self) -> Steps:
+        """Yield the steps of the whole training."""
+        self._begin()
+        yield from self._pieces()
+        self._end()
+
+    def _begin(self) -> None:
         estimator = self._estimator
         self._progress = Progress(bool(estimator.progress), self._epochs, len(self._data))
         estimator.n_iter_ = 0
         self._trainer.begin(moments=self._settled)
         self._settled = not self._watcher.incremental
         self._watcher.begin(self._net)
-        try:
-            self._call("on_train_begin")
-            self.begin_epoch(1)
-            train(self._trainer, partial(self._source.epoch, estimator._random_state), self._epochs, self)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=6)
-        finally:
-            self._progress.close()
+
+    def _pieces(self) -> Steps:
+        epoch = partial(self._source.epoch, self._estimator._random_state)
+        self._call("on_train_begin")
+        self.begin_epoch(1)
+        yield from in_pieces(self._trainer, self._net._model, epoch, self._epochs, self)
+
+    def _end(self) -> None:
         self._trainer.end_epoch(moments=self._settled)
         self._watcher.end(self._net)
         self._call("on_train_end")
+
+    @contextmanager
+    def as_if_ended(self) -> Iterator[None]:
+        """Give the network, for a while between two epochs, the parameters that it would have if training ended."""
+        self._trainer.end_epoch(moments=False)
+        last: Array = self._net.parameters.copy()
+        self._watcher.take_best(self._net)
+        try:
+            yield
+        finally:
+            self._net.parameters[:] = last
 
     def advance(self, n_samples: int) -> None:
         """Move the progress bar."""
@@ -156,7 +185,7 @@ class Epochs:
         if epoch == estimator.max_iter:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({epoch:d}) reached and the optimization hasn't converged "
-                "yet.", ConvergenceWarning, stacklevel=9,
+                "yet.", ConvergenceWarning, stacklevel=11,
             )  # fmt: skip
         return False
 
@@ -216,6 +245,6 @@ def _batch_size(given: Any, n: int) -> int:
         return min(AUTO, n)
     if given > n:
         warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
         )
     return int(min(given, n))

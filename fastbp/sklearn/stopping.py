@@ -94,5 +94,9 @@ class Watcher:
     def end(self, net: Network) -> None:
         """Go back to the best weights, with early stopping."""
         self._estimator._no_improvement_count = self.waited
+        self.take_best(net)
+
+    def take_best(self, net: Network) -> None:
+        """Give a network the best weights, with early stopping."""
         if self._best is not None:
             net.parameters[:] = self._best

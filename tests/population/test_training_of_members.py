@@ -12,6 +12,7 @@ from population_samples import HELD_OUT, X, Y, learned, n_threads, networks  # n
 import fastbp
 from fastbp.population import members, rounds
 from fastbp.population import training as of_population
+from fastbp.training import steps
 
 ADAM = fastbp.Adam(0.03)
 OPTIONS = {"batch_size": 8, "optimizer": ADAM, "validation_data": HELD_OUT}
@@ -63,8 +64,8 @@ class Stop(Exception):
                                             ("finish", 2)])  # fmt: skip
 def test_an_error_at_any_moment(where, threads, n, error, monkeypatch):
     """Each member is as after a whole number of epochs, and continues with the bits of an uninterrupted training."""
-    owner = members.Member if hasattr(members.Member, where) else rounds.Rounds
-    original, calls, n = getattr(owner, where), 0, 3 * n if owner is members.Member else n
+    owner = next(kind for kind in (members.NetworkMember, steps.Piece, rounds.Rounds) if hasattr(kind, where))
+    original, calls, n = getattr(owner, where), 0, n if owner is rounds.Rounds else 3 * n
 
     def failing(*arguments):
         nonlocal calls
@@ -132,7 +133,7 @@ def test_nothing_is_undone_twice_after_an_interrupted_undo(monkeypatch):
     """Ctrl-C again while members are taken back: all of them are taken back all the same."""
     nets = networks(4)
     before = [net.parameters.tobytes() for net in nets]
-    original, calls = members.Member.undo, 0
+    original, calls = members.NetworkMember.undo, 0
 
     def undo(self, **options):
         nonlocal calls
@@ -144,7 +145,7 @@ def test_nothing_is_undone_twice_after_an_interrupted_undo(monkeypatch):
     def failing(*_):
         raise Stop
 
-    monkeypatch.setattr(members.Member, "undo", undo)
+    monkeypatch.setattr(members.NetworkMember, "undo", undo)
     monkeypatch.setattr(of_population.Training, "run", failing)
     with pytest.raises(Stop):
         fastbp.Population(nets).fit(X, Y, epochs=1)
