@@ -41,8 +41,9 @@ from fastbp.sklearn import onnx_converters
 from fastbp.sklearn.classifier import MLPClassifier
 from fastbp.sklearn.conversion import from_sklearn, to_sklearn
 from fastbp.sklearn.regressor import MLPRegressor
+from fastbp.sklearn.search import MLPSearchCV
 
 for _estimator in (MLPClassifier, MLPRegressor):
     onnx_converters.register(_estimator)
 
-__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"]
+__all__ = ["MLPClassifier", "MLPRegressor", "MLPSearchCV", "from_sklearn", "to_sklearn"]

@@ -114,7 +114,7 @@ class BaseMLP(Linked):
         return net, self._epochs(net, data, extra, False)
 
     def _end(self, net: Network) -> None:
-        """Let the parameters of the trained network be the fitted attributes. Raises ValueError unless all is finite."""
+        """Let the trained network be that of the fitted attributes. Raises ValueError unless all is finite."""
         if not self._is_linked(net):
             self._link(net)
         last = 0.0 if self.early_stopping or not self._stochastic else getattr(self, "loss_", 0.0)

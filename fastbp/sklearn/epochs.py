@@ -34,7 +34,7 @@ class Epochs:
     """Trains the network of an estimator, and sets the fitted attributes of the estimator."""
 
     def __init__(self, estimator: Any, net: Network, solver: Solver, data: Weighted, watcher: Watcher):
-        self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
+        self._estimator, self.net, self._solver, self._watcher = estimator, net, solver, watcher
         self._epochs = 1 if watcher.incremental else estimator.max_iter
         whole = isinstance(solver.optimizer, Rprop) and estimator.batch_size == "auto"
         self.batch_size = len(data) if whole else _batch_size(estimator.batch_size, len(data))
@@ -46,19 +46,19 @@ class Epochs:
         )
         self._run = Run(net, History(data_sets=watcher.data_sets), self._epochs)
         self._callbacks = checked(() if estimator.callbacks is None else estimator.callbacks)
-        n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
-        self.can_be_kept = not (self._callbacks or any(options.dropout) or whole) and n_bytes <= KEPT_BYTES
+        self.n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
+        self.can_be_kept = not (self._callbacks or any(options.dropout) or whole) and self.n_bytes <= KEPT_BYTES
 
     def _place(self, data: Weighted) -> None:
         n = len(data)
         self._solver.optimizer.check(min(self.batch_size, n), n)
         self._data, self._orders = data, Reshuffled(bool(self._estimator.shuffle), n)
-        self._source = source(data, self._orders, self._net._model, self.batch_size, self._rows)
+        self._source = source(data, self._orders, self.net._model, self.batch_size, self._rows)
         self._constant = constant_of_poisson(data.samples.Y) if self._estimator.loss == "poisson" else None
 
     def _weight(self) -> Array:
         weight = self._source.weight
-        return np.empty(0, self._net.dtype) if weight is None else weight
+        return np.empty(0, self.net.dtype) if weight is None else weight
 
     def take(self, data: Weighted) -> bool:
         """Train on other samples from now on. Return False, and change nothing, if they need another trainer."""
@@ -75,9 +75,9 @@ class Epochs:
 
     def let_go(self) -> None:
         """Release the samples: they are the caller's, and may be large."""
-        nothing = np.empty((0, 0), self._net.dtype)
+        nothing = np.empty((0, 0), self.net.dtype)
         self._data = Weighted(Samples(nothing, nothing, False), None)
-        self._source = source(self._data, self._orders, self._net._model, 1, 1)
+        self._source = source(self._data, self._orders, self.net._model, 1, 1)
         self._trainer.let_go()
 
     def settle(self) -> None:
@@ -121,29 +121,29 @@ class Epochs:
         estimator.n_iter_ = 0
         self._trainer.begin(moments=self._settled)
         self._settled = not self._watcher.incremental
-        self._watcher.begin(self._net)
+        self._watcher.begin(self.net)
 
     def _pieces(self) -> Steps:
         epoch = partial(self._source.epoch, self._estimator._random_state)
         self._call("on_train_begin")
         self.begin_epoch(1)
-        yield from in_pieces(self._trainer, self._net._model, epoch, self._epochs, self)
+        yield from in_pieces(self._trainer, self.net._model, epoch, self._epochs, self)
 
     def _end(self) -> None:
         self._trainer.end_epoch(moments=self._settled)
-        self._watcher.end(self._net)
+        self._watcher.end(self.net)
         self._call("on_train_end")
 
     @contextmanager
     def as_if_ended(self) -> Iterator[None]:
         """Give the network, for a while between two epochs, the parameters that it would have if training ended."""
         self._trainer.end_epoch(moments=False)
-        last: Array = self._net.parameters.copy()
-        self._watcher.take_best(self._net)
+        last: Array = self.net.parameters.copy()
+        self._watcher.take_best(self.net)
         try:
             yield
         finally:
-            self._net.parameters[:] = last
+            self.net.parameters[:] = last
 
     def advance(self, n_samples: int) -> None:
         """Move the progress bar."""
@@ -172,7 +172,7 @@ class Epochs:
             print(f"Iteration {epoch:d}, loss = {loss:.8f}")
         if watcher.looks or self._callbacks:
             self._trainer.end_epoch()
-        watcher.epoch_done(self._net, loss)
+        watcher.epoch_done(self.net, loss)
         if self._callbacks:
             self._record(loss)
         self._solver.epoch_done(estimator.t_)
@@ -213,7 +213,7 @@ class Epochs:
         if math.isfinite(loss) or self._watcher.keeps_best:
             return False
         self._trainer.end_epoch()
-        return not np.isfinite(self._net.parameters).all()
+        return not np.isfinite(self.net.parameters).all()
 
     def _record(self, loss: float) -> None:
         history, seconds = self._run.history, time.perf_counter() - self._start
@@ -233,10 +233,10 @@ class Epochs:
         """Call a method of all callbacks; if one changes the weights, training continues from them."""
         if not self._callbacks:
             return
-        before: Array = self._net.parameters.copy()
+        before: Array = self.net.parameters.copy()
         for callback in self._callbacks:
             getattr(callback, name)(self._run)
-        if not np.array_equal(before, self._net.parameters):
+        if not np.array_equal(before, self.net.parameters):
             self._trainer.begin()
 
 
