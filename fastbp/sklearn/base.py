@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.model_selection import train_test_split
-from sklearn.utils import _safe_indexing, check_random_state, column_or_1d
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -144,7 +144,7 @@ class BaseMLP(Linked):
         sizes = [X.shape[1], *hidden, self.n_outputs_]
         net = self._first_network(sizes, X, Y) if first_pass else self._network_to_go_on(sizes, kept)
         data = Weighted(given.once((poisson, net.dtype), lambda: samples_of(X, Y, net.dtype)), None)
-        data = replace(data if given.rows is None else data.part(given.rows), weight=weight)
+        data = replace(data if given.rows is None else data.view(given.rows), weight=weight)
         return net, data, None if extra is None else Weighted(samples_of(*extra, net.dtype), None)
 
     def _validated(self, X: Any, y: Any, reset: bool = False, warn: bool = False) -> tuple[Any, Any]:
@@ -184,7 +184,7 @@ class BaseMLP(Linked):
             kept.epochs.settle()
 
     def _weights(self, X: Any, given: Given) -> Array | None:
-        y = given.y if given.rows is None else _safe_indexing(given.y, given.rows)
+        y = given.y if given.rows is None else given.made["checked"][1][given.rows]
         sample_weight = given.sample_weight
         class_weight = getattr(self, "class_weight", None)  # which regressors do not have
         of_classes = None if class_weight is None else compute_sample_weight(class_weight, y)
@@ -263,12 +263,12 @@ class BaseMLP(Linked):
     def _epochs(self, net: Network, data: Weighted, extra: Weighted | None, incremental: bool) -> Epochs | None:
         """Return what trains in mini-batches; or train on all samples at once, and return None."""
         if not self._stochastic:
-            self.loss_, self.n_iter_ = full_batch.minimize(net, data, self, rows_between_looks(net._model, 1))
+            self.loss_, self.n_iter_ = full_batch.minimize(net, data.copied(), self, rows_between_looks(net._model, 1))
             return None
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         if self.optimizer is not None and fitting.optimizer(self.optimizer).full_batch:
-            history = full_batch.fit_full_batch(net, data, extra, self)
+            history = full_batch.fit_full_batch(net, data.copied(), extra, self)
             self.loss_curve_ += history.cost
             self.loss_, self.n_iter_, self.best_loss_ = history.cost[-1], len(history), min(self.loss_curve_)
             if history.validation_cost:
@@ -277,7 +277,7 @@ class BaseMLP(Linked):
         if not incremental or not hasattr(self, "_solver"):
             self._solver = new_solver(self, net.parameters.size, net.dtype)
         if self.early_stopping and extra is None:
-            data, extra = self._split(data)
+            data, extra = self._split(data.copied())
         if extra is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_ = []
         me = weakref.proxy(self)  # these may keep it: a reference cycle would hold all memory until it is collected
@@ -297,7 +297,7 @@ class BaseMLP(Linked):
 
     def _split(self, data: Weighted) -> tuple[Weighted, Weighted]:
         """Return the samples to train on, and those held out for early stopping: the rows that scikit-learn chooses."""
-        stratify = None if self._numbers or self.n_outputs_ > 1 else data.samples.Y.astype(bool)
+        stratify = None if self._numbers or self.n_outputs_ > 1 else data.Y.astype(bool)
         rows = np.arange(len(data))
         training, held_out = train_test_split(
             rows, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify

@@ -14,7 +14,6 @@ from sklearn.utils.validation import _num_samples
 from fastbp.population.halving import Halving, Judge
 from fastbp.population.members import Member
 from fastbp.sklearn.folds import Fold, mlp_of
-from fastbp.sklearn.given import Given
 from fastbp.sklearn.members import EstimatorMember
 from fastbp.training.steps import Steps
 
@@ -41,7 +40,7 @@ class CandidateMember(EstimatorMember):
     """
 
     def __init__(self, model: Any, fold: Fold, key: Hashable, scoring: Scoring):
-        super().__init__(mlp_of(model))
+        super().__init__(mlp_of(model), lambda: fold.given(key, model))
         self._model, self._fold, self._key, self._scoring = model, fold, key, scoring
         self.result: dict[str, Any] = {
             "fit_error": None,
@@ -50,10 +49,6 @@ class CandidateMember(EstimatorMember):
         }
         self.n_epochs, self._scored_after = 0, -1
         fold.expect(key)
-
-    def given(self) -> Given:
-        """Return the rows of the fold, after the transformers."""
-        return self._fold.given(self._key, self._model)
 
     @property
     def epochs_done(self) -> int:

@@ -134,7 +134,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : (n_samples, n_features) array or sparse matrix
             Inputs.
         """
-        outputs, binarizer = self._outputs(X), self._label_binarizer
+        return self._classes_of(self._outputs(X))
+
+    def _classes_of(self, outputs: Array) -> Array:
+        binarizer = self._label_binarizer
         kind = None if binarizer.sparse_input_ else binarizer.y_type_  # the frequent kinds without `inverse_transform`
         if kind == "multiclass":
             return np.asarray(self.classes_[outputs.argmax(axis=1)])
@@ -153,7 +156,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : (n_samples, n_features) array or sparse matrix
             Inputs.
         """
-        outputs = self._outputs(X)
+        return self._probabilities_of(self._outputs(X))
+
+    def _probabilities_of(self, outputs: Array) -> Array:
         if self.n_outputs_ > 1:
             return outputs
         return np.concatenate([1 - outputs, outputs], axis=1)

@@ -54,7 +54,7 @@ class Epochs:
         self._solver.optimizer.check(min(self.batch_size, n), n)
         self._data, self._orders = data, Reshuffled(bool(self._estimator.shuffle), n)
         self._source = source(data, self._orders, self.net._model, self.batch_size, self._rows)
-        self._constant = constant_of_poisson(data.samples.Y) if self._estimator.loss == "poisson" else None
+        self._constant = constant_of_poisson(data.Y) if self._estimator.loss == "poisson" else None
 
     def _weight(self) -> Array:
         weight = self._source.weight

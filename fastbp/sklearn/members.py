@@ -1,7 +1,7 @@
 """Many estimators in training at once, by the scheduler of `Population`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastbp.compiler.together import telling
@@ -17,21 +17,18 @@ from fastbp.training.steps import Steps
 class EstimatorMember(Member):
     """An MLP in training. It gets the bits that its `fit` would give it.
 
-    A solver without mini-batches trains as a whole in the first `go_on`.
+    `given` is what it trains on, or a function that returns it when the training begins. A solver without mini-batches
+    trains as a whole in the first `go_on`.
     """
 
-    def __init__(self, mlp: Any):
+    def __init__(self, mlp: Any, given: Given | Callable[[], Given]):
         super().__init__(self._steps_of_fit(), mlp.max_iter)
-        self.mlp = mlp
+        self.mlp, self._given = mlp, given
         self.seconds = self.computed = 0.0  # of its work in Python, and the floating-point operations of its steps
         self._at_work: Epochs | None = None
 
-    def given(self) -> Given:
-        """Return what to train on."""
-        raise NotImplementedError
-
     def _steps_of_fit(self) -> Steps:
-        net, self._at_work = self.mlp._begin(self.given())
+        net, self._at_work = self.mlp._begin(self._given if isinstance(self._given, Given) else self._given())
         if self._at_work is not None:
             self.n_bytes = self._at_work.n_bytes
             yield from self._at_work.steps()

@@ -76,7 +76,7 @@ class Watcher:
 
     def _look_at_held_out(self, net: Network, held_out: Weighted, loss: float) -> float:
         """Record loss and score of the held-out samples. Return what is watched, perhaps the loss of training."""
-        estimator, Y, weight = self._estimator, held_out.samples.Y, held_out.weight
+        estimator, Y, weight = self._estimator, held_out.Y, held_out.weight
         outputs, costs = outputs_and_costs(net._model, held_out.samples)
         if estimator.loss == "poisson":
             costs = costs + constant_of_poisson(Y)
