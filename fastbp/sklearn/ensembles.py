@@ -285,7 +285,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):
     >>> from fastbp.sklearn import MLPEnsembleRegressor, MLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> members = MLPRegressor(hidden_layer_sizes=(5,), max_iter=1000, learning_rate_init=0.02, tol=1e-3)
-    >>> model = MLPEnsembleRegressor(members, n_estimators=5, oob_score=True, random_state=0).fit(X, y / 100)
+    >>> model = MLPEnsembleRegressor(members, n_estimators=5, random_state=0).fit(X, y / 100)
     >>> mean, std = model.predict(X[:2], return_std=True)
     >>> mean.shape, std.shape, model.score(X, y / 100) > 0.5
     ((2,), (2,), True)

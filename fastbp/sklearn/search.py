@@ -11,13 +11,14 @@ from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores, _warn_or_raise_about_fit_failures
+from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_method_params
 
 from fastbp.population.halving import Halving
 from fastbp.sklearn.candidates import CandidateMember, CandidateRace, Scoring
-from fastbp.sklearn.folds import Fold, of_transformers
+from fastbp.sklearn.folds import Fold, mlp_of, of_transformers
 from fastbp.sklearn.members import train_all
 
 
@@ -194,6 +195,8 @@ class MLPSearchCV(BaseSearchCV):
 
     def _members(self, candidates: list[Any], folds: list[Fold], scoring: Scoring) -> Iterator[CandidateMember]:
         base = clone(self.estimator)
+        if not isinstance(base, Pipeline):  # whose last step may be a parameter
+            mlp_of(base)
         for parameters in candidates:
             for fold in folds:
                 model = clone(base).set_params(**clone(parameters, safe=False))
