@@ -20,6 +20,7 @@ class Member:
         self.loop = Loop(plan, self._run)
         self._steps = self.loop.steps()
         self.rows: Order | None = None  # to train on next; None between two epochs
+        self.row: Row | None = None  # the same for a round; None also if this member trains alone
         self.ended = self.diverged = False
 
     def go_on(self, answer: float | None) -> None:
@@ -27,6 +28,9 @@ class Member:
         try:
             with self.loop.numbers():
                 self.rows = next(self._steps) if answer is None else self._steps.send(answer)
+            self.row = None
+            if self.rows is not None and self.loop.trainer is not None:
+                self.row = self.loop.trainer.row(self.rows)
         except StopIteration:
             self.ended = True
         except DivergenceError as error:
@@ -37,11 +41,6 @@ class Member:
     def stop(self, why: str) -> None:
         """Let the next `go_on` end the training."""
         self._run.stop, self.history.stopped = True, why
-
-    def row(self) -> Row | None:
-        """Return the next step for a round, or None if this member trains alone."""
-        assert self.rows is not None and self.loop.trainer is not None
-        return self.loop.trainer.row(self.rows)
 
     def train(self) -> float:
         """Compute the next step."""
