@@ -23,7 +23,7 @@ from fastbp.sklearn.solvers import Solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training.callbacks import Run, checked
 from fastbp.training.history import History
-from fastbp.training.loop import train
+from fastbp.training.steps import train
 
 AUTO = 200  # rows of a mini-batch, or all if they are fewer
 
