@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+from fastbp.formulations.rounds import Row
 from fastbp.training.callbacks import Run
 from fastbp.training.loop import DivergenceError, Loop
 from fastbp.training.plan import Plan
@@ -16,7 +17,8 @@ class Member(ABC):
 
     def __init__(self, steps: Steps, epochs: int):
         self._steps, self.epochs = steps, epochs
-        self.piece: Piece | None = None  # None between two epochs
+        self.piece: Piece | None = None  # to train on next; None between two epochs
+        self.row: Row | None = None  # the same for a round; None also if this member trains alone
         self.ended = False
         self.n_bytes = 0  # in use from the first step to the end, where it matters how many train at once
 
@@ -31,6 +33,7 @@ class Member(ABC):
             self.piece = next(self._steps) if answer is None else self._steps.send(answer)
         except StopIteration:
             self.piece, self.ended = None, True
+        self.row = None if self.piece is None else self.piece.row()
 
     @property
     def flops(self) -> float:

@@ -37,12 +37,10 @@ def jobs_of(members: list[Member]) -> tuple[list[Job], list[Member]]:
     """
     jobs, alone = [], []
     for member in sorted(members, key=lambda member: -member.flops):
-        assert member.piece is not None
-        row = member.piece.row() if len(members) > 1 else None  # a single one may use all threads
-        if row is None:
+        if member.row is None or len(members) == 1:  # a single one may use all threads
             alone.append(member)
         else:
-            jobs.append(Job(row, [member]))
+            jobs.append(Job(member.row, [member]))
     return jobs, alone
 
 

@@ -1,4 +1,4 @@
-"""A training as a generator of steps: whoever drives it decides when, and on which thread, each is computed."""
+"""The steps of a training: what is computed next. Whoever drives them decides when, and on which thread."""
 
 from __future__ import annotations  # so that naming a Trainer costs nothing
 

@@ -13,8 +13,9 @@ from fastbp.formulations.step_options import StepOptions
 X = np.random.default_rng(0).uniform(-1, 1, (33, 6)).astype(np.float32)
 Y = np.eye(2, dtype=np.float32)[np.arange(33) % 2]
 CASES = [
-    ("tiles", fastbp.Adam(), 8), ("tiles", fastbp.SGD(0.1), 1), ("loops", fastbp.Adam(), 8), ("loops", fastbp.SGD(0.1), 1),
-    ("loops", fastbp.Adam(layer_rates=[1, 0.5]), 8), ("tiles", fastbp.Adam(layer_rates=[1, 0.5]), 8),
+    ("tiles", fastbp.Adam(), 8), ("tiles", fastbp.SGD(0.1), 1), ("loops", fastbp.Adam(), 8),
+    ("loops", fastbp.SGD(0.1), 1), ("loops", fastbp.Adam(layer_rates=[1, 0.5]), 8),
+    ("tiles", fastbp.Adam(layer_rates=[1, 0.5]), 8),
 ]  # fmt: skip
 
 
