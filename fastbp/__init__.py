@@ -46,23 +46,25 @@ if TYPE_CHECKING:
     from fastbp.comparison import Comparison, MeasuringError, compare
     from fastbp.data import load_digits, load_mnist
     from fastbp.network.foreign import from_keras, from_torch
+    from fastbp.population import Halving, Population
 
 __version__ = "0.1.0"
 
 __all__ = [
     "LBFGS", "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Checkpoint", "Comparison",
     "ConjugateGradient", "ConstantRate", "CosineDecay", "Cost", "DivergenceError", "EarlyStopping", "Evaluation",
-    "ExponentialDecay", "GradientCheck", "History", "Huber", "Initializer", "InverseScaling", "LevenbergMarquardt",
-    "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge", "OneCycle", "ParameterVector",
-    "Quantile", "RMSProp", "Recorder", "ReduceOnPlateau", "Rprop", "StepDecay", "Trace", "check_derivative",
-    "check_gradient", "compare", "error_norms", "from_keras", "from_torch", "get_num_threads", "load", "load_digits",
-    "load_mnist", "set_num_threads", "threads",
+    "ExponentialDecay", "GradientCheck", "Halving", "History", "Huber", "Initializer", "InverseScaling",
+    "LevenbergMarquardt", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge", "OneCycle",
+    "ParameterVector", "Population", "Quantile", "RMSProp", "Recorder", "ReduceOnPlateau", "Rprop", "StepDecay",
+    "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras", "from_torch",
+    "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
 ]  # fmt: skip
 
 _LATER = {
     "load_digits": "fastbp.data", "load_mnist": "fastbp.data",
     "compare": "fastbp.comparison", "Comparison": "fastbp.comparison", "MeasuringError": "fastbp.comparison",
     "from_keras": "fastbp.network.foreign", "from_torch": "fastbp.network.foreign",
+    "Halving": "fastbp.population", "Population": "fastbp.population",
 }  # fmt: skip
 
 

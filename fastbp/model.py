@@ -73,6 +73,13 @@ class ParameterVector:
         other.sizes, other.vector = self.sizes, vector
         return other
 
+    def move_to(self, vector: Array) -> None:
+        """Lie in another vector of the same length from now on, with the same numbers. Writes: `vector`."""
+        vector[:] = self.vector
+        self.vector = vector
+        for view in ("weights", "biases"):
+            self.__dict__.pop(view, None)
+
     @cached_property  # many a gradient is only read as a vector
     def weights(self) -> tuple[Array, ...]:
         """The weight matrices, (n_out, n_in) each: views of `vector`."""

@@ -91,6 +91,25 @@ class Progress(LiveLine):
         self.tell(f"epoch {min(self._done + 1, self._epochs)}/{self._epochs}  {description}", now=False)
 
 
+class Members(LiveLine):
+    """The line of many trainings: how many are in progress, their epochs, the time that is left.
+
+    `what` is the plural of what is trained.
+    """
+
+    def __init__(self, wanted: bool, what: str, members: int, epochs: int):
+        layout = "{desc}  {n_fmt}/{total_fmt} epochs  {remaining} left {bar}"
+        super().__init__(wanted, layout, STARTING, epochs, leave=False)
+        self._what, self._members = what, members
+
+    def member(self, epochs: int, left_out: int, active: int) -> None:
+        """Add epochs that a member has done, and leave out those it will not do; so many members are in training."""
+        if self._bar is not None:
+            self._bar.total -= left_out
+            self.tell(f"{active} of {self._members} {self._what} in training", now=False)
+            self.advance(epochs)
+
+
 class Steps(LiveLine):
     """The line of n steps: which one is running, and the time that is left, by weights with this total."""
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 import fastbp
+from fastbp.training.full_batch import iterations
 
 
 def samples(n: int = 23, seed: int = 0) -> tuple[Any, Any]:
@@ -39,3 +40,17 @@ def state(net: fastbp.Network) -> Any:
         else None
     )
     return net.parameters.tobytes(), moments, net._rng.bit_generator.state
+
+
+def minimize(
+    net: fastbp.Network, optimizer: Any, state: Any, samples: Any, epochs: int, epoch_done: Any, options: Any = None
+) -> str:
+    """Train on all samples at once; `epoch_done` gets the number and the cost of each iteration, True ends them."""
+    steps = iterations(net._formulation, net._model, optimizer, state, samples, epochs, options)
+    answer = None
+    with np.errstate(all="ignore"):
+        while True:
+            try:
+                answer = epoch_done(*steps.send(answer))
+            except StopIteration as end:
+                return str(end.value)

@@ -29,6 +29,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "Network": {"sizes": [3, 4, 2], "seed": 0},
     "OneCycle": {"epochs": 9},
     "ParameterVector": {"sizes": [3, 4, 2], "vector": V},
+    "Population": {"networks": [net()]},
     "SGD": {"learning_rate": 0.1},
     "StepDecay": {"every": 3},
     "check_derivative": {"function": "tanh"},
@@ -68,6 +69,10 @@ METHODS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 PROPERTIES = {"activations", "biases", "cost", "dtype", "formulation", "optimizer", "parameters", "sizes", "weights"}
 OF_EXTRAS = {"to_onnx", "to_torch"}  # test_hostile_packages.py
+POPULATION: dict[str, dict[str, Any]] = {
+    "best": {"k": 1}, "evaluate": {"X": X, "Y": Y}, "fit": {"X": X, "Y": Y, "epochs": 1}, "mean": {"X": X},
+    "predict": {"X": X}, "save": {"path": "nets.safetensors"}, "load": {"path": "nets.safetensors"},
+}  # fmt: skip
 HISTORY: dict[str, dict[str, Any]] = {
     "series": {"name": "cost"}, "keep": {"epochs": 1}, "table": {"most_rows": 3}, "plot": {"path": "history.png"},
 }  # fmt: skip

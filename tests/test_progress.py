@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from fastbp.progress import LiveLine, Progress, Steps
+import fastbp
+from fastbp.progress import LiveLine, Members, Progress, Steps
 
 
 class Terminal(io.StringIO):
@@ -143,3 +144,28 @@ def test_silence_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
         with LiveLine(wanted, "{desc}", "words", 1) as live:
             live.tell("others")
         assert stream is None or stream.getvalue() == ""
+
+
+def test_the_line_of_a_population_has_members_and_epochs(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    line = Members(True, "members", 3, 30)
+    assert terminal.line.startswith("starting  0/30 epochs")
+    clock[0] += 1
+    line.member(1, 0, 3)
+    assert terminal.line.startswith("3 of 3 members in training  1/30 epochs  00:29 left")
+    clock[0] += 1
+    line.member(1, 8, 2)  # it stops after two of ten epochs
+    assert terminal.line.startswith("2 of 3 members in training  2/22 epochs  00:20 left")
+    line.close()
+
+
+def test_a_population_shows_it_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    pop = fastbp.Population([fastbp.Network([1, 1], seed=seed) for seed in range(2)])
+    terminal = a_terminal(monkeypatch)
+    pop.fit([[1], [2]], [1, 2], epochs=[1, 3], progress=False)
+    assert terminal.getvalue() == ""
+    pop.fit([[1], [2]], [1, 2], epochs=[1, 3])
+    assert "starting  0/4 epochs" in terminal.getvalue()
+    monkeypatch.setattr(sys, "stderr", elsewhere := io.StringIO())
+    pop.fit([[1], [2]], [1, 2], epochs=1)
+    assert elsewhere.getvalue() == ""

@@ -40,8 +40,8 @@ class SampleWeight(NamedTuple):
 def in_arrays(
     X: Any, Y: Any, model: Model, weight: SampleWeight, validation_data: Any, split: Any, split_seed: int
 ) -> Data:
-    """Return the data of a `fit` on arrays. Raises TypeError or ValueError."""
-    samples = checked_anywhere(X, Y, model, "", *weight)
+    """Return the data of a `fit` on arrays, or on samples that are checked already. Raises TypeError or ValueError."""
+    samples = X if isinstance(X, AnySamples) else checked_anywhere(X, Y, model, "", *weight)
     if weight.given is not None and not np.any(samples.weight):
         raise ValueError("sample_weight is 0 for every sample; at least one must be greater than 0")
     if split is None:
@@ -75,7 +75,7 @@ def comes_in_chunks(X: Any, Y: Any) -> bool:
 
 
 def data_sets(given: Any, model: Model, trained_on: tuple[Any, Any, AnySamples] | None) -> dict[str, AnySamples]:
-    """Return the data sets of `validation_data` by name; the training data are not checked again."""
+    """Return the data sets of `validation_data` by name; what is checked already is not checked again."""
     if given is None:
         return {}
     pairs = given if isinstance(given, Mapping) else {"validation": given}
@@ -83,6 +83,9 @@ def data_sets(given: Any, model: Model, trained_on: tuple[Any, Any, AnySamples] 
     for name, pair in pairs.items():
         if not isinstance(name, str) or not name:
             raise TypeError(f"validation_data has the key {name!r}; keys must be non-empty strings")
+        if isinstance(pair, AnySamples):
+            found[name] = pair
+            continue
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) not in (2, 3):
             where = f"validation_data[{name!r}]" if pairs is given else "validation_data"
             others = "" if pairs is given else ", or a dict of them"
@@ -139,11 +142,11 @@ class Weights:
         return weighting.combined(chunk.weight, self._of_classes, chunk.Y)
 
 
-def hints_about(data: Data, model: Model) -> list[str]:
+def hints_about(samples: AnySamples | None, model: Model) -> list[str]:
     """Return hints about samples in memory. Those of files and chunks would have to be read first."""
-    if not isinstance(data.samples, Samples):
+    if not isinstance(samples, Samples):
         return []
-    output, X, Y = model.activations[-1], data.samples.X, data.samples.Y
+    output, X, Y = model.activations[-1], samples.X, samples.Y
     return [hints.target_range(Y, output), hints.scales(X, Y, output)]
 
 

@@ -52,6 +52,43 @@ class Samples:
         return replace(self, weight=_only_missing(self.weight, self.missing))
 
 
+class SomeRows:
+    """Some rows of samples in memory, in this order, a row perhaps several times: they stay where they are.
+
+    `classes` and `missing` are as in `Samples`, of these rows.
+    """
+
+    def __init__(self, whole: Samples, rows: npt.NDArray[np.int64], classes: bool, missing: bool):
+        self.whole, self.rows, self.classes, self.missing = whole, rows, classes, missing
+
+    @property
+    def weight(self) -> Array | None:
+        """The weights of these rows, or None."""
+        return None if self.whole.weight is None else self.whole.weight[self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def copied(self) -> Samples:
+        """Return them in memory of their own."""
+        return replace(self.whole.part(self.rows), classes=self.classes, missing=self.missing)
+
+    def blocks(self) -> Iterator[Samples]:
+        """Return all of them in blocks, as copies, in their order."""
+        n = block_rows(self.whole.X[:1].nbytes + self.whole.Y[:1].nbytes)
+        for start in range(0, len(self), n):
+            yield self.part(slice(start, start + n)).copied()
+
+    def part(self, rows: npt.NDArray[np.int64] | slice) -> SomeRows:
+        """Return these of the rows."""
+        return SomeRows(self.whole, self.rows[rows], self.classes, self.missing)
+
+    def evaluated(self) -> SomeRows:
+        """Return them as a `fit` evaluates samples that it has weights of: only missing targets do not count."""
+        whole = replace(self.whole, weight=_only_missing(self.whole.weight, self.missing))
+        return SomeRows(whole, self.rows, self.classes, self.missing)
+
+
 class MappedSamples:
     """Samples whose X or Y is a memory-mapped file. They are read, checked and converted block by block.
 
@@ -108,7 +145,7 @@ class MappedSamples:
             raise type(error)(f"rows {rows[0]} to {rows[-1]}, counted from {rows[0]}: {error}") from None
 
 
-AnySamples: TypeAlias = Samples | MappedSamples
+AnySamples: TypeAlias = Samples | SomeRows | MappedSamples
 
 
 def checked(

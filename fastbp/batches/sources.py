@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastbp.batches.orders import Order, Orders
-from fastbp.batches.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples, checked
+from fastbp.batches.samples import BLOCK_BYTES, AnySamples, MappedSamples, Samples, SomeRows, checked
 from fastbp.model import Array, Model, aligned_empty
 
 # Between two compiled calls Python handles Ctrl-C and updates the progress bar. A long epoch is split into calls of
@@ -47,15 +47,22 @@ class InMemory:
 
     buffer_bytes = 0
 
-    def __init__(self, samples: Samples, weight: Array | None, orders: Orders, rows: int):
-        self.samples, self.X, self.Y, self.weight, self.sample_weight = samples, samples.X, samples.Y, weight, weight
+    def __init__(self, samples: Samples | SomeRows, weight: Array | None, orders: Orders, rows: int):
+        self.samples, self.weight, self.sample_weight = samples, weight, weight
         self._orders, self._rows = orders, rows
+        self._places: Order | None = samples.rows if isinstance(samples, SomeRows) else None
+        whole = samples.whole if isinstance(samples, SomeRows) else samples
+        self.X, self.Y = whole.X, whole.Y
+        if weight is not None and self._places is not None:  # of the other rows of X, anything
+            self.weight = np.ones((len(whole), *weight.shape[1:]), weight.dtype)
+            self.weight[self._places] = weight
 
     def open(self) -> None:
         """Do nothing."""
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Order]:
-        return pieces(self._orders.next(rng), self._rows)
+        order = self._orders.next(rng)
+        return pieces(order if self._places is None else self._places[order], self._rows)
 
 
 class FromFiles:

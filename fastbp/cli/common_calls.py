@@ -46,6 +46,8 @@ def several_threads(dtype: str) -> None:
     for X in (_samples(512, 784, dtype), np.eye(512, 784, dtype=dtype)):
         _fit(net, X, np.arange(512) % 10, batch_size=256)
     _fit(fastbp.Network([30, 40, 40, 1], dtype=dtype, seed=0), _samples(8192, 30, dtype), np.ones(8192), 8192)
+    pop = fastbp.Population([fastbp.Network([784, 256, 10], cost="cross_entropy", dtype=dtype) for _ in range(2)])
+    pop.fit(_samples(512, 784, dtype), np.arange(512) % 10, epochs=1, progress=False)
 
 
 def options_of_fit(dtype: str) -> None:

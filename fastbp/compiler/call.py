@@ -54,3 +54,30 @@ def _call(context: Any, builder: Any, sig: Any, values: Any) -> Any:
     address = context.cast(builder, values[0], sig.args[0], types.int64)
     builder.call(builder.inttoptr(address, kind.as_pointer()), passed)
     return context.get_dummy_value()
+
+
+def cost_of(function: Callable[..., float], *arguments: Any) -> float:
+    """Call `function` with anything, and return the number that it returns.
+
+    Compiled, `function` is the address of a compiled loop (`variants.address_of`), which gets its arguments as Numba
+    passes them between compiled functions; a struct may be given as its address, a whole number.
+    """
+    return function(*arguments)
+
+
+@type_callable(cost_of)
+def _type_of_cost(context: Any) -> Any:
+    typer = _type_of_call(context)
+
+    def of_cost(function: Any, *arguments: Any) -> Any:
+        return signature(types.float64, function, *arguments) if isinstance(function, types.Integer) else None
+
+    of_cost.pysig = typer.pysig
+    return of_cost
+
+
+@lower_builtin(cost_of, types.Integer, types.VarArg(types.Any))
+def _cost(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+    kind = ir.FunctionType(ir.DoubleType(), [value.type for value in values[1:]])
+    address = context.cast(builder, values[0], sig.args[0], types.int64)
+    return builder.call(builder.inttoptr(address, kind.as_pointer()), values[1:])

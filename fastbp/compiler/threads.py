@@ -67,7 +67,11 @@ if hasattr(os, "register_at_fork"):
 
 def parallel_region(flops: float) -> AbstractContextManager[int]:
     """Yield the number of threads that may run now, 1 for the serial variant; other Python threads get 1 meanwhile."""
-    wanted = worth(flops)
+    return region(worth(flops))
+
+
+def region(wanted: int) -> AbstractContextManager[int]:
+    """Yield the number of threads that may run now of those wanted, which `worth` has found in any Python thread."""
     return _SERIAL if wanted == 1 else _parallel_region(wanted)
 
 

@@ -29,6 +29,14 @@ def entry(loop: Any, *arguments: Any) -> Any:
     return loop.compile(tuple(map(numba.typeof, arguments)))
 
 
+def address_of(loop: Any, *arguments: Any) -> int:
+    """Return the address of `loop`, compiled for arguments of these types, for `cost_of`: the same machine code."""
+    types = tuple(map(numba.typeof, arguments))
+    loop.compile(types)
+    compiled = loop.overloads[types]
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name))
+
+
 @cache
 def serial_variant(loop: Any, *, inside: bool = False) -> Any:
     """Return the serial variant of `loop`: for Python to call, or to be called `inside` another one.

@@ -52,7 +52,9 @@ class Sharded:
     def read(self, i: int, rows: Order) -> Samples:
         """Return these rows of the shard i of this rank."""
         rows = self.slices[i].start + rows
-        return self.samples.read(rows) if isinstance(self.samples, MappedSamples) else self.samples.part(rows)
+        some = self.samples.read(rows) if isinstance(self.samples, MappedSamples) else self.samples.part(rows)
+        assert isinstance(some, Samples)
+        return some
 
     def blocks(self, i: int) -> Iterator[Samples]:
         """Return the shard i of this rank in blocks, in their order."""

@@ -8,6 +8,9 @@ since 1, with the same parameters, bit for bit (`tests/data` has a file of each)
    of training was saved, ``training``. Arrays as in version 1 and, with that state, ``optimizer.…``.
 3. ``training`` also has ``steps``, the number of mini-batches trained on; in version 2 that is the optimizer's count.
    Files have the memory of LBFGS and ConjugateGradient; in version 2 it is empty.
+
+**Populations.** A file of many networks has ``version`` and ``population`` in its metadata ``fastbp``: a list of such
+JSON objects, one for each network. The names of the arrays of network i, from 0, begin with ``i/``.
 """
 
 import contextlib
@@ -45,6 +48,13 @@ class TrainingState(NamedTuple):
     version: int = FORMAT_VERSION  # of the file
 
 
+class Contents(NamedTuple):
+    """What a file will hold of a network: arrays, and values that JSON can hold."""
+
+    arrays: dict[str, Array]
+    words: dict[str, Any]
+
+
 class SavedNetwork(NamedTuple):
     """What a file holds of a network."""
 
@@ -55,14 +65,25 @@ class SavedNetwork(NamedTuple):
     training: TrainingState | None
 
 
-def save(
-    path: str | os.PathLike[str],
-    model: Model,
-    formulation: str,
-    metadata: dict[str, Any],
-    training: TrainingState | None = None,
-) -> None:
+def save(path: str | os.PathLike[str], contents: Contents) -> None:
     """Write a network to a file, whole or not at all: an old file stays until the new one is on the disk."""
+    disk.write(path, encode(contents.arrays, json.dumps(contents.words)))
+
+
+def save_several(path: str | os.PathLike[str], networks: Iterable[Contents]) -> None:
+    """Write many networks to a file, in the same way."""
+    arrays: dict[str, Array] = {}
+    words = []
+    for i, contents in enumerate(networks):
+        arrays |= {f"{i}/{name}": array for name, array in contents.arrays.items()}
+        words.append(contents.words)
+    disk.write(path, encode(arrays, json.dumps({"version": FORMAT_VERSION, "population": words})))
+
+
+def contents_of(
+    model: Model, formulation: str, metadata: dict[str, Any], training: TrainingState | None = None
+) -> Contents:
+    """Return what a file holds of a network. Raises ValueError for a function of a user's with the name of ours."""
     for activation in model.activations:
         _check_name(activation, ACTIVATIONS)
     _check_name(model.cost, COSTS)
@@ -83,7 +104,7 @@ def save(
     if training is not None:
         content["training"] = training.words
         arrays.update(training.arrays)
-    disk.write(path, encode(arrays, json.dumps(content)))
+    return Contents(arrays, content)
 
 
 def _check_name(choice: Activation | Cost, table: Mapping[str, Activation | Cost]) -> None:
@@ -99,7 +120,28 @@ def load(path: str | os.PathLike[str], custom: Iterable[Custom]) -> SavedNetwork
     """Read what `save` wrote. Raises OSError if it cannot be read, ModelFileError if it is anything else."""
     content = disk.checked_path(path).read_bytes()
     with refusing(path):
-        return _saved_network(*decode(content), list(custom))
+        arrays, words = decode(content)
+        found = _content(words)
+        if "population" in found:
+            raise ValueError("it has a population: use fastbp.Population.load")
+        return _saved_network(arrays, found, list(custom))
+
+
+def load_several(path: str | os.PathLike[str], custom: Iterable[Custom]) -> list[SavedNetwork]:
+    """Read what `save_several` wrote. Raises as `load`."""
+    content, of_user = disk.checked_path(path).read_bytes(), list(custom)
+    with refusing(path):
+        arrays, words = decode(content)
+        members = _content(words).get("population")
+        if not isinstance(members, list) or not members:
+            raise ValueError("it has no population; fastbp.load reads a single network")
+        of_member: list[dict[str, Array]] = [{} for _ in members]
+        for name, array in arrays.items():
+            number, _, own = name.partition("/")
+            if not number.isdecimal():
+                raise ValueError(f"its array {name!r} belongs to no network")
+            of_member[int(number)][own] = array
+        return [_saved_network(*of_one, of_user) for of_one in zip(of_member, members, strict=True)]
 
 
 @contextlib.contextmanager
@@ -107,7 +149,7 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn whatever a damaged or lying file makes its reader raise into a ModelFileError."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
         raise ModelFileError(f"{os.fspath(path)}: not a model that fastbp can read: {reason}") from None
 
@@ -125,8 +167,7 @@ def _content(words: dict[str, str]) -> dict[str, Any]:
     return dict(content)
 
 
-def _saved_network(arrays: dict[str, Array], words: dict[str, str], custom: list[Custom]) -> SavedNetwork:
-    content = _content(words)
+def _saved_network(arrays: dict[str, Array], content: dict[str, Any], custom: list[Custom]) -> SavedNetwork:
     architecture, metadata = content["architecture"], content["metadata"]
     sizes, names = architecture["sizes"], architecture["activations"]
     if len(names) != len(sizes) - 1 or not names:

@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from fastbp.compiler.threads import parallel_region
 from fastbp.compiler.together import at_once, to_call
-from fastbp.compiler.variants import entry, variant
+from fastbp.compiler.variants import entry, serial_variant, variant
 from fastbp.formulations import array_functions, loops, rates
 from fastbp.formulations.borrowing import borrowed
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer, Trainer, mean_of_blocks, of_weights
 from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspace, layer_table
 from fastbp.formulations.output_weights import weighted_costs_of_rows
+from fastbp.formulations.rounds import Row, RowOfArrays
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState, layer_rates
@@ -127,7 +128,13 @@ class Compiled:
                 train_epoch = self._variant(loop, n_threads)
                 return float(train_epoch(model.parameters.vector, data, work, X, Y, order, batch_size, net))
 
-        return InPlaceTrainer(train)
+        rows = RowOfArrays(serial_variant(loop), model.parameters.vector, data, work, X, Y, batch_size, net)
+
+        def row(order: npt.NDArray[np.int64]) -> Row | None:
+            data.hyper[0] = state.rate[0]
+            return rows(order)
+
+        return InPlaceTrainer(train, row)
 
     def apply(
         self, model: Model, optimizer: Optimizer, state: OptimizerState, gradient: Array, options: StepOptions

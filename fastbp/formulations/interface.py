@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.formulations.numpy_functions import as_if_compiled
+from fastbp.formulations.rounds import Row
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.optimizers import Optimizer, OptimizerState, layer_rates
@@ -39,8 +40,15 @@ class Trainer(Protocol):
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`, mini-batch by mini-batch, and return the sum of their costs."""
 
+    def row(self, order: npt.NDArray[np.int64]) -> Row | None:
+        """Prepare the same for a round of many networks, or return None: this trainer cannot join one."""
+
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Copy the parameters back to the model, the moments to the state."""
+
+
+def no_row(order: npt.NDArray[np.int64]) -> None:
+    """Return None: see `Trainer.row`."""
 
 
 @dataclass
@@ -48,6 +56,7 @@ class InPlaceTrainer:
     """A trainer that works on the parameters of the model itself."""
 
     train: Callable[[npt.NDArray[np.int64]], float]
+    row: Callable[[npt.NDArray[np.int64]], Row | None] = no_row
 
     def fits(self, batch_size: int) -> bool:
         """Return False: another one is quick to make."""

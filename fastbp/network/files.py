@@ -59,10 +59,14 @@ class Files(HasModel):
         >>> bool((resumed.parameters == net.parameters).all()), resumed.optimizer
         (True, Adam(learning_rate=0.01, beta_1=0.9, beta_2=0.999, epsilon=1e-08))
         """
+        serialization.save(path, self._contents(training_state))
+
+    def _contents(self, training_state: Any) -> serialization.Contents:
+        """Return what `save` writes."""
         state = None
         if validation.truth("training_state", training_state):
             state = resuming.state_of(self._training, self._rng, self._own_seed, self.history)
-        serialization.save(path, self._model, self._formulation.name, self.metadata, state)
+        return serialization.contents_of(self._model, self._formulation.name, self.metadata, state)
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the network to the ONNX file `path`, which onnxruntime and others run; needs onnx.

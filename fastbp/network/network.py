@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
+from fastbp.batches.data import hints_about
 from fastbp.distributed.ranks import ALONE, Communicator, Ranks
 from fastbp.files import serialization
 from fastbp.formulations import FORMULATIONS, Formulation
@@ -34,7 +35,7 @@ from fastbp.training.loop import fit
 from fastbp.training.metrics import Evaluation, evaluate
 from fastbp.training.plan import Asked
 from fastbp.training.state import Training
-from fastbp.validation import foreign_names
+from fastbp.validation import foreign_names, hints
 from fastbp.validation.foreign_names import BINARY, CATEGORICAL
 
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
@@ -350,6 +351,7 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
             self._begin_training()
             try:
                 plan = plans.checked(self, X, Y, asked, ranks)
+                hints.warn(hints_about(plan.source.samples, self._model), stacklevel=3)
                 self._training, self.history = plan.training, plan.history
                 return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
             finally:
@@ -466,13 +468,18 @@ def load(path: str | os.PathLike[str], *, custom: Iterable[serialization.Custom]
     theirs = validation.entries("custom", custom, "a list of activations, costs and classes of optimizers")
     saved = serialization.load(path, theirs)
     with serialization.refusing(path):
-        net = Network(**saved.arguments, initializer="zeros")
-        for w, b, saved_w, saved_b in zip(net.weights, net.biases, saved.weights, saved.biases, strict=True):
-            w[:], b[:] = saved_w, saved_b
-        net.metadata = saved.metadata
-        if saved.training is not None:
-            state = resuming.resumed(saved.training, net._model, theirs)
-            net._rng, net._own_seed, net.history, net._training = state
+        return restored(saved, theirs)
+
+
+def restored(saved: serialization.SavedNetwork, custom: Iterable[serialization.Custom]) -> Network:
+    """Return a network from a file. Raises ValueError, LookupError, TypeError or OverflowError if it is not valid."""
+    net = Network(**saved.arguments, initializer="zeros")
+    for w, b, saved_w, saved_b in zip(net.weights, net.biases, saved.weights, saved.biases, strict=True):
+        w[:], b[:] = saved_w, saved_b
+    net.metadata = saved.metadata
+    if saved.training is not None:
+        state = resuming.resumed(saved.training, net._model, custom)
+        net._rng, net._own_seed, net.history, net._training = state
     return net
 
 

@@ -56,7 +56,7 @@ class Optimizer:
         network has another number of layers. A file keeps them, as all hyperparameters.
     """
 
-    full_batch: ClassVar[bool] = False  # whether `full_batch.minimize` runs it, instead of a trainer
+    full_batch: ClassVar[bool] = False  # whether `full_batch.iterations` train it, instead of a trainer
     has_rate: ClassVar[bool] = True  # whether steps are proportional to η
 
     learning_rate: float

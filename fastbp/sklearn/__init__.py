@@ -40,9 +40,14 @@ if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < (1, 6):
 from fastbp.sklearn import onnx_converters
 from fastbp.sklearn.classifier import MLPClassifier
 from fastbp.sklearn.conversion import from_sklearn, to_sklearn
+from fastbp.sklearn.ensembles import MLPEnsembleClassifier, MLPEnsembleRegressor
 from fastbp.sklearn.regressor import MLPRegressor
+from fastbp.sklearn.search import MLPSearchCV
 
 for _estimator in (MLPClassifier, MLPRegressor):
     onnx_converters.register(_estimator)
 
-__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"]
+__all__ = [
+    "MLPClassifier", "MLPEnsembleClassifier", "MLPEnsembleRegressor", "MLPRegressor", "MLPSearchCV", "from_sklearn",
+    "to_sklearn",
+]  # fmt: skip

@@ -4,6 +4,7 @@ import math
 import sys
 import weakref
 from abc import abstractmethod
+from dataclasses import replace
 from numbers import Integral, Number
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from fastbp.network.network import Network
 from fastbp.sklearn import full_batch, onnx_converters, parameters
 from fastbp.sklearn.data import Weighted, passes_as_weight, samples_of
 from fastbp.sklearn.epochs import Epochs
+from fastbp.sklearn.given import Given
 from fastbp.sklearn.kept import Kept
 from fastbp.sklearn.linked import Linked
 from fastbp.sklearn.solvers import new_solver
@@ -89,21 +91,32 @@ class BaseMLP(Linked):
         TypeError, ValueError
             A parameter or the data are not what is described above.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+        return self._fit(Given(X, y, sample_weight, X_val, y_val), incremental=False)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Any:
+    def _fit(self, given: Given, incremental: bool) -> Any:
         kept = self._take_kept(incremental)
         try:
-            data = None if kept is None else self._samples_if_valid(kept.net, X, y, sample_weight)
+            data = None if kept is None else self._samples_if_valid(kept.net, given.X, given.y, given.sample_weight)
             if kept is None or data is None:
-                net, data, extra = self._checked(X, y, sample_weight, X_val, y_val, incremental, kept)
+                net, data, extra = self._checked(given, incremental, kept)
             else:
                 net, extra = kept.net, None
             kept = self._train(net, data, extra, incremental, kept)
-            if not self._is_linked(net):
-                self._link(net)
         finally:
             self._put_back(kept)
+        self._end(net)
+        return self
+
+    def _begin(self, given: Given) -> tuple[Network, Epochs | None]:
+        """Begin a `fit` whose `Epochs` somebody else runs; return None for them if all is done. `_end` ends it."""
+        self._validate_params()
+        net, data, extra = self._checked(given, False, None)
+        return net, self._epochs(net, data, extra, False)
+
+    def _end(self, net: Network) -> None:
+        """Let the trained network be that of the fitted attributes. Raises ValueError unless all is finite."""
+        if not self._is_linked(net):
+            self._link(net)
         last = 0.0 if self.early_stopping or not self._stochastic else getattr(self, "loss_", 0.0)
         finite = math.isfinite(np.vdot(net.parameters, net.parameters)) or np.isfinite(net.parameters).all()
         if not abs(last) < LARGEST_LOSS or not finite:
@@ -111,27 +124,27 @@ class BaseMLP(Linked):
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 "preprocessed."
             )
-        return self
 
-    def _checked(
-        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool, kept: Kept | None
-    ) -> tuple[Network, Weighted, Weighted | None]:
+    def _checked(self, given: Given, incremental: bool, kept: Kept | None) -> tuple[Network, Weighted, Weighted | None]:
         """Check everything. Return the network, the samples to train on and the validation samples."""
         parameters.check_numbers(self)
         hidden = parameters.hidden_layer_sizes(self.hidden_layer_sizes)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        given_y = y
-        X, y = self._validated(X, y, reset=first_pass, warn=True)
+        if "checked" in given.made:
+            validate_data(self, given.X, reset=first_pass, skip_check_array=True)  # it learns the names of the columns
+        X, y = given.once("checked", lambda: self._validated(given.X, given.y, reset=first_pass, warn=True))
         new = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
         self._look_at_classes(y, new, same=self.warm_start)
-        Y = self._targets(y, X.dtype)
-        weight = self._weights(X, given_y, sample_weight)
-        extra = self._extra(X_val, y_val)
+        poisson = self.loss == "poisson"  # which not all targets suit
+        Y = given.once(poisson, lambda: self._targets(y, X.dtype))
+        weight = self._weights(X, given)
+        extra = self._extra(given.X_val, given.y_val)
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
         sizes = [X.shape[1], *hidden, self.n_outputs_]
         net = self._first_network(sizes, X, Y) if first_pass else self._network_to_go_on(sizes, kept)
-        data = Weighted(samples_of(X, Y, net.dtype), weight)
+        data = Weighted(given.once((poisson, net.dtype), lambda: samples_of(X, Y, net.dtype)), None)
+        data = replace(data if given.rows is None else data.view(given.rows), weight=weight)
         return net, data, None if extra is None else Weighted(samples_of(*extra, net.dtype), None)
 
     def _validated(self, X: Any, y: Any, reset: bool = False, warn: bool = False) -> tuple[Any, Any]:
@@ -170,7 +183,9 @@ class BaseMLP(Linked):
         elif kept is not None:
             kept.epochs.settle()
 
-    def _weights(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
+    def _weights(self, X: Any, given: Given) -> Array | None:
+        y = given.y if given.rows is None else given.made["checked"][1][given.rows]
+        sample_weight = given.sample_weight
         class_weight = getattr(self, "class_weight", None)  # which regressors do not have
         of_classes = None if class_weight is None else compute_sample_weight(class_weight, y)
         if sample_weight is None:
@@ -239,13 +254,21 @@ class BaseMLP(Linked):
                 kept.epochs.run()
                 return kept
             kept.epochs.settle()
+        epochs = self._epochs(net, data, extra, incremental)
+        if epochs is None:
+            return None
+        epochs.run()
+        return Kept(self, net, epochs) if incremental else None
+
+    def _epochs(self, net: Network, data: Weighted, extra: Weighted | None, incremental: bool) -> Epochs | None:
+        """Return what trains in mini-batches; or train on all samples at once, and return None."""
         if not self._stochastic:
-            self.loss_, self.n_iter_ = full_batch.minimize(net, data, self, rows_between_looks(net._model, 1))
+            self.loss_, self.n_iter_ = full_batch.minimize(net, data.copied(), self, rows_between_looks(net._model, 1))
             return None
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         if self.optimizer is not None and fitting.optimizer(self.optimizer).full_batch:
-            history = full_batch.fit_full_batch(net, data, extra, self)
+            history = full_batch.fit_full_batch(net, data.copied(), extra, self)
             self.loss_curve_ += history.cost
             self.loss_, self.n_iter_, self.best_loss_ = history.cost[-1], len(history), min(self.loss_curve_)
             if history.validation_cost:
@@ -254,13 +277,11 @@ class BaseMLP(Linked):
         if not incremental or not hasattr(self, "_solver"):
             self._solver = new_solver(self, net.parameters.size, net.dtype)
         if self.early_stopping and extra is None:
-            data, extra = self._split(data)
+            data, extra = self._split(data.copied())
         if extra is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_ = []
         me = weakref.proxy(self)  # these may keep it: a reference cycle would hold all memory until it is collected
-        epochs = Epochs(me, net, self._solver, data, Watcher(me, extra, incremental))
-        epochs.run()
-        return Kept(self, net, epochs) if incremental else None
+        return Epochs(me, net, self._solver, data, Watcher(me, extra, incremental))
 
     def input_gradient(self, X: Any, y: Any) -> Array:
         """Return ∂C/∂x of each sample's own loss, (n_samples, n_features), as `fastbp.Network.input_gradient` does.
@@ -276,7 +297,7 @@ class BaseMLP(Linked):
 
     def _split(self, data: Weighted) -> tuple[Weighted, Weighted]:
         """Return the samples to train on, and those held out for early stopping: the rows that scikit-learn chooses."""
-        stratify = None if self._numbers or self.n_outputs_ > 1 else data.samples.Y.astype(bool)
+        stratify = None if self._numbers or self.n_outputs_ > 1 else data.Y.astype(bool)
         rows = np.arange(len(data))
         training, held_out = train_test_split(
             rows, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify

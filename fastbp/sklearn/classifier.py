@@ -15,6 +15,7 @@ from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
 from fastbp.sklearn.base import BaseMLP
 from fastbp.sklearn.described import described
+from fastbp.sklearn.given import Given
 from fastbp.sklearn.parameters import CONSTRAINTS
 
 
@@ -123,7 +124,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if several else classes)
-        return self._fit(X, y, sample_weight, None, None, incremental=True)
+        return self._fit(Given(X, y, sample_weight), incremental=True)
 
     def predict(self, X: Any) -> Array:
         """Return the classes: (n_samples,), or (n_samples, n_labels) of 0 and 1.
@@ -133,7 +134,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : (n_samples, n_features) array or sparse matrix
             Inputs.
         """
-        outputs, binarizer = self._outputs(X), self._label_binarizer
+        return self._classes_of(self._outputs(X))
+
+    def _classes_of(self, outputs: Array) -> Array:
+        binarizer = self._label_binarizer
         kind = None if binarizer.sparse_input_ else binarizer.y_type_  # the frequent kinds without `inverse_transform`
         if kind == "multiclass":
             return np.asarray(self.classes_[outputs.argmax(axis=1)])
@@ -152,7 +156,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : (n_samples, n_features) array or sparse matrix
             Inputs.
         """
-        outputs = self._outputs(X)
+        return self._probabilities_of(self._outputs(X))
+
+    def _probabilities_of(self, outputs: Array) -> Array:
         if self.n_outputs_ > 1:
             return outputs
         return np.concatenate([1 - outputs, outputs], axis=1)

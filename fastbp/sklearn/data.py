@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.special import xlogy
 
 from fastbp.batches.orders import Order, Orders
-from fastbp.batches.samples import AnySamples, MappedSamples, Samples
+from fastbp.batches.samples import AnySamples, MappedSamples, Samples, SomeRows
 from fastbp.batches.sources import Buffers, FromFiles, InMemory
 from fastbp.formulations.tiles.tiled import Tiled
 from fastbp.model import Array, Model
@@ -69,7 +69,7 @@ def samples_of(X: Any, Y: Array, dtype: np.dtype[Any]) -> Samples | SparseSample
 class Weighted:
     """Samples, and one weight for each of them, or None."""
 
-    samples: Samples | SparseSamples
+    samples: Samples | SomeRows | SparseSamples
     weight: Array | None
 
     def __len__(self) -> int:
@@ -79,6 +79,21 @@ class Weighted:
         """Return some of them."""
         part: Any = self.samples.part(rows)
         return Weighted(part, None if self.weight is None else self.weight[rows])
+
+    def view(self, rows: Order) -> "Weighted":
+        """Return some of them, each perhaps several times; those in memory are not copied. They have no weights yet."""
+        if isinstance(self.samples, Samples):
+            return Weighted(SomeRows(self.samples, rows, False, False), None)
+        return self.part(rows)
+
+    def copied(self) -> "Weighted":
+        """Return them without other rows beside them."""
+        return replace(self, samples=self.samples.copied()) if isinstance(self.samples, SomeRows) else self
+
+    @property
+    def Y(self) -> Array:
+        """The targets."""
+        return self.samples.whole.Y[self.samples.rows] if isinstance(self.samples, SomeRows) else self.samples.Y
 
 
 class Reshuffled(Orders):
@@ -96,7 +111,7 @@ class Reshuffled(Orders):
 
 def source(data: Weighted, orders: Orders, model: Model, batch_size: int, rows: int) -> InMemory | FromFiles:
     """Return where a trainer finds samples, opened: `rows` of them in each compiled call, fewer if X is sparse."""
-    if isinstance(data.samples, Samples):
+    if isinstance(data.samples, Samples | SomeRows):
         return InMemory(data.samples, None if data.weight is None else data.weight.astype(model.dtype), orders, rows)
     n_in, n_out = model.sizes[0], model.sizes[-1]
     batches = max(1, DENSE_BYTES // (4 * n_in * model.dtype.itemsize * batch_size))

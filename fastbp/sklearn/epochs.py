@@ -3,6 +3,8 @@
 import math
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,7 +25,7 @@ from fastbp.sklearn.solvers import Solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training.callbacks import Run, checked
 from fastbp.training.history import History
-from fastbp.training.loop import train
+from fastbp.training.steps import Steps, drive, in_pieces
 
 AUTO = 200  # rows of a mini-batch, or all if they are fewer
 
@@ -32,7 +34,7 @@ class Epochs:
     """Trains the network of an estimator, and sets the fitted attributes of the estimator."""
 
     def __init__(self, estimator: Any, net: Network, solver: Solver, data: Weighted, watcher: Watcher):
-        self._estimator, self._net, self._solver, self._watcher = estimator, net, solver, watcher
+        self._estimator, self.net, self._solver, self._watcher = estimator, net, solver, watcher
         self._epochs = 1 if watcher.incremental else estimator.max_iter
         whole = isinstance(solver.optimizer, Rprop) and estimator.batch_size == "auto"
         self.batch_size = len(data) if whole else _batch_size(estimator.batch_size, len(data))
@@ -44,19 +46,19 @@ class Epochs:
         )
         self._run = Run(net, History(data_sets=watcher.data_sets), self._epochs)
         self._callbacks = checked(() if estimator.callbacks is None else estimator.callbacks)
-        n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
-        self.can_be_kept = not (self._callbacks or any(options.dropout) or whole) and n_bytes <= KEPT_BYTES
+        self.n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
+        self.can_be_kept = not (self._callbacks or any(options.dropout) or whole) and self.n_bytes <= KEPT_BYTES
 
     def _place(self, data: Weighted) -> None:
         n = len(data)
         self._solver.optimizer.check(min(self.batch_size, n), n)
         self._data, self._orders = data, Reshuffled(bool(self._estimator.shuffle), n)
-        self._source = source(data, self._orders, self._net._model, self.batch_size, self._rows)
-        self._constant = constant_of_poisson(data.samples.Y) if self._estimator.loss == "poisson" else None
+        self._source = source(data, self._orders, self.net._model, self.batch_size, self._rows)
+        self._constant = constant_of_poisson(data.Y) if self._estimator.loss == "poisson" else None
 
     def _weight(self) -> Array:
         weight = self._source.weight
-        return np.empty(0, self._net.dtype) if weight is None else weight
+        return np.empty(0, self.net.dtype) if weight is None else weight
 
     def take(self, data: Weighted) -> bool:
         """Train on other samples from now on. Return False, and change nothing, if they need another trainer."""
@@ -73,9 +75,9 @@ class Epochs:
 
     def let_go(self) -> None:
         """Release the samples: they are the caller's, and may be large."""
-        nothing = np.empty((0, 0), self._net.dtype)
+        nothing = np.empty((0, 0), self.net.dtype)
         self._data = Weighted(Samples(nothing, nothing, False), None)
-        self._source = source(self._data, self._orders, self._net._model, 1, 1)
+        self._source = source(self._data, self._orders, self.net._model, 1, 1)
         self._trainer.let_go()
 
     def settle(self) -> None:
@@ -98,41 +100,67 @@ class Epochs:
 
     def run(self) -> None:
         """Train. Ctrl-C ends it with a warning; the network has the weights of the last step."""
+        self._begin()
+        try:
+            drive(self._pieces())
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+        finally:
+            self._progress.close()
+        self._end()
+
+    def steps(self) -> Steps:
+        """Yield the steps of the whole training."""
+        self._begin()
+        yield from self._pieces()
+        self._end()
+
+    def _begin(self) -> None:
         estimator = self._estimator
         self._progress = Progress(bool(estimator.progress), self._epochs, len(self._data))
         estimator.n_iter_ = 0
         self._trainer.begin(moments=self._settled)
         self._settled = not self._watcher.incremental
-        self._watcher.begin(self._net)
-        try:
-            self._call("on_train_begin")
-            self._begin_epoch(1)
-            train(self._trainer, partial(self._source.epoch, estimator._random_state), self._epochs, self)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=6)
-        finally:
-            self._progress.close()
+        self._watcher.begin(self.net)
+
+    def _pieces(self) -> Steps:
+        epoch = partial(self._source.epoch, self._estimator._random_state)
+        self._call("on_train_begin")
+        self.begin_epoch(1)
+        yield from in_pieces(self._trainer, self.net._model, epoch, self._epochs, self)
+
+    def _end(self) -> None:
         self._trainer.end_epoch(moments=self._settled)
-        self._watcher.end(self._net)
+        self._watcher.end(self.net)
         self._call("on_train_end")
+
+    @contextmanager
+    def as_if_ended(self) -> Iterator[None]:
+        """Give the network, for a while between two epochs, the parameters that it would have if training ended."""
+        self._trainer.end_epoch(moments=False)
+        last: Array = self.net.parameters.copy()
+        self._watcher.take_best(self.net)
+        try:
+            yield
+        finally:
+            self.net.parameters[:] = last
 
     def advance(self, n_samples: int) -> None:
         """Move the progress bar."""
         self._progress.advance(n_samples)
 
-    def _begin_epoch(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int) -> None:
+        """Begin an epoch, counted from 1."""
         estimator, self._run.epoch, self._start = self._estimator, epoch, time.perf_counter()
         if estimator.schedule is not None:
             self._solver.state.rate[0] = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
         self._call("on_epoch_begin")
 
     def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
-        """Set the fitted attributes. Return whether to stop; if not, begin the next epoch."""
+        """Set the fitted attributes. Return whether to stop."""
         if self._ends(epoch, cost + self._constant_term()):
             return True
         self._progress.epoch_done(f"loss {self._estimator.loss_:.4g}")
-        if epoch < self._epochs:
-            self._begin_epoch(epoch + 1)
         return False
 
     def _ends(self, epoch: int, loss: float) -> bool:
@@ -144,7 +172,7 @@ class Epochs:
             print(f"Iteration {epoch:d}, loss = {loss:.8f}")
         if watcher.looks or self._callbacks:
             self._trainer.end_epoch()
-        watcher.epoch_done(self._net, loss)
+        watcher.epoch_done(self.net, loss)
         if self._callbacks:
             self._record(loss)
         self._solver.epoch_done(estimator.t_)
@@ -157,7 +185,7 @@ class Epochs:
         if epoch == estimator.max_iter:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({epoch:d}) reached and the optimization hasn't converged "
-                "yet.", ConvergenceWarning, stacklevel=7,
+                "yet.", ConvergenceWarning, stacklevel=11,
             )  # fmt: skip
         return False
 
@@ -185,7 +213,7 @@ class Epochs:
         if math.isfinite(loss) or self._watcher.keeps_best:
             return False
         self._trainer.end_epoch()
-        return not np.isfinite(self._net.parameters).all()
+        return not np.isfinite(self.net.parameters).all()
 
     def _record(self, loss: float) -> None:
         history, seconds = self._run.history, time.perf_counter() - self._start
@@ -205,10 +233,10 @@ class Epochs:
         """Call a method of all callbacks; if one changes the weights, training continues from them."""
         if not self._callbacks:
             return
-        before: Array = self._net.parameters.copy()
+        before: Array = self.net.parameters.copy()
         for callback in self._callbacks:
             getattr(callback, name)(self._run)
-        if not np.array_equal(before, self._net.parameters):
+        if not np.array_equal(before, self.net.parameters):
             self._trainer.begin()
 
 
@@ -217,6 +245,6 @@ def _batch_size(given: Any, n: int) -> int:
         return min(AUTO, n)
     if given > n:
         warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
         )
     return int(min(given, n))

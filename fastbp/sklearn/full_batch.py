@@ -78,4 +78,4 @@ def fit_full_batch(net: Network, data: Weighted, extra: Weighted | None, paramet
 
 
 def _whole(data: Weighted) -> tuple[Array, Array]:
-    return joined(block.X for block in unpacked(data.samples)), data.samples.Y
+    return joined(block.X for block in unpacked(data.samples)), data.Y

@@ -15,6 +15,7 @@ from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
 from fastbp.sklearn.base import BaseMLP
 from fastbp.sklearn.described import described
+from fastbp.sklearn.given import Given
 from fastbp.sklearn.parameters import CONSTRAINTS
 from fastbp.training.metrics import r2
 
@@ -116,7 +117,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         MLPRegressor
             Itself.
         """
-        return self._fit(X, y, sample_weight, None, None, incremental=True)
+        return self._fit(Given(X, y, sample_weight), incremental=True)
 
     def predict(self, X: Any) -> Array:
         """Return the outputs: (n_samples,), or (n_samples, n_outputs).

@@ -76,7 +76,7 @@ class Watcher:
 
     def _look_at_held_out(self, net: Network, held_out: Weighted, loss: float) -> float:
         """Record loss and score of the held-out samples. Return what is watched, perhaps the loss of training."""
-        estimator, Y, weight = self._estimator, held_out.samples.Y, held_out.weight
+        estimator, Y, weight = self._estimator, held_out.Y, held_out.weight
         outputs, costs = outputs_and_costs(net._model, held_out.samples)
         if estimator.loss == "poisson":
             costs = costs + constant_of_poisson(Y)
@@ -94,5 +94,9 @@ class Watcher:
     def end(self, net: Network) -> None:
         """Go back to the best weights, with early stopping."""
         self._estimator._no_improvement_count = self.waited
+        self.take_best(net)
+
+    def take_best(self, net: Network) -> None:
+        """Give a network the best weights, with early stopping."""
         if self._best is not None:
             net.parameters[:] = self._best

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass, fields, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -79,55 +80,58 @@ class Objective:
         np.copyto(vector, theta, casting="same_kind", where=True if self.trained is None else self.trained)
 
 
-def minimize(
+# After each iteration: its number, from 1, and the mean cost of the model's parameters without the penalty, or NaN if
+# cost or gradient are not finite. The answer is whether to stop. At the end, in words, why they ended.
+Iterations: TypeAlias = Generator[tuple[int, float], bool | None, str]
+
+
+def iterations(
     formulation: Formulation,
     model: Model,
     optimizer: Optimizer,
     state: OptimizerState,
     samples: AnySamples | Sharded,
     epochs: int,
-    epoch_done: Callable[[int, float], bool],
     options: StepOptions | None = None,
-) -> str:
-    """Train on all samples at once, also of all ranks, for up to `epochs` iterations. Return in words why it ended.
+) -> Iterations:
+    """Train on all samples at once, also of all ranks, for up to `epochs` iterations.
 
     `state` is the memory from one call to the next: a call with two epochs takes the steps of two calls with one.
-    `epoch_done` is called after each iteration with its number, from 1, and the mean cost of the model's parameters
-    without the penalty, or NaN if cost or gradient are not finite; training ends if it returns True. Raises ValueError
-    for options other than `l2` and `sample_weight`, which are part of the cost, or a cost that does not suit the
-    optimizer.
+    Numbers may become infinite: whoever runs the iterations checks the cost, as in compiled code, and lets NumPy ignore
+    the rest. Raises ValueError for options other than `l2` and `sample_weight`, which are part of the cost, or a cost
+    that does not suit the optimizer.
     """
     options = StepOptions() if options is None else options
     check_options(optimizer, options)
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost, options.weight)
-        chosen = formulation, model, optimizer, state, in_shards(samples), epochs, epoch_done, options
-        return levenberg_marquardt.minimize(*chosen)
+        chosen = formulation, model, optimizer, state, in_shards(samples), epochs, options
+        why = yield from levenberg_marquardt.iterations(*chosen)
+        return why
     assert isinstance(optimizer, LBFGS | ConjugateGradient)
     directions = QuasiNewton(state) if isinstance(optimizer, LBFGS) else Conjugate(state)
     cost_tolerance = optimizer.cost_tolerance if isinstance(optimizer, LBFGS) else -math.inf
     trained = layer_rates.trained(model.sizes, layer_rates.of_layers(optimizer, model.n_layers))
     objective = Objective(formulation, model, samples, options.l2, options.weight, None if trained.all() else trained)
-    with np.errstate(all="ignore"):  # `epoch_done` checks that the cost is finite, as in compiled code
-        here = objective.here()
-        for epoch in range(1, epochs + 1):
-            if not (math.isfinite(here.cost) and np.isfinite(here.gradient).all()):
-                epoch_done(epoch, math.nan)
-                return "the cost or its gradient is not finite"
-            if np.abs(here.gradient).max() <= optimizer.gradient_tolerance:
-                return "converged: no element of the gradient is larger than gradient_tolerance"
-            before = here
-            while (after := _step(objective, directions, before)) is None:
-                if not directions.forget():
-                    return "converged: the line search finds no lower cost"
-            here = after
-            state.t[0] += 1
-            if epoch_done(epoch, here.cost - objective.penalty()):
-                return "it was told to stop"
-            if not np.array_equal(model.parameters.vector, here.theta):  # a callback has changed them
-                here = objective.here()
-            elif before.cost - here.cost <= cost_tolerance * max(abs(before.cost), abs(here.cost), 1):
-                return "converged: the cost falls by less than cost_tolerance"
+    here = objective.here()
+    for epoch in range(1, epochs + 1):
+        if not (math.isfinite(here.cost) and np.isfinite(here.gradient).all()):
+            yield epoch, math.nan
+            return "the cost or its gradient is not finite"
+        if np.abs(here.gradient).max() <= optimizer.gradient_tolerance:
+            return "converged: no element of the gradient is larger than gradient_tolerance"
+        before = here
+        while (after := _step(objective, directions, before)) is None:
+            if not directions.forget():
+                return "converged: the line search finds no lower cost"
+        here = after
+        state.t[0] += 1
+        if (yield epoch, here.cost - objective.penalty()):
+            return "it was told to stop"
+        if not np.array_equal(model.parameters.vector, here.theta):  # a callback has changed them
+            here = objective.here()
+        elif before.cost - here.cost <= cost_tolerance * max(abs(before.cost), abs(here.cost), 1):
+            return "converged: the cost falls by less than cost_tolerance"
     return "the last epoch was reached"
 
 

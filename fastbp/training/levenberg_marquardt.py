@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -99,17 +99,16 @@ def _parts(both: Array, n: int) -> tuple[Array, Array]:
     return both[: n * n].reshape(n, n), both[n * n :]
 
 
-def minimize(
+def iterations(
     formulation: Formulation,
     model: Model,
     optimizer: LevenbergMarquardt,
     state: OptimizerState,
     samples: Sharded,
     epochs: int,
-    epoch_done: Callable[[int, float], bool],
     options: StepOptions,
-) -> str:
-    """Take up to `epochs` steps, and return in words why it ended. Parameters are as in `full_batch.minimize`."""
+) -> Generator[tuple[int, float], bool | None, str]:
+    """Take up to `epochs` steps: `full_batch.iterations`."""
     equations, theta, l2 = NormalEquations(model, samples, options), model.parameters.vector, options.l2
     trained = np.flatnonzero(layer_rates.trained(model.sizes, layer_rates.of_layers(optimizer, model.n_layers)))
 
@@ -124,33 +123,32 @@ def minimize(
         squares = sum(float(np.vdot(w, w)) for w in model.parameters.weights) if l2 > 0 else 0.0
         return mean, mean + 0.5 * l2 * squares
 
-    with np.errstate(all="ignore"):  # `epoch_done` checks that the cost is finite, as in compiled code
-        cost, total = costs()
-        for epoch in range(1, epochs + 1):
-            if not math.isfinite(total):
-                epoch_done(epoch, cost)
-                return "the cost is not finite"
-            matrix, gradient = equations()
-            if len(trained) < len(theta):  # frozen parameters are constants
-                matrix, gradient = matrix[np.ix_(trained, trained)], gradient[trained]
-            if np.abs(gradient).max() <= optimizer.gradient_tolerance:
-                return "converged: no element of the gradient is larger than gradient_tolerance"
-            before = theta.copy()
-            while True:
-                theta[trained] = before[trained] + _step(matrix, gradient, float(state.first[0]))
-                cost, new_total = costs()
-                if new_total < total:
-                    break
-                theta[:] = before
-                state.first[0] *= optimizer.increase
-                if not state.first[0] <= optimizer.largest_damping:
-                    state.first[0] = optimizer.largest_damping
-                    return "converged: no step makes the cost smaller, up to largest_damping"
-            total = new_total
-            state.first[0] = max(SMALLEST_DAMPING, state.first[0] * optimizer.decrease)
-            state.t[0] += 1
-            if epoch_done(epoch, cost):
-                return "it was told to stop"
+    cost, total = costs()
+    for epoch in range(1, epochs + 1):
+        if not math.isfinite(total):
+            yield epoch, cost
+            return "the cost is not finite"
+        matrix, gradient = equations()
+        if len(trained) < len(theta):  # frozen parameters are constants
+            matrix, gradient = matrix[np.ix_(trained, trained)], gradient[trained]
+        if np.abs(gradient).max() <= optimizer.gradient_tolerance:
+            return "converged: no element of the gradient is larger than gradient_tolerance"
+        before = theta.copy()
+        while True:
+            theta[trained] = before[trained] + _step(matrix, gradient, float(state.first[0]))
+            cost, new_total = costs()
+            if new_total < total:
+                break
+            theta[:] = before
+            state.first[0] *= optimizer.increase
+            if not state.first[0] <= optimizer.largest_damping:
+                state.first[0] = optimizer.largest_damping
+                return "converged: no step makes the cost smaller, up to largest_damping"
+        total = new_total
+        state.first[0] = max(SMALLEST_DAMPING, state.first[0] * optimizer.decrease)
+        state.t[0] += 1
+        if (yield epoch, cost):
+            return "it was told to stop"
     return "the last epoch was reached"
 
 

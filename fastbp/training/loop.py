@@ -5,20 +5,23 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
 from fastbp import validation
-from fastbp.batches.orders import Order
+from fastbp.batches.samples import SomeRows
 from fastbp.compiler.together import at_once, telling
 from fastbp.distributed.agreement import digest
-from fastbp.distributed.shards import Sharded, Steps
+from fastbp.distributed.shards import Sharded
+from fastbp.distributed.shards import Steps as StepsOverShards
 from fastbp.formulations.borrowing import KEPT_BYTES
 from fastbp.formulations.interface import Trainer
+from fastbp.formulations.step_options import StepOptions
 from fastbp.progress import Progress
 from fastbp.training import full_batch
 from fastbp.training.callbacks import Run
@@ -28,37 +31,11 @@ from fastbp.training.kept import kept_trainer
 from fastbp.training.metrics import Evaluation, evaluate
 from fastbp.training.plan import Plan
 from fastbp.training.state import Training
+from fastbp.training.steps import Steps, drive, in_pieces
 
 
 class DivergenceError(ArithmeticError):
     """Training diverged: the cost or a weight is no longer finite. The network has its last finite weights."""
-
-
-class Book(Protocol):
-    """What `train` reports to: a `Loop`, or the estimators of `fastbp.sklearn`."""
-
-    def advance(self, n_samples: int) -> None:
-        """Count samples that were trained on."""
-
-    def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
-        """End an epoch, counted from 1, with its mean cost. Return whether to stop; if not, begin the next."""
-
-
-def train(trainer: Trainer, epoch_in_pieces: Callable[[], Iterator[Order]], epochs: int, book: Book) -> None:
-    """Train epoch after epoch, each in pieces of whole mini-batches.
-
-    Each `trainer.train` is one compiled call; between two of them Python handles Ctrl-C.
-    """
-    for epoch in range(1, epochs + 1):
-        cost, n_samples = 0.0, 0
-        for rows in epoch_in_pieces():
-            cost += trainer.train(rows)
-            n_samples += len(rows)
-            book.advance(len(rows))
-            if not math.isfinite(cost):
-                break
-        if book.epoch_done(epoch, cost / n_samples, n_samples):
-            break
 
 
 class Loop:
@@ -82,9 +59,10 @@ class Loop:
     def begin(self) -> None:
         """Begin the training and its first epoch."""
         self.call("on_train_begin")
-        self._begin_epoch(1)
+        self.begin_epoch(1)
 
-    def _begin_epoch(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int) -> None:
+        """Begin an epoch, counted from 1."""
         self._run.epoch = epoch
         self.call("on_epoch_begin")
         self._take_over_changes()
@@ -104,7 +82,7 @@ class Loop:
         self.progress.advance(n_samples)
 
     def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
-        """Evaluate and record an epoch, counted from 1. Return whether to stop; if not, begin the next."""
+        """Evaluate and record an epoch, counted from 1. Return whether to stop."""
         if self.trainer is not None:
             self.trainer.end_epoch()
         trained = time.perf_counter()
@@ -124,8 +102,6 @@ class Loop:
         self._take_over_changes()
         if epoch < plan.epochs and self._run.stop:
             self._run.history.stopped = self._run.history.stopped or "stopped by a callback"
-        elif epoch < plan.epochs:
-            self._begin_epoch(epoch + 1)
         return self._run.stop
 
     def _look_for_best(self, epoch: int) -> None:
@@ -168,27 +144,106 @@ class Loop:
             if self.trainer is not None:
                 self.trainer.begin()
 
-    def restore_best(self) -> None:
-        """Go back to the state after the best epoch, if the plan keeps it."""
+    def steps(self) -> Steps:
+        """Yield the steps of the whole training; at its end, go back to the best epoch if the plan keeps it."""
+        if self.training.optimizer.full_batch:
+            yield from self._minimizing()
+        elif self._plan.shards is not None:
+            yield from self._in_shards(self._plan.shards)
+        else:
+            yield from self._in_mini_batches()
         if self._best_state is not None and self._best_state.epochs_done > 0:
             self.training.restore(self._best_state)
+
+    def numbers(self) -> AbstractContextManager[Any]:
+        """Let NumPy compute with infinite numbers where steps need it, while they are computed."""
+        return np.errstate(all="ignore") if self.training.optimizer.full_batch else nullcontext()
+
+    def _in_mini_batches(self) -> Steps:
+        plan, training, source, options = self._plan, self.training, self._plan.source, self._plan.options
+        source.open()
+        if source.weight is not None:
+            options = replace(options, sample_weight=source.weight)
+        with at_once(lambda: _dry_evaluation(plan)):
+            kept = kept_trainer(training, plan.formulation, source.X, source.Y, plan.batch_size, options)
+        trainer = kept.trainer
+        try:
+            self.begin()
+            trainer.begin()
+            self.trainer = trainer
+            epoch = partial(source.epoch, training.rng)
+            yield from in_pieces(trainer, training.model, epoch, plan.epochs, self)
+        finally:
+            trainer.let_go()
+        small = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options) <= KEPT_BYTES
+        training.kept = kept if small else None
+
+    def _in_shards(self, samples: Sharded) -> Steps:
+        """Take steps over mini-batches of rows of every shard, on all ranks. Yield None between two epochs."""
+        plan, training, rows = self._plan, self.training, -(-self._plan.batch_size // len(samples.sizes))
+        chosen = plan.formulation, training.model, training.optimizer, training.state, samples, rows
+        steps = StepsOverShards(*chosen, self._options_of_all())
+        self.begin()
+        for epoch in range(1, plan.epochs + 1):
+            cost = 0.0
+            for n_samples, mean in steps.epoch(training.rng, plan.shuffle):
+                cost += n_samples * mean
+                self.advance(n_samples)
+                if not math.isfinite(cost):
+                    break
+            if self.epoch_done(epoch, cost / len(samples), len(samples)) or epoch == plan.epochs or (yield None):
+                return
+            self.begin_epoch(epoch + 1)
+
+    def _options_of_all(self) -> StepOptions:
+        """Return the options of steps with the weights of all samples."""
+        weight, options = self._plan.source.sample_weight, self._plan.options
+        return options if weight is None else replace(options, sample_weight=weight)
+
+    def _minimizing(self) -> Steps:
+        """Yield None after each iteration over all samples at once."""
+        plan, training, samples = self._plan, self.training, self._plan.shards or self._plan.source.samples
+        assert samples is not None
+        if isinstance(samples, SomeRows):
+            samples = samples.copied()
+        options = self._options_of_all()
+        self.begin()
+        given = training.optimizer, training.state, samples
+        iterations = full_batch.iterations(plan.formulation, training.model, *given, plan.epochs, options)
+        with closing(iterations):
+            why = yield from self._iterate(iterations, len(samples))
+        if len(self._run.history) < plan.epochs:
+            self._run.history.stopped = self._run.history.stopped or why
+
+    def _iterate(self, iterations: full_batch.Iterations, n: int) -> Generator[None, float, str]:
+        """Do the work after each iteration over n samples; return why they ended."""
+        answer: bool | None = None  # begins them; then, whether to stop
+        while True:
+            try:
+                epoch, cost = iterations.send(answer)
+            except StopIteration as end:
+                return str(end.value)
+            self.advance(n)
+            answer = self.epoch_done(epoch, cost, n)
+            if not answer and epoch < self._plan.epochs:
+                answer = bool((yield None))
+                if not answer:
+                    self.begin_epoch(epoch + 1)
+
+    def undo(self) -> None:
+        """Go back to the state after the last whole epoch."""
+        self.training.restore(self.last)
+        self._run.history.keep(self.last.epochs_done)
 
 
 def fit(plan: Plan, run: Run) -> History:
     """Train. After an error or Ctrl-C the state is that after the last whole epoch."""
-    loop, training, history = Loop(plan, run), plan.training, plan.history
+    loop, history = Loop(plan, run), plan.history
     try:
-        with telling(loop.progress.tell), plan.ranks.together():
-            if training.optimizer.full_batch:
-                _minimize(loop, plan)
-            elif plan.shards is not None:
-                _train_in_shards(loop, plan, plan.shards)
-            else:
-                _train(loop, plan)
-        loop.restore_best()
+        with telling(loop.progress.tell), loop.numbers(), plan.ranks.together():
+            drive(loop.steps())
     except BaseException as error:
-        training.restore(loop.last)
-        history.keep(loop.last.epochs_done)
+        loop.undo()
         if not isinstance(error, KeyboardInterrupt):
             raise
         history.interrupted = True
@@ -200,68 +255,12 @@ def fit(plan: Plan, run: Run) -> History:
     return history
 
 
-def _train(loop: Loop, plan: Plan) -> None:
-    """Train with steps over mini-batches."""
-    training, source, options = plan.training, plan.source, plan.options
-    source.open()
-    if source.weight is not None:
-        options = replace(options, sample_weight=source.weight)
-    with at_once(lambda: _dry_evaluation(plan)):
-        kept = kept_trainer(training, plan.formulation, source.X, source.Y, plan.batch_size, options)
-    trainer = kept.trainer
-    try:
-        loop.begin()
-        trainer.begin()
-        loop.trainer = trainer
-        train(trainer, partial(source.epoch, training.rng), plan.epochs, loop)
-    finally:
-        trainer.let_go()
-    small = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options) <= KEPT_BYTES
-    training.kept = kept if small else None
-
-
-def _train_in_shards(loop: Loop, plan: Plan, samples: Sharded) -> None:
-    """Train with steps over mini-batches of rows of every shard, on all ranks."""
-    training, options, rows = plan.training, plan.options, -(-plan.batch_size // len(samples.sizes))
-    if plan.source.sample_weight is not None:
-        options = replace(options, sample_weight=plan.source.sample_weight)
-    steps = Steps(plan.formulation, training.model, training.optimizer, training.state, samples, rows, options)
-    loop.begin()
-    for epoch in range(1, plan.epochs + 1):
-        cost = 0.0
-        for n_samples, mean in steps.epoch(training.rng, plan.shuffle):
-            cost += n_samples * mean
-            loop.advance(n_samples)
-            if not math.isfinite(cost):
-                break
-        if loop.epoch_done(epoch, cost / len(samples), len(samples)):
-            break
-
-
 def _dry_evaluation(plan: Plan) -> None:
     """Do what `evaluate` does after an epoch, with a copy of the network: for `at_once`."""
     model = plan.training.model.unprepared()
     for samples in plan.data_sets.values():
         X, Y = (np.zeros((min(len(samples), 4096), n), model.dtype) for n in (model.sizes[0], model.sizes[-1]))
         plan.formulation.costs(model, X, Y)
-
-
-def _minimize(loop: Loop, plan: Plan) -> None:
-    """Train with iterations over all samples at once."""
-    training, samples, history, options = plan.training, plan.shards or plan.source.samples, plan.history, plan.options
-    assert samples is not None
-    if plan.source.sample_weight is not None:
-        options = replace(options, sample_weight=plan.source.sample_weight)
-    loop.begin()
-
-    def epoch_done(epoch: int, cost: float) -> bool:
-        loop.advance(len(samples))
-        return loop.epoch_done(epoch, cost, len(samples))
-
-    given = training.optimizer, training.state, samples
-    why = full_batch.minimize(plan.formulation, training.model, *given, plan.epochs, epoch_done, options)
-    if len(history) < plan.epochs:
-        history.stopped = history.stopped or why
 
 
 def _check_finite(epoch: int, cost: float, training: Training) -> None:

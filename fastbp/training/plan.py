@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from fastbp import validation
-from fastbp.batches.data import Data, SampleWeight, Weights, comes_in_chunks, hints_about, in_arrays, in_chunks, source
+from fastbp.batches.data import Data, SampleWeight, Weights, comes_in_chunks, in_arrays, in_chunks, source
 from fastbp.batches.samples import AnySamples, MappedSamples, Samples
 from fastbp.batches.sources import Source
 from fastbp.batches.weights import combined
@@ -31,7 +31,6 @@ from fastbp.training.callbacks import checked as checked_callbacks
 from fastbp.training.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.state import Training
-from fastbp.validation import hints
 
 BATCH_SIZE = 32  # the default
 
@@ -110,8 +109,8 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
         ranks, shards, asked.shuffle is not False,
     )  # fmt: skip
     _check_optimizer(plan, data)
-    _check_memory(plan)
-    hints.warn(hints_about(data, model), stacklevel=4)
+    what = f"besides the data, training with mini-batches of {rows} samples"
+    require_memory(what, memory_needed(plan), "choose a smaller batch_size or a smaller network")
     return plan
 
 
@@ -284,8 +283,8 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
         require_memory(what, levenberg_marquardt.bytes_needed(model, n_spares), instead)
 
 
-def _check_memory(plan: Plan) -> None:
-    """Raise MemoryError if a step needs more memory than this machine has."""
+def memory_needed(plan: Plan) -> int:
+    """Return how many bytes the training allocates."""
     training = plan.training
     snapshots = 2 + plan.keeps_best  # two to undo an epoch, one for the best
     state = training.state.first.nbytes + training.state.second.nbytes
@@ -293,5 +292,4 @@ def _check_memory(plan: Plan) -> None:
     kept = snapshots * (training.model.parameters.vector.nbytes + state)
     kept += summed * training.model.parameters.vector.nbytes
     step = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, plan.options)
-    what = f"besides the data, training with mini-batches of {plan.batch_size} samples"
-    require_memory(what, kept + step + plan.source.buffer_bytes, "choose a smaller batch_size or a smaller network")
+    return kept + step + plan.source.buffer_bytes

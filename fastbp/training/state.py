@@ -63,6 +63,10 @@ class Training:
         """Whether the moments are in the memory of this trainer, and only there."""
         return self._holder is trainer
 
+    def let_go(self) -> None:
+        """Take the moments back from the trainer that has them, and keep no trainer."""
+        self.kept, self._state = None, self.state
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _of_a_copy, (self.model, self.optimizer, self.state, self.rng, self.steps)
 

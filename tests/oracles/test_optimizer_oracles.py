@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from conftest import public_optimizers
+from fit_samples import minimize
 
 import fastbp
 from fastbp.formulations.step_options import StepOptions
-from fastbp.training.full_batch import minimize
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -198,7 +198,7 @@ def our_result(net, optimizer, options, epochs):
         return False
 
     state, samples = optimizer.new_state(net.parameters.size, net.dtype), net._samples(X, Y)
-    minimize(net._formulation, net._model, optimizer, state, samples, epochs, epoch_done, options)
+    minimize(net, optimizer, state, samples, epochs, epoch_done, options)
     return costs
 
 

@@ -5,7 +5,7 @@ import inspect
 import pytest
 from conftest import state_of
 from hostile import FOREVER, odd_calls, refused, wrongs
-from right_arguments import ELSEWHERE, FUNCTIONS, METHODS, OF_EXTRAS, PROPERTIES, net
+from right_arguments import ELSEWHERE, FUNCTIONS, METHODS, OF_EXTRAS, POPULATION, PROPERTIES, net
 
 import fastbp
 
@@ -44,6 +44,30 @@ def test_methods(name):
             wrong.append(f"{name}({parameter}={odd!r:.60}): {type(error).__name__}: {error}")
     assert wrong == []
     assert times > 0
+
+
+@pytest.mark.parametrize("name", sorted(POPULATION))
+def test_methods_of_a_population(name):
+    wrong, times, right = [], 0, POPULATION[name]
+    fastbp.Population([net()]).save("nets.safetensors")
+    for parameter, odd, arguments in odd_calls(getattr(fastbp.Population, name), right):
+        if parameter == "epochs" and isinstance(odd, int) and odd > FOREVER:
+            continue
+        pop = fastbp.Population([net(), net()])
+        pop.fit(**{**POPULATION["fit"], "progress": False})
+        before = [state_of(ours) for ours in pop]
+        quiet = {"progress": False} if name == "fit" and parameter != "progress" else {}
+        try:
+            if refused(getattr(pop, name), arguments | quiet, parameter):
+                times += 1
+                assert callable(odd) or [state_of(ours) for ours in pop] == before, "the refusal changed a member"
+        except Exception as error:
+            wrong.append(f"{name}({parameter}={odd!r:.60}): {type(error).__name__}: {error}")
+    assert wrong == []
+    assert times > 0
+    assert {name for name in dir(fastbp.Population) if not name.startswith("_")} == set(POPULATION) | {
+        "parameters", "history",
+    }  # fmt: skip
 
 
 def test_sizes_that_no_machine_has_room_for():

@@ -16,9 +16,9 @@ from fastbp.training.metrics import METRICS
 NAMES = {
     "fastbp": """
         Activation Adagrad Adam AdamW CSVLogger Callback Checkpoint Comparison ConjugateGradient ConstantRate
-        CosineDecay Cost DivergenceError EarlyStopping Evaluation ExponentialDecay GradientCheck History Huber
+        CosineDecay Cost DivergenceError EarlyStopping Evaluation ExponentialDecay GradientCheck Halving History Huber
         Initializer InverseScaling LBFGS LevenbergMarquardt MeasuringError ModelFileError Momentum Nesterov
-        Network Nudge OneCycle ParameterVector Quantile RMSProp Recorder ReduceOnPlateau Rprop SGD StepDecay
+        Network Nudge OneCycle ParameterVector Population Quantile RMSProp Recorder ReduceOnPlateau Rprop SGD StepDecay
         Trace check_derivative check_gradient compare error_norms from_keras from_torch get_num_threads load
         load_digits load_mnist set_num_threads threads
     """,

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from conftest import central_difference, relative_difference
+from fit_samples import minimize
 
 import fastbp
 from fastbp.formulations.step_options import StepOptions
 from fastbp.optimizers.directions import Conjugate, Place, QuasiNewton
 from fastbp.optimizers.line_search import Point, wolfe_step
-from fastbp.training.full_batch import Objective, minimize
+from fastbp.training.full_batch import Objective
 
 OPTIMIZERS = {
     "LBFGS": lambda: fastbp.LBFGS(gradient_tolerance=1e-10, cost_tolerance=0),
@@ -44,7 +45,7 @@ def train(net, optimizer, X, Y, epochs=500, options=None, stop_at=None):
         return epoch == stop_at
 
     state, checked = optimizer.new_state(net.parameters.size, net.dtype), net._samples(X, Y)
-    words = minimize(net._formulation, net._model, optimizer, state, checked, epochs, epoch_done, options)
+    words = minimize(net, optimizer, state, checked, epochs, epoch_done, options)
     assert state.t[0] == len(costs)
     return costs, words
 
@@ -135,7 +136,7 @@ def test_an_error_of_epoch_done_reaches_the_caller(optimizer):
 
     state = optimizer.new_state(net.parameters.size, net.dtype)
     with pytest.raises(KeyboardInterrupt):
-        minimize(net._formulation, net._model, optimizer, state, net._samples(X, Y), 10, epoch_done)
+        minimize(net, optimizer, state, net._samples(X, Y), 10, epoch_done)
     assert calls == [1, 2, 3]
 
 
@@ -158,7 +159,7 @@ def test_a_cost_that_is_not_finite_ends_the_search(optimizer, start):
     net.parameters[:] = start
     costs = []
     state = optimizer.new_state(net.parameters.size, net.dtype)
-    minimize(net._formulation, net._model, optimizer, state, net._samples(X, Y), 10, lambda _, c: costs.append(c))
+    minimize(net, optimizer, state, net._samples(X, Y), 10, lambda _, c: costs.append(c))
     assert (net.parameters == start).all() or not np.isfinite(costs[-1])
 
 

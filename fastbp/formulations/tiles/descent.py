@@ -168,7 +168,7 @@ def train_epoch_in_parts(n_threads, optimizer, work, data, batch_size, net):
 
 
 @njit(**LEAN)
-def train_one_by_one(optimizer, work, data, net):
+def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
     """`train_epoch` of plain descent with one sample a step, which is bound by reading the first layer's weights.
 
     So they are read once a step: when a weight has changed, its part in the next sample's z is added at once.

@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import config
 
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.compiler.together import to_call
+from fastbp.compiler.variants import address_of, serial_variant
 from fastbp.formulations.borrowing import Loan, borrowed
 from fastbp.formulations.compiled import Compiled, layer_places, of_network, optimizer_data, rates_of, with_functions
 from fastbp.formulations.interface import PLAIN
 from fastbp.formulations.network_data import NetworkData, layer_table, table
+from fastbp.formulations.rounds import Row
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import descent
 from fastbp.formulations.tiles import gradient as tile_gradient
@@ -119,6 +122,7 @@ class TiledTrainer:
     """Keeps parameters and moments in panels, and copies them back at the end of an epoch."""
 
     _batch_size = 1
+    _address: int | None = None  # of the loop, for rounds
 
     def __init__(
         self,
@@ -194,19 +198,33 @@ class TiledTrainer:
 
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`."""
+        loop, arguments = self._prepared(order)
+        rows = 1 if loop is descent.train_one_by_one else min(self._batch_size, len(order), ROWS)
+        with parallel_region(self._model.flops_per_sample * rows) as n_threads:
+            return float(self._call.run(self._formulation._variant(loop, n_threads), n_threads, *arguments))
+
+    def row(self, order: npt.NDArray[np.int64]) -> Row | None:
+        """Prepare `train` for a round."""
+        if config.DISABLE_JIT:
+            return None
+        loop, arguments = self._prepared(order)
+        if self._address is None:
+            self._address = address_of(serial_variant(loop), 1, *arguments)
+        optimizer, work, data, batch_size, net = arguments
+        return Row(self._address, optimizer._address, work._address, data._address, batch_size, net._address)
+
+    def _prepared(self, order: npt.NDArray[np.int64]) -> tuple[Any, tuple[Any, ...]]:
+        """Return the loop for the samples of `order`, and what it is called with besides the number of threads."""
         call = self._call
         if not self._looked:
             self._looked, call.work = True, with_lists(self._model, call.work, call.data.X, order)
         self._packed.hyper[0] = self._rate[0]
-        work, data, net = call.work, call.data, call.net
-        data._put(order=np.ascontiguousarray(order, np.int64))
+        call.data._put(order=np.ascontiguousarray(order, np.int64))
         if self._one_by_one and self._model.flops_per_sample < ONE_BY_ONE_UNTIL:
-            return float(to_call(descent.train_one_by_one)(self._packed, work, data, net))
-        rows = min(self._batch_size, len(order), ROWS)
-        with parallel_region(self._model.flops_per_sample * rows) as n_threads:
-            loop = descent.train_epoch_in_parts if work.in_parts else descent.train_epoch
-            train_epoch = self._formulation._variant(loop, n_threads)
-            return float(call.run(train_epoch, n_threads, self._packed, work, data, self._batch_size, net))
+            loop = descent.train_one_by_one
+        else:
+            loop = descent.train_epoch_in_parts if call.work.in_parts else descent.train_epoch
+        return loop, (self._packed, call.work, call.data, self._batch_size, call.net)
 
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Unpack them."""

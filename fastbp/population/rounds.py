@@ -1,0 +1,123 @@
+"""Rounds of many members in compiled code, while Python does the work between the epochs of others.
+
+A round is computed by a thread of its own, which holds Python's lock at its beginning and end only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from threading import Semaphore
+
+from fastbp.batches import sources
+from fastbp.compiler.threads import get_num_threads, worth
+from fastbp.formulations.rounds import Row, train_all
+from fastbp.model import Array
+from fastbp.population.members import Member
+
+
+@dataclass
+class Job:
+    """One row of a round, and the members that it trains: one."""
+
+    row: Row
+    members: list[Member]
+
+    def costs(self, cost: float) -> list[float]:
+        """Return the cost of each member, from what the row's loop has returned."""
+        return [cost]
+
+
+def jobs_of(members: list[Member]) -> tuple[list[Job], list[Member]]:
+    """Return the jobs of a round, the longest first, and the members that train alone, outside.
+
+    This is the place that decides which members are trained together.
+    """
+    jobs, alone = [], []
+    for member in sorted(members, key=lambda member: -member.flops):
+        if member.row is None or len(members) == 1:  # a single one may use all threads
+            alone.append(member)
+        else:
+            jobs.append(Job(member.row, [member]))
+    return jobs, alone
+
+
+class Rounds:
+    """Computes the steps of members, a round at a time: `start`, then `finish`."""
+
+    def __init__(self, pool: ThreadPoolExecutor | None):
+        self.n_threads = get_num_threads()
+        self._pool, self._begun = pool, Semaphore(0)
+        self._jobs: list[Job] = []
+        self._running: Future[Array] | None = None
+        self._done: list[tuple[Member, float]] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether a round has begun whose results have not been taken."""
+        return bool(self._running or self._done)
+
+    @property
+    def ready(self) -> bool:
+        """Whether `finish` returns at once."""
+        return self._running is None or self._running.done()
+
+    def start(self, members: list[Member], active: int) -> list[Member]:
+        """Begin a round of members that are ready, and return the rest of them; `active` members are in training.
+
+        It takes half of the active ones at most, so that the other half can be made ready meanwhile, but enough for all
+        threads; and no more than takes about a tenth of a second, because Ctrl-C waits for its end.
+        """
+        most, flops, n = max(self.n_threads, -(-active // 2)), 0.0, 0
+        for member in members[:most]:
+            flops += member.flops
+            if n >= self.n_threads and flops > self.n_threads * sources.FLOPS_BETWEEN_LOOKS:
+                break
+            n += 1
+        self._jobs, alone = jobs_of(members[:n])
+        wanted = min(worth(flops), len(self._jobs))
+        if self._jobs and wanted > 1 and self._pool is not None:
+            self._running = self._pool.submit(self._compute, wanted)
+            self._begun.acquire()  # go on when it needs Python's lock no more; it would wait for that for milliseconds
+        elif self._jobs:
+            self._take(self._compute(1))
+            self._begun.acquire()
+        self._done += [(member, member.piece.train()) for member in alone if member.piece is not None]
+        return members[n:]
+
+    def _compute(self, wanted: int) -> Array:
+        try:
+            return train_all([job.row for job in self._jobs], wanted, self._begun.release)
+        except BaseException:
+            self._begun.release()
+            raise
+
+    def _take(self, costs: Array) -> None:
+        for job, cost in zip(self._jobs, costs.tolist(), strict=True):
+            self._done += zip(job.members, job.costs(cost), strict=True)
+
+    def finish(self) -> list[tuple[Member, float]]:
+        """Wait for the end of the round, and return its members with the costs of their steps."""
+        if self._running is not None:
+            self._take(self._running.result())
+        self._running, done, self._done = None, self._done, []
+        return done
+
+
+@contextmanager
+def rounds() -> Iterator[Rounds]:
+    """Yield what computes rounds. At the end of the block nothing is computed any more."""
+    if get_num_threads() == 1:
+        yield Rounds(None)
+        return
+    pool = ThreadPoolExecutor(1, "fastbp-rounds")
+    try:
+        yield Rounds(pool)
+    finally:
+        waits = True
+        while waits:
+            with suppress(KeyboardInterrupt):  # a round that goes on would write what is being undone
+                pool.shutdown(wait=True)
+                waits = False
