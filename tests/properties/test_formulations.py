@@ -1,7 +1,7 @@
 """All formulations give the same numbers up to rounding.
 
 Differences are relative to the largest absolute number of the array in question: the whole gradient or parameter
-vector, all outputs, all costs. `textbook` is the reference.
+vector, all costs. `textbook` is the reference.
 """
 
 import numpy as np
@@ -71,7 +71,9 @@ def test_gradients_outputs_and_costs_agree(sizes, n, kind, dtype):
         if sizes[-1] > 1 or net.activations[-1].name != "softmax":  # a single softmax output is 1, its gradient 0
             assert relative_difference(gradients[name], gradients["textbook"]) <= TOLERANCE[dtype]
             assert relative_difference(costs[name], costs["textbook"]) <= TOLERANCE[dtype]
-        assert relative_difference(outputs[name], outputs["textbook"]) <= TOLERANCE[dtype]
+        # An output is a sum of terms up to about 1, which may cancel: so a single one can be near 0.
+        largest = max(1, np.abs(outputs["textbook"]).max())
+        assert np.abs(outputs[name] - outputs["textbook"]).max() <= TOLERANCE[dtype] * largest
         assert evaluations[name].cost == pytest.approx(costs["textbook"].mean(), rel=TOLERANCE[dtype], abs=1e-12)
         assert evaluations[name].accuracy == evaluations["textbook"].accuracy
 
