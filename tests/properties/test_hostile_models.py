@@ -117,6 +117,42 @@ def test_odd_arguments_of_estimators(name, method):
     assert refusals > 20
 
 
+MANY = {"MLPSearchCV": {"space": {"alpha": [0.1]}, "cv": 2}, "MLPEnsembleClassifier": {"n_estimators": 2},
+        "MLPEnsembleRegressor": {"n_estimators": 2}}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_odd_arguments_of_a_search_and_of_ensembles(name):
+    folder, refusals = their_folder(), 0
+    member = "MLPRegressor" if name == "MLPEnsembleRegressor" else "MLPClassifier"
+    kind, right = getattr(fastbp.sklearn, name), {"estimator": new(member), **MANY[name]}
+
+    def made(parameter, value):
+        kind(**{**right, parameter: value}).fit(X, Y[member])
+
+    def fitted(parameter, value):
+        many = kind(**right)
+        try:
+            many.fit(**{"X": X, "y": Y[member], parameter: value})
+        except (TypeError, ValueError):
+            assert not hasattr(many, "predict") or not hasattr(many, "n_features_in_")  # nothing is half fitted
+            raise
+
+    def asked(parameter, value):
+        kind(**right).fit(X, Y[member]).predict(**{"X": X, parameter: value})
+
+    for parameter in inspect.signature(kind).parameters.keys() - {"verbose", "n_estimators"}:
+        for odd in ODD:
+            if parameter != "cv" or not isinstance(odd, bytes):  # which have a method split
+                refusals += refused(f"{name}({parameter}={odd!r:.40})", partial(made, parameter), odd, folder)
+    for parameter, call in (("X", fitted), ("y", fitted), ("X", asked)):
+        for odd in ODD:
+            if not isinstance(odd, int) or odd < 1e308:  # see above
+                label = f"{name}.{call.__name__}({parameter}={odd!r:.40})"
+                refusals += refused(label, partial(call, parameter), odd, folder)
+    assert refusals > 100
+
+
 def test_odd_estimators_are_not_converted():
     their_folder()
     from sklearn.exceptions import NotFittedError

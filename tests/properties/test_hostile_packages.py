@@ -77,7 +77,15 @@ TESTED = {
     "fastbp.data": {"load_digits", "load_mnist", "read_table"},
     "fastbp.plots": {*PLOTS, "signed_colours"},
     "fastbp.replay": {"read_book", "replay"},
-    "fastbp.sklearn": {"MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"},
+    "fastbp.sklearn": {
+        "MLPClassifier",
+        "MLPEnsembleClassifier",
+        "MLPEnsembleRegressor",
+        "MLPRegressor",
+        "MLPSearchCV",
+        "from_sklearn",
+        "to_sklearn",
+    },
 }
 INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.functions", "fastbp.network", "fastbp.optimizers"}
 

@@ -38,7 +38,7 @@ NAMES = {
         Book KEYS Replay read_book replay
     """,
     "fastbp.sklearn": """
-        MLPClassifier MLPRegressor from_sklearn to_sklearn
+        MLPClassifier MLPEnsembleClassifier MLPEnsembleRegressor MLPRegressor MLPSearchCV from_sklearn to_sklearn
     """,
 }
 COMMANDS = {
