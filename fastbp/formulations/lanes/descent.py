@@ -1,0 +1,165 @@
+"""Gradient descent of a group of nets: all layers forward and back, then a step of each net's own optimizer."""
+
+import math
+from typing import Any, NamedTuple
+
+from fastbp.compiler.call import call
+from fastbp.compiler.options import INNER, njit
+from fastbp.compiler.views import matrix, stretch
+from fastbp.formulations.lanes.layout import biases, layer, weights
+from fastbp.formulations.lanes.sums import (
+    accumulate_gradient,
+    activate,
+    forward,
+    output_error,
+    propagate_error,
+    take,
+)
+from fastbp.formulations.rules import regularize, shrink
+from fastbp.formulations.tiles.tile import lanes, load, store, zeros
+from fastbp.functions.floating_point import multiply_add
+
+L2, L1, DECAY, CLIP = range(4)  # in `Members.limits`
+
+
+class Rules(NamedTuple):
+    """The rules of one net's step, with the names of `OptimizerData`."""
+
+    hyper: Any
+    l2: float
+    l1: float
+    decay: float
+    clip_value: float
+    changes_gradient: bool
+    clip_norm: float
+
+
+def take_rows(to, X, order, start, m, n):
+    """Copy the rows of m samples from `start` of the order on, of every net its own.
+
+    Shapes: to (lanes, rows, n); X (n_samples, n); order (lanes, n_samples). Writes: to, and up to a register behind.
+    """
+    n_nets = lanes(to)
+    X, rows = matrix(X, 0, X.size // n, n), to.size // n_nets
+    for net in range(n_nets):
+        of_net, at = matrix(to, 0, 1, to.size), net * rows
+        samples = stretch(order, net * (order.size // n_nets) + start, m)
+        for s in range(m):
+            row = samples[s]
+            for k in range(0, n, lanes(to)):  # what spills over the end of a row is overwritten by the next
+                store(load(zeros(to, 1, 1), X, row, k, min(n - k, lanes(to))), of_net, 0, at + s * n + k)
+
+
+@njit(**INNER)
+def forward_batch(work, data, start, m, net):
+    """All layers for m samples, from a⁽⁰⁾ = x. Writes: z and a of every layer, but not a⁽ᴸ⁾."""
+    take(work.inputs, data.X, data.order, start, m, net.layers[0].n, net)
+    call(net.functions[0].to_lanes, layer(work.a, work, net, 0), work.inputs, m * net.layers[0].n)
+    for l in range(1, net.L + 1):
+        z, a, a_previous = layer(work.z, work, net, l), layer(work.a, work, net, l), layer(work.a, work, net, l - 1)
+        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+        forward(z, a_previous, weights(work.theta, net, l), biases(work.theta, net, l), m, n_in, n_out, work, net)
+        if l < net.L:
+            activate(a, z, m, net.layers[l])
+
+
+@njit(**INNER)
+def backward_batch(work, data, start, m, net):
+    """The costs of m samples and the errors of all layers, from the output back. Writes: work.costs; δ."""
+    output_error(layer(work.delta, work, net, net.L), layer(work.z, work, net, net.L), work, data, start, m, net)
+    for l in range(net.L, 1, -1):
+        delta_previous, delta = layer(work.delta, work, net, l - 1), layer(work.delta, work, net, l)
+        z, a, w = layer(work.z, work, net, l - 1), layer(work.a, work, net, l - 1), weights(work.theta, net, l)
+        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+        propagate_error(delta_previous, z, a, w, delta, m, n_in, n_out, net.layers[l - 1].derivative, net)
+
+
+@njit(**INNER)
+def sum_gradient(work, m, net):
+    """The gradient of all layers, from the first on. Writes: work.gradient."""
+    for l in range(1, net.L + 1):
+        delta, a = layer(work.delta, work, net, l), layer(work.a, work, net, l - 1)
+        w_at, b_at = net.layers[l].weights_at * lanes(delta), net.layers[l].biases_at * lanes(delta)
+        dw = stretch(work.gradient, w_at, work.gradient.size - w_at)
+        db = stretch(work.gradient, b_at, work.gradient.size - b_at)
+        accumulate_gradient(dw, db, delta, a, m, net.layers[l - 1].n, net.layers[l].n, net)
+
+
+@njit(**INNER)
+def descend(optimizer, work, costs, net):
+    """A step of the optimizer of each net whose costs so far are finite. Writes: θ, moments, gradient, hyper, t.
+
+    Shapes: costs (n_nets,).
+    """
+    size, n = optimizer.theta.size // lanes(work.theta), net.layers[net.L + 1].weights_at
+    call(net.functions[0].from_lanes, optimizer.gradient, work.gradient, n)
+    for i in range(costs.size):
+        if abs(costs[i]) < math.inf:
+            call(net.functions[0].step, optimizer, i, size, net)
+    call(net.functions[0].to_lanes, work.theta, optimizer.theta, n)
+
+
+def step(optimizer, i, size, net):
+    """θ ← θ − η ∇C for plain descent: the step of net i, of `size` parameters. Writes: its row of everything."""
+    theta, gradient = stretch(optimizer.theta, i * size, size), stretch(optimizer.gradient, i * size, size)
+    first, second = theta, theta
+    if optimizer.first.size > 0:
+        first = stretch(optimizer.first, i * size, size)
+    if optimizer.second.size > 0:
+        second = stretch(optimizer.second, i * size, size)
+    n_hyper, update = optimizer.hyper.shape[1], optimizer.updates[i]
+    hyper, t, limits = stretch(optimizer.hyper, i * n_hyper, n_hyper), stretch(optimizer.t, i, 1), optimizer.limits[i]
+    rules = Rules(hyper, limits[L2], limits[L1], limits[DECAY], limits[CLIP], update.changes_gradient != 0, math.inf)
+    t[0] += 1
+    call(update.begin_step, hyper, t)
+    if update.plain_descent and not rules.changes_gradient:
+        for l in range(1, net.L + 1):
+            w_at, b_at, n_out = net.layers[l].weights_at, net.layers[l].biases_at, net.layers[l].n
+            w, dw = stretch(theta, w_at, b_at - w_at), stretch(gradient, w_at, b_at - w_at)
+            shrink(w, 0, rules)
+            if n_out > 1:
+                add_scaled(w, -hyper[0], dw)
+            else:  # as `tile.add_to_column` adds them
+                call(update.update, w, w, w, hyper, t, dw)
+            add_scaled(stretch(theta, b_at, n_out), -hyper[0], stretch(gradient, b_at, n_out))
+    else:
+        regularize(gradient, theta, rules, net)
+        call(update.update, theta, first, second, hyper, t, gradient)
+
+
+@njit(**INNER)
+def add_scaled(theta, alpha, gradient):
+    """θ ← θ + α g, rounded once, as `tile.add_to` adds it. Writes: θ."""
+    alpha = theta.dtype.type(alpha)
+    for i in range(theta.size):
+        theta[i] = multiply_add(alpha, gradient[i], theta[i])
+
+
+@njit(**INNER)
+def add_costs(costs, work, m):
+    """Add the costs of m samples to those of each net, as long as they are finite. Writes: costs."""
+    for i in range(costs.size):
+        of_net, cost = stretch(work.costs, i * work.rows, m), 0.0
+        for s in range(m):
+            cost += of_net[s]
+        if abs(costs[i]) < math.inf:
+            costs[i] += cost
+
+
+def train_epoch(optimizer, work, data, batch_size, net, costs):
+    """Gradient descent of all nets through all mini-batches of their orders, one step each.
+
+    A net whose sum of costs is not finite takes no more steps. Shapes: costs (n_nets,), the sum of the samples' costs
+    of each net. Writes: costs, `optimizer`, `work`.
+    """
+    n = data.order.size // lanes(work.theta)
+    for i in range(costs.size):
+        costs[i] = 0
+    call(net.functions[0].to_lanes, work.theta, optimizer.theta, net.layers[net.L + 1].weights_at)
+    for start in range(0, n, batch_size):
+        m = min(batch_size, n - start)
+        forward_batch(work, data, start, m, net)
+        backward_batch(work, data, start, m, net)
+        sum_gradient(work, m, net)
+        descend(optimizer, work, costs, net)
+        add_costs(costs, work, m)
