@@ -37,17 +37,19 @@ class Rules(NamedTuple):
 def take_rows(to, X, order, start, m, n):
     """Copy the rows of m samples from `start` of the order on, of every net its own.
 
-    Shapes: to (lanes, rows, n); X (n_samples, n); order (lanes, n_samples). Writes: to, and up to a register behind.
+    Shapes: to (lanes, rows, n); X (n_samples, n); order (lanes, n_samples). Writes: to.
     """
-    n_nets = lanes(to)
+    n_nets, whole = lanes(to), n // lanes(to) * lanes(to)
     X, rows = matrix(X, 0, X.size // n, n), to.size // n_nets
     for net in range(n_nets):
-        of_net, at = matrix(to, 0, 1, to.size), net * rows
+        of_net = matrix(to, net * rows, m, n)
         samples = stretch(order, net * (order.size // n_nets) + start, m)
         for s in range(m):
             row = samples[s]
-            for k in range(0, n, lanes(to)):  # what spills over the end of a row is overwritten by the next
-                store(load(zeros(to, 1, 1), X, row, k, min(n - k, lanes(to))), of_net, 0, at + s * n + k)
+            for k in range(0, whole, lanes(to)):
+                store(load(zeros(to, 1, 1), X, row, k), of_net, s, k)
+            for k in range(whole, n):
+                of_net[s, k] = X[row, k]
 
 
 @njit(**INNER)

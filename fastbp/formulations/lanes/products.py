@@ -12,14 +12,25 @@ from typing import Any, NamedTuple
 
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix, stretch
-from fastbp.formulations.tiles.panel_sums import next_rows
-from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, load, store, wide, zeros
+from fastbp.formulations.tiles.registers import ROWS
+from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, lanes_add, load, store, store_lanes, wide, zeros
 
 COLUMN = 4  # samples at a time in `forward_column`
+# Rows of a tile of two registers. Four would be too few sums to hide how long each addition takes, where a register is
+# a number; so they are for three rows or four, and others are shared out evenly.
+MOST, MIDDLE, LEAST = (12, 8, 4) if ROWS == 12 else (6, 5, 4)
+
+
+@njit(**INNER)
+def rows_of_tile(left):
+    """Rows of the next tile when `left` remain: as many in each of the least number of tiles, or a few more."""
+    n_tiles = (left + MOST - 1) // MOST
+    rows = (left + n_tiles - 1) // n_tiles
+    return MOST if rows > MIDDLE else MIDDLE if rows > LEAST else LEAST
 
 
 class Walk(NamedTuple):
-    """What `sum_products` is given: arrays as matrices, and how many rows and numbers lie between two numbers."""
+    """What `sum_products` is given: arrays as matrices, and how many rows and columns lie between two numbers."""
 
     c: Any
     a: Any
@@ -35,49 +46,40 @@ class Walk(NamedTuple):
 
 
 @njit(**INNER)
-def tile_of_products(tile, of, i, j, next_j):
-    """The rows of a tile from i on, of two columns j of c, which share the loads of a."""
-    other = tile
+def tile_of_products(tile, of, i, j, pair):
+    """A tile of c: the rows from i on, column j and, if there is a `pair`, not 0, the next one."""
     if of.start.size > 0:
-        tile, other = add_row(tile, of.start, j * lanes(of.c)), add_row(other, of.start, next_j * lanes(of.c))
+        tile = add_row(tile, of.start, j * lanes(of.c))
     for p in range(of.n_p):
-        row, column = i + p * of.a_rows, p * of.a_columns
-        tile = inner_add(tile, of.a, row, column, of.b, p * of.bp + j * of.bj, 0)
-        other = inner_add(other, of.a, row, column, of.b, p * of.bp + next_j * of.bj, 0)
-    store(tile, of.c, i + j * of.c_rows, j * of.c_columns)
-    store(other, of.c, i + next_j * of.c_rows, next_j * of.c_columns)
+        tile = lanes_add(tile, of.a, i + p * of.a_rows, p * of.a_columns, of.b, p * of.bp + j * of.bj, pair * of.bj)
+    store_lanes(tile, of.c, i + j * of.c_rows, j * of.c_columns, pair * of.c_rows, pair * of.c_columns)
 
 
 def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj):
     """c_ij = start_j + Σ_p a_ip b_pj; an empty start is 0. Writes: c.
 
     c_ij is number ci i + cj j of c, a_ip is number ai i + ap p of a, b_pj is number bp p + bj j of b. What is left for
-    a last tile of rows i or pair of columns j overlaps with what is there already, and is computed twice. With less
-    than 4 rows i, a tile writes up to 3 rows of column j into those of column j + 1, which come later.
+    a last tile of rows i overlaps with what is there already, and is computed twice. With less than 4 rows i, a tile
+    writes up to 3 rows of column j into those of column j + 1, which come later. Behind `start` is another number.
     """
     width = lanes(c)
-    C, A, B = (
-        matrix(c, 0, c.size // (ci * width), ci * width),
-        matrix(a, 0, a.size // (ai * width), ai * width),
-        matrix(b, 0, b.size // width, width),
-    )
+    C = matrix(c, 0, c.size // (ci * width), ci * width)
+    A, B = matrix(a, 0, a.size // (ai * width), ai * width), matrix(b, 0, b.size // width, width)
     c_rows, c_columns = (cj, 0) if ci == 1 else (0, cj * width)
     a_rows, a_columns = (ap, 0) if ai == 1 else (0, ap * width)
     of = Walk(C, A, B, start, n_p, c_rows, c_columns, a_rows, a_columns, bp, bj)
     i = 0
     while i < n_i:
-        size = next_rows(n_i - i)
+        size = rows_of_tile(n_i - i)
         first = max(0, min(i, n_i - size))
         for j in range(0, n_j, 2):
-            next_j = min(j + 1, n_j - 1)
-            if size == 12:
-                tile_of_products(zeros(c, 12, 1), of, first, j, next_j)
-            elif size == 8:
-                tile_of_products(zeros(c, 8, 1), of, first, j, next_j)
-            elif size == 6:
-                tile_of_products(zeros(c, 6, 1), of, first, j, next_j)
+            pair = 1 if j + 1 < n_j else 0
+            if size == MOST:
+                tile_of_products(zeros(c, MOST, 2), of, first, j, pair)
+            elif size == MIDDLE:
+                tile_of_products(zeros(c, MIDDLE, 2), of, first, j, pair)
             else:
-                tile_of_products(zeros(c, 4, 1), of, first, j, next_j)
+                tile_of_products(zeros(c, LEAST, 2), of, first, j, pair)
         i += size
 
 
@@ -103,36 +105,44 @@ def sum_biases(db, delta, m, n):
 def forward_column(z, a, w, b, scratch, m, n):
     """z_s = b + Σ_k a_sk w_k in the order of `tiles/column_sums.py`, which sums along a register and then across it.
 
-    Shapes: z (≥ m, lanes); a (≥ m, n, lanes); w (n, lanes); b (lanes,); scratch (2 lanes + 1, COLUMN, lanes). Writes: z
+    Shapes: z (≥ m, lanes); a (≥ m, n, lanes); w (n, lanes); b (lanes,); scratch (lanes, COLUMN, lanes). Writes: z
     and scratch.
     """
     width = lanes(z)
     z, a, w = matrix(z, 0, z.size // width, width), matrix(a, 0, a.size // (n * width), n * width), matrix(w, 0, n, width)
-    terms = matrix(scratch, 0, (wide(z) + 1) * COLUMN, width)
+    terms = matrix(scratch, 0, COLUMN * width, width)
     left = n % wide(z)
     of_pairs = n if left > lanes(z) else n - left  # inputs in panels of two registers; the others are in one of one
     for s in range(0, m, COLUMN):
-        sum_across(terms, 0, a, w, s, 0, of_pairs, wide(z))
-        first = load(zeros(z, COLUMN, 1), terms, 0, 0)
-        sum_across(terms, 0, a, w, s, of_pairs, n, lanes(z))
-        total = add(first, load(zeros(z, COLUMN, 1), terms, 0, 0))
+        total = add(
+            sum_across(zeros(z, COLUMN, 1), terms, a, w, s, 0, of_pairs, wide(z)),
+            sum_across(zeros(z, COLUMN, 1), terms, a, w, s, of_pairs, n, lanes(z)),
+        )
         store(add_row(total, b, 0), z, s, 0)
 
 
 @njit(**INNER)
-def sum_across(terms, at, a, w, s, k, stop, width):
-    """Σ_k a_sk w_k from k up to `stop`: every width-th into one term, then the terms by halves. Writes: terms."""
-    for c in range(width):
-        tile = zeros(a, COLUMN, 1)
-        for i in range(k + c, stop, width):
-            tile = inner_add(tile, a, s, i * lanes(a), w, i, 0)
-        store(tile, terms, c * COLUMN, 0)
+def sum_across(tile, terms, a, w, s, k, stop, width):
+    """Σ_k a_sk w_k from k up to `stop`: every width-th in one sum, then sums c and c + width / 2, and so on.
+
+    Writes: terms.
+    """
+    if k == stop:
+        return tile
     half = width // 2
-    while half > 0:
-        for c in range(half):
-            tile = load(zeros(a, COLUMN, 1), terms, c * COLUMN, 0)
-            store(add(tile, load(zeros(a, COLUMN, 1), terms, (c + half) * COLUMN, 0)), terms, c * COLUMN, 0)
+    for c in range(half):
+        one, other = tile, tile
+        for i in range(k + c, stop, width):
+            one = inner_add(one, a, s, i * lanes(a), w, i, 0)
+        for i in range(k + c + half, stop, width):
+            other = inner_add(other, a, s, i * lanes(a), w, i, 0)
+        store(add(one, other), terms, c * COLUMN, 0)
+    while half > 1:
         half //= 2
+        for c in range(half):
+            other = load(tile, terms, (c + half) * COLUMN, 0)
+            store(add(load(tile, terms, c * COLUMN, 0), other), terms, c * COLUMN, 0)
+    return load(tile, terms, 0, 0)
 
 
 def gradient_column(dw, a, delta, m, n):

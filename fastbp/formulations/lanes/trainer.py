@@ -152,9 +152,9 @@ def lanes_workspace(model: Model, batch_size: int) -> LanesWorkspace:
     rows = round_up(batch_size, max(lanes, COLUMN))
     theta, gradient = (_zeros((round_up(n, lanes) + COLUMN) * lanes, dtype) for _ in range(2))
     z, a, delta = (_zeros((rows * sum(model.sizes) + COLUMN) * lanes, dtype) for _ in range(3))
-    inputs = _zeros(lanes * rows * model.sizes[0] + lanes, dtype)
-    outputs = _zeros(4 * lanes * rows * model.sizes[-1] + lanes, dtype)
-    scratch = _zeros((2 * lanes + 1) * COLUMN * lanes, dtype)
+    inputs = _zeros(lanes * rows * model.sizes[0], dtype)
+    outputs = _zeros(4 * lanes * rows * model.sizes[-1], dtype)
+    scratch = _zeros(lanes * COLUMN * lanes, dtype)
     return LanesWorkspace(theta, gradient, z, a, delta, inputs, outputs, np.zeros(lanes * rows), scratch, rows)
 
 

@@ -139,6 +139,16 @@ class Code:
         part = self.shuffle(row, row, list(range(first, first + count)))
         self.builder.store(part, self.builder.bitcast(pointer, part.type.as_pointer()), align=self.tile.itemsize)
 
+    def load_register(self, pointer, stride, row):
+        """Return the first register of a row."""
+        kind = ir.VectorType(self.tile.element, self.tile.lanes)
+        return self.builder.load(self.at(pointer, stride, row, kind), align=self.tile.itemsize)
+
+    def join(self, registers):
+        """Return a row of these registers, at most two."""
+        first, last, n = registers[0], registers[-1], len(registers) * self.tile.lanes
+        return self.shuffle(first, last, list(range(n)))
+
     def rows(self, tile):
         """Return the rows of a tile."""
         return [self.builder.extract_value(tile, r) for r in range(self.tile.rows)]
