@@ -65,7 +65,9 @@ def sum_cost(out, z, a, y, parameter):
 def each_sample(costs, z, a, y, n, parameter):
     """C of several samples, each with n numbers of z, a and y, and perhaps padding after them."""
     width = y.size // costs.size
-    for s in range(costs.size):
+    for s in range(costs.size if width == 1 else 0):  # a loop that becomes vector instructions
+        function(stretch(costs, s, 1), stretch(z, s, 1), stretch(a, s, 1), stretch(y, s, 1), parameter)
+    for s in range(costs.size if width > 1 else 0):
         i = s * width
         function(stretch(costs, s, 1), stretch(z, i, n), stretch(a, i, n), stretch(y, i, n), parameter)
 

@@ -81,9 +81,7 @@ def sum_gradient(work, m, net):
     """The gradient of all layers, from the first on. Writes: work.gradient."""
     for l in range(1, net.L + 1):
         delta, a = layer(work.delta, work, net, l), layer(work.a, work, net, l - 1)
-        w_at, b_at = net.layers[l].weights_at * lanes(delta), net.layers[l].biases_at * lanes(delta)
-        dw = stretch(work.gradient, w_at, work.gradient.size - w_at)
-        db = stretch(work.gradient, b_at, work.gradient.size - b_at)
+        dw, db = weights(work.gradient, net, l), biases(work.gradient, net, l)
         accumulate_gradient(dw, db, delta, a, m, net.layers[l - 1].n, net.layers[l].n, net)
 
 

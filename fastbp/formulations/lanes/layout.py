@@ -52,24 +52,28 @@ class LanesData(Struct):
     order: npt.NDArray[np.int64]  # (lanes, n)
 
 
+# Views that begin where they should and go on to the end of the buffer, because a tile may reach a little further.
+
+
 @njit(**INLINE)
 def layer(buffer, work, net, l):
-    """z, a or δ of layer l, in the buffer that holds it for all layers."""
-    of_row = work.rows * lanes(buffer)
-    return stretch(buffer, of_row * net.layers[l].neurons_before, of_row * net.layers[l].n)
+    """z, a or δ of layer l, (rows, n_l, lanes), in the buffer that holds it for all layers."""
+    start = work.rows * lanes(buffer) * net.layers[l].neurons_before
+    return stretch(buffer, start, buffer.size - start)
 
 
 @njit(**INLINE)
 def weights(vector, net, l):
-    """w_jk of layer l in a vector of the layout of θ in lanes: (n_out n_in, lanes)."""
-    size = lanes(vector) * net.layers[l].n * net.layers[l - 1].n
-    return stretch(vector, lanes(vector) * net.layers[l].weights_at, size)
+    """w_jk of layer l in a vector of the layout of θ, (n_out, n_in, lanes)."""
+    start = lanes(vector) * net.layers[l].weights_at
+    return stretch(vector, start, vector.size - start)
 
 
 @njit(**INLINE)
 def biases(vector, net, l):
-    """b_j of layer l in a vector of the layout of θ in lanes: (n_out, lanes)."""
-    return stretch(vector, lanes(vector) * net.layers[l].biases_at, lanes(vector) * net.layers[l].n)
+    """b_j of layer l in a vector of the layout of θ, (n_out, lanes)."""
+    start = lanes(vector) * net.layers[l].biases_at
+    return stretch(vector, start, vector.size - start)
 
 
 def to_lanes(in_lanes, by_net, n):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix, stretch
 from fastbp.formulations.tiles.registers import ROWS
-from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, lanes_add, load, store, store_lanes, wide, zeros
+from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, lanes_add, lanes_add_row, load, store, store_lanes, wide, zeros
 
 COLUMN = 4  # samples at a time in `forward_column`
 # Rows of a tile of two registers. Four would be too few sums to hide how long each addition takes, where a register is
@@ -49,7 +49,7 @@ class Walk(NamedTuple):
 def tile_of_products(tile, of, i, j, pair):
     """A tile of c: the rows from i on, column j and, if there is a `pair`, not 0, the next one."""
     if of.start.size > 0:
-        tile = add_row(tile, of.start, j * lanes(of.c))
+        tile = lanes_add_row(tile, of.start, j, pair)
     for p in range(of.n_p):
         tile = lanes_add(tile, of.a, i + p * of.a_rows, p * of.a_columns, of.b, p * of.bp + j * of.bj, pair * of.bj)
     store_lanes(tile, of.c, i + j * of.c_rows, j * of.c_columns, pair * of.c_rows, pair * of.c_columns)
@@ -60,14 +60,14 @@ def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj):
 
     c_ij is number ci i + cj j of c, a_ip is number ai i + ap p of a, b_pj is number bp p + bj j of b. What is left for
     a last tile of rows i overlaps with what is there already, and is computed twice. With less than 4 rows i, a tile
-    writes up to 3 rows of column j into those of column j + 1, which come later. Behind `start` is another number.
+    writes up to 3 rows of column j into those of column j + 1, which come later.
     """
     width = lanes(c)
     C = matrix(c, 0, c.size // (ci * width), ci * width)
     A, B = matrix(a, 0, a.size // (ai * width), ai * width), matrix(b, 0, b.size // width, width)
     c_rows, c_columns = (cj, 0) if ci == 1 else (0, cj * width)
     a_rows, a_columns = (ap, 0) if ai == 1 else (0, ap * width)
-    of = Walk(C, A, B, start, n_p, c_rows, c_columns, a_rows, a_columns, bp, bj)
+    of = Walk(C, A, B, matrix(start, 0, start.size // width, width), n_p, c_rows, c_columns, a_rows, a_columns, bp, bj)
     i = 0
     while i < n_i:
         size = rows_of_tile(n_i - i)
@@ -88,17 +88,16 @@ def sum_biases(db, delta, m, n):
 
     Shapes: db (n, lanes), behind which one more number is written; delta (≥ m, n, lanes). Writes: db.
     """
-    rows = n * lanes(db)
-    db, delta = matrix(db, 0, 1, db.size), matrix(delta, 0, delta.size // rows, rows)
-    for j in range(0, rows, wide(db)):
+    row, db = n * lanes(db), matrix(db, 0, 1, db.size)
+    for j in range(0, row, wide(db)):
         tile, tile1, tile2, tile3 = zeros(db, 1, 2), zeros(db, 1, 2), zeros(db, 1, 2), zeros(db, 1, 2)
         for s in range(0, m - 3, 4):
-            tile = add_row(tile, delta[s], j)
-            tile1 = add_row(tile1, delta[s + 1], j)
-            tile2 = add_row(tile2, delta[s + 2], j)
-            tile3 = add_row(tile3, delta[s + 3], j)
+            tile = add_row(tile, delta, s * row + j)
+            tile1 = add_row(tile1, delta, (s + 1) * row + j)
+            tile2 = add_row(tile2, delta, (s + 2) * row + j)
+            tile3 = add_row(tile3, delta, (s + 3) * row + j)
         for s in range(m - m % 4, m):
-            tile = add_row(tile, delta[s], j)
+            tile = add_row(tile, delta, s * row + j)
         store(add(add(tile, tile1), add(tile2, tile3)), db, 0, j)
 
 

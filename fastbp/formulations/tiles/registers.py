@@ -146,8 +146,13 @@ class Code:
 
     def join(self, registers):
         """Return a row of these registers, at most two."""
-        first, last, n = registers[0], registers[-1], len(registers) * self.tile.lanes
-        return self.shuffle(first, last, list(range(n)))
+        return self.shuffle(registers[0], registers[-1], list(range(len(registers) * self.tile.lanes)))
+
+    def join_registers(self, array_type, array, row, step):
+        """Return a row of registers, each the first of a row of the array, `step` rows from one to the next."""
+        corner, strides = self.corner(array_type, array, row, I64(0))
+        stride = self.builder.mul(strides[0], step)
+        return self.join([self.load_register(corner, stride, v) for v in range(self.tile.vecs)])
 
     def rows(self, tile):
         """Return the rows of a tile."""

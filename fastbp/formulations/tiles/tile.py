@@ -127,11 +127,11 @@ def _(code, kinds, tile, A, i, p, B, q, j, columns=None):
     )
 
 
-def lanes_add(tile, A, i, p, B, q, step):
-    """Return tile[r, v] + A[i + r, p : p + lanes] * B[q + v step, : lanes], v being the registers of a row.
+# Where every number is a register, as in `formulations/lanes`: v counts the registers of a row.
 
-    Where every number is a register: terms of the outer product of a column of A and some of B.
-    """
+
+def lanes_add(tile, A, i, p, B, q, step):
+    """Return tile[r, v] + A[i + r, p : p + lanes] * B[q + v step, : lanes]: terms of an outer product of registers."""
     new, width = tile.copy(), lanes(A)
     for v in range(tile.shape[1] // width):
         new[:, v * width : (v + 1) * width] += A[i : i + tile.shape[0], p : p + width] * B[q + v * step, :width]
@@ -140,10 +140,7 @@ def lanes_add(tile, A, i, p, B, q, step):
 
 @compiles(lanes_add, "array", "index", "index", "array", "index", "index")
 def _(code, kinds, tile, A, i, p, B, q, step):
-    corner, strides = code.corner(kinds[4], B, q, I64(0))
-    steps = code.builder.mul(strides[0], step)
-    row = code.join([code.load_register(corner, steps, v) for v in range(code.tile.vecs)])
-    corner, strides = code.corner(kinds[1], A, i, p)
+    row, (corner, strides) = code.join_registers(kinds[4], B, q, step), code.corner(kinds[1], A, i, p)
 
     def term(old, r):
         return code.multiply_add(code.join([code.load_register(corner, strides[0], r)] * code.tile.vecs), row, old)
@@ -151,22 +148,34 @@ def _(code, kinds, tile, A, i, p, B, q, step):
     return code.combine(tile, term)
 
 
+def lanes_add_row(tile, B, q, step):
+    """Return tile[r, v] + B[q + v step, : lanes]."""
+    width = lanes(B)
+    return tile + np.concatenate([B[q + v * step, :width] for v in range(tile.shape[1] // width)])
+
+
+@compiles(lanes_add_row, "array", "index", "index")
+def _(code, kinds, tile, B, q, step):
+    row = code.join_registers(kinds[1], B, q, step)
+    return code.combine(tile, lambda old, r: code.builder.fadd(old, row))
+
+
 def store_lanes(tile, C, i, j, i_step, j_step):
-    """Store C[i + r + v i_step, j + v j_step : … + lanes] = tile[r, v], the last register v of the rows first."""
+    """Store C[i + r + v i_step, j + v j_step : … + lanes] = tile[r, v]."""
     rows, width = tile.shape[0], lanes(C)
-    for v in reversed(range(tile.shape[1] // width)):
+    for v in range(tile.shape[1] // width):
         at = i + v * i_step, j + v * j_step
         C[at[0] : at[0] + rows, at[1] : at[1] + width] = tile[:, v * width : (v + 1) * width]
 
 
 @compiles(store_lanes, "array", "index", "index", "index", "index", returns_tile=False)
 def _(code, kinds, tile, C, i, j, i_step, j_step):
-    width = code.tile.lanes
-    for v in reversed(range(code.tile.vecs)):
+    for v in range(code.tile.vecs):
         at = [code.builder.add(n, code.builder.mul(step, I64(v))) for n, step in ((i, i_step), (j, j_step))]
         corner, strides = code.corner(kinds[1], C, *at)
         for r, row in enumerate(code.rows(tile)):
-            code.store_part(row, v * width, width, code.at(corner, strides[0], r, code.tile.element))
+            pointer = code.at(corner, strides[0], r, code.tile.element)
+            code.store_part(row, v * code.tile.lanes, code.tile.lanes, pointer)
 
 
 def add(tile, other):
