@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix, stretch
-from fastbp.formulations.lanes.layout import biases, layer, weights
+from fastbp.formulations.lanes.layout import Block, biases, layer, weights
 from fastbp.formulations.lanes.sums import (
     accumulate_gradient,
     activate,
     forward,
+    join_quarters,
     output_error,
     propagate_error,
-    take,
 )
 from fastbp.formulations.rules import regularize, shrink
 from fastbp.formulations.tiles.tile import lanes, load, store, zeros
@@ -53,10 +53,11 @@ def take_rows(to, X, order, start, m, n):
 
 
 @njit(**INNER)
-def forward_batch(work, data, start, m, net):
-    """All layers for m samples, from a⁽⁰⁾ = x. Writes: z and a of every layer, but not a⁽ᴸ⁾."""
-    take(work.inputs, data.X, data.order, start, m, net.layers[0].n, net)
-    call(net.functions[0].to_lanes, layer(work.a, work, net, 0), work.inputs, m * net.layers[0].n)
+def forward_block(work, data, block, net):
+    """All layers for a block of samples, from a⁽⁰⁾ = x. Writes: z and a of every layer, but not a⁽ᴸ⁾."""
+    m, n_0 = block.m, net.layers[0].n
+    call(net.functions[0].take_rows, work.inputs, data.X, data.order, block.start, m, n_0)
+    call(net.functions[0].to_lanes, layer(work.a, work, net, 0), work.inputs, m * n_0)
     for l in range(1, net.L + 1):
         z, a, a_previous = layer(work.z, work, net, l), layer(work.a, work, net, l), layer(work.a, work, net, l - 1)
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
@@ -66,23 +67,36 @@ def forward_batch(work, data, start, m, net):
 
 
 @njit(**INNER)
-def backward_batch(work, data, start, m, net):
-    """The costs of m samples and the errors of all layers, from the output back. Writes: work.costs; δ."""
-    output_error(layer(work.delta, work, net, net.L), layer(work.z, work, net, net.L), work, data, start, m, net)
-    for l in range(net.L, 1, -1):
+def backward_block(work, data, block, share, net):
+    """The costs of a block of samples and the errors of all layers, from the output back. Writes: work.costs; δ."""
+    L = net.L
+    output_error(layer(work.delta, work, net, L), layer(work.z, work, net, L), work, data, block, share, net)
+    for l in range(L, 1, -1):
         delta_previous, delta = layer(work.delta, work, net, l - 1), layer(work.delta, work, net, l)
         z, a, w = layer(work.z, work, net, l - 1), layer(work.a, work, net, l - 1), weights(work.theta, net, l)
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-        propagate_error(delta_previous, z, a, w, delta, m, n_in, n_out, net.layers[l - 1].derivative, net)
+        propagate_error(delta_previous, z, a, w, delta, block.m, n_in, n_out, net.layers[l - 1].derivative, net)
 
 
 @njit(**INNER)
-def sum_gradient(work, m, net):
-    """The gradient of all layers, from the first on. Writes: work.gradient."""
+def gradient(work, data, start, m, net):
+    """The gradient of the mean cost of m samples from `start` of the order on. Writes: work, batch_costs among it.
+
+    Block by block, so that what a layer writes is in the cache when the next one reads it. How they are cut changes no
+    bits, because the sums over samples go on from one to the next.
+    """
+    share, batch_size = work.theta.dtype.type(1 / m), work.batch_costs.size // lanes(work.theta)
+    for first in range(0, m, work.rows):
+        block = Block(start + first, min(work.rows, m - first), first == 0)
+        forward_block(work, data, block, net)
+        backward_block(work, data, block, share, net)
+        for l in range(1, net.L + 1):
+            accumulate_gradient(work, layer(work.delta, work, net, l), layer(work.a, work, net, l - 1), l, block, net)
+        for i in range(lanes(work.theta)):
+            for s in range(block.m):
+                work.batch_costs[i * batch_size + first + s] = work.costs[i * work.rows + s]
     for l in range(1, net.L + 1):
-        delta, a = layer(work.delta, work, net, l), layer(work.a, work, net, l - 1)
-        dw, db = weights(work.gradient, net, l), biases(work.gradient, net, l)
-        accumulate_gradient(dw, db, delta, a, m, net.layers[l - 1].n, net.layers[l].n, net)
+        join_quarters(work, l, net)
 
 
 @njit(**INNER)
@@ -138,8 +152,9 @@ def add_scaled(theta, alpha, gradient):
 @njit(**INNER)
 def add_costs(costs, work, m):
     """Add the costs of m samples to those of each net, as long as they are finite. Writes: costs."""
+    batch_size = work.batch_costs.size // lanes(work.theta)
     for i in range(costs.size):
-        of_net, cost = stretch(work.costs, i * work.rows, m), 0.0
+        of_net, cost = stretch(work.batch_costs, i * batch_size, m), 0.0
         for s in range(m):
             cost += of_net[s]
         if abs(costs[i]) < math.inf:
@@ -158,8 +173,6 @@ def train_epoch(optimizer, work, data, batch_size, net, costs):
     call(net.functions[0].to_lanes, work.theta, optimizer.theta, net.layers[net.L + 1].weights_at)
     for start in range(0, n, batch_size):
         m = min(batch_size, n - start)
-        forward_batch(work, data, start, m, net)
-        backward_batch(work, data, start, m, net)
-        sum_gradient(work, m, net)
+        gradient(work, data, start, m, net)
         descend(optimizer, work, costs, net)
         add_costs(costs, work, m)

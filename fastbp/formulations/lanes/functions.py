@@ -13,17 +13,16 @@ from fastbp.formulations.lanes import descent, layout, products
 
 # By name: the function and its signature; W is a workspace, A the samples, O the optimizers, N a network.
 FUNCTIONS: dict[str, tuple[Any, str]] = {
-    "sum_products": (products.sum_products, "RRRRiiiiiiiii"),
-    "sum_biases": (products.sum_biases, "RRii"),
+    "sum_products": (products.sum_products, "RRRRiiiiiiiiii"),
     "forward_column": (products.forward_column, "RRRRRii"),
-    "gradient_column": (products.gradient_column, "RRRii"),
+    "sum_quarters": (products.sum_quarters, "RiRiii"),
+    "add_quarters": (products.add_quarters, "RRii"),
     "to_lanes": (layout.to_lanes, "RRi"),
     "from_lanes": (layout.from_lanes, "RRi"),
     "take_rows": (descent.take_rows, "RRIiii"),
     "step": (descent.step, "OiiN"),
     "train_epoch": (descent.train_epoch, "OWAiND"),
 }
-ONE_NEURON = "forward_column", "gradient_column"  # only layers of one neuron need them
 
 
 def function(name: str, dtype: np.dtype[Any], **structs: Struct) -> Any:

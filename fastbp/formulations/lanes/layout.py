@@ -5,7 +5,7 @@ every net: θ is (n_parameters, lanes), z, a and δ of a layer are (samples, neu
 numbers of one net lie one behind the other, in a row for each net. One is the other transposed.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,14 +34,24 @@ class LanesWorkspace(Struct):
 
     theta: npt.NDArray[Any]  # (n, lanes)
     gradient: npt.NDArray[Any]
+    quarters: npt.NDArray[Any]  # (4, n, lanes): sums over every fourth sample
     z: npt.NDArray[Any]  # layer after layer, (rows, n_l, lanes), as are a and δ
     a: npt.NDArray[Any]
     delta: npt.NDArray[Any]
     inputs: npt.NDArray[Any]  # (lanes, rows, n_0): x net by net
     outputs: npt.NDArray[Any]  # (4, lanes, rows, n_L): z, a, δ and y of the output layer net by net
     costs: npt.NDArray[np.float64]  # (lanes, rows)
+    batch_costs: npt.NDArray[np.float64]  # (lanes, batch_size)
     scratch: npt.NDArray[Any]
-    rows: int  # how many samples there is room for
+    rows: int  # samples of a block
+
+
+class Block(NamedTuple):
+    """Some samples of a mini-batch that go through all layers together."""
+
+    start: int  # where they begin in the order
+    m: int
+    begin: bool  # whether they are the first of the mini-batch
 
 
 class LanesData(Struct):

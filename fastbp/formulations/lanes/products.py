@@ -1,9 +1,8 @@
 """The sums of `sums.py` over registers of nets, each in the order in which `tiles` adds the terms.
 
     sum_products      c_ij = Σ_p a_ip b_pj        all three sums of backpropagation: what i, p and j are is in the steps
-    sum_biases        ∂C/∂b_j = Σ_s δ_sj
     forward_column    z_s = b + Σ_k a_sk w_k      a layer of one neuron, as `tiles/column_sums.py` sums it
-    gradient_column   ∂C/∂w_k = Σ_s a_sk δ_s      the same
+    sum_quarters      Σ_s δ_sj                    for each quarter of the samples, s mod 4 = 0 … 3; and their sum
 
 All arrays are flat, in lanes: a number is a register. So a tile of r rows and one register is r numbers.
 """
@@ -13,11 +12,24 @@ from typing import Any, NamedTuple
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix, stretch
 from fastbp.formulations.tiles.registers import ROWS
-from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, lanes_add, lanes_add_row, load, store, store_lanes, wide, zeros
+from fastbp.formulations.tiles.tile import (
+    add,
+    add_row,
+    inner_add,
+    lanes,
+    lanes_add,
+    lanes_add_row,
+    load,
+    load_lanes,
+    store,
+    store_lanes,
+    wide,
+    zeros,
+)
 
 COLUMN = 4  # samples at a time in `forward_column`
-# Rows of a tile of two registers. Four would be too few sums to hide how long each addition takes, where a register is
-# a number; so they are for three rows or four, and others are shared out evenly.
+# Rows of a tile of two registers. Four rows are too few to hide how long each addition takes, so the
+# rows are shared out evenly among tiles.
 MOST, MIDDLE, LEAST = (12, 8, 4) if ROWS == 12 else (6, 5, 4)
 
 
@@ -36,6 +48,7 @@ class Walk(NamedTuple):
     a: Any
     b: Any
     start: Any
+    n_i: int
     n_p: int
     c_rows: int
     c_columns: int
@@ -43,62 +56,50 @@ class Walk(NamedTuple):
     a_columns: int
     bp: int
     bj: int
+    begin: bool
 
 
 @njit(**INNER)
-def tile_of_products(tile, of, i, j, pair):
-    """A tile of c: the rows from i on, column j and, if there is a `pair`, not 0, the next one."""
-    if of.start.size > 0:
+def tile_of_products(tile, of, size, i, j, pair):
+    """A tile of c: `size` rows from i on, column j and, if there is a `pair`, not 0, the next one."""
+    row, column, row_step, column_step = i + j * of.c_rows, j * of.c_columns, pair * of.c_rows, pair * of.c_columns
+    if not of.begin:
+        tile = load_lanes(tile, of.c, row, column, row_step, column_step)
+    elif of.start.shape[0] > 0:
         tile = lanes_add_row(tile, of.start, j, pair)
     for p in range(of.n_p):
         tile = lanes_add(tile, of.a, i + p * of.a_rows, p * of.a_columns, of.b, p * of.bp + j * of.bj, pair * of.bj)
-    store_lanes(tile, of.c, i + j * of.c_rows, j * of.c_columns, pair * of.c_rows, pair * of.c_columns)
+    if of.n_i - i >= size:
+        store_lanes(tile, of.c, row, column, row_step, column_step)
+    else:
+        store_lanes(tile, of.c, row, column, row_step, column_step, of.n_i - i)
 
 
-def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj):
-    """c_ij = start_j + Σ_p a_ip b_pj; an empty start is 0. Writes: c.
+def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj, begin):
+    """c_ij = start_j + Σ_p a_ip b_pj, an empty start being 0; or c_ij += Σ_p a_ip b_pj unless `begin`. Writes: c.
 
-    c_ij is number ci i + cj j of c, a_ip is number ai i + ap p of a, b_pj is number bp p + bj j of b. What is left for
-    a last tile of rows i overlaps with what is there already, and is computed twice. With less than 4 rows i, a tile
-    writes up to 3 rows of column j into those of column j + 1, which come later.
+    c_ij is number ci i + cj j of c, a_ip is number ai i + ap p of a, b_pj is number bp p + bj j of b. The last tile may
+    read up to 3 rows i more of a and c.
     """
     width = lanes(c)
     C = matrix(c, 0, c.size // (ci * width), ci * width)
     A, B = matrix(a, 0, a.size // (ai * width), ai * width), matrix(b, 0, b.size // width, width)
     c_rows, c_columns = (cj, 0) if ci == 1 else (0, cj * width)
     a_rows, a_columns = (ap, 0) if ai == 1 else (0, ap * width)
-    of = Walk(C, A, B, matrix(start, 0, start.size // width, width), n_p, c_rows, c_columns, a_rows, a_columns, bp, bj)
+    starts = matrix(start, 0, start.size // width, width)
+    of = Walk(C, A, B, starts, n_i, n_p, c_rows, c_columns, a_rows, a_columns, bp, bj, begin != 0)
     i = 0
     while i < n_i:
         size = rows_of_tile(n_i - i)
-        first = max(0, min(i, n_i - size))
         for j in range(0, n_j, 2):
             pair = 1 if j + 1 < n_j else 0
             if size == MOST:
-                tile_of_products(zeros(c, MOST, 2), of, first, j, pair)
+                tile_of_products(zeros(c, MOST, 2), of, MOST, i, j, pair)
             elif size == MIDDLE:
-                tile_of_products(zeros(c, MIDDLE, 2), of, first, j, pair)
+                tile_of_products(zeros(c, MIDDLE, 2), of, MIDDLE, i, j, pair)
             else:
-                tile_of_products(zeros(c, LEAST, 2), of, first, j, pair)
+                tile_of_products(zeros(c, LEAST, 2), of, LEAST, i, j, pair)
         i += size
-
-
-def sum_biases(db, delta, m, n):
-    """db_j = Σ_s δ_sj, as `tiles` adds them: four sums side by side, of every fourth sample. Two neurons at a time.
-
-    Shapes: db (n, lanes), behind which one more number is written; delta (≥ m, n, lanes). Writes: db.
-    """
-    row, db = n * lanes(db), matrix(db, 0, 1, db.size)
-    for j in range(0, row, wide(db)):
-        tile, tile1, tile2, tile3 = zeros(db, 1, 2), zeros(db, 1, 2), zeros(db, 1, 2), zeros(db, 1, 2)
-        for s in range(0, m - 3, 4):
-            tile = add_row(tile, delta, s * row + j)
-            tile1 = add_row(tile1, delta, (s + 1) * row + j)
-            tile2 = add_row(tile2, delta, (s + 2) * row + j)
-            tile3 = add_row(tile3, delta, (s + 3) * row + j)
-        for s in range(m - m % 4, m):
-            tile = add_row(tile, delta, s * row + j)
-        store(add(add(tile, tile1), add(tile2, tile3)), db, 0, j)
 
 
 def forward_column(z, a, w, b, scratch, m, n):
@@ -144,21 +145,38 @@ def sum_across(tile, terms, a, w, s, k, stop, width):
     return load(tile, terms, 0, 0)
 
 
-def gradient_column(dw, a, delta, m, n):
-    """dw_k = Σ_s a_sk δ_s in the order of `tiles`: four sums side by side, of every fourth sample.
+def sum_quarters(quarters, at, delta, m, n, begin):
+    """q_ij = Σ_s δ_sj over the samples s = i, i + 4, …; unless `begin`, added to what is there.
 
-    Shapes: dw (n, lanes), behind which one more number is written; a (≥ m, n, lanes); delta (≥ m, lanes). Writes: dw.
+    What is left of m after whole fours is in q_0j. Shapes: quarters (4, size), q being n numbers of a row, from `at` on;
+    delta (≥ m, n). Writes: quarters.
     """
-    width = lanes(dw)
-    dw, a = matrix(dw, 0, dw.size // width, width), matrix(a, 0, a.size // width, width)
-    delta = matrix(delta, 0, delta.size // width, width)
-    for k in range(0, n, 2):
-        tile, tile1, tile2, tile3 = zeros(dw, 2, 1), zeros(dw, 2, 1), zeros(dw, 2, 1), zeros(dw, 2, 1)
+    row, q = n * lanes(delta), matrix(quarters, 0, 4, quarters.size // 4)
+    for j in range(0, row, lanes(delta)):
+        tile, tile1, tile2, tile3 = zeros(q, 1, 1), zeros(q, 1, 1), zeros(q, 1, 1), zeros(q, 1, 1)
+        if not begin:
+            tile, tile1 = load(tile, q, 0, at + j), load(tile, q, 1, at + j)
+            tile2, tile3 = load(tile, q, 2, at + j), load(tile, q, 3, at + j)
         for s in range(0, m - 3, 4):
-            tile = inner_add(tile, a, s * n + k, 0, delta, s, 0)
-            tile1 = inner_add(tile1, a, (s + 1) * n + k, 0, delta, s + 1, 0)
-            tile2 = inner_add(tile2, a, (s + 2) * n + k, 0, delta, s + 2, 0)
-            tile3 = inner_add(tile3, a, (s + 3) * n + k, 0, delta, s + 3, 0)
+            tile = add_row(tile, delta, s * row + j)
+            tile1 = add_row(tile1, delta, (s + 1) * row + j)
+            tile2 = add_row(tile2, delta, (s + 2) * row + j)
+            tile3 = add_row(tile3, delta, (s + 3) * row + j)
         for s in range(m - m % 4, m):
-            tile = inner_add(tile, a, s * n + k, 0, delta, s, 0)
-        store(add(add(tile, tile1), add(tile2, tile3)), dw, k, 0)
+            tile = add_row(tile, delta, s * row + j)
+        store(tile, q, 0, at + j)
+        store(tile1, q, 1, at + j)
+        store(tile2, q, 2, at + j)
+        store(tile3, q, 3, at + j)
+
+
+def add_quarters(total, quarters, at, n):
+    """Σ_i q_ij of n numbers from `at` on, in the order in which `tiles` adds sums side by side. Writes: total.
+
+    Shapes: total (size,); quarters (4, size).
+    """
+    q, total = matrix(quarters, 0, 4, quarters.size // 4), matrix(total, 0, 1, total.size)
+    for j in range(at, at + n * lanes(total), lanes(total)):
+        none = zeros(total, 1, 1)
+        first, second = add(load(none, q, 0, j), load(none, q, 1, j)), add(load(none, q, 2, j), load(none, q, 3, j))
+        store(add(first, second), total, 0, j)

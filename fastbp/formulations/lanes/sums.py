@@ -15,7 +15,9 @@ Each sum has the order of `tiles`, so that a net has the same bits as alone. σ,
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
+from fastbp.formulations.lanes.layout import weights
 from fastbp.formulations.rules import scale
+from fastbp.formulations.tiles.products import from_
 from fastbp.formulations.tiles.tile import lanes
 
 
@@ -28,7 +30,7 @@ def forward(z, a_previous, w, b, m, n_in, n_out, work, net):
     if n_out == 1:
         call(net.functions[0].forward_column, z, a_previous, w, b, work.scratch, m, n_in)
     else:  # i is s, j is j, p is k
-        call(net.functions[0].sum_products, z, a_previous, w, b, m, n_out, n_in, n_out, 1, n_in, 1, 1, n_in)
+        call(net.functions[0].sum_products, z, a_previous, w, b, m, n_out, n_in, n_out, 1, n_in, 1, 1, n_in, 1)
 
 
 @njit(**INNER)
@@ -39,18 +41,18 @@ def activate(a, z, m, of_layer):
 
 
 @njit(**INNER)
-def output_error(delta, z, work, data, start, m, net):
-    """C and δ_sj = ∂C/∂a_j · σ′(z_sj) / m: BP1, the output layer, m samples from `start` of the order on.
+def output_error(delta, z, work, data, block, share, net):
+    """C and δ_sj = ∂C/∂a_j · σ′(z_sj) / m: BP1, the output layer, a block of samples.
 
     Net by net, where the numbers of a sample lie one behind the other, as softmax and C take them. The 1/m of the mean
-    over the mini-batch comes in here: everything after is linear in δ. Shapes: delta, z (rows, n_out) in lanes.
-    Writes: delta; work.outputs; work.costs.
+    over the mini-batch, `share`, comes in here: everything after is linear in δ. Shapes: delta, z (rows, n_out), in
+    lanes. Writes: delta; work.outputs; work.costs.
     """
     n, output, size = net.layers[net.L].n, net.layers[net.L], work.outputs.size // 4
     z_of, a_of = stretch(work.outputs, 0, size), stretch(work.outputs, size, size)
     delta_of, y_of = stretch(work.outputs, 2 * size, size), stretch(work.outputs, 3 * size, size)
-    call(net.functions[0].from_lanes, z_of, z, m * n)
-    take(y_of, data.Y, data.order, start, m, n, net)
+    call(net.functions[0].from_lanes, z_of, z, block.m * n)
+    call(net.functions[0].take_rows, y_of, data.Y, data.order, block.start, block.m, n)
     if output.elementwise:
         call(output.activation, a_of, z_of)
     else:
@@ -63,14 +65,8 @@ def output_error(delta, z, work, data, start, m, net):
     else:
         for i in range(0, size, n):
             call(output.derivative, stretch(delta_of, i, n), stretch(z_of, i, n), stretch(a_of, i, n))
-    scale(delta_of, 1 / m)
-    call(net.functions[0].to_lanes, delta, delta_of, m * n)
-
-
-@njit(**INNER)
-def take(to, X, order, start, m, n, net):
-    """The rows of m samples from `start` of the order on, of every net its own. Shapes: to (lanes, rows, n)."""
-    call(net.functions[0].take_rows, to, X, order, start, m, n)
+    scale(delta_of, share)
+    call(net.functions[0].to_lanes, delta, delta_of, block.m * n)
 
 
 @njit(**INNER)
@@ -81,21 +77,40 @@ def propagate_error(delta_previous, z_previous, a_previous, w, delta, m, n_in, n
     Writes: delta_previous.
     """
     no_start = stretch(delta, 0, 0)  # i is s, j is k, p is j
-    call(net.functions[0].sum_products, delta_previous, delta, w, no_start, m, n_in, n_out, n_in, 1, n_out, 1, n_in, 1)
+    call(net.functions[0].sum_products, delta_previous, delta, w, no_start, m, n_in, n_out, n_in, 1, n_out, 1, n_in, 1, 1)
     size = m * n_in * lanes(delta)
     call(derivative, stretch(delta_previous, 0, size), stretch(z_previous, 0, size), stretch(a_previous, 0, size))
 
 
 @njit(**INNER)
-def accumulate_gradient(dw, db, delta, a_previous, m, n_in, n_out, net):
-    """∂C/∂w_jk = Σ_s a_sk δ_sj and ∂C/∂b_j = Σ_s δ_sj: BP4 and BP3, one layer, m samples.
+def accumulate_gradient(work, delta, a_previous, l, block, net):
+    """∂C/∂w_jk = Σ_s a_sk δ_sj and ∂C/∂b_j = Σ_s δ_sj: BP4 and BP3, layer l, a block of samples.
 
-    Shapes: dw (n_out, n_in) and db (n_out,), both with the layers behind them, whose gradient comes later; delta
-    (rows, n_out), a_previous (rows, n_in); all in lanes. Writes: dw, db, and up to 3 numbers behind each.
+    The sums that `tiles` has in four parts, side by side, are here in four quarters of the samples, until
+    `join_quarters`. Shapes: delta (rows, n_out), a_previous (rows, n_in), in lanes. Writes: work.gradient or
+    work.quarters.
     """
-    if n_out == 1:
-        call(net.functions[0].gradient_column, dw, a_previous, delta, m, n_in)
-    else:  # i is k, j is j, p is s
-        no_start = stretch(delta, 0, 0)
-        call(net.functions[0].sum_products, dw, a_previous, delta, no_start, n_in, n_out, m, 1, n_in, 1, n_in, n_out, 1)
-    call(net.functions[0].sum_biases, db, delta, m, n_out)
+    n_in, n_out, m, begin = net.layers[l - 1].n, net.layers[l].n, block.m, block.begin
+    products, none = net.functions[0].sum_products, stretch(delta, 0, 0)
+    if n_out > 1:  # i is k, j is j, p is s
+        dw = weights(work.gradient, net, l)
+        call(products, dw, a_previous, delta, none, n_in, n_out, m, 1, n_in, 1, n_in, n_out, 1, begin)
+    else:
+        size = work.quarters.size // 4
+        for i in range(5):  # p is every fourth s; the fifth time it is those that are left
+            s, every = (i, 4) if i < 4 else (m - m % 4, 1)
+            dw = weights(stretch(work.quarters, i % 4 * size, size), net, l)
+            a, d = from_(a_previous, s * n_in * lanes(delta)), from_(delta, s * lanes(delta))
+            n_p = m // 4 if i < 4 else m % 4
+            call(products, dw, a, d, none, n_in, 1, n_p, 1, n_in, 1, every * n_in, every, 1, begin and i < 4)
+    b_at = net.layers[l].biases_at * lanes(delta)
+    call(net.functions[0].sum_quarters, work.quarters, b_at, delta, m, n_out, begin)
+
+
+@njit(**INNER)
+def join_quarters(work, l, net):
+    """What `accumulate_gradient` has left in quarters, layer l, when all blocks are through. Writes: work.gradient."""
+    layer, join, width = net.layers[l], net.functions[0].add_quarters, lanes(work.gradient)
+    if layer.n == 1:
+        call(join, work.gradient, work.quarters, layer.weights_at * width, net.layers[l - 1].n)
+    call(join, work.gradient, work.quarters, layer.biases_at * width, layer.n)

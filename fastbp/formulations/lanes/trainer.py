@@ -13,7 +13,7 @@ from fastbp.compiler.options import LEAN, njit
 from fastbp.compiler.together import at_once, to_call
 from fastbp.formulations import array_functions
 from fastbp.formulations.compiled import layer_places, of_network, rates_of, with_functions
-from fastbp.formulations.lanes.functions import FUNCTIONS, ONE_NEURON, function
+from fastbp.formulations.lanes.functions import FUNCTIONS, function
 from fastbp.formulations.lanes.layout import LanesData, LanesWorkspace, Members
 from fastbp.formulations.lanes.products import COLUMN
 from fastbp.formulations.network_data import NetworkData, layer_table, table
@@ -25,7 +25,9 @@ from fastbp.model import Array, Model, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState
 from fastbp.optimizers.updates import N_HYPER
 
+import os
 WIDEST = 32  # neurons of a layer
+BLOCK_BYTES = int(os.environ.get('BB',64)) * 1024  # of z, a and δ of a block of samples
 
 
 def suits(model: Model, optimizer: Optimizer, options: StepOptions, batch_size: int) -> bool:
@@ -86,7 +88,7 @@ class LanesTrainer:
         self._data, self._batch_size = LanesData(X, Y, order), batch_size
         structs = {"O": self._optimizer, "W": self._work, "A": self._data, "N": self._net}
         for name in self._net.functions.dtype.names or ():
-            if model.sizes.count(1) or name not in ONE_NEURON:
+            if 1 in model.sizes[1:] or name != "forward_column":
                 self._net.functions[name][0] = function(name, model.dtype, **structs)
         self.address = function("train_epoch", model.dtype, **structs)
 
@@ -149,13 +151,18 @@ def lanes_network(model: Model) -> NetworkData:
 def lanes_workspace(model: Model, batch_size: int) -> LanesWorkspace:
     """Return the memory for mini-batches of a size."""
     dtype, lanes, n = model.dtype, lanes_of(model.dtype), model.parameters.vector.size
-    rows = round_up(batch_size, max(lanes, COLUMN))
+    unit = max(lanes, COLUMN)
+    rows = min(round_up(batch_size, unit), max(unit, BLOCK_BYTES // (3 * VECTOR_BYTES * sum(model.sizes)) // unit * unit))
     theta, gradient = (_zeros((round_up(n, lanes) + COLUMN) * lanes, dtype) for _ in range(2))
     z, a, delta = (_zeros((rows * sum(model.sizes) + COLUMN) * lanes, dtype) for _ in range(3))
     inputs = _zeros(lanes * rows * model.sizes[0], dtype)
     outputs = _zeros(4 * lanes * rows * model.sizes[-1], dtype)
     scratch = _zeros(lanes * COLUMN * lanes, dtype)
-    return LanesWorkspace(theta, gradient, z, a, delta, inputs, outputs, np.zeros(lanes * rows), scratch, rows)
+    costs, batch_costs = np.zeros(lanes * rows), np.zeros(lanes * batch_size)
+    quarters = _zeros(4 * theta.size, dtype)
+    return LanesWorkspace(
+        theta, gradient, quarters, z, a, delta, inputs, outputs, costs, batch_costs, scratch, rows
+    )
 
 
 def members(

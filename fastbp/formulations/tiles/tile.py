@@ -160,22 +160,42 @@ def _(code, kinds, tile, B, q, step):
     return code.combine(tile, lambda old, r: code.builder.fadd(old, row))
 
 
-def store_lanes(tile, C, i, j, i_step, j_step):
-    """Store C[i + r + v i_step, j + v j_step : … + lanes] = tile[r, v]."""
+def load_lanes(tile, C, i, j, i_step, j_step):
+    """Return C[i + r + v i_step, j + v j_step : … + lanes], a tile of the shape of `tile`."""
     rows, width = tile.shape[0], lanes(C)
+    places = [(i + v * i_step, j + v * j_step) for v in range(tile.shape[1] // width)]
+    return np.concatenate([C[i : i + rows, j : j + width] for i, j in places], axis=1)
+
+
+@compiles(load_lanes, "array", "index", "index", "index", "index")
+def _(code, kinds, tile, C, i, j, i_step, j_step):
+    corners = [_corner_of_column(code, kinds[1], C, (i, j), (i_step, j_step), v) for v in range(code.tile.vecs)]
+    return code.combine(
+        tile, lambda _, r: code.join([code.load_register(corner, strides[0], r) for corner, strides in corners])
+    )
+
+
+def store_lanes(tile, C, i, j, i_step, j_step, rows=None):
+    """Store C[i + r + v i_step, j + v j_step : … + lanes] = tile[r, v], of the first `rows` rows if not of all."""
+    rows, width = tile.shape[0] if rows is None else rows, lanes(C)
     for v in range(tile.shape[1] // width):
         at = i + v * i_step, j + v * j_step
-        C[at[0] : at[0] + rows, at[1] : at[1] + width] = tile[:, v * width : (v + 1) * width]
+        C[at[0] : at[0] + rows, at[1] : at[1] + width] = tile[:rows, v * width : (v + 1) * width]
 
 
-@compiles(store_lanes, "array", "index", "index", "index", "index", returns_tile=False)
-def _(code, kinds, tile, C, i, j, i_step, j_step):
+@compiles(store_lanes, "array", "index", "index", "index", "index", "columns", returns_tile=False)
+def _(code, kinds, tile, C, i, j, i_step, j_step, rows=None):
     for v in range(code.tile.vecs):
-        at = [code.builder.add(n, code.builder.mul(step, I64(v))) for n, step in ((i, i_step), (j, j_step))]
-        corner, strides = code.corner(kinds[1], C, *at)
+        corner, strides = _corner_of_column(code, kinds[1], C, (i, j), (i_step, j_step), v)
         for r, row in enumerate(code.rows(tile)):
-            pointer = code.at(corner, strides[0], r, code.tile.element)
-            code.store_part(row, v * code.tile.lanes, code.tile.lanes, pointer)
+            with code.if_column(rows, r):
+                pointer = code.at(corner, strides[0], r, code.tile.element)
+                code.store_part(row, v * code.tile.lanes, code.tile.lanes, pointer)
+
+
+def _corner_of_column(code, kind, C, at, steps, v):
+    places = [code.builder.add(n, code.builder.mul(step, I64(v))) for n, step in zip(at, steps, strict=True)]
+    return code.corner(kind, C, *places)
 
 
 def add(tile, other):
