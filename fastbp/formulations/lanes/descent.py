@@ -4,7 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from fastbp.compiler.call import call
-from fastbp.compiler.options import INNER, njit
+from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.views import matrix, stretch
 from fastbp.formulations.lanes.layout import Block, biases, layer, weights
 from fastbp.formulations.lanes.sums import (
@@ -100,15 +100,12 @@ def gradient(work, data, start, m, net):
 
 
 @njit(**INNER)
-def descend(optimizer, work, costs, net):
-    """A step of the optimizer of each net whose costs so far are finite. Writes: θ, moments, gradient, hyper, t.
-
-    Shapes: costs (n_nets,).
-    """
+def descend(optimizer, work, net):
+    """A step of the optimizer of each net whose costs so far are finite. Writes: θ, and what is the optimizers' own."""
     size, n = optimizer.theta.size // lanes(work.theta), net.layers[net.L + 1].weights_at
     call(net.functions[0].from_lanes, optimizer.gradient, work.gradient, n)
-    for i in range(costs.size):
-        if abs(costs[i]) < math.inf:
+    for i in range(optimizer.costs.size):
+        if abs(optimizer.costs[i]) < math.inf:
             call(net.functions[0].step, optimizer, i, size, net)
     call(net.functions[0].to_lanes, work.theta, optimizer.theta, n)
 
@@ -150,29 +147,30 @@ def add_scaled(theta, alpha, gradient):
 
 
 @njit(**INNER)
-def add_costs(costs, work, m):
-    """Add the costs of m samples to those of each net, as long as they are finite. Writes: costs."""
+def add_costs(optimizer, work, m):
+    """Add the costs of m samples to those of each net, as long as they are finite. Writes: optimizer.costs."""
     batch_size = work.batch_costs.size // lanes(work.theta)
-    for i in range(costs.size):
+    for i in range(optimizer.costs.size):
         of_net, cost = stretch(work.batch_costs, i * batch_size, m), 0.0
         for s in range(m):
             cost += of_net[s]
-        if abs(costs[i]) < math.inf:
-            costs[i] += cost
+        if abs(optimizer.costs[i]) < math.inf:
+            optimizer.costs[i] += cost
 
 
-def train_epoch(optimizer, work, data, batch_size, net, costs):
-    """Gradient descent of all nets through all mini-batches of their orders, one step each.
+@njit(**LEAN)
+def train_epoch(n_threads, optimizer, work, data, batch_size, net):
+    """Gradient descent of all nets through all mini-batches of their orders, one step each, on one thread.
 
-    A net whose sum of costs is not finite takes no more steps. Shapes: costs (n_nets,), the sum of the samples' costs
-    of each net. Writes: costs, `optimizer`, `work`.
+    A net whose sum of costs is not finite takes no more steps. Returns 0. Writes: optimizer, costs among it; work.
     """
     n = data.order.size // lanes(work.theta)
-    for i in range(costs.size):
-        costs[i] = 0
+    for i in range(optimizer.costs.size):
+        optimizer.costs[i] = 0
     call(net.functions[0].to_lanes, work.theta, optimizer.theta, net.layers[net.L + 1].weights_at)
     for start in range(0, n, batch_size):
         m = min(batch_size, n - start)
         gradient(work, data, start, m, net)
-        descend(optimizer, work, costs, net)
-        add_costs(costs, work, m)
+        descend(optimizer, work, net)
+        add_costs(optimizer, work, m)
+    return 0.0

@@ -1,4 +1,4 @@
-"""The functions of `lanes` as C functions, as `tiles/panel_functions.py` has its own; the epoch loop among them."""
+"""The functions of `lanes` as C functions, compiled once each and called by address, as those of `tiles` are."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from fastbp.compiler.structs import Struct
 from fastbp.compiler.together import made_once
 from fastbp.formulations.lanes import descent, layout, products
 
-# By name: the function and its signature; W is a workspace, A the samples, O the optimizers, N a network.
+# By name: the function and its signature; O is the optimizers, N a network.
 FUNCTIONS: dict[str, tuple[Any, str]] = {
     "sum_products": (products.sum_products, "RRRRiiiiiiiiii"),
     "forward_column": (products.forward_column, "RRRRRii"),
@@ -21,7 +21,6 @@ FUNCTIONS: dict[str, tuple[Any, str]] = {
     "from_lanes": (layout.from_lanes, "RRi"),
     "take_rows": (descent.take_rows, "RRIiii"),
     "step": (descent.step, "OiiN"),
-    "train_epoch": (descent.train_epoch, "OWAiND"),
 }
 
 

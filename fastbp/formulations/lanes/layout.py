@@ -27,6 +27,7 @@ class Members(Struct):
     t: npt.NDArray[np.int64]  # (n_nets,)
     limits: npt.NDArray[np.float64]  # (n_nets, 4): l2, l1, decay and clip_value of `OptimizerData`
     updates: npt.NDArray[Any]  # of each net begin_step and update, and whether it is plain_descent or changes_gradient
+    costs: npt.NDArray[np.float64]  # (n_nets,): the sum over the samples of the last call
 
 
 class LanesWorkspace(Struct):

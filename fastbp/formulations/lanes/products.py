@@ -10,7 +10,7 @@ All arrays are flat, in lanes: a number is a register. So a tile of r rows and o
 from typing import Any, NamedTuple
 
 from fastbp.compiler.options import INNER, njit
-from fastbp.compiler.views import matrix, stretch
+from fastbp.compiler.views import matrix
 from fastbp.formulations.tiles.registers import ROWS
 from fastbp.formulations.tiles.tile import (
     add,
@@ -109,7 +109,11 @@ def forward_column(z, a, w, b, scratch, m, n):
     and scratch.
     """
     width = lanes(z)
-    z, a, w = matrix(z, 0, z.size // width, width), matrix(a, 0, a.size // (n * width), n * width), matrix(w, 0, n, width)
+    z, a, w = (
+        matrix(z, 0, z.size // width, width),
+        matrix(a, 0, a.size // (n * width), n * width),
+        matrix(w, 0, n, width),
+    )
     terms = matrix(scratch, 0, COLUMN * width, width)
     left = n % wide(z)
     of_pairs = n if left > lanes(z) else n - left  # inputs in panels of two registers; the others are in one of one
@@ -148,7 +152,7 @@ def sum_across(tile, terms, a, w, s, k, stop, width):
 def sum_quarters(quarters, at, delta, m, n, begin):
     """q_ij = Σ_s δ_sj over the samples s = i, i + 4, …; unless `begin`, added to what is there.
 
-    What is left of m after whole fours is in q_0j. Shapes: quarters (4, size), q being n numbers of a row, from `at` on;
+    What is left of m after whole fours is in q_0j. Shapes: quarters (4, size), q being n numbers from `at` on;
     delta (≥ m, n). Writes: quarters.
     """
     row, q = n * lanes(delta), matrix(quarters, 0, 4, quarters.size // 4)

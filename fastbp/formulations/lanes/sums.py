@@ -77,7 +77,9 @@ def propagate_error(delta_previous, z_previous, a_previous, w, delta, m, n_in, n
     Writes: delta_previous.
     """
     no_start = stretch(delta, 0, 0)  # i is s, j is k, p is j
-    call(net.functions[0].sum_products, delta_previous, delta, w, no_start, m, n_in, n_out, n_in, 1, n_out, 1, n_in, 1, 1)
+    call(
+        net.functions[0].sum_products, delta_previous, delta, w, no_start, m, n_in, n_out, n_in, 1, n_out, 1, n_in, 1, 1
+    )
     size = m * n_in * lanes(delta)
     call(derivative, stretch(delta_previous, 0, size), stretch(z_previous, 0, size), stretch(a_previous, 0, size))
 

@@ -100,7 +100,7 @@ class Code:
         orders = [[[c + start + block for c in pairs] for block in (0, n)] for start in (0, half)]
         for _ in range(half.bit_length()):
             couples = zip(rows[:half], rows[half:], strict=True)
-            rows = [self.shuffle(x, y, sum(order, [])) for x, y in couples for order in orders]
+            rows = [self.shuffle(x, y, [*order[0], *order[1]]) for x, y in couples for order in orders]
         return rows
 
     def corner(self, array_type, array, *index):
