@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import config
 
 from fastbp.compiler.together import at_once
 from fastbp.compiler.variants import entry
@@ -40,7 +41,8 @@ def suits(model: Model, optimizer: Optimizer, options: StepOptions, batch_size: 
     """
     others = replace(options, l2=0.0, l1=0.0, decay=0.0, clip_value=math.inf)
     return (
-        max(model.sizes[1:]) <= WIDEST
+        not config.DISABLE_JIT
+        and max(model.sizes[1:]) <= WIDEST
         and model.sizes[0] <= MOST_INPUTS
         and 1 < batch_size <= BLOCK
         and others.plain

@@ -98,7 +98,7 @@ class Tiled(Compiled):
         sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole, dropout=dropout)
         return sum(sizes.values()) * model.dtype.itemsize
 
-    def _trainer(self, *arguments: Any) -> "TiledTrainer":
+    def _trainer(self, *arguments: Any) -> Any:
         return TiledTrainer(self, *arguments)
 
 
