@@ -68,6 +68,36 @@ def test_a_member_that_diverges_leaves_its_team(rows):
     assert np.array_equal(net.parameters, pop[0].parameters)
 
 
+@pytest.mark.parametrize("where", ["row", "costs"])
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_ctrl_c_leaves_every_member_at_a_whole_epoch(where, call, monkeypatch):
+    original, calls = Team.row, 0
+
+    def interrupted(*arguments):
+        nonlocal calls
+        row, costs = original(*arguments)
+        calls += 1
+
+        def costs_of_interrupted():
+            costs()
+            raise KeyboardInterrupt
+
+        if calls == call and where == "row":
+            raise KeyboardInterrupt
+        return row, costs_of_interrupted if calls == call else costs
+
+    pop = fastbp.Population(networks(LANES))
+    with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match="interrupted"):
+        patch.setattr(Team, "row", interrupted)
+        pop.fit(X, Y, epochs=4, optimizer=fastbp.Adam(0.01))
+    for net, member in zip(networks(LANES), pop, strict=True):
+        done = len(member.history)
+        assert done == call - 1
+        net.fit(X, Y, epochs=4, optimizer=fastbp.Adam(0.01))
+        member.fit(X, Y, epochs=4 - done)
+        assert np.array_equal(net.parameters, member.parameters)
+
+
 @pytest.mark.parametrize(
     "options", [{"dropout": 0.5}, {"sample_weight": np.ones(75)}, {"batch_size": 1}, {"optimizer": fastbp.LBFGS()}]
 )
