@@ -56,7 +56,7 @@ def _form_teams(plans: list[Plan]) -> None:
         of_team = waiting.setdefault((*alike, id(source.X), id(source.Y)), [])
         of_team.append(plan)
         if len(of_team) == lanes_of(model.dtype):
-            team = Team()
+            team = Team(len(of_team))
             for one in of_team:
                 one.formulation = team
             of_team.clear()

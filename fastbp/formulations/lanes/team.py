@@ -27,8 +27,8 @@ class Team(Tiled):
     Its trainers work on the parameters of their models. Those that train on equally many samples can do so together.
     """
 
-    def __init__(self) -> None:
-        self.n_training = 0  # of its trainers
+    def __init__(self, n: int) -> None:
+        self.n_training = n  # its trainers that have not ended, also those that are still to come
         self._made: dict[tuple[TeamTrainer, ...], tuple[LanesTrainer, int]] = {}  # of those that have trained together
 
     def _trainer(self, *arguments: Any) -> Any:
@@ -78,7 +78,6 @@ class TeamTrainer:
         self.team, self.model, self.optimizer, self.state = team, model, optimizer, state
         self.X, self.Y, self.batch_size, self.options = X, Y, batch_size, options
         self._alone: Trainer | None = None
-        team.n_training += 1
 
     def fits(self, batch_size: int) -> bool:
         """Return False: another one is quick to make."""
