@@ -102,6 +102,13 @@ def test_blocks_change_no_bits(dtype, monkeypatch):
 
 
 @both
+@pytest.mark.parametrize("n_out", [1, 2])
+def test_plain_descent_is_rounded_once_but_for_one_neuron_twice(n_out, dtype):
+    check([31, n_out], dtype, [fastbp.SGD(0.1), fastbp.SGD(0.03)], 3)
+    check([31, n_out], dtype, [fastbp.SGD(0.1), fastbp.SGD(0.03)], 3, l2=0.3)
+
+
+@both
 @pytest.mark.parametrize("sizes", [[4, 6, 3], [4, 6, 1]], ids=str)
 def test_every_optimizer_with_penalties_and_limits(sizes, dtype):
     each = [make() for make in OPTIMIZERS.values()]
