@@ -30,6 +30,13 @@ def aligned_empty(size: int, dtype: npt.DTypeLike) -> Array:
     return memory[start : start + n_bytes].view(dtype)
 
 
+def aligned_zeros(size: int, dtype: npt.DTypeLike) -> Array:
+    """Return a vector of zeros aligned to a cache line."""
+    vector = aligned_empty(size, dtype)
+    vector[:] = 0
+    return vector
+
+
 def aligned_copy(array: Array) -> Array:
     """Return a writable copy aligned to a cache line: arrays from pickle 5 are often read-only."""
     copy = aligned_empty(array.size, array.dtype).reshape(array.shape)

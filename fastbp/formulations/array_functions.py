@@ -18,13 +18,14 @@ from fastbp.compiler.options import LEAN, PART, STRICT, njit, rebind
 from fastbp.compiler.together import made_once
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.compiler.views import stretch
+from fastbp.functions import activations, elementary
 from fastbp.functions.activations import Activation
 from fastbp.functions.cost_pairs import PAIRS
 from fastbp.functions.costs import Cost, WithParameter
 from fastbp.optimizers import updates
 
 # Templates: loops over the elements of a layer. `_address` binds `function` to the function of one number, and `second`
-# to its derivative where the loop needs both.
+# to its derivative, or to another function, where the loop needs both.
 function: Any = None
 second: Any = None
 
@@ -33,6 +34,22 @@ def activate(a, z):
     """a_j = σ(z_j)."""
     for j in range(z.size):
         a[j] = function(z[j])
+
+
+def activate_in_two_passes(a, z):
+    """a_j = σ(z_j) = f₂(z_j, f₁(z_j)), f₁ first for all j.
+
+    Each number takes a long chain of operations, and a processor works at as many numbers at once as it can hold
+    operations that wait: at twice as many where the chains are half as long.
+    """
+    for j in range(z.size):
+        a[j] = function(z[j])
+    for j in range(z.size):
+        a[j] = second(z[j], a[j])
+
+
+# σ: f₁ and f₂ of `activate_in_two_passes`, for those where it pays.
+TWO_PASSES = {activations.tanh: (elementary.exp_of_twice, elementary.tanh_from_exp)}
 
 
 def multiply_by_derivative_of_z(delta, z, a):
@@ -65,7 +82,9 @@ def sum_cost(out, z, a, y, parameter):
 def each_sample(costs, z, a, y, n, parameter):
     """C of several samples, each with n numbers of z, a and y, and perhaps padding after them."""
     width = y.size // costs.size
-    for s in range(costs.size):
+    for s in range(costs.size if width == 1 else 0):  # a loop that becomes vector instructions
+        function(stretch(costs, s, 1), stretch(z, s, 1), stretch(a, s, 1), stretch(y, s, 1), parameter)
+    for s in range(costs.size if width > 1 else 0):
         i = s * width
         function(stretch(costs, s, 1), stretch(z, i, n), stretch(a, i, n), stretch(y, i, n), parameter)
 
@@ -133,6 +152,9 @@ def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """σ of a whole layer: ``call(…, a, z)``."""
     if activation.whole_layer:
         return _address(activation.function, "RR", dtype, sums=True)
+    if activation.function in TWO_PASSES:
+        first, last = TWO_PASSES[activation.function]
+        return _address(first, "RR", dtype, activate_in_two_passes, second=last)
     return _address(activation.function, "RR", dtype, activate)
 
 
@@ -215,7 +237,7 @@ def _address(
 ) -> Any:
     """Return the address of `choice`, a function of whole arrays, or of one number in `templates`, innermost first.
 
-    `second` is its derivative, where the innermost template needs both. A function that `sums` over a layer may reorder
+    `second` is another one, where the innermost template needs both. A function that `sums` over a layer may reorder
     the sum into vector lanes. The cache on disk knows our own functions by name, and a user's by a digest of its
     content; without a digest it is not kept. Raises TypeError for a user's function that Numba cannot compile.
     """

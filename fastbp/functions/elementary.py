@@ -107,13 +107,24 @@ def tanh(x):
 
     Source: Cody and Waite, ch. 13.
     """
+    return tanh_from_exp(x, exp_of_twice(x))
+
+
+@elementary
+def exp_of_twice(x):
+    """Return e^|2x|, or a number that is large compared with 1 where e^|2x| is."""
     c = constants(x)
-    magnitude = abs(x)
-    twice = c.two * magnitude
+    twice = c.two * abs(x)
     n, r, _ = reduce_exp(c.one_is_lost if twice > c.one_is_lost else twice)
     scale = power_of_two(n)
-    e = multiply_add(scale, multiply_add(r * r, polynomial(r, c.exp_rest), r), scale)
-    square = x * x
+    return multiply_add(scale, multiply_add(r * r, polynomial(r, c.exp_rest), r), scale)
+
+
+@elementary
+def tanh_from_exp(x, e):
+    """Return tanh x for e from `exp_of_twice`."""
+    c = constants(x)
+    magnitude, square = abs(x), x * x
     near_zero = multiply_add(magnitude * square, polynomial(square, c.tanh_rest), magnitude)
     far = c.one - c.two / (e + c.one)
     return copy_sign(far if magnitude > c.tanh_seam else near_zero, x)

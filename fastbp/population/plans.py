@@ -7,6 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from fastbp.batches.sources import InMemory
+from fastbp.formulations.lanes.team import Team
+from fastbp.formulations.lanes.trainer import lanes_of, suits
+from fastbp.formulations.tiles.tiled import Tiled
 from fastbp.memory import require_memory
 from fastbp.network import Network
 from fastbp.population.halving import Halving, Judge, judge
@@ -33,9 +37,29 @@ def checked(nets: Sequence[Network], X: Any, Y: Any, asked: Sequence[Asked], hal
             of_member.validation_data = shared.data_sets(net._model, of_member, samples)
             of_member.steps_per_epoch, of_member.progress = None, False
             plans.append(of_network.checked(net, samples, None, of_member))
+    _form_teams(plans)
     what = f"besides the data, training {len(nets):,} networks at once"
     require_memory(what, sum(map(of_network.memory_needed, plans)), "train fewer of them at a time: pop[:100].fit(…)")
     return Checked(plans, _judge(halving, plans), shared.hints(net._model for net in nets))
+
+
+def _form_teams(plans: list[Plan]) -> None:
+    """Let small networks of equal sizes train together in the lanes of a register, as many as that has."""
+    waiting: dict[Any, list[Plan]] = {}
+    for plan in plans:
+        model, source = plan.training.model, plan.source
+        if type(plan.formulation) is not Tiled or not isinstance(source, InMemory) or source.weight is not None:
+            continue
+        if not suits(model, plan.training.optimizer, plan.options, plan.batch_size):
+            continue
+        alike = model.sizes, model.activations, model.cost, plan.batch_size, plan.samples_per_epoch
+        of_team = waiting.setdefault((*alike, id(source.X), id(source.Y)), [])
+        of_team.append(plan)
+        if len(of_team) == lanes_of(model.dtype):
+            team = Team(len(of_team))
+            for one in of_team:
+                one.formulation = team
+            of_team.clear()
 
 
 def _judge(halving: Any, plans: list[Plan]) -> Judge | None:

@@ -5,14 +5,16 @@ A round is computed by a thread of its own, which holds Python's lock at its beg
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Semaphore
+from typing import Any
 
 from fastbp.batches import sources
 from fastbp.compiler.threads import get_num_threads, worth
+from fastbp.formulations.lanes.team import Team, TeamTrainer
 from fastbp.formulations.rounds import Row, train_all
 from fastbp.model import Array
 from fastbp.population.members import Member
@@ -20,14 +22,24 @@ from fastbp.population.members import Member
 
 @dataclass
 class Job:
-    """One row of a round, and the members that it trains: one."""
+    """One row of a round, and the members that it trains: one, or some of a team."""
 
     row: Row
+    of_team: Callable[[], list[float]] | None  # to call after the round
     members: list[Member]
 
     def costs(self, cost: float) -> list[float]:
         """Return the cost of each member, from what the row's loop has returned."""
-        return [cost]
+        return [cost] if self.of_team is None else self.of_team()
+
+
+def units(members: list[Member]) -> list[list[Member]]:
+    """Return members that train together, those of a team with as many samples; others one by one."""
+    found: dict[Any, list[Member]] = {}
+    for member in members:
+        team, n = team_of(member), 0 if member.piece is None else len(member.piece.rows)
+        found.setdefault(member if team is None else (team, n), []).append(member)
+    return list(found.values())
 
 
 def jobs_of(members: list[Member]) -> tuple[list[Job], list[Member]]:
@@ -35,13 +47,27 @@ def jobs_of(members: list[Member]) -> tuple[list[Job], list[Member]]:
 
     This is the place that decides which members are trained together.
     """
-    jobs, alone = [], []
-    for member in sorted(members, key=lambda member: -member.flops):
-        if member.row is None or len(members) == 1:  # a single one may use all threads
-            alone.append(member)
+    if len(members) == 1:  # a single one may use all threads
+        return [], members
+    jobs: list[Job] = []
+    alone: list[Member] = []
+    for together in units(members):
+        team, row = team_of(together[0]), together[0].row
+        if team is not None:
+            pieces = [member.piece for member in together if member.piece is not None]
+            trainers = [piece.trainer for piece in pieces if isinstance(piece.trainer, TeamTrainer)]
+            jobs.append(Job(*team.row(trainers, [piece.rows for piece in pieces]), together))
+        elif row is not None:
+            jobs.append(Job(row, None, together))
         else:
-            jobs.append(Job(member.row, [member]))
-    return jobs, alone
+            alone += together
+    return sorted(jobs, key=lambda job: -sum(member.flops for member in job.members)), alone
+
+
+def team_of(member: Member) -> Team | None:
+    """Return the team of a member's trainer, if it has one."""
+    trainer = None if member.piece is None else member.piece.trainer
+    return trainer.team if isinstance(trainer, TeamTrainer) else None
 
 
 class Rounds:
@@ -64,19 +90,23 @@ class Rounds:
         """Whether `finish` returns at once."""
         return self._running is None or self._running.done()
 
-    def start(self, members: list[Member], active: int) -> list[Member]:
+    def start(self, members: list[Member], active: int, *, wait: bool = False) -> list[Member]:
         """Begin a round of members that are ready, and return the rest of them; `active` members are in training.
 
         It takes half of the active ones at most, so that the other half can be made ready meanwhile, but enough for all
-        threads; and no more than takes about a tenth of a second, because Ctrl-C waits for its end.
+        threads; and no more than takes about a tenth of a second, because Ctrl-C waits for its end. With `wait`, those
+        stay that wait for others of their team.
         """
-        most, flops, n = max(self.n_threads, -(-active // 2)), 0.0, 0
-        for member in members[:most]:
-            flops += member.flops
-            if n >= self.n_threads and flops > self.n_threads * sources.FLOPS_BETWEEN_LOOKS:
-                break
-            n += 1
-        self._jobs, alone = jobs_of(members[:n])
+        most, flops, taken, rest = max(self.n_threads, -(-active // 2)), 0.0, list[Member](), list[Member]()
+        for together in units(members):
+            team = team_of(together[0])
+            full = len(taken) >= self.n_threads and flops > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
+            if len(taken) >= most or full or (wait and team is not None and len(together) < team.n_training):
+                rest += together
+            else:
+                taken += together
+                flops += sum(member.flops for member in together)
+        self._jobs, alone = jobs_of(taken)
         wanted = min(worth(flops), len(self._jobs))
         if self._jobs and wanted > 1 and self._pool is not None:
             self._running = self._pool.submit(self._compute, wanted)
@@ -85,7 +115,7 @@ class Rounds:
             self._take(self._compute(1))
             self._begun.acquire()
         self._done += [(member, member.piece.train()) for member in alone if member.piece is not None]
-        return members[n:]
+        return rest
 
     def _compute(self, wanted: int) -> Array:
         try:

@@ -49,7 +49,7 @@ class Training:
             room = bool(self._not_begun) and self._n_bytes < ROOM
             enough = max(rounds.n_threads, self._active // 4)
             if self._ready and not rounds.running and (len(self._ready) >= enough or not (self._waiting or room)):
-                self._ready = rounds.start(self._ready, self._active)
+                self._ready = rounds.start(self._ready, self._active, wait=bool(self._waiting or self._not_begun))
             if room or (self._not_begun and not (self._waiting or rounds.running)):
                 self._begin(self._not_begun.popleft())
             elif self._waiting:

@@ -67,10 +67,10 @@ def test_an_error_at_any_moment(where, threads, n, error, monkeypatch):
     owner = next(kind for kind in (members.NetworkMember, steps.Piece, rounds.Rounds) if hasattr(kind, where))
     original, calls, n = getattr(owner, where), 0, n if owner is rounds.Rounds else 3 * n
 
-    def failing(*arguments):
+    def failing(*arguments, **options):
         nonlocal calls
         calls += 1
-        result = original(*arguments)
+        result = original(*arguments, **options)
         if calls == n:
             raise error("on purpose")
         return result

@@ -78,10 +78,29 @@ class Code:
 
     def transpose(self, rows):
         """Return the block of 2, 4 .. rows in column order, after as many perfect shuffles as it takes."""
+        if len(rows) == rows[0].type.count and self.tile.itemsize * len(rows) == 32:
+            return self.transpose_square(rows)
         half = len(rows) // 2
         for _ in range(half.bit_length()):
             pairs = zip(rows[:half], rows[half:], strict=True)
             rows = [row for x, y in pairs for row in self.interleave(x, y)]
+        return rows
+
+    def transpose_square(self, rows):
+        """The same for registers of 32 bytes, whose halves AVX2 shuffles each on its own: half as many instructions."""
+        n, half = len(rows), len(rows) // 2
+        quads = [self.transpose_halves(rows[:half]), self.transpose_halves(rows[half:])]
+        orders = [*range(half), *range(n, n + half)], [*range(half, n), *range(n + half, 2 * n)]
+        return [self.shuffle(x, y, order) for order in orders for x, y in zip(*quads, strict=True)]
+
+    def transpose_halves(self, rows):
+        """Return two blocks side by side, each as wide as there are rows, each transposed on its own."""
+        n, half = len(rows), len(rows) // 2
+        pairs = [number for c in range(half) for number in (c, c + 2 * n)]  # x0 y0 x1 y1 of the first block
+        orders = [[[c + start + block for c in pairs] for block in (0, n)] for start in (0, half)]
+        for _ in range(half.bit_length()):
+            couples = zip(rows[:half], rows[half:], strict=True)
+            rows = [self.shuffle(x, y, [*order[0], *order[1]]) for x, y in couples for order in orders]
         return rows
 
     def corner(self, array_type, array, *index):
@@ -138,6 +157,21 @@ class Code:
         """Store `count` elements of a row."""
         part = self.shuffle(row, row, list(range(first, first + count)))
         self.builder.store(part, self.builder.bitcast(pointer, part.type.as_pointer()), align=self.tile.itemsize)
+
+    def load_register(self, pointer, stride, row):
+        """Return the first register of a row."""
+        kind = ir.VectorType(self.tile.element, self.tile.lanes)
+        return self.builder.load(self.at(pointer, stride, row, kind), align=self.tile.itemsize)
+
+    def join(self, registers):
+        """Return a row of these registers, at most two."""
+        return self.shuffle(registers[0], registers[-1], list(range(len(registers) * self.tile.lanes)))
+
+    def join_registers(self, array_type, array, row, step):
+        """Return a row of registers, each the first of a row of the array, `step` rows from one to the next."""
+        corner, strides = self.corner(array_type, array, row, I64(0))
+        stride = self.builder.mul(strides[0], step)
+        return self.join([self.load_register(corner, stride, v) for v in range(self.tile.vecs)])
 
     def rows(self, tile):
         """Return the rows of a tile."""

@@ -27,7 +27,7 @@ from fastbp.formulations.tiles.panel_sums import BLOCK, CACHED
 from fastbp.formulations.tiles.panels import TiledWorkspace
 from fastbp.formulations.tiles.prepared import Call
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
-from fastbp.model import Array, Model, aligned_empty
+from fastbp.model import Array, Model, aligned_zeros
 from fastbp.optimizers import Optimizer, OptimizerState
 
 ROWS = 1024  # samples whose activations are held at once; a mini-batch of more goes through in parts
@@ -98,7 +98,7 @@ class Tiled(Compiled):
         sizes = workspace_sizes(model, batch_size, n_moments=optimizer.n_moments, gradient=whole, dropout=dropout)
         return sum(sizes.values()) * model.dtype.itemsize
 
-    def _trainer(self, *arguments: Any) -> "TiledTrainer":
+    def _trainer(self, *arguments: Any) -> Any:
         return TiledTrainer(self, *arguments)
 
 
@@ -364,7 +364,7 @@ def tiled_workspace(
     of_samples = {name: values for name, values in options.of_samples(model.dtype).items() if name != "sample_weight"}
     drops = of_samples["dropout"].size > 0
     sizes = workspace_sizes(model, samples, training=training, dropout=drops, **needs)
-    arrays: dict[str, Any] = {name: _zeros(size, model.dtype) for name, size in sizes.items()}
+    arrays: dict[str, Any] = {name: aligned_zeros(size, model.dtype) for name, size in sizes.items()}
     arrays["scratch"] = arrays["scratch"].reshape(max_threads(), -1)
     if not drops:
         arrays["passed_on"] = arrays["a"]
@@ -383,9 +383,3 @@ def borrowed_workspace(
     needs = rows_of_workspace(samples, in_parts), in_parts, gradient, samples > ROWS
     make = partial(tiled_workspace, model, samples, training=training, gradient=gradient)
     return borrowed(model, f"workspace, training={training}", needs, make)
-
-
-def _zeros(size: int, dtype: np.dtype[Any]) -> Array:
-    vector = aligned_empty(size, dtype)
-    vector[:] = 0
-    return vector

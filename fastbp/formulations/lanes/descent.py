@@ -1,0 +1,176 @@
+"""Gradient descent of a group of nets: all layers forward and back, then a step of each net's own optimizer."""
+
+import math
+from typing import Any, NamedTuple
+
+from fastbp.compiler.call import call
+from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.views import matrix, stretch
+from fastbp.formulations.lanes.layout import Block, biases, layer, weights
+from fastbp.formulations.lanes.sums import (
+    accumulate_gradient,
+    activate,
+    forward,
+    join_quarters,
+    output_error,
+    propagate_error,
+)
+from fastbp.formulations.rules import regularize, shrink
+from fastbp.formulations.tiles.tile import lanes, load, store, zeros
+from fastbp.functions.floating_point import multiply_add
+
+L2, L1, DECAY, CLIP = range(4)  # in `Members.limits`
+
+
+class Rules(NamedTuple):
+    """The rules of one net's step, with the names of `OptimizerData`."""
+
+    hyper: Any
+    l2: float
+    l1: float
+    decay: float
+    clip_value: float
+    changes_gradient: bool
+    clip_norm: float
+
+
+def take_rows(to, X, order, start, m, n):
+    """Copy the rows of m samples from `start` of the order on, of every net its own.
+
+    Shapes: to (lanes, rows, n); X (n_samples, n); order (lanes, n_samples). Writes: to.
+    """
+    n_nets, whole = lanes(to), n // lanes(to) * lanes(to)
+    X, rows = matrix(X, 0, X.size // n, n), to.size // n_nets
+    for net in range(n_nets):
+        of_net = matrix(to, net * rows, m, n)
+        samples = stretch(order, net * (order.size // n_nets) + start, m)
+        for s in range(m):
+            row = samples[s]
+            for k in range(0, whole, lanes(to)):
+                store(load(zeros(to, 1, 1), X, row, k), of_net, s, k)
+            for k in range(whole, n):
+                of_net[s, k] = X[row, k]
+
+
+@njit(**INNER)
+def forward_block(work, data, block, net):
+    """All layers for a block of samples, from a⁽⁰⁾ = x. Writes: z and a of every layer, but not a⁽ᴸ⁾."""
+    m, n_0 = block.m, net.layers[0].n
+    call(net.functions[0].take_rows, work.inputs, data.X, data.order, block.start, m, n_0)
+    call(net.functions[0].to_lanes, layer(work.a, work, net, 0), work.inputs, m * n_0)
+    for l in range(1, net.L + 1):
+        z, a, a_previous = layer(work.z, work, net, l), layer(work.a, work, net, l), layer(work.a, work, net, l - 1)
+        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+        forward(z, a_previous, weights(work.theta, net, l), biases(work.theta, net, l), m, n_in, n_out, work, net)
+        if l < net.L:
+            activate(a, z, m, net.layers[l])
+
+
+@njit(**INNER)
+def backward_block(work, data, block, share, net):
+    """The costs of a block of samples and the errors of all layers, from the output back. Writes: work.costs; δ."""
+    L = net.L
+    output_error(layer(work.delta, work, net, L), layer(work.z, work, net, L), work, data, block, share, net)
+    for l in range(L, 1, -1):
+        delta_previous, delta = layer(work.delta, work, net, l - 1), layer(work.delta, work, net, l)
+        z, a, w = layer(work.z, work, net, l - 1), layer(work.a, work, net, l - 1), weights(work.theta, net, l)
+        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+        propagate_error(delta_previous, z, a, w, delta, block.m, n_in, n_out, net.layers[l - 1].derivative, net)
+
+
+@njit(**INNER)
+def gradient(work, data, start, m, net):
+    """The gradient of the mean cost of m samples from `start` of the order on. Writes: work, batch_costs among it.
+
+    Block by block, so that what a layer writes is in the cache when the next one reads it. How they are cut changes no
+    bits, because the sums over samples go on from one to the next.
+    """
+    share, batch_size = work.theta.dtype.type(1 / m), work.batch_costs.size // lanes(work.theta)
+    for first in range(0, m, work.rows):
+        block = Block(start + first, min(work.rows, m - first), first == 0)
+        forward_block(work, data, block, net)
+        backward_block(work, data, block, share, net)
+        for l in range(1, net.L + 1):
+            accumulate_gradient(work, layer(work.delta, work, net, l), layer(work.a, work, net, l - 1), l, block, net)
+        for i in range(lanes(work.theta)):
+            for s in range(block.m):
+                work.batch_costs[i * batch_size + first + s] = work.costs[i * work.rows + s]
+    for l in range(1, net.L + 1):
+        join_quarters(work, l, net)
+
+
+@njit(**INNER)
+def descend(optimizer, work, net):
+    """A step of the optimizer of each net whose costs so far are finite. Writes: θ, and what is the optimizers' own."""
+    size, n = optimizer.theta.size // lanes(work.theta), net.layers[net.L + 1].weights_at
+    call(net.functions[0].from_lanes, optimizer.gradient, work.gradient, n)
+    for i in range(optimizer.costs.size):
+        if abs(optimizer.costs[i]) < math.inf:
+            call(net.functions[0].step, optimizer, i, size, net)
+    call(net.functions[0].to_lanes, work.theta, optimizer.theta, n)
+
+
+def step(optimizer, i, size, net):
+    """θ ← θ − η ∇C for plain descent: the step of net i, of `size` parameters. Writes: its row of everything."""
+    theta, gradient = stretch(optimizer.theta, i * size, size), stretch(optimizer.gradient, i * size, size)
+    first, second = theta, theta
+    if optimizer.first.size > 0:
+        first = stretch(optimizer.first, i * size, size)
+    if optimizer.second.size > 0:
+        second = stretch(optimizer.second, i * size, size)
+    n_hyper, update = optimizer.hyper.shape[1], optimizer.updates[i]
+    hyper, t, limits = stretch(optimizer.hyper, i * n_hyper, n_hyper), stretch(optimizer.t, i, 1), optimizer.limits[i]
+    rules = Rules(hyper, limits[L2], limits[L1], limits[DECAY], limits[CLIP], update.changes_gradient != 0, math.inf)
+    t[0] += 1
+    call(update.begin_step, hyper, t)
+    if update.plain_descent and not rules.changes_gradient:
+        for l in range(1, net.L + 1):
+            w_at, b_at, n_out = net.layers[l].weights_at, net.layers[l].biases_at, net.layers[l].n
+            w, dw = stretch(theta, w_at, b_at - w_at), stretch(gradient, w_at, b_at - w_at)
+            shrink(w, 0, rules)
+            if n_out > 1:
+                add_scaled(w, -hyper[0], dw)
+            else:  # as `tile.add_to_column` adds them
+                call(update.update, w, w, w, hyper, t, dw)
+            add_scaled(stretch(theta, b_at, n_out), -hyper[0], stretch(gradient, b_at, n_out))
+    else:
+        regularize(gradient, theta, rules, net)
+        call(update.update, theta, first, second, hyper, t, gradient)
+
+
+@njit(**INNER)
+def add_scaled(theta, alpha, gradient):
+    """θ ← θ + α g, rounded once, as `tile.add_to` adds it. Writes: θ."""
+    alpha = theta.dtype.type(alpha)
+    for i in range(theta.size):
+        theta[i] = multiply_add(alpha, gradient[i], theta[i])
+
+
+@njit(**INNER)
+def add_costs(optimizer, work, m):
+    """Add the costs of m samples to those of each net, as long as they are finite. Writes: optimizer.costs."""
+    batch_size = work.batch_costs.size // lanes(work.theta)
+    for i in range(optimizer.costs.size):
+        of_net, cost = stretch(work.batch_costs, i * batch_size, m), 0.0
+        for s in range(m):
+            cost += of_net[s]
+        if abs(optimizer.costs[i]) < math.inf:
+            optimizer.costs[i] += cost
+
+
+@njit(**LEAN)
+def train_epoch(n_threads, optimizer, work, data, batch_size, net):
+    """Gradient descent of all nets through all mini-batches of their orders, one step each, on one thread.
+
+    A net whose sum of costs is not finite takes no more steps. Returns 0. Writes: optimizer, costs among it; work.
+    """
+    n = data.order.size // lanes(work.theta)
+    for i in range(optimizer.costs.size):
+        optimizer.costs[i] = 0
+    call(net.functions[0].to_lanes, work.theta, optimizer.theta, net.layers[net.L + 1].weights_at)
+    for start in range(0, n, batch_size):
+        m = min(batch_size, n - start)
+        gradient(work, data, start, m, net)
+        descend(optimizer, work, net)
+        add_costs(optimizer, work, m)
+    return 0.0

@@ -1,0 +1,186 @@
+"""The sums of `sums.py` over registers of nets, each in the order in which `tiles` adds the terms.
+
+    sum_products      c_ij = Σ_p a_ip b_pj        all three sums of backpropagation: what i, p and j are is in the steps
+    forward_column    z_s = b + Σ_k a_sk w_k      a layer of one neuron, as `tiles/column_sums.py` sums it
+    sum_quarters      Σ_s δ_sj                    for each quarter of the samples, s mod 4 = 0 … 3; and their sum
+
+All arrays are flat, in lanes: a number is a register. So a tile of r rows and one register is r numbers.
+"""
+
+from typing import Any, NamedTuple
+
+from fastbp.compiler.options import INNER, njit
+from fastbp.compiler.views import matrix
+from fastbp.formulations.tiles.registers import ROWS
+from fastbp.formulations.tiles.tile import (
+    add,
+    add_row,
+    inner_add,
+    lanes,
+    lanes_add,
+    lanes_add_row,
+    load,
+    load_lanes,
+    store,
+    store_lanes,
+    wide,
+    zeros,
+)
+
+COLUMN = 4  # samples at a time in `forward_column`
+# Rows of a tile of two registers. Four rows are too few to hide how long each addition takes, so the
+# rows are shared out evenly among tiles.
+MOST, MIDDLE, LEAST = (12, 8, 4) if ROWS == 12 else (6, 5, 4)
+
+
+@njit(**INNER)
+def rows_of_tile(left):
+    """Rows of the next tile when `left` remain: as many in each of the least number of tiles, or a few more."""
+    n_tiles = (left + MOST - 1) // MOST
+    rows = (left + n_tiles - 1) // n_tiles
+    return MOST if rows > MIDDLE else MIDDLE if rows > LEAST else LEAST
+
+
+class Walk(NamedTuple):
+    """What `sum_products` is given: arrays as matrices, and how many rows and columns lie between two numbers."""
+
+    c: Any
+    a: Any
+    b: Any
+    start: Any
+    n_i: int
+    n_p: int
+    c_rows: int
+    c_columns: int
+    a_rows: int
+    a_columns: int
+    bp: int
+    bj: int
+    begin: bool
+
+
+@njit(**INNER)
+def tile_of_products(tile, of, size, i, j, pair):
+    """A tile of c: `size` rows from i on, column j and, if there is a `pair`, not 0, the next one."""
+    row, column, row_step, column_step = i + j * of.c_rows, j * of.c_columns, pair * of.c_rows, pair * of.c_columns
+    if not of.begin:
+        tile = load_lanes(tile, of.c, row, column, row_step, column_step)
+    elif of.start.shape[0] > 0:
+        tile = lanes_add_row(tile, of.start, j, pair)
+    for p in range(of.n_p):
+        tile = lanes_add(tile, of.a, i + p * of.a_rows, p * of.a_columns, of.b, p * of.bp + j * of.bj, pair * of.bj)
+    if of.n_i - i >= size:
+        store_lanes(tile, of.c, row, column, row_step, column_step)
+    else:
+        store_lanes(tile, of.c, row, column, row_step, column_step, of.n_i - i)
+
+
+def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj, begin):
+    """c_ij = start_j + Σ_p a_ip b_pj, an empty start being 0; or c_ij += Σ_p a_ip b_pj unless `begin`. Writes: c.
+
+    c_ij is number ci i + cj j of c, a_ip is number ai i + ap p of a, b_pj is number bp p + bj j of b. The last tile may
+    read up to 3 rows i more of a and c.
+    """
+    width = lanes(c)
+    C = matrix(c, 0, c.size // (ci * width), ci * width)
+    A, B = matrix(a, 0, a.size // (ai * width), ai * width), matrix(b, 0, b.size // width, width)
+    c_rows, c_columns = (cj, 0) if ci == 1 else (0, cj * width)
+    a_rows, a_columns = (ap, 0) if ai == 1 else (0, ap * width)
+    starts = matrix(start, 0, start.size // width, width)
+    of = Walk(C, A, B, starts, n_i, n_p, c_rows, c_columns, a_rows, a_columns, bp, bj, begin != 0)
+    i = 0
+    while i < n_i:
+        size = rows_of_tile(n_i - i)
+        for j in range(0, n_j, 2):
+            pair = 1 if j + 1 < n_j else 0
+            if size == MOST:
+                tile_of_products(zeros(c, MOST, 2), of, MOST, i, j, pair)
+            elif size == MIDDLE:
+                tile_of_products(zeros(c, MIDDLE, 2), of, MIDDLE, i, j, pair)
+            else:
+                tile_of_products(zeros(c, LEAST, 2), of, LEAST, i, j, pair)
+        i += size
+
+
+def forward_column(z, a, w, b, scratch, m, n):
+    """z_s = b + Σ_k a_sk w_k in the order of `tiles/column_sums.py`, which sums along a register and then across it.
+
+    Shapes: z (≥ m, lanes); a (≥ m, n, lanes); w (n, lanes); b (lanes,); scratch (lanes, COLUMN, lanes). Writes: z
+    and scratch.
+    """
+    width = lanes(z)
+    z, a, w = (
+        matrix(z, 0, z.size // width, width),
+        matrix(a, 0, a.size // (n * width), n * width),
+        matrix(w, 0, n, width),
+    )
+    terms = matrix(scratch, 0, COLUMN * width, width)
+    left = n % wide(z)
+    of_pairs = n if left > lanes(z) else n - left  # inputs in panels of two registers; the others are in one of one
+    for s in range(0, m, COLUMN):
+        total = add(
+            sum_across(zeros(z, COLUMN, 1), terms, a, w, s, 0, of_pairs, wide(z)),
+            sum_across(zeros(z, COLUMN, 1), terms, a, w, s, of_pairs, n, lanes(z)),
+        )
+        store(add_row(total, b, 0), z, s, 0)
+
+
+@njit(**INNER)
+def sum_across(tile, terms, a, w, s, k, stop, width):
+    """Σ_k a_sk w_k from k up to `stop`: every width-th in one sum, then sums c and c + width / 2, and so on.
+
+    Writes: terms.
+    """
+    if k == stop:
+        return tile
+    half = width // 2
+    for c in range(half):
+        one, other = tile, tile
+        for i in range(k + c, stop, width):
+            one = inner_add(one, a, s, i * lanes(a), w, i, 0)
+        for i in range(k + c + half, stop, width):
+            other = inner_add(other, a, s, i * lanes(a), w, i, 0)
+        store(add(one, other), terms, c * COLUMN, 0)
+    while half > 1:
+        half //= 2
+        for c in range(half):
+            other = load(tile, terms, (c + half) * COLUMN, 0)
+            store(add(load(tile, terms, c * COLUMN, 0), other), terms, c * COLUMN, 0)
+    return load(tile, terms, 0, 0)
+
+
+def sum_quarters(quarters, at, delta, m, n, begin):
+    """q_ij = Σ_s δ_sj over the samples s = i, i + 4, …; unless `begin`, added to what is there.
+
+    What is left of m after whole fours is in q_0j. Shapes: quarters (4, size), q being n numbers from `at` on;
+    delta (≥ m, n). Writes: quarters.
+    """
+    row, q = n * lanes(delta), matrix(quarters, 0, 4, quarters.size // 4)
+    for j in range(0, row, lanes(delta)):
+        tile, tile1, tile2, tile3 = zeros(q, 1, 1), zeros(q, 1, 1), zeros(q, 1, 1), zeros(q, 1, 1)
+        if not begin:
+            tile, tile1 = load(tile, q, 0, at + j), load(tile, q, 1, at + j)
+            tile2, tile3 = load(tile, q, 2, at + j), load(tile, q, 3, at + j)
+        for s in range(0, m - 3, 4):
+            tile = add_row(tile, delta, s * row + j)
+            tile1 = add_row(tile1, delta, (s + 1) * row + j)
+            tile2 = add_row(tile2, delta, (s + 2) * row + j)
+            tile3 = add_row(tile3, delta, (s + 3) * row + j)
+        for s in range(m - m % 4, m):
+            tile = add_row(tile, delta, s * row + j)
+        store(tile, q, 0, at + j)
+        store(tile1, q, 1, at + j)
+        store(tile2, q, 2, at + j)
+        store(tile3, q, 3, at + j)
+
+
+def add_quarters(total, quarters, at, n):
+    """Σ_i q_ij of n numbers from `at` on, in the order in which `tiles` adds sums side by side. Writes: total.
+
+    Shapes: total (size,); quarters (4, size).
+    """
+    q, total = matrix(quarters, 0, 4, quarters.size // 4), matrix(total, 0, 1, total.size)
+    for j in range(at, at + n * lanes(total), lanes(total)):
+        none = zeros(total, 1, 1)
+        first, second = add(load(none, q, 0, j), load(none, q, 1, j)), add(load(none, q, 2, j), load(none, q, 3, j))
+        store(add(first, second), total, 0, j)

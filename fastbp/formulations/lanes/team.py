@@ -1,0 +1,112 @@
+"""Networks of a population that train in the lanes of a register: their trainers, and the rows of rounds of a team."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.compiler.variants import address_of
+from fastbp.formulations.interface import Trainer
+from fastbp.formulations.lanes.trainer import LanesTrainer, lanes_trainer
+from fastbp.formulations.rounds import Row
+from fastbp.formulations.step_options import StepOptions
+from fastbp.formulations.tiles.tiled import Tiled
+from fastbp.model import Array, Model
+from fastbp.optimizers import Optimizer, OptimizerState
+
+TILES = Tiled()
+MOST_KEPT = 4  # groups of a team: those that go on after a halving are others
+
+
+class Team(Tiled):
+    """`tiles` for networks of equal sizes, activations and cost, which `suits` them, on the same X and Y.
+
+    Its trainers work on the parameters of their models. Those that train on equally many samples can do so together.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n_training = n  # its trainers that have not ended, also those that are still to come
+        self._made: dict[tuple[TeamTrainer, ...], tuple[LanesTrainer, int]] = {}  # of those that have trained together
+
+    def _trainer(self, *arguments: Any) -> Any:
+        return TeamTrainer(self, *arguments)
+
+    def row(self, trainers: Sequence[TeamTrainer], orders: Sequence[Any]) -> tuple[Row, Callable[[], list[float]]]:
+        """Return the row that trains some of them, each on its order, and what returns their costs afterwards."""
+        if (*trainers,) not in self._made:
+            if len(self._made) == MOST_KEPT:
+                self._made.clear()
+            columns = zip(*((t.model, t.optimizer, t.state, t.options) for t in trainers), strict=True)
+            models, optimizers, states, options = map(list, columns)
+            X, Y, batch_size = trainers[0].X, trainers[0].Y, trainers[0].batch_size
+            made = lanes_trainer(models, optimizers, states, X, Y, batch_size, options)
+            self._made[*trainers,] = made, address_of(made.loop, *made.arguments)
+        lanes, loop = self._made[*trainers,]
+        lanes.begin()
+        lanes.take(np.array(orders, np.int64))
+        _, optimizer, work, data, batch_size, net = lanes.arguments
+
+        def costs() -> list[float]:
+            lanes.end_epoch()
+            return [float(cost) for cost in lanes.costs]
+
+        return Row(loop, optimizer._address, work._address, data._address, batch_size, net._address), costs
+
+    def leave(self) -> None:
+        """Let a trainer end: forget those that have trained together, and their samples."""
+        self.n_training -= 1
+        self._made.clear()
+
+
+class TeamTrainer:
+    """A trainer of a team. It works on the parameters of its model; alone it is that of `tiles`."""
+
+    def __init__(
+        self,
+        team: Team,
+        model: Model,
+        optimizer: Optimizer,
+        state: OptimizerState,
+        X: Array,
+        Y: Array,
+        batch_size: int,
+        options: StepOptions,
+    ):
+        self.team, self.model, self.optimizer, self.state = team, model, optimizer, state
+        self.X, self.Y, self.batch_size, self.options = X, Y, batch_size, options
+        self._alone: Trainer | None = None
+
+    def fits(self, batch_size: int) -> bool:
+        """Return False: another one is quick to make."""
+        return False
+
+    def take(self, X: Array, Y: Array, sample_weight: Array, batch_size: int) -> None:
+        """Do nothing."""
+
+    def let_go(self) -> None:
+        """Release the samples: they are the caller's, and may be large."""
+        self.X = self.Y = np.empty((0, 0), self.model.dtype)
+        self._alone = None
+        self.team.leave()
+
+    def begin(self, moments: bool = True) -> None:
+        """Do nothing."""
+
+    def train(self, order: npt.NDArray[np.int64]) -> float:
+        """Train on the samples of `order`, alone."""
+        if self._alone is None:
+            of_model = self.model, self.optimizer, self.state
+            self._alone = TILES.trainer(*of_model, self.X, self.Y, self.batch_size, self.options)
+        self._alone.begin()
+        cost = self._alone.train(order)
+        self._alone.end_epoch()
+        return cost
+
+    def row(self, order: npt.NDArray[np.int64]) -> None:
+        """Return None: its row is one of the team."""
+
+    def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
+        """Do nothing."""
