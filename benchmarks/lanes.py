@@ -2,8 +2,8 @@
 
 The time of a step of one net, mini-batch 32, Adam, float32, one thread, and the share of the machine's multiply-adds
 that are those of the three sums. Beside it the same nets one after the other in `tiles`, and JAX's vmap and lax.map
-over them, if JAX is installed. A time is the least of many epochs of all nets, in turns, so that other work on the machine
-counts little; the orders of the samples are each net's own, JAX's are the same for all.
+over them, if JAX is installed. A time is the least of many epochs of all nets, in turns, so that other work on the
+machine counts little; the orders of the samples are each net's own, JAX's are the same for all.
 """
 
 import argparse
