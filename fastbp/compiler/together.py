@@ -31,7 +31,7 @@ LONGEST_WAIT = 60.0  # seconds, for a worker to end what it has begun
 SECONDS = {
     "errors_share": 1.6, "part_share": 1.8, "descend_share": 0.9, "gradient_panel": 1.0, "gradient_listed": 1.0,
     "forward_panel": 1.0, "forward_listed": 1.0, "copy": 0.6, "softmax": 0.5, "adam_begin_step": 0.5,
-    "train_epoch": 0.5, "gradient": 0.5, "forward_": 0.5,
+    "train_epoch": 0.5, "lanes_sum": 1.0, "lanes_step": 1.2, "lanes_forward": 0.6, "gradient": 0.5, "forward_": 0.5,
 }  # fmt: skip
 # What a worker runs. It imports nothing of the user's program, and finds modules where this process finds them.
 WORKER = """

@@ -1,0 +1,131 @@
+"""Many small nets at once, each in a lane of the registers: ``python benchmarks/lanes.py`` (`--help`: sizes, JAX).
+
+The time of a step of one net, mini-batch 32, Adam, float32, one thread, and the share of the machine's multiply-adds
+that are those of the three sums. Beside it the same nets one after the other in `tiles`, and JAX's vmap and lax.map
+over them, if JAX is installed. A time is the least of many epochs of all nets, in turns, so that other work on the
+machine counts little; the orders of the samples are each net's own, JAX's are the same for all.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Any
+
+BATCH, STEPS, RATE = 32, 20, 1e-3
+
+
+def fastbp_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> tuple[dict[str, Callable[[], None]], int]:
+    """Return an epoch of all nets, in lanes and in tiles, and the floating-point operations of a step."""
+    import numpy as np
+
+    import fastbp
+    from fastbp.formulations import FORMULATIONS
+    from fastbp.formulations.lanes.trainer import lanes_of, lanes_trainer
+    from fastbp.formulations.step_options import StepOptions
+
+    choices = {"activation": "tanh", "output_activation": "identity", "cost": "quadratic"}
+    models = [fastbp.Network(sizes, seed=i, **choices)._model for i in range(n_nets)]
+    adams = [fastbp.Adam(RATE * (1 + i % 10)) for i in range(n_nets)]
+    n_parameters, width = models[0].parameters.vector.size, lanes_of(X.dtype)
+    states = [[adam.new_state(n_parameters, X.dtype) for adam in adams] for _ in range(2)]
+    orders = np.array([np.random.default_rng(i).permutation(len(X)) for i in range(n_nets)])
+    groups = [slice(i, i + width) for i in range(0, n_nets, width)]
+    options = [StepOptions() for _ in range(n_nets)]
+    in_lanes = [lanes_trainer(models[g], adams[g], states[0][g], X, Y, BATCH, options[g]) for g in groups]
+    in_tiles = [
+        FORMULATIONS["tiles"].trainer(model, adam, state, X, Y, BATCH)
+        for model, adam, state in zip(models, adams, states[1], strict=True)
+    ]
+    for trainer in in_lanes + in_tiles:
+        trainer.begin()
+
+    def lanes() -> None:
+        for trainer, group in zip(in_lanes, groups, strict=True):
+            trainer.train(orders[group])
+
+    def tiles() -> None:
+        for trainer, order in zip(in_tiles, orders, strict=True):
+            trainer.train(order)
+
+    products = models[0].flops_per_sample - 2 * sizes[0] * sizes[1]  # no errors of the inputs
+    return {"fastbp, lanes": lanes, "fastbp, tiles one by one": tiles}, BATCH * products
+
+
+def jax_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> dict[str, Callable[[], Any]]:
+    """Return the same in JAX: a scan over the mini-batches, of all nets by vmap and by lax.map."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    tree_map, rng = jax.tree_util.tree_map, np.random.default_rng(0)
+    theta = [(rng.standard_normal((n_nets, i, j)) / i**0.5, np.zeros((n_nets, j))) for i, j in pairwise(sizes)]
+    theta = tree_map(lambda w: jnp.asarray(w, X.dtype), theta)
+    batches = X.reshape(STEPS, BATCH, -1), Y.reshape(STEPS, BATCH, -1)
+
+    def cost(theta: Any, x: Any, y: Any) -> Any:
+        for w, b in theta[:-1]:
+            x = jnp.tanh(x @ w + b)
+        w, b = theta[-1]
+        return ((x @ w + b - y) ** 2).sum() / (2 * BATCH)
+
+    def step(state: Any, batch: Any) -> tuple[Any, Any]:
+        theta, m, v, t = state
+        value, g = jax.value_and_grad(cost)(theta, *batch)
+        m = tree_map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+        v = tree_map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+        rate, root = RATE / (1 - 0.9 ** (t + 1)), jnp.sqrt(1 - 0.999 ** (t + 1))
+        theta = tree_map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) / root + 1e-8), theta, m, v)
+        return (theta, m, v, t + 1), value
+
+    def epoch(state: Any) -> Any:
+        return jax.lax.scan(step, state, batches)[0]
+
+    zeros = tree_map(jnp.zeros_like, theta)
+    state = theta, zeros, zeros, jnp.zeros(n_nets, X.dtype)
+    forms = {"JAX, vmap": jax.jit(jax.vmap(epoch)), "JAX, lax.map": jax.jit(lambda s: jax.lax.map(epoch, s))}
+    return {name: lambda f=form: jax.block_until_ready(f(state)) for name, form in forms.items()}
+
+
+def main() -> None:
+    """Measure all forms and print the table."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16, 16, 1])
+    parser.add_argument("--nets", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=10.0, help="for all together")
+    parser.add_argument("--without-jax", action="store_true")
+    asked = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    import numpy as np
+
+    from fastbp.comparison.machine import gflops
+
+    rng, n = np.random.default_rng(0), BATCH * STEPS
+    X, Y = (rng.standard_normal((n, size)).astype("float32") for size in (asked.sizes[0], asked.sizes[-1]))
+    epochs, flops = fastbp_epochs(asked.sizes, asked.nets, X, Y)
+    if find_spec("jax") and not asked.without_jax:
+        epochs |= jax_epochs(asked.sizes, asked.nets, X, Y)
+    took, peak = dict.fromkeys(epochs, float("inf")), 0.0
+    for epoch in epochs.values():
+        epoch()  # compiles
+    end = time.perf_counter() + asked.seconds
+    while time.perf_counter() < end:
+        for name, epoch in epochs.items():
+            start = time.perf_counter()
+            epoch()
+            took[name] = min(took[name], (time.perf_counter() - start) / (asked.nets * STEPS))
+        peak = max(peak, gflops("float32", seconds=0.02))
+    print(f"{asked.nets} nets {asked.sizes}, mini-batch {BATCH}, Adam, float32, one thread; peak {peak:.0f} GFLOP/s")
+    first = next(iter(took.values()))
+    for name, seconds in took.items():
+        share = flops / seconds / 1e9 / peak
+        print(f"{name:26}{1e6 * seconds:8.2f} µs a net and step{share:8.0%} of the peak{seconds / first:8.2f} ×")
+
+
+if __name__ == "__main__":
+    main()
