@@ -5,6 +5,7 @@ from __future__ import annotations  # so that naming an Evaluation costs nothing
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -15,9 +16,10 @@ from fastbp.files import serialization
 from fastbp.model import Array
 from fastbp.network import Network
 from fastbp.optimizers import Optimizer
-from fastbp.population import files, options, parameters, plans
+from fastbp.population import elsewhere, files, options, parameters, plans
 from fastbp.population.halving import Halving
 from fastbp.population.results import Results
+from fastbp.population.shared import Shared
 from fastbp.population.training import train
 from fastbp.training.callbacks import Callback
 from fastbp.training.early_stopping import EarlyStopping
@@ -154,6 +156,7 @@ class Population(Results):
         callbacks: OrEach[tuple[Callback, ...] | Callback] = (),
         samples: OrEach[Any] = None,
         halving: Halving | None = None,
+        executor: Executor | None = None,
         progress: bool = True,
     ) -> list[History]:
         """Train all members. Each ends with the bits of ``net.fit(X, Y, …)`` with its own options.
@@ -213,15 +216,21 @@ class Population(Results):
         [2, 2, 2]
         """
         given = locals()
-        names = [name for name in given if name not in ("self", "X", "Y", "halving", "progress")]
+        names = [name for name in given if name not in ("self", "X", "Y", "halving", "executor", "progress")]
         asked = options.of_members({name: given[name] for name in names}, len(self))
         progress = validation.truth("progress", progress)
         with plans.locked(self._members):
-            made = plans.checked(self._members, X, Y, asked, halving)
+            made = plans.checked(self._members, Shared(X, Y), asked, halving)
+            sending = None
+            if executor is not None:
+                sending = elsewhere.Sending(executor, self._members, made, (X, Y), asked, halving)
             hints.warn(made.hints, stacklevel=3)
             for net, plan in zip(self, made.plans, strict=True):
                 net._training, net.history = plan.training, plan.history
-            train(self._members, made.plans, halving, made.judge, progress)
+            if sending is None:
+                train(self._members, made.plans, halving, made.judge, progress)
+            else:
+                elsewhere.train(sending, progress)
         return [plan.history for plan in made.plans]
 
     def save(self, path: str | os.PathLike[str], *, training_state: bool = False) -> None:
