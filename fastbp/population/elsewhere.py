@@ -187,7 +187,8 @@ class Sending:
             task = self._left.pop()
             yield task, chunks.train(self._parcel.key, None, task.content, task.sent)
             return
-        for future in wait(self._waiting, return_when=FIRST_COMPLETED).done:
+        done = wait(self._waiting, return_when=FIRST_COMPLETED).done
+        for future in [future for future in self._waiting if future in done]:
             task = self._waiting.pop(future)
             try:
                 answer = future.result()

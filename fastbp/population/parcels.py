@@ -37,12 +37,11 @@ class Parcel:
         self.key, self._things, self._path = uuid.uuid4().hex, things, ""
         self._pieces = _packed(self.key, things, in_files=True)
         self._scatter = getattr(getattr(executor, "_client", None), "scatter", None)
-        self.source: Any = None  # what workers need to open it
+        self._scattered: Any = None
 
     def __enter__(self) -> Parcel:
         _own[self.key] = self._things
         if self._scatter is not None:
-            self.source = self._scatter(b"".join(self._pieces), broadcast=True, hash=False)
             return self
         handle, self._path = tempfile.mkstemp(prefix="fastbp-", suffix=".data")
         try:
@@ -51,15 +50,23 @@ class Parcel:
         except BaseException:
             self.__exit__()
             raise
-        self.source = self._path
         return self
 
     def __exit__(self, *exception: object) -> None:
         _own.pop(self.key, None)
-        self.source = None
+        self._scattered = None
         if self._path:
             with suppress(OSError):  # on Windows, a worker that maps it keeps it
                 os.unlink(self._path)
+
+    @property
+    def source(self) -> Any:
+        """What workers need to open it: the path of the file; or Dask's future, a new one if its workers were lost."""
+        if self._scatter is None:
+            return self._path
+        if self._scattered is None or self._scattered.status != "finished":
+            self._scattered = self._scatter(b"".join(self._pieces), broadcast=True, hash=False)
+        return self._scattered
 
     def as_bytes(self) -> bytes:
         """Return everything, with the contents of memory-mapped arrays too."""
