@@ -184,6 +184,18 @@ class Population(Results):
             member has the bits of ``net.fit(X[rows], Y[rows], …)``, with ``sample_weight[rows]``, but X is not copied.
         halving : Halving, optional
             Lets only the best members go on.
+        executor : concurrent.futures.Executor, optional
+            Trains the members elsewhere, with the same bits: a ``ProcessPoolExecutor``, loky's, mpi4py's
+            ``MPIPoolExecutor``, Dask's ``client.get_executor()``. Chunks of members go to its workers, and come back as
+            they finish. Each uses the threads that its worker is granted: in a pool of processes one, of MPI those of
+            ``NUMBA_NUM_THREADS``.
+
+            X, Y, weights and validation data travel once to each worker, in a temporary file that workers on this
+            machine map, else by messages; memory-mapped arrays stay in their files. The members of a worker that is
+            lost are sent again. If the executor is broken, as a process pool is after one loss, this process trains the
+            rest, with a RuntimeWarning. Callbacks, schedules and metrics are called where a member is trained, on
+            copies. Options must be such that pickle can send them, or cloudpickle if it is installed, and no iterators.
+            With halving, not for LBFGS, ConjugateGradient and LevenbergMarquardt.
         progress : bool, default True
             Show a live line on a terminal.
 
@@ -191,7 +203,8 @@ class Population(Results):
         -------
         list of History
             Of each member, also kept as ``net.history``. Ctrl-C ends the training of all with the weights and the
-            history of their last whole epoch each, and a RuntimeWarning.
+            history of their last whole epoch each, and a RuntimeWarning. With an executor, members whose chunk has not
+            come back are as before it was sent.
 
         Raises
         ------
