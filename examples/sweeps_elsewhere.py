@@ -12,17 +12,15 @@ program runs elsewhere; the numbers of a member do not depend on where it was tr
     NUMBA_NUM_THREADS=1 mpiexec -n 65 python -m mpi4py.futures sweeps_elsewhere.py --mpi
 
     # SLURM array with Optuna's journal file: 64 jobs that know nothing of each other but the file
-    #!/bin/bash
-    #SBATCH --array=0-63 --cpus-per-task=4 --time=01:00:00 --requeue
-    NUMBA_NUM_THREADS=$SLURM_CPUS_PER_TASK python sweeps_elsewhere.py --journal sweep.log
+    sbatch --array=0-63 --cpus-per-task=4 --requeue --wrap 'python sweeps_elsewhere.py --journal sweep.log'
 """
 
 import argparse
-import multiprocessing
 import os
 import sys
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import fastbp
@@ -32,7 +30,7 @@ WHEN = [
     ("slow callbacks, metrics", "ProcessPoolExecutor", "each process has a Python lock of its own"),
     ("a Dask cluster", "client.get_executor()", "workers come, go and are lost; others take over"),
     ("nodes of one MPI job", "MPIPoolExecutor", "starts fast, no servers; but no rank may be lost"),
-    ("a queue, short jobs", "array and Optuna", "each job is a Population; the next candidates learn"),
+    ("a queue, short jobs", "array and Optuna", "jobs share one file; candidates follow results"),
     ("one large net or X", "fit(communicator=)", "ranks share the rows of each mini-batch"),
 ]
 
@@ -59,17 +57,16 @@ def sweep(epochs: int, where: str, executor: Executor | None = None) -> fastbp.P
     return pop
 
 
-def journal(path: str, epochs: int, rounds: int = 4, at_once: int = 16) -> None:
+def journal(path: str, epochs: int) -> None:
     """Train candidates that Optuna proposes from what all jobs have found, a Population at a time."""
     import optuna
-    from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=int(os.environ.get("SLURM_ARRAY_TASK_ID", 0)), constant_liar=True)
-    storage = optuna.storages.JournalStorage(JournalFileBackend(path))
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(path))
     study = optuna.create_study(storage=storage, study_name="digits", sampler=sampler, load_if_exists=True)
-    for _ in range(rounds):
-        trials = [study.ask() for _ in range(at_once)]
+    for _ in range(4):
+        trials = [study.ask() for _ in range(16)]
         suggested = [(t.suggest_int("n", 8, 64), t.suggest_float("rate", 1e-4, 0.1, log=True)) for t in trials]
         for trial, net in zip(trials, fit(suggested, epochs), strict=True):
             study.tell(trial, net.history.validation_cost[-1])
@@ -96,8 +93,7 @@ def main() -> None:
     parser.add_argument("--dask", metavar="FILE", help="the scheduler file of a Dask cluster")
     parser.add_argument("--mpi", action="store_true", help="started by mpiexec … -m mpi4py.futures")
     parser.add_argument("--journal", metavar="FILE", help="Optuna's journal file, which jobs share")
-    options = parser.parse_args()
-    epochs = 4 if options.quick else 40
+    epochs = 4 if (options := parser.parse_args()).quick else 40
     if options.dask:
         from dask.distributed import Client
 
@@ -111,7 +107,7 @@ def main() -> None:
         journal(options.journal, epochs)
     else:
         here = sweep(epochs, "here")
-        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as executor:
+        with ProcessPoolExecutor(2, get_context("spawn")) as executor:
             there = sweep(epochs, "in two processes", executor)
         same = all((a.parameters == b.parameters).all() for a, b in zip(here, there, strict=True))
         print(f"the bits of all {len(here)} nets are {'the same' if same else 'not the same'}\n")

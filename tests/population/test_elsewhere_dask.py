@@ -7,13 +7,12 @@ from executors import Kills, outcome
 
 import fastbp
 
-distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'fastbp[dask]'")
+dask = pytest.importorskip("dask", reason="Dask is not installed: pip install 'fastbp[dask]'")
+distributed = pytest.importorskip("dask.distributed")
 
 
 @pytest.fixture(scope="module")
 def client():
-    import dask
-
     logging.disable(logging.CRITICAL)
     with (
         # A worker that dies ends its tasks with KilledWorker.
