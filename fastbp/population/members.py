@@ -8,6 +8,7 @@ from typing import Any
 from fastbp.formulations.rounds import Row
 from fastbp.training.callbacks import Run
 from fastbp.training.loop import DivergenceError, Loop
+from fastbp.training.paused import Paused
 from fastbp.training.plan import Plan
 from fastbp.training.steps import Piece, Steps
 
@@ -48,10 +49,10 @@ class Member(ABC):
 class NetworkMember(Member):
     """A network and its plan. A divergence ends this member only."""
 
-    def __init__(self, index: int, net: Any, plan: Plan):
+    def __init__(self, index: int, net: Any, plan: Plan, paused: Paused | None = None):
         self.index, self.history = index, plan.history
         self._run = Run(net, plan.history, plan.epochs, tuple(plan.metrics))
-        self.loop = Loop(plan, self._run)
+        self.loop = Loop(plan, self._run, paused)
         self.diverged = False
         super().__init__(self.loop.steps(), plan.epochs)
 
@@ -69,6 +70,9 @@ class NetworkMember(Member):
             self.loop.undo()
             self.history.stopped = str(error)
             self.ended = self.diverged = True
+        except Exception as error:
+            error.add_note(f"(while member {self.index} was trained)")
+            raise
 
     def stop(self, why: str) -> None:
         """Let the next `go_on` end the training."""

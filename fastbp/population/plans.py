@@ -28,11 +28,12 @@ class Checked:
     hints: list[str]
 
 
-def checked(nets: Sequence[Network], X: Any, Y: Any, asked: Sequence[Asked], halving: Any) -> Checked:
+def checked(nets: Sequence[Network], shared: Shared, asked: Sequence[Asked], halving: Any) -> Checked:
     """Return the plans of all. Raises TypeError, ValueError or MemoryError, naming the member."""
-    shared, plans = Shared(X, Y), []
+    plans = []
     for i, (net, of_member) in enumerate(zip(nets, asked, strict=True)):
         with naming(i):
+            of_member = Asked(**vars(of_member))
             samples = shared.samples(net._model, of_member)
             of_member.validation_data = shared.data_sets(net._model, of_member, samples)
             of_member.steps_per_epoch, of_member.progress = None, False

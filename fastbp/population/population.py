@@ -5,6 +5,7 @@ from __future__ import annotations  # so that naming an Evaluation costs nothing
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -15,9 +16,10 @@ from fastbp.files import serialization
 from fastbp.model import Array
 from fastbp.network import Network
 from fastbp.optimizers import Optimizer
-from fastbp.population import files, options, parameters, plans
+from fastbp.population import elsewhere, files, options, parameters, plans
 from fastbp.population.halving import Halving
 from fastbp.population.results import Results
+from fastbp.population.shared import Shared
 from fastbp.population.training import train
 from fastbp.training.callbacks import Callback
 from fastbp.training.early_stopping import EarlyStopping
@@ -154,6 +156,7 @@ class Population(Results):
         callbacks: OrEach[tuple[Callback, ...] | Callback] = (),
         samples: OrEach[Any] = None,
         halving: Halving | None = None,
+        executor: Executor | None = None,
         progress: bool = True,
     ) -> list[History]:
         """Train all members. Each ends with the bits of ``net.fit(X, Y, …)`` with its own options.
@@ -181,6 +184,18 @@ class Population(Results):
             member has the bits of ``net.fit(X[rows], Y[rows], …)``, with ``sample_weight[rows]``, but X is not copied.
         halving : Halving, optional
             Lets only the best members go on.
+        executor : concurrent.futures.Executor, optional
+            Trains the members elsewhere, with the same bits: a ``ProcessPoolExecutor``, loky's, mpi4py's
+            ``MPIPoolExecutor``, Dask's ``client.get_executor()``. Chunks of members go to its workers, and come back as
+            they finish. Each uses the threads that its worker is granted: in a pool of processes one, of MPI those of
+            ``NUMBA_NUM_THREADS``.
+
+            X, Y, weights and validation data travel once to each worker, in a temporary file that workers on this
+            machine map, else by messages; memory-mapped arrays stay in their files. The members of a worker that is
+            lost are sent again. If the executor is broken, as a process pool is after one loss, this process trains the
+            rest, with a RuntimeWarning. Callbacks, schedules and metrics are called where a member is trained, on
+            copies. Options must be such that pickle can send them, or cloudpickle if it is installed, and no iterators.
+            With halving, not for LBFGS, ConjugateGradient and LevenbergMarquardt.
         progress : bool, default True
             Show a live line on a terminal.
 
@@ -188,7 +203,8 @@ class Population(Results):
         -------
         list of History
             Of each member, also kept as ``net.history``. Ctrl-C ends the training of all with the weights and the
-            history of their last whole epoch each, and a RuntimeWarning.
+            history of their last whole epoch each, and a RuntimeWarning. With an executor, members whose chunk has not
+            come back are as before it was sent.
 
         Raises
         ------
@@ -213,15 +229,21 @@ class Population(Results):
         [2, 2, 2]
         """
         given = locals()
-        names = [name for name in given if name not in ("self", "X", "Y", "halving", "progress")]
+        names = [name for name in given if name not in ("self", "X", "Y", "halving", "executor", "progress")]
         asked = options.of_members({name: given[name] for name in names}, len(self))
         progress = validation.truth("progress", progress)
         with plans.locked(self._members):
-            made = plans.checked(self._members, X, Y, asked, halving)
+            made = plans.checked(self._members, Shared(X, Y), asked, halving)
+            sending = None
+            if executor is not None:
+                sending = elsewhere.Sending(executor, self._members, made, (X, Y), asked, halving)
             hints.warn(made.hints, stacklevel=3)
             for net, plan in zip(self, made.plans, strict=True):
                 net._training, net.history = plan.training, plan.history
-            train(self._members, made.plans, halving, made.judge, progress)
+            if sending is None:
+                train(self._members, made.plans, halving, made.judge, progress)
+            else:
+                elsewhere.train(sending, progress)
         return [plan.history for plan in made.plans]
 
     def save(self, path: str | os.PathLike[str], *, training_state: bool = False) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol, TypeVar
 
 from fastbp.compiler.together import telling
 from fastbp.population.halving import Halving, Judge
 from fastbp.population.members import Member, NetworkMember
 from fastbp.population.rounds import Rounds, rounds
 from fastbp.progress import Members
+from fastbp.training.history import History
 from fastbp.training.plan import Plan
 
 MOST_NAMED = 10  # members in a warning
@@ -89,6 +90,30 @@ class Training:
         self._waiting.extend((member, float(member in losers)) for member in paused)
 
 
+class Runner(Protocol):
+    """A network in a race, wherever it is trained."""
+
+    index: int
+    history: History
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs so far."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its numbers were not finite."""
+
+    def stop(self, why: str) -> None:
+        """Let its training end."""
+
+    def undo(self, *, interrupted: bool) -> None:
+        """Go back to the last whole state."""
+
+
+R = TypeVar("R", bound=Runner)
+
+
 class NetworkRace:
     """The networks of a population: those with the best last value of a series go on."""
 
@@ -96,8 +121,11 @@ class NetworkRace:
         self.every, self._halving, self._judge = halving.every, halving, judge
 
     def losers(self, paused: list[Member]) -> Collection[Member]:
-        """Stop the worst, and let their histories say so."""
-        members = {member.index: member for member in paused if isinstance(member, NetworkMember)}
+        return self.stopped([member for member in paused if isinstance(member, NetworkMember)])
+
+    def stopped(self, runners: Sequence[R]) -> list[R]:
+        """Stop the worst, let their histories say so, and return them."""
+        members = {member.index: member for member in runners}
         n, series_of = len(members), self._judge.series
         values = [member.history.series(series_of[i])[-1] for i, member in members.items()]
         ranked, keep = self._judge.ranked(list(members), values), self._halving.going_on(n)
@@ -105,7 +133,7 @@ class NetworkRace:
         for i in ranked[keep:]:
             among = f"not among the best {keep} of {n} members after {members[i].epochs_done} epochs"
             members[i].stop(f"halving: {series_of[i]} is {value_of[i]:.4g}, {among}")
-        return {members[i] for i in ranked[keep:]}
+        return [members[i] for i in ranked[keep:]]
 
 
 def train(
@@ -115,9 +143,19 @@ def train(
     members = [NetworkMember(i, net, plan) for i, (net, plan) in enumerate(zip(nets, plans, strict=True))]
     race = None if halving is None or judge is None else NetworkRace(halving, judge)
     line = Members(progress, "members", len(members), sum(plan.epochs for plan in plans))
+    with line, in_whole_epochs(members), telling(line.tell), rounds() as compute:
+        Training(members, race, line).run(compute)
+    for member in members:
+        if not member.diverged:
+            member.loop.call("on_train_end")
+    warn_of_diverged(members)
+
+
+@contextmanager
+def in_whole_epochs(members: Sequence[Runner]) -> Iterator[None]:
+    """After an error or Ctrl-C, which ends the block with a warning, take every member to its last whole state."""
     try:
-        with telling(line.tell), rounds() as compute:
-            Training(members, race, line).run(compute)
+        yield
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         _undo(members, interrupted)
@@ -125,16 +163,10 @@ def train(
             raise
         done = [len(member.history) for member in members]
         words = f"training was interrupted after {min(done)} to {max(done)} epochs; every member has the weights of its"
-        warnings.warn(f"{words} last whole epoch", RuntimeWarning, stacklevel=4)
-    finally:
-        line.close()
-    for member in members:
-        if not member.diverged:
-            member.loop.call("on_train_end")
-    _warn_of([member.index for member in members if member.diverged])
+        warnings.warn(f"{words} last whole epoch", RuntimeWarning, stacklevel=6)
 
 
-def _undo(members: list[NetworkMember], interrupted: bool) -> None:
+def _undo(members: Sequence[Runner], interrupted: bool) -> None:
     """Undo what is not a whole epoch of any member, however often Ctrl-C is pressed."""
     undone = False
     while not undone:
@@ -144,7 +176,9 @@ def _undo(members: list[NetworkMember], interrupted: bool) -> None:
             undone = True
 
 
-def _warn_of(diverged: list[int]) -> None:
+def warn_of_diverged(members: Iterable[Runner]) -> None:
+    """Name the members that have diverged."""
+    diverged = [member.index for member in members if member.diverged]
     if not diverged:
         return
     shown = ", ".join(map(str, diverged[:MOST_NAMED])) + ", …" * (len(diverged) > MOST_NAMED)

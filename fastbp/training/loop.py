@@ -28,7 +28,8 @@ from fastbp.training.callbacks import Run
 from fastbp.training.early_stopping import Best, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.kept import kept_trainer
-from fastbp.training.metrics import Evaluation, evaluate
+from fastbp.training.metrics import Evaluation, evaluate, in_words
+from fastbp.training.paused import Paused
 from fastbp.training.plan import Plan
 from fastbp.training.state import Training
 from fastbp.training.steps import Steps, drive, in_pieces
@@ -41,7 +42,7 @@ class DivergenceError(ArithmeticError):
 class Loop:
     """The work between two epochs of a network's training."""
 
-    def __init__(self, plan: Plan, run: Run):
+    def __init__(self, plan: Plan, run: Run, paused: Paused | None = None):
         self.training = training = plan.training
         self._plan, self._run = plan, run
         self.trainer: Trainer | None = None  # None where steps are over all samples
@@ -54,12 +55,23 @@ class Loop:
             series = watched(asked.monitor, history)
             greater = greater_is_better(series, asked.mode, history, plan.metrics)
             self._best = Best(series, greater, asked.min_delta, asked.goal)
-        self._start = 0.0
+        self._first, self._start = 1, 0.0
+        if paused is not None:
+            vars(run.history).update(vars(paused.history))
+            self._best, self._best_state = paused.best, paused.best_state
+            self.last.epochs_done = len(run.history)
+            self._first = len(run.history) + 1
+
+    def paused(self) -> Paused:
+        """Return what another process needs to continue from here, between two epochs, besides `last`."""
+        chosen = self._plan.schedule, self._plan.callbacks
+        return Paused(self._run.history, self._best, self._best_state, *chosen)
 
     def begin(self) -> None:
-        """Begin the training and its first epoch."""
-        self.call("on_train_begin")
-        self.begin_epoch(1)
+        """Begin the training and its first epoch, or continue with the next one."""
+        if self._first == 1:
+            self.call("on_train_begin")
+        self.begin_epoch(self._first)
 
     def begin_epoch(self, epoch: int) -> None:
         """Begin an epoch, counted from 1."""
@@ -94,7 +106,7 @@ class Loop:
         _record(self._run.history, cost, evaluations, float(self.training.state.rate[0]), self._start, speed)
         # From this assignment on the epoch counts: Ctrl-C before it undoes the epoch.
         self.last, self._spare = self.training.copy_to(self._spare, epoch), self.last
-        self.progress.epoch_done(_describe(cost, evaluations))
+        self.progress.epoch_done(in_words(cost, evaluations))
         self._look_for_best(epoch)
         self._tell_schedule(cost, evaluations)
         self.call("on_epoch_end")
@@ -172,7 +184,7 @@ class Loop:
             trainer.begin()
             self.trainer = trainer
             epoch = partial(source.epoch, training.rng)
-            yield from in_pieces(trainer, training.model, epoch, plan.epochs, self)
+            yield from in_pieces(trainer, training.model, epoch, plan.epochs, self, self._first)
         finally:
             trainer.let_go()
         small = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options) <= KEPT_BYTES
@@ -286,12 +298,3 @@ def _record(
     history.seconds.append(time.perf_counter() - start)
     history.samples_per_second.append(speed)
     history.cost.append(cost)
-
-
-def _describe(cost: float, evaluations: dict[str, Evaluation]) -> str:
-    words = f"cost {cost:.4g}"
-    for data, evaluation in evaluations.items():
-        words += f"  {data} cost {evaluation.cost:.4g}"
-        if evaluation.accuracy is not None:
-            words += f"  accuracy {evaluation.accuracy:.2%}"
-    return words

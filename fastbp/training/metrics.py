@@ -265,3 +265,13 @@ def check_targets(metrics: Iterable[Metric], name: str, samples: AnySamples) -> 
                 f"the metric {metric.name!r} needs classes, but the targets of the data set {name!r} are not classes: "
                 "give labels or one-hot rows, with a sigmoid or softmax output"
             )
+
+
+def in_words(cost: float, evaluations: Mapping[str, Evaluation]) -> str:
+    """Return the training cost of an epoch and its evaluations as a line of text."""
+    words = f"cost {cost:.4g}"
+    for data, evaluation in evaluations.items():
+        words += f"  {data} cost {evaluation.cost:.4g}"
+        if evaluation.accuracy is not None:
+            words += f"  accuracy {evaluation.accuracy:.2%}"
+    return words

@@ -55,10 +55,18 @@ class Book(Protocol):
 
 
 def in_pieces(
-    trainer: Trainer, model: Model, epoch_in_pieces: Callable[[], Iterator[Order]], epochs: int, book: Book
+    trainer: Trainer,
+    model: Model,
+    epoch_in_pieces: Callable[[], Iterator[Order]],
+    epochs: int,
+    book: Book,
+    first: int = 1,
 ) -> Steps:
-    """Yield the pieces of epoch after epoch. Each is one compiled call; between two of them Python handles Ctrl-C."""
-    for epoch in range(1, epochs + 1):
+    """Yield the pieces of epoch after epoch, from the `first`.
+
+    Each is one compiled call; between two of them Python handles Ctrl-C.
+    """
+    for epoch in range(first, epochs + 1):
         cost, n_samples = 0.0, 0
         for rows in epoch_in_pieces():
             cost += yield Piece(trainer, model, rows)

@@ -1,0 +1,22 @@
+"""A training that another process continues: what it needs between two epochs besides the state of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastbp.training.callbacks import Callback
+from fastbp.training.early_stopping import Best
+from fastbp.training.history import History
+from fastbp.training.state import Snapshot
+
+
+@dataclass
+class Paused:
+    """The epochs so far, the best of them, and the objects of a user that may remember something."""
+
+    history: History
+    best: Best | None
+    best_state: Snapshot | None
+    schedule: Callable[[int, float], float] | None
+    callbacks: tuple[Callback, ...]
