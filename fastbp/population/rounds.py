@@ -99,13 +99,13 @@ class Rounds:
         """
         most, flops, taken, rest = max(self.n_threads, -(-active // 2)), 0.0, list[Member](), list[Member]()
         for together in units(members):
-            team = team_of(together[0])
-            full = len(taken) >= self.n_threads and flops > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
+            team, with_these = team_of(together[0]), flops + sum(member.flops for member in together)
+            full = len(taken) >= self.n_threads and with_these > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
             if len(taken) >= most or full or (wait and team is not None and len(together) < team.n_training):
                 rest += together
             else:
                 taken += together
-                flops += sum(member.flops for member in together)
+                flops = with_these
         self._jobs, alone = jobs_of(taken)
         wanted = min(worth(flops), len(self._jobs))
         if self._jobs and wanted > 1 and self._pool is not None:

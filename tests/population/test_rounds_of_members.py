@@ -12,6 +12,7 @@ from fastbp.batches import sources
 from fastbp.compiler.threads import get_num_threads
 from fastbp.population import rounds
 
+WIDE = {"hidden": (40,)}  # too wide for lanes
 OPTIONS = {"epochs": 3, "batch_size": 8, "optimizer": fastbp.Adam(0.03)}
 SCRIPT = """
 import sys
@@ -48,7 +49,7 @@ def seen(monkeypatch):
 @needs_two_threads
 def test_rounds_of_half_the_members_on_a_thread_of_their_own(seen):
     with fastbp.threads(2):
-        fastbp.Population(networks(8)).fit(X, Y, **OPTIONS)
+        fastbp.Population(networks(8, **WIDE)).fit(X, Y, **OPTIONS)
     assert sum(n for n, _, _ in seen) == 24
     assert all(2 <= n <= 4 and wanted == 2 and not main for n, wanted, main in seen)
     assert not any(thread.name.startswith("fastbp") for thread in threading.enumerate())
@@ -62,7 +63,7 @@ def test_one_thread_is_enough(seen):
 
 @needs_two_threads
 def test_a_round_takes_no_longer_than_ctrl_c_may_wait(seen, monkeypatch):
-    nets = networks(8)
+    nets = networks(8, **WIDE)
     monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", 1.5 * nets[0]._model.flops_per_sample * len(X))
     with fastbp.threads(2):
         fastbp.Population(nets).fit(X, Y, **OPTIONS)
