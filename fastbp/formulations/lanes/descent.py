@@ -60,10 +60,9 @@ def forward_block(work, data, block, net):
     call(net.functions[0].to_lanes, layer(work.a, work, net, 0), work.inputs, m * n_0)
     for l in range(1, net.L + 1):
         z, a, a_previous = layer(work.z, work, net, l), layer(work.a, work, net, l), layer(work.a, work, net, l - 1)
-        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-        forward(z, a_previous, weights(work.theta, net, l), biases(work.theta, net, l), m, n_in, n_out, work, net)
+        forward(z, a_previous, weights(work.theta, net, l), biases(work.theta, net, l), l, block, work, net)
         if l < net.L:
-            activate(a, z, m, net.layers[l])
+            activate(a, z, l, block, net)
 
 
 @njit(**INNER)
@@ -74,8 +73,7 @@ def backward_block(work, data, block, share, net):
     for l in range(L, 1, -1):
         delta_previous, delta = layer(work.delta, work, net, l - 1), layer(work.delta, work, net, l)
         z, a, w = layer(work.z, work, net, l - 1), layer(work.a, work, net, l - 1), weights(work.theta, net, l)
-        n_in, n_out = net.layers[l - 1].n, net.layers[l].n
-        propagate_error(delta_previous, z, a, w, delta, block.m, n_in, n_out, net.layers[l - 1].derivative, net)
+        propagate_error(delta_previous, z, a, w, delta, l, block, net)
 
 
 @njit(**INNER)

@@ -11,21 +11,9 @@ from typing import Any, NamedTuple
 
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix
+from fastbp.formulations.lanes.register_tile import lanes_add, lanes_add_row, load_lanes, store_lanes
 from fastbp.formulations.tiles.registers import ROWS
-from fastbp.formulations.tiles.tile import (
-    add,
-    add_row,
-    inner_add,
-    lanes,
-    lanes_add,
-    lanes_add_row,
-    load,
-    load_lanes,
-    store,
-    store_lanes,
-    wide,
-    zeros,
-)
+from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, load, store, wide, zeros
 
 COLUMN = 4  # samples at a time in `forward_column`
 # Rows of a tile of two registers. Four rows are too few to hide how long each addition takes, so the
@@ -79,7 +67,7 @@ def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj, begin):
     """c_ij = start_j + Σ_p a_ip b_pj, an empty start being 0; or c_ij += Σ_p a_ip b_pj unless `begin`. Writes: c.
 
     c_ij is number ci i + cj j of c, a_ip is number ai i + ap p of a, b_pj is number bp p + bj j of b. The last tile may
-    read up to 3 rows i more of a and c.
+    read up to 3 rows i more of a and c. Called by address, it gets all these numbers one by one.
     """
     width = lanes(c)
     C = matrix(c, 0, c.size // (ci * width), ci * width)

@@ -22,11 +22,12 @@ from fastbp.formulations.tiles.tile import lanes
 
 
 @njit(**INNER)
-def forward(z, a_previous, w, b, m, n_in, n_out, work, net):
-    """z_sj = Σ_k w_jk a_sk + b_j: one layer, m samples.
+def forward(z, a_previous, w, b, l, block, work, net):
+    """z_sj = Σ_k w_jk a_sk + b_j: layer l, a block of samples.
 
     Shapes: z (rows, n_out); a_previous (rows, n_in); w (n_out, n_in); b (n_out,); all in lanes. Writes: z.
     """
+    n_in, n_out, m = net.layers[l - 1].n, net.layers[l].n, block.m
     if n_out == 1:
         call(net.functions[0].forward_column, z, a_previous, w, b, work.scratch, m, n_in)
     else:  # i is s, j is j, p is k
@@ -34,10 +35,10 @@ def forward(z, a_previous, w, b, m, n_in, n_out, work, net):
 
 
 @njit(**INNER)
-def activate(a, z, m, of_layer):
-    """a_sj = σ(z_sj): one layer, m samples. Writes: a."""
-    size = m * of_layer.n * lanes(z)
-    call(of_layer.activation, stretch(a, 0, size), stretch(z, 0, size))
+def activate(a, z, l, block, net):
+    """a_sj = σ(z_sj): layer l, a block of samples. Writes: a."""
+    size = block.m * net.layers[l].n * lanes(z)
+    call(net.layers[l].activation, stretch(a, 0, size), stretch(z, 0, size))
 
 
 @njit(**INNER)
@@ -70,18 +71,18 @@ def output_error(delta, z, work, data, block, share, net):
 
 
 @njit(**INNER)
-def propagate_error(delta_previous, z_previous, a_previous, w, delta, m, n_in, n_out, derivative, net):
-    """δ_sk = (Σ_j w_jk δ_sj) · σ′(z_sk): BP2, one layer, m samples. `forward` read w_jk along k for z_j; this along j.
+def propagate_error(delta_previous, z_previous, a_previous, w, delta, l, block, net):
+    """δ_sk = (Σ_j w_jk δ_sj) · σ′(z_sk): BP2, layer l, a block of samples.
 
-    Shapes: delta_previous, z_previous, a_previous (rows, n_in); w (n_out, n_in); delta (rows, n_out); all in lanes.
-    Writes: delta_previous.
+    `forward` read w_jk along k for z_j; this along j. Shapes: delta_previous, z_previous, a_previous (rows, n_in); w
+    (n_out, n_in); delta (rows, n_out); all in lanes. Writes: delta_previous.
     """
-    no_start = stretch(delta, 0, 0)  # i is s, j is k, p is j
-    call(
-        net.functions[0].sum_products, delta_previous, delta, w, no_start, m, n_in, n_out, n_in, 1, n_out, 1, n_in, 1, 1
-    )
+    n_in, n_out, m = net.layers[l - 1].n, net.layers[l].n, block.m
+    products, none = net.functions[0].sum_products, stretch(delta, 0, 0)  # i is s, j is k, p is j
+    call(products, delta_previous, delta, w, none, m, n_in, n_out, n_in, 1, n_out, 1, n_in, 1, 1)
     size = m * n_in * lanes(delta)
-    call(derivative, stretch(delta_previous, 0, size), stretch(z_previous, 0, size), stretch(a_previous, 0, size))
+    z, a = stretch(z_previous, 0, size), stretch(a_previous, 0, size)
+    call(net.layers[l - 1].derivative, stretch(delta_previous, 0, size), z, a)
 
 
 @njit(**INNER)

@@ -29,7 +29,7 @@ def orders(n_nets, epoch=0):
     return np.array([np.random.default_rng(10 * epoch + i).permutation(20) for i in range(n_nets)])
 
 
-@pytest.mark.filterwarnings("ignore:overflow")  # where nothing is compiled
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, where nothing is compiled
 def test_a_network_that_diverges_stops_alone():
     trainer, nets, states = group([0.01, 1e18, 0.02])
     trainer.begin()

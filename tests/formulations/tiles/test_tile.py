@@ -107,29 +107,6 @@ def transpose_and_sum(B, sums, A, n):
     t.store_row_sums(tile, sums, 0, 0)
 
 
-@both
-@pytest.mark.parametrize("pair", [0, 1])
-def test_outer_products_of_registers(pair, dtype):
-    """Of numbers that are registers: the columns j and, with a pair, j + 1 of C_ij += b_j + a_i b_j, of two rows i."""
-    lanes, rng = VECTOR_BYTES // np.dtype(dtype).itemsize, np.random.default_rng(pair)
-    a, b = (whole_numbers(rng, shape, dtype) for shape in ((4, lanes), (3, lanes)))
-    C = whole_numbers(rng, (6, 4 * lanes), dtype)
-    expected = C.copy().reshape(6, 4, lanes)
-    for j in range(1, 2 + pair):
-        expected[1:3, j + 1] += b[j] + a[1:3] * b[j]
-    add_outer_products(C, a, b, pair)
-    assert_array_equal(C, expected.reshape(C.shape))
-
-
-@njit
-def add_outer_products(C, a, b, pair):
-    lanes = t.lanes(C)
-    tile = t.load_lanes(t.zeros(C, 2, 2), C, 1, 2 * lanes, 0, pair * lanes)
-    tile = t.lanes_add(t.lanes_add_row(tile, b, 1, pair), a, 1, 0, b, 1, pair)
-    t.store_lanes(tile, C, 1, 2 * lanes, 0, pair * lanes, 1)
-    t.store_lanes(tile, C, 1, 2 * lanes, 0, pair * lanes)
-
-
 @njit
 def prefetch_all(A, addresses):
     t.prefetch(A, 1, 2)
