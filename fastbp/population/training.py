@@ -63,8 +63,7 @@ class Training:
     def _begin(self, member: Member) -> None:
         self._active += 1
         self._go_on(member, None)
-        if not member.ended:
-            self._n_bytes += member.n_bytes
+        self._n_bytes += member.n_bytes
 
     def _go_on(self, member: Member, answer: float | None) -> None:
         """Do the work of Python until the member's next step."""
@@ -73,7 +72,7 @@ class Training:
         done, left_out = member.epochs_done - before, 0
         if member.ended:
             self._active -= 1
-            self._n_bytes -= 0 if answer is None else member.n_bytes
+            self._n_bytes -= member.n_bytes
             left_out = member.epochs - member.epochs_done
         elif member.piece is not None:
             self._ready.append(member)

@@ -5,27 +5,23 @@ import sys
 import weakref
 from abc import abstractmethod
 from dataclasses import replace
-from numbers import Integral, Number
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastbp import validation
 from fastbp.batches.sources import rows_between_looks
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.sklearn import full_batch, onnx_converters, parameters
-from fastbp.sklearn.data import Weighted, passes_as_weight, samples_of
+from fastbp.sklearn.checks import Checks
+from fastbp.sklearn.data import Weighted, samples_of
 from fastbp.sklearn.epochs import Epochs
 from fastbp.sklearn.given import Given
 from fastbp.sklearn.kept import Kept
-from fastbp.sklearn.linked import Linked
 from fastbp.sklearn.solvers import new_solver
 from fastbp.sklearn.stopping import Watcher
 from fastbp.training import plan as fitting
@@ -33,26 +29,15 @@ from fastbp.validation import hints
 
 # Squares of larger numbers are infinite, adam's second moments among them; scikit-learn's weights seldom survive that.
 LARGEST_LOSS = math.sqrt(sys.float_info.max)
-FLOATS = (np.float64, np.float32)
 
 
-class BaseMLP(Linked):
+class BaseMLP(Checks):
     """A multi-layer perceptron. The classes for use are `MLPClassifier` and `MLPRegressor`."""
-
-    _numbers: ClassVar[bool]  # whether y is numbers, not classes
 
     def _take_parameters(self, given: dict[str, Any]) -> None:
         """Store what `__init__` was given, unchanged and under the same names, as scikit-learn requires."""
         for name in self._get_param_names():
             setattr(self, name, given[name])
-
-    @abstractmethod
-    def _targets(self, y: Any, dtype: Any) -> Array:
-        """Return y as (n, n_out) targets."""
-
-    @abstractmethod
-    def _targets_if_valid(self, y: Any, n: int, net: Network) -> Array | None:
-        """Return `_targets` of y if a short look shows that all checks of n samples would pass; None if in doubt."""
 
     @abstractmethod
     def _default_output(self) -> str:
@@ -61,9 +46,6 @@ class BaseMLP(Linked):
     @abstractmethod
     def _score_of_outputs(self, outputs: Array, Y: Array, weight: Array | None) -> float:
         """Return the score that early stopping looks at."""
-
-    def _look_at_classes(self, y: Any, new: bool, same: bool) -> None:
-        """Learn the classes if they are `new`; else check that y has no others and, if `same`, all of them."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Any:
@@ -144,29 +126,8 @@ class BaseMLP(Linked):
         sizes = [X.shape[1], *hidden, self.n_outputs_]
         net = self._first_network(sizes, X, Y) if first_pass else self._network_to_go_on(sizes, kept)
         data = Weighted(given.once((poisson, net.dtype), lambda: samples_of(X, Y, net.dtype)), None)
-        data = replace(data if given.rows is None else data.view(given.rows), weight=weight)
+        data = replace(data if given.rows is None else data.part(given.rows), weight=weight)
         return net, data, None if extra is None else Weighted(samples_of(*extra, net.dtype), None)
-
-    def _validated(self, X: Any, y: Any, reset: bool = False, warn: bool = False) -> tuple[Any, Any]:
-        """Return X and y as scikit-learn checks them; y of one column is made a vector, which `warn` tells the user."""
-        checks = {"accept_sparse": ["csr", "csc"], "multi_output": True, "y_numeric": self._numbers, "dtype": FLOATS}
-        X, y = validate_data(self, X, y, reset=reset, **checks)
-        return X, column_or_1d(y, warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
-
-    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Array]:
-        """Return X and the targets of samples that are not trained on."""
-        X, y = self._validated(X, y)
-        self._look_at_classes(y, new=False, same=False)
-        return X, self._targets(y, X.dtype)
-
-    def _samples_if_valid(self, net: Network, X: Any, y: Any, sample_weight: Any) -> Weighted | None:
-        """Return samples of `partial_fit` if a short look shows that all checks would pass; None if in doubt."""
-        Y = self._targets_if_valid(y, len(X), net) if self._passes(net._model, X) else None
-        if Y is None or not passes_as_weight(sample_weight, X):
-            return None
-        if isinstance(self.random_state, Integral):
-            self._random_state.seed(self.random_state)  # a new one would take longer to make
-        return Weighted(samples_of(X, Y, net.dtype), sample_weight)
 
     def _take_kept(self, incremental: bool) -> Kept | None:
         """Take what the last `partial_fit` kept; None if there is nothing, or if it is of no use here."""
@@ -182,26 +143,6 @@ class BaseMLP(Linked):
             self._kept = kept
         elif kept is not None:
             kept.epochs.settle()
-
-    def _weights(self, X: Any, given: Given) -> Array | None:
-        y = given.y if given.rows is None else given.made["checked"][1][given.rows]
-        sample_weight = given.sample_weight
-        class_weight = getattr(self, "class_weight", None)  # which regressors do not have
-        of_classes = None if class_weight is None else compute_sample_weight(class_weight, y)
-        if sample_weight is None:
-            return of_classes
-        if isinstance(sample_weight, Number):
-            sample_weight = validation.number("sample_weight", sample_weight, 0)
-        weight: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("Sample weights are all zero: at least one sample must count.")
-        return weight if of_classes is None else weight * of_classes
-
-    def _extra(self, X_val: Any, y_val: Any) -> tuple[Any, Array] | None:
-        if (X_val is None) != (y_val is None):
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(f"{missing} is missing: give both X_val and y_val, or neither")
-        return None if X_val is None else self._validate_held_out(X_val, y_val)
 
     def _initialize(self) -> None:
         self.n_iter_, self.t_, self._steps = 0, 0, np.zeros(1, np.int64)
@@ -277,7 +218,7 @@ class BaseMLP(Linked):
         if not incremental or not hasattr(self, "_solver"):
             self._solver = new_solver(self, net.parameters.size, net.dtype)
         if self.early_stopping and extra is None:
-            data, extra = self._split(data.copied())
+            data, extra = self._split(data)
         if extra is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_ = []
         me = weakref.proxy(self)  # these may keep it: a reference cycle would hold all memory until it is collected
@@ -294,19 +235,6 @@ class BaseMLP(Linked):
         check_is_fitted(self, "coefs_")
         X, Y = self._validate_held_out(X, y)
         return self.network_.input_gradient(X.toarray() if sparse.issparse(X) else X, Y)
-
-    def _split(self, data: Weighted) -> tuple[Weighted, Weighted]:
-        """Return the samples to train on, and those held out for early stopping: the rows that scikit-learn chooses."""
-        stratify = None if self._numbers or self.n_outputs_ > 1 else data.Y.astype(bool)
-        rows = np.arange(len(data))
-        training, held_out = train_test_split(
-            rows, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify
-        )
-        if len(held_out) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        return data.part(training), data.part(held_out)
 
     def _check_solver(self) -> bool:
         if not self._stochastic:

@@ -76,15 +76,10 @@ class Weighted:
         return len(self.samples)
 
     def part(self, rows: npt.NDArray[np.int64]) -> "Weighted":
-        """Return some of them."""
-        part: Any = self.samples.part(rows)
+        """Return some of them, each perhaps several times. Those in memory are not copied."""
+        whole: Any = self.samples
+        part = SomeRows(whole, rows, False, False) if isinstance(whole, Samples) else whole.part(rows)
         return Weighted(part, None if self.weight is None else self.weight[rows])
-
-    def view(self, rows: Order) -> "Weighted":
-        """Return some of them, each perhaps several times; those in memory are not copied. They have no weights yet."""
-        if isinstance(self.samples, Samples):
-            return Weighted(SomeRows(self.samples, rows, False, False), None)
-        return self.part(rows)
 
     def copied(self) -> "Weighted":
         """Return them without other rows beside them."""

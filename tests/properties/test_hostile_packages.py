@@ -87,7 +87,8 @@ TESTED = {
         "to_sklearn",
     },
 }
-INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.functions", "fastbp.network", "fastbp.optimizers"}
+INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.functions", "fastbp.network", "fastbp.optimizers",
+            "fastbp.population"}  # fmt: skip
 
 
 def test_nothing_public_is_forgotten():
