@@ -36,9 +36,6 @@ class Row(NamedTuple):
     net: int
 
 
-ROW = np.dtype([(name, np.int64) for name in Row._fields])
-
-
 def take_next(counter: Any) -> int:
     """Return counter[0] and add 1 to it: no two threads get the same. Shapes: counter (1,) of int64."""
     number = int(counter[0])
@@ -59,16 +56,18 @@ def _next_code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
 
 @njit(parallel=True)
 def train_rows(n_threads, costs, rows, counter):
-    """Train each row's network. Shapes: costs, rows (n,); counter (1,), 0 before. Writes: costs, counter, the networks.
+    """Train each row's network. Writes: costs, counter, the networks.
+
+    Shapes: costs (n,); rows (n, 6), the fields of `Row`; counter (1,), 0 before.
 
     Parallel: over threads. Each takes the next row as soon as it is done with one, so no thread waits for another
     before the end; a network is one thread's.
     """
     for _ in prange(n_threads):
         i = take_next(counter)
-        while i < rows.size:
-            row = rows[i]
-            costs[i] = cost_of(row.loop, 1, row.optimizer, row.work, row.data, row.batch_size, row.net)
+        while i < costs.size:
+            loop, optimizer, work, data, batch_size, net = rows[i]
+            costs[i] = cost_of(loop, 1, optimizer, work, data, batch_size, net)
             i = take_next(counter)
 
 
@@ -113,7 +112,7 @@ def train_all(rows: Sequence[Row], wanted: int, begun: Callable[[], None]) -> np
 
     `begun` is called just before the compiled call, which needs no lock of Python's.
     """
-    costs, table, counter = np.empty(len(rows)), np.array(rows, ROW), np.zeros(1, np.int64)
+    costs, table, counter = np.empty(len(rows)), np.array(rows, np.int64), np.zeros(1, np.int64)
     with region(wanted) as n_threads:
         train = entry(variant(train_rows, n_threads), n_threads, costs, table, counter)
         begun()
