@@ -15,6 +15,7 @@ import fastbp
 from fastbp.population import chunks, elsewhere, parcels
 from fastbp.progress import Members
 
+BOLD = [fastbp.Adam(0.4 * (i + 1)) for i in range(N)]  # the cost rises now and then
 CASES = {
     "plain": {},
     "two fits": {"fits": 2, "optimizer": "adam"},
@@ -25,6 +26,10 @@ CASES = {
     "halving, best epochs, schedule": {
         "halving": fastbp.Halving(2, 1), "early_stopping": PATIENT, "epochs": [5, 4] * 3,
         "schedule": fastbp.ReduceOnPlateau(patience=1),
+    },
+    "halving, back to best epochs": {
+        "halving": fastbp.Halving(2, 2), "early_stopping": fastbp.EarlyStopping(patience=4, restore_best=True),
+        "optimizer": BOLD,
     },
     "halving, permutations": {"halving": fastbp.Halving(2, 2), "shuffle": ORDERS},
 }  # fmt: skip
@@ -53,6 +58,8 @@ def test_the_same_bits_on_any_executor(kind, case, processes):
 def test_the_cases_stop_some_members_early_and_let_some_go_on():
     lengths = {case: [len(of["history"]["cost"]) for of in outcome(**CASES[case])] for case in list(CASES)[5:]}
     assert all(min(of_case) < 5 for of_case in lengths.values())
+    back = [of for of in outcome(**CASES["halving, back to best epochs"]) if (of["stopped"] or "").startswith("halv")]
+    assert any(of["best_epoch"] < len(of["history"]["cost"]) for of in back)
     assert lengths["halving, dropout"].count(5) == 2 and len(set(lengths["halving, best epochs, schedule"])) > 2
 
 
@@ -224,7 +231,8 @@ def test_the_line_advances_as_members_come_back(monkeypatch):
             told.append(numbers)
 
     monkeypatch.setattr(elsewhere, "Members", Line)
-    found = outcome(Inline(), halving=fastbp.Halving(2, 2))
+    found = outcome(Inline(), halving=fastbp.Halving(2, 2), early_stopping=PATIENT, optimizer=BOLD)
+    assert any(of_member["stopped"].startswith("early") for of_member in found if of_member["stopped"])
     done = sum(len(of_member["history"]["cost"]) for of_member in found)
     assert sum(epochs for epochs, _, _ in told) == done
     assert sum(left_out for _, left_out, _ in told) == N * 5 - done
