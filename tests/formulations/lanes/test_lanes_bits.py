@@ -126,12 +126,13 @@ def test_activations(activation):
 
 @both
 @pytest.mark.parametrize("output", ["softmax", "sigmoid", "softplus", "exponential"])
-@pytest.mark.parametrize("cost", ["squared_error", "cross_entropy", "absolute", fastbp.Huber(0.1), "poisson"], ids=str)
+@pytest.mark.parametrize("cost", ["squared_error", "cross_entropy", "absolute", "huber", "poisson"])
 def test_outputs_and_costs(cost, output, dtype):
     if cost == "cross_entropy" and output in ("softplus", "exponential"):
         pytest.skip("its outputs are no probabilities")
+    of_cost = fastbp.Huber(0.1) if cost == "huber" else cost
     for n_out in (3, 19) if output == "softmax" else (1, 3, 19):
-        check([4, 5, n_out], dtype, adams(1), activation="tanh", cost=cost, output_activation=output)
+        check([4, 5, n_out], dtype, adams(1), activation="tanh", cost=of_cost, output_activation=output)
 
 
 @both
