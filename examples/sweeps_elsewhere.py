@@ -69,7 +69,8 @@ def journal(path: str, epochs: int) -> None:
         trials = [study.ask() for _ in range(16)]
         suggested = [(t.suggest_int("n", 8, 64), t.suggest_float("rate", 1e-4, 0.1, log=True)) for t in trials]
         for trial, net in zip(trials, fit(suggested, epochs), strict=True):
-            study.tell(trial, net.history.validation_cost[-1])
+            costs = net.history.validation_cost  # none, if it diverged in its first epoch
+            study.tell(trial, costs[-1] if costs else None, None if costs else optuna.trial.TrialState.FAIL)
     print(f"{len(study.trials)} candidates of all jobs; best: {study.best_params}, cost {study.best_value:.4f}")
 
 

@@ -204,7 +204,7 @@ class Population(Results):
         list of History
             Of each member, also kept as ``net.history``. Ctrl-C ends the training of all with the weights and the
             history of their last whole epoch each, and a RuntimeWarning. With an executor, members whose chunk has not
-            come back are as before it was sent.
+            come back are as before it was sent; workers finish what they have begun, for nothing.
 
         Raises
         ------
