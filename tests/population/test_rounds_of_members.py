@@ -62,8 +62,8 @@ def test_one_thread_is_enough(seen):
 
 
 def test_a_round_takes_no_longer_than_ctrl_c_may_wait(seen, monkeypatch):
-    """It would take half of the members, and ends before its operations are too many."""
-    nets = networks(8, **WIDE)
+    """It would begin with the four that are ready, and takes as many as are no more than so many operations."""
+    nets = networks(16, **WIDE)
     monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", 3.5 * nets[0]._model.flops_per_sample * len(X))
     with fastbp.threads(1):
         fastbp.Population(nets).fit(X, Y, **OPTIONS)
