@@ -51,7 +51,7 @@ def no_row(order: npt.NDArray[np.int64]) -> None:
     """Return None: see `Trainer.row`."""
 
 
-@dataclass
+@dataclass(eq=False)
 class InPlaceTrainer:
     """A trainer that works on the parameters of the model itself."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.compiler.variants import address_of
-from fastbp.formulations.interface import Trainer
+from fastbp.formulations.interface import InPlaceTrainer, Trainer
 from fastbp.formulations.lanes.trainer import LanesTrainer, lanes_trainer
 from fastbp.formulations.rounds import Row
 from fastbp.formulations.step_options import StepOptions
@@ -61,7 +61,7 @@ class Team(Tiled):
         self._made.clear()
 
 
-class TeamTrainer:
+class TeamTrainer(InPlaceTrainer):
     """A trainer of a team. It works on the parameters of its model; alone it is that of `tiles`."""
 
     def __init__(
@@ -75,16 +75,10 @@ class TeamTrainer:
         batch_size: int,
         options: StepOptions,
     ):
+        super().__init__(self._train_alone)
         self.team, self.model, self.optimizer, self.state = team, model, optimizer, state
         self.X, self.Y, self.batch_size, self.options = X, Y, batch_size, options
         self._alone: Trainer | None = None
-
-    def fits(self, batch_size: int) -> bool:
-        """Return False: another one is quick to make."""
-        return False
-
-    def take(self, X: Array, Y: Array, sample_weight: Array, batch_size: int) -> None:
-        """Do nothing."""
 
     def let_go(self) -> None:
         """Release the samples: they are the caller's, and may be large."""
@@ -92,11 +86,7 @@ class TeamTrainer:
         self._alone = None
         self.team.leave()
 
-    def begin(self, moments: bool = True) -> None:
-        """Do nothing."""
-
-    def train(self, order: npt.NDArray[np.int64]) -> float:
-        """Train on the samples of `order`, alone."""
+    def _train_alone(self, order: npt.NDArray[np.int64]) -> float:
         if self._alone is None:
             of_model = self.model, self.optimizer, self.state
             self._alone = TILES.trainer(*of_model, self.X, self.Y, self.batch_size, self.options)
@@ -104,9 +94,3 @@ class TeamTrainer:
         cost = self._alone.train(order)
         self._alone.end_epoch()
         return cost
-
-    def row(self, order: npt.NDArray[np.int64]) -> None:
-        """Return None: its row is one of the team."""
-
-    def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
-        """Do nothing."""
