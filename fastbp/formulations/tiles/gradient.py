@@ -43,7 +43,8 @@ def patch_of(numbers, net, l, j, k, inputs):
 @njit(**INNER)
 def is_mine(patch, thread, n_threads, net):
     """Whether this is one of the patches that begin in the thread's share of θ."""
-    return patch.start * n_threads // net.layers[net.L + 1].panels_at == thread
+    size = net.layers[net.L + 1].panels_at
+    return thread * size <= patch.start * n_threads < (thread + 1) * size
 
 
 @njit(**INNER)

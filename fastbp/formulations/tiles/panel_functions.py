@@ -55,8 +55,8 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
 BY_WIDTH: dict[
     str, tuple[Any, str]
 ] = {  # one for panels one register wide, in row 1, and one for panels of two, in row 2
-    "forward_panel": (panel_sums.forward_panel, "RRRRUIiii"),
-    "forward_listed": (panel_sums.forward_panel, "RRRRUIiii"),
+    "forward_panel": (panel_sums.forward_panel, "RRRRUIiiii"),
+    "forward_listed": (panel_sums.forward_panel, "RRRRUIiiii"),
     "gradient_panel": (panel_sums.gradient_panel, "RrRRUIi"),
     "gradient_listed": (panel_sums.gradient_panel, "RrRRUIi"),
     "bias_panel": (panel_sums.bias_panel, "RrRi"),

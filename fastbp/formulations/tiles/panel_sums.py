@@ -43,6 +43,7 @@ NEXT_ROWS = (0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8, 8, 8) if ROWS == 12 
 
 
 LISTED_ROWS = 8 if ROWS == 12 else 4  # of a tile of the gradient that goes by a list
+LINE = 64  # bytes of a cache line
 CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
 
 
@@ -70,36 +71,43 @@ class ForwardSum(NamedTuple):
     first: int
     m: int
     begin: bool
+    ahead: int
     listed: bool
+
+
+@njit(**INNER)
+def prefetch_line(w, row):
+    """Prefetch a row of a panel, which need not exist."""
+    for c in range(0, w.shape[1], LINE // w.itemsize):
+        prefetch(w, row, c)
 
 
 @njit(**INNER)
 def forward_tile(tile, of, s, size):
     """z_sj = b_j + Σ_k a_sk w_jk for the samples of a tile, from s on.
 
-    Meanwhile prefetches its share of the weights of the next inputs, and the same inputs of samples to come.
+    It prefetches its share of the weights that come next, and the same inputs of samples to come.
     """
     z, w, rows, n = of.z, of.w, of.z.shape[0], of.w.shape[0]
     if of.begin:
         tile = add_row(tile, of.b, 0) if of.b.size > 0 else tile
     else:
         tile = load(tile, z, s, 0)
-    share, ahead = wide(w) * size // of.m if of.m > 24 else 0, n + (s - of.first) * n // of.m
-    coming = min(size, of.coming.size - (s - of.first))
+    at = s - of.first
+    if of.ahead > 0:
+        for row in range(at * n // of.m, (at + size) * n // of.m):
+            prefetch_line(w, of.ahead + row)
+    coming = min(size, of.coming.size - at)
     if of.listed:
-        at = s // LEAST * (1 + chunk(w))
-        for i in range(at + 1, at + 1 + of.lists[at]):
+        list_at = s // LEAST * (1 + chunk(w))
+        for i in range(list_at + 1, list_at + 1 + of.lists[list_at]):
             k = of.lists[i]
             panel = matrix(of.a_previous, k // wide(w) * wide(w) * rows, rows, wide(w))
             tile = outer_add(tile, panel, s, k % wide(w), w, k, 0)
     for start in range(0, n, wide(w)):
-        for row in range(ahead, ahead + share):
-            prefetch(w, row, 0)
-            prefetch(w, row, lanes(w))
-        ahead += share
-        for r in range(coming):  # rows need not begin at a cache line, so a short one may take two as well
-            prefetch_at(of.coming, s - of.first + r, start * w.itemsize)
-            prefetch_at(of.coming, s - of.first + r, (start + lanes(w)) * w.itemsize)
+        for r in range(coming):
+            for c in range(start * w.itemsize, (start + wide(w)) * w.itemsize, LINE):
+                prefetch_at(of.coming, at + r, c)
         if not of.listed or panel_width(w, n - start) < wide(w):
             panel = matrix(of.a_previous, start * rows, rows, panel_width(w, n - start))
             for c in range(min(wide(w), n - start)):
@@ -107,15 +115,16 @@ def forward_tile(tile, of, s, size):
     store(tile, z, s, 0)
 
 
-def forward_panel(z, a_previous, w, b, lists, coming, first, m, begin):
+def forward_panel(z, a_previous, w, b, lists, coming, first, m, begin, ahead):
     """z_sj = b_j + Σ_k a_sk w_jk, or z_sj += Σ_k a_sk w_jk unless `begin`: m samples s, the neurons j of one panel.
 
     Shapes: z (rows, width); a_previous (rows, n), in panels; w (n, width); b (width,) or empty, which is 0; lists as in
-    `list_inputs`; coming (≤ m,), addresses of rows of inputs. Writes: z, rows `first` on.
+    `list_inputs`; coming (≤ m,), addresses of rows of inputs; `ahead`, how many rows behind w the weights begin that
+    come next, or 0. Writes: z, rows `first` on. More than 8 parameters: a call by address takes them one by one.
     """
     rows, n = z.size // (VECS * lanes(z)), w.size // (VECS * lanes(w))
     z, w = matrix(z, 0, rows, VECS * lanes(z)), matrix(w, 0, n, VECS * lanes(w))
-    of = ForwardSum(z, a_previous, w, b, lists, coming, first, m, begin != 0, LISTED)
+    of = ForwardSum(z, a_previous, w, b, lists, coming, first, m, begin != 0, ahead, LISTED)
     s, last = first, first + m
     while s < last:
         size = next_rows(last - s)
@@ -147,19 +156,23 @@ class GradientSum(NamedTuple):
 def prefetch_row(of, k):
     """Prefetch row k of what an update touches next."""
     for vector in range(of.coming.size):
-        for c in range(0, of.dw.shape[1], lanes(of.dw)):
+        for c in range(0, of.dw.shape[1], LINE // of.dw.itemsize):
             prefetch_at(of.coming, vector, (k * of.dw.shape[1] + c) * of.dw.itemsize)
 
 
 @njit(**INNER)
 def gradient_tile(tile, of, k):
     """Σ_s a_sk δ_sj for a tile of (k, j), to where `gradient_panel` has it."""
-    at = k // LEAST * (1 + BLOCK)
-    for i in range(of.lists[at] if of.listed else of.delta.shape[0]):
-        s = of.lists[at + 1 + i] if of.listed else i
-        if i % 8 == 0 and not of.listed:
-            prefetch_row(of, k + i // 8)
-        tile = outer_add(tile, of.a_previous, k, s, of.delta, s, 0)
+    m = of.delta.shape[0]
+    if of.listed:
+        at = k // LEAST * (1 + BLOCK)
+        for i in range(at + 1, at + 1 + of.lists[at]):
+            tile = outer_add(tile, of.a_previous, k, of.lists[i], of.delta, of.lists[i], 0)
+    else:
+        for start in range(0, m, 8):  # a prefetch here and there in one loop would cost more than the sum
+            prefetch_row(of, k + start // 8)
+            for s in range(start, min(start + 8, m)):
+                tile = outer_add(tile, of.a_previous, k, s, of.delta, s, 0)
     if of.begin:
         store(tile, of.dw, k, 0)
     else:

@@ -61,24 +61,25 @@ def multiply(z, a, w, block, begin, inputs, net):
     rows, first, m, at_once = z.rows, block.first, block.m, depth(z.numbers, block.m)
     lists = stretch(block.lists, 0, block.lists.size if inputs and z.n > 1 else 0)
     coming = stretch(block.coming, 0, block.coming.size if inputs else 0)
-    for j in range(0, z.n, wide(z.numbers)):
-        width, z_j, w_j = width_at(z, j), panel(z, j), panel(w, j)
-        sums, b = net.functions[width // lanes(z.numbers)], stretch(w_j, 0, width if begin == BIASES else 0)
-        if rows == 1:
-            call(sums.forward_row, z_j, a.numbers, stretch(w_j, width, a.n * width), b)
-        elif z.n == 1:
-            of_one = stretch(w_j, width, a.n * width)
-            call(net.functions[0].forward_column, z_j, a.numbers, of_one, b, block.scratch, first, m, begin != SUM)
-        else:
-            for k in range(0, a.n, at_once):
-                n = min(at_once, a.n - k)
-                a_k, w_k = from_(a.numbers, k * rows), stretch(w_j, (1 + k) * width, n * width)
-                starts, some = begin != SUM and k == 0, from_(lists, lists_before(lists, k, rows, a.numbers))
+    for k in range(0, a.n, at_once if rows > 1 and z.n > 1 else a.n):  # what is read of a stays in the second level
+        n = min(at_once, a.n - k)
+        a_k, starts = from_(a.numbers, k * rows), begin != SUM and k == 0
+        some = from_(lists, lists_before(lists, k, rows, a.numbers))
+        for j in range(0, z.n, wide(z.numbers)):
+            width, z_j, w_j = width_at(z, j), panel(z, j), panel(w, j)
+            sums, b = net.functions[width // lanes(z.numbers)], stretch(w_j, 0, width if begin == BIASES else 0)
+            w_k = stretch(w_j, (1 + k) * width, n * width)
+            if rows == 1:
+                call(sums.forward_row, z_j, a.numbers, stretch(w_j, width, a.n * width), b)
+            elif z.n == 1:
+                of_one = stretch(w_j, width, a.n * width)
+                call(net.functions[0].forward_column, z_j, a.numbers, of_one, b, block.scratch, first, m, begin != SUM)
+            else:
                 forward_panel = sums.forward_listed if lists.size > 0 else sums.forward_panel
-                call(forward_panel, z_j, a_k, w_k, b, some, coming, first, m, starts)
-                for s in range(coming.size):
-                    coming[s] += n * z_j.itemsize
-        coming = stretch(coming, 0, 0)
+                x, ahead = stretch(coming, 0, coming.size if j == 0 else 0), w.rows if m > 24 else 0
+                call(forward_panel, z_j, a_k, w_k, b, some, x, first, m, starts, ahead)
+        for s in range(coming.size):
+            coming[s] += n * a.numbers.itemsize
 
 
 @njit(**INNER)
@@ -98,14 +99,15 @@ def multiply_transposed(to, delta, w, block, begin, net):
     if to.rows == 1:
         call(net.functions[0].propagate_row, to.numbers, w.numbers, w.rows, delta.numbers, delta.n)
         return
-    for k in range(0, to.n, wide(numbers)):
-        width, to_k = width_at(to, k), panel(to, k)
-        forward_panel = net.functions[width // lanes(numbers)].forward_panel
-        for j in range(0, delta.n, at_once):
-            n, starts = min(at_once, delta.n - j), begin != SUM and j == 0
+    for j in range(0, delta.n, at_once):
+        n, starts = min(at_once, delta.n - j), begin != SUM and j == 0
+        delta_j = from_(delta.numbers, j * to.rows)
+        for k in range(0, to.n, wide(numbers)):
+            width, to_k = width_at(to, k), panel(to, k)
             transpose(block.scratch, w, j, n, k, width, net)
-            delta_j, w_j = from_(delta.numbers, j * to.rows), stretch(block.scratch, 0, n * width)
-            call(forward_panel, to_k, delta_j, w_j, no_b, no_lists, none_coming, block.first, block.m, starts)
+            w_j = stretch(block.scratch, 0, n * width)
+            forward_panel = net.functions[width // lanes(numbers)].forward_panel
+            call(forward_panel, to_k, delta_j, w_j, no_b, no_lists, none_coming, block.first, block.m, starts, 0)
 
 
 @njit(**INNER)
