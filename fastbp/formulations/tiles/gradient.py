@@ -6,6 +6,7 @@ from numpy import int64
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
+from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import LEAST
 from fastbp.formulations.tiles.panels import layer, panel_width
 from fastbp.formulations.tiles.products import Into, Patch
@@ -26,8 +27,8 @@ PARTS = 16  # how many parts of the samples there are at most
 
 @njit(**INNER)
 def inputs_of_patch(numbers, rows):
-    """How many inputs a patch of weights has: a panel of them, for one sample eight."""
-    return wide(numbers) if rows > 1 else 8 * wide(numbers)
+    """How many inputs a patch of weights has: a panel of them; eight for few samples, whose sums are soon done."""
+    return wide(numbers) if rows >= LISTED_FROM else 8 * wide(numbers)
 
 
 @njit(**INNER)

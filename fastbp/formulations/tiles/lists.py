@@ -52,7 +52,7 @@ def list_inputs(lists, noted, a, first, m, n):
     """
     rows, s = noted.size // ((n + wide(a) - 1) // wide(a)), first
     while s < first + m:
-        size = next_rows(first + m - s)
+        size = next_rows(first + m - s, 2)
         for start in range(0, n, chunk(a)):
             count, at = 0, (start // chunk(a) * (rows // LEAST) + s // LEAST) * (1 + chunk(a))
             for k in range(start, min(n, start + chunk(a)), wide(a)):

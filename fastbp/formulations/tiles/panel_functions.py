@@ -57,8 +57,8 @@ BY_WIDTH: dict[
 ] = {  # one for panels one register wide, in row 1, and one for panels of two, in row 2
     "forward_panel": (panel_sums.forward_panel, "RRRRUIiiii"),
     "forward_listed": (panel_sums.forward_panel, "RRRRUIiiii"),
-    "gradient_panel": (panel_sums.gradient_panel, "RrRRUIi"),
-    "gradient_listed": (panel_sums.gradient_panel, "RrRRUIi"),
+    "gradient_panel": (panel_sums.gradient_panel, "RrRRUIiii"),
+    "gradient_listed": (panel_sums.gradient_panel, "RrRRUIiii"),
     "bias_panel": (panel_sums.bias_panel, "RrRi"),
     "forward_row": (row_sums.forward_row, "RRRR"),
     "step_row": (row_sums.step_row, "RRRRRR"),

@@ -37,10 +37,10 @@ LISTED: Any = None  # bound to False and True
 LEAST = 4  # rows of a tile, at least
 BLOCK = 256  # samples whose gradient is summed in one go
 
-# Rows of the next tile when so many are left, at most ROWS. A tile of less than 4 would be no faster than one of 4,
+# Rows of the next tile when so many are left. A tile of less than 4 would be no faster than one of 4,
 # because its sums are too few to hide how long each addition takes; so up to 3 rows of padding are computed as well.
-NEXT_ROWS = (0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8, 8, 8) if ROWS == 12 else (0, 4, 4, 4, 4, 6, 6, 4, 4)
-
+FOR_16_REGISTERS = 0, 4, 4, 4, 4, 6, 6, 4, 4
+FOR_32_REGISTERS = 0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8, 8, 8
 
 LISTED_ROWS = 8 if ROWS == 12 else 4  # of a tile of the gradient that goes by a list
 LINE = 64  # bytes of a cache line
@@ -54,9 +54,11 @@ def chunk(numbers):
 
 
 @njit(**INNER)
-def next_rows(left):
-    """Rows of the next tile when `left` remain."""
-    return NEXT_ROWS[left] if left < len(NEXT_ROWS) else ROWS
+def next_rows(left, vecs):
+    """Rows of the next tile, `vecs` registers each, when `left` remain."""
+    if ROWS < 12 and vecs == 2:
+        return FOR_16_REGISTERS[left] if left < len(FOR_16_REGISTERS) else 6
+    return FOR_32_REGISTERS[left] if left < len(FOR_32_REGISTERS) else 12
 
 
 class ForwardSum(NamedTuple):
@@ -127,7 +129,7 @@ def forward_panel(z, a_previous, w, b, lists, coming, first, m, begin, ahead):
     of = ForwardSum(z, a_previous, w, b, lists, coming, first, m, begin != 0, ahead, LISTED)
     s, last = first, first + m
     while s < last:
-        size = next_rows(last - s)
+        size = next_rows(last - s, 2 if LISTED else VECS)
         if size == 12:
             forward_tile(zeros(z, 12, VECS), of, s, size)
         elif size == 8:
@@ -140,14 +142,15 @@ def forward_panel(z, a_previous, w, b, lists, coming, first, m, begin, ahead):
 
 
 class GradientSum(NamedTuple):
-    """What `gradient_panel` is given."""
+    """What `gradient_panel` is given, for the inputs of one panel."""
 
     dw: Any
     alpha: Any
-    a_previous: Any
+    a_previous: Any  # (width, m), the inputs from `start` on
     delta: Any
     lists: Any
     coming: Any
+    start: int
     begin: bool
     listed: bool
 
@@ -163,49 +166,49 @@ def prefetch_row(of, k):
 @njit(**INNER)
 def gradient_tile(tile, of, k):
     """Σ_s a_sk δ_sj for a tile of (k, j), to where `gradient_panel` has it."""
-    m = of.delta.shape[0]
+    m, row = of.delta.shape[0], k - of.start
     if of.listed:
-        at = k // LEAST * (1 + BLOCK)
+        at = row // LEAST * (1 + BLOCK)
         for i in range(at + 1, at + 1 + of.lists[at]):
-            tile = outer_add(tile, of.a_previous, k, of.lists[i], of.delta, of.lists[i], 0)
+            tile = outer_add(tile, of.a_previous, row, of.lists[i], of.delta, of.lists[i], 0)
     else:
         for start in range(0, m, 8):  # a prefetch here and there in one loop would cost more than the sum
             prefetch_row(of, k + start // 8)
             for s in range(start, min(start + 8, m)):
-                tile = outer_add(tile, of.a_previous, k, s, of.delta, s, 0)
+                tile = outer_add(tile, of.a_previous, row, s, of.delta, s, 0)
     if of.begin:
         store(tile, of.dw, k, 0)
     else:
         add_to(tile, of.alpha, of.dw, k, 0)
 
 
-def gradient_panel(dw, alpha, a_previous, delta, lists, coming, begin):
-    """Accumulate dw_jk += alpha Σ_s a_sk δ_sj, or dw_jk = Σ_s a_sk δ_sj if `begin`: m samples, a panel by a panel.
+def gradient_panel(dw, alpha, a_previous, delta, lists, coming, rows, first, begin):
+    """Accumulate dw_jk += alpha Σ_s a_sk δ_sj, or dw_jk = Σ_s a_sk δ_sj if `begin`: m samples s, neurons j of a panel.
 
-    The n inputs k are of one panel, the neurons j of another.
-
-    Shapes: dw (n, width); a_previous (m, ≥ n), one panel; delta (m, width); lists as in `list_samples`; coming,
-    addresses of vectors like dw that the update will touch next. Writes: dw.
+    Shapes: dw (n, width); a_previous (rows, ≥ n), in panels, the samples being those from row `first` on;
+    delta (m, width); lists as in `list_samples`; coming, addresses of vectors like dw that the update will touch next.
+    Writes: dw. More than 8 parameters: see `forward_panel`.
     """
     n, m = dw.size // (VECS * lanes(dw)), delta.size // (VECS * lanes(delta))
     dw, delta = matrix(dw, 0, n, VECS * lanes(dw)), matrix(delta, 0, m, VECS * lanes(delta))
-    of = GradientSum(
-        dw, alpha, matrix(a_previous, 0, m, a_previous.size // m).T, delta, lists, coming, begin != 0, LISTED
-    )
-    k = 0
-    while k < n:
-        size = min(LISTED_ROWS, n - k) if LISTED else next_rows(n - k)
-        for row in range(k, k + size if LISTED else k):  # a list may be too short to prefetch them meanwhile
-            prefetch_row(of, row)
-        if size == 12:
-            gradient_tile(zeros(dw, 12, VECS), of, k)
-        elif size == 8:
-            gradient_tile(zeros(dw, 8, VECS), of, k)
-        elif size == 6:
-            gradient_tile(zeros(dw, 6, VECS), of, k)
-        else:
-            gradient_tile(zeros(dw, 4, VECS), of, k)
-        k += size
+    for start in range(0, n, wide(dw)):
+        width, stop = panel_width(dw, n - start), min(n, start + wide(dw))
+        a = matrix(a_previous, start * rows + first * width, m, width).T
+        of = GradientSum(dw, alpha, a, delta, lists, coming, start, begin != 0, LISTED)
+        k = start
+        while k < stop:
+            size = min(LISTED_ROWS, stop - k) if LISTED else next_rows(stop - k, VECS)
+            for row in range(k, k + size if LISTED else k):  # a list may be too short to prefetch them meanwhile
+                prefetch_row(of, row)
+            if size == 12:
+                gradient_tile(zeros(dw, 12, VECS), of, k)
+            elif size == 8:
+                gradient_tile(zeros(dw, 8, VECS), of, k)
+            elif size == 6:
+                gradient_tile(zeros(dw, 6, VECS), of, k)
+            else:
+                gradient_tile(zeros(dw, 4, VECS), of, k)
+            k += size
 
 
 def bias_panel(db, alpha, delta, begin):

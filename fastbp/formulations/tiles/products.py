@@ -76,7 +76,8 @@ def multiply(z, a, w, block, begin, inputs, net):
                 call(net.functions[0].forward_column, z_j, a.numbers, of_one, b, block.scratch, first, m, begin != SUM)
             else:
                 forward_panel = sums.forward_listed if lists.size > 0 else sums.forward_panel
-                x, ahead = stretch(coming, 0, coming.size if j == 0 else 0), w.rows if m > 24 else 0
+                turn, next_turn = coming.size * j // z.n, coming.size * min(j + width, z.n) // z.n
+                x, ahead = stretch(coming, turn, next_turn - turn), w.rows if m > 24 else 0
                 call(forward_panel, z_j, a_k, w_k, b, some, x, first, m, starts, ahead)
         for s in range(coming.size):
             coming[s] += n * a.numbers.itemsize
@@ -134,18 +135,21 @@ def sum_outer_products(to, delta, a, patch, block, coming, net):
     Which samples count for which inputs is listed in `block.lists`, unless they are empty.
     """
     n, width, numbers, m = patch.n, width_at(delta, patch.j), delta.numbers, block.m
-    width_a = width_at(a, patch.k) if a.rows > 1 else n  # of one row, all panels are one
     sums, dw = net.functions[width // lanes(numbers)], stretch(to.dw, to.dw.size - n * width, n * width)
+    a_k = from_(a.numbers, patch.k * a.rows)
     for s in range(0, m, BLOCK):
         some, first, begin = min(BLOCK, m - s), block.first + s, to.begin and s == 0
         delta_s = rows_at(delta, patch.j, first, some)
-        a_s = stretch(a.numbers, patch.k * a.rows + first * width_a, some * width_a)
         lists = from_(block.lists, s // BLOCK * lists_of_samples(numbers) if block.lists.size > 0 else 0)
         if delta.n == 1 and a.rows > 1:
-            call(net.functions[width_a // lanes(numbers)].gradient_column, dw, to.alpha, a_s, delta_s, begin)
+            for k in range(0, min(n, a.n - patch.k), wide(numbers)):
+                a_s = rows_at(a, patch.k + k, first, some)
+                width_a = a_s.size // some
+                of_panel = stretch(dw, k * width, min(n - k, width_a) * width)
+                call(net.functions[width_a // lanes(numbers)].gradient_column, of_panel, to.alpha, a_s, delta_s, begin)
         else:
             gradient_panel = sums.gradient_listed if lists.size > 0 else sums.gradient_panel
-            call(gradient_panel, dw, to.alpha, a_s, delta_s, lists, coming, begin)
+            call(gradient_panel, dw, to.alpha, a_k, delta_s, lists, coming, a.rows, first, begin)
 
 
 @njit(**INNER)

@@ -155,7 +155,7 @@ def test_lists_hold_the_nonzero_inputs_only(dtype):
     chunk, whole = panel_sums.CACHED // (2 * VECTOR_BYTES), n - n % columns  # a last, narrow panel is in no list
     lists, s = work.listed_inputs.reshape(-(-n // chunk), work.rows // LEAST, 1 + chunk), 0
     while s < m:
-        size = next_rows(m - s)
+        size = next_rows(m - s, 2)
         for i, listed in enumerate(lists[:, s // LEAST]):
             inputs = X[s : s + size, i * chunk : min(whole, (i + 1) * chunk)]
             assert_array_equal(listed[1 : 1 + listed[0]], np.flatnonzero((inputs != 0).any(axis=0)))

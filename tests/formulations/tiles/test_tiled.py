@@ -165,13 +165,14 @@ def test_panels_hold_the_parameters(n_out, dtype):
     assert_array_equal(back, net.parameters)
 
 
-def test_rows_of_tiles_add_up():
+@pytest.mark.parametrize("vecs", [1, 2])
+def test_rows_of_tiles_add_up(vecs):
     next_rows = getattr(panel_sums.next_rows, "py_func", panel_sums.next_rows)
     for rows in range(1, 300):
         left = rows
         while left > 0:
-            size = next_rows(left)
-            assert size in (4, 6, 8, 12) and size <= panel_sums.ROWS
+            size = next_rows(left, vecs)
+            assert size in (4, 6, 8, 12) and size * vecs <= 2 * panel_sums.ROWS
             assert size <= -(-left // 4) * 4  # the excess is padding to a multiple of 4
             left -= size
 
