@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix
-from fastbp.formulations.tiles.panels import panel_width
+from fastbp.formulations.tiles.panels import narrow, panel_width
 from fastbp.formulations.tiles.registers import ROWS
 from fastbp.formulations.tiles.tile import (
     add,
@@ -106,14 +106,18 @@ def forward_tile(tile, of, s, size):
             k = of.lists[i]
             panel = matrix(of.a_previous, k // wide(w) * wide(w) * rows, rows, wide(w))
             tile = outer_add(tile, panel, s, k % wide(w), w, k, 0)
-    for start in range(0, n, wide(w)):
-        for r in range(coming):
-            for c in range(start * w.itemsize, (start + wide(w)) * w.itemsize, LINE):
-                prefetch_at(of.coming, at + r, c)
-        if not of.listed or panel_width(w, n - start) < wide(w):
-            panel = matrix(of.a_previous, start * rows, rows, panel_width(w, n - start))
-            for c in range(min(wide(w), n - start)):
-                tile = outer_add(tile, panel, s, c, w, start + c, 0)
+    left = n % wide(w)
+    whole = n - left if left <= narrow(w) < wide(w) else n  # the last panel of inputs may be a narrow one
+    for part in range(2):
+        width, first, stop = (wide(w), 0, whole) if part == 0 else (narrow(w), whole, n)
+        for start in range(first, stop, width):
+            for r in range(coming):
+                for c in range(start * w.itemsize, (start + width) * w.itemsize, LINE):
+                    prefetch_at(of.coming, at + r, c)
+            if not of.listed or part == 1:
+                panel = matrix(of.a_previous, start * rows, rows, width)
+                for c in range(min(width, stop - start)):
+                    tile = outer_add(tile, panel, s, c, w, start + c, 0)
     store(tile, z, s, 0)
 
 
