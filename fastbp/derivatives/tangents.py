@@ -17,7 +17,7 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import scale
-from fastbp.formulations.tiles.gradient import inputs_of_patch, is_mine, patch_of
+from fastbp.formulations.tiles.gradient import PATCH, is_mine, patch_of
 from fastbp.formulations.tiles.panels import layer, rows_at, weights
 from fastbp.formulations.tiles.products import (
     BIASES,
@@ -149,7 +149,7 @@ def add_products(gradient, mine, work, dot, kind, block, net):
 
     mine: (thread, n_threads). Writes: their part of `gradient`, in panels.
     """
-    inputs, none = inputs_of_patch(gradient, work.rows), stretch(work.coming, 0, 0)
+    inputs, none = PATCH * wide(gradient), stretch(work.coming, 0, 0)
     for l in range(1, net.L + 1):
         a, a_dot = layer(work.a, net, l - 1), layer(dot.a, net, l - 1)
         delta, delta_dot = layer(work.delta, net, l), layer(dot.delta, net, l)

@@ -12,7 +12,7 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import begin_rules, has_rules, shrink
-from fastbp.formulations.tiles.gradient import add_parts, inputs_of_patch, is_mine, patch_of, sum_parts
+from fastbp.formulations.tiles.gradient import PATCH, add_parts, is_mine, patch_of, sum_parts
 from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Block, layer, panel_width, rows_at, weights
@@ -67,11 +67,12 @@ def descend_patches(thread, n_threads, optimizer, work, block, part, lowest, net
 
     From the last to the first: what was changed last is still in the cache when the next step begins with it.
     """
-    inputs, width, m = inputs_of_patch(work.theta, work.rows), wide(work.theta), block.m
+    width, m = wide(work.theta), block.m
     for l in range(net.L, lowest - 1, -1):
         n_in, n_out = net.layers[l - 1].n, net.layers[l].n
+        lists = stretch(block.lists, 0, block.lists.size if l == 1 and m >= LISTED_FROM else 0)
+        inputs = width if lists.size > 0 else PATCH * width  # a panel of inputs has lists of its own
         for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
-            lists = stretch(block.lists, 0, block.lists.size if l == 1 and m >= LISTED_FROM else 0)
             if lists.size > 0:
                 list_samples(lists, work, m, patch_of(work.theta, net, l, 0, k, inputs), net)
             of_patch = Block(block.first, block.m, block.samples, block.place, block.scratch, lists, block.coming)

@@ -6,7 +6,6 @@ from numpy import int64
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
-from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import LEAST
 from fastbp.formulations.tiles.panels import layer, panel_width
 from fastbp.formulations.tiles.products import Into, Patch
@@ -22,13 +21,8 @@ from fastbp.formulations.tiles.sums import accumulate_gradient
 from fastbp.formulations.tiles.tile import wide
 
 PART_BLOCK = 128  # samples that go through all layers together in `sum_parts`
+PATCH = 8  # panels of inputs that a patch of weights has
 PARTS = 16  # how many parts of the samples there are at most
-
-
-@njit(**INNER)
-def inputs_of_patch(numbers, rows):
-    """How many inputs a patch of weights has: a panel of them; eight for few samples, whose sums are soon done."""
-    return wide(numbers) if rows >= LISTED_FROM else 8 * wide(numbers)
 
 
 @njit(**INNER)
@@ -54,7 +48,7 @@ def sum_patches(gradient, thread, n_threads, work, block, begin, net):
 
     Unless `begin`, added to what is there. Shapes: gradient, as θ in panels. Writes: gradient.
     """
-    one, inputs, none = gradient.dtype.type(1), inputs_of_patch(gradient, work.rows), stretch(work.coming, 0, 0)
+    one, inputs, none = gradient.dtype.type(1), PATCH * wide(gradient), stretch(work.coming, 0, 0)
     for l in range(work.lowest, net.L + 1):
         delta, a = layer(work.delta, net, l), layer(work.passed_on, net, l - 1)
         for j in range(0, delta.n, wide(gradient)):

@@ -315,7 +315,7 @@ def workspace_sizes(
     lanes, n = VECTOR_BYTES // model.dtype.itemsize, int(layers["panels_at"][-1])
     in_parts = training and sums_in_parts(model, samples)
     activations = rows_of_workspace(samples, in_parts) * int(layers["columns_before"][-1])
-    weights = (1 + 16 * lanes) * 2 * lanes
+    weights = (1 + tile_gradient.PATCH * VECS * lanes) * VECS * lanes
     transposed = CACHED // model.dtype.itemsize
     written = tile_gradient.PARTS * n if in_parts else n if gradient or samples > ROWS else 0
     return {
