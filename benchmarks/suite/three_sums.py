@@ -214,7 +214,7 @@ def _tiles_functions() -> tuple[Any, ...]:
     from fastbp.compiler.options import LEAN, njit
     from fastbp.compiler.views import stretch
     from fastbp.formulations.tiles import sums as tiles
-    from fastbp.formulations.tiles.gradient import inputs_of_patch, patch_of
+    from fastbp.formulations.tiles.gradient import PATCH, patch_of
     from fastbp.formulations.tiles.panels import layer, weights
     from fastbp.formulations.tiles.products import Into
     from fastbp.formulations.tiles.steps import rows_of_thread
@@ -238,7 +238,7 @@ def _tiles_functions() -> tuple[Any, ...]:
     @njit(on_disk=False, **LEAN)
     def accumulate_gradient(turns, work, m, net):
         block, one, none = rows_of_thread(work, 0, 0, m), work.theta.dtype.type(1), stretch(work.coming, 0, 0)
-        delta, a, inputs = layer(work.delta, net, 2), layer(work.a, net, 1), inputs_of_patch(work.theta, work.rows)
+        delta, a, inputs = layer(work.delta, net, 2), layer(work.a, net, 1), PATCH * wide(work.theta)
         for _ in range(turns):
             for j in range(0, delta.n, wide(work.theta)):
                 for k in range(0, a.n, inputs):

@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 import fastbp
 from fastbp.compiler.options import LEAN, njit
 from fastbp.formulations.tiles import products
-from fastbp.formulations.tiles.gradient import inputs_of_patch
+from fastbp.formulations.tiles.gradient import PATCH
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panel_sums import CACHED, LEAST
 from fastbp.formulations.tiles.panels import Block, Panels
@@ -146,12 +146,12 @@ def test_sums_that_are_cut(n_in, n_out, of_samples, dtype):
     check_products(n_in, n_out, of_samples, dtype)
 
 
-def check_sums_over_samples(n_in, n_out, of_samples, dtype):
+def check_sums_over_samples(n_in, n_out, of_samples, dtype, panels_of_inputs):
     """`sum_biases` and `sum_outer_products` for every patch of weights, from nothing on and added."""
     (rows, first, m), rng, net = of_samples, np.random.default_rng(n_in + n_out), network_with_functions(dtype)
     A, Delta = whole_numbers(rng, (rows, n_in), dtype), whole_numbers(rng, (rows, n_out), dtype)
     a, delta, some = to_panels(A, rows), to_panels(Delta, rows), slice(first, first + m)
-    inputs = getattr(inputs_of_patch, "py_func", inputs_of_patch)(a, rows)
+    inputs = panels_of_inputs * 2 * VECTOR_BYTES // np.dtype(dtype).itemsize
     for j, width in panels_of(n_out, dtype):
         for k in range(0, n_in, inputs):
             n, with_biases = -(-min(inputs, n_in - k) // LEAST) * LEAST, int(k == 0)
@@ -173,21 +173,23 @@ def check_sums_over_samples(n_in, n_out, of_samples, dtype):
 def test_sums_over_samples(of_samples, dtype):
     for n_in in SIZES:
         for n_out in SIZES:
-            check_sums_over_samples(n_in, n_out, of_samples, dtype)
+            for panels_of_inputs in (1, PATCH):
+                check_sums_over_samples(n_in, n_out, of_samples, dtype, panels_of_inputs)
 
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="slow")
 @both
 @pytest.mark.parametrize("n_out", [1, 17])
 def test_sums_over_more_samples_than_go_at_once(n_out, dtype):
-    check_sums_over_samples(33, n_out, (620, 7, 600), dtype)
+    check_sums_over_samples(33, n_out, (620, 7, 600), dtype, PATCH)
 
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="slow")
 @both
 @pytest.mark.parametrize("n_out", [1, 17])
-def test_patches_of_one_sample_have_more_inputs(n_out, dtype):
-    check_sums_over_samples(600, n_out, (1, 0, 1), dtype)
+@pytest.mark.parametrize("of_samples", [(1, 0, 1), (12, 2, 10)], ids=str)
+def test_more_inputs_than_a_patch_has(of_samples, n_out, dtype):
+    check_sums_over_samples(600, n_out, of_samples, dtype, PATCH)
 
 
 @pytest.mark.skipif("FASTBP_TARGET" in os.environ, reason="already on another target")
