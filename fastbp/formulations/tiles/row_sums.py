@@ -7,15 +7,16 @@ propagate_row   Σ_j w_jk δ_j                   tiles of (k, j), whose rows bec
 
 from typing import Any
 
+from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix
 from fastbp.formulations.tiles.panels import panel_width
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.formulations.tiles.tile import (
     add,
     add_row,
+    add_to,
     inner_add,
     lanes,
-    load,
     outer_add,
     store,
     store_row_sums,
@@ -49,6 +50,13 @@ def forward_row(z, a_previous, w, b):
     store(add(add(tile, tile1), add(tile2, tile3)), z, 0, 0)
 
 
+@njit(**INNER)
+def step_and_add(tile, w, k, step, x, a_next):
+    """w_jk += x_k step_j, and then the term w_jk a_k of the next sample. Writes: row k of w."""
+    add_to(step, x[k], w, k, 0)
+    return outer_add(tile, a_next, 0, k, w, k, 0)
+
+
 def step_row(z_next, x_next, w, b, x, step):
     """w_jk += x_k step_j, b_j += step_j; and at once, with these weights, z_j of the next sample as in `forward_row`.
 
@@ -56,20 +64,18 @@ def step_row(z_next, x_next, w, b, x, step):
     Writes: w, b, z_next.
     """
     n = x.size
-    z, a, a_next = matrix(z_next, 0, 1, VECS * lanes(w)), matrix(x, 0, 1, n).T, matrix(x_next, 0, 1, n)
-    w, step = matrix(w, 0, n, VECS * lanes(w)), matrix(step, 0, 1, VECS * lanes(w))
-    tile = add_row(add_row(zeros(w, 1, VECS), b, 0), step[0], 0)
+    z, a_next, w = matrix(z_next, 0, 1, VECS * lanes(w)), matrix(x_next, 0, 1, n), matrix(w, 0, n, VECS * lanes(w))
+    delta = add_row(zeros(w, 1, VECS), step, 0)  # in registers, for what a loop stores might be step as well
+    tile = add_row(delta, b, 0)
     store(tile, matrix(b, 0, 1, VECS * lanes(w)), 0, 0)
     tile1, tile2, tile3 = zeros(w, 1, VECS), zeros(w, 1, VECS), zeros(w, 1, VECS)
     for k in range(0, n - 3, 4):
-        store(outer_add(load(zeros(w, 4, VECS), w, k, 0), a, k, 0, step, 0, 0), w, k, 0)
-        tile = outer_add(tile, a_next, 0, k, w, k, 0)
-        tile1 = outer_add(tile1, a_next, 0, k + 1, w, k + 1, 0)
-        tile2 = outer_add(tile2, a_next, 0, k + 2, w, k + 2, 0)
-        tile3 = outer_add(tile3, a_next, 0, k + 3, w, k + 3, 0)
+        tile = step_and_add(tile, w, k, delta, x, a_next)
+        tile1 = step_and_add(tile1, w, k + 1, delta, x, a_next)
+        tile2 = step_and_add(tile2, w, k + 2, delta, x, a_next)
+        tile3 = step_and_add(tile3, w, k + 3, delta, x, a_next)
     for k in range(n - n % 4, n):
-        store(outer_add(load(zeros(w, 1, VECS), w, k, 0), a, k, 0, step, 0, 0), w, k, 0)
-        tile = outer_add(tile, a_next, 0, k, w, k, 0)
+        tile = step_and_add(tile, w, k, delta, x, a_next)
     store(add(add(tile, tile1), add(tile2, tile3)), z, 0, 0)
 
 
