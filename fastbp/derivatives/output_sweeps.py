@@ -38,7 +38,7 @@ def seed_output(work, block, c, through, net, tangents):
         for j in range(delta_s.size):
             delta_s[j] = one if j == c else zero
         if through:
-            call(tangents[l].derivative, stretch(delta_s, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n))
+            call(tangents[l].back, stretch(delta_s, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n))
         elif not net.layers[l].elementwise:
             for j in range(n):
                 delta_s[j] -= a_s[j]

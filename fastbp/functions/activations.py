@@ -219,6 +219,7 @@ class Activation:
     second_derivative: Callable[..., Any] | None = None
     # softmax: function(a, z), derivative(delta, z, a), second_derivative(delta, a, a_dot) of arrays, not of one number
     whole_layer: bool = False
+    tangent: Callable[..., Any] | None = None  # if ∂a/∂z is not symmetric: `layer_activations.py`
 
     def __post_init__(self) -> None:
         check_callable(f"activation {self.name!r}", self, ("function", "derivative"), ("second_derivative",))

@@ -129,6 +129,11 @@ def check_gradient(
         raise TypeError(f"net is {net!r}; it must be a fastbp.Network")
     limit = validation.positive("tolerance", tolerance)
     most = None if at_most is None else validation.whole_number("at_most", at_most, 1)
+    if not net.cost.derivative_is_exact:
+        raise ValueError(
+            f"the derivative of {net.cost.name!r} with these parameters is on purpose not that of the cost, so there "
+            "is nothing to compare: check it with others, such as beta=0 of gaussian_nll"
+        )
     checked = net._samples(X, Y)
     vector = net.parameters.astype(np.float64)
     model = Model(net.sizes, net.activations, net.cost, ParameterVector(net.sizes, vector))

@@ -89,6 +89,7 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
     data = _data(net, X, Y, asked, rows, epochs)
     weights = Weights(data, asked.class_weight, model.sizes[-1])
     metrics = of_metrics.chosen(asked.metrics, model.sizes[-1])
+    of_metrics.check_cost(metrics, model)
     history = _history(data, metrics, asked)
     schedule = asked.schedule
     if schedule is not None and not callable(schedule):
@@ -273,6 +274,7 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
         if isinstance(optimizer, LevenbergMarquardt) and isinstance(data.samples, MappedSamples):
             raise ValueError(f"{name} needs all samples in memory: give numpy.array(X)")
         full_batch.check_options(optimizer, plan.options)
+        full_batch.check_derivative(optimizer, model)
     elif data.samples is not None:
         optimizer.check(plan.batch_size, plan.samples_per_epoch or len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
