@@ -14,6 +14,7 @@ from fastbp.functions.sample_costs import GaussianNLL, Quantiles
 from fastbp.model import ParameterVector
 from fastbp.network.gradient_check import GradientCheck, check_gradient
 from fastbp.network.network import Network, load
+from fastbp.network.posterior import Posterior
 from fastbp.optimizers import (
     LBFGS,
     SGD,
@@ -56,8 +57,8 @@ __all__ = [
     "ConjugateGradient", "ConstantRate", "CosineDecay", "Cost", "DivergenceError", "EarlyStopping", "Evaluation",
     "ExponentialDecay", "GaussianNLL", "GradientCheck", "Halving", "History", "Huber", "Initializer", "InverseScaling",
     "LevenbergMarquardt", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge", "OneCycle",
-    "ParameterVector", "Population", "Quantile", "Quantiles", "RMSProp", "Recorder", "ReduceOnPlateau", "Rprop",
-    "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras", "from_torch",
+    "ParameterVector", "Population", "Posterior", "Quantile", "Quantiles", "RMSProp", "Recorder", "ReduceOnPlateau",
+    "Rprop", "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras", "from_torch",
     "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
 ]  # fmt: skip
 

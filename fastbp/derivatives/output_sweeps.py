@@ -134,10 +134,9 @@ def jacobian_rows(J, work, block, c, net):
     n_out, size, scratch = net.layers[net.L].n, net.layers[net.L + 1].weights_at, block.scratch
     for l in range(1, net.L + 1):
         n, n_in = net.layers[l].n, net.layers[l - 1].n
-        delta, a = stretch(scratch, 0, n), stretch(scratch, n, n_in)
         for s in range(block.m):
-            take_layer(delta, layer(work.delta, net, l), block.first + s, 1, net)
-            take_layer(a, layer(work.a, net, l - 1), block.first + s, 1, net)
+            delta = rows_of(layer(work.delta, net, l), scratch, 0, block.first + s, 1, net)
+            a = rows_of(layer(work.a, net, l - 1), scratch, n, block.first + s, 1, net)
             row = stretch(J, (s * n_out + c) * size, size)
             for j in range(n):
                 row[net.layers[l].biases_at + j] = delta[j]

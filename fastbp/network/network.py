@@ -27,6 +27,7 @@ from fastbp.network.files import Files
 from fastbp.network.first_order import FirstOrder
 from fastbp.network.own_loop import OwnLoop
 from fastbp.network.second_order import SecondOrder
+from fastbp.network.uncertainty import Uncertainty
 from fastbp.optimizers import Optimizer
 from fastbp.training import checkpoints as resuming
 from fastbp.training import plan as plans
@@ -44,7 +45,7 @@ OUTPUT_ACTIVATIONS, ALL_COSTS = ACTIVATIONS | LAYER_ACTIVATIONS, COSTS | SAMPLE_
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
+class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input. Raises TypeError or
@@ -72,8 +73,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
         times as much. "binary_crossentropy" is cross_entropy with sigmoid outputs, "categorical_crossentropy" with
         softmax.
     initializer : str or Initializer, optional
-        nielsen_large and nielsen (the book's two), glorot, he, lecun, zeros. Left out: he for layers of the relu
-        family, glorot for the others.
+        nielsen_large and nielsen (the book's two), glorot, he, lecun, nguyen_widrow (for tanh layers and inputs from −1
+        to 1, with LevenbergMarquardt), zeros. Left out: he for layers of the relu family, glorot for the others.
     dtype : {"float32", "float64"}
         The dtype of all parameters and results.
     seed : int, SeedSequence or Generator, optional

@@ -279,6 +279,7 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
         optimizer.check(plan.batch_size, plan.samples_per_epoch or len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost, plan.source.sample_weight)
+        levenberg_marquardt.check_regularization(optimizer, plan.options.l2)
         what = f"{name}, which solves for all {model.parameters.vector.size:,} parameters at once,"
         instead = "use a smaller network, or LBFGS, which needs no matrix"
         n_spares = plan.shards.n_spares if plan.shards is not None else 0
