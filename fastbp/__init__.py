@@ -58,8 +58,8 @@ __all__ = [
     "ExponentialDecay", "GaussianNLL", "GradientCheck", "Halving", "History", "Huber", "Initializer", "InverseScaling",
     "LevenbergMarquardt", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge", "OneCycle",
     "ParameterVector", "Population", "Posterior", "Quantile", "Quantiles", "RMSProp", "Recorder", "ReduceOnPlateau",
-    "Rprop", "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras", "from_torch",
-    "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
+    "Rprop", "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras",
+    "from_torch", "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
 ]  # fmt: skip
 
 _LATER = {

@@ -4,8 +4,8 @@
     p(θ | data) ≈ N(θ̂, (H + α I)⁻¹)        α the precision of the prior N(0, I/α)
 
 Λ = I/σ² for a sum of squares with noise σ; a (1 − a) for sigmoid and diag(a) − a aᵀ for softmax with cross_entropy. H
-is kept as eigenvalues and eigenvectors, so that every α and σ after the first one costs next to nothing. Of the last layer
-alone, H is that of a network of one layer whose inputs are the a of the last hidden layer; as a diagonal, its
+is kept as eigenvalues and eigenvectors, so that every α and σ after the first one costs next to nothing. Of the last
+layer alone, H is that of a network of one layer whose inputs are the a of the last hidden layer; as a diagonal, its
 eigenvectors are the axes.
 
 Sources: D. J. C. MacKay, *A practical Bayesian framework for backpropagation networks*, 1992 (evidence, γ, α, σ);

@@ -222,6 +222,9 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         early_stopping: EarlyStopping | None = None,
         metrics: Iterable[str | Callable[[Array, Array], float]] | Mapping[str, Callable[[Array, Array], float]] = (),
         callbacks: Iterable[Callback] = (),
+        dY: npt.ArrayLike | None = None,
+        derivative_weight: npt.ArrayLike = 1.0,
+        derivative_units: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         steps_per_epoch: int | None = None,
         communicator: Communicator | None = None,
         shards: int = 8,
@@ -303,6 +306,17 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
             log_loss; or your own function of outputs and targets, (n, n_out) each, which returns a number.
         callbacks : list of Callback, optional
             Called between epochs.
+        dY : (n_samples, n_out, n_in) array-like, optional
+            Known derivatives of the targets by the inputs, to be fitted too (Sobolev training), NaN where one is not
+            known; with one output also (n_samples, n_in). The cost of a sample gets ½ v Σ (∂a_j/∂x_k − dY_jk)² for
+            quadratic and other costs, and twice that for squared_error, times its weight. The gradient is exact. All
+            activations need a second derivative, so not relu. Not with chunks, files, dropout, `layer_rates` or a
+            communicator; always by the loops of "tiles", on one thread.
+        derivative_weight : float, (n_out, n_in) or (n_samples, n_out, n_in) array-like, default 1
+            v ≥ 0: how much derivatives count.
+        derivative_units : pair of (n_in,) and (n_out,) array-likes, optional
+            If X and Y are standardised, (x − mean) / deviation: the deviations of the inputs and of the targets. Then dY
+            is in the units from before.
         steps_per_epoch : int, optional
             For chunks only: the number of mini-batches of an epoch. The next epoch continues where the last one ended,
             so that an endless generator works; a function is called again when its chunks run out.

@@ -20,6 +20,7 @@ from fastbp.optimizers import LevenbergMarquardt, OptimizerState, layer_rates
 
 JACOBIAN_BYTES = 32 * 2**20  # of the rows of J that are computed at once, in float64
 SMALLEST_DAMPING = 1e-20
+FIRST_STRENGTH = 2e-3  # λ/n before the first step, if the evidence chooses it, as a multiple of the mean cost
 _BENDS: dict[Any, float] = {quadratic: 1.0, squared_error: 2.0}  # ∂²C/∂a²
 
 
@@ -118,18 +119,22 @@ class Penalty:
         return 0.5 * self.strength * float(np.dot(self._penalized * theta, theta)) if self.strength > 0 else 0.0
 
     def choose(self, matrix: Array, cost: float, trained: npt.NDArray[np.intp]) -> None:
-        """Choose λ by the evidence: λ/n = 2 C γ / ((N − γ) ‖θ‖²), from G without penalty and the mean cost C.
+        """Choose λ by the evidence: λ/n → 2 C γ / ((N − γ) ‖θ‖²), from G without penalty and the mean cost C.
 
-        That is λ = σ² γ / ‖θ‖² with σ² = Σ r² / (N − γ), for quadratic and squared_error alike. γ = P − λ/n tr (G +
-        λ/n)⁻¹, and P before the first step.
+        That is λ = σ² γ / ‖θ‖² with σ² = Σ r² / (N − γ), for quadratic and squared_error alike; γ = P − λ/n tr (G +
+        λ/n)⁻¹. It begins small, and goes half the way at once, in its logarithm: before the network has learned
+        anything, all that is left over looks like noise, and λ would drive all weights to 0.
         """
         n, theta = len(trained), self._theta[trained].astype(np.float64)
-        if self.strength > 0:
+        if self.strength == 0:
+            self.strength = FIRST_STRENGTH * cost
+        else:
             damped = matrix[np.ix_(trained, trained)]
             damped[np.diag_indices_from(damped)] += self.strength
             self.gamma = n - self.strength * float(np.trace(np.linalg.inv(damped)))
-        gamma = min(max(self.gamma, 1e-3), n, 0.5 * self._n_numbers)
-        self.strength = 2 * cost * gamma / ((self._n_numbers - gamma) * max(float(theta @ theta), 1e-300))
+            gamma = min(max(self.gamma, 1e-3), n, 0.9 * self._n_numbers)
+            found = 2 * cost * gamma / ((self._n_numbers - gamma) * max(float(theta @ theta), 1e-300))
+            self.strength = math.sqrt(self.strength * found)
         self._state.first[1] = self.strength
 
     def add_to(self, matrix: Array, vector: Array) -> None:

@@ -31,6 +31,7 @@ from fastbp.training.callbacks import checked as checked_callbacks
 from fastbp.training.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.state import Training
+from fastbp.training.with_derivatives import with_derivatives
 
 BATCH_SIZE = 32  # the default
 
@@ -86,6 +87,7 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
     model, epochs = net._model, validation.whole_number("epochs", asked.epochs, 1)
     training = _training(net, asked.optimizer)
     rows = batch_size(asked.batch_size, training.optimizer)
+    formulation, X, Y = with_derivatives(net, X, Y, asked)
     data = _data(net, X, Y, asked, rows, epochs)
     weights = Weights(data, asked.class_weight, model.sizes[-1])
     metrics = of_metrics.chosen(asked.metrics, model.sizes[-1])
@@ -104,7 +106,7 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
         rows = min(rows, data.samples_per_epoch)
     samples = source(data, weights, asked.shuffle, model, rows, epochs)
     plan = Plan(
-        training, net._formulation, samples, _options(asked, data, samples, training, net._own_seed), epochs, rows,
+        training, formulation, samples, _options(asked, data, samples, training, net._own_seed), epochs, rows,
         data_sets, metrics, schedule, asked.early_stopping, _callbacks(asked, ranks), history,
         data.samples_per_epoch, validation.truth("progress", asked.progress) and ranks.rank == 0,
         ranks, shards, asked.shuffle is not False,
