@@ -1,7 +1,7 @@
 """Training on derivatives as well as values: what stands in place of a formulation, and carries the derivatives.
 
-Known derivatives lie behind the targets, Y | d | v: so they are split, shuffled and put in blocks with them. Their loops
-are those of `tiles`, whatever the formulation of the network; see `sobolev_steps.py`.
+Known derivatives lie behind the targets, Y | d | v: so they are split, shuffled and put in blocks with them. Their
+loops are those of `tiles`, whatever the formulation of the network; see `sobolev_steps.py`.
 """
 
 from dataclasses import dataclass, field
@@ -37,13 +37,15 @@ def refusal(model: Model) -> str | None:
     """Why a model cannot be trained on derivatives; None if it can."""
     for activation in model.activations:
         if activation.whole_layer:
-            return f"{activation.name} outputs depend on one another; derivatives need an output activation of one number"
+            return (
+                f"{activation.name} outputs depend on one another; derivatives need an output activation of one number"
+            )
         if activation.second_derivative is None:
             return f"the activation {activation.name!r} has no second_derivative, but the gradient needs it: give it"
         if activation.second_derivative is no_curvature and activation.function is not identity:
             return (
-                f"{activation.name} has no second derivative at its corner and 0 elsewhere, so a derivative of the network "
-                "is constant between corners: use a smooth activation, such as tanh, softplus, silu or gelu"
+                f"{activation.name} has no second derivative at its corner and 0 elsewhere, so a derivative of the "
+                "network is constant between corners: use a smooth activation, such as tanh, softplus, silu or gelu"
             )
     if model.cost.whole_sample:
         return f"the cost {model.cost.name!r} couples the outputs of a sample; derivatives need a cost of one output"
@@ -129,6 +131,18 @@ class WithDerivatives:
         unpack(gradient, memory.work.gradient, net)
         return total / n
 
+    def jacobian(self, model: Model, X: Array, Y: Array) -> tuple[Array, Array]:
+        """Return √v ∂(∂a/∂x)/∂θ, (n n_out n_k, P), and √v (∂a/∂x − d), (n n_out n_k,), in float64."""
+        _, d, v = self.parts(model, Y)
+        memory, net, tangents = self._prepared(model, len(X)), tiled_network(model), _table(model)
+        n_rows, n = d.size, model.parameters.vector.size
+        J, slopes = np.empty(n_rows * n, model.dtype), np.empty(n_rows, model.dtype)
+        pack(memory.work.theta, model.parameters.vector, net)
+        data = samples_of(X, X)
+        to_call(sobolev_steps.slope_jacobian)(J, slopes, memory.dot, memory.work, data, memory.of, net, tangents)
+        root = np.sqrt(v.reshape(-1).astype(np.float64))
+        return J.reshape(n_rows, n) * root[:, None], root * (slopes.astype(np.float64) - d.reshape(-1))
+
     def _prepared(self, model: Model, samples: int) -> _Memory:
         rows = self._rows(samples)
         if rows not in self._memory:
@@ -169,7 +183,11 @@ class WithDerivatives:
         if weight is not None:
             add_functions(net, ["weigh_samples"], model.dtype, A=data, N=net)
         memory.of._put(d=d.reshape(-1), v=v.reshape(-1))
-        packed, flat, theta = optimizer_data(model, optimizer, state, options), network_data(model), model.parameters.vector
+        packed, flat, theta = (
+            optimizer_data(model, optimizer, state, options),
+            network_data(model),
+            model.parameters.vector,
+        )
         work = memory.work._replace(steps=options.steps)
 
         def train(order: npt.NDArray[np.int64]) -> float:

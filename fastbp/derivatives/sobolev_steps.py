@@ -1,7 +1,7 @@
 """Training on derivatives as well as values (Sobolev training): reverse mode over tangents, over register tiles.
 
-The cost of a sample gets E = ½ Σ_ck v_ck (∂a_c/∂x_k − d_ck)², with weights v that are 0 where a derivative is not known.
-For each input k a tangent goes forward, and its error back:
+The cost of a sample gets E = ½ Σ_ck v_ck (∂a_c/∂x_k − d_ck)², with weights v that are 0 where a derivative is not
+known. For each input k a tangent goes forward, and its error back:
 
     forward     ȧ⁽⁰⁾ = e_k,   ż = W ȧ,   ȧ = σ′(z) ż
     output      ∂E/∂ȧ⁽ᴸ⁾ = v (ȧ⁽ᴸ⁾ − d)
@@ -11,7 +11,8 @@ For each input k a tangent goes forward, and its error back:
 `work` has z, a and δ of a block of samples; `dot` has ż, ȧ and δ̇ with a row for each input and sample, one input after
 the other, so that each layer is one product of matrices for all of them. Serial: the networks are small.
 
-Source: Czarnecki et al., *Sobolev training for neural networks*, 2017; Griewank & Walther, *Evaluating Derivatives*, 2008.
+Source: Czarnecki et al., *Sobolev training for neural networks*, 2017; Griewank & Walther, *Evaluating Derivatives*,
+2008.
 """
 
 import math
@@ -35,6 +36,7 @@ from fastbp.formulations.tiles.products import (
     sum_biases,
     sum_outer_products,
 )
+from fastbp.formulations.tiles.rows import rows_of
 from fastbp.formulations.tiles.steps import block_of, forward_block, rows_of_thread, take_samples
 from fastbp.formulations.tiles.sums import output_error
 from fastbp.formulations.tiles.tile import wide
@@ -139,7 +141,10 @@ def add_gradients(dot, work, block, tall, of, net):
                     sum_outer_products(to, delta_dot, a_dot, patch, tall, none, net)
             if l == 1:  # ȧ⁽⁰⁾ is a unit vector
                 for k in range(of.inputs.size):
-                    row, dd = rows_at(weights(gradient, net, 1), j, 1 + of.inputs[k], 1), rows_at(delta_dot, j, k * m, m)
+                    row, dd = (
+                        rows_at(weights(gradient, net, 1), j, 1 + of.inputs[k], 1),
+                        rows_at(delta_dot, j, k * m, m),
+                    )
                     for s in range(m):
                         of_s = stretch(dd, s * row.size, row.size)
                         for i in range(row.size):
@@ -198,3 +203,86 @@ def train_epoch(theta, gradient, optimizer, dot, work, data, of, batch_size, net
         if not abs(total) < math.inf:  # isfinite is x - x, which fastmath makes 0
             break
     return total
+
+
+@njit(**INNER)
+def seed_slope(dot, work, block, c, k, net, tangents):
+    """∂ȧ_c/∂ȧ = e_c of the tangent along input k, then through σ. Writes: its rows of δ̇, and those of δ."""
+    m, l = block.m, net.L
+    z, delta = layer(work.z, net, l), layer(work.delta, net, l)
+    for j in range(0, z.n, wide(z.numbers)):
+        dd, d_j = rows_at(layer(dot.delta, net, l), j, k * m, m), rows_at(delta, j, block.first, m)
+        width = d_j.size // m
+        for s in range(m):
+            for i in range(width):
+                d_j[s * width + i], dd[s * width + i] = 0, 1 if j + i == c else 0
+        bend_one(dot, work, block, j, k, net, tangents, l)
+
+
+@njit(**INNER)
+def bend_one(dot, work, block, j, k, net, tangents, l):
+    """δ ← δ σ′ + δ̇ σ″ ż and δ̇ ← δ̇ σ′: a panel, the tangent along input k. Writes: its rows of δ̇, and those of δ."""
+    m, first = block.m, block.first
+    z_j, a_j = rows_at(layer(work.z, net, l), j, first, m), rows_at(layer(work.a, net, l), j, first, m)
+    zd, ad = rows_at(layer(dot.z, net, l), j, k * m, m), rows_at(layer(dot.a, net, l), j, k * m, m)
+    dd, d_j = rows_at(layer(dot.delta, net, l), j, k * m, m), rows_at(layer(work.delta, net, l), j, first, m)
+    call(tangents[l].bend, dd, d_j, z_j, a_j, zd, ad)
+
+
+@njit(**INNER)
+def slope_rows(J, dot, work, block, of, c, k, net):
+    """Rows of ∂(∂a_c/∂x_k)/∂θ: δ_sj a_si + δ̇_sj ȧ_si and δ_sj. Shapes: J (m n_out n_k P,). Writes: J, scratch."""
+    n_k, size, scratch, m = of.inputs.size, net.layers[net.L + 1].weights_at, block.scratch, block.m
+    for l in range(1, net.L + 1):
+        n, n_in = net.layers[l].n, net.layers[l - 1].n
+        for s in range(m):
+            row = stretch(J, ((s * net.layers[net.L].n + c) * n_k + k) * size, size)
+            delta = rows_of(layer(work.delta, net, l), scratch, 0, block.first + s, 1, net)
+            delta_dot = rows_of(layer(dot.delta, net, l), scratch, n, k * m + s, 1, net)
+            a = rows_of(layer(work.a, net, l - 1), scratch, 2 * n, block.first + s, 1, net)
+            a_dot = a if l == 1 else rows_of(layer(dot.a, net, l - 1), scratch, 2 * n + n_in, k * m + s, 1, net)
+            for j in range(n):
+                row[net.layers[l].biases_at + j] = delta[j]
+                of_j = stretch(row, net.layers[l].weights_at + j * n_in, n_in)
+                for i in range(n_in):
+                    of_j[i] = delta[j] * a[i] if l == 1 else delta[j] * a[i] + delta_dot[j] * a_dot[i]
+                if l == 1:
+                    of_j[of.inputs[k]] += delta_dot[j]
+
+
+@njit(**INNER)
+def slopes_block(J, slopes, dot, work, data, block, of, net, tangents):
+    """`slope_jacobian` for a block of samples."""
+    n_k, m, n_out = of.inputs.size, block.m, net.layers[net.L].n
+    take_samples(work, block, data.X, net)
+    forward_block(work, block, 1, net.L, net)
+    forward_tangents(dot, work, block, rows_of_thread(work, 0, 0, m * n_k), of, net, tangents)
+    for k in range(n_k):
+        of_k = rows_of_thread(work, 0, k * m, m)
+        for s in range(m):
+            a_dot = rows_of(layer(dot.a, net, net.L), block.scratch, 0, k * m + s, 1, net)
+            for c in range(n_out):
+                slopes[(s * n_out + c) * n_k + k] = a_dot[c]
+        for c in range(n_out):
+            seed_slope(dot, work, block, c, k, net, tangents)
+            for l in range(net.L, 1, -1):
+                w, delta, delta_dot = weights(work.theta, net, l), layer(work.delta, net, l), layer(dot.delta, net, l)
+                multiply_transposed(layer(work.delta, net, l - 1), delta, w, block, ZERO, net)
+                multiply_transposed(layer(dot.delta, net, l - 1), delta_dot, w, of_k, ZERO, net)
+                for j in range(0, net.layers[l - 1].n, wide(work.theta)):
+                    bend_one(dot, work, block, j, k, net, tangents, l - 1)
+            slope_rows(J, dot, work, block, of, c, k, net)
+
+
+@njit(**LEAN)
+def slope_jacobian(J, slopes, dot, work, data, of, net, tangents):
+    """∂a_c/∂x_k and its derivatives by θ, for the samples of the order.
+
+    Shapes: J (m n_out n_k P,), slopes (m n_out n_k,). Writes: these, `work`, `dot`.
+    """
+    n, of_sample = data.order.size, slopes.size // data.order.size
+    size = of_sample * net.layers[net.L + 1].weights_at
+    for first in range(0, n, work.rows):
+        block = block_of(work, data, 0, 0, first, min(n, first + work.rows))
+        of_block = stretch(slopes, first * of_sample, block.m * of_sample)
+        slopes_block(stretch(J, first * size, block.m * size), of_block, dot, work, data, block, of, net, tangents)

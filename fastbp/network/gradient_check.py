@@ -170,13 +170,13 @@ class _Differences:
     def __init__(self, model: Model, X: Array, Y: Array, inputs: Sequence[int] | Array):
         self.model, self.X, self.inputs = model, X, inputs  # by which inputs derivatives are known
         n, n_d = model.sizes[-1], model.sizes[-1] * len(inputs)
-        self.Y, self.d, self.v = (Y, None, None) if n_d == 0 else np.split(Y, [n, n + n_d], axis=1)
+        self.Y, self.d, self.v = np.split(Y, [n, n + n_d], axis=1) if n_d > 0 else (Y, Y[:, :0], Y[:, :0])
         self.cost = self._mean_cost()
         self.largest_input = _largest_activations(model, X)
 
     def _mean_cost(self) -> float:
         values = float(FORMULATIONS["vectorized"].costs(self.model, self.X, self.Y)[1].mean())
-        return values + (self._cost_of_derivatives() if self.d is not None else 0.0)
+        return values + (self._cost_of_derivatives() if len(self.inputs) > 0 else 0.0)
 
     @as_if_compiled
     def _cost_of_derivatives(self) -> float:

@@ -315,8 +315,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         derivative_weight : float, (n_out, n_in) or (n_samples, n_out, n_in) array-like, default 1
             v ≥ 0: how much derivatives count.
         derivative_units : pair of (n_in,) and (n_out,) array-likes, optional
-            If X and Y are standardised, (x − mean) / deviation: the deviations of the inputs and of the targets. Then dY
-            is in the units from before.
+            If X and Y are standardised, (x − mean) / deviation: the deviations of the inputs and of the targets. Then
+            dY is in the units from before.
         steps_per_epoch : int, optional
             For chunks only: the number of mini-batches of an epoch. The next epoch continues where the last one ended,
             so that an endless generator works; a function is called again when its chunks run out.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from fastbp.batches.samples import Samples
 from fastbp.derivatives.curvature import OutputJacobian
+from fastbp.derivatives.sobolev import WithDerivatives
 from fastbp.distributed.shards import Sharded
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
@@ -63,9 +64,11 @@ class NormalEquations:
     With weights, √w_s or √w_sj multiplies the residuals of a sample, or of an output, and their rows of J.
     """
 
-    def __init__(self, model: Model, samples: Sharded, options: StepOptions):
+    def __init__(self, model: Model, samples: Sharded, options: StepOptions, formulation: Formulation):
         assert isinstance(samples.samples, Samples)
-        self._model, self._samples, self._Y = model, samples, samples.samples.Y
+        self._model, self._samples = model, samples
+        self._X, self._Y = samples.samples.X, samples.samples.Y
+        self._with_derivatives = formulation if isinstance(formulation, WithDerivatives) else None
         self._root = None if options.weight is None else np.sqrt(options.weight.astype(np.float64))
         self._jacobian = OutputJacobian(model, samples.samples.X, _samples_at_once(model))
 
@@ -86,7 +89,8 @@ class NormalEquations:
         for start in range(own.start, own.stop, self._jacobian.samples_at_once):
             J, outputs = self._jacobian(start, own.stop)
             J = J.astype(np.float64, copy=False)
-            residuals = (outputs - self._Y[start : start + len(outputs)]).astype(np.float64).ravel()
+            Y = self._Y[start : start + len(outputs)]
+            residuals = (outputs - Y[:, : outputs.shape[1]]).astype(np.float64).ravel()
             if self._root is not None:
                 root = self._root[start : start + len(outputs)]
                 root = root.ravel() if root.ndim == 2 else np.repeat(root, outputs.shape[1])
@@ -94,6 +98,18 @@ class NormalEquations:
                 residuals *= root
             matrix += J.T @ J
             vector += J.T @ residuals
+            if self._with_derivatives is not None:
+                X, at_once = self._X[start : start + len(outputs)], self._derivatives_at_once
+                for s in range(0, len(X), at_once):
+                    J, residuals = self._with_derivatives.jacobian(self._model, X[s : s + at_once], Y[s : s + at_once])
+                    share = 1 / _BENDS[self._model.cost.function]  # which the weights have already
+                    matrix += share * (J.T @ J)
+                    vector += share * (J.T @ residuals)
+
+    @property
+    def _derivatives_at_once(self) -> int:
+        n_rows = (self._Y.shape[1] - self._model.sizes[-1]) // 2
+        return max(1, JACOBIAN_BYTES // (8 * int(n_rows) * self._model.parameters.vector.size))
 
 
 class Penalty:
@@ -158,7 +174,7 @@ def iterations(
     options: StepOptions,
 ) -> Generator[tuple[int, float], bool | None, str]:
     """Take up to `epochs` steps: `full_batch.iterations`."""
-    equations, theta = NormalEquations(model, samples, options), model.parameters.vector
+    equations, theta = NormalEquations(model, samples, options, formulation), model.parameters.vector
     penalty = Penalty(model, optimizer, state, options.l2, len(samples) * model.sizes[-1])
     trained = np.flatnonzero(layer_rates.trained(model.sizes, layer_rates.of_layers(optimizer, model.n_layers)))
 

@@ -32,6 +32,8 @@ def with_derivatives(net: Any, X: Any, Y: Any, asked: SimpleNamespace) -> tuple[
             raise ValueError(f"{option} is not possible with dY: leave one of them out")
     if getattr(asked.optimizer, "layer_rates", None) is not None:
         raise ValueError("layer_rates are not possible with dY: leave one of them out")
+    if getattr(asked.optimizer, "regularization", None) is not None:
+        raise ValueError("the evidence is not known with dY: give l2 instead of regularization")
     negative = validation.truth("allow_negative_weights", asked.allow_negative_weights)
     samples = checked(X, Y, net._model, "", asked.sample_weight, negative)
     formulation, extended = of_samples(samples, dY, asked.derivative_weight, asked.derivative_units, net._model)
@@ -53,12 +55,14 @@ def of_samples(
     if given.shape != shape:
         also = f", or with one output {(shape[0], shape[2])}" if shape[1] == 1 else ""
         raise ValueError(
-            f"dY has shape {given.shape}; needed is {shape}{also}: dY[s, j, k] is the derivative of output j by input k "
-            "of sample s, NaN where it is not known"
+            f"dY has shape {given.shape}; needed is {shape}{also}: dY[s, j, k] is the derivative of output j by "
+            "input k of sample s, NaN where it is not known"
         )
     D = given.astype(np.float64)
     if np.isinf(D).any():
-        raise ValueError(f"dY{np.argwhere(np.isinf(D))[0].tolist()} is infinite; it must be finite, or NaN for not known")
+        raise ValueError(
+            f"dY{np.argwhere(np.isinf(D))[0].tolist()} is infinite; it must be finite, or NaN for not known"
+        )
     if np.isnan(D).all():
         raise ValueError("dY is NaN everywhere: no derivative is known; leave it out")
     D = D * _in_units(units, shape)
@@ -70,8 +74,8 @@ def _weight(given: Any, shape: tuple[int, int, int]) -> Array:
     weight = validation.matrix("derivative_weight", given, np.dtype(np.float64))
     if weight.shape not in ((), shape[1:], shape):
         raise ValueError(
-            f"derivative_weight has shape {weight.shape}; needed is a number, {shape[1:]} with one for each derivative, "
-            f"or {shape} with one for each derivative of each sample"
+            f"derivative_weight has shape {weight.shape}; needed is a number, {shape[1:]} with one for each "
+            f"derivative, or {shape} with one for each derivative of each sample"
         )
     if (weight < 0).any() or not (weight > 0).any():
         raise ValueError("derivative_weight must be at least 0, and greater than 0 somewhere")
@@ -79,7 +83,7 @@ def _weight(given: Any, shape: tuple[int, int, int]) -> Array:
 
 
 def _in_units(units: Any, shape: tuple[int, int, int]) -> Array:
-    """Return what a derivative in the user's units is multiplied by: (n_out, n_in), the deviations of x / those of y."""
+    """Return what a derivative in the user's units is multiplied by, (n_out, n_in): deviations of x by those of y."""
     if units is None:
         return np.ones(shape[1:])
     pair = validation.entries("derivative_units", units, "a pair: deviations of the inputs and of the targets")
@@ -88,5 +92,7 @@ def _in_units(units: Any, shape: tuple[int, int, int]) -> Array:
     x, y = (validation.matrix(f"derivative_units[{i}]", each, np.dtype(np.float64)) for i, each in enumerate(pair))
     for i, (each, n) in enumerate(((x, shape[2]), (y, shape[1]))):
         if each.shape not in ((), (n,)) or not (each > 0).all():
-            raise ValueError(f"derivative_units[{i}] is {pair[i]!r}; needed is a number, or {n} of them, greater than 0")
-    return np.broadcast_to(x, shape[2:]) / np.broadcast_to(y, shape[1:2])[:, None]
+            raise ValueError(
+                f"derivative_units[{i}] is {pair[i]!r}; needed is a number, or {n} of them, greater than 0"
+            )
+    return np.asarray(np.broadcast_to(x, shape[2:]) / np.broadcast_to(y, shape[1:2])[:, None])
