@@ -84,6 +84,7 @@ class BaseMLP(Checks):
         return self._fit(Given(X, y, sample_weight, X_val, y_val), incremental=False)
 
     def _fit(self, given: Given, incremental: bool) -> Any:
+        self._check_given(given)
         kept = self._take_kept(incremental)
         try:
             data = None if kept is None else self._samples_if_valid(kept.net, given.X, given.y, given.sample_weight)
@@ -95,7 +96,14 @@ class BaseMLP(Checks):
         finally:
             self._put_back(kept)
         self._end(net)
+        self._learn_uncertainty(given)
         return self
+
+    def _check_given(self, given: Given) -> None:
+        """Raise ValueError if the arguments of `fit` do not suit the parameters."""
+
+    def _learn_uncertainty(self, given: Given) -> None:
+        """Set what `predict` needs for standard deviations, besides the network."""
 
     def _begin(self, given: Given) -> tuple[Network, Epochs | None]:
         """Begin a `fit` whose `Epochs` somebody else runs; return None for them if all is done. `_end` ends it."""
@@ -246,7 +254,9 @@ class BaseMLP(Checks):
         """
         check_is_fitted(self, "coefs_")
         X, Y = self._validate_held_out(X, y)
-        return self.network_.input_gradient(X.toarray() if sparse.issparse(X) else X, Y)
+        net = self.network_
+        Y = Y[:, : net.cost.n_targets(net.sizes[-1])]
+        return net.input_gradient(X.toarray() if sparse.issparse(X) else X, Y)
 
     def _check_solver(self) -> bool:
         if not self._stochastic:

@@ -137,20 +137,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit(Given(X, y, sample_weight), incremental=True)
 
-    def _fit(self, given: Given, incremental: bool) -> Any:
+    def _check_given(self, given: Given) -> None:
         if self.uncertainty is not None:
             if self._cost.function is not quadratic or given.sample_weight is not None:
                 raise ValueError(
                     f"uncertainty is {self.uncertainty!r}, which needs the loss 'squared_error' and no sample_weight"
                 )
             self.__dict__.pop("posterior_", None)
-        super()._fit(given, incremental)
+
+    def _learn_uncertainty(self, given: Given) -> None:
         if self.uncertainty is not None:
             X, Y = self._validate_held_out(given.X, given.y)
             with warnings.catch_warnings():  # adam seldom ends at a minimum
                 warnings.filterwarnings("ignore", "the network is not at a minimum")
                 self.posterior_ = self.network_.laplace(X.toarray() if sparse.issparse(X) else X, Y)
-        return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return the outputs: (n_samples,), or (n_samples, n_outputs); of gaussian_nll the means.

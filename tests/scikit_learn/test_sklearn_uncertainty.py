@@ -14,6 +14,10 @@ from sklearn.preprocessing import StandardScaler
 import fastbp
 from fastbp.sklearn import MLPRegressor
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:the network is not at a minimum"),
+]
 RNG = np.random.default_rng(0)
 X = RNG.uniform(-1, 1, (1200, 1))
 NOISE = 5 + 20 * np.abs(X[:, 0])
@@ -78,6 +82,9 @@ def test_early_stopping_pipelines_clones_and_partial_fit():
     piped = make_pipeline(StandardScaler(), clone(model)).fit(1e3 * X, Y)
     assert piped.predict(1e3 * X[:5], return_std=True)[1].shape == (5,)
     assert 0 < piped[-1].best_validation_score_ < 1
+    assert np.isfinite(piped[-1].input_gradient(X[:3], Y[:3])).all()
+    whole = regressor(loss="gaussian_nll", optimizer=fastbp.LBFGS(), max_iter=30).fit(X, Y)
+    assert whole.score(X, Y) > 0.8
     part = regressor(loss="gaussian_nll")
     for _ in range(30):
         part.partial_fit(X, Y)
