@@ -49,7 +49,7 @@ def interval(kind, X, y, Z, seed):
     """Return the 5 % and the 95 % quantile for inputs Z."""
     from fastbp.sklearn import MLPRegressor
 
-    common = {"hidden_layer_sizes": (20,), "activation": "tanh", "random_state": seed}
+    common = {"hidden_layer_sizes": (20 if len(X) >= 1000 else 5,), "activation": "tanh", "random_state": seed}
     if kind == "laplace":
         model = MLPRegressor(
             **common, uncertainty="laplace", max_iter=40,
@@ -59,8 +59,8 @@ def interval(kind, X, y, Z, seed):
         return model.predict_quantiles(Z, [0.05, 0.95]).T * y.std() + y.mean()
     loss = {"loss": "gaussian_nll"} if kind == "gaussian_nll" else {"loss": "quantile", "quantile": [0.05, 0.5, 0.95]}
     model = MLPRegressor(
-        **common, **loss, early_stopping=True, scoring="loss", validation_fraction=0.2, max_iter=1000,
-        batch_size=min(64, len(X) // 8), learning_rate_init=0.003, n_iter_no_change=20, alpha=0.1,
+        **common, **loss, early_stopping=True, scoring="loss", validation_fraction=0.25, max_iter=1000,
+        batch_size=min(64, len(X) // 8), learning_rate_init=0.01, n_iter_no_change=50, alpha=1.0,
     )  # fmt: skip
     model.fit(X, y)
     return model.predict_quantiles(Z, [0.05, 0.95])[:, [0, -1]].T

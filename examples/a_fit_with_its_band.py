@@ -4,9 +4,10 @@
 
 Measured values of y scatter around a curve, more on the right than on the left, and there are none in the middle.
 The first net has mean and log σ² as outputs (gaussian_nll), the second the 5 %, 50 % and 95 % quantiles, which never
-cross. Both learn how much y scatters, but nothing tells them that they have never seen the middle. The third one
-does: a Laplace approximation asks which other weights would have fitted the data as well. Writes
-`a_fit_with_its_band.png` to FOLDER, by default the current folder.
+cross. Both learn how much y scatters, but not where they have seen no data. The third one takes the same scatter
+everywhere, and asks which other weights would have fitted the data as well: the deviation of its curve, without the
+scatter, grows in the gap, and much more beyond the data. Writes `a_fit_with_its_band.png` to FOLDER, by default the
+current folder.
 """
 
 import argparse
@@ -57,6 +58,9 @@ def bands(X, y, Z, epochs):
     mean, deviation = (values[:, 0] for values in posterior.predict(Z))
     yield "Laplace", mean, mean - 1.645 * deviation, mean + 1.645 * deviation
     print(f"Laplace: noise {posterior.noise:.3f}, {posterior.gamma:.1f} of {net.parameters.size} parameters determined")
+    places = np.array([[-0.5], [np.mean(GAP)], [1.3]])
+    of_curve = posterior.predict(places, noise=False)[1][:, 0]
+    print("deviation of its curve at -0.5, in the gap, at 1.3: " + ", ".join(f"{d:.3f}" for d in of_curve))
 
 
 def main():

@@ -3,8 +3,8 @@
     python examples/a_surrogate_from_derivatives.py [FOLDER] [--quick]
 
 A solver that computes a value often gives its derivatives for little more, by an adjoint. Each is worth a value: with
-two inputs, 40 runs give 120 numbers instead of 40. Here the simulation is the depth of the highest swing of a damped
-pendulum as a function of its length and of its damping; its derivatives are those of the equation of motion. Writes
+two inputs, 40 runs give 120 numbers instead of 40. Here the simulation is the angle of a damped pendulum after four
+seconds as a function of its length and of its damping; its derivatives are those of the equation of motion. Writes
 `a_surrogate_from_derivatives.png` to FOLDER, by default the current folder.
 """
 
@@ -42,6 +42,12 @@ def simulate(u):
     return state[0], np.stack([0.6 * state[2], 0.4 * state[4]], axis=1)
 
 
+def design(n, rng):
+    """Return n points whose coordinates are evenly spread: a Latin hypercube, (n, 2)."""
+    rows = np.stack([rng.permutation(n) for _ in range(2)], axis=1)
+    return 2 * (rows + rng.uniform(size=(n, 2))) / n - 1
+
+
 def surrogate(X, y, seed, **known):
     """Return a net that is fitted to 40 runs."""
     net = fastbp.Network([2, 20, 1], activation="tanh", cost="quadratic", dtype="float64", seed=seed)
@@ -67,7 +73,7 @@ def main():
 
     print(f"{'seed':>4}{'values only':>14}{'with derivatives':>19}{'ratio':>8}")
     for seed in range(2 if asked.quick else 5):
-        X = np.random.default_rng(seed).uniform(-1, 1, (40, 2))
+        X = design(40, np.random.default_rng(seed))
         y, dy = simulate(X)
         nets = [surrogate(X, y, seed), surrogate(X, y, seed, dY=dy, derivative_weight=0.3)]
         errors = [net.predict(Z)[:, 0] - truth for net in nets]

@@ -71,14 +71,14 @@ class Posterior:
         )
 
 
-def copies_of(net: Any) -> Callable[[Array], Any]:
-    """Return a function that makes a copy of `net` with other parameters."""
-    like = copy.copy(net)
-    like._training = like.history = None
+class CopiesOf:
+    """Makes copies of a network with other parameters."""
 
-    def copied(vector: Array) -> Any:
-        made = copy.deepcopy(like)
+    def __init__(self, net: Any):
+        self._like = copy.copy(net)
+        self._like._training = self._like.history = None
+
+    def __call__(self, vector: Array) -> Any:
+        made = copy.deepcopy(self._like)
         made.parameters[:] = vector
         return made
-
-    return copied

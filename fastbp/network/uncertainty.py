@@ -10,7 +10,7 @@ from fastbp.derivatives import laplace
 from fastbp.memory import require_memory
 from fastbp.model import Model, ParameterVector
 from fastbp.network.base import HasModel
-from fastbp.network.posterior import Posterior, copies_of
+from fastbp.network.posterior import CopiesOf, Posterior
 
 
 class Uncertainty(HasModel):
@@ -88,7 +88,7 @@ class Uncertainty(HasModel):
         found = laplace.Laplace(frozen, samples.X, samples.Y, chosen)
         found.fit_evidence(alpha, sigma)
         _warn(found)
-        return Posterior(found, copies_of(self))
+        return Posterior(found, CopiesOf(self))
 
 
 def _warn(found: laplace.Laplace) -> None:
