@@ -155,7 +155,7 @@ def step():
 
 
 def jenn():
-    """Print the times of jenn, whose optimizer is Adam, and of fastbp to the loss that jenn reaches: same net, data."""
+    """Print the times of jenn and of fastbp to the loss that jenn reaches: same net and data, jenn's Adam and others."""
     import jenn
 
     ratios = {}
@@ -167,7 +167,7 @@ def jenn():
         took = seconds(theirs.fit, X.T, y[None], dy.T[None], **given)
         values, slopes = theirs.predict(X.T), theirs.predict_partials(X.T)
         loss = float(0.5 * ((values[0] - y) ** 2).mean() + 0.5 * ((slopes[0].T - dy) ** 2).sum(axis=1).mean())
-        for optimizer in (fastbp.Adam(0.02), fastbp.LBFGS(), fastbp.LevenbergMarquardt()):
+        for optimizer in (fastbp.Adam(0.05, beta_2=0.99), fastbp.LBFGS(), fastbp.LevenbergMarquardt()):
             goal = fastbp.EarlyStopping(monitor="cost", goal=loss, patience=None)
             options = {"dY": dy, "batch_size": 100, "optimizer": optimizer, "early_stopping": goal, "progress": False}
             times = []

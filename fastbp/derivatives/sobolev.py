@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.compiler.together import to_call
-from fastbp.compiler.variants import variant
+from fastbp.compiler.variants import entry, variant
 from fastbp.derivatives import curvature, sobolev_steps
 from fastbp.derivatives.sobolev_steps import Derivatives
 from fastbp.derivatives.workspaces import workspaces, zeros
@@ -190,12 +190,13 @@ class WithDerivatives:
         )
         work = memory.work._replace(steps=options.steps)
 
+        given = theta, gradient, packed, memory.dot, work, data, memory.of, batch_size, net, flat, tangents
+        loop = entry(variant(sobolev_steps.train_epoch, 1), *given)
+
         def train(order: npt.NDArray[np.int64]) -> float:
             packed.hyper[0] = state.rate[0]
             data._put(order=np.ascontiguousarray(order, np.int64))
-            loop = variant(sobolev_steps.train_epoch, 1)
-            given = memory.dot, work, data, memory.of, batch_size, net, flat, tangents
-            return float(loop(theta, gradient, packed, *given))
+            return float(loop(*given))
 
         return InPlaceTrainer(train)
 
