@@ -235,12 +235,14 @@ def slope_rows(J, dot, work, block, of, c, k, net):
     n_k, size, scratch, m = of.inputs.size, net.layers[net.L + 1].weights_at, block.scratch, block.m
     for l in range(1, net.L + 1):
         n, n_in = net.layers[l].n, net.layers[l - 1].n
+        deltas, deltas_dot = layer(work.delta, net, l), layer(dot.delta, net, l)
+        inputs, inputs_dot = layer(work.a, net, l - 1), layer(dot.a, net, l - 1)
         for s in range(m):
             row = stretch(J, ((s * net.layers[net.L].n + c) * n_k + k) * size, size)
-            delta = rows_of(layer(work.delta, net, l), scratch, 0, block.first + s, 1, net)
-            delta_dot = rows_of(layer(dot.delta, net, l), scratch, n, k * m + s, 1, net)
-            a = rows_of(layer(work.a, net, l - 1), scratch, 2 * n, block.first + s, 1, net)
-            a_dot = a if l == 1 else rows_of(layer(dot.a, net, l - 1), scratch, 2 * n + n_in, k * m + s, 1, net)
+            delta = rows_of(deltas, scratch, 0, block.first + s, 1, net)
+            delta_dot = rows_of(deltas_dot, scratch, n, k * m + s, 1, net)
+            a = rows_of(inputs, scratch, 2 * n, block.first + s, 1, net)
+            a_dot = a if l == 1 else rows_of(inputs_dot, scratch, 2 * n + n_in, k * m + s, 1, net)
             for j in range(n):
                 row[net.layers[l].biases_at + j] = delta[j]
                 of_j = stretch(row, net.layers[l].weights_at + j * n_in, n_in)
