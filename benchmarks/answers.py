@@ -155,7 +155,7 @@ def step():
 
 
 def jenn():
-    """Print the times of jenn and of fastbp to the loss that jenn reaches: same net and data, jenn's Adam and others."""
+    """Print the times of jenn and of fastbp to the loss that jenn reaches: same net and data, its Adam and others."""
     import jenn
 
     ratios = {}

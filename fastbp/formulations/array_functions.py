@@ -18,6 +18,7 @@ from fastbp.compiler.options import LEAN, PART, STRICT, njit, rebind
 from fastbp.compiler.together import made_once
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.compiler.views import stretch
+from fastbp.formulations import sample_templates
 from fastbp.functions import activations, elementary
 from fastbp.functions.activations import Activation
 from fastbp.functions.cost_pairs import PAIRS
@@ -26,10 +27,9 @@ from fastbp.functions.sample_costs import WithLevels
 from fastbp.optimizers import updates
 
 # Templates: loops over the elements of a layer. `_address` binds `function` to the function of one number, and `second`
-# to its derivative, or to another function, where the loop needs both; `per_target` to the outputs for each target.
+# to its derivative, or to another function, where the loop needs both.
 function: Any = None
 second: Any = None
-per_target: Any = 1
 
 
 def activate(a, z):
@@ -95,36 +95,6 @@ def cost_gradient(delta, z, a, y, parameter):
     """δ_j = ∂C/∂a_j."""
     for j in range(y.size):
         delta[j] = function(a[j], y[j], parameter)
-
-
-# The same for costs of a whole sample, whose targets are the first numbers of y.
-
-
-def cost_of_sample(out, z, a, y, parameter):
-    """Out = C(a, y)."""
-    out[0] = function(a, stretch(y, 0, y.size // per_target), parameter)
-
-
-def cost_gradient_of_sample(delta, z, a, y, parameter):
-    """δ = ∂C/∂a."""
-    function(delta, a, stretch(y, 0, y.size // per_target), parameter)
-
-
-def cost_gradient_and_tangent_of_sample(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
-    """δ = ∂C/∂a, and its tangent, δ̇ = ∂²C/∂a² ȧ."""
-    targets = stretch(y, 0, y.size // per_target)
-    function(delta, a, targets, parameter)
-    second(delta_dot, a, targets, a_dot, parameter)
-
-
-def cost_tangent_of_sample(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
-    """δ̇ = ∂²C/∂a² ȧ."""
-    function(delta_dot, a, stretch(y, 0, y.size // per_target), a_dot, parameter)
-
-
-def information_tangent_of_sample(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
-    """δ̇ = E[∂C/∂a ∂C/∂aᵀ] ȧ."""
-    function(delta_dot, a, a_dot, parameter)
 
 
 # The same with tangents, derivatives along one direction in which the network changes: ż is the tangent of z.
@@ -220,8 +190,8 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
         function = _cost_address(own.cost, "DRRRid", dtype, each_sample, sums=True)
         return function, _cost_address(own.error, "RRRRd", dtype), _address(own.derivative or leave, "RRR", dtype)
     if cost.whole_sample:
-        function = _sample_address(cost, cost.function, "DRRRid", dtype, cost_of_sample, each_sample)
-        gradient = _sample_address(cost, cost.derivative, "RRRRd", dtype, cost_gradient_of_sample)
+        function = _sample_address(cost, cost.function, "DRRRid", dtype, sample_templates.cost_of_sample, each_sample)
+        gradient = _sample_address(cost, cost.derivative, "RRRRd", dtype, sample_templates.cost_gradient_of_sample)
         return function, gradient, derivative_function(output, dtype)
     function = _cost_address(cost.function, "DRRRid", dtype, sum_cost, each_sample)
     return function, _cost_address(cost.derivative, "RRRRd", dtype, cost_gradient), derivative_function(output, dtype)
@@ -260,10 +230,12 @@ def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any],
 def _sample_tangent(cost: Cost, dtype: np.dtype[Any], kind: str) -> Any:
     """`error_tangent_function` of a cost of a whole sample."""
     if kind == "fisher":
-        return _sample_address(cost, cost.information, "RRRRRRRd", dtype, information_tangent_of_sample)
+        return _sample_address(
+            cost, cost.information, "RRRRRRRd", dtype, sample_templates.information_tangent_of_sample
+        )
     if kind == "gauss_newton":
-        return _sample_address(cost, cost.second_derivative, "RRRRRRRd", dtype, cost_tangent_of_sample)
-    template, second = cost_gradient_and_tangent_of_sample, cost.second_derivative
+        return _sample_address(cost, cost.second_derivative, "RRRRRRRd", dtype, sample_templates.cost_tangent_of_sample)
+    template, second = sample_templates.cost_gradient_and_tangent_of_sample, cost.second_derivative
     return _sample_address(cost, cost.derivative, "RRRRRRRd", dtype, template, second=second)
 
 
