@@ -198,11 +198,24 @@ class WithDerivatives:
             data._put(order=np.ascontiguousarray(order, np.int64))
             return float(loop(*given))
 
-        return InPlaceTrainer(train)
+        return _Trainer(train, data=data, of=memory.of)
 
     def apply(self, *arguments: Any) -> None:
         """Take one step down a gradient."""
         self.base.apply(*arguments)
+
+
+@dataclass(eq=False)
+class _Trainer(InPlaceTrainer):
+    """A trainer that lets go of the samples in the end."""
+
+    data: Any = None
+    of: Any = None
+
+    def let_go(self) -> None:
+        """Release the samples and their derivatives: they are the caller's, and may be large."""
+        self.data._put(X=self.data.X[:0].copy(), Y=self.data.Y[:0].copy())
+        self.of._put(d=self.of.d[:0].copy(), v=self.of.v[:0].copy())
 
 
 def _table(model: Model) -> Any:

@@ -16,7 +16,8 @@ from fastbp.model import Array
 class Posterior:
     """A normal distribution of the parameters of a network, around those that it had: the Laplace approximation.
 
-    `Network.laplace` makes it. Training the network afterwards does not change it.
+    `Network.laplace` makes it, of what it `found` and of a function `copy_of` that makes a network with other
+    parameters. Training the network afterwards does not change it.
 
     Attributes
     ----------
@@ -34,6 +35,15 @@ class Posterior:
         Log of the probability of the targets, given the inputs and this kind of network: the larger, the better.
     gradient_norm : float
         The norm of the gradient of −log p(θ | data) at the network's parameters, 0 at a minimum.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([1, 1], cost="quadratic", dtype="float64", initializer="zeros")
+    >>> posterior = net.laplace([[-1.0], [1.0]], [0.0, 0.0], precision=2.0, noise=1.0)
+    >>> mean, deviation = posterior.predict([[0.0]], noise=False)  # var(b) = 1 / (2/σ² + α)
+    >>> deviation
+    array([[0.5]])
     """
 
     def __init__(self, found: laplace.Laplace, copy_of: Callable[[Array], Any]):
