@@ -226,12 +226,14 @@ class Cost:
     def __post_init__(self) -> None:
         optional = "second_derivative", "information", "start"
         check_callable(f"cost {self.name!r}", self, ("function", "derivative"), optional)
-        for what in ("outputs_per_target", "most_targets"):
-            value, default = getattr(self, what), type(self).__dataclass_fields__[what].default
-            if value != default and (not self.whole_sample or type(value) is not int or value < 1):
-                raise ValueError(
-                    f"{what} is {value!r}; it must be a whole number of at least 1, with whole_sample=True"
-                )
+        for what in ("whole_sample", "derivative_is_exact"):
+            if not isinstance(getattr(self, what), bool):
+                raise TypeError(f"{what} is {getattr(self, what)!r}; it must be True or False")
+        for what, value in (("outputs_per_target", self.outputs_per_target), ("most_targets", self.most_targets)):
+            if type(value) is int and value >= 1 and (self.whole_sample or (what, value) == ("outputs_per_target", 1)):
+                continue
+            if value is not None or what == "outputs_per_target":
+                raise ValueError(f"{what} is {value!r}; it must be a whole number from 1 on, with whole_sample=True")
         Interval.parse(self.output_range)
         Interval.parse(self.target_range)
 
