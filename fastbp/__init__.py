@@ -10,9 +10,11 @@ from fastbp.files.serialization import ModelFileError
 from fastbp.functions.activations import Activation
 from fastbp.functions.costs import Cost, Huber, Quantile
 from fastbp.functions.initializers import Initializer
+from fastbp.functions.sample_costs import GaussianNLL, Quantiles
 from fastbp.model import ParameterVector
 from fastbp.network.gradient_check import GradientCheck, check_gradient
 from fastbp.network.network import Network, load
+from fastbp.network.posterior import Posterior
 from fastbp.optimizers import (
     LBFGS,
     SGD,
@@ -53,11 +55,11 @@ __version__ = "0.1.0"
 __all__ = [
     "LBFGS", "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Checkpoint", "Comparison",
     "ConjugateGradient", "ConstantRate", "CosineDecay", "Cost", "DivergenceError", "EarlyStopping", "Evaluation",
-    "ExponentialDecay", "GradientCheck", "Halving", "History", "Huber", "Initializer", "InverseScaling",
+    "ExponentialDecay", "GaussianNLL", "GradientCheck", "Halving", "History", "Huber", "Initializer", "InverseScaling",
     "LevenbergMarquardt", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge", "OneCycle",
-    "ParameterVector", "Population", "Quantile", "RMSProp", "Recorder", "ReduceOnPlateau", "Rprop", "StepDecay",
-    "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras", "from_torch",
-    "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
+    "ParameterVector", "Population", "Posterior", "Quantile", "Quantiles", "RMSProp", "Recorder", "ReduceOnPlateau",
+    "Rprop", "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras",
+    "from_torch", "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
 ]  # fmt: skip
 
 _LATER = {

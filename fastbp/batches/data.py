@@ -146,7 +146,7 @@ def hints_about(samples: AnySamples | None, model: Model) -> list[str]:
     """Return hints about samples in memory. Those of files and chunks would have to be read first."""
     if not isinstance(samples, Samples):
         return []
-    output, X, Y = model.activations[-1], samples.X, samples.Y
+    output, X, Y = model.activations[-1], samples.X, samples.Y[:, : model.cost.n_targets(model.sizes[-1])]
     return [hints.target_range(Y, output), hints.scales(X, Y, output)]
 
 

@@ -36,14 +36,18 @@ def sample_weights(what: str, given: Any, n: int, model: Model, negative: bool) 
             f"{what}{below[0].tolist()} is {weights[tuple(below[0])]:g}; weights must be at least 0, unless "
             "allow_negative_weights is True"
         )
-    if weights.ndim == 2 and model.activations[-1].whole_layer:
+    if weights.ndim == 2 and (model.activations[-1].whole_layer or model.cost.whole_sample):
         if (weights != weights[:, :1]).any():
             raise ValueError(
-                f"{what} has a weight for each output, but {model.activations[-1].name} outputs depend on one another: "
+                f"{what} has a weight for each output, but {_coupled(model)} outputs depend on one another: "
                 f"give one for each sample, ({n},), or weights of classes"
             )
         weights = weights[:, 0]
     return weights
+
+
+def _coupled(model: Model) -> str:
+    return model.cost.name if model.cost.whole_sample else model.activations[-1].name
 
 
 def without_missing(what: str, Y: Any, weights: Array, model: Model) -> tuple[Any, bool]:
@@ -67,7 +71,9 @@ def without_missing(what: str, Y: Any, weights: Array, model: Model) -> tuple[An
         return Y, False
     filled = given.copy()
     filled[absent] = Interval.parse(model.cost.target_range).a_number
-    if given.ndim == 2 and model.activations[-1].whole_layer:  # a row must be a distribution over the classes
+    if (
+        given.ndim == 2 and model.activations[-1].whole_layer and not model.cost.whole_sample
+    ):  # a row must be a distribution over the classes
         filled[absent.any(axis=1)] = np.eye(1, given.shape[1])
     return filled, True
 

@@ -9,6 +9,8 @@ import numpy as np
 from fastbp import validation
 from fastbp.functions.activations import ACTIVATIONS, Activation, Interval
 from fastbp.functions.costs import COSTS, Cost
+from fastbp.functions.layer_activations import LAYER_ACTIVATIONS
+from fastbp.functions.sample_costs import SAMPLE_COSTS
 
 STEP = 1e-5  # near the cube root of float64's resolution, where the errors of rounding and of curvature are equal
 Comparison = tuple[str, str, float, float]  # "" or "second ", the place, the derivative, the difference quotient
@@ -49,10 +51,12 @@ def check_derivative(function: str | Activation | Cost, *, tolerance: float = 1e
     """
     validation.positive("tolerance", tolerance)
     if isinstance(function, str):
-        known: dict[str, Any] = {**COSTS, **ACTIVATIONS}
+        known: dict[str, Any] = {**COSTS, **SAMPLE_COSTS, **ACTIVATIONS, **LAYER_ACTIVATIONS}
         function = validation.named("activation or cost", function, known, Cost)
     if isinstance(function, Cost):
-        comparisons = _of_cost(function)
+        if not function.derivative_is_exact:
+            raise ValueError(f"the derivative of {function.name!r} is on purpose not that of its function")
+        comparisons = _of_sample(function) if function.whole_sample else _of_cost(function)
     elif isinstance(function, Activation):
         comparisons = _of_whole_layer(function) if function.whole_layer else _of_activation(function)
     else:
@@ -99,6 +103,40 @@ def _of_cost(cost: Cost) -> Iterator[Comparison]:
                     yield "second ", place, cost.second_derivative(a, y), _difference(prime, a)
 
 
+def _of_sample(cost: Cost) -> Iterator[Comparison]:
+    """Compare at random outputs and targets, along each output."""
+    rng, limits = np.random.default_rng(0), [Interval.parse(r) for r in (cost.output_range, cost.target_range)]
+    n_targets = min(2, cost.most_targets or 2)
+    units = np.eye(n_targets * cost.outputs_per_target)
+    for _ in range(20):
+        a, y = (_random(rng, n, inside) for n, inside in zip((len(units), n_targets), limits, strict=True))
+        gradient = _written(cost.derivative, units[0], a, y)
+        for j, unit in enumerate(units):
+            place = f"a = {a.round(4).tolist()}, y = {y.round(4).tolist()}, by a[{j}]"
+            values = [float(cost.function(a + step * unit, y)) for step in (-STEP, 0.0, STEP)]
+            if abs(values[2] - 2 * values[1] + values[0]) > 1e-3 * STEP:  # a corner
+                continue
+            yield "", place, gradient[j], (values[2] - values[0]) / (2 * STEP)
+            if cost.second_derivative:
+                low, high = (_written(cost.derivative, unit, a + step * unit, y) for step in (-STEP, STEP))
+                product = _written(cost.second_derivative, unit, a, y, unit)
+                for i in range(len(units)):
+                    yield "second ", f"{place} and a[{i}]", product[i], (high[i] - low[i]) / (2 * STEP)
+
+
+def _random(rng: np.random.Generator, n: int, inside: Interval) -> Any:
+    low = inside.low if math.isfinite(inside.low) else min(-2.0, inside.high - 4)
+    high = inside.high if math.isfinite(inside.high) else max(2.0, low + 4)
+    return rng.uniform(low + (high - low) / 100, high - (high - low) / 100, n)
+
+
+def _written(function: Any, like_result: Any, *arguments: Any) -> Any:
+    """Return what a function writes to its first argument."""
+    result = np.zeros_like(like_result)
+    function(result, *arguments)
+    return result
+
+
 def _at_y(function: Any, y: float) -> Any:
     return lambda a: function(a, y)
 
@@ -128,6 +166,10 @@ def _of_whole_layer(activation: Activation) -> Iterator[Comparison]:
             nudge, unit = STEP * units[j], units[i].copy()
             a_dot = (outputs(z + nudge) - outputs(z - nudge)) / (2 * STEP)
             yield "", f"∂a_{i}/∂z_{j}", backward(z, i)[j], a_dot[i]
+            if activation.tangent:
+                z_dot = units[j].copy()
+                activation.tangent(z_dot, z, outputs(z))
+                yield "", f"∂a_{i}/∂z_{j} in `tangent`", z_dot[i], a_dot[i]
             if activation.second_derivative:
                 differences = (backward(z + nudge, i) - backward(z - nudge, i)) / (2 * STEP)
                 activation.second_derivative(unit, outputs(z), a_dot)

@@ -38,7 +38,7 @@ def seed_output(work, block, c, through, net, tangents):
         for j in range(delta_s.size):
             delta_s[j] = one if j == c else zero
         if through:
-            call(tangents[l].derivative, stretch(delta_s, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n))
+            call(tangents[l].back, stretch(delta_s, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n))
         elif not net.layers[l].elementwise:
             for j in range(n):
                 delta_s[j] -= a_s[j]
@@ -134,16 +134,25 @@ def jacobian_rows(J, work, block, c, net):
     n_out, size, scratch = net.layers[net.L].n, net.layers[net.L + 1].weights_at, block.scratch
     for l in range(1, net.L + 1):
         n, n_in = net.layers[l].n, net.layers[l - 1].n
-        delta, a = stretch(scratch, 0, n), stretch(scratch, n, n_in)
+        deltas, inputs = layer(work.delta, net, l), layer(work.a, net, l - 1)
+        weights_at, biases_at = net.layers[l].weights_at, net.layers[l].biases_at
         for s in range(block.m):
-            take_layer(delta, layer(work.delta, net, l), block.first + s, 1, net)
-            take_layer(a, layer(work.a, net, l - 1), block.first + s, 1, net)
-            row = stretch(J, (s * n_out + c) * size, size)
+            delta, a = (
+                rows_of(deltas, scratch, 0, block.first + s, 1, net),
+                rows_of(inputs, scratch, n, block.first + s, 1, net),
+            )
+            at = (s * n_out + c) * size
+            of_weights, of_biases = stretch(J, at + weights_at, n * n_in), stretch(J, at + biases_at, n)
             for j in range(n):
-                row[net.layers[l].biases_at + j] = delta[j]
-                of_j = stretch(row, net.layers[l].weights_at + j * n_in, n_in)
-                for k in range(n_in):
-                    of_j[k] = delta[j] * a[k]
+                of_biases[j] = delta[j]
+            if n_in == 1:  # vector instructions along j, else along k
+                for j in range(n):
+                    of_weights[j] = delta[j] * a[0]
+            else:
+                for j in range(n):
+                    of_j = stretch(of_weights, j * n_in, n_in)
+                    for k in range(n_in):
+                        of_j[k] = delta[j] * a[k]
 
 
 @njit(**INNER)

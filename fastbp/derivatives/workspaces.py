@@ -29,26 +29,27 @@ def own_pair(model: Model) -> Pair | None:
 def tangent_table(model: Model, kind: Kind) -> Any:
     """Return the functions that a product of this kind calls, a row for each layer as in `NetworkData.layers`.
 
-    ``derivative`` is σ′, also of the output layer. ``bend`` is σ′ and σ″, for "hessian" only. Only the output layer has
-    ``error_tangent``, the second derivative of the cost, and ``error_derivative``, the σ′ that multiplies its error:
-    1 for a pair of output activation and cost with functions of its own.
+    ``derivative`` is σ′, also of the output layer, or the product with ∂a/∂z. ``bend`` is σ′ and σ″, for "hessian"
+    only. Only the output layer has ``error_tangent``, the second derivative of the cost, and ``error_derivative``, the
+    σ′ that multiplies its error: 1 for a pair of output activation and cost with functions of its own; ``back`` is its
+    σ′ for any pair.
     """
     name = f"tangents of {kind}"
     if name not in model.prepared:
         dtype, sigmas = model.dtype, model.activations
-        rows: list[dict[str, Any]] = [{"derivative": array_functions.derivative_function(s, dtype)} for s in sigmas]
+        rows: list[dict[str, Any]] = [{"derivative": array_functions.tangent_function(s, dtype)} for s in sigmas]
         if kind == "hessian":
             bends = [array_functions.bend_function(s, dtype) for s in sigmas[: -1 if own_pair(model) else None]]
             for row, bend in zip(rows, [*bends, array_functions.no_bend(dtype)], strict=False):
                 row["bend"] = bend
         if kind in ("hessian", "gauss_newton", "diagonal", "fisher"):
             rows[-1]["error_tangent"] = array_functions.error_tangent_function(model.cost, sigmas[-1], dtype, kind)
-        rows[-1]["error_derivative"] = rows[-1]["derivative"]
+        rows[-1]["back"] = rows[-1]["error_derivative"] = array_functions.derivative_function(sigmas[-1], dtype)
         if kind == "empirical_fisher":
             _, _, rows[-1]["error_derivative"] = array_functions.cost_functions(model.cost, sigmas[-1], dtype)
         elif own_pair(model):
             rows[-1]["error_derivative"] = array_functions.no_derivative(dtype)
-        functions = "derivative", "bend", "error_tangent", "error_derivative"
+        functions = "derivative", "bend", "error_tangent", "error_derivative", "back"
         model.prepared[name] = table([{}, *rows, {}], functions=functions)
     return model.prepared[name]
 

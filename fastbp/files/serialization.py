@@ -23,6 +23,8 @@ from fastbp import disk
 from fastbp.files.container import decode, encode
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, PARAMETRIC, Cost
+from fastbp.functions.layer_activations import LAYER_ACTIVATIONS
+from fastbp.functions.sample_costs import PARAMETRIC_OF_SAMPLES, SAMPLE_COSTS
 from fastbp.model import Array, Model
 from fastbp.optimizers import Optimizer
 
@@ -85,8 +87,8 @@ def contents_of(
 ) -> Contents:
     """Return what a file holds of a network. Raises ValueError for a function of a user's with the name of ours."""
     for activation in model.activations:
-        _check_name(activation, ACTIVATIONS)
-    _check_name(model.cost, COSTS)
+        _check_name(activation, ACTIVATIONS | LAYER_ACTIVATIONS)
+    _check_name(model.cost, COSTS | SAMPLE_COSTS)
     arrays: dict[str, Array] = {}
     for l, (w, b) in enumerate(zip(model.parameters.weights, model.parameters.biases, strict=True), start=1):
         arrays[f"weights.{l}"], arrays[f"biases.{l}"] = w, b
@@ -177,12 +179,13 @@ def _saved_network(arrays: dict[str, Array], content: dict[str, Any], custom: li
     for l, (shape, w, b) in enumerate(zip(zip(sizes[1:], sizes, strict=False), weights, biases, strict=True), start=1):
         if w.shape != shape or b.shape != shape[:1] or {w.dtype.name, b.dtype.name} != {architecture["dtype"]}:
             raise ValueError(f"the arrays of layer {l} are not {architecture['dtype']} of the shape {shape}")
-    activations = [_known("activation", name, ACTIVATIONS, custom, Activation) for name in names]
+    activations = [_known("activation", name, ACTIVATIONS | LAYER_ACTIVATIONS, custom, Activation) for name in names]
     cost, parameter = architecture["cost"], architecture["cost_parameter"]
-    if cost in PARAMETRIC and parameter is not None:
-        cost = PARAMETRIC[cost](parameter)
+    parametric = PARAMETRIC | PARAMETRIC_OF_SAMPLES
+    if cost in parametric and parameter is not None:
+        cost = parametric[cost](parameter)
     else:
-        cost = _known("cost", cost, COSTS, custom, Cost)
+        cost = _known("cost", cost, COSTS | SAMPLE_COSTS, custom, Cost)
     arguments = {
         "sizes": sizes,
         "activation": activations[:-1],

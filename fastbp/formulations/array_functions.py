@@ -18,10 +18,12 @@ from fastbp.compiler.options import LEAN, PART, STRICT, njit, rebind
 from fastbp.compiler.together import made_once
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.compiler.views import stretch
+from fastbp.formulations import sample_templates
 from fastbp.functions import activations, elementary
 from fastbp.functions.activations import Activation
 from fastbp.functions.cost_pairs import PAIRS
 from fastbp.functions.costs import Cost, WithParameter
+from fastbp.functions.sample_costs import WithLevels
 from fastbp.optimizers import updates
 
 # Templates: loops over the elements of a layer. `_address` binds `function` to the function of one number, and `second`
@@ -165,6 +167,13 @@ def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     return _address(activation.derivative, "RRR", dtype, *templates)
 
 
+def tangent_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
+    """ż ← J ż, J being ∂a/∂z: ``call(…, z_dot, z, a)``. It is `derivative_function`, unless J is not symmetric."""
+    if activation.tangent is None:
+        return derivative_function(activation, dtype)
+    return _address(activation.tangent, "RRR", dtype)
+
+
 def no_derivative(dtype: np.dtype[Any]) -> Any:
     """δ ← δ: ``call(…, delta, z, a)``."""
     return _address(leave, "RRR", dtype)
@@ -180,6 +189,10 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
     if own:
         function = _cost_address(own.cost, "DRRRid", dtype, each_sample, sums=True)
         return function, _cost_address(own.error, "RRRRd", dtype), _address(own.derivative or leave, "RRR", dtype)
+    if cost.whole_sample:
+        function = _sample_address(cost, cost.function, "DRRRid", dtype, sample_templates.cost_of_sample, each_sample)
+        gradient = _sample_address(cost, cost.derivative, "RRRRd", dtype, sample_templates.cost_gradient_of_sample)
+        return function, gradient, derivative_function(output, dtype)
     function = _cost_address(cost.function, "DRRRid", dtype, sum_cost, each_sample)
     return function, _cost_address(cost.derivative, "RRRRd", dtype, cost_gradient), derivative_function(output, dtype)
 
@@ -205,6 +218,8 @@ def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any],
     own = PAIRS.get((output.function, cost.function))
     if own:
         return _cost_address(getattr(own, kind), "RRRRRRRd", dtype)
+    if cost.whole_sample:
+        return _sample_tangent(cost, dtype, kind)
     if kind == "fisher":
         return _cost_address(cost.information, "RRRRRRRd", dtype, information_tangent)
     if kind in ("gauss_newton", "diagonal"):
@@ -212,10 +227,27 @@ def error_tangent_function(cost: Cost, output: Activation, dtype: np.dtype[Any],
     return _cost_address(cost.derivative, "RRRRRRRd", dtype, cost_gradient_and_tangent, second=cost.second_derivative)
 
 
+def _sample_tangent(cost: Cost, dtype: np.dtype[Any], kind: str) -> Any:
+    """`error_tangent_function` of a cost of a whole sample."""
+    if kind == "fisher":
+        return _sample_address(
+            cost, cost.information, "RRRRRRRd", dtype, sample_templates.information_tangent_of_sample
+        )
+    if kind == "gauss_newton":
+        return _sample_address(cost, cost.second_derivative, "RRRRRRRd", dtype, sample_templates.cost_tangent_of_sample)
+    template, second = sample_templates.cost_gradient_and_tangent_of_sample, cost.second_derivative
+    return _sample_address(cost, cost.derivative, "RRRRRRRd", dtype, template, second=second)
+
+
 def update_functions(name: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """Begin an optimizer's step, ``call(…, hyper, t)``; do it, ``call(…, theta, first, second, hyper, t, g)``."""
     begin_step = getattr(updates, f"{name}_begin_step", updates.begin_step)
     return _address(begin_step, "DI", dtype), _address(getattr(updates, name), "RRRDIR", dtype)
+
+
+def _sample_address(cost: Cost, choice: Any, *rest: Any, **options: Any) -> Any:
+    """`_cost_address` of a function of a cost of a whole sample."""
+    return _cost_address(choice, *rest, per_target=cost.outputs_per_target, **options)
 
 
 def _cost_address(choice: Any, *rest: Any, second: Any = None, **options: Any) -> Any:
@@ -234,11 +266,13 @@ def _address(
     sums: bool = False,
     second: Any = None,
     ignores_parameter: bool = False,
+    per_target: int | None = None,
 ) -> Any:
     """Return the address of `choice`, a function of whole arrays, or of one number in `templates`, innermost first.
 
-    `second` is another one, where the innermost template needs both. A function that `sums` over a layer may reorder
-    the sum into vector lanes. The cache on disk knows our own functions by name, and a user's by a digest of its
+    `second` is another one, where the innermost template needs both; `per_target` the outputs for each target, of a
+    cost of a whole sample. A function that `sums` over a layer may reorder the sum into vector lanes. The cache on disk
+    knows our own functions by name, and a user's by a digest of its
     content; without a digest it is not kept. Raises TypeError for a user's function that Numba cannot compile.
     """
     given = [f for f in (choice, second) if f is not None]
@@ -257,6 +291,8 @@ def _address(
             for name, f in zip(names, of_numbers, strict=True)
         ]
     loop, name, bound = of_numbers[0], "_".join(names), dict(zip(("second",), of_numbers[1:], strict=False))
+    if per_target is not None:
+        name, bound = f"{name}_{per_target}", bound | {"per_target": per_target}
     for template in templates:
         name = f"{name}_{template.__name__}"
         loop = njit(rebind(template, name, function=loop, **bound), on_disk=False, **PART, **STRICT, **LEAN)
@@ -275,7 +311,7 @@ def _address(
 
 def _python_function(choice: Any) -> Any:
     """Return a function that Numba can compile: the source of a compiled `choice`, or a wrapper of a built-in one."""
-    source = getattr(choice, "py_func", choice)
+    source = choice.bound if isinstance(choice, WithLevels) else getattr(choice, "py_func", choice)
     if isinstance(source, FunctionType):
         return source
     return rebind(_wrapper, "user_function", function=choice)

@@ -198,17 +198,19 @@ def network_data(model: Model) -> NetworkData:
 def of_network(model: Model) -> tuple[int, Any, Any, float]:
     """Return the first fields of `NetworkData`: L, and the cost."""
     cost, cost_gradient, _ = array_functions.cost_functions(model.cost, model.activations[-1], model.dtype)
-    return model.n_layers, cost, cost_gradient, float(model.cost.parameter or 0)
+    parameter = model.cost.parameter if isinstance(model.cost.parameter, float) else 0.0  # levels are compiled in
+    return model.n_layers, cost, cost_gradient, parameter
 
 
 def layer_places(model: Model) -> list[dict[str, Any]]:
     """Return the rows of `NetworkData.layers`, but neither functions nor what is about panels."""
     rows: list[dict[str, Any]] = [{"n": model.sizes[0]}]
-    neurons_before, weights_at = model.sizes[0], 0
-    for n_in, n, sigma in zip(model.sizes[:-1], model.sizes[1:], model.activations, strict=True):
+    neurons_before, weights_at, last = model.sizes[0], 0, model.n_layers
+    for l, (n_in, n, sigma) in enumerate(zip(model.sizes[:-1], model.sizes[1:], model.activations, strict=True), 1):
+        by_sample = sigma.whole_layer or (l == last and model.cost.whole_sample)
         rows.append({
             "n": n, "neurons_before": neurons_before, "weights_at": weights_at, "biases_at": weights_at + n_in * n,
-            "elementwise": not sigma.whole_layer,
+            "elementwise": not by_sample,
         })  # fmt: skip
         neurons_before, weights_at = neurons_before + n, weights_at + (n_in + 1) * n
     return [*rows, {"neurons_before": neurons_before, "weights_at": weights_at}]

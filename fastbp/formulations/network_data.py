@@ -26,7 +26,7 @@ class NetworkData(Struct):
     biases_at          and where its biases do
     activation         what `call` takes: σ of the whole layer
     derivative         the same: δ ← δ ⊙ σ′
-    elementwise        whether σ may run over many samples at once, padding included
+    elementwise        whether σ, and of the output layer ∂C/∂a, may run over many samples at once, padding included
     columns            neurons in panels (`panels.py`), padding included
     columns_before     those of all layers before l
     panels_at          where the weights of layer l begin in panels

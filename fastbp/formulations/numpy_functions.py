@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.functions import activations, cost_pairs, costs
+from fastbp.functions import activations, cost_pairs, costs, layer_activations, sample_costs
 from fastbp.functions.activations import Activation
 from fastbp.functions.cost_pairs import FAR, PAIRS
 from fastbp.functions.costs import Cost
+from fastbp.functions.layer_activations import MOST
 from fastbp.model import Array
 
 # NumPy does not warn of infinities and NaN, as compiled code does not: callers check the cost.
@@ -114,18 +115,128 @@ def _elementwise(function: Callable[..., Any], n_arguments: int) -> Callable[...
     return lambda *arrays: np.asarray(scalar(*arrays), dtype=arrays[0].dtype)
 
 
+def _of_rows(function: Callable[..., Any], n_out: int, n_targets: int = 0) -> Callable[..., Array]:
+    """Return a user's function of whole rows as one of arrays: ``function(out, *rows)`` for each row.
+
+    `n_out` are the numbers of a row of the result, 0 for one number, which the function returns; with `n_targets` the
+    last argument is y.
+    """
+
+    def of_arrays(*arrays: Array) -> Array:
+        rows = [np.atleast_2d(array) for array in arrays]
+        if n_targets:
+            rows[-1] = rows[-1][:, :n_targets]
+        out = np.zeros((len(rows[0]), n_out or 1), rows[0].dtype)
+        for s, some in enumerate(zip(*rows, strict=True)):
+            if n_out:
+                function(out[s], *some)
+            else:
+                out[s] = function(*some)
+        return (out if n_out else out[:, 0]).reshape(arrays[0].shape if n_out else arrays[0].shape[:-1])
+
+    return of_arrays
+
+
+def mean_log_variance(z: Array) -> Array:
+    """z in the first half; `MOST` tanh(z / `MOST`) in the second."""
+    half = z.shape[-1] // 2
+    return np.concatenate([z[..., :half], MOST * np.tanh(z[..., half:] / MOST)], axis=-1).astype(z.dtype)
+
+
+def mean_log_variance_back(error: Array, z: Array, a: Array) -> Array:
+    """The error times σ′, which is 1 in the first half."""
+    half = z.shape[-1] // 2
+    return np.concatenate([error[..., :half], error[..., half:] * (1 - (a[..., half:] / MOST) ** 2)], axis=-1)
+
+
+def increasing(z: Array) -> Array:
+    """Cumulated sums of z_0 and softplus(z_j)."""
+    return np.cumsum(np.concatenate([z[..., :1], softplus(z[..., 1:])], axis=-1), axis=-1, dtype=z.dtype)
+
+
+def increasing_back(error: Array, z: Array, a: Array) -> Array:
+    """Sums of the error from the last output on, times σ′."""
+    sums = np.cumsum(error[..., ::-1], axis=-1)[..., ::-1]
+    return np.concatenate([sums[..., :1], sums[..., 1:] * sigmoid(z[..., 1:])], axis=-1)
+
+
+# Activations of whole layers: σ(z), and error ↦ Jᵀ error as a function of error, z and a.
+_LAYERS: dict[Any, tuple[Sigma, Backward]] = {
+    activations.softmax: (softmax, lambda error, z, a: a * (error - np.sum(a * error, axis=-1, keepdims=True))),
+    layer_activations.mean_log_variance: (mean_log_variance, mean_log_variance_back),
+    layer_activations.increasing: (increasing, increasing_back),
+}
+
+
+def _layer(activation: Activation) -> tuple[Sigma, Backward]:
+    """Return σ and the product with its Jacobian, of an activation of whole layers."""
+    if activation.function in _LAYERS:
+        return _LAYERS[activation.function]
+
+    def of_layer(z: Array) -> Array:
+        return _of_rows(activation.function, z.shape[-1])(z)
+
+    def back(error: Array, z: Array, a: Array) -> Array:
+        result = np.array(error)
+        for delta, z_s, a_s in zip(*map(np.atleast_2d, (result, z, a)), strict=True):
+            activation.derivative(delta, z_s, a_s)
+        return result
+
+    return of_layer, back
+
+
+def gaussian_nll(a: Array, y: Array) -> Array:
+    """½ Σ log σ² + (y − μ)² / σ²."""
+    n = a.shape[-1] // 2
+    log_variance = a[..., n:]
+    return np.asarray(0.5 * (log_variance + (a[..., :n] - y[..., :n]) ** 2 * np.exp(-log_variance)).sum(axis=-1))
+
+
+def gaussian_nll_gradient(beta: float) -> Callable[[Array, Array], Array]:
+    """Return its derivative times σ^2β."""
+
+    def gradient(a: Array, y: Array) -> Array:
+        n = a.shape[-1] // 2
+        distance, variance = a[..., :n] - y[..., :n], np.exp(a[..., n:])
+        both = np.concatenate([distance / variance, (1 - distance**2 / variance) / 2], axis=-1)
+        return np.asarray(np.concatenate([variance, variance], axis=-1) ** a.dtype.type(beta) * both)
+
+    return gradient
+
+
+def _of_sample(cost: Cost) -> tuple[Callable[[Array, Array], Array], Callable[[Array, Array], Array]]:
+    """Return C and ∂C/∂a of a cost of a whole sample, functions of (a, y)."""
+    own = getattr(cost.function, "function", None)
+    if own is sample_costs.gaussian_nll:
+        return gaussian_nll, gaussian_nll_gradient(cost.parameter)
+    if own is sample_costs.quantiles:
+        q = np.array(cost.parameter)
+        return (
+            lambda a, y: np.maximum(q * (y[..., :1] - a), (1 - q) * (a - y[..., :1])).sum(axis=-1),
+            lambda a, y: np.where(a < y[..., :1], -q, np.where(a > y[..., :1], 1 - q, 0)).astype(a.dtype),
+        )
+
+    def n_targets(a: Array) -> int:
+        return int(a.shape[-1]) // cost.outputs_per_target
+
+    return (
+        lambda a, y: _of_rows(cost.function, 0, n_targets(a))(a, y),
+        lambda a, y: _of_rows(cost.derivative, a.shape[-1], n_targets(a))(a, y),
+    )
+
+
 def sigma(activation: Activation) -> Sigma:
     """Return σ, of arrays whose last axis is a layer."""
     if activation.whole_layer:
-        return softmax
+        return _layer(activation)[0]
     known = _ACTIVATIONS.get(activation.function)
     return known[0] if known else _elementwise(activation.function, 1)
 
 
 def backward(activation: Activation) -> Backward:
-    """Return the function error ⊙ σ′(z) of (error, z, a); for softmax, the product with its Jacobian."""
+    """Return the function error ⊙ σ′(z) of (error, z, a); for a whole layer, the product with its Jacobian."""
     if activation.whole_layer:
-        return lambda error, z, a: a * (error - np.sum(a * error, axis=-1, keepdims=True))
+        return _layer(activation)[1]
     if activation.function in _ACTIVATIONS:
         _, prime = _ACTIVATIONS[activation.function]
         return lambda error, z, a: error * prime(z, a)
@@ -139,6 +250,8 @@ def cost_gradient(cost: Cost, output: Activation) -> Callable[[Array, Array], Ar
         if output.function is activations.softmax:
             return lambda a, y: np.where(y == 0, a.dtype.type(0), -y / a)
         return lambda a, y: (a - y) / (a * (1 - a))
+    if cost.whole_sample:
+        return _of_sample(cost)[1]
     return _COSTS[cost.function][1] if cost.function in _COSTS else _elementwise(cost.derivative, 2)
 
 
@@ -164,9 +277,15 @@ def cost_and_error(cost: Cost, output: Activation) -> tuple[Callable[..., Array]
     if own:
         of_pair, error = _PAIRS[own.cost]
         return lambda z, a, y, weight=None: _sum(of_pair(z, a, y), weight), error
-    function = _COSTS[cost.function][0] if cost.function in _COSTS else _elementwise(cost.function, 2)
     derivative = cost_gradient(cost, output)
     times_sigma_prime = backward(output)
+    if cost.whole_sample:
+        of_sample = _of_sample(cost)[0]
+        return (
+            lambda z, a, y, weight=None: of_sample(a, y) if weight is None else np.asarray(weight * of_sample(a, y)),
+            lambda z, a, y: times_sigma_prime(derivative(a, y), z, a),
+        )
+    function = _COSTS[cost.function][0] if cost.function in _COSTS else _elementwise(cost.function, 2)
     return (
         lambda z, a, y, weight=None: _sum(function(a, y), weight),
         lambda z, a, y: times_sigma_prime(derivative(a, y), z, a),

@@ -193,6 +193,13 @@ class Activation:
         positive output check it.
     second_derivative : callable, optional
         σ″, a function of the same variable as `derivative`. Only Hessians need it; `check_derivative` checks it.
+    whole_layer : bool, default False
+        Whether an output activation couples the neurons of the layer, as softmax does. Then the functions are of
+        arrays: ``function(a, z)`` writes a, ``derivative(delta, z, a)`` writes δ ← Jᵀ δ with J = ∂a/∂z to delta, and
+        ``second_derivative(delta, a, a_dot)`` δ ← J̇ᵀ δ along ȧ.
+    tangent : callable, optional
+        With `whole_layer`, if J is not symmetric: ``tangent(z_dot, z, a)`` writes ż ← J ż. `jvp` and second derivatives
+        need it.
 
     Raises
     ------
@@ -217,8 +224,8 @@ class Activation:
     derivative_of: Literal["z", "a"] = "z"
     output_range: str = "(-inf, inf)"
     second_derivative: Callable[..., Any] | None = None
-    # softmax: function(a, z), derivative(delta, z, a), second_derivative(delta, a, a_dot) of arrays, not of one number
     whole_layer: bool = False
+    tangent: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         check_callable(f"activation {self.name!r}", self, ("function", "derivative"), ("second_derivative",))

@@ -135,11 +135,16 @@ def poisson_information(a):  # a Poisson distribution of mean and variance a
 
 
 @dataclass(frozen=True)
-class WithParameter:
-    """A function of the other arguments, with this number as the last one. Compiled once for all numbers."""
+class Parametric:
+    """A function with what it depends on besides its arguments: a number, or several."""
 
     function: Callable[..., Any]
-    parameter: float
+    parameter: Any
+
+
+@dataclass(frozen=True)
+class WithParameter(Parametric):
+    """A function of the other arguments, with this number as the last one. Compiled once for all numbers."""
 
     def __call__(self, *arguments: Any) -> Any:
         return self.function(*arguments, self.parameter)
@@ -166,6 +171,19 @@ class Cost:
     information : callable, optional
         The Fisher information of a, if exp(−C) is a probability density of y: E[(∂C/∂a)²], a function of a. Only Fisher
         matrices need it.
+    whole_sample : bool, default False
+        Whether the cost couples the outputs of a sample. Then a and y are arrays of all its outputs and targets;
+        `function` returns C, ``derivative(delta, a, y)`` writes ∂C/∂a to delta, ``second_derivative(product, a, y,
+        a_dot)`` ∂²C/∂a² ȧ to product, and ``information(product, a, a_dot)`` the Fisher matrix times ȧ.
+    outputs_per_target : int, default 1
+        With `whole_sample`: there is one target for so many outputs, so the shape of Y is (n, n_out /
+        outputs_per_target).
+    most_targets : int, optional
+        With `whole_sample`: how many targets there may be.
+    derivative_is_exact : bool, default True
+        False if `derivative` is not ∂C/∂a on purpose. Then optimizers with a line search and checks refuse the cost.
+    start : callable, optional
+        ``start(w, b)`` changes the initial weights and biases of the output layer in place.
 
     Raises
     ------
@@ -181,6 +199,14 @@ class Cost:
     >>> fastbp.check_derivative(log_cosh) < 1e-6
     True
     >>> net = fastbp.Network([2, 3, 1], cost=log_cosh, seed=0)
+    >>> def apart(a, y):  # two outputs whose mean is the target, and which stay 1 apart
+    ...     return ((a[0] + a[1]) / 2 - y[0]) ** 2 + (a[1] - a[0] - 1) ** 2
+    >>> def apart_derivative(delta, a, y):
+    ...     mean, distance = (a[0] + a[1]) / 2 - y[0], a[1] - a[0] - 1
+    ...     delta[0], delta[1] = mean - 2 * distance, mean + 2 * distance
+    >>> cost = fastbp.Cost("apart", apart, apart_derivative, whole_sample=True, outputs_per_target=2)
+    >>> fastbp.check_derivative(cost) < 1e-6
+    True
     """
 
     name: str
@@ -191,17 +217,41 @@ class Cost:
     output_activation: str = "identity"
     second_derivative: Callable[..., Any] | None = None
     information: Callable[..., Any] | None = None
+    whole_sample: bool = False
+    outputs_per_target: int = 1
+    most_targets: int | None = None
+    derivative_is_exact: bool = True
+    start: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        optional = "second_derivative", "information"
+        optional = "second_derivative", "information", "start"
         check_callable(f"cost {self.name!r}", self, ("function", "derivative"), optional)
+        for what in ("whole_sample", "derivative_is_exact"):
+            if not isinstance(getattr(self, what), bool):
+                raise TypeError(f"{what} is {getattr(self, what)!r}; it must be True or False")
+        for what, value in (("outputs_per_target", self.outputs_per_target), ("most_targets", self.most_targets)):
+            if type(value) is int and value >= 1 and (self.whole_sample or (what, value) == ("outputs_per_target", 1)):
+                continue
+            if value is not None or what == "outputs_per_target":
+                raise ValueError(f"{what} is {value!r}; it must be a whole number from 1 on, with whole_sample=True")
         Interval.parse(self.output_range)
         Interval.parse(self.target_range)
 
     @property
-    def parameter(self) -> float | None:
-        """δ of huber, q of quantile; None for other costs."""
-        return self.function.parameter if isinstance(self.function, WithParameter) else None
+    def parameter(self) -> Any:
+        """δ of huber, q of quantile, β of gaussian_nll, the levels of quantiles; None for other costs."""
+        return self.function.parameter if isinstance(self.function, Parametric) else None
+
+    def n_targets(self, n_out: int) -> int:
+        """Return how many targets a sample has. Raises ValueError if there is none with so many outputs."""
+        n, rest = divmod(n_out, self.outputs_per_target)
+        if rest or (self.most_targets is not None and n > self.most_targets):
+            limit = "" if self.most_targets is None else f", and at most {self.most_targets * self.outputs_per_target}"
+            raise ValueError(
+                f"the last layer has {n_out} outputs, but the cost {self.name!r} has {self.outputs_per_target} for "
+                f"each target{limit}: choose another size of the last layer"
+            )
+        return n
 
     def refusal(self, activation: Activation) -> str | None:
         """Why this cost is not defined for the outputs of `activation`; None if it is."""

@@ -91,6 +91,17 @@ def _lecun(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
     return _normal(rng, n_out, n_in, 1 / np.sqrt(n_in))
 
 
+def _nguyen_widrow(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
+    """‖w_j‖ = 0.7 n_out^(1/n_in), b_j evenly spread from −‖w_j‖ to ‖w_j‖: Nguyen & Widrow 1990.
+
+    The bends of tanh neurons then cover the inputs, if these are between −1 and 1. MATLAB's initnw.
+    """
+    directions, norm = rng.standard_normal((n_out, n_in)), 0.7 * n_out ** (1 / n_in)
+    w = norm * directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    b = norm * np.linspace(-1, 1, n_out) * np.sign(w[:, 0]) if n_out > 1 else np.zeros(1)
+    return w, b
+
+
 def _zeros(rng: np.random.Generator, n_out: int, n_in: int) -> tuple[Any, Any]:
     """All zero: for a single layer only, because hidden neurons that start equal stay equal."""
     return np.zeros((n_out, n_in)), np.zeros(n_out)
@@ -104,6 +115,7 @@ INITIALIZERS: dict[str, Initializer] = {
         Initializer("glorot", _glorot),
         Initializer("he", _he),
         Initializer("lecun", _lecun),
+        Initializer("nguyen_widrow", _nguyen_widrow),
         Initializer("zeros", _zeros),
     )
 }

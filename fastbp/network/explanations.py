@@ -219,11 +219,13 @@ class Explanations(HasModel):
         classes = validation.is_classifier(output)
         if target.shape == (1,) and n_out > 1 and classes:
             target = target.reshape(())  # a row of a column of labels
+        if self._model.cost.whole_sample:
+            n_out = self._model.cost.n_targets(n_out)
         if target.shape not in ((), (n_out,)):
             raise ValueError(f"y has shape {target.shape}; needed is one target, ({n_out},)")
         if target.shape == () and n_out > 1 and not classes:
             raise ValueError(f"y is the number {y!r}, but outputs are not classes; needed is one target, ({n_out},)")
         if target.shape == (n_out,):
             target = validation.matrix("y", target, self.dtype)
-        checked_y, _ = validation.targets(target[None], checked_x[None], n_out, output, self._model.cost, "y")
+        checked_y, _ = validation.targets(target[None], checked_x[None], self.sizes[-1], output, self._model.cost, "y")
         return checked_x, checked_y[0]

@@ -1,17 +1,20 @@
 """Backpropagation through a whole network against central differences of its cost."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp import validation
-from fastbp.formulations import FORMULATIONS
+from fastbp.formulations import FORMULATIONS, Formulation
 from fastbp.formulations.numpy_functions import as_if_compiled, sigma
+from fastbp.formulations.vectorized import Pass
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.network.network import Network
 from fastbp.text import aligned
+from fastbp.training.with_derivatives import of_samples
 
 STEP = 1e-4  # the change of z: rounding and curvature are then far below the tolerance
 ROUNDING = 20 * float(np.finfo(np.float64).eps)  # the error of a difference of costs, relative to the cost
@@ -74,7 +77,14 @@ class GradientCheck:
 
 
 def check_gradient(
-    net: Network, X: npt.ArrayLike, Y: npt.ArrayLike, *, tolerance: float = 1e-6, at_most: int | None = 50
+    net: Network,
+    X: npt.ArrayLike,
+    Y: npt.ArrayLike,
+    *,
+    dY: npt.ArrayLike | None = None,
+    derivative_weight: npt.ArrayLike = 1.0,
+    tolerance: float = 1e-6,
+    at_most: int | None = 50,
 ) -> GradientCheck:
     """Compare the gradient by backpropagation with central differences of the cost, layer by layer.
 
@@ -89,6 +99,8 @@ def check_gradient(
         The network, which is not changed.
     X, Y
         As in `fit`; some dozens of samples are enough.
+    dY, derivative_weight
+        As in `fit`: the gradient with known derivatives.
     tolerance : float, default 1e-6
         The largest difference that counts as right, relative to the largest derivative of the layer's weights or
         biases.
@@ -129,12 +141,22 @@ def check_gradient(
         raise TypeError(f"net is {net!r}; it must be a fastbp.Network")
     limit = validation.positive("tolerance", tolerance)
     most = None if at_most is None else validation.whole_number("at_most", at_most, 1)
+    if not net.cost.derivative_is_exact:
+        raise ValueError(
+            f"the derivative of {net.cost.name!r} with these parameters is on purpose not that of the cost, so there "
+            "is nothing to compare: check it with others, such as beta=0 of gaussian_nll"
+        )
     checked = net._samples(X, Y)
     vector = net.parameters.astype(np.float64)
     model = Model(net.sizes, net.activations, net.cost, ParameterVector(net.sizes, vector))
-    differences = _Differences(model, checked.X.astype(np.float64), checked.Y.astype(np.float64))
+    wide = replace(checked, X=checked.X.astype(np.float64), Y=checked.Y.astype(np.float64))
+    wide.X.flags.writeable = wide.Y.flags.writeable = False  # the type that the formulations are compiled for
+    formulation: Formulation = net._formulation
+    if dY is not None:
+        formulation, wide = of_samples(wide, dY, derivative_weight, None, model)
+    differences = _Differences(model, wide.X, wide.Y, getattr(formulation, "inputs", ()))
     gradient = np.empty_like(vector)
-    net._formulation.gradient(model, differences.X, differences.Y, gradient)
+    formulation.gradient(model, wide.X, wide.Y, gradient)
     of_backpropagation = ParameterVector(net.sizes, gradient)
     parts: tuple[Part, ...] = ("weights", "biases")
     layers = range(1, model.n_layers + 1)
@@ -145,14 +167,30 @@ def check_gradient(
 class _Differences:
     """The cost of a model as a function of one parameter."""
 
-    def __init__(self, model: Model, X: Array, Y: Array):
-        self.model, self.X, self.Y = model, X, Y
-        X.flags.writeable = Y.flags.writeable = False  # the type that the formulations are compiled for
+    def __init__(self, model: Model, X: Array, Y: Array, inputs: Sequence[int] | Array):
+        self.model, self.X, self.inputs = model, X, inputs  # by which inputs derivatives are known
+        n, n_d = model.sizes[-1], model.sizes[-1] * len(inputs)
+        self.Y, self.d, self.v = np.split(Y, [n, n + n_d], axis=1) if n_d > 0 else (Y, Y[:, :0], Y[:, :0])
         self.cost = self._mean_cost()
         self.largest_input = _largest_activations(model, X)
 
     def _mean_cost(self) -> float:
-        return float(FORMULATIONS["vectorized"].costs(self.model, self.X, self.Y)[1].mean())
+        values = float(FORMULATIONS["vectorized"].costs(self.model, self.X, self.Y)[1].mean())
+        return values + (self._cost_of_derivatives() if len(self.inputs) > 0 else 0.0)
+
+    @as_if_compiled
+    def _cost_of_derivatives(self) -> float:
+        """½ Σ v (∂a/∂x − d)², the mean over samples, with tangents from the input on."""
+        pass_, total = Pass(self.model), 0.0
+        pass_.forward(self.X)
+        for k, i in enumerate(self.inputs):
+            a_dot = np.zeros_like(self.X)
+            a_dot[:, i] = 1
+            for w, Z, A, times_sigma_prime in zip(pass_.weights, pass_.Z, pass_.A, pass_.backwards, strict=True):
+                a_dot = times_sigma_prime(a_dot @ w.T, Z, A)
+            d, v = (both[:, k :: len(self.inputs)] for both in (self.d, self.v))
+            total += float(0.5 * (v * (a_dot - d) ** 2).sum())
+        return total / len(self.X)
 
     def of(self, parameters: Array, i: int, step: float) -> tuple[float, float]:
         """Return ∂C/∂θ_i by differences, and how much they change with the step, which is much at a corner."""

@@ -18,6 +18,8 @@ from fastbp.formulations import FORMULATIONS, Formulation
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, Cost
 from fastbp.functions.initializers import INITIALIZERS, Initializer, default_initializer
+from fastbp.functions.layer_activations import LAYER_ACTIVATIONS
+from fastbp.functions.sample_costs import SAMPLE_COSTS
 from fastbp.memory import require_memory
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.network.explanations import Explanations
@@ -25,6 +27,7 @@ from fastbp.network.files import Files
 from fastbp.network.first_order import FirstOrder
 from fastbp.network.own_loop import OwnLoop
 from fastbp.network.second_order import SecondOrder
+from fastbp.network.uncertainty import Uncertainty
 from fastbp.optimizers import Optimizer
 from fastbp.training import checkpoints as resuming
 from fastbp.training import plan as plans
@@ -38,10 +41,11 @@ from fastbp.training.state import Training
 from fastbp.validation import foreign_names, hints
 from fastbp.validation.foreign_names import BINARY, CATEGORICAL
 
+OUTPUT_ACTIVATIONS, ALL_COSTS = ACTIVATIONS | LAYER_ACTIVATIONS, COSTS | SAMPLE_COSTS
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
 
 
-class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
+class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations):
     """A feed-forward neural network, trained by backpropagation.
 
     Layer l computes z = w a + b and a = σ(z) from the a of the layer before it; a⁽⁰⁾ is the input. Raises TypeError or
@@ -55,20 +59,22 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
     activation : str or Activation, or a list of them with one for each hidden layer, default "relu"
         σ of the hidden layers: identity, sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential.
     output_activation : str or Activation, optional
-        σ of the output layer, also softmax. Left out, it follows from the cost: softmax for cross_entropy (sigmoid with
-        a single output), exponential for poisson, identity for the others; but sigmoid for quadratic and squared_error
-        if all hidden layers are sigmoid, as in the founding texts.
+        σ of the output layer, also softmax, mean_log_variance, increasing. Left out, it follows from the cost: softmax
+        for cross_entropy (sigmoid with a single output), exponential for poisson, mean_log_variance for gaussian_nll,
+        increasing for quantiles, identity for the others; but sigmoid for quadratic and squared_error if all hidden
+        layers are sigmoid, as in the founding texts.
     cost : str or Cost, optional
         quadratic ½Σ(a − y)² (Nielsen), squared_error Σ(a − y)² (3Blue1Brown), cross_entropy, absolute, huber, quantile,
-        poisson. Left out, it follows from the output activation if that is given (cross_entropy for softmax and
+        poisson; of whole samples gaussian_nll (`GaussianNLL`) and quantiles (`Quantiles`), with several outputs a
+        target. Left out, it follows from the output activation if that is given (cross_entropy for softmax and
         sigmoid, poisson for exponential), else quadratic. Costs, activations and initializers can also have the names
         that Keras, PyTorch, scikit-learn and MATLAB use, in any case: linear, tansig, swish, mae, log_loss,
         xavier_uniform and others. "mse" is squared_error, which sums over the outputs where others take the mean: n_out
         times as much. "binary_crossentropy" is cross_entropy with sigmoid outputs, "categorical_crossentropy" with
         softmax.
     initializer : str or Initializer, optional
-        nielsen_large and nielsen (the book's two), glorot, he, lecun, zeros. Left out: he for layers of the relu
-        family, glorot for the others.
+        nielsen_large and nielsen (the book's two), glorot, he, lecun, nguyen_widrow (for tanh layers and inputs from −1
+        to 1, with LevenbergMarquardt), zeros. Left out: he for layers of the relu family, glorot for the others.
     dtype : {"float32", "float64"}
         The dtype of all parameters and results.
     seed : int, SeedSequence or Generator, optional
@@ -137,6 +143,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
             chosen = default_initializer(activation.name) if initializer is None else initializer
             rule = validation.named("initializer", chosen, INITIALIZERS, Initializer)
             w[:], b[:] = rule.checked_draw(self._rng, len(w), w.shape[1], self.dtype)
+        if self._model.cost.start is not None:
+            self._model.cost.start(parameters.weights[-1], parameters.biases[-1])
 
     @property
     def parameters(self) -> Array:
@@ -214,6 +222,9 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
         early_stopping: EarlyStopping | None = None,
         metrics: Iterable[str | Callable[[Array, Array], float]] | Mapping[str, Callable[[Array, Array], float]] = (),
         callbacks: Iterable[Callback] = (),
+        dY: npt.ArrayLike | None = None,
+        derivative_weight: npt.ArrayLike = 1.0,
+        derivative_units: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         steps_per_epoch: int | None = None,
         communicator: Communicator | None = None,
         shards: int = 8,
@@ -295,6 +306,17 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Explanations):
             log_loss; or your own function of outputs and targets, (n, n_out) each, which returns a number.
         callbacks : list of Callback, optional
             Called between epochs.
+        dY : (n_samples, n_out, n_in) array-like, optional
+            Known derivatives of the targets by the inputs, to be fitted too (Sobolev training), NaN where one is not
+            known; with one output also (n_samples, n_in). The cost of a sample gets ½ v Σ (∂a_j/∂x_k − dY_jk)² for
+            quadratic and other costs, and twice that for squared_error, times its weight. The gradient is exact. All
+            activations need a second derivative, so not relu. Not with chunks, files, dropout, `layer_rates` or a
+            communicator; always by the loops of "tiles", on one thread.
+        derivative_weight : float, (n_out, n_in) or (n_samples, n_out, n_in) array-like, default 1
+            v ≥ 0: how much derivatives count.
+        derivative_units : pair of (n_in,) and (n_out,) array-likes, optional
+            If X and Y are standardised, (x − mean) / deviation: the deviations of the inputs and of the targets. Then
+            dY is in the units from before.
         steps_per_epoch : int, optional
             For chunks only: the number of mini-batches of an epoch. The next epoch continues where the last one ended,
             so that an endless generator works; a function is called again when its chunks run out.
@@ -486,18 +508,19 @@ def restored(saved: serialization.SavedNetwork, custom: Iterable[serialization.C
 def _output_and_cost(output: Any, cost: Any, hidden: list[Activation], n_out: int) -> tuple[Activation, Cost]:
     """Return both. One that the user left out follows from the other. Raises ValueError if they do not fit."""
     if output is not None:
-        output = validation.named("output_activation", output, ACTIVATIONS, Activation)
+        output = validation.named("output_activation", output, OUTPUT_ACTIVATIONS, Activation)
     name, given = output.name if output else None, cost
     if cost is None:
         follows = {"softmax": "cross_entropy", "sigmoid": "cross_entropy", "exponential": "poisson"}
         cost = follows.get(name or "", "quadratic")
-    cost = validation.named("cost", cost, COSTS, Cost)
+    cost = validation.named("cost", cost, ALL_COSTS, Cost)
+    cost.n_targets(n_out)
     output = _output_of_crossentropy(given, name, n_out) or output
     if output is None:
         as_hidden = cost.name in ("quadratic", "squared_error") and hidden and all(s.name == "sigmoid" for s in hidden)
         single = cost.name == "cross_entropy" and n_out == 1
         follows_cost = "sigmoid" if as_hidden or single else cost.output_activation
-        output = validation.named("output_activation", follows_cost, ACTIVATIONS, Activation)
+        output = validation.named("output_activation", follows_cost, OUTPUT_ACTIVATIONS, Activation)
     for l, activation in enumerate(hidden):
         if activation.whole_layer:
             raise ValueError(f"activation[{l}] is {activation.name!r}, which is for the output layer only")

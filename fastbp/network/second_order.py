@@ -220,6 +220,11 @@ class SecondOrder(HasModel):
         """
         samples = self._samples(X, Y)
         _check_functions(self._model, "gauss_newton")
+        if self._model.cost.whole_sample:
+            raise ValueError(
+                f"the cost {self._model.cost.name!r} couples the outputs of a sample, but this diagonal is summed for "
+                "one output after the other: use gauss_newton_vector_product with unit vectors"
+            )
         return ParameterVector(self.sizes, curvature.gauss_newton_diagonal(self._model, samples.X, samples.Y))
 
     def top_eigenvalues(

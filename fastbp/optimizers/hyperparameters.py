@@ -43,7 +43,7 @@ def check(owner: Any) -> None:
     """Raise TypeError for a field of a dataclass of the wrong type, ValueError for one that is out of range."""
     name = type(owner).__name__
     for field in fields(owner):
-        if not field.init or field.name == "layer_rates":  # which are checked in a module of their own
+        if not field.init or field.name in ("layer_rates", "regularization"):  # which are checked where they are used
             continue
         value = getattr(owner, field.name)
         if field.type in (bool, "bool"):

@@ -1,7 +1,7 @@
 """The hyperparameters of Levenberg–Marquardt; `training/levenberg_marquardt.py` runs it."""
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,10 @@ class LevenbergMarquardt(Optimizer):
         Training ends where μ would become larger (mu_max).
     gradient_tolerance : float, default 1e-7
         Converged when no element of the gradient is larger (as trainlm's min_grad, which is for the norm).
+    regularization : {"evidence"}, optional
+        Choose the strength of l2 while training, by the evidence (MATLAB's trainbr): after each step λ = σ² γ / ‖θ‖²,
+        where γ is the number of parameters that the data determine and σ² = Σ r² / (N − γ) the noise. It penalizes
+        biases, too; leave the l2 of `fit` out. `Network.laplace` gives γ and σ, and error bars.
     layer_rates : list, optional
         0 for each layer to freeze, else 1; see `Optimizer`.
 
@@ -44,7 +48,8 @@ class LevenbergMarquardt(Optimizer):
     ----------
     Levenberg, *A method for the solution of certain non-linear problems in least squares*, 1944; Marquardt, *An
     algorithm for least-squares estimation of nonlinear parameters*, 1963; for networks, with this schedule of μ: Hagan
-    & Menhaj, *Training feedforward networks with the Marquardt algorithm*, 1994.
+    & Menhaj, *Training feedforward networks with the Marquardt algorithm*, 1994; the evidence: MacKay, *Bayesian
+    interpolation*, 1992; Foresee & Hagan, *Gauss–Newton approximation to Bayesian learning*, 1997.
 
     Examples
     --------
@@ -65,7 +70,16 @@ class LevenbergMarquardt(Optimizer):
     increase: float = 10.0
     largest_damping: float = 1e10
     gradient_tolerance: float = 1e-7
+    regularization: Literal["evidence"] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regularization is not None and (
+            not isinstance(self.regularization, str) or self.regularization != "evidence"
+        ):
+            raise ValueError(f"regularization is {self.regularization!r}; it must be 'evidence' or None")
 
     def new_state(self, n_parameters: int, dtype: npt.DTypeLike) -> OptimizerState:
-        """Return the state before the first step: `first` is μ."""
-        return replace(super().new_state(n_parameters, dtype), first=np.array([float(self.damping)]))
+        """Return the state before the first step: `first` is μ, and with the evidence λ/n, −1 before the first step."""
+        first = [float(self.damping), *([-1.0] if self.regularization else [])]
+        return replace(super().new_state(n_parameters, dtype), first=np.array(first))

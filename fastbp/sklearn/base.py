@@ -4,6 +4,7 @@ import math
 import sys
 import weakref
 from abc import abstractmethod
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +44,13 @@ class BaseMLP(Checks):
     def _default_output(self) -> str:
         """Return scikit-learn's name of the output activation that suits the loss and the targets."""
 
+    def _look_at_targets(self, y: Any) -> None:
+        """Learn what the targets of a new network are divided by, if the loss needs that."""
+
+    def _kind_of_targets(self) -> Hashable:
+        """Return what `_targets` depends on besides y: which estimators can share them."""
+        return bool(self.loss == "poisson")  # which not all targets suit
+
     @abstractmethod
     def _score_of_outputs(self, outputs: Array, Y: Array, weight: Array | None) -> float:
         """Return the score that early stopping looks at."""
@@ -76,6 +84,7 @@ class BaseMLP(Checks):
         return self._fit(Given(X, y, sample_weight, X_val, y_val), incremental=False)
 
     def _fit(self, given: Given, incremental: bool) -> Any:
+        self._check_given(given)
         kept = self._take_kept(incremental)
         try:
             data = None if kept is None else self._samples_if_valid(kept.net, given.X, given.y, given.sample_weight)
@@ -87,7 +96,14 @@ class BaseMLP(Checks):
         finally:
             self._put_back(kept)
         self._end(net)
+        self._learn_uncertainty(given)
         return self
+
+    def _check_given(self, given: Given) -> None:
+        """Raise ValueError if the arguments of `fit` do not suit the parameters."""
+
+    def _learn_uncertainty(self, given: Given) -> None:
+        """Set what `predict` needs for standard deviations, besides the network."""
 
     def _begin(self, given: Given) -> tuple[Network, Epochs | None]:
         """Begin a `fit` whose `Epochs` somebody else runs; return None for them if all is done. `_end` ends it."""
@@ -117,15 +133,17 @@ class BaseMLP(Checks):
         X, y = given.once("checked", lambda: self._validated(given.X, given.y, reset=first_pass, warn=True))
         new = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
         self._look_at_classes(y, new, same=self.warm_start)
-        poisson = self.loss == "poisson"  # which not all targets suit
-        Y = given.once(poisson, lambda: self._targets(y, X.dtype))
+        if first_pass:
+            self._look_at_targets(y)
+        kind = self._kind_of_targets()
+        Y = given.once(kind, lambda: self._targets(y, X.dtype))
         weight = self._weights(X, given)
         extra = self._extra(given.X_val, given.y_val)
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
         sizes = [X.shape[1], *hidden, self.n_outputs_]
         net = self._first_network(sizes, X, Y) if first_pass else self._network_to_go_on(sizes, kept)
-        data = Weighted(given.once((poisson, net.dtype), lambda: samples_of(X, Y, net.dtype)), None)
+        data = Weighted(given.once((kind, net.dtype), lambda: samples_of(X, Y, net.dtype)), None)
         data = replace(data if given.rows is None else data.part(given.rows), weight=weight)
         return net, data, None if extra is None else Weighted(samples_of(*extra, net.dtype), None)
 
@@ -168,6 +186,8 @@ class BaseMLP(Checks):
         self._initialize()
         net = self._network(sizes, X.dtype if self._stochastic else np.float64)  # SciPy computes in float64
         parameters.draw_parameters(net, self.activation, self._random_state, X.dtype)
+        if net.cost.start is not None:
+            net.cost.start(net.weights[-1], net.biases[-1])
         scales = "" if sparse.issparse(X) else hints.scales(X, Y, net.activations[-1])
         hints.warn([hints.target_range(Y, net.activations[-1]), scales], stacklevel=6)
         return net
@@ -234,7 +254,9 @@ class BaseMLP(Checks):
         """
         check_is_fitted(self, "coefs_")
         X, Y = self._validate_held_out(X, y)
-        return self.network_.input_gradient(X.toarray() if sparse.issparse(X) else X, Y)
+        net = self.network_
+        Y = Y[:, : net.cost.n_targets(net.sizes[-1])]
+        return net.input_gradient(X.toarray() if sparse.issparse(X) else X, Y)
 
     def _check_solver(self) -> bool:
         if not self._stochastic:

@@ -54,6 +54,7 @@ OWN_PARAMETERS = """\
         The fraction of neurons that each step drops. Not for lbfgs.
     optimizer : fastbp optimizer or its name, optional
         Instead of `solver` and its parameters: ``fastbp.RMSProp(0.01)``, "rmsprop", and also those on the full batch.
+        ``LevenbergMarquardt(regularization="evidence")`` chooses the penalty, and `alpha` does not count.
     schedule : function of the epoch and the base learning rate, optional
         The learning rate of each epoch, as in `fastbp.Network.fit`.
     callbacks : list of fastbp.Callback, optional

@@ -67,15 +67,18 @@ def fit_full_batch(net: Network, data: Weighted, extra: Weighted | None, paramet
             f"early_stopping is True, but {type(p.optimizer).__name__} needs all samples in every step and ends by "
             "itself: leave early_stopping out"
         )
-    X, Y = _whole(data)
+    X, Y = _whole(data, net)
+    by_evidence = getattr(p.optimizer, "regularization", None) is not None
     stopping = EarlyStopping("training_cost", patience=None, restore_best=False, goal=p.goal)
     return net.fit(
-        X, Y, epochs=p.max_iter, optimizer=p.optimizer, sample_weight=data.weight, l2=float(p.alpha),
+        X, Y, epochs=p.max_iter, optimizer=p.optimizer, sample_weight=data.weight,
+        l2=0.0 if by_evidence else float(p.alpha),
         dropout=p.dropout, schedule=p.schedule, callbacks=() if p.callbacks is None else p.callbacks,
-        validation_data=None if extra is None else _whole(extra), progress=bool(p.progress),
+        validation_data=None if extra is None else _whole(extra, net), progress=bool(p.progress),
         early_stopping=None if p.goal is None else stopping,
     )  # fmt: skip
 
 
-def _whole(data: Weighted) -> tuple[Array, Array]:
-    return joined(block.X for block in unpacked(data.samples)), data.Y
+def _whole(data: Weighted, net: Network) -> tuple[Array, Array]:
+    """Return all X and Y, without the zeros in place of targets that outputs have none of."""
+    return joined(block.X for block in unpacked(data.samples)), data.Y[:, : net.cost.n_targets(net.sizes[-1])]

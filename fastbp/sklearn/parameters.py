@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from fastbp import validation
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, Cost, Huber, Quantile
+from fastbp.functions.sample_costs import SAMPLE_COSTS, Quantiles
 from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
 from fastbp.validation import foreign_names
@@ -76,7 +77,7 @@ def activations(given: Any, n_hidden: int) -> list[Any]:
     return [_activation(choice) for choice in listed]
 
 
-def cost(loss: Any, quantile: float, huber_delta: float) -> Cost:
+def cost(loss: Any, quantile: Any, huber_delta: float) -> Cost:
     """Return the cost for a `loss`."""
     if isinstance(loss, Cost):
         return loss
@@ -84,7 +85,11 @@ def cost(loss: Any, quantile: float, huber_delta: float) -> Cost:
         return COSTS["cross_entropy"]
     if loss == "huber":
         return Huber(float(huber_delta))
-    return Quantile(float(quantile)) if loss == "quantile" else COSTS[_ours(loss)]
+    if loss == "gaussian_nll":
+        return SAMPLE_COSTS[loss]
+    if loss == "quantile":
+        return Quantile(float(quantile)) if isinstance(quantile, Real) else Quantiles(quantile)
+    return COSTS[_ours(loss)]
 
 
 def network(sizes: Sequence[int], hidden: Any, output: Any, cost: Cost, dtype: Any) -> Network:

@@ -155,6 +155,16 @@ def _step(objective: Objective, directions: QuasiNewton | Conjugate, here: Place
     return after
 
 
+def check_derivative(optimizer: Optimizer, model: Model) -> None:
+    """Raise ValueError if the derivative of the cost is not that of its value, which a line search compares."""
+    if not model.cost.derivative_is_exact:
+        raise ValueError(
+            f"{type(optimizer).__name__} compares costs with their derivatives, but the derivative of "
+            f"{model.cost.name!r} with these parameters is on purpose another one: use another optimizer, such as "
+            "Adam, or for gaussian_nll beta=0"
+        )
+
+
 def check_options(optimizer: Optimizer, options: StepOptions) -> None:
     """Raise ValueError for an option that only makes sense with mini-batches."""
     names = [option.name for option in fields(StepOptions) if option.name not in ("l2", "sample_weight", "seed")]

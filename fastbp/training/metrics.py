@@ -198,6 +198,17 @@ def chosen(metrics: Any, n_out: int) -> list[Metric]:
     return found
 
 
+def check_cost(metrics: Iterable[Metric], model: Model) -> None:
+    """Raise ValueError if a metric compares each output with its target, but there are several outputs for each."""
+    for metric in metrics:
+        if model.cost.n_targets(model.sizes[-1]) != model.sizes[-1] and metric.greater_is_better is not None:
+            raise ValueError(
+                f"the metric {metric.name!r} compares each output with its target, but with the cost "
+                f"{model.cost.name!r} there are {model.cost.outputs_per_target} outputs for each target: give your own "
+                "function of outputs and targets"
+            )
+
+
 def _metric(choice: Any, n_out: int) -> Metric:
     if isinstance(choice, str):
         return _known(choice, n_out)
@@ -237,6 +248,7 @@ def evaluate(
     parts = [(*formulation.costs(model, block.X, block.Y, block.weight), block.Y) for block in samples.blocks()]
     outputs, costs, Y = parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
     right = accuracy(outputs, Y) if samples.classes else None
+    Y = Y[:, : model.cost.n_targets(model.sizes[-1])]
     others = {metric.name: metric(outputs, Y) for metric in metrics if metric.name != "accuracy"}
     return Evaluation(float(costs.mean()), right, others)
 

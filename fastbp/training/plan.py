@@ -31,6 +31,7 @@ from fastbp.training.callbacks import checked as checked_callbacks
 from fastbp.training.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.state import Training
+from fastbp.training.with_derivatives import with_derivatives
 
 BATCH_SIZE = 32  # the default
 
@@ -86,9 +87,11 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
     model, epochs = net._model, validation.whole_number("epochs", asked.epochs, 1)
     training = _training(net, asked.optimizer)
     rows = batch_size(asked.batch_size, training.optimizer)
+    formulation, X, Y = with_derivatives(net, X, Y, asked)
     data = _data(net, X, Y, asked, rows, epochs)
     weights = Weights(data, asked.class_weight, model.sizes[-1])
     metrics = of_metrics.chosen(asked.metrics, model.sizes[-1])
+    of_metrics.check_cost(metrics, model)
     history = _history(data, metrics, asked)
     schedule = asked.schedule
     if schedule is not None and not callable(schedule):
@@ -103,7 +106,7 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
         rows = min(rows, data.samples_per_epoch)
     samples = source(data, weights, asked.shuffle, model, rows, epochs)
     plan = Plan(
-        training, net._formulation, samples, _options(asked, data, samples, training, net._own_seed), epochs, rows,
+        training, formulation, samples, _options(asked, data, samples, training, net._own_seed), epochs, rows,
         data_sets, metrics, schedule, asked.early_stopping, _callbacks(asked, ranks), history,
         data.samples_per_epoch, validation.truth("progress", asked.progress) and ranks.rank == 0,
         ranks, shards, asked.shuffle is not False,
@@ -273,10 +276,12 @@ def _check_optimizer(plan: Plan, data: Data) -> None:
         if isinstance(optimizer, LevenbergMarquardt) and isinstance(data.samples, MappedSamples):
             raise ValueError(f"{name} needs all samples in memory: give numpy.array(X)")
         full_batch.check_options(optimizer, plan.options)
+        full_batch.check_derivative(optimizer, model)
     elif data.samples is not None:
         optimizer.check(plan.batch_size, plan.samples_per_epoch or len(data.samples))
     if isinstance(optimizer, LevenbergMarquardt):
         levenberg_marquardt.check_cost(model.cost, plan.source.sample_weight)
+        levenberg_marquardt.check_regularization(optimizer, plan.options.l2)
         what = f"{name}, which solves for all {model.parameters.vector.size:,} parameters at once,"
         instead = "use a smaller network, or LBFGS, which needs no matrix"
         n_spares = plan.shards.n_spares if plan.shards is not None else 0

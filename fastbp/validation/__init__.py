@@ -192,9 +192,13 @@ def inputs(X: Any, n_in: int, dtype: np.dtype[Any], what: str = "X") -> Array:
 def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: str = "Y") -> tuple[Array, bool]:
     """Return Y as (n, n_out), and whether it is classes: labels, or rows of zeros with one 1.
 
+    With a cost of whole samples, which may have fewer targets than outputs, what is not a target is 0.
+
     Raises ValueError for another shape or length, labels out of range, or values outside the range of the cost.
     """
     given = Y if type(Y) is np.ndarray and not Y.dtype.hasobject else as_array(what, Y)
+    if cost.whole_sample:
+        return _targets_of_samples(given, X, n_out, cost, what), False
     if given.ndim == 2 and given.shape[1] == 1 and n_out > 1 and is_classifier(output):
         given = given[:, 0]
     if given.ndim == 1 and n_out > 1:
@@ -205,6 +209,23 @@ def targets(Y: Any, X: Array, n_out: int, output: Activation, cost: Cost, what: 
     _check_length(what, len(checked), len(X))
     _check_target_range(what, checked, cost, output)
     return checked, _is_classes(checked, output)
+
+
+def _targets_of_samples(given: Array, X: Array, n_out: int, cost: Cost, what: str) -> Array:
+    """Return targets of a cost of whole samples, with zeros in the place of those that outputs have none of."""
+    n_targets = cost.n_targets(n_out)
+    checked = matrix(what, given[:, None] if given.ndim == 1 else given, X.dtype)
+    if checked.ndim != 2 or checked.shape[1] != n_targets:
+        raise ValueError(
+            f"{what} has shape {given.shape}; needed is (n_samples, {n_targets}): with {n_out} outputs the cost "
+            f"{cost.name!r} has {n_targets} for each sample"
+        )
+    _check_length(what, len(checked), len(X))
+    _check_target_range(what, checked, cost, None)
+    wide = np.zeros((len(checked), n_out), X.dtype)
+    wide[:, :n_targets] = checked
+    wide.flags.writeable = False
+    return wide
 
 
 def output(what: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *others: Array) -> None:
@@ -247,12 +268,12 @@ def _one_hot(labels: Array, n_samples: int, n_out: int, output: Activation, dtyp
     return one_hot
 
 
-def _check_target_range(what: str, Y: Array, cost: Cost, output: Activation) -> None:
+def _check_target_range(what: str, Y: Array, cost: Cost, output: Activation | None) -> None:
     allowed = interval(cost.target_range)
     if allowed is not REALS and not (allowed.has(Y.min()) and allowed.has(Y.max())):
         s, j = next((int(s), int(j)) for s, j in np.ndindex(Y.shape) if not allowed.has(Y[s, j]))
         raise ValueError(f"{what}[{s}, {j}] is {Y[s, j]}; the cost {cost.name!r} needs targets in {cost.target_range}")
-    if output.whole_layer and cost.name == "cross_entropy" and not np.abs(_row_sums(Y) - 1).max() < 5e-4:
+    if output and output.whole_layer and cost.name == "cross_entropy" and not np.abs(_row_sums(Y) - 1).max() < 5e-4:
         sums = Y.sum(axis=1, dtype=np.float64)
         wrong_rows = np.abs(sums - 1) > 1e-3
         if wrong_rows.any():

@@ -10,6 +10,7 @@ from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.initializers import INITIALIZERS, default_initializer
 
 N_IN, N_OUT = 400, 300
+NORM = 0.7 * N_OUT ** (1 / N_IN)  # of the weights of a neuron, of nguyen_widrow
 
 # Standard deviations of weights and biases; whether the weights are uniform.
 EXPECTED = {
@@ -18,6 +19,7 @@ EXPECTED = {
     "glorot": (math.sqrt(2 / (N_IN + N_OUT)), 0, True),
     "he": (math.sqrt(2 / N_IN), 0, False),
     "lecun": (1 / math.sqrt(N_IN), 0, False),
+    "nguyen_widrow": (NORM / math.sqrt(N_IN), NORM / math.sqrt(3), False),
     "zeros": (0, 0, False),
 }
 
@@ -82,6 +84,13 @@ def test_the_default_follows_the_activation_of_the_layer(activation):
     )
     assert (left_out.weights[0] == hidden.weights[0]).all()
     assert np.abs(left_out.weights[1]).max() <= math.sqrt(6 / 7)
+
+
+def test_nguyen_widrow_spreads_the_bends_of_neurons_over_the_inputs():
+    net = fastbp.Network([2, 9, 1], activation="tanh", initializer="nguyen_widrow", dtype="float64", seed=0)
+    np.testing.assert_allclose(np.linalg.norm(net.weights[0], axis=1), 0.7 * 3)
+    np.testing.assert_allclose(np.abs(net.biases[0]), np.abs(0.7 * 3 * np.linspace(-1, 1, 9)))
+    assert net.biases[1] == 0
 
 
 def test_a_users_own_initializer():

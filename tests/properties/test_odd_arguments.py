@@ -9,6 +9,8 @@ from right_arguments import ELSEWHERE, FUNCTIONS, METHODS, OF_EXTRAS, POPULATION
 
 import fastbp
 
+pytestmark = pytest.mark.filterwarnings("ignore:the network is not at a minimum")
+
 
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path, monkeypatch):

@@ -16,9 +16,10 @@ from fastbp.training.metrics import METRICS
 NAMES = {
     "fastbp": """
         Activation Adagrad Adam AdamW CSVLogger Callback Checkpoint Comparison ConjugateGradient ConstantRate
-        CosineDecay Cost DivergenceError EarlyStopping Evaluation ExponentialDecay GradientCheck Halving History Huber
-        Initializer InverseScaling LBFGS LevenbergMarquardt MeasuringError ModelFileError Momentum Nesterov
-        Network Nudge OneCycle ParameterVector Population Quantile RMSProp Recorder ReduceOnPlateau Rprop SGD StepDecay
+        CosineDecay Cost DivergenceError EarlyStopping Evaluation ExponentialDecay GaussianNLL GradientCheck
+        Halving History Huber Initializer InverseScaling LBFGS LevenbergMarquardt MeasuringError ModelFileError Momentum
+        Nesterov Network Nudge OneCycle ParameterVector Population Posterior Quantile Quantiles RMSProp Recorder
+        ReduceOnPlateau Rprop SGD StepDecay
         Trace check_derivative check_gradient compare error_norms from_keras from_torch get_num_threads load
         load_digits load_mnist set_num_threads threads
     """,
@@ -75,7 +76,7 @@ CHOICES = {
         quadratic squared_error cross_entropy absolute huber quantile poisson
     """),
     "initializer": (INITIALIZERS, """
-        nielsen_large nielsen glorot he lecun zeros
+        nielsen_large nielsen glorot he lecun nguyen_widrow zeros
     """),
     "optimizer": (BY_NAME, """
         sgd momentum nesterov adam adamw rmsprop adagrad rprop lbfgs conjugate_gradient levenberg_marquardt

@@ -169,3 +169,78 @@ def test_wrong_arguments_are_refused(monkeypatch):
     monkeypatch.setattr(memory, "physical_memory", lambda: 10_000)
     with pytest.raises(MemoryError, match=r"32 parameters at once, needs .* has 10,000: use a smaller network, or"):
         net.fit(X, Y, optimizer=fastbp.LevenbergMarquardt())
+
+
+def test_nguyen_widrow_and_levenberg_marquardt_fit_a_sinc():
+    X = np.linspace(-1, 1, 400)[:, None]
+    net = fastbp.Network(
+        [1, 20, 1], activation="tanh", cost="squared_error", initializer="nguyen_widrow", dtype="float64", seed=1
+    )
+    goal = fastbp.EarlyStopping(monitor="cost", goal=1e-8)
+    history = net.fit(X, np.sinc(4 * X), epochs=150, optimizer=fastbp.LevenbergMarquardt(), early_stopping=goal)
+    assert len(history) < 100
+    assert history.stopped.startswith("goal reached")
+
+
+def test_validation_data_stop_it_and_the_history_says_so():
+    X, Y = samples(1)
+    net = fastbp.Network([3, 30, 1], activation="tanh", cost="quadratic", dtype="float64", seed=0)
+    early = fastbp.EarlyStopping(patience=2)
+    history = net.fit(
+        X[:20], Y[:20], epochs=200, optimizer="trainlm", validation_data=(X[20:], Y[20:]), early_stopping=early
+    )
+    assert history.stopped.startswith("early stopping: validation_cost")
+    assert len(history) == history.best_epoch + 2
+    assert net.evaluate(X[20:], Y[20:]).cost == pytest.approx(min(history["validation_cost"]))
+
+
+def test_the_evidence_chooses_the_fixed_point_of_mackay():
+    """At the end λ = σ² γ / ‖θ‖² with γ and σ from their definitions, whatever the cost is called."""
+    X, Y = samples(1, 80)
+    found = []
+    for cost, bend in (("quadratic", 1), ("squared_error", 2)):
+        net = network(1, (8,), cost)
+        history = net.fit(X, Y, epochs=500, optimizer=fastbp.LevenbergMarquardt(regularization="evidence"))
+        assert "the data determine" in history.stopped
+        theta, squares = net.parameters, ((net.predict(X) - Y) ** 2).sum()
+        J = np.concatenate([output_jacobian(net, x) for x in X])
+        strength = net._training.state.first[1]  # λ/n
+        eigenvalues = bend * np.linalg.eigvalsh(J.T @ J) / len(X)
+        gamma = (eigenvalues / (eigenvalues + strength)).sum()
+        assert 0 < gamma < theta.size
+        variance = squares / (len(X) - gamma)
+        assert strength * len(X) == pytest.approx(bend * variance * gamma / (theta @ theta), rel=1e-3)
+        found.append(net.predict(X))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+
+
+def test_the_evidence_keeps_a_large_net_from_fitting_noise():
+    rng = np.random.default_rng(0)
+    X = np.linspace(-1, 1, 60)[:, None]
+    Y, Z = np.sin(4 * X) + 0.2 * rng.standard_normal(X.shape), np.linspace(-1, 1, 500)[:, None]
+    errors = []
+    for optimizer in (fastbp.LevenbergMarquardt(), fastbp.LevenbergMarquardt(regularization="evidence")):
+        net = fastbp.Network([1, 25, 1], activation="tanh", initializer="nguyen_widrow", dtype="float64", seed=0)
+        net.fit(X, Y, epochs=200, optimizer=optimizer)
+        errors.append(float(np.sqrt(((net.predict(Z) - np.sin(4 * Z)) ** 2).mean())))
+    assert errors[1] < 0.11 and errors[1] < errors[0] / 1.5
+
+
+def test_the_evidence_refuses_another_l2_and_other_words():
+    X, Y = samples()
+    with pytest.raises(ValueError, match="l2 is given"):
+        network().fit(X, Y, l2=0.1, optimizer=fastbp.LevenbergMarquardt(regularization="evidence"))
+    for wrong in ("bayes", 1, True):
+        with pytest.raises(ValueError, match="it must be 'evidence' or None"):
+            fastbp.LevenbergMarquardt(regularization=wrong)
+
+
+def test_the_evidence_continues_from_a_file(tmp_path):
+    X, Y = samples()
+    once, twice = network(), network()
+    once.fit(X, Y, epochs=6, optimizer=fastbp.LevenbergMarquardt(regularization="evidence"))
+    twice.fit(X, Y, epochs=3, optimizer=fastbp.LevenbergMarquardt(regularization="evidence"))
+    twice.save(tmp_path / "net.safetensors", training_state=True)
+    read = fastbp.load(tmp_path / "net.safetensors")
+    read.fit(X, Y, epochs=3)
+    assert (read.parameters == once.parameters).all()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fastbp.derivatives.explain import symbols
 from fastbp.derivatives.explain.factors import Factor, Factors, Terms
 from fastbp.derivatives.explain.layer_trace import LayerTrace
+from fastbp.functions.activations import softmax
 from fastbp.functions.cost_pairs import PAIRS
 from fastbp.functions.costs import Cost
 
@@ -53,7 +54,8 @@ class Chains:
         z = symbols.of("z", L, j)
         terms, outputs = [], tuple(range(output.n)) if self.sigma.whole_layer else (j,)
         for i in outputs:
-            equals = "a_i ([i = j] − a_j)" if self.sigma.whole_layer else symbols.sigma_prime(self.sigma)
+            of_softmax = self.sigma.function is softmax
+            equals = "a_i ([i = j] − a_j)" if of_softmax else symbols.sigma_prime(self.sigma)
             value = float(output.da_dz[i, j] if self.sigma.whole_layer else output.da_dz[i])
             first = Factor(f"∂{symbols.of('a', L, i)}/∂{z}", equals, value)
             terms.append(Factors(f"∂C/∂{z}", (first, self._by_a(L, i)), delta))

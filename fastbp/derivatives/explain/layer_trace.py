@@ -13,7 +13,7 @@ from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import pack
 from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
-from fastbp.functions.activations import Activation
+from fastbp.functions.activations import Activation, softmax
 from fastbp.model import Array, Model, ParameterVector
 
 Arrays = Sequence[Array]  # one for each layer
@@ -107,8 +107,10 @@ def put_together(
     for l in range(model.n_layers, 0, -1):
         i = l - 1 - model.n_layers  # from the end
         sigma, w, z, a, delta = model.activations[i], theta.weights[i], zs[i], activations[l], deltas[i]
-        if sigma.whole_layer:
-            da_dz = np.diag(a) - np.outer(a, a)  # of softmax: ∂a_i/∂z_j = a_i ([i = j] − a_j)
+        if sigma.function is softmax:
+            da_dz = np.diag(a) - np.outer(a, a)  # ∂a_i/∂z_j = a_i ([i = j] − a_j)
+        elif sigma.whole_layer:
+            da_dz = np.stack([numpy_functions.backward(sigma)(unit, z, a) for unit in np.eye(len(a), dtype=a.dtype)])
         else:
             da_dz = numpy_functions.backward(sigma)(np.ones_like(z), z, a)
         is_output, before = l == model.n_layers, activations[l - 1]

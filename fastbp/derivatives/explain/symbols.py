@@ -45,7 +45,7 @@ def sigma_prime(activation: Activation) -> str:
 
 def cost_prime(cost: Cost, output: Activation) -> str:
     """Return ∂C/∂a as a formula in a and y."""
-    if cost.parameter is not None:
+    if cost.parameter is not None and not cost.whole_sample:
         p = f"{cost.parameter:g}"
         return f"a − y, within ±{p}" if cost.name == "huber" else f"−{p} if a < y, 1 − {p} if a > y"
     if cost.function is costs.cross_entropy and output.whole_layer:

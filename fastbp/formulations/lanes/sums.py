@@ -60,12 +60,14 @@ def output_error(delta, z, work, data, block, share, net):
         for i in range(0, size, n):
             call(output.activation, stretch(a_of, i, n), stretch(z_of, i, n))
     call(net.cost, work.costs, z_of, a_of, y_of, n, net.cost_parameter)
-    call(net.cost_gradient, delta_of, z_of, a_of, y_of, net.cost_parameter)
     if output.elementwise:
+        call(net.cost_gradient, delta_of, z_of, a_of, y_of, net.cost_parameter)
         call(output.derivative, delta_of, z_of, a_of)
     else:
         for i in range(0, size, n):
-            call(output.derivative, stretch(delta_of, i, n), stretch(z_of, i, n), stretch(a_of, i, n))
+            d, z_i, a_i = stretch(delta_of, i, n), stretch(z_of, i, n), stretch(a_of, i, n)
+            call(net.cost_gradient, d, z_i, a_i, stretch(y_of, i, n), net.cost_parameter)
+            call(output.derivative, d, z_i, a_i)
     scale(delta_of, share)
     call(net.functions[0].to_lanes, delta, delta_of, block.m * n)
 

@@ -72,12 +72,14 @@ def output_error(delta, z, a, data, costs, block, share, net):
         delta_s, y_s = rows_of(delta, scratch, 2 * m * n, s, m, net), stretch(scratch, 3 * m * n, m * width)
         take_targets(y_s, data.Y, stretch(block.samples, start, m), n, net)
         call(net.cost, stretch(costs, s, m), z_s, a_s, y_s, n, net.cost_parameter)
-        call(net.cost_gradient, delta_s, z_s, a_s, y_s, net.cost_parameter)
         if output.elementwise:
+            call(net.cost_gradient, delta_s, z_s, a_s, y_s, net.cost_parameter)
             call(output.derivative, delta_s, z_s, a_s)
         else:
             for i in range(0, m * width, width):
-                call(output.derivative, stretch(delta_s, i, n), stretch(z_s, i, n), stretch(a_s, i, n))
+                d, z_i, a_i = stretch(delta_s, i, n), stretch(z_s, i, n), stretch(a_s, i, n)
+                call(net.cost_gradient, d, z_i, a_i, stretch(y_s, i, n), net.cost_parameter)
+                call(output.derivative, d, z_i, a_i)
         scale(delta_s, share)
         if data.sample_weight.size > 0:
             samples, of_output = stretch(block.samples, start, m), net.functions[0].weigh_samples
