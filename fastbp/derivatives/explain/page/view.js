@@ -188,7 +188,7 @@ function draw() {
   }
   const text = element("text", {x: box.x, y: box.y + 10});
   drawn.cost = part("cost", {kind: "cost"}, element("rect", {x: box.x - 31, y: box.y - 28, width: 62, height: 56, rx: 10}),
-    element("text", {class: "quantity", x: box.x, y: box.y - 11}, "C"), text);
+    element("text", {class: "quantity", x: box.x, y: box.y - 11}, "C "), text);
   drawn.cost.text = text;
   front.append(drawn.cost.node);
   for (let l = 0; l <= L; l++) if (page.shown[l].length < data.sizes[l]) drawMap(front, l, X(l), bottom + 8);
@@ -212,8 +212,7 @@ function drawEdge(into, l, from, to, labelled) {
   const line = element("line", {class: "line", ...ends}), t = labelled === 2 ? 0.5 : 0.2; // where two lines do not cross
   const text = element("text", {x: ends.x1 + t * (ends.x2 - ends.x1), y: from.y + t * (to.y - from.y)});
   const edge = part("edge", {kind: "weight", l, j: to.j, k: from.j},
-    element("line", {class: "halo", "stroke-width": 9, ...ends}), line, element("line", {class: "hit", ...ends}));
-  if (labelled) edge.node.append(text);
+    element("line", {class: "halo", "stroke-width": 9, ...ends}), line, element("line", {class: "hit", ...ends}), text);
   into.append(edge.node);
   drawn.edges.push({...edge, line, text, labelled});
 }
@@ -222,7 +221,7 @@ function drawNeuron(into, l, {j, x: cx, y: cy}, room) {
   if (j === undefined) {
     const count = data.sizes[l] - page.shown[l].length, node = part("others", {kind: "others", l},
       element("rect", {x: cx - 27, y: cy - 17, width: 54, height: 34, rx: 6}), element("text", {x: cx, y: cy}, `+ ${count.toLocaleString("en")}`));
-    node.node.setAttribute("aria-label", `${count} other neurons of layer ${l}, summed up`);
+    node.node.setAttribute("aria-label", `+ ${count.toLocaleString("en")} other neurons of layer ${l}, summed up`);
     into.append(node.node);
     return drawn.others.push(node);
   }
@@ -280,10 +279,8 @@ function paint() {
   const now = known(), seen = page.pointed || page.chosen;
   const marked = new Set(neuronsOf(seen).map(([l, j]) => `${l},${j}`)), path = seen?.kind === "path" ? seen : null;
   const largest = numbers => numbers.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 1e-300);
-  for (let l = 0; l <= L; l++) {
-    const symbol = {z: "z", a: "a", delta: "δ"}[now.quantity[l]];
-    drawn.heads[l].textContent = symbol ? nameOf(symbol, l) : `layer ${l}`;
-  }
+  const symbols = now.quantity.map(quantity => ({z: "z", a: "a", delta: "δ"})[quantity]);
+  drawn.heads.forEach((head, l) => head.textContent = symbols[l] ? nameOf(symbols[l], l) : `layer ${l}`);
   const scales = data.sizes.map((_, l) => now.quantity[l] ?
     Math.max(largest(at.state[now.quantity[l]][l]), now.quantity[l] === "a" ? 1 : 0) : 1);
   for (const {node, what: {l, j}, fill, ring, text, target, name} of drawn.neurons) {
@@ -300,7 +297,7 @@ function paint() {
     if (target) target.textContent = `${name ? `${name}: ` : ""}y = ${number(y[j])}`;
     node.classList.toggle("chosen", marked.has(`${l},${j}`) && seen.kind !== "weight");
     node.dataset.a = at.state.a[l][j];
-    node.setAttribute("aria-label", sayNeuron(l, j, now.quantity[l]));
+    node.setAttribute("aria-label", `${text.textContent || "not computed yet"}, ${symbols[l] || "a"} of neuron ${j}${name && `, ${name}`}, layer ${l}`);
   }
   const biggest = data.sizes.map((_, l) => l && (now.lines[l] ? largest(at.state.delta[l]) * largest(at.state.a[l - 1]) : largest(at.net.w[l])));
   for (const {node, what: {l, j, k}, line, text, labelled} of drawn.edges) {
@@ -309,30 +306,24 @@ function paint() {
     line.style.stroke = colour(value);
     line.style.strokeWidth = 0.6 + 5 * size;
     line.style.opacity = now.active === l ? 1 : 0.3 + 0.6 * size;
-    if (labelled) text.textContent = shortNumber(value);
+    text.textContent = labelled ? shortNumber(value) : "";
     const onPath = path && path.neurons[l - path.l] === j && path.neurons[l - 1 - path.l] === k;
     node.classList.toggle("chosen", Boolean(onPath) || (seen?.kind === "weight" && seen.l === l && seen.j === j && seen.k === k));
     node.classList.toggle("dim", now.active !== undefined && now.active !== l);
     line.classList.toggle("flow", now.active === l && now.key !== "bp4");
     line.classList.toggle("backwards", now.key === "bp2");
-    node.setAttribute("aria-label", `${nameOf("w", l, j, k)} = ${number(weightOf(at, l, j, k))}, ∂C/∂w = ${number(weightGradient(at.state, l, j, k))}`);
+    node.setAttribute("aria-label", `${shortNumber(value)}, ${derivative ? "∂C/∂w of the" : "the"} weight from neuron ${k} to neuron ${j} of layer ${l}`);
   }
   for (const {j, line} of drawn.toCost) line.classList.toggle("chosen", Boolean(path) && path.neurons[L - path.l] === j);
   for (const {node, what} of drawn.others) node.classList.toggle("chosen", seen?.kind === "others" && seen.l === what.l);
   drawn.cost.text.textContent = now.cost ? shortNumber(at.state.C) : "";
   drawn.cost.node.dataset.c = at.state.C;
-  drawn.cost.node.setAttribute("aria-label", `cost C = ${number(at.state.C)}`);
+  drawn.cost.node.setAttribute("aria-label", `C ${drawn.cost.text.textContent}, the cost`);
   drawn.cost.node.classList.toggle("chosen", seen?.kind === "cost" || Boolean(path));
   for (const map of drawn.maps) paintMap(map, now.quantity[map.l], scales[map.l]);
   paintPanel(seen);
   paintSample();
   paintTables();
-}
-
-function sayNeuron(l, j, quantity) {
-  const name = label(at, l, j), symbol = {z: "z", a: "a", delta: "δ"}[quantity];
-  const value = symbol ? `${symbol} = ${number(at.state[quantity][l][j])}` : "not computed yet";
-  return `layer ${l}, neuron ${j}${name ? `, ${name}` : ""}: ${value}`;
 }
 
 function paintMap({l, n, columns, lines, size, x0, y, image, marks}, quantity, scale) {
@@ -374,7 +365,7 @@ function row({head, lines, table, line}) {
   const now = LINES_OF_STEP[steps[page.step].key].includes(line);
   const node = element("div", {class: now ? "row now" : "row"}, element("h3", {}, head),
     element("div", {class: "lines"}, ...lines.map(text => element("div", {}, text))));
-  if (table) node.append(element("div", {class: "scroll"}, tableOf(table)));
+  if (table) node.append(tableOf(table));
   if (line) {
     const {function: name, line: i} = data.source.lines[line], {first, text} = data.source.functions[name];
     node.append(element("code", {class: "code"}, element("span", {}, `loops.py:${i} `), text.split("\n")[i - first].trim()));
@@ -502,7 +493,8 @@ function paintTables() {
     const rows = shown.map(j => [String(j), ...(l ? [at.net.b[l][j], state.z[l][j], state.a[l][j], primeAt(at, l, j), state.dCda[l][j], state.delta[l][j]]
       : [state.a[0][j], state.dCda[0][j]]).map(number)]);
     const cut = shown.length < n ? `, ${shown.length} of ${n.toLocaleString("en")} neurons` : "";
-    return element("div", {class: "scroll"}, tableOf({heads, rows, caption: `layer ${l}${cut}`}));
+    const caption = `layer ${l}${cut}`;
+    return element("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": caption}, tableOf({heads, rows, caption}));
   });
   details.lastElementChild.replaceChildren(...tables);
 }
