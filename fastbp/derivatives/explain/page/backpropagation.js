@@ -13,7 +13,8 @@ const ACTIVATIONS = {
   relu: {sigma: z => z <= 0 ? 0 : z, prime: z => z > 0 ? 1 : 0, formula: "z if z > 0, else 0"},
   leaky_relu: {
     sigma: z => z > 0 ? z : 0.01 * z, prime: z => z > 0 ? 1 : 0.01, formula: "z if z > 0, else 0.01 z"},
-  elu: {sigma: z => z > 0 ? z : Math.expm1(z), prime: z => z > 0 ? 1 : Math.exp(z), formula: "z if z > 0, else exp z − 1"},
+  elu: {
+    sigma: z => z > 0 ? z : Math.expm1(z), prime: z => z > 0 ? 1 : Math.exp(z), formula: "z if z > 0, else exp z − 1"},
   softplus: {sigma: softplus, prime: sigmoid, formula: "log(1 + exp z)"},
   silu: {
     sigma: z => z * sigmoid(z), prime: z => sigmoid(z) * (1 + z * (1 - sigmoid(z))), formula: "z / (1 + exp −z)"},
@@ -46,14 +47,15 @@ const COSTS = {
     prime: (a, y, delta) => Math.max(-delta, Math.min(delta, a - y)), formula: "Σ_j ½ (a[j] − y[j])², linear far out"},
   quantile: {
     cost: (a, y, q) => y > a ? q * (y - a) : (1 - q) * (a - y),
-    prime: (a, y, q) => y > a ? -q : a > y ? 1 - q : 0, formula: "Σ_j q (y[j] − a[j]) if y[j] > a[j], else (1 − q) (a[j] − y[j])"},
+    prime: (a, y, q) => y > a ? -q : a > y ? 1 - q : 0,
+    formula: "Σ_j q (y[j] − a[j]) if y[j] > a[j], else (1 − q) (a[j] − y[j])"},
   poisson: {
     cost: (a, y) => y > 0 ? a - y * Math.log(a) : a,
     prime: (a, y) => 1 - y / a, formula: "Σ_j (a[j] − y[j] log a[j])"},
 };
 
-// Pairs of output σ and C that are computed together, from z and a: C of one output, δ = ∂C/∂z under it. Far from 0, a is
-// rounded to 0 or 1, where C and ∂C/∂a of a alone are infinite. fused: δ is a − y, because σ′ cancels.
+// Pairs of output σ and C that are computed together, from z and a: C of one output, δ = ∂C/∂z under it. Where a is
+// rounded to 0 or 1, C and ∂C/∂a of a alone are infinite. fused: δ is a − y, because σ′ cancels.
 const PAIRS = {
   "sigmoid cross_entropy": {
     cost: (z, a, y) => (z > 0 ? (1 - y) * z : -y * z) + softplus(-Math.abs(z)),
@@ -88,7 +90,8 @@ function normal(z) { // Φ(z), the probability of less than z
   return 0.5 * erfc(-z * Math.SQRT1_2);
 }
 
-// erfc x as in fastbp/functions/elementary.py: near 0, 1 − x p(x²); elsewhere exp(−x²) p(t) / (1 + 2x), t = (x − 4)/(x + 4).
+// erfc x as in fastbp/functions/elementary.py: near 0, 1 − x p(x²); elsewhere exp(−x²) p(t) / (1 + 2x) with
+// t = (x − 4)/(x + 4).
 const ERFC_NEAR = [
   1.1283791670955126, -0.37612638903183604, 0.11283791670937898, -0.026866170637473253, 0.005223977454681391,
   -0.0008548305599770364, 0.00012053750488082924, -1.4857246494909789e-05, 1.485241336885272e-06];
@@ -97,7 +100,8 @@ const ERFC_FAR = [
   0.09373283499851869, -0.06633036581227006, 0.037167515534110615, -0.016197734056719534, 0.005031970015108786,
   -0.0007577732997769206, -0.00019925694309118862, 0.00015062174465667972, -2.4398147791057386e-05,
   -1.1222298851945622e-05, 5.7067228176731405e-06, 2.944811486644857e-07, -8.198584056898327e-07,
-  7.361084588792022e-08, 1.0355502450352846e-07, -1.705919438459936e-08, -9.760595624353998e-09, 1.5346447153161199e-09];
+  7.361084588792022e-08, 1.0355502450352846e-07, -1.705919438459936e-08, -9.760595624353998e-09,
+  1.5346447153161199e-09];
 
 function polynomial(x, coefficients) {
   return coefficients.reduceRight((sum, coefficient) => sum * x + coefficient, 0);
@@ -213,7 +217,8 @@ function backwardSample(state, net, y) {
   dCda[L].set(costGradient(a[L], y, net));
   outputError(delta[L], z[L], a[L], y, net);
   for (let l = L; l > 0; l--) {
-    propagateError(l > 1 ? delta[l - 1] : null, dCda[l - 1], z[l - 1], a[l - 1], net.w[l], delta[l], net.activations[l - 1]);
+    propagateError(l > 1 ? delta[l - 1] : null, dCda[l - 1], z[l - 1], a[l - 1], net.w[l], delta[l],
+      net.activations[l - 1]);
   }
   return state;
 }

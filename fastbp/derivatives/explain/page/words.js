@@ -2,7 +2,7 @@
 // What the page says: the steps through the sample, and the formulas of whatever is chosen, with their numbers.
 // `at` is {data, net, state, live}: what Python wrote, the network as it is now, the sample's numbers in it.
 
-const MOST_TERMS = 6; // of a sum: the largest ones are written out, the others as one number that says how many they are
+const MOST_TERMS = 6; // of a sum: the largest are written out, the others are one number that says how many they are
 const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 const raised = l => String(l).replace(/\d/g, digit => RAISED[digit]);
@@ -83,8 +83,9 @@ function sayStep(at, step) {
       z. The ring of a neuron now shows ∂C/∂b.`],
     bp4: [`Backwards, BP4: weights of layer ${l}`, "∂C/∂w[j,k] = a[k] δ[j]", `A weight matters as much as the activation
       a[k] that it carries, times the error δ[j] that it leads to. The lines of layer ${l} now show ∂C/∂w.`],
-    gradient: ["The whole gradient", "∂C/∂w and ∂C/∂b", `These are the derivatives of C by all ${plural(n, "parameter")}.
-      Gradient descent subtracts η times each of them, takes the next sample, and starts again.`],
+    gradient: ["The whole gradient", "∂C/∂w and ∂C/∂b", `These are the derivatives of C by all
+      ${plural(n, "parameter")}. Gradient descent subtracts η times each of them, and starts again with the next
+      sample.`],
   }[key].map(text => text.replace(/\s+/g, " "));
 }
 
@@ -97,7 +98,8 @@ function costFormula(at) {
   const {cost, parameter} = at.data;
   if (isOwn(at, cost)) return `${cost}, a cost of your own`;
   if (cost === "cross_entropy" && at.net.activations[lastLayer(at)] === "softmax") return "−Σ_j y[j] log a[j]";
-  return COSTS[cost].formula + (parameter === null ? "" : `, ${cost === "huber" ? "from δ" : "q"} = ${number(parameter)}`);
+  const of = cost === "huber" ? "from δ" : "q";
+  return COSTS[cost].formula + (parameter === null ? "" : `, ${of} = ${number(parameter)}`);
 }
 
 // A sum as a table: rows {cells, value}, the largest ones in their order, then the others together. n counts terms
@@ -108,13 +110,14 @@ function sumTable(heads, terms, total, extra = []) {
   const rows = terms.filter((_, i) => !left.has(i)).map(term => [...term.cells, number(term.value)]);
   const blank = heads.slice(2).map(() => "");
   if (rest.length) {
-    rows.push([`the ${plural(rest.length, "other")}`, ...blank, number(rest.reduce((sum, i) => sum + terms[i].value, 0))]);
+    rows.push([`the ${plural(rest.length, "other")}`, ...blank,
+      number(rest.reduce((sum, i) => sum + terms[i].value, 0))]);
   }
   for (const [name, value] of extra) rows.push([name, ...blank, number(value)]);
   return {heads, rows, foot: ["sum", ...blank, number(total)]};
 }
 
-// Each explanation is {title, rows}; a row has a head, lines of formulas, perhaps a table, and the key of its code line.
+// Each explanation is {title, rows}; a row has a head, lines of formulas, perhaps a table, the key of a line of code.
 function explain(at, chosen) {
   return {neuron: explainNeuron, weight: explainWeight, path: explainPath, cost: explainCost, others: explainOthers}[
     chosen.kind](at, chosen);
@@ -131,9 +134,11 @@ function explainNeuron(at, {l, j}) {
       return {cells: [`k = ${k}`, number(w), number(a_k)], value: w * a_k};
     });
     rows.push(
-      {head: "Forward: z", lines: [`${z} = Σ_k ${nameOf("w", l, `${j},k`)} ${nameOf("a", l - 1, "k")} + ${nameOf("b", l, j)}`],
+      {head: "Forward: z", lines: [
+        `${z} = Σ_k ${nameOf("w", l, `${j},k`)} ${nameOf("a", l - 1, "k")} + ${nameOf("b", l, j)}`],
         table: sumTable(["", "w", "a", "w · a"], terms, state.z[l][j], [["bias b", net.b[l][j]]]), line: "z"},
-      {head: "Forward: a", lines: [sigmaText(at, l, z, a), `${a} = σ(${number(state.z[l][j])}) = ${number(state.a[l][j])}`],
+      {head: "Forward: a", lines: [sigmaText(at, l, z, a),
+        `${a} = σ(${number(state.z[l][j])}) = ${number(state.a[l][j])}`],
         line: "a"});
   }
   rows.push(l < L ? sumOverPaths(at, l, j) : byOutput(at, j));
@@ -175,7 +180,8 @@ function byOutput(at, j) {
   const L = lastLayer(at), {state, data} = at;
   return {head: "Backwards: ∂C/∂a", lines: [
     `∂C/∂${nameOf("a", L, j)} = ${data.costPrime}`,
-    `with a = ${number(state.a[L][j])}, y = ${number(state.y[j])}: ${number(state.dCda[L][j])}`], line: "cost_gradient"};
+    `with a = ${number(state.a[L][j])}, y = ${number(state.y[j])}: ${number(state.dCda[L][j])}`],
+  line: "cost_gradient"};
 }
 
 function outputErrorRow(at, j) {
@@ -187,7 +193,8 @@ function outputErrorRow(at, j) {
   } else if (net.activations[L] === "softmax") {
     row.lines = [`${delta} = Σ_i ∂a[i]/∂z[${j}] · ∂C/∂a[i]: with softmax, every output depends on every z`];
     row.table = sumTable(["", `∂a[i]/∂z[${j}]`, "∂C/∂a[i]", "product"], Array.from(state.dCda[L], (dCda, i) => ({
-      cells: [`i = ${i}`, number(primeAt(at, L, j, i)), number(dCda)], value: primeAt(at, L, j, i) * dCda})), state.delta[L][j]);
+      cells: [`i = ${i}`, number(primeAt(at, L, j, i)), number(dCda)], value: primeAt(at, L, j, i) * dCda})),
+    state.delta[L][j]);
   } else {
     row.lines = [`${delta} = ∂C/∂${nameOf("a", L, j)} · σ′(${nameOf("z", L, j)})`, data.primes[L - 1],
       `${delta} = ${factor(state.dCda[L][j])} · ${factor(primeAt(at, L, j))} = ${value}`];
@@ -196,10 +203,12 @@ function outputErrorRow(at, j) {
 }
 
 function explainWeight(at, {l, j, k}) {
-  const {state} = at, w = nameOf("w", l, j, k), a = state.a[l - 1][k], delta = state.delta[l][j], value = weightOf(at, l, j, k);
+  const {state} = at, w = nameOf("w", l, j, k), z = nameOf("z", l, j), value = weightOf(at, l, j, k);
+  const a = state.a[l - 1][k], delta = state.delta[l][j], from = l === 1 ? "input" : "neuron";
   const {factors, product} = alongPath(at, {of: "weight", l: l - 1, neurons: [k, j]});
-  return {title: `${w} = ${number(value)}: the weight from ${l === 1 ? "input" : "neuron"} ${k} to neuron ${j} of layer ${l}`, rows: [
-    {head: "Forward: its part of z", lines: [`${w} ${nameOf("a", l - 1, k)}, one of the ${plural(state.a[l - 1].length, "term")} of ${nameOf("z", l, j)}`,
+  return {title: `${w} = ${number(value)}: the weight from ${from} ${k} to neuron ${j} of layer ${l}`, rows: [
+    {head: "Forward: its part of z", lines: [
+      `${w} ${nameOf("a", l - 1, k)}, one of the ${plural(state.a[l - 1].length, "term")} of ${z}`,
       `= ${factor(value)} · ${factor(a)} = ${number(value * a)}`], line: "z"},
     {head: "Backwards, BP4", lines: [`∂C/∂${w} = ${nameOf("a", l - 1, k)} ${nameOf("δ", l, j)}`,
       `= ${factor(a)} · ${factor(delta)} = ${number(weightGradient(state, l, j, k))}`], line: "bp4"},
@@ -219,11 +228,12 @@ function factorsAtOutput(at, l, j) {
     return [{symbol: `∂C/∂${z}`, is: pairAt(at)?.fused ? "a − y" : "δ", value: state.delta[l][j]}];
   }
   const is = l === lastLayer(at) ? data.costPrime : "the sum over all paths from here";
-  return [{symbol: `∂${a}/∂${z}`, is: data.primes[l - 1], value: prime}, {symbol: `∂C/∂${a}`, is, value: state.dCda[l][j]}];
+  return [{symbol: `∂${a}/∂${z}`, is: data.primes[l - 1], value: prime},
+    {symbol: `∂C/∂${a}`, is, value: state.dCda[l][j]}];
 }
 
-// The factors along a path of one neuron of each layer from layer l on, as in Trace.path. `of`: the path begins with the
-// weight from the first neuron to the second, or with the first neuron's activation.
+// The factors along a path of one neuron of each layer from layer l on, as in Trace.path. `of`: the path begins with
+// the weight from the first neuron to the second, or with the first neuron's activation.
 function alongPath(at, {of, l, neurons}) {
   const factors = [];
   for (let i = 1; i < neurons.length; i++) {
@@ -268,10 +278,12 @@ function explainPath(at, {of, l, neurons}) {
 }
 
 function explainCost(at) {
-  const L = lastLayer(at), {state, net} = at, total = number(state.C), known = !isOwn(at, at.data.cost) && !isOwn(at, net.activations[L]) && costTerms(state.z[L], state.a[L], state.y, net);
-  const rows = [{head: "The cost of this sample", lines: [`C = ${costFormula(at)}`, ...(known ? [] : [`C = ${total}`])], line: "cost"}];
+  const L = lastLayer(at), {state, net} = at, total = number(state.C);
+  const known = !isOwn(at, at.data.cost) && !isOwn(at, net.activations[L]);
+  const rows = [{head: "The cost of this sample", lines: [`C = ${costFormula(at)}`], line: "cost"}];
   if (known) {
-    rows[0].table = sumTable(["", "a", "y", "its part of C"], Array.from(known, (value, j) => ({
+    const parts = Array.from(costTerms(state.z[L], state.a[L], state.y, net));
+    rows[0].table = sumTable(["", "a", "y", "its part of C"], parts.map((value, j) => ({
       cells: [label(at, L, j) || `j = ${j}`, number(state.a[L][j]), number(state.y[j])], value})), state.C);
   }
   return {title: `C = ${total}`, rows};
