@@ -86,9 +86,19 @@ class Recorder(Callback):
         ...     os.listdir(folder)
         ['epochs.html']
         """
-        page.write(path, page.html_of(self._snapshots(), title, names, input_names))
+        traces, epochs = self._traces()
+        page.write(path, page.html_of(traces, title, names, input_names, epochs))
 
-    def _snapshots(self) -> list[page.Snapshot]:
+    def _repr_html_(self) -> str | None:
+        """Return the page, if the values are traces of one sample; without it a notebook prints the object."""
+        try:
+            traces, epochs = self._traces()
+        except (TypeError, ValueError):
+            return None
+        return page.inline(traces, epochs=epochs) or None
+
+    def _traces(self) -> tuple[list[Trace], list[str]]:
+        """Return the values and what each is called. Raises TypeError or ValueError unless they trace one sample."""
         traces = [value for value in self.values if isinstance(value, Trace)]
         if not traces or len(traces) < len(self.values):
             what = "nothing yet" if not self.values else f"{type(self.values[0]).__name__}, not traces"
@@ -96,20 +106,18 @@ class Recorder(Callback):
                 f"a page shows traces of a sample, and this recorder has {what}: record them in a fit, by "
                 f"Recorder(lambda net: net.trace(x, y))"
             )
-        first = traces[0]
         for i, trace in enumerate(traces):
-            if not same_sample(first, trace):
+            if not _same_sample(traces[0], trace):
                 raise ValueError(
                     f"values[{i}] is a trace of another sample or network than values[0]; a page shows one sample: "
                     f"record net.trace(x, y) with the same x and y"
                 )
-        names = [f"after epoch {epoch}" if epoch else "before training" for epoch in self._epochs]
-        if len(names) != len(traces):  # somebody has taken some away
-            names = [f"trace {i}" for i in range(len(traces))]
-        return [trace.snapshot(name) for trace, name in zip(traces, names, strict=True)]
+        if len(self._epochs) != len(traces):  # somebody has taken some away
+            return traces, [f"trace {i}" for i in range(len(traces))]
+        return traces, [f"after epoch {epoch}" if epoch else "before training" for epoch in self._epochs]
 
 
-def same_sample(one: Trace, other: Trace) -> bool:
+def _same_sample(one: Trace, other: Trace) -> bool:
     """Whether two traces are of one sample through networks of the same sizes and functions."""
     of_one, of_other = ([at.activation for at in trace.layers] + [trace.cost_function] for trace in (one, other))
     same_net = one.sizes == other.sizes and of_one == of_other

@@ -53,6 +53,12 @@ def test_values_that_are_no_traces_of_one_sample_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_notebook_shows_the_page_if_there_is_one():
+    shown = recorded()._repr_html_()
+    assert shown.startswith("<iframe") and "after epoch 2" in shown
+    assert recorded(lambda net: 1.5)._repr_html_() is None
+
+
 def test_too_many_epochs_are_said_with_their_size(tmp_path, monkeypatch):
     monkeypatch.setattr(document, "LARGEST", 150)
     with pytest.raises(ValueError, match=r"3 traces of the network 2 → 3 → 1 would have .* take fewer traces"):

@@ -280,15 +280,10 @@ class Trace(Readable):
         ...     os.listdir(folder)
         ['page.html']
         """
-        page.write(path, page.html_of([self.snapshot()], title, names, input_names))
-
-    def snapshot(self, name: str = "") -> page.Snapshot:
-        """Return what a page shows of this trace, with the `name` that it has beside other traces."""
-        return page.Snapshot(self.layers, self.cost, self.cost_function, self.y, name)
+        page.write(path, page.html_of([self], title, names, input_names))
 
     def _repr_html_(self) -> str:
-        tables = super()._repr_html_()
-        return page.inline([self.snapshot()], tables)
+        return page.inline([self], super()._repr_html_())
 
     def __repr__(self) -> str:
         return f"Trace({' → '.join(map(str, self.sizes))}, cost={self.cost:.4g}); print it for its tables"

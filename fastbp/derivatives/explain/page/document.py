@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,34 +29,34 @@ SCRIPTS = ("backpropagation.js", "words.js", "sample.js", "diagram.js", "panel.j
 HEIGHT = 900  # pixels of a page in a notebook
 
 
-class Snapshot(NamedTuple):
-    """One trace: layers 0…L, C of the sample, C as a function, the target, and what the page calls this trace."""
+class Traced(Protocol):
+    """What a page needs of a `Trace`: layers 0…L, C of the sample, C as a function, the target."""
 
-    layers: Sequence[LayerTrace]
+    layers: tuple[LayerTrace, ...]
     cost: float
     cost_function: Cost
     y: Array
-    name: str = ""
 
 
 def html_of(
-    snapshots: Sequence[Snapshot],
+    traces: Sequence[Traced],
     title: str | None = None,
     names: Sequence[str] | None = None,
     input_names: Sequence[str] | None = None,
+    epochs: Sequence[str] = ("",),
 ) -> str:
-    """Return the page of one sample, with a slider over the snapshots if there are several.
+    """Return the page of one sample; of several traces with a slider, where `epochs` is what each is called.
 
     Raises TypeError or ValueError unless `title` is a str, and `names` and `input_names` are one word for each output
     and input; ValueError if the page would be larger than `LARGEST`.
     """
-    layers = snapshots[0].layers
+    layers = traces[0].layers
     sizes = [at.n for at in layers]
-    check_size(snapshots)
+    check_size(traces)
     if title is not None and not isinstance(title, str):
         raise TypeError(f"title is {title!r}; it must be a str")
     shown = title or f"One sample through {' → '.join(f'{n:,}' for n in sizes)}"
-    functions = _functions(layers, snapshots[0].cost_function)
+    functions = _functions(layers, traces[0].cost_function)
     content = {
         "title": shown,
         "sizes": sizes,
@@ -65,8 +65,11 @@ def html_of(
         "dtype": str(layers[-1].w.dtype),
         **functions,
         "x": packed(layers[0].a),
-        "y": packed(snapshots[0].y),
-        "frames": [_numbers(snapshot, bool(functions["own"])) for snapshot in snapshots],
+        "y": packed(traces[0].y),
+        "frames": [
+            {"name": epoch, **_numbers(trace, bool(functions["own"]))}
+            for epoch, trace in zip(epochs, traces, strict=True)
+        ],
         "source": functions_and_lines(),
     }
     here = files(__package__)
@@ -84,32 +87,32 @@ def write(path: Any, page: str) -> None:
     disk.write(path, page.encode())
 
 
-def inline(snapshots: Sequence[Snapshot], tables: str = "") -> str:
+def inline(traces: Sequence[Traced], tables: str = "", epochs: Sequence[str] = ("",)) -> str:
     """Return the page in an iframe, for a notebook, and below it the tables; for a large page the tables only."""
-    if size_of(snapshots) > LARGEST_INLINE:
+    if size_of(traces) > LARGEST_INLINE:
         return tables
     style = f"width:100%;height:{HEIGHT}px;border:0"
-    page = html.escape(html_of(snapshots))
+    page = html.escape(html_of(traces, epochs=epochs))
     return f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{page}"></iframe>{tables}'
 
 
-def size_of(snapshots: Sequence[Snapshot]) -> int:
+def size_of(traces: Sequence[Traced]) -> int:
     """Return how many bytes the numbers of the page have, about."""
-    layers = snapshots[0].layers
+    layers = traces[0].layers
     w_and_b = sum((before.n + 1) * at.n for before, at in pairwise(layers))
-    return len(snapshots) * w_and_b * layers[-1].a.itemsize * 5 // 4
+    return len(traces) * w_and_b * layers[-1].a.itemsize * 5 // 4
 
 
-def check_size(snapshots: Sequence[Snapshot]) -> None:
+def check_size(traces: Sequence[Traced]) -> None:
     """Raise ValueError if the page would be too large."""
-    size = size_of(snapshots)
+    size = size_of(traces)
     if size <= LARGEST:
         return
-    sizes = " → ".join(f"{at.n:,}" for at in snapshots[0].layers)
-    what = f"{len(snapshots):,} traces" if len(snapshots) > 1 else "a trace"
+    sizes = " → ".join(f"{at.n:,}" for at in traces[0].layers)
+    what = f"{len(traces):,} traces" if len(traces) > 1 else "a trace"
     raise ValueError(
         f"a page of {what} of the network {sizes} would have {size / 1e6:,.0f} MB; a browser shows at most "
-        f"{LARGEST / 1e6:,.0f} MB well: take {'fewer traces or ' * (len(snapshots) > 1)}a smaller network; "
+        f"{LARGEST / 1e6:,.0f} MB well: take {'fewer traces or ' * (len(traces) > 1)}a smaller network; "
         f"print(trace) has no limit"
     )
 
@@ -147,20 +150,20 @@ def _functions(layers: Sequence[LayerTrace], cost: Cost) -> dict[str, Any]:
     }
 
 
-def _numbers(snapshot: Snapshot, complete: bool) -> dict[str, Any]:
+def _numbers(trace: Traced, complete: bool) -> dict[str, Any]:
     """Return the parameters and what Python computed; `complete`: also what a page without JavaScript's σ needs."""
-    behind = snapshot.layers[1:]
+    behind = trace.layers[1:]
     together = {
         "theta": [part.ravel() for at in behind for part in (at.w, at.b)],
         "z": [at.z for at in behind],
         "a": [at.a for at in behind],
         "delta": [at.delta for at in behind],
-        "C": [np.array([snapshot.cost])],
+        "C": [np.array([trace.cost])],
     }
     if complete:  # what the page cannot compute
         together["dadz"] = [at.da_dz.ravel() for at in behind]
-        together["dCda"] = [at.dC_da for at in snapshot.layers]
-    return {"name": snapshot.name, **{key: packed(np.concatenate(parts)) for key, parts in together.items()}}
+        together["dCda"] = [at.dC_da for at in trace.layers]
+    return {key: packed(np.concatenate(parts)) for key, parts in together.items()}
 
 
 def _finite(value: float) -> float | None:

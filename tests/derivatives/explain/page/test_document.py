@@ -11,6 +11,9 @@ import fastbp
 from fastbp.derivatives.explain.page import document as module
 from fastbp.derivatives.explain.page.source import LINES
 from fastbp.formulations import loops
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.cost_pairs import PAIRS
+from fastbp.functions.costs import COSTS
 
 NASTY = ["</script><script>alert(1)</script>", "<!-- \"&amp;' " + "\u2028", "plain"]
 softsign = fastbp.Activation("<b>soft</b>", lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2)
@@ -119,6 +122,17 @@ def test_a_cost_is_ones_own_unless_it_is_exactly_ours(tmp_path):
         assert Parts(page_of(trace_of([1, 1], cost=cost), tmp_path)).data["own"] == own
 
 
+def test_javascript_knows_every_function_of_ours():
+    """A new activation, cost or pair needs a line in backpropagation.js, also where no Node.js can say so."""
+    script = Path(module.__file__).with_name("backpropagation.js").read_text("utf-8")
+    tables = {
+        name: re.search(rf"const {name} = {{(.*?)\n}};", script, re.S)[1] for name in ("ACTIVATIONS", "COSTS", "PAIRS")
+    }
+    names = {name: re.findall(r'^  "?([\w ]+)"?: {', table, re.M) for name, table in tables.items()}
+    pairs = {f"{sigma.__name__} {cost.__name__}" for sigma, cost in PAIRS}
+    assert names["ACTIVATIONS"] == list(ACTIVATIONS) and names["COSTS"] == list(COSTS) and set(names["PAIRS"]) == pairs
+
+
 def test_lines_of_code_are_read_from_loops(small, tmp_path):
     source, lines = Parts(page_of(small, tmp_path)).data["source"], Path(loops.__file__).read_text("utf-8").splitlines()
     assert set(source["lines"]) == set(LINES)
@@ -132,7 +146,7 @@ def test_a_notebook_shows_the_page_and_the_tables(small):
     shown = small._repr_html_()
     (frame,) = (attributes for tag, attributes in Parts(shown).tags if tag == "iframe")
     assert frame["sandbox"] == "allow-scripts"
-    assert frame["srcdoc"] == module.html_of([small.snapshot()])
+    assert frame["srcdoc"] == module.html_of([small])
     assert "<caption>layer 0, the input</caption>" in shown
 
 

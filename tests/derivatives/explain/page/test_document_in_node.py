@@ -43,7 +43,7 @@ reports.push({z, a, delta, dCda, C, dCdw, product, strongest, strongestProduct:
 
 
 def page_of(trace):
-    return document.html_of([trace.snapshot()])
+    return document.html_of([trace])
 
 
 def data_of(page):
