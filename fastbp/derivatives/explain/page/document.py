@@ -93,7 +93,7 @@ def inline(traces: Sequence[Traced], tables: str = "", epochs: Sequence[str] = (
         return tables
     style = f"width:100%;height:{HEIGHT}px;border:0"
     page = html.escape(html_of(traces, epochs=epochs))
-    return f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{page}"></iframe>{tables}'
+    return f'<iframe title="One sample" sandbox="allow-scripts" style="{style}" srcdoc="{page}"></iframe>{tables}'
 
 
 def size_of(traces: Sequence[Traced]) -> int:

@@ -96,12 +96,14 @@ function paintDrag() {
 
 // C as a function of the number that is dragged, and its tangent, which is what ∂C predicts.
 function paintCurve(now) {
-  const {name, value, derivative, C, reach} = page.begin, costs = curve.map(([, c]) => c).filter(Number.isFinite);
-  const low = Math.min(...costs, at.state.C, C), height = Math.max(...costs, at.state.C, C, low + 1e-12) - low;
-  const X = v => 110 + 105 * (v - value) / reach, Y = c => 104 - 88 * (c - low) / height;
+  const {name, value, derivative, C, reach} = page.begin;
+  const costs = [...curve.map(([, c]) => c), at.state.C, C].filter(Number.isFinite);
+  const low = Math.min(...costs), height = Math.max(...costs, low + 1e-12) - low;
+  const X = v => 110 + 105 * (v - value) / reach, Y = c => 98 - 82 * (Math.min(c, low + height) - low) / height;
   const d = curve.filter(([, c]) => Number.isFinite(c))
     .map(([v, c], i) => `${i ? "L" : "M"}${X(v).toFixed(1)} ${Y(c).toFixed(1)}`).join("");
   const straight = derivative * reach, end = Math.min(1, 1.5 * height / Math.max(Math.abs(straight), 1e-300));
+  if (!Number.isFinite(derivative)) return $("curve").replaceChildren();
   $("curve").setAttribute("aria-label", `C as a curve over ${name}, with its tangent`);
   $("curve").replaceChildren(
     element("path", {class: "of-c", d}),
@@ -109,6 +111,6 @@ function paintCurve(now) {
       x2: X(value + end * reach), y2: Y(C + end * straight)}),
     element("circle", {class: "begin", cx: X(value), cy: Y(C), r: 3.5}),
     element("circle", {cx: X(now), cy: Y(at.state.C), r: 5}),
-    element("text", {class: "soft right", x: 2, y: 8}, "C"),
-    element("text", {class: "soft left", x: 218, y: 114}, name));
+    element("text", {class: "soft right", x: 2, y: 7}, "C"),
+    element("text", {class: "soft left", x: 218, y: 112}, name));
 }

@@ -76,7 +76,7 @@ function sayStep(at, step) {
       this sample. All that follows asks one question: how does C change if a number changes a little?`],
     bp1: ["Backwards, BP1: the error of the outputs", bp1, `The error δ of a neuron is ∂C/∂z: how much C grows for each
       unit that z grows. It begins at the outputs.`],
-    bp2: [`Backwards, BP2: the error of layer ${l}`, `δ[k] = Σ_j w[j,k] δ[j] · σ′(z[k])`, `A neuron k of layer ${l}
+    bp2: [`Backwards, BP2: the error of layer ${l}`, `δ[k] = (Σ_j w[j,k] δ[j]) · σ′(z[k])`, `A neuron k of layer ${l}
       changes C only through the neurons j of layer ${l + 1}. So the errors come back along the lines that the
       activations went forward, and are added up.`],
     bp3: [`Backwards, BP3: biases of layer ${l}`, "∂C/∂b[j] = δ[j]", `A bias is added to z, so C changes with it as with

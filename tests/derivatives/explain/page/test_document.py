@@ -125,9 +125,7 @@ def test_a_cost_is_ones_own_unless_it_is_exactly_ours(tmp_path):
 def test_javascript_knows_every_function_of_ours():
     """A new activation, cost or pair needs a line in backpropagation.js, also where no Node.js can say so."""
     script = Path(module.__file__).with_name("backpropagation.js").read_text("utf-8")
-    tables = {
-        name: re.search(rf"const {name} = {{(.*?)\n}};", script, re.S)[1] for name in ("ACTIVATIONS", "COSTS", "PAIRS")
-    }
+    tables = dict(re.findall(r"const (ACTIVATIONS|COSTS|PAIRS) = {(.*?)\n};", script, re.S))
     names = {name: re.findall(r'^  "?([\w ]+)"?: {', table, re.M) for name, table in tables.items()}
     pairs = {f"{sigma.__name__} {cost.__name__}" for sigma, cost in PAIRS}
     assert names["ACTIVATIONS"] == list(ACTIVATIONS) and names["COSTS"] == list(COSTS) and set(names["PAIRS"]) == pairs

@@ -48,6 +48,10 @@ def folder(tmp_path_factory):
     net, recorder = small_net(), fastbp.Recorder(lambda net: net.trace(X[0], Y[0]))
     net.fit(X, Y, epochs=3, batch_size=8, optimizer=fastbp.SGD(2.0), callbacks=[recorder], progress=False)
     recorder.to_html(folder / "epochs.html")
+    wild = fastbp.Network([2, 3, 2], activation="relu", cost="quadratic", seed=0, dtype="float64")
+    wild.weights[0][:] = [[1e200, np.nan], [1e200, 1e200], [0, 0]]
+    wild.weights[1][:] = 1e200
+    wild.trace(X[0], Y[0]).to_html(folder / "wild.html")
     (folder / "notebook.html").write_text(own_net().trace(X[0], Y[0])._repr_html_(), encoding="utf-8")
     return folder
 
@@ -349,6 +353,19 @@ def test_functions_of_ones_own_show_pythons_numbers(opened):
     assert page.is_hidden("#drag") and page.locator("#fields input:enabled").count() == 0
     page.click("text=Follow a path to C")
     assert shown(trace.path(trace_of_path(page), of="activation").product) in panel(page)
+
+
+def test_numbers_that_are_not_finite_are_shown_as_what_they_are(opened):
+    page = opened("wild")
+    assert page.text_content(".cost text >> nth=1") == "NaN"
+    for what in (neuron(1, 0), neuron(1, 1), neuron(2, 0), ".cost"):
+        page.click(what)
+        assert "NaN" in panel(page) or "∞" in panel(page)
+    click_weight(page, 1, 1, 0)
+    page.fill("#drag-value", "1e300")
+    page.click("text=Follow a path to C")
+    page.focus("#step")
+    page.keyboard.press("End")
 
 
 def trace_of_path(page):
