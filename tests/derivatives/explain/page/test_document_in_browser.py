@@ -184,6 +184,9 @@ def test_pointing_explains_and_leaving_lets_go(opened):
     assert "∂C/∂a, the sum over all paths" in text and "loops.py:" in text
     for term in trace.terms(1, 2):
         assert shown(term.product) in text
+    lines = Path(loops.__file__).read_text("utf-8").splitlines()
+    codes = [code.removeprefix("loops.py:").split(maxsplit=1) for code in page.locator("#rows .code").all_inner_texts()]
+    assert len(codes) == 5 and all(lines[int(number) - 1].strip() == code for number, code in codes)
     page.mouse.move(1, 1)
     assert "Point at a neuron" in panel(page)
 
