@@ -21,8 +21,8 @@ from fastbp.validation import entries, layer_index, neuron_index, whole_number
 class Trace(Readable):
     """The forward and backward pass of one sample through a network: what `Network.trace` returns.
 
-    It prints as a table for every layer. A notebook shows the page of `to_html`, if that is not too large, and the tables.
-    A later change of the network does not change it.
+    It prints as a table for every layer. A notebook shows the tables, and the page of `to_html` if that is not too
+    large. A later change of the network does not change it.
 
     Attributes
     ----------

@@ -87,12 +87,24 @@ function goTo(step) {
   paint();
 }
 
+// C of the sample after every epoch, as Python computed it, and the epoch that is shown.
+function paintCosts() {
+  const costs = data.frames.map(({C}) => unpack(C)[0]), most = Math.max(...costs.filter(Number.isFinite), 1e-300);
+  const X = i => 6 + 188 * i / Math.max(costs.length - 1, 1), Y = C => 38 - 32 * C / most;
+  const shown = costs.map((C, i) => [X(i), Y(C)]).filter(([, height]) => Number.isFinite(height));
+  $("costs").replaceChildren(element("path", {class: "of-c", d: `M${shown.map(spot => spot.join(" ")).join("L")}`}));
+  if (Number.isFinite(costs[page.frame])) {
+    $("costs").append(element("circle", {cx: X(page.frame), cy: Y(costs[page.frame]), r: 4.5}));
+  }
+}
+
 function goToEpoch(frame) {
   load(frame);
   $("epoch-name").textContent = data.frames[frame].name;
   $("epoch").setAttribute("aria-valuetext", data.frames[frame].name);
   begin();
   sayCheck();
+  if (data.frames.length > 1) paintCosts();
   paint();
 }
 

@@ -38,7 +38,8 @@ function draw() {
   const most = Math.max(...rows), spacing = most <= 3 ? 96 : most <= 6 ? 70 : 52;
   const maps = rows.some((n, l) => n > page.shown[l].length);
   const names = data.inputNames ? 90 : data.sizes[0] > MOST ? MAP / 2 : 14;
-  const right = data.names ? 200 : 125, width = Math.max($("scroll").clientWidth, names + right + 2 * RADIUS + 72 * L);
+  const wide = $("scroll").clientWidth, right = !data.names ? 125 : wide > 500 ? 200 : 165;
+  const width = Math.max(wide, names + right + 2 * RADIUS + 64 * L);
   const room = width - names - 2 * RADIUS - right, gap = Math.min(room / L, 300);
   const left = names + RADIUS + (room - gap * L) / 2;
   const top = 62, bottom = top + most * spacing, height = bottom + (maps ? MAP + 40 : 8);
@@ -64,7 +65,7 @@ function draw() {
     for (const to of drawn.columns[l]) for (const from of drawn.columns[l - 1]) drawEdge(back, l, from, to, few(l));
   }
   drawn.columns.forEach((column, l) => {
-    for (const spot of column) drawNeuron(front, l, spot, l === L ? right - 125 : names);
+    for (const spot of column) drawNeuron(front, l, spot, l === L ? right - 120 : names);
   });
   const box = {x: width - 38, y: (top + bottom) / 2};
   for (const {j, x: fromX, y: fromY} of drawn.columns[L]) {
@@ -184,7 +185,7 @@ function paint() {
       ring.style.stroke = colour(of[l][j]);
       ring.style.strokeWidth = known ? 0.5 + 3 * size : 0;
     }
-    if (target) target.textContent = `${name ? `${name}: ` : ""}y = ${number(y[j])}`;
+    if (target) target.textContent = `${name ? `${name}: ` : ""}y = ${number(Number(y[j].toPrecision(3)))}`;
     node.classList.toggle("chosen", marked.has(`${l},${j}`) && seen.kind !== "weight");
     node.dataset.a = at.state.a[l][j];
     const said = `${text.textContent || "not computed yet"}, ${symbols[l] || "a"} of neuron ${j}`;

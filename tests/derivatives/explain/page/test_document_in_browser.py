@@ -327,6 +327,10 @@ def test_epochs_by_mouse_and_keyboard(opened):
     net.fit(X, Y, epochs=3, batch_size=8, optimizer=fastbp.SGD(2.0), callbacks=[recorder], progress=False)
     page = opened("epochs")
     assert page.inner_text("#epoch-name") == "after epoch 3" and is_trace(page, recorder.values[3])
+    heights = [float(spot.split()[1]) for spot in page.get_attribute("#costs path", "d")[1:].split("L")]
+    costs = np.array([trace.cost for trace in recorder.values])
+    assert heights == pytest.approx(38 - 32 * costs / costs.max())
+    assert float(page.get_attribute("#costs circle", "cy")) == pytest.approx(heights[3])
     page.focus("#epoch")
     page.keyboard.press("ArrowLeft")
     assert page.inner_text("#epoch-name") == "after epoch 2" and is_trace(page, recorder.values[2])
