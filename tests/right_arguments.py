@@ -82,7 +82,7 @@ HISTORY: dict[str, dict[str, Any]] = {
 
 TRACE: dict[str, dict[str, Any]] = {
     "factors": {"layer": 1, "j": 0, "k": 0}, "path": {"neurons": [0, 1, 1]}, "terms": {"layer": 1, "k": 0},
-    "error_terms": {"j": 0}, "most_sensitive": {"n": 2},
+    "error_terms": {"j": 0}, "most_sensitive": {"n": 2}, "to_html": {"path": "page.html"},
 }  # fmt: skip
 
 RESULTS = {

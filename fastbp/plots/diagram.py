@@ -13,6 +13,7 @@ from fastbp import validation
 from fastbp.model import Array, ParameterVector
 from fastbp.plots import canvas, given
 from fastbp.plots.canvas import COLUMN, GREY, LABEL, NEGATIVE, POSITIVE, SMALL, SMALLEST, Axes, Figure, PathLike
+from fastbp.validation.words import words
 
 SPACING, RADIUS = 0.37, 0.15  # inches: between the neurons of a layer, and of a neuron
 ABOVE, BELOW = 0.3, 0.62  # inches above the neurons, for names of layers, and below, for sizes, functions and key
@@ -75,7 +76,7 @@ def network(
     given.network(net)
     most = validation.whole_number("most", most, 3)  # one neuron, the dots, one neuron
     if names is not None:
-        names = given.words("names", names, net.sizes[-1], "outputs")
+        names = words("names", names, net.sizes[-1], "outputs")
     trace = _trace(net, x, y, isinstance(edges, str) and edges == "gradient")
     drawn = _parameters(net, trace, edges)
     ends = [""] * net.sizes[-1] if names is None else list(names)

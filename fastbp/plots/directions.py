@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fastbp import validation
 from fastbp.model import Array, ParameterVector
 from fastbp.plots import given
+from fastbp.validation.words import words
 
 Parameter = int | tuple[int, int] | tuple[int, int, int]
 
@@ -40,7 +41,7 @@ class Directions:
             if checked.shape != np.shape(self.origin):
                 raise ValueError(f"{what} has {checked.size} numbers, and origin {np.size(self.origin)}")
             object.__setattr__(self, what, checked)
-        object.__setattr__(self, "names", tuple(given.words("names", self.names, 2, "directions")))
+        object.__setattr__(self, "names", tuple(words("names", self.names, 2, "directions")))
 
     def coordinates(self, parameters: npt.ArrayLike) -> Array:
         """Return (α, β), shape (n, 2), of the points of the plane nearest to `parameters`, shape (n, n_parameters).

@@ -40,11 +40,3 @@ def numbers(what: str, data: Any, dimensions: str, needed: str = "") -> Array:
     if checked.ndim != 1 + dimensions.count(", ") or 0 in checked.shape:
         raise ValueError(f"{what} has shape {checked.shape}; needed is {dimensions}{needed}")
     return checked
-
-
-def words(what: str, given: Any, n: int, of: str) -> list[str]:
-    """Return n words. Raises TypeError for anything but a list, ValueError for another number of words."""
-    listed = list(given) if isinstance(given, str) else validation.entries(what, given, f"a list of {n} words")
-    if len(listed) != n:
-        raise ValueError(f"there are {len(listed)} {what} for {n} {of}")
-    return [str(word) for word in listed]

@@ -14,6 +14,7 @@ from fastbp.model import Array
 from fastbp.plots import canvas, given
 from fastbp.plots.canvas import COLUMN, LABEL, SMALL, Axes, Figure, PathLike
 from fastbp.validation import array_likes
+from fastbp.validation.words import words
 
 MOST_TILES = 100
 GAP = 1  # pixels between two tiles
@@ -158,7 +159,7 @@ def images(
     given.frame(path, width)
     rows = given.numbers("pictures", pictures, "(n, n_in)", ", an image a row")
     n = len(rows)
-    names = [""] * n if titles is None else given.words("titles", titles, n, "images")
+    names = [""] * n if titles is None else words("titles", titles, n, "images")
     signs = [bool(row.min() < 0) for row in rows] if signed is None else _signs(signed, n)
     of_image = _shape(shape, rows.shape[1])
     across = min(n, 5 if columns is None else validation.whole_number("columns", columns, 1))

@@ -11,6 +11,7 @@ from fastbp.model import Array
 from fastbp.plots import canvas, given
 from fastbp.plots.canvas import COLUMN, GREY, HELD_OUT, TRAINING, Axes, Figure, PathLike
 from fastbp.text import shortened
+from fastbp.validation.words import words
 
 NARROWEST = 1.7  # inches: panels that would be narrower go below each other
 CHARACTER = 0.07  # inches: an upper estimate of the width of a character of a title
@@ -109,8 +110,8 @@ def _panels(data: Any, names: Sequence[str] | None) -> tuple[list[tuple[str, Arr
     (n_out, *others) = {both[0].shape[1] for both in checked.values()}
     if others:
         raise ValueError(f"the data sets have {n_out} and {others[0]} outputs; they must have the same number")
-    words = [f"output {j}" for j in range(n_out)] if names is None else given.words("names", names, n_out, "outputs")
-    shown = words if n_out > 1 or names is not None else [""]
+    labels = [f"output {j}" for j in range(n_out)] if names is None else words("names", names, n_out, "outputs")
+    shown = labels if n_out > 1 or names is not None else [""]
     titles = [[shortened(", ".join(filter(None, (name, word)))) for name in checked] for word in shown]
     panels = [(titles[j][i], Y[:, j], a[:, j]) for j in range(n_out) for i, (Y, a) in enumerate(checked.values())]
     return panels, len(checked)

@@ -16,6 +16,7 @@ from fastbp.plots import canvas, given
 from fastbp.plots.canvas import COLUMN, LABEL, SMALL, Axes, Figure, PathLike
 from fastbp.plots.directions import Directions
 from fastbp.validation import array_likes
+from fastbp.validation.words import words
 
 Range = tuple[float, float]
 
@@ -192,7 +193,7 @@ def draw_surface(
     if not np.isfinite(surface.costs).any():
         raise ValueError("no cost of the surface is finite; choose a smaller extent")
     descents = _descents(descents)
-    labels = None if labels is None else given.words("labels", labels, len(descents), "paths")
+    labels = None if labels is None else words("labels", labels, len(descents), "paths")
     from matplotlib.patheffects import withStroke
 
     axes = canvas.axes_for(ax, width, 0.8 * width)

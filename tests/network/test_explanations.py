@@ -218,7 +218,7 @@ def test_printed_explanations_are_readable():
             assert [line for line in text.splitlines() if len(line) > 100 or line != line.rstrip()] == []
             assert len(text.splitlines()) < 90
             reader = read(shown._repr_html_())
-            assert reader.tags <= {"table", "caption", "tr", "th", "td", "p"}
+            assert reader.tags <= {"table", "caption", "tr", "th", "td", "p", "iframe"}
     text = str(random_net([1, 1], odd, odd).trace([1.0], [1.0]))
     assert "<b>a & b</b>" in text
     assert "σ′ of <b>a & b</b>" in "".join(read(random_net([1, 1], odd, odd).trace([1.0], [1.0])._repr_html_()).text)

@@ -1,11 +1,12 @@
 """Every number of the forward and backward pass of one sample."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from fastbp.derivatives.explain import page
 from fastbp.derivatives.explain.chains import Chains
 from fastbp.derivatives.explain.factors import Factors, Terms
 from fastbp.derivatives.explain.layer_trace import LayerTrace
@@ -20,7 +21,8 @@ from fastbp.validation import entries, layer_index, neuron_index, whole_number
 class Trace(Readable):
     """The forward and backward pass of one sample through a network: what `Network.trace` returns.
 
-    It prints as a table for every layer, and shows so in a notebook. A later change of the network does not change it.
+    It prints as a table for every layer. A notebook shows the tables, and the page of `to_html` if that is not too
+    large. A later change of the network does not change it.
 
     Attributes
     ----------
@@ -238,6 +240,51 @@ class Trace(Readable):
         if layer is not None:
             layer_index("layer", layer, self.sizes, 1)
         return ranked(self.layers[1:] if layer is None else self.layers[layer : layer + 1], n, self.y)
+
+    def to_html(
+        self,
+        path: Any,
+        *,
+        names: Sequence[str] | None = None,
+        input_names: Sequence[str] | None = None,
+        title: str | None = None,
+    ) -> None:
+        """Write a page that explains this sample: one HTML file for any browser, which needs no network.
+
+        It draws the network and steps forward through z = wa + b and σ, then backwards through BP1 to BP4. Whatever a
+        reader points at is explained by its formula, with its numbers and the line of `loops.py` that computes it. A
+        weight, bias, input or target can be changed there; the page then computes forward and backward again, in double
+        precision. With an activation or cost of your own it cannot: it says so and shows these numbers.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, which is replaced as a whole or not at all.
+        names, input_names : sequence of str, optional
+            Of the outputs and of the inputs, one for each.
+        title : str, optional
+            The title of the page.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not as above, or the page would be larger than 30 MB.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import fastbp, os, tempfile
+        >>> net = fastbp.Network([2, 3, 2], cost="cross_entropy", seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.trace([0.5, 1.0], 1).to_html(f"{folder}/page.html", names=["no", "yes"])
+        ...     os.listdir(folder)
+        ['page.html']
+        """
+        page.write(path, page.html_of([self], title, names, input_names))
+
+    def _repr_html_(self) -> str:
+        return page.inline([self], super()._repr_html_())
 
     def __repr__(self) -> str:
         return f"Trace({' → '.join(map(str, self.sizes))}, cost={self.cost:.4g}); print it for its tables"
