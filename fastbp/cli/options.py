@@ -134,7 +134,7 @@ def _add_data_options(group: Any) -> None:
 def _add_network_options(group: Any) -> None:
     text = "sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128)"
     group.add_argument("--hidden", metavar="SIZES", type=sizes, help=text)
-    names = "sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential, identity"
+    names = "sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, mish, gelu, exponential, identity"
     text = f"of the hidden layers: {names} (default: relu)"
     group.add_argument("--activation", metavar="NAME", default="relu", help=text)
     text = (

@@ -17,7 +17,7 @@ NAMES = {
     "fastbp": """
         Activation Adagrad Adam AdamW CSVLogger Callback Checkpoint Comparison ConjugateGradient ConstantRate
         CosineDecay Cost DivergenceError EarlyStopping Evaluation ExponentialDecay GradientCheck Halving History Huber
-        Initializer InverseScaling LBFGS LevenbergMarquardt MeasuringError ModelFileError Momentum Nesterov
+        Initializer InverseScaling LBFGS LevenbergMarquardt LogCosine MeasuringError ModelFileError Momentum Nesterov
         Network Nudge OneCycle ParameterVector Population Quantile RMSProp Recorder ReduceOnPlateau Rprop SGD StepDecay
         Trace check_derivative check_gradient compare error_norms from_keras from_torch get_num_threads load
         load_digits load_mnist set_num_threads threads
@@ -69,7 +69,7 @@ CHOICES = {
         textbook loops tiles vectorized
     """),
     "activation": (ACTIVATIONS, """
-        identity sigmoid tanh relu leaky_relu elu softplus silu gelu exponential softmax
+        identity sigmoid tanh relu leaky_relu elu selu softplus silu mish gelu exponential softmax
     """),
     "cost": (COSTS, """
         quadratic squared_error cross_entropy absolute huber quantile poisson
