@@ -1,7 +1,8 @@
 """Data sets to learn from: the embedded digits, MNIST, and tables from files."""
 
+from fastbp.tables.errors import DataFileError
+
 from .digits import load_digits
-from .errors import DataFileError
 from .mnist import load_mnist
 from .split import Split
 from .tables import Table, read_table

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataFileError, shorten, unknown_name
+from fastbp.tables.errors import DataFileError, shorten, unknown_name
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # lower-case spellings of a missing value

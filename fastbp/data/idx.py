@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataFileError
+from fastbp.tables.errors import DataFileError
 
 MAX_AXES = 4
 MAX_BYTES = 1 << 30  # limit of gzip-compressed content; EMNIST, the largest of the family, has half of it

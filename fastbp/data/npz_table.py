@@ -8,8 +8,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from fastbp.tables.errors import DataFileError, shorten, unknown_name
+
 from .csv_table import MAX_LABEL
-from .errors import DataFileError, shorten, unknown_name
 from .idx import DEFLATE_MAX_RATIO
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp import disk, validation
+from fastbp.tables.errors import DataFileError
 
 from .csv_table import read_csv
-from .errors import DataFileError
 from .npz_table import read_npz
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")

@@ -1,0 +1,154 @@
+"""How a column becomes numbers: learned from training rows, kept as plain JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastbp.tables.columns import Column
+from fastbp.tables.table import Array
+
+CLIP = 3.0  # smooth clipping keeps numbers within ±3
+DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
+DAY = np.timedelta64(1, "D")
+
+
+@dataclass
+class Code:
+    """What was learned of one used column.
+
+    `features` are the names of what it becomes. Which of the other fields have a meaning depends on the kind: a number
+    has a `center` and a `factor`, a date one of each for every part, a category its `levels`.
+    """
+
+    column: Column
+    features: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)  # of a date
+    center: list[float] = field(default_factory=list)
+    factor: list[float] = field(default_factory=list)
+    edges: list[float] = field(default_factory=list)  # of the bins of a piecewise-linear encoding
+    levels: list[str] = field(default_factory=list)  # of a category
+    other: bool = False  # whether rare and unseen values have a feature
+    missing: bool = False  # whether "is missing" is a feature
+
+    def in_words(self) -> str:
+        """Return how the column enters, in words."""
+        kind, n = self.column.kind, len(self.features)
+        if kind == "number":
+            words = f"piecewise linear, {len(self.edges) - 1} bins" if self.edges else "scaled"
+        elif kind == "date":
+            words = ", ".join(self.parts)
+        elif kind == "boolean":
+            return f"{self.column.words[0]} +1, {self.column.words[1]} −1"
+        else:
+            shown = len(self.levels)
+            words = f"{shown} values" + (", and rare ones" if self.other else "")
+            if n == 1:
+                return f"{_short(self.levels[1])} +1, {_short(self.levels[0])} −1"
+        return words + (", and a mark where missing" if self.missing else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 16 else text[:15] + "…"
+
+
+def scale_of(values: Array) -> tuple[float, float]:
+    """Return the median, and 1 over the distance of the quartiles (or half the range, where that is 0).
+
+    The scaling of RealMLP (Holzmüller, Grinsztajn & Steinwart 2024, https://arxiv.org/abs/2407.04491). NaN are left
+    out. A constant has the factor 0.
+
+    >>> scale_of(np.array([0.0, 1, 2, 3, 4, np.nan]))
+    (2.0, 0.5)
+    """
+    present = values[np.isfinite(values)]
+    if not present.size:
+        return 0.0, 0.0
+    low, first, median, third, high = np.quantile(present, [0, 0.25, 0.5, 0.75, 1])
+    with np.errstate(over="ignore", divide="ignore"):
+        spread = third - first if third > first else (high / 2 - low / 2)
+        factor = 1 / spread if spread > 0 else 0.0
+    return float(median), float(factor) if np.isfinite(factor) else 0.0
+
+
+def smoothly_clipped(scaled: Array) -> Array:
+    """Return z / √(1 + (z/3)²), in place: near 0 it is z, and it stays within ±3.
+
+    >>> smoothly_clipped(np.array([0.0, 3.0, 1e9])).round(3)
+    array([0.   , 2.121, 3.   ])
+    """
+    bound = scaled / CLIP
+    with np.errstate(over="ignore"):
+        np.multiply(bound, bound, out=bound)
+        bound += 1
+        np.sqrt(bound, out=bound)
+        np.divide(scaled, bound, out=scaled)
+    return scaled
+
+
+def parts_of(moments: Array, parts: list[str]) -> Array:
+    """Return parts of dates as columns: days since 1970, year, month, day, weekday (Monday is 0), hour of the day.
+
+    >>> parts_of(np.array(["2020-02-03T12:00"], dtype="datetime64[us]"), ["month", "day", "weekday", "hour"])
+    array([[ 2.,  3.,  0., 12.]])
+    """
+    days, months = moments.astype("datetime64[D]"), moments.astype("datetime64[M]")
+    missing = np.isnat(moments)
+    result = np.empty((len(moments), len(parts)))
+    values: Array
+    for j, part in enumerate(parts):
+        if part == "elapsed":
+            values = (moments - np.datetime64("1970-01-01")) / DAY
+        elif part == "year":
+            values = moments.astype("datetime64[Y]").astype(np.int64) + 1970.0
+        elif part == "month":
+            values = months.astype(np.int64) % 12 + 1.0
+        elif part == "day":
+            values = (days - months.astype("datetime64[D]")) / DAY + 1
+        elif part == "weekday":
+            values = (days.astype(np.int64) + 3) % 7 + 0.0
+        else:
+            values = (moments - days) / np.timedelta64(1, "h")
+        result[:, j] = np.where(missing, np.nan, values)
+    return result
+
+
+def piecewise_edges(values: Array, n_bins: int) -> list[float]:
+    """Return the edges of at most `n_bins` bins with equally many values each; [] if they would be fewer than two."""
+    present = values[np.isfinite(values)]
+    if not present.size:
+        return []
+    edges = np.unique(np.quantile(present, np.linspace(0, 1, n_bins + 1)))
+    return [float(edge) for edge in edges] if len(edges) > 2 else []
+
+
+def piecewise_linear(values: Array, edges: Array) -> Array:
+    """Return (x − b_{t−1}) / (b_t − b_{t−1}), clipped to [0, 1], for every bin t: (n, n_bins). NaN becomes 0.
+
+    Source: Gorishniy, Rubachev & Babenko 2022, https://arxiv.org/abs/2203.05556, equation 1.
+
+    >>> piecewise_linear(np.array([0.0, 1.5, 9.0]), np.array([0.0, 1.0, 2.0]))
+    array([[0. , 0. ],
+           [1. , 0.5],
+           [1. , 1. ]])
+    """
+    shares = (values[:, None] - edges[:-1]) / np.diff(edges)
+    return np.nan_to_num(np.clip(shares, 0, 1), copy=False)
+
+
+def levels_of(texts: Array, most: int, least: int) -> tuple[list[str], bool]:
+    """Return the values of a category in alphabetical order, and whether rare ones were left out.
+
+    Values in fewer than `least` rows are rare, and so are all but the `most` frequent ones.
+
+    >>> levels_of(np.array(["b", "a", "b", "a", "c", "d", None], dtype=object), most=9, least=2)
+    (['a', 'b'], True)
+    """
+    counts = Counter(texts.tolist())
+    counts.pop(None, None)
+    frequent = [text for text, n in counts.most_common(most) if n >= least]
+    if len(frequent) + 1 == len(counts):  # a feature for all rare values would be that of the only one
+        frequent = list(counts)
+    return sorted(frequent), len(frequent) < len(counts)

@@ -1,0 +1,324 @@
+"""A table: named columns of numbers, text, true and false, or dates, each with what is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.tables.errors import DataFileError, unknown_name
+
+Array = npt.NDArray[Any]
+
+# Lower-case spellings of a missing value.
+MISSING = frozenset({"", "?", "-", "--", ".", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "<na>", "nat"})
+LARGEST_EXACT = 2.0**53  # whole numbers up to here have a float64 of their own
+
+
+class Table:
+    """Columns of equal length, found by their names.
+
+    A column is one of four kinds of array: float64 (missing values are NaN), bool, datetime64 (missing: NaT), or
+    object, which holds str (missing: None). `Table.of` makes them of anything; whole numbers too large for a float64
+    become text, so that different ones stay different.
+
+    Parameters
+    ----------
+    columns : mapping
+        From the names (str) to sequences or arrays, all of the same length.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns, in order.
+    n_rows : int
+    notes : tuple of str
+        What reading the file decided or left out, in words.
+    bad_rows : dict
+        For rows that could not be read, their index and why; their cells are missing.
+    lines : ndarray of int or None
+        The line of the file that each row began in.
+    decimal : str
+        The decimal mark of numbers within text, "." or ",".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If names are not str, or columns have not one axis and the same length.
+
+    Examples
+    --------
+    >>> table = Table({"width": [1.5, None], "species": ["setosa", "?"]})
+    >>> table.names, table.n_rows
+    (('width', 'species'), 2)
+    >>> table["width"], table["species"]
+    (array([1.5, nan]), array(['setosa', None], dtype=object))
+    >>> table.missing("species")
+    array([False,  True])
+    """
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        if not isinstance(columns, Mapping):
+            raise TypeError(f"columns is a {type(columns).__name__}; it must be a dict of columns: Table.of takes more")
+        self._columns: dict[str, Array] = {}
+        for name, values in columns.items():
+            if not isinstance(name, str):
+                raise TypeError(f"the column name {name!r} is a {type(name).__name__}; names must be str")
+            self._columns[name] = as_column(values, name)
+        lengths = {name: len(column) for name, column in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            (first, n), (other, m) = _different(lengths)
+            raise ValueError(f"column {first!r} has {n} rows, but {other!r} has {m}; all must have the same number")
+        self.n_rows = next(iter(lengths.values()), 0)
+        self.notes: tuple[str, ...] = ()
+        self.bad_rows: dict[int, str] = {}
+        self.lines: Array | None = None
+        self.decimal = "."
+
+    @classmethod
+    def of(cls, data: Any, names: Sequence[str] | None = None) -> Table:
+        """Return a table of what a user has.
+
+        Parameters
+        ----------
+        data : table-like
+            A `Table`; the path of a file that `fastbp.data.read_table` reads; a pandas, polars or pyarrow table (needs
+            narwhals: the extra ``tabular``); a dict of columns; an array or list of rows.
+        names : sequence of str, optional
+            Names for the columns of an array; by default ``x0``, ``x1``, ….
+
+        Examples
+        --------
+        >>> Table.of([[1, 2], [3, 4]], ["a", "b"])["b"]
+        array([2., 4.])
+        >>> Table.of(np.eye(2)).names
+        ('x0', 'x1')
+        """
+        if isinstance(data, Table):
+            return data
+        if isinstance(data, Mapping):
+            return cls(data)
+        if isinstance(data, str | os.PathLike):
+            from fastbp.tables.read import read_table
+
+            table: Table = read_table(data)
+            return table
+        if hasattr(data, "columns") or hasattr(data, "column_names") or hasattr(data, "__narwhals_dataframe__"):
+            from fastbp.tables.frames import columns_of
+
+            return cls(columns_of(data))
+        return cls._of_rows(data, names)
+
+    @classmethod
+    def _of_rows(cls, data: Any, names: Sequence[str] | None) -> Table:
+        try:
+            array = np.asarray(data)
+            if array.dtype.kind in "US" and not isinstance(data, np.ndarray):
+                array = np.asarray(data, dtype=object)  # numbers beside text stay numbers
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"the data cannot be read as a table: {error}") from None
+        if array.ndim != 2:
+            raise ValueError(f"the data have shape {array.shape}, but a table is (n_rows, n_columns)")
+        names = [f"x{j}" for j in range(array.shape[1])] if names is None else list(names)
+        if len(names) != array.shape[1] or len(set(names)) < len(names):
+            raise ValueError(f"there are {len(names)} names for {array.shape[1]} columns; one different name each")
+        result = cls(dict(zip(names, array.T, strict=True)))
+        result.n_rows = len(array)
+        return result
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self._columns)
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+    def __getitem__(self, name: str) -> Array:
+        """Return a column. Raises DataFileError, a ValueError, with the most similar name if there is none."""
+        try:
+            return self._columns[name]
+        except (KeyError, TypeError):
+            raise unknown_name("column", name, self.names) from None
+
+    def __repr__(self) -> str:
+        return f"Table({self.n_rows} rows: {', '.join(self.names[:8])}{', …' if len(self.names) > 8 else ''})"
+
+    def missing(self, name: str) -> Array:
+        """Return a mask of the rows in which the column has no value."""
+        return missing_in(self[name])
+
+    def select(self, names: Iterable[str]) -> Table:
+        """Return the table with these columns only, in this order. Nothing is copied."""
+        return self._like({name: self[name] for name in names})
+
+    def drop(self, names: Iterable[str]) -> Table:
+        """Return the table without these columns. Nothing is copied."""
+        gone = set(names)
+        for name in gone - self._columns.keys():
+            self[name]
+        return self._like({name: column for name, column in self._columns.items() if name not in gone})
+
+    def rows(self, index: Any) -> Table:
+        """Return some rows: `index` is an array of row numbers, a mask, or a slice."""
+        result = self._like({name: column[index] for name, column in self._columns.items()})
+        numbers = np.arange(self.n_rows)[index]
+        result.n_rows = len(numbers)
+        result.lines = None if self.lines is None else self.lines[index]
+        result.bad_rows = {i: self.bad_rows[n] for i, n in enumerate(numbers.tolist()) if n in self.bad_rows}
+        return result
+
+    def where(self, row: int) -> str:
+        """Return where a row is, for a message: its line in the file, otherwise its number.
+
+        >>> Table({"a": [1]}).where(0)
+        'row 1'
+        """
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+
+    def _like(self, columns: dict[str, Array]) -> Table:
+        result = object.__new__(Table)
+        result._columns = columns
+        result.n_rows, result.notes, result.bad_rows = self.n_rows, self.notes, dict(self.bad_rows)
+        result.lines, result.decimal = self.lines, self.decimal
+        return result
+
+
+def as_column(given: Any, name: str = "column") -> Array:
+    """Return values as one of the four kinds of column that `Table` has.
+
+    >>> as_column([1, 2.5, None]), as_column(["1", "NA"]), as_column([True, False])
+    (array([1. , 2.5, nan]), array(['1', None], dtype=object), array([ True, False]))
+    """
+    values: Array
+    if isinstance(given, np.ndarray):
+        values = given
+    else:
+        if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+            raise TypeError(f"column {name!r} is {given!r:.40}; it must be a sequence of values")
+        listed = list(given)
+        values = np.empty(len(listed), dtype=object)
+        values[:] = listed
+    if values.ndim != 1:
+        raise ValueError(f"column {name!r} has shape {values.shape}; it must have one axis")
+    if isinstance(given, np.ma.MaskedArray):
+        values = np.where(np.ma.getmaskarray(given), None, given.astype(object))
+    kind = values.dtype.kind
+    if kind == "f":
+        return values.astype(np.float64, copy=False)
+    if kind in "iu":
+        if values.size and max(-int(values.min()), int(values.max())) > LARGEST_EXACT:
+            return values.astype(str).astype(object)
+        return values.astype(np.float64)
+    if kind == "b":
+        return values
+    if kind == "M":
+        return values.astype("datetime64[us]")
+    if kind == "m":
+        days: Array = values / np.timedelta64(1, "D")  # NaT becomes NaN
+        return days
+    if kind in "USTO":
+        return _of_objects(values.astype(object), name)
+    raise TypeError(f"column {name!r} is of type {values.dtype}; numbers, text, true and false, or dates are required")
+
+
+def text_column(values: Iterable[str | None], marks: frozenset[str] = MISSING) -> Array:
+    """Return texts as a column; None where one is a mark of a missing value.
+
+    >>> text_column([" a", "NA"])
+    array(['a', None], dtype=object)
+    """
+    given = values if isinstance(values, list) else list(values)
+    known: dict[str | None, str | None] = {}
+    for value in set(given):
+        stripped = None if value is None else value.strip()
+        known[value] = None if stripped is None or stripped.lower() in marks else stripped
+    listed = list(map(known.__getitem__, given))
+    result = np.empty(len(listed), dtype=object)
+    result[:] = listed
+    return result
+
+
+def missing_in(column: Array) -> Array:
+    """Return a mask of what is missing in a column.
+
+    >>> missing_in(np.array([1, np.nan]))
+    array([False,  True])
+    """
+    if column.dtype.kind == "f":
+        return np.isnan(column)
+    if column.dtype.kind == "M":
+        return np.isnat(column)
+    if column.dtype.kind == "O":
+        return np.fromiter((value is None for value in column.tolist()), bool, len(column))
+    return np.zeros(len(column), dtype=bool)
+
+
+def label_texts(column: Array) -> Array:
+    """Return a column as text, as a person would write it: whole numbers without a decimal point.
+
+    >>> label_texts(np.array([1.0, 2.5, np.nan])).tolist(), label_texts(np.array([True])).tolist()
+    (['1', '2.5', None], ['True'])
+    """
+    if column.dtype.kind == "O":
+        return column
+    result = np.full(len(column), None, dtype=object)
+    present = ~missing_in(column)
+    values, index = np.unique(column[present], return_inverse=True)
+    texts = np.empty(len(values), dtype=object)
+    texts[:] = [_label(value) for value in values.tolist()]
+    result[present] = texts[index]
+    return result
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _of_objects(values: Array, name: str) -> Array:
+    """Return a column of Python objects: all numbers, all dates, or text."""
+    listed = values.tolist()
+    if set(map(type, listed)) <= {str, type(None)}:
+        return text_column(listed)
+    listed = [value if type(value) is str or not _is_missing(value) else None for value in listed]
+    kinds = {type(value) for value in listed if value is not None}
+    if all(issubclass(kind, str) for kind in kinds):
+        return text_column(listed)
+    if all(issubclass(kind, bool | np.bool_) for kind in kinds) and None not in listed:
+        return np.array(listed, dtype=bool)
+    if all(issubclass(kind, Real | Decimal) and not issubclass(kind, bool) for kind in kinds):
+        try:
+            numbers = np.array([np.nan if value is None else float(value) for value in listed])
+            if not any(issubclass(kind, int) for kind in kinds) or not (np.abs(numbers) > LARGEST_EXACT).any():
+                return numbers
+        except OverflowError:
+            pass
+    elif all(hasattr(kind, "isoformat") for kind in kinds):
+        try:
+            return np.array(["NaT" if v is None else v for v in listed], dtype="datetime64[us]")
+        except (ValueError, TypeError):
+            pass  # times without a date, or with a time zone
+    if any(issubclass(kind, list | dict | tuple | set | np.ndarray) for kind in kinds):
+        raise DataFileError(f"column {name!r} holds lists or objects; a cell must be one number or text")
+    return text_column([None if value is None else _label(value) for value in listed])
+
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, float):
+        return value != value
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _different(lengths: dict[str, int]) -> tuple[tuple[str, int], tuple[str, int]]:
+    first = next(iter(lengths.items()))
+    return first, next(item for item in lengths.items() if item[1] != first[1])
