@@ -1,0 +1,96 @@
+"""A bag: networks that train at once, each on all rows but a fold of its own, on which its best epoch is chosen."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import fastbp
+from fastbp.model import Array
+from fastbp.tabular.recipe import Recipe
+
+SMALLEST = 1e-9  # of a probability whose logarithm is taken
+
+
+def trained(
+    Z: Array, y: Array, n_classes: int, recipe: Recipe, n_members: int, seed: int, limit: float | None, progress: bool
+) -> fastbp.Population:
+    """Return the members of a bag, trained.
+
+    Z are features, (n, n_features), y classes 0…n_classes − 1, or with n_classes = 0 scaled numbers. After `limit`
+    seconds training stops; the schedule then ends by that time.
+    """
+    rng, classes = np.random.default_rng(seed), n_classes > 0
+    folds = folds_of(y, min(n_members, len(y)), rng)
+    n_out = n_classes if classes else 1
+    nets = [recipe.network(Z.shape[1], n_out, int(s), classes=classes) for s in rng.integers(2**31, size=n_members)]
+    held_out = [np.flatnonzero(folds == i % (folds.max() + 1)) for i in range(n_members)]
+    if classes:
+        shares = np.bincount(y, minlength=n_classes) / len(y)
+        for net in nets:
+            net.biases[-1][:] = np.log(shares)
+    options = recipe.options(classes=classes)
+    if limit is not None:
+        options |= _ending_by(time.monotonic() + limit, limit, options["schedule"], recipe.epochs)
+    bag = fastbp.Population(nets)
+    bag.fit(
+        Z, y, samples=[np.flatnonzero(~np.isin(np.arange(len(y)), rows)) for rows in held_out],
+        validation_data=[(Z[rows], y[rows]) for rows in held_out], optimizer=[recipe.optimizer() for _ in nets],
+        **{**options, "progress": progress},
+    )  # fmt: skip
+    for net in nets:
+        net._training = None  # moments and the trainer's memory
+    return bag
+
+
+def folds_of(y: Array, n_folds: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return the fold of each row: with the classes, or the small and large numbers, shared out evenly.
+
+    >>> folds_of(np.array([0, 0, 0, 1, 1, 1]), 3, np.random.default_rng(0)).tolist()
+    [1, 2, 0, 2, 0, 1]
+    """
+    n = len(y)
+    shuffled = rng.permutation(n)
+    by_target = shuffled[np.argsort(y[shuffled], kind="stable")]
+    folds = np.empty(n, np.int64)
+    folds[by_target] = np.concatenate([rng.permutation(n_folds) for _ in range(-(-n // n_folds))])[:n]
+    return folds
+
+
+def outputs(bag: fastbp.Population, Z: Array) -> Array:
+    """Return the outputs of all members, (n_members, n, n_out).
+
+    A single row goes twice through the sums, which have then the bits of the same row among others.
+    """
+    return bag.predict(Z) if len(Z) > 1 else bag.predict(np.repeat(Z, 2, axis=0))[:, :1]
+
+
+def probabilities(each: Array) -> Array:
+    """Return the geometric mean of members' probabilities, (n_members, n, n_classes), with the sum 1 for each row."""
+    logs = np.log(np.maximum(each.astype(np.float64), SMALLEST)).mean(axis=0)
+    found = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+
+def _ending_by(deadline: float, limit: float, schedule: Any, epochs: int) -> dict[str, Any]:
+    """Return the options of a training that ends by then: its schedule runs with the clock where that is faster."""
+
+    def by_the_clock(epoch: int, base_rate: float) -> float:
+        gone = 1 - (deadline - time.monotonic()) / limit
+        return float(schedule(min(epochs - 1, max(epoch, int(gone * epochs))), base_rate))
+
+    return {"schedule": by_the_clock, "callbacks": Deadline(deadline)}
+
+
+class Deadline(fastbp.Callback):
+    """Ends a training after the first epoch that ends after the time, on the clock `time.monotonic`."""
+
+    def __init__(self, time_of_end: float):
+        self._end = time_of_end
+
+    def on_epoch_end(self, run: Any) -> None:
+        """Stop if it is time."""
+        run.stop = run.stop or time.monotonic() >= self._end
