@@ -2,21 +2,23 @@
 
 from __future__ import annotations  # so that naming Network does not import it
 
-import csv
-import io
 import json
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.text import aligned, shortened
+from fastbp.tables.errors import shorten
+from fastbp.text import aligned, column_widths, shortened
 
 if TYPE_CHECKING:
     from fastbp.cli.tables import Problem
     from fastbp.network.network import Network
+    from fastbp.tables.columns import Column
+    from fastbp.tables.preprocessor import Preprocessor
     from fastbp.training.history import History
 
 Array = npt.NDArray[Any]
@@ -98,16 +100,58 @@ def regression_scores(y: Array, outputs: Array, names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def data(name: str, problem: Problem) -> str:
-    """Return what there is to learn, in a line."""
-    n_features = problem.X_train.shape[1]
-    samples = f"{len(problem.X_train):,} training, {len(problem.X_test):,} test samples"
-    features = f"{n_features} feature{'s' * (n_features > 1)}"
-    target = f"target {shortened(str(problem.metadata['target']))}: " if "target" in problem.metadata else ""
+def data(problem: Problem) -> str:
+    """Return what there is to learn from, in a line."""
+    held = "" if problem.X_validation is None else f"{len(problem.X_validation):,} validation, "
+    samples = f"{len(problem.X_train):,} training, {held}{len(problem.X_test):,} test"
+    if problem.target is not None:
+        assert problem.table is not None
+        n_columns = len(problem.table.names)
+        return f"{Path(problem.name).name}: {len(problem.table):,} rows, {n_columns} columns\nrows      {samples}"
+    return f"{problem.name}: {samples} samples; {problem.X_train.shape[1]} features, {problem.n_outputs} classes"
+
+
+def target(problem: Problem) -> str:
+    """Return what is learned, in a line."""
+    assert problem.target is not None
+    name = shortened(str(problem.metadata["target"]))
     if problem.classes:
-        return f"{name}: {samples}; {features}, {target}{len(problem.classes)} classes"
-    numbers = "numbers" if problem.n_outputs == 1 else f"{problem.n_outputs} columns of numbers"
-    return f"{name}: {samples}; {features}, {target}{numbers}"
+        labels = ", ".join(shortened(label, 12) for label in problem.classes[:6])
+        return f"{name}: {len(problem.classes)} classes, {labels}{', …' if len(problem.classes) > 6 else ''}"
+    return f"{name}: {'numbers' if problem.n_outputs == 1 else f'{problem.n_outputs} columns of numbers'}"
+
+
+def columns_as_data(problem: Problem) -> list[dict[str, Any]]:
+    """Return for each column of a table what it was taken for, how it enters and how many values are missing."""
+    if problem.preprocessor is None or problem.table is None:
+        return []
+    return [
+        {
+            "name": column.name, "kind": column.kind, "used": column.used, "enters": _how(problem.preprocessor, column),
+            "missing": int(problem.table.missing(column.name).sum()), "odd": column.n_odd, "example_of_odd": column.odd,
+        }
+        for column in problem.preprocessor.columns
+    ]  # fmt: skip
+
+
+def _how(preprocessor: Preprocessor, column: Column) -> str:
+    if not column.used:
+        return f"not used: {column.why}"
+    more = "" if column.kind == "boolean" or not column.why else f"; {column.why}"
+    odd = f"; {column.n_odd} odd, such as {shorten(column.odd or '')}, count as missing" if column.n_odd else ""
+    return f"{preprocessor.enters(column.name)}{more}{odd}"
+
+
+def columns(problem: Problem, width: int = 80) -> str:
+    """Return the table of columns, a line each: name, what it was taken for, missing values, how it enters."""
+    table = [["column", "taken for", "missing", "enters as"]]
+    for column in columns_as_data(problem):
+        n_missing = f"{column['missing']:,}" if column["missing"] else "·"
+        table.append([shortened(column["name"]) or "(no name)", column["kind"], n_missing, column["enters"]])
+    least = sum(column_widths([row[:3] for row in table])) + 6
+    for row in table:
+        row[3] = shortened(row[3], max(width - least, 20))
+    return "\n".join(aligned(table, left=[0, 1, 3]))
 
 
 def architecture(net: Network) -> str:
@@ -157,22 +201,3 @@ def info(net: Network, longest: int = 200) -> str:
         for key, value in metadata.items()
     ] or [("metadata", "none")]
     return "\n".join(f"{head:<11} {text}" for head, text in lines)
-
-
-def predictions_csv(outputs: Array, names: Sequence[str], classes: Sequence[str] | None) -> str:
-    """Return predictions as CSV: the class and the probability of each, or the outputs under their names.
-
-    >>> print(predictions_csv(np.array([[0.25, 0.75]]), [], ["no", "yes"]), end="")
-    predicted,probability_no,probability_yes
-    yes,0.25,0.75
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if classes is None:
-        writer.writerow(["predicted"] if len(names) == 1 else [f"predicted_{name}" for name in names])
-        writer.writerows(map(str, row) for row in outputs)
-    else:
-        writer.writerow(["predicted", *(f"probability_{name}" for name in classes)])
-        best = outputs.argmax(axis=1).tolist()
-        writer.writerows([classes[i], *map(str, row)] for i, row in zip(best, outputs, strict=True))
-    return text.getvalue()

@@ -20,6 +20,7 @@ _SIGNS = str.maketrans("", "", "$€£¥₹ \u00a0\u202f'%")
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WITHOUT_YEAR_FIRST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:[ T](.+))?")
 _YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})(?:\2(\d{1,2}))?(?:[ T](.+))?")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T][\d:.]+)?$")
 _IN_WORDS = ("%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y", "%b %Y", "%B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y",
              "%d-%b-%y", "%a %b %d %H:%M:%S %Y")  # fmt: skip
 _CLOCK = ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S.%fZ", "%H:%M:%SZ", "%H:%M:%S%z")
@@ -131,6 +132,12 @@ def dates(column: Array, day_is_first: bool = False) -> Array:
         return column
     if column.dtype.kind != "O":
         return np.full(len(column), np.datetime64("NaT"), dtype="datetime64[us]")
+    listed = column.tolist()
+    if all(text is None or _ISO.match(text) for text in listed):  # as nearly all programs write them
+        try:
+            return np.array(["NaT" if text is None else text for text in listed], dtype="datetime64[us]")
+        except ValueError:
+            pass  # 2001-02-30
     read = _each(column, lambda text: date(text, day_is_first), np.datetime64("NaT"))
     return np.array(read, dtype="datetime64[us]")
 

@@ -12,6 +12,7 @@ from fastbp.tables.table import Array
 
 CLIP = 3.0  # smooth clipping keeps numbers within ±3
 DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
+ENOUGH = 100_000  # values drawn from a longer column: quartiles of so many are those of all, to half a per cent
 DAY = np.timedelta64(1, "D")
 
 
@@ -37,17 +38,16 @@ class Code:
         """Return how the column enters, in words."""
         kind, n = self.column.kind, len(self.features)
         if kind == "number":
-            words = f"piecewise linear, {len(self.edges) - 1} bins" if self.edges else "scaled"
+            words = f"{len(self.edges) - 1} bins, piecewise linear" if self.edges else "scaled"
         elif kind == "date":
             words = ", ".join(self.parts)
         elif kind == "boolean":
             return f"{self.column.words[0]} +1, {self.column.words[1]} −1"
         else:
-            shown = len(self.levels)
-            words = f"{shown} values" + (", and rare ones" if self.other else "")
             if n == 1:
                 return f"{_short(self.levels[1])} +1, {_short(self.levels[0])} −1"
-        return words + (", and a mark where missing" if self.missing else "")
+            words = f"{len(self.levels)} values, one-hot" + (" + rare" if self.other else "")
+        return words + (" + missing" if self.missing else "")
 
 
 def _short(text: str) -> str:
@@ -66,7 +66,10 @@ def scale_of(values: Array) -> tuple[float, float]:
     present = values[np.isfinite(values)]
     if not present.size:
         return 0.0, 0.0
-    low, first, median, third, high = np.quantile(present, [0, 0.25, 0.5, 0.75, 1])
+    low, high = float(present.min()), float(present.max())
+    if present.size > ENOUGH:
+        present = np.random.default_rng(0).choice(present, ENOUGH)
+    first, median, third = np.quantile(present, [0.25, 0.5, 0.75])
     with np.errstate(over="ignore", divide="ignore"):
         spread = third - first if third > first else (high / 2 - low / 2)
         factor = 1 / spread if spread > 0 else 0.0

@@ -184,7 +184,9 @@ def _looks_like_date(text: str) -> bool:
 def _as_dates(name: str, listed: list[str], different: list[str], n_missing: int) -> Column | None:
     told = cells.day_first(different)
     first = bool(told)
-    odd = [text for text in different if np.isnat(cells.date(text, first))]
+    objects = np.empty(len(different), dtype=object)
+    objects[:] = different
+    odd = objects[np.isnat(cells.dates(objects, first))].tolist()
     if not _few(odd, listed, different):
         return None
     why = ""

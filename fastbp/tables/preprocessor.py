@@ -18,6 +18,8 @@ from fastbp.tables.table import Array, Table, label_texts, missing_in
 
 Numbers = Literal["scaled", "piecewise_linear", "both"]
 
+BLOCK = 1 << 15  # rows that are transformed at once
+
 
 class Preprocessor:
     """Columns of a table as features: (n, n_features) numbers near 0, without missing values.
@@ -125,7 +127,6 @@ class Preprocessor:
             raise DataFileError(f"no column can be learned from ({reasons})")
         self.columns = columns
         self._codes = [self._learned(column, table[column.name], table.decimal) for column in columns if column.used]
-        self._decimal = table.decimal
         self._prepare()
         return self
 
@@ -141,8 +142,13 @@ class Preprocessor:
             If columns are missing from the table, or `fit` was not called.
         """
         table = self._checked(table)
-        n = len(table)
-        out = np.zeros((n, len(self.feature_names_out)), dtype=self.dtype)
+        out = np.zeros((len(table), len(self.feature_names_out)), dtype=self.dtype)
+        for start in range(0, len(table), BLOCK):
+            rows = slice(start, start + BLOCK)
+            self._transform(table if len(table) <= BLOCK else table.rows(rows), out[rows])
+        return out
+
+    def _transform(self, table: Table, out: Array) -> None:
         quantities = self._quantities(table)
         unknown = np.isnan(quantities)
         if len(self._indicators):
@@ -154,7 +160,7 @@ class Preprocessor:
             out[:, self._scaled] = codes.smoothly_clipped(scaled) if self.smooth_clip else scaled
         for place, at, edges in self._piecewise:
             out[:, at : at + len(edges) - 1] = codes.piecewise_linear(quantities[:, place], edges)
-        rows = np.arange(n)
+        rows = np.arange(len(table))
         for code, at in self._others:
             column = table[code.column.name]
             if code.column.kind == "boolean":
@@ -166,7 +172,6 @@ class Preprocessor:
             else:
                 known = found >= 0
                 out[rows[known], at + found[known]] = 1
-        return out
 
     def fit_transform(self, table: Any, target: str | Sequence[str] | None = None) -> Array:
         """Return ``fit(table, target).transform(table)``."""
@@ -186,7 +191,7 @@ class Preprocessor:
             if kind == "category":
                 continue
             if kind == "number":
-                bad, what = ~np.isfinite(cells.numbers(column, self._decimal)), "a number"
+                bad, what = ~np.isfinite(cells.numbers(column, table.decimal)), "a number"
             elif kind == "date":
                 bad, what = np.isnat(cells.dates(column, code.column.day_first)), "a date"
             else:
@@ -229,7 +234,7 @@ class Preprocessor:
         options = {name: getattr(self, name) for name in _OPTIONS}
         return {
             "version": 1, **options, "drop": list(self.drop), "categorical": list(self.categorical),
-            "dtype": self.dtype.name, "decimal": self._decimal if self._codes else ".",
+            "dtype": self.dtype.name,
             "columns": [asdict(column) for column in self.columns],
             "codes": [{**asdict(code), "column": code.column.name} for code in self._codes],
         }  # fmt: skip
@@ -250,7 +255,6 @@ class Preprocessor:
             result.columns = [_column(entry) for entry in given["columns"]]
             by_name = {column.name: column for column in result.columns}
             result._codes = [_code(entry, by_name[entry["column"]]) for entry in given["codes"]]
-            result._decimal = {".": ".", ",": ","}[given["decimal"]]
             result._prepare()
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ValueError(f"this is no description of a preprocessing ({type(error).__name__}: {error})") from None
@@ -352,7 +356,7 @@ class Preprocessor:
             if column is None:
                 continue
             if code.column.kind == "number":
-                result[:, place] = cells.numbers(column, self._decimal)
+                result[:, place] = cells.numbers(column, table.decimal)
             else:
                 moments = cells.dates(column, code.column.day_first)
                 result[:, place : place + len(code.parts)] = codes.parts_of(moments, code.parts)

@@ -210,7 +210,7 @@ def as_column(given: Any, name: str = "column") -> Array:
     if values.ndim != 1:
         raise ValueError(f"column {name!r} has shape {values.shape}; it must have one axis")
     if isinstance(given, np.ma.MaskedArray):
-        values = np.where(np.ma.getmaskarray(given), None, given.astype(object))
+        values = np.ma.filled(given.astype(object), None)
     kind = values.dtype.kind
     if kind == "f":
         return values.astype(np.float64, copy=False)
