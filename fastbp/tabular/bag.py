@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 import fastbp
 from fastbp.model import Array
+from fastbp.optimizers.schedules import ConstantRate
 from fastbp.tabular.recipe import Recipe
 
+FEWEST_FOLDS = 5  # so that one of few members leaves out no more than a fifth of the rows
 SMALLEST = 1e-9  # of a probability whose logarithm is taken
 
 
@@ -24,7 +26,7 @@ def trained(
     seconds training stops; the schedule then ends by that time.
     """
     rng, classes = np.random.default_rng(seed), n_classes > 0
-    folds = folds_of(y, min(n_members, len(y)), rng)
+    folds = folds_of(y, min(max(n_members, FEWEST_FOLDS), len(y)), rng)
     n_out = n_classes if classes else 1
     nets = [recipe.network(Z.shape[1], n_out, int(s), classes=classes) for s in rng.integers(2**31, size=n_members)]
     held_out = [np.flatnonzero(folds == i % (folds.max() + 1)) for i in range(n_members)]
@@ -32,14 +34,14 @@ def trained(
         shares = np.bincount(y, minlength=n_classes) / len(y)
         for net in nets:
             net.biases[-1][:] = np.log(shares)
-    options = recipe.options(classes=classes)
+    options = recipe.options(classes=classes) | {"schedule": recipe.rates(), "progress": progress}
     if limit is not None:
-        options |= _ending_by(time.monotonic() + limit, limit, options["schedule"], recipe.epochs)
+        options |= _ending_by(time.monotonic() + limit, limit, recipe)
     bag = fastbp.Population(nets)
     bag.fit(
-        Z, y, samples=[np.flatnonzero(~np.isin(np.arange(len(y)), rows)) for rows in held_out],
+        Z, y, samples=[np.setdiff1d(np.arange(len(y)), rows) for rows in held_out],
         validation_data=[(Z[rows], y[rows]) for rows in held_out], optimizer=[recipe.optimizer() for _ in nets],
-        **{**options, "progress": progress},
+        **options,
     )  # fmt: skip
     for net in nets:
         net._training = None  # moments and the trainer's memory
@@ -75,12 +77,13 @@ def probabilities(each: Array) -> Array:
     return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 
-def _ending_by(deadline: float, limit: float, schedule: Any, epochs: int) -> dict[str, Any]:
+def _ending_by(deadline: float, limit: float, recipe: Recipe) -> dict[str, Any]:
     """Return the options of a training that ends by then: its schedule runs with the clock where that is faster."""
+    schedule, epochs = recipe.rates() or ConstantRate(), recipe.epochs
 
     def by_the_clock(epoch: int, base_rate: float) -> float:
         gone = 1 - (deadline - time.monotonic()) / limit
-        return float(schedule(min(epochs - 1, max(epoch, int(gone * epochs))), base_rate))
+        return schedule(min(epochs - 1, max(epoch, int(gone * epochs))), base_rate)
 
     return {"schedule": by_the_clock, "callbacks": Deadline(deadline)}
 

@@ -94,7 +94,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _learn_target(self, y: Array, table: Table, Z: Array) -> tuple[Array, int]:
         classes, targets = np.unique(y, return_inverse=True)
         if len(classes) < 2:
-            raise ValueError(f"y has one class only, {classes[0]!r}: there is nothing to learn; give at least 2 classes")
+            raise ValueError(f"y has one class only, {classes[0]!r}; give at least 2 classes")
         self.classes_ = classes
         return targets, len(classes)
 
@@ -125,7 +125,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _gradients(self, Z: Array) -> Array:
         """Return ∂p_k/∂z of the features, (n, n_features, n_classes).
 
-        With l_k the mean of members' log p_k, ∂p_k/∂x = p_k (∂l_k/∂x − Σ_j p_j ∂l_j/∂x)."""
+        With l_k the mean of members' log p_k, ∂p_k/∂x = p_k (∂l_k/∂x − Σ_j p_j ∂l_j/∂x).
+        """
         each = self.population_.predict(Z)
         p, of_logs = probabilities(each), np.zeros((len(Z), Z.shape[1], len(self.classes_)))
         for net, a in zip(self.population_, each, strict=True):

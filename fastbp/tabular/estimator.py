@@ -38,7 +38,7 @@ PARAMETERS = """\
     batch_size : int, optional
         Rows of a step; left out, about √n for n rows, a power of two from 16 to 1024.
     learning_rate, weight_decay : float, default 0.005 and 0.02
-        Of `fastbp.AdamW` at the start; the rate follows a `fastbp.LogCosine`.
+        Of `fastbp.AdamW` at the start; the rate falls along a `fastbp.CosineDecay`.
     dropout : float, optional
         As in `Network.fit`.
     numbers : "scaled", "piecewise_linear" or "both", default "both"
@@ -176,7 +176,9 @@ class BaseTabular(Explained, Exported, BaseEstimator):
             own = table.names if reset else self._column_names()
             if len(table) == 0:
                 raise ValueError(f"Found array with 0 sample(s) (shape={(0, len(own))}); at least one is required")
-            return table if table.names == own else Table(dict(zip(own, map(table.__getitem__, table.names), strict=True)))
+            return (
+                table if table.names == own else Table(dict(zip(own, map(table.__getitem__, table.names), strict=True)))
+            )
         least = 2 if reset else 1
         X = validate_data(
             self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", ensure_min_samples=least

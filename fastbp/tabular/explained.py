@@ -86,7 +86,7 @@ class Explained:
         found, described = {}, self.preprocessor_.to_dict()
         for code in described["codes"]:
             if (name := code["column"]) in (c.name for c in self.columns_ if c.kind == "number"):
-                x = cells.numbers(table[name], described["decimal"])
+                x = cells.numbers(table[name], table.decimal)
                 slopes = _slopes(code, x, described["smooth_clip"])
                 places = self.preprocessor_.features_of(name)[: slopes.shape[1]]
                 linear = self._linear_slope(code) * np.isfinite(x)[:, None]
@@ -95,7 +95,7 @@ class Explained:
 
 
 def _slopes(code: dict[str, Any], x: Array, smooth_clip: bool) -> Array:
-    """Return the derivatives of the features of a column of numbers by its number x, (n, n_features); missing ones 0."""
+    """Return the derivatives of the features of a column of numbers by its number, (n, n_features); of missing ones 0."""
     parts, edges = [], np.array(code["edges"])
     n_bins = max(len(edges) - 1, 0)
     if len(code["features"]) - n_bins - code["missing"] == 1:  # z / √(1 + (z/3)²), z = factor (x − center)

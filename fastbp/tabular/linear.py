@@ -25,19 +25,19 @@ class LinearFeatures:
         described = preprocessor.to_dict()
         numbers = {column.name for column in preprocessor.columns if column.kind == "number"}
         self.codes = [code for code in described["codes"] if code["column"] in numbers]
-        self.others, at = [], 0  # places of features
+        self.others: list[int] = []  # places of features
+        at = 0
         for code in described["codes"]:
             n = len(code["features"])
             last = at + n - 1  # whether a number is missing
             self.others += ([last] if code["missing"] else []) if code["column"] in numbers else range(at, at + n)
             at += n
-        self._decimal = described["decimal"]
 
     def of(self, table: Table, Z: Array) -> Array:
         """Return them, (n, n_linear), float64. Z are the features of the networks."""
         L = np.empty((len(table), len(self.codes) + len(self.others)))
         for j, code in enumerate(self.codes):
-            x = cells.numbers(table[code["column"]], self._decimal)
+            x = cells.numbers(table[code["column"]], table.decimal)
             L[:, j] = np.where(np.isfinite(x), (x - code["center"][0]) * code["factor"][0], 0.0)
         L[:, len(self.codes) :] = Z[:, self.others]
         return L

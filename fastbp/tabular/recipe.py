@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import fastbp
-from fastbp.optimizers.schedules import LogCosine
+from fastbp.optimizers.schedules import CosineDecay, LogCosine
 
 SMALLEST_BATCH, LARGEST_BATCH = 16, 1024
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is alike in all members of a bag. The parameters are those of the estimators, checked."""
+    """What is alike in all members of a bag: the parameters of the estimators, and what only measurements vary.
+
+    `first_rate` and `bias_rate` are factors of the learning rate, of the first layer and of all biases.
+    """
 
     hidden_layer_sizes: tuple[int, ...]
     activation: str
@@ -24,30 +28,48 @@ class Recipe:
     dropout: float | None
     epochs: int
     batch_size: int
+    schedule: Literal["cosine", "log_cosine", "constant"] = "cosine"
+    beta_2: float = 0.95
+    first_rate: float = 1.0
+    bias_rate: float = 1.0
+    zero_output: bool = True
+    best_epoch: bool = True
 
     def network(self, n_in: int, n_out: int, seed: int, *, classes: bool) -> fastbp.Network:
-        """Return a network that begins with the same output for all inputs: its last weights are 0."""
+        """Return a network. With `zero_output` its last weights are 0, so all inputs have the same output at first."""
         cost, output = ("cross_entropy", "softmax") if classes else ("squared_error", "identity")
         sizes = [n_in, *self.hidden_layer_sizes, n_out]
         net = fastbp.Network(sizes, activation=self.activation, cost=cost, output_activation=output, seed=seed)
-        net.weights[-1][:] = 0
+        if self.zero_output:
+            net.weights[-1][:] = 0
         return net
 
+    def rates(self) -> Callable[[int, float], float] | None:
+        """Return the schedule of the learning rate."""
+        schedules: dict[str, Any] = {
+            "cosine": CosineDecay(self.epochs), "log_cosine": LogCosine(self.epochs), "constant": None,
+        }  # fmt: skip
+        found: Callable[[int, float], float] | None = schedules[self.schedule]
+        return found
+
     def options(self, *, classes: bool) -> dict[str, Any]:
-        """Return the options of the `fit` of a member, without its data and its optimizer."""
+        """Return the options of the `fit` of a member, without its data, optimizer and schedule."""
         return {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
-            "schedule": LogCosine(self.epochs),
             "label_smoothing": self.label_smoothing if classes else 0.0,
             "dropout": self.dropout if self.hidden_layer_sizes else None,
-            "early_stopping": fastbp.EarlyStopping(patience=None),
-            "progress": False,
+            "early_stopping": fastbp.EarlyStopping(patience=None) if self.best_epoch else None,
         }
 
     def optimizer(self) -> fastbp.AdamW:
         """Return the optimizer of a member."""
-        return fastbp.AdamW(self.learning_rate, beta_2=0.95, weight_decay=self.weight_decay)
+        layers = range(len(self.hidden_layer_sizes) + 1)
+        rates = [(self.first_rate if l == 0 else 1.0, self.bias_rate) for l in layers]
+        plain = all(rate == (1.0, 1.0) for rate in rates)
+        return fastbp.AdamW(
+            self.learning_rate, beta_2=self.beta_2, weight_decay=self.weight_decay, layer_rates=None if plain else rates
+        )
 
 
 def batch_size_for(n_rows: int) -> int:
@@ -56,5 +78,5 @@ def batch_size_for(n_rows: int) -> int:
     >>> [batch_size_for(n) for n in (100, 3_000, 50_000, 10_000_000)]
     [16, 64, 256, 1024]
     """
-    nearest = 2 ** round(math.log2(max(1, n_rows)) / 2)
+    nearest: int = 2 ** round(math.log2(max(1, n_rows)) / 2)
     return min(max(nearest, SMALLEST_BATCH), LARGEST_BATCH)

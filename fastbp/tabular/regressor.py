@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -20,11 +20,14 @@ from fastbp.tabular.linear import LinearFeatures
 class TabularRegressor(RegressorMixin, BaseTabular):
     """A number from a table: a bag of networks by a recipe that needs no tuning.
 
-    The target is scaled inside. If a linear model explains 90 % of its variance, the networks learn what that leaves.
+    The target is scaled inside.
 
     Parameters
     ----------
     <parameters>
+    linear_start : bool, default True
+        Whether a ridge regression comes first, where it explains at least 90 % of the variance, by generalized
+        cross-validation; the networks then learn what it leaves.
 
     Attributes
     ----------
@@ -46,6 +49,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     ((3,), (3,), True)
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseTabular._parameter_constraints,
+        "linear_start": ["boolean"],
+    }
+
     def __init__(
         self,
         hidden_layer_sizes: Any = (64, 64),
@@ -59,6 +67,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         dropout: float | None = None,
         numbers: str = "both",
         n_bins: int = 16,
+        linear_start: bool = True,
         categorical: Any = (),
         drop: Any = (),
         time_limit: float | None = None,
@@ -75,6 +84,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         self.dropout = dropout
         self.numbers = numbers
         self.n_bins = n_bins
+        self.linear_start = linear_start
         self.categorical = categorical
         self.drop = drop
         self.time_limit = time_limit
@@ -86,7 +96,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _learn_target(self, y: Array, table: Table, Z: Array) -> tuple[Array, int]:
         scale = float(np.std(y)) or 1.0
-        beta = linear.fitted(LinearFeatures(self.preprocessor_).of(table, Z), (y - y.mean()) / scale)
+        beta = None
+        if self.linear_start:
+            beta = linear.fitted(LinearFeatures(self.preprocessor_).of(table, Z), (y - y.mean()) / scale)
         self.coef_ = None if beta is None else beta[1:] * scale
         self.intercept_ = float(y.mean()) + (0.0 if beta is None else float(beta[0]) * scale)
         rest = y - self._linear_part(table, Z)

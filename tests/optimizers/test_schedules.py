@@ -27,7 +27,9 @@ PAIRS = {
     ),
     "log cosine": (
         fastbp.LogCosine(EPOCHS, cycles=3),
-        lambda s, o: s.LambdaLR(o, lambda epoch: (1 - math.cos(2 * math.pi * math.log2(1 + 7 * (epoch + 0.5) / 40))) / 2),
+        lambda s, o: s.LambdaLR(
+            o, lambda epoch: (1 - math.cos(2 * math.pi * math.log2(1 + 7 * (epoch + 0.5) / 40))) / 2
+        ),
     ),
     "one cycle": (fastbp.OneCycle(EPOCHS), lambda s, o: s.OneCycleLR(o, RATE, EPOCHS, cycle_momentum=False)),
     "one cycle 2": (
