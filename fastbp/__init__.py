@@ -55,9 +55,9 @@ __all__ = [
     "LBFGS", "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Checkpoint", "Comparison",
     "ConjugateGradient", "ConstantRate", "CosineDecay", "Cost", "DivergenceError", "EarlyStopping", "Evaluation",
     "ExponentialDecay", "GradientCheck", "Halving", "History", "Huber", "Initializer", "InverseScaling",
-    "LevenbergMarquardt", "LogCosine", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge", "OneCycle",
-    "ParameterVector", "Population", "Quantile", "RMSProp", "Recorder", "ReduceOnPlateau", "Rprop", "StepDecay",
-    "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras", "from_torch",
+    "LevenbergMarquardt", "LogCosine", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge",
+    "OneCycle", "ParameterVector", "Population", "Quantile", "RMSProp", "Recorder", "ReduceOnPlateau", "Rprop",
+    "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras", "from_torch",
     "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
 ]  # fmt: skip
 

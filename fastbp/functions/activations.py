@@ -315,8 +315,9 @@ class Interval:
         return low and high
 
 
-# Sources: relu Nair & Hinton 2010; leaky_relu Maas et al. 2013; elu Clevert et al. 2016; selu Klambauer et al. 2017; softplus Dugas et al. 2001;
-# silu Elfwing et al. 2018; mish Misra 2019; gelu Hendrycks & Gimpel 2016 (the exact form, with erf); softmax Bridle 1990.
+# Sources: relu Nair & Hinton 2010; leaky_relu Maas et al. 2013; elu Clevert et al. 2016; selu Klambauer et al. 2017;
+# softplus Dugas et al. 2001; silu Elfwing et al. 2018; mish Misra 2019; gelu Hendrycks & Gimpel 2016 (the exact form,
+# with erf); softmax Bridle 1990.
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (

@@ -176,9 +176,8 @@ class BaseTabular(Explained, Exported, BaseEstimator):
             own = table.names if reset else self._column_names()
             if len(table) == 0:
                 raise ValueError(f"Found array with 0 sample(s) (shape={(0, len(own))}); at least one is required")
-            return (
-                table if table.names == own else Table(dict(zip(own, map(table.__getitem__, table.names), strict=True)))
-            )
+            columns = map(table.__getitem__, table.names)
+            return table if table.names == own else Table(dict(zip(own, columns, strict=True)))
         least = 2 if reset else 1
         X = validate_data(
             self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", ensure_min_samples=least
@@ -204,7 +203,8 @@ class BaseTabular(Explained, Exported, BaseEstimator):
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a model that `save` wrote. Raises OSError, or `fastbp.ModelFileError` for any other file."""
-        return files.load(cls, path)
+        found: Self = files.load(cls, path)
+        return found
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -95,7 +95,7 @@ class Explained:
 
 
 def _slopes(code: dict[str, Any], x: Array, smooth_clip: bool) -> Array:
-    """Return the derivatives of the features of a column of numbers by its number, (n, n_features); of missing ones 0."""
+    """Return the derivatives of a number's features by the number, (n, n_features); 0 where it is missing."""
     parts, edges = [], np.array(code["edges"])
     n_bins = max(len(edges) - 1, 0)
     if len(code["features"]) - n_bins - code["missing"] == 1:  # z / √(1 + (z/3)²), z = factor (x − center)

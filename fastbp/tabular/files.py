@@ -8,7 +8,7 @@ version of these contents, the estimator's name and parameters, the names of the
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +18,6 @@ from fastbp.tables import Preprocessor
 
 VERSION = 1
 KEY = "fastbp.tabular"
-
-Model = TypeVar("Model", bound=Any)
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -45,7 +43,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         first.metadata = before
 
 
-def load(kind: type[Model], path: str | os.PathLike[str]) -> Model:
+def load(kind: type[Any], path: str | os.PathLike[str]) -> Any:
     """Return the estimator of a file. Raises OSError or ModelFileError."""
     population = fastbp.Population.load(path)
     with serialization.refusing(path):
