@@ -1,10 +1,10 @@
-"""`fastbp.tabular` beside its peers on real tables: ``python benchmarks/tables.py`` (`--help`: sets, splits, ablation).
+"""`fastbp.tabular` beside its peers on real tables: ``python benchmarks/tables.py`` (`--help`: sets, ablation).
 
 The tables are those of ``$FASTBP_DATA/tables``, which do not come with fastbp, and scikit-learn's; five random splits
-of at most 4,000 rows, a quarter held out, the same for all. "error" is the root of the mean squared error, or the share of
-wrong classes; "log-loss" is for classes only. A ratio is to the best of the peers on that set, by the mean of its
-splits: 1 is as good as choosing the right peer for every table. Means of ratios and seconds are geometric. Seconds are
-the processor's, with one thread, after one fit that compiles; "predict" is of 1,000 rows, the second time.
+of at most 4,000 rows, a quarter held out, the same for all. "error" is the root of the mean squared error, or the
+share of wrong classes; "log-loss" is for classes only. A ratio is to the best of the peers on that set, by the mean of
+its splits: 1 is as good as choosing the right peer for every table. Means of ratios and seconds are geometric. Seconds
+are the processor's, with one thread, after one fit that compiles; "predict" is of 1,000 rows, the second time.
 
 Peers: scikit-learn's HistGradientBoosting and MLP, each behind a good preparation, and RealMLP_TD_S of pytabkit (`pip
 install pytabkit`), with `--td` RealMLP_TD too. What is not installed is left out, which the table says.

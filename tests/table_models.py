@@ -35,7 +35,9 @@ def regressor() -> Any:
     """A small one, fitted."""
     from fastbp.tabular import TabularRegressor
 
-    return TabularRegressor((8,), n_members=2, epochs=10, random_state=0).fit(table(), numbers(table()))
+    return TabularRegressor((8,), n_members=2, epochs=20, learning_rate=0.03, random_state=0).fit(
+        table(), numbers(table())
+    )
 
 
 @cache
@@ -45,7 +47,7 @@ def linear_regressor() -> Any:
 
     given = table()
     y = 3 * np.nan_to_num(given["size"], nan=50.0) + 5 * given["weight"] + 0.1 * np.sin(9 * given["weight"])
-    return TabularRegressor((8,), n_members=2, epochs=10, random_state=0).fit(given, y)
+    return TabularRegressor((8,), n_members=2, epochs=20, learning_rate=0.03, random_state=0).fit(given, y)
 
 
 @cache
@@ -53,7 +55,9 @@ def classifier() -> Any:
     """A small one, fitted."""
     from fastbp.tabular import TabularClassifier
 
-    return TabularClassifier((8,), n_members=2, epochs=10, random_state=0).fit(table(), classes(table()))
+    return TabularClassifier((8,), n_members=2, epochs=20, learning_rate=0.03, random_state=0).fit(
+        table(), classes(table())
+    )
 
 
 MODELS = {"regressor": regressor, "linear regressor": linear_regressor, "classifier": classifier}

@@ -93,8 +93,6 @@ class HistGradientBoosting(Peer):
 class ScikitMLP(Peer):
     """scikit-learn's MLP: one-hot categories, medians and indicators of missing numbers, scaled numbers and targets."""
 
-    EARLY = True
-
     def _made(self) -> Any:
         numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
         prepared = ColumnTransformer(
@@ -105,10 +103,9 @@ class ScikitMLP(Peer):
             ],
             sparse_threshold=0.0,
         )
-        options = {"random_state": self._seed, "early_stopping": self.EARLY, "max_iter": 500}
         if self._classes:
-            return make_pipeline(prepared, MLPClassifier(**options))
-        mlp = TransformedTargetRegressor(MLPRegressor(**options), transformer=StandardScaler())
+            return make_pipeline(prepared, MLPClassifier(random_state=self._seed))
+        mlp = TransformedTargetRegressor(MLPRegressor(random_state=self._seed), transformer=StandardScaler())
         return make_pipeline(prepared, mlp)
 
 

@@ -45,14 +45,7 @@ def model_proto(model: Model) -> Any:
         )
     onnx = imported("onnx", "to_onnx needs", "`pip install 'fastbp[onnx]'`")
     graph = Graph(onnx, model.dtype)
-    a = "X"
-    parameters = zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True)
-    for l, (w, b, activation) in enumerate(parameters, start=1):
-        graph.layer = l
-        weights, biases = graph.constant("weights", w), graph.constant("biases", b)
-        z = graph.add("Gemm", a, weights, biases, transB=1)
-        a = graph.activation(activation.name, z)
-    graph.add("Identity", a, output="A")
+    graph.add("Identity", graph.network(model, "X"), output="A")
     kind = onnx.helper.np_dtype_to_tensor_dtype(model.dtype)
     ends = [
         onnx.helper.make_tensor_value_info(name, kind, ["n_samples", n])
@@ -87,6 +80,15 @@ class Graph:
         output = output or f"{operator}.{len(self.nodes)}"
         self.nodes.append(self._onnx.helper.make_node(operator, list(inputs), [output], **attributes))
         return output
+
+    def network(self, model: Model, a: str) -> str:
+        """Add all layers of a network to the inputs `a`, as the next ones."""
+        parameters = zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True)
+        for w, b, activation in parameters:
+            self.layer += 1
+            z = self.add("Gemm", a, self.constant("weights", w), self.constant("biases", b), transB=1)
+            a = self.activation(activation.name, z)
+        return a
 
     def activation(self, name: str, z: str) -> str:
         """Add σ(z)."""

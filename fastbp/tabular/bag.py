@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import fastbp
+from fastbp.batches.orders import Order
 from fastbp.model import Array
 from fastbp.optimizers.schedules import ConstantRate
+from fastbp.population import Population
 from fastbp.tabular.recipe import Recipe
+from fastbp.training.callbacks import Callback
 
 FEWEST_FOLDS = 5  # so that one of few members leaves out no more than a fifth of the rows
+HOTTEST = 2.0  # a temperature is at most this, and at least 1 over this
 SMALLEST = 1e-9  # of a probability whose logarithm is taken
 
 
 def trained(
     Z: Array, y: Array, n_classes: int, recipe: Recipe, n_members: int, seed: int, limit: float | None, progress: bool
-) -> fastbp.Population:
-    """Return the members of a bag, trained.
+) -> tuple[Population, list[Order]]:
+    """Return the members of a bag, trained, and the rows that each has left out.
 
     Z are features, (n, n_features), y classes 0…n_classes − 1, or with n_classes = 0 scaled numbers. After `limit`
     seconds training stops; the schedule then ends by that time.
@@ -37,7 +40,7 @@ def trained(
     options = recipe.options(classes=classes) | {"schedule": recipe.rates(), "progress": progress}
     if limit is not None:
         options |= _ending_by(time.monotonic() + limit, limit, recipe)
-    bag = fastbp.Population(nets)
+    bag = Population(nets)
     bag.fit(
         Z, y, samples=[np.setdiff1d(np.arange(len(y)), rows) for rows in held_out],
         validation_data=[(Z[rows], y[rows]) for rows in held_out], optimizer=[recipe.optimizer() for _ in nets],
@@ -45,7 +48,7 @@ def trained(
     )  # fmt: skip
     for net in nets:
         net._training = None  # moments and the trainer's memory
-    return bag
+    return bag, held_out
 
 
 def folds_of(y: Array, n_folds: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -62,7 +65,7 @@ def folds_of(y: Array, n_folds: int, rng: np.random.Generator) -> npt.NDArray[np
     return folds
 
 
-def outputs(bag: fastbp.Population, Z: Array) -> Array:
+def outputs(bag: Population, Z: Array) -> Array:
     """Return the outputs of all members, (n_members, n, n_out).
 
     A single row goes twice through the sums, which have then the bits of the same row among others.
@@ -70,11 +73,46 @@ def outputs(bag: fastbp.Population, Z: Array) -> Array:
     return bag.predict(Z) if len(Z) > 1 else bag.predict(np.repeat(Z, 2, axis=0))[:, :1]
 
 
-def probabilities(each: Array) -> Array:
-    """Return the geometric mean of members' probabilities, (n_members, n, n_classes), with the sum 1 for each row."""
-    logs = np.log(np.maximum(each.astype(np.float64), SMALLEST)).mean(axis=0)
-    found = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(found / found.sum(axis=1, keepdims=True))
+def probabilities(each: Array, temperature: float = 1.0) -> Array:
+    """Return the geometric mean of members' probabilities, (n_members, n, n_classes), with the sum 1 for each row.
+
+    Its logarithms are divided by a temperature before: p_k ∝ exp((1/T) mean log p_k).
+    """
+    return softmax(logarithms(each).mean(axis=0) / temperature)
+
+
+def logarithms(p: Array) -> Array:
+    """Return log p, float64, where p is not too small."""
+    return np.asarray(np.log(np.maximum(p, SMALLEST, dtype=np.float64)))
+
+
+def softmax(logits: Array) -> Array:
+    """Return exp l_k / Σ exp l_i, along the last axis."""
+    found = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(found / found.sum(axis=-1, keepdims=True))
+
+
+def temperature_of(logs: Array, y: Array) -> float:
+    """Return the temperature T, from ½ to 2, for which softmax(logs / T) gives the classes y the smallest log-loss.
+
+    Label smoothing makes networks less certain than they are right. The loss is convex in 1/T, so the search for its
+    minimum, by ternary division, finds it. Source: Guo, Pleiss, Sun & Weinberger, *On calibration of modern neural
+    networks*, 2017.
+
+    >>> logs = np.log([[0.6, 0.4]] * 9 + [[0.4, 0.6]])
+    >>> temperature_of(logs, np.zeros(10, int))  # 0.6 is too little for nine in ten
+    0.5
+    """
+    rows = np.arange(len(y))
+
+    def loss(power: float) -> float:
+        return -float(np.log(np.maximum(softmax(power * logs)[rows, y], SMALLEST)).mean())
+
+    low, high = 1 / HOTTEST, HOTTEST
+    for _ in range(30):
+        first, second = low + (high - low) / 3, high - (high - low) / 3
+        low, high = (low, second) if loss(first) <= loss(second) else (first, high)
+    return round(2 / (low + high), 4)
 
 
 def _ending_by(deadline: float, limit: float, recipe: Recipe) -> dict[str, Any]:
@@ -88,7 +126,7 @@ def _ending_by(deadline: float, limit: float, recipe: Recipe) -> dict[str, Any]:
     return {"schedule": by_the_clock, "callbacks": Deadline(deadline)}
 
 
-class Deadline(fastbp.Callback):
+class Deadline(Callback):
     """Ends a training after the first epoch that ends after the time, on the clock `time.monotonic`."""
 
     def __init__(self, time_of_end: float):

@@ -12,9 +12,10 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
+from fastbp.batches.orders import Order
 from fastbp.model import Array
 from fastbp.tables import Table
-from fastbp.tabular.bag import SMALLEST, probabilities
+from fastbp.tabular import bag
 from fastbp.tabular.estimator import BaseTabular
 
 
@@ -31,6 +32,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     ----------
     classes_ : array
         The labels, sorted.
+    temperature_ : float
+        What the logarithms of probabilities are divided by, from the rows that members have left out.
     <attributes>
 
     Examples
@@ -50,11 +53,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (64, 64),
+        hidden_layer_sizes: Any = (32, 32),
         *,
         n_members: int = 8,
         activation: str = "relu",
-        epochs: int = 48,
+        epochs: int = 64,
         batch_size: int | None = None,
         learning_rate: float = 0.005,
         weight_decay: float = 0.02,
@@ -98,6 +101,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self.classes_ = classes
         return targets, len(classes)
 
+    def _calibrate(self, Z: Array, targets: Array, held_out: list[Order]) -> None:
+        parts = [bag.logarithms(net.predict(Z[rows])) for net, rows in zip(self.population_, held_out, strict=True)]
+        y = np.concatenate([targets[rows] for rows in held_out])
+        self.temperature_ = bag.temperature_of(np.concatenate(parts), y)
+
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, (n_samples,).
 
@@ -120,22 +128,23 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             Whether to return their standard deviation over members, too, of the same shape.
         """
         _, each = self._outputs(self._table(X))
-        return (probabilities(each), each.std(axis=0)) if return_std else probabilities(each)
+        p = bag.probabilities(each, self.temperature_)
+        return (p, each.std(axis=0)) if return_std else p
 
     def _gradients(self, Z: Array) -> Array:
         """Return ∂p_k/∂z of the features, (n, n_features, n_classes).
 
-        With l_k the mean of members' log p_k, ∂p_k/∂x = p_k (∂l_k/∂x − Σ_j p_j ∂l_j/∂x).
+        With l_k the mean of members' log p_k, ∂p_k/∂z = p_k (∂l_k/∂z − Σ_j p_j ∂l_j/∂z) / T.
         """
         each = self.population_.predict(Z)
-        p, of_logs = probabilities(each), np.zeros((len(Z), Z.shape[1], len(self.classes_)))
+        p, of_logs = bag.probabilities(each, self.temperature_), np.zeros((len(Z), Z.shape[1], len(self.classes_)))
         for net, a in zip(self.population_, each, strict=True):
             for k in range(a.shape[1]):
                 U = np.zeros_like(a)
-                U[:, k] = 1 / np.maximum(a[:, k], SMALLEST)
+                U[:, k] = 1 / np.maximum(a[:, k], bag.SMALLEST)
                 of_logs[:, :, k] += net.vjp(Z, U) / len(self.population_)
         mean = np.einsum("nfk,nk->nf", of_logs, p)
-        return np.asarray(p[:, None, :] * (of_logs - mean[:, :, None]))
+        return np.asarray(p[:, None, :] * (of_logs - mean[:, :, None]) / self.temperature_)
 
     def _linear_slope(self, code: dict[str, Any]) -> float:
         return 0.0
@@ -148,10 +157,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return float(found.mean())
 
     def _target_words(self) -> dict[str, Any]:
-        return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}
+        dtype = self.classes_.dtype.str
+        return {"classes": self.classes_.tolist(), "dtype": dtype, "temperature": self.temperature_}
 
     def _take_target(self, words: Any) -> None:
         dtype = np.dtype(str(words["dtype"]))
         if dtype.kind not in "biufUO" or len(words["classes"]) < 2:
             raise ValueError("its classes are no labels")
-        self.classes_ = np.array(words["classes"], dtype=dtype)
+        self.classes_, self.temperature_ = np.array(words["classes"], dtype=dtype), float(words["temperature"])
+        if not 0 < self.temperature_ < np.inf:
+            raise ValueError(f"its temperature is {self.temperature_}")

@@ -15,9 +15,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-import fastbp
+from fastbp.batches.orders import Order
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.model import Array
+from fastbp.population import Population
 from fastbp.tables import Column, Preprocessor, Table
 from fastbp.tabular import bag, files
 from fastbp.tabular.explained import Explained
@@ -27,16 +28,16 @@ from fastbp.tabular.recipe import Recipe, batch_size_for
 LARGEST_SEED = np.iinfo(np.int32).max
 
 PARAMETERS = """\
-    hidden_layer_sizes : tuple of int, default (64, 64)
+    hidden_layer_sizes : tuple of int, default (32, 32)
         How many neurons each hidden layer of a network has.
     n_members : int, default 8
         How many networks are trained. Each leaves out a fold of the rows, on which its best epoch is chosen.
     activation : str, default "relu"
         σ of the hidden layers, as in `fastbp.Network`.
-    epochs : int, default 48
+    epochs : int, default 64
         How many times a network sees each of its rows.
     batch_size : int, optional
-        Rows of a step; left out, about √n for n rows, a power of two from 16 to 1024.
+        Rows of a step; left out, about √n / 2 for n rows, a power of two from 32 to 1024.
     learning_rate, weight_decay : float, default 0.005 and 0.02
         Of `fastbp.AdamW` at the start; the rate falls along a `fastbp.CosineDecay`.
     dropout : float, optional
@@ -86,7 +87,7 @@ class BaseTabular(Explained, Exported, BaseEstimator):
     }
     label_smoothing: float = 0.0  # a parameter of the classifier
     preprocessor_: Preprocessor
-    population_: fastbp.Population
+    population_: Population
     n_features_in_: int
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -142,11 +143,15 @@ class BaseTabular(Explained, Exported, BaseEstimator):
         Z = preprocessor.fit_transform(table)
         self.preprocessor_ = preprocessor
         targets, n_classes = self._learn_target(y, table, Z)
-        self.population_ = bag.trained(
+        self.population_, held_out = bag.trained(
             Z, targets, n_classes, self._recipe(len(Z)), self.n_members,
             check_random_state(self.random_state).randint(LARGEST_SEED), self.time_limit, self.progress,
         )  # fmt: skip
+        self._calibrate(Z, targets, held_out)
         return self
+
+    def _calibrate(self, Z: Array, targets: Array, held_out: list[Order]) -> None:
+        """Learn from the rows that each member has left out."""
 
     def _recipe(self, n_rows: int) -> Recipe:
         return Recipe(

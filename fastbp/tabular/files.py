@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-import fastbp
 from fastbp.files import serialization
+from fastbp.population import Population
 from fastbp.tables import Preprocessor
 
 VERSION = 1
@@ -45,7 +45,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 
 def load(kind: type[Any], path: str | os.PathLike[str]) -> Any:
     """Return the estimator of a file. Raises OSError or ModelFileError."""
-    population = fastbp.Population.load(path)
+    population = Population.load(path)
     with serialization.refusing(path):
         words = population[0].metadata.pop(KEY, None)
         if words is None:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import fastbp
+from fastbp.network import Network
+from fastbp.optimizers import AdamW
 from fastbp.optimizers.schedules import CosineDecay, LogCosine
+from fastbp.training.early_stopping import EarlyStopping
 
-SMALLEST_BATCH, LARGEST_BATCH = 16, 1024
+SMALLEST_BATCH, LARGEST_BATCH = 32, 1024
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ class Recipe:
     zero_output: bool = True
     best_epoch: bool = True
 
-    def network(self, n_in: int, n_out: int, seed: int, *, classes: bool) -> fastbp.Network:
+    def network(self, n_in: int, n_out: int, seed: int, *, classes: bool) -> Network:
         """Return a network. With `zero_output` its last weights are 0, so all inputs have the same output at first."""
         cost, output = ("cross_entropy", "softmax") if classes else ("squared_error", "identity")
         sizes = [n_in, *self.hidden_layer_sizes, n_out]
-        net = fastbp.Network(sizes, activation=self.activation, cost=cost, output_activation=output, seed=seed)
+        net = Network(sizes, activation=self.activation, cost=cost, output_activation=output, seed=seed)
         if self.zero_output:
             net.weights[-1][:] = 0
         return net
@@ -59,24 +61,24 @@ class Recipe:
             "batch_size": self.batch_size,
             "label_smoothing": self.label_smoothing if classes else 0.0,
             "dropout": self.dropout if self.hidden_layer_sizes else None,
-            "early_stopping": fastbp.EarlyStopping(patience=None) if self.best_epoch else None,
+            "early_stopping": EarlyStopping(patience=None) if self.best_epoch else None,
         }
 
-    def optimizer(self) -> fastbp.AdamW:
+    def optimizer(self) -> AdamW:
         """Return the optimizer of a member."""
         layers = range(len(self.hidden_layer_sizes) + 1)
         rates = [(self.first_rate if l == 0 else 1.0, self.bias_rate) for l in layers]
         plain = all(rate == (1.0, 1.0) for rate in rates)
-        return fastbp.AdamW(
+        return AdamW(
             self.learning_rate, beta_2=self.beta_2, weight_decay=self.weight_decay, layer_rates=None if plain else rates
         )
 
 
 def batch_size_for(n_rows: int) -> int:
-    """Return the size of a mini-batch: the power of two nearest to √n, from 16 to 1024.
+    """Return the size of a mini-batch: the power of two nearest to √n / 2, from 32 to 1024.
 
     >>> [batch_size_for(n) for n in (100, 3_000, 50_000, 10_000_000)]
-    [16, 64, 256, 1024]
+    [32, 32, 128, 1024]
     """
-    nearest: int = 2 ** round(math.log2(max(1, n_rows)) / 2)
+    nearest: int = 2 ** round(math.log2(max(1, n_rows)) / 2 - 1)
     return min(max(nearest, SMALLEST_BATCH), LARGEST_BATCH)

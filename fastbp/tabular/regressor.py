@@ -56,11 +56,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (64, 64),
+        hidden_layer_sizes: Any = (32, 32),
         *,
         n_members: int = 8,
         activation: str = "relu",
-        epochs: int = 48,
+        epochs: int = 64,
         batch_size: int | None = None,
         learning_rate: float = 0.005,
         weight_decay: float = 0.02,

@@ -98,7 +98,7 @@ def test_periods_of_the_log_cosine_double():
     """x = (2ᵏ − 1) / (2ᶜ − 1) begins period k: of 60 epochs and 4 periods at epochs 0, 4, 12, 28."""
     schedule = fastbp.LogCosine(60)
     lowest = [e for e in range(60) if schedule(e, 1.0) < min(schedule(e - 1, 1.0) if e else 1, schedule(e + 1, 1.0))]
-    assert lowest == [0, 3, 11, 27] and schedule(60, 1.0) == 0.0 and schedule(500, 1.0) == 0.0
+    assert lowest == [0, 4, 12, 28] and schedule(60, 1.0) == 0.0 and schedule(500, 1.0) == 0.0
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])

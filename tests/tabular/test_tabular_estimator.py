@@ -86,7 +86,7 @@ def test_the_mean_and_the_deviation_of_members():
         linear = model._linear_part(given, Z)
         np.testing.assert_allclose(mean, linear + model.scale_ * each.mean(axis=0), rtol=1e-6)
         np.testing.assert_allclose(std, model.scale_ * each.std(axis=0), rtol=1e-4, atol=1e-7)
-        assert (std > 0).any() and (linear.std() > 0) == (model.coef_ is not None)
+        assert (std > 0).any() and (np.ptp(linear) > 0) == (model.coef_ is not None)
 
 
 def test_probabilities_are_a_geometric_mean():
@@ -94,10 +94,22 @@ def test_probabilities_are_a_geometric_mean():
     a, b = (0.9 * 0.4) ** 0.5, (0.1 * 0.6) ** 0.5
     found = bag.probabilities(np.array([[[0.9, 0.1]], [[0.4, 0.6]]]))
     np.testing.assert_allclose(found, [[a / (a + b), b / (a + b)]], rtol=1e-12)
+    cooler = bag.probabilities(np.array([[[0.9, 0.1]]]), 0.5)  # 0.81 : 0.01
+    np.testing.assert_allclose(cooler, [[0.81 / 0.82, 0.01 / 0.82]], rtol=1e-12)
     p, std = classifier().predict_proba(table(20, 1), return_std=True)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
     assert p.shape == std.shape == (20, 3)
     assert (classifier().predict(table(20, 1)) == classifier().classes_[p.argmax(axis=1)]).all()
+
+
+def test_the_temperature_has_the_smallest_loss():
+    """Of labels drawn with the probabilities softmax(logs / T)."""
+    rng = np.random.default_rng(0)
+    logs = rng.normal(size=(4000, 3)) * 2
+    cumulated = bag.softmax(logs / 1.3).cumsum(axis=1)
+    y = (rng.random((4000, 1)) > cumulated).sum(axis=1)
+    assert bag.temperature_of(logs, y) == pytest.approx(1.3, rel=0.05)
+    assert bag.temperature_of(logs, logs.argmax(axis=1)) == 0.5 and bag.temperature_of(logs, logs.argmin(axis=1)) == 2
 
 
 def test_an_almost_linear_target_is_learned_beyond_the_rows_seen():
@@ -133,7 +145,9 @@ def test_a_time_limit_ends_the_training():
     start = time.monotonic()
     model = TabularRegressor((8,), epochs=10**6, time_limit=0.5, random_state=0).fit(given, y)
     assert time.monotonic() - start < 20 and 1 <= len(model.population_[0].history) < 10**6
-    assert model.population_[0].history.learning_rate[-1] < model.population_[0].history.learning_rate[0]
+    recipe = Recipe((5,), "relu", 0.01, 0.1, 0.2, None, 9, 32)
+    late, early = (bag._ending_by(time.monotonic() + left, 1.0, recipe)["schedule"] for left in (-5.0, 1e9))
+    assert late(0, 1.0) == recipe.rates()(8, 1.0) < 0.1 and early(0, 1.0) == 1.0
 
 
 def test_the_recipe():
@@ -142,7 +156,7 @@ def test_the_recipe():
     net = recipe.network(3, 2, 0, classes=True)
     assert (net.weights[-1] == 0).all() and net.weights[0].any() and net.cost.name == "cross_entropy"
     assert recipe.options(classes=False)["label_smoothing"] == 0 < recipe.options(classes=True)["label_smoothing"]
-    assert [batch_size_for(n) for n in (1, 3000, 10**9)] == [16, 64, 1024]
+    assert [batch_size_for(n) for n in (1, 3000, 10**5, 10**9)] == [32, 32, 128, 1024]
 
 
 @pytest.mark.parametrize(

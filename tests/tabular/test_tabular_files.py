@@ -26,7 +26,7 @@ def test_a_loaded_model_predicts_the_same(name, tmp_path):
     assert model.population_[0].metadata == {}
 
 
-@pytest.mark.parametrize("labels", [["b", "a"], [0, 1], [0.5, 2.0], [True, False], np.array(["x", "y"], object)])
+@pytest.mark.parametrize("labels", [["b", "a"], [0, 1], [0.0, 2.0], [True, False], np.array(["x", "y"], object)])
 def test_labels_of_every_kind_return(labels, tmp_path):
     y = np.array(labels)[np.arange(20) % 2]
     X = np.random.default_rng(0).normal(size=(20, 2))
