@@ -22,7 +22,7 @@ _WITHOUT_YEAR_FIRST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:[ 
 _YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})(?:\2(\d{1,2}))?(?:[ T](.+))?")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T][\d:.]+)?$")
 _IN_WORDS = ("%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y", "%b %Y", "%B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y",
-             "%d-%b-%y", "%a %b %d %H:%M:%S %Y")  # fmt: skip
+             "%d-%b-%y", "%b-%d-%Y", "%a %b %d %H:%M:%S %Y")  # fmt: skip
 _CLOCK = ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S.%fZ", "%H:%M:%SZ", "%H:%M:%S%z")
 
 

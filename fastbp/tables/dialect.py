@@ -17,6 +17,7 @@ from fastbp.tables.table import MISSING
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "whitespace"}
 SAMPLE = 1 << 18  # bytes at the beginning that decide
 SAMPLE_ROWS = 200
+MOST_TITLES = 30  # lines above a table
 FIELD_LIMIT = 1 << 20  # characters of a cell
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
@@ -32,6 +33,7 @@ class Dialect:
     header: bool = True
     decimal: str = "."
     names: tuple[str, ...] = ()
+    start: int = 1  # the line in which the table begins; titles may stand above it
     notes: tuple[str, ...] = ()
 
 
@@ -107,21 +109,23 @@ def sniffed(text: str, given: Dialect, asked: frozenset[str], suffix: str = "") 
     if not any(line.strip() for line in lines):
         raise DataFileError("it is empty; a line with the column names and one line per sample are required")
     delimiter = given.delimiter if "delimiter" in asked else _delimiter(lines, suffix)
-    found = _some_records(lines, delimiter)
+    start, found = _table_in(_some_records(lines, delimiter))
     if not found:  # the first record is broken or longer than the sample: reading it says why
         found = [next(records(lines, delimiter))[1]]
     dialect = replace(given, delimiter=delimiter)
+    if start > 1 and any(line.strip() for line in lines[: start - 1]):
+        dialect = replace(dialect, start=start, notes=(*given.notes, f"the table begins in line {start}"))
     if "decimal" not in asked:
         dialect = _with_decimal(dialect, found[1:] or found)
     return _with_header(dialect, found, asked)
 
 
-def _some_records(lines: Sequence[str], delimiter: str) -> list[list[str]]:
-    """Return the first records, as far as they can be read."""
+def _some_records(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """Return the first records after the numbers of their lines, as far as they can be read."""
     found = []
     try:
-        for _, fields in records(lines, delimiter):
-            found.append([field.strip() for field in fields])
+        for line, fields in records(lines, delimiter):
+            found.append((line, [field.strip() for field in fields]))
             if len(found) == SAMPLE_ROWS:
                 break
     except DataFileError:
@@ -129,13 +133,26 @@ def _some_records(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     return found
 
 
+def _table_in(found: list[tuple[int, list[str]]]) -> tuple[int, list[list[str]]]:
+    """Return the line in which the table begins, and its records: all but titles, which have fewer fields, above it."""
+    if not found:
+        return 1, []
+    widths = [len(fields) for _, fields in found]
+    width, n = Counter(widths).most_common(1)[0]
+    first = 0
+    if width > 1 and n > MOST_TITLES / 10 and widths[0] < width - 1:
+        fits = (i for i, w in enumerate(widths[:MOST_TITLES]) if w > 1 and width - 1 <= w <= width + 1)
+        first = next(fits, 0)
+    return found[first][0], [fields for _, fields in found[first:]]
+
+
 def _delimiter(lines: Sequence[str], suffix: str) -> str:
     scores: dict[str, tuple[bool, float, int]] = {}
     for mark in DELIMITERS:
-        found = _some_records(lines, mark)
+        _, found = _table_in(_some_records(lines, mark))
         widths = Counter(map(len, found[1:] or found))
         width, n = widths.most_common(1)[0] if widths else (1, 0)
-        agree = n / max(len(found[1:] or found), 1) if found and len(found[0]) in (width, width - 1) else 0.0
+        agree = n / max(len(found[1:] or found), 1) if found and abs(len(found[0]) - width) <= 1 else 0.0
         if width < 2 or agree < 0.9 or (mark == " " and (len(found) < 2 or len(found[0]) < 2)):
             continue
         cell_list = [cell for fields in found[1:] or found for cell in fields]
@@ -179,6 +196,8 @@ def _with_header(dialect: Dialect, found: list[list[str]], asked: frozenset[str]
             notes.append("line 1 holds values, not names: the columns are column_1, column_2, …")
         names = tuple(f"column_{i}" for i in range(1, max(width, len(first)) + 1))
         return replace(dialect, header=False, names=names, notes=tuple(notes))
+    if len(first) == width + 1 and not first[-1]:
+        first = first[:-1]
     if len(first) == width - 1 and body:
         # R writes row names without a name for their column; other programs end every line with a delimiter.
         ends_empty = all(not fields[-1] for fields in body if len(fields) == width)
@@ -190,7 +209,7 @@ def _with_header(dialect: Dialect, found: list[list[str]], asked: frozenset[str]
 
 
 def _is_header(first: list[str], body: list[list[str]], width: int, decimal: str) -> bool:
-    if not body or len(first) == width - 1:
+    if not body or abs(len(first) - width) == 1:
         return bool(body) or not any(_is_number(cell, decimal) for cell in first)
     rows = [fields for fields in body if len(fields) == len(first)]
     for_header = against = 0
@@ -229,7 +248,7 @@ def unique_names(first: list[str]) -> tuple[tuple[str, ...], list[str]]:
     names: list[str] = []
     renamed = []
     for place, cell in enumerate(first):
-        name = cell.strip() or ("" if place == 0 else f"column_{place + 1}")
+        name = cell.strip("' \"") or ("" if place == 0 else f"column_{place + 1}")
         number, base = 2, name
         while name in names:
             name, number = f"{base}_{number}", number + 1

@@ -21,7 +21,7 @@ def read_fast(path: Path, dialect: Dialect, marks: frozenset[str], as_text: Coll
         import polars as pl
     except ImportError:
         return None
-    if dialect.delimiter == " ":
+    if dialect.delimiter == " " or dialect.start > 1:
         return None
     names = list(dialect.names)
     spellings = {s for mark in marks for s in (mark, mark.upper(), mark.title())} | {"NaN", "NaT", "N/a"}
