@@ -165,10 +165,6 @@ def _date_in_words(text: str) -> np.datetime64:
 
 def _each(column: Array, meaning: Callable[[str], T], missing: Any) -> list[Any]:
     """Return the meaning of every text; each different text is read once."""
-    known: dict[str | None, Any] = {None: missing}
-    result = []
-    for text in column.tolist():
-        if text not in known:
-            known[text] = meaning(text)
-        result.append(known[text])
-    return result
+    listed = column.tolist()
+    known = {text: missing if text is None else meaning(text) for text in dict.fromkeys(listed)}
+    return list(map(known.__getitem__, listed))
