@@ -115,11 +115,19 @@ def _table_like(
         options.header = bool(kept.get("header", True))
     options.na = [*(options.na or ()), *kept.get("na", [])]
     given = [*text, *target.names, *tabular.place_or_name(options.target)]
-    table = tabular.read(existing(options.data), options, given, keep_bad_rows=True, target=options.target)
+    path = existing(options.data)
+    try:
+        table = tabular.read(path, options, given, keep_bad_rows=True, target=options.target or _array_of(target))
+    except DataFileError:  # an NPZ file need not have the target
+        table = tabular.read(path, options, given, keep_bad_rows=True, target=options.target)
     if options.header is False and len(table.names) == len(names) - 1 and not set(target.names) <= {names[-1]}:
         without = [name for name in names if name not in target.names]
         table = _renamed(table, without)
     return table
+
+
+def _array_of(target: Target) -> str:
+    return target.names[0] if len(target.names) == 1 else target.names[0].rpartition("_")[0]
 
 
 def _renamed(table: Table, names: list[str]) -> Table:

@@ -62,11 +62,10 @@ def _run_on(ranks: Ranks, options: argparse.Namespace) -> int:
     complete(options)
     with fastbp.threads(options.threads):
         problem = _problem(options)
-        if not options.quiet:
-            _print_data(problem)
         patience = _complete_for(problem, options)
         net = _new_network(options, problem)
         if not options.quiet:
+            _print_data(problem)
             print(f"network   {report.architecture(net)}")
             print(f"          {net.parameters.size:,} parameters in {net.dtype}")
             until = "at most " if patience else ""

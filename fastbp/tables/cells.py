@@ -22,7 +22,7 @@ _WITHOUT_YEAR_FIRST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:[ 
 _YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})(?:\2(\d{1,2}))?(?:[ T](.+))?")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T][\d:.]+)?$")
 _IN_WORDS = ("%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y", "%b %Y", "%B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y",
-             "%d-%b-%y", "%a %b %d %H:%M:%S %Y")  # fmt: skip
+             "%d-%b-%y", "%b-%d-%Y", "%a %b %d %H:%M:%S %Y")  # fmt: skip
 _CLOCK = ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S.%fZ", "%H:%M:%SZ", "%H:%M:%S%z")
 
 
@@ -165,10 +165,6 @@ def _date_in_words(text: str) -> np.datetime64:
 
 def _each(column: Array, meaning: Callable[[str], T], missing: Any) -> list[Any]:
     """Return the meaning of every text; each different text is read once."""
-    known: dict[str | None, Any] = {None: missing}
-    result = []
-    for text in column.tolist():
-        if text not in known:
-            known[text] = meaning(text)
-        result.append(known[text])
-    return result
+    listed = column.tolist()
+    known = {text: missing if text is None else meaning(text) for text in dict.fromkeys(listed)}
+    return list(map(known.__getitem__, listed))

@@ -11,6 +11,7 @@ from fastbp.tables.columns import Column
 from fastbp.tables.table import Array
 
 CLIP = 3.0  # smooth clipping keeps numbers within ±3
+LARGEST = 1e18  # of a scaled number; its square is a float32
 DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
 ENOUGH = 100_000  # values drawn from a longer column: quartiles of so many are those of all, to half a per cent
 DAY = np.timedelta64(1, "D")
@@ -79,27 +80,29 @@ def scale_of(values: Array) -> tuple[float, float]:
 def smoothly_clipped(scaled: Array) -> Array:
     """Return z / √(1 + (z/3)²), in place: near 0 it is z, and it stays within ±3.
 
-    >>> smoothly_clipped(np.array([0.0, 3.0, 1e9])).round(3)
+    >>> smoothly_clipped(np.array([0.0, 3.0, LARGEST])).round(3)
     array([0.   , 2.121, 3.   ])
     """
     bound = scaled / CLIP
-    with np.errstate(over="ignore"):
-        np.multiply(bound, bound, out=bound)
-        bound += 1
-        np.sqrt(bound, out=bound)
-        np.divide(scaled, bound, out=scaled)
+    np.multiply(bound, bound, out=bound)
+    bound += 1
+    np.sqrt(bound, out=bound)
+    np.divide(scaled, bound, out=scaled)
     return scaled
 
 
 def parts_of(moments: Array, parts: list[str]) -> Array:
-    """Return parts of dates as columns: days since 1970, year, month, day, weekday (Monday is 0), hour of the day.
+    """Return parts of dates, (n_parts, n): days since 1970, year, month, day, weekday (Monday is 0), hour of the day.
 
     >>> parts_of(np.array(["2020-02-03T12:00"], dtype="datetime64[us]"), ["month", "day", "weekday", "hour"])
-    array([[ 2.,  3.,  0., 12.]])
+    array([[ 2.],
+           [ 3.],
+           [ 0.],
+           [12.]])
     """
     days, months = moments.astype("datetime64[D]"), moments.astype("datetime64[M]")
     missing = np.isnat(moments)
-    result = np.empty((len(moments), len(parts)))
+    result = np.empty((len(parts), len(moments)))
     values: Array
     for j, part in enumerate(parts):
         if part == "elapsed":
@@ -114,7 +117,7 @@ def parts_of(moments: Array, parts: list[str]) -> Array:
             values = (days.astype(np.int64) + 3) % 7 + 0.0
         else:
             values = (moments - days) / np.timedelta64(1, "h")
-        result[:, j] = np.where(missing, np.nan, values)
+        result[j] = np.where(missing, np.nan, values)
     return result
 
 

@@ -97,7 +97,7 @@ def _described(name: str, column: Array, n_missing: int, first: bool, as_categor
         return _categories(name, label_texts(column), n_missing, forced=True)
     kind = column.dtype.kind
     if kind == "f":
-        return _numbers(name, column, n_missing, first)
+        return _numbers(name, column, n_missing)
     if kind == "b":
         if column.all() or not column.any():
             return Column(name, "constant", n_missing, why=f"always {bool(column[0])}")
@@ -110,7 +110,7 @@ def _described(name: str, column: Array, n_missing: int, first: bool, as_categor
     return _texts(name, column, n_missing, first, decimal)
 
 
-def _numbers(name: str, column: Array, n_missing: int, first: bool, **more: Any) -> Column:
+def _numbers(name: str, column: Array, n_missing: int, **more: Any) -> Column:
     infinite = int(np.isinf(column).sum())
     if infinite:
         column = np.where(np.isinf(column), np.nan, column)
@@ -123,7 +123,7 @@ def _numbers(name: str, column: Array, n_missing: int, first: bool, **more: Any)
         (value,) = label_texts(np.array([low]))
         return Column(name, "constant", n_missing, why=f"always {value}")
     if is_identifier_name(name) and n_missing == 0 and len(present) > 2 and bool((present == np.floor(present)).all()):
-        if bool((np.diff(present) == 1).all()) and low in (0, 1) and (first or name.lower() in INDEX_NAMES):
+        if name.lower() in INDEX_NAMES and bool((np.diff(present) > 0).all()):
             return Column(name, "index", why="the numbers of the rows")
         if bool((np.diff(np.sort(present)) > 0).all()):
             return Column(name, "identifier", why="a number of its own in every row")
@@ -156,7 +156,7 @@ def _texts(name: str, column: Array, n_missing: int, first: bool, decimal: str) 
         signs = sorted({c for text in different[:1000] for c in text if c in "$€£¥₹%," and not (c == "," == decimal)})
         why = f"written with {' or '.join(signs)}" if signs else ""
         values = cells.numbers(column, decimal)
-        return _numbers(name, values, n_missing, first, n_odd=_count(odd, listed), odd=odd[0] if odd else None, why=why)
+        return _numbers(name, values, n_missing, n_odd=_count(odd, listed), odd=odd[0] if odd else None, why=why)
     if _looks_like_date(different[0]) or (len(different) > 1 and _looks_like_date(different[1])):
         if (found := _as_dates(name, listed, different, n_missing)) is not None:
             return found

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from fastbp.tables.table import MISSING
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "whitespace"}
 SAMPLE = 1 << 18  # bytes at the beginning that decide
 SAMPLE_ROWS = 200
+EMPTY = "it is empty; a line with the column names and one line per sample are required"
+MOST_TITLES = 30  # lines above a table
 FIELD_LIMIT = 1 << 20  # characters of a cell
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
@@ -32,6 +35,8 @@ class Dialect:
     header: bool = True
     decimal: str = "."
     names: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  # spellings of a missing value that are seen
+    start: int = 1  # the line in which the table begins; titles may stand above it
     notes: tuple[str, ...] = ()
 
 
@@ -105,23 +110,28 @@ def sniffed(text: str, given: Dialect, asked: frozenset[str], suffix: str = "") 
     """
     lines = text.splitlines(keepends=True)
     if not any(line.strip() for line in lines):
-        raise DataFileError("it is empty; a line with the column names and one line per sample are required")
+        raise DataFileError(EMPTY)
     delimiter = given.delimiter if "delimiter" in asked else _delimiter(lines, suffix)
-    found = _some_records(lines, delimiter)
+    start, found = _table_in(_some_records(lines, delimiter))
     if not found:  # the first record is broken or longer than the sample: reading it says why
-        found = [next(records(lines, delimiter))[1]]
-    dialect = replace(given, delimiter=delimiter)
+        found = [fields for _, fields in islice(records(lines, delimiter), 1)]
+    if not found:
+        raise DataFileError(EMPTY)
+    missing = sorted({cell for fields in found for cell in fields if cell and cell.lower() in MISSING})
+    dialect = replace(given, delimiter=delimiter, missing=tuple(missing))
+    if start > 1 and any(line.strip() for line in lines[: start - 1]):
+        dialect = replace(dialect, start=start, notes=(*given.notes, f"the table begins in line {start}"))
     if "decimal" not in asked:
         dialect = _with_decimal(dialect, found[1:] or found)
     return _with_header(dialect, found, asked)
 
 
-def _some_records(lines: Sequence[str], delimiter: str) -> list[list[str]]:
-    """Return the first records, as far as they can be read."""
+def _some_records(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """Return the first records after the numbers of their lines, as far as they can be read."""
     found = []
     try:
-        for _, fields in records(lines, delimiter):
-            found.append([field.strip() for field in fields])
+        for line, fields in records(lines, delimiter):
+            found.append((line, [field.strip() for field in fields]))
             if len(found) == SAMPLE_ROWS:
                 break
     except DataFileError:
@@ -129,27 +139,40 @@ def _some_records(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     return found
 
 
+def _table_in(found: list[tuple[int, list[str]]]) -> tuple[int, list[list[str]]]:
+    """Return the line in which the table begins, and its records: all but titles, which have fewer fields, above it."""
+    if not found:
+        return 1, []
+    widths = [len(fields) for _, fields in found]
+    width, n = Counter(widths).most_common(1)[0]
+    first = 0
+    if width > 1 and n > 2 and widths[0] < width - 1:
+        fits = (i for i, w in enumerate(widths[:MOST_TITLES]) if w > 1 and width - 1 <= w <= width + 1)
+        first = next(fits, 0)
+    return found[first][0], [fields for _, fields in found[first:]]
+
+
 def _delimiter(lines: Sequence[str], suffix: str) -> str:
-    scores: dict[str, tuple[bool, float, int]] = {}
+    scores: dict[str, tuple[bool, float, bool, int]] = {}
     for mark in DELIMITERS:
-        found = _some_records(lines, mark)
+        _, found = _table_in(_some_records(lines, mark))
         widths = Counter(map(len, found[1:] or found))
         width, n = widths.most_common(1)[0] if widths else (1, 0)
-        agree = n / max(len(found[1:] or found), 1) if found and len(found[0]) in (width, width - 1) else 0.0
+        agree = n / max(len(found[1:] or found), 1) if found and abs(len(found[0]) - width) <= 1 else 0.0
         if width < 2 or agree < 0.9 or (mark == " " and (len(found) < 2 or len(found[0]) < 2)):
             continue
         cell_list = [cell for fields in found[1:] or found for cell in fields]
         numeric = sum(_looks_like_number(cell, mark) for cell in cell_list) / len(cell_list)
         if mark == " " and (scores or (numeric < 0.5 and suffix not in (".txt", ".dat", ".data", ".tab", ".prn"))):
             continue
-        scores[mark] = (agree == 1, round(numeric, 3), width)
+        scores[mark] = (agree == 1, round(numeric, 3), len(found[0]) == width, width)
     if not scores:
         return ","
     best = max(scores.values())
     marks = [mark for mark, score in scores.items() if score == best]
     if len(marks) > 1:
         found_marks = " or ".join(DELIMITERS[mark] for mark in marks)
-        raise DataFileError(f"the delimiter may be {found_marks} ({best[2]} columns each); give the delimiter")
+        raise DataFileError(f"the delimiter may be {found_marks} ({best[3]} columns each); give the delimiter")
     return marks[0]
 
 
@@ -179,10 +202,14 @@ def _with_header(dialect: Dialect, found: list[list[str]], asked: frozenset[str]
             notes.append("line 1 holds values, not names: the columns are column_1, column_2, …")
         names = tuple(f"column_{i}" for i in range(1, max(width, len(first)) + 1))
         return replace(dialect, header=False, names=names, notes=tuple(notes))
+    if len(first) == width + 1 and not first[-1]:
+        first = first[:-1]
     if len(first) == width - 1 and body:
         # R writes row names without a name for their column; other programs end every line with a delimiter.
         ends_empty = all(not fields[-1] for fields in body if len(fields) == width)
         first = [*first, ""] if ends_empty else ["", *first]
+    if "header" not in asked and all(_is_number(cell, dialect.decimal) for cell in first):
+        notes.append("line 1 counts up, so it is taken for names")
     names, renamed = unique_names(first)
     if renamed:
         notes.append(f"names that were there twice got a number: {', '.join(renamed[:5])}")
@@ -190,7 +217,7 @@ def _with_header(dialect: Dialect, found: list[list[str]], asked: frozenset[str]
 
 
 def _is_header(first: list[str], body: list[list[str]], width: int, decimal: str) -> bool:
-    if not body or len(first) == width - 1:
+    if not body or abs(len(first) - width) == 1:
         return bool(body) or not any(_is_number(cell, decimal) for cell in first)
     rows = [fields for fields in body if len(fields) == len(first)]
     for_header = against = 0
@@ -202,7 +229,7 @@ def _is_header(first: list[str], body: list[list[str]], width: int, decimal: str
             numeric = _is_number(cell, decimal) or (cell.lower() in MISSING and cell != "")
             against, for_header = against + numeric, for_header + (not numeric and cell != "")
     if for_header or against:
-        return for_header > against or _counts_up([cell for cell in first if _is_number(cell, decimal)], decimal)
+        return for_header > against or _counts_up(first, decimal)
     if any(_is_number(cell, decimal) for cell in first) or len(set(first)) < len(first):
         return False
     # All is text: names are not among the values below them.
@@ -214,10 +241,17 @@ def _is_number(cell: str, decimal: str) -> bool:
     return not np.isnan(cells.number(cell, decimal))
 
 
-def _counts_up(values: list[str], decimal: str) -> bool:
-    """Whether numbers in a first line are names: 0, 1, 2, … or years one after the other."""
-    numbers = [cells.number(value, decimal) for value in values]
-    return len(numbers) > 1 and bool((np.diff(numbers) == 1).all()) and (numbers[0] in (0, 1) or numbers[0] > 1500)
+def _counts_up(first: list[str], decimal: str) -> bool:
+    """Whether numbers in a first line are names: all are 0, 1, 2, …, or some are years one after the other."""
+    numbers = [cells.number(cell, decimal) for cell in first]
+    found = [number for number in numbers if not np.isnan(number)]
+    if len(found) < 2 or not bool((np.diff(found) == 1).all()):
+        return False
+    return found[0] > 1500 or (found[0] in (0, 1) and len(found) == len(first))
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].strip() if len(name) > 2 and name[0] == name[-1] and name[0] in "'\"" else name
 
 
 def unique_names(first: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -229,7 +263,7 @@ def unique_names(first: list[str]) -> tuple[tuple[str, ...], list[str]]:
     names: list[str] = []
     renamed = []
     for place, cell in enumerate(first):
-        name = cell.strip() or ("" if place == 0 else f"column_{place + 1}")
+        name = _unquoted(cell.strip()) or ("" if place == 0 else f"column_{place + 1}")
         number, base = 2, name
         while name in names:
             name, number = f"{base}_{number}", number + 1

@@ -18,7 +18,7 @@ from fastbp.tables.table import Array, Table, label_texts, missing_in
 
 Numbers = Literal["scaled", "piecewise_linear", "both"]
 
-BLOCK = 1 << 15  # rows that are transformed at once
+BLOCK = 1 << 12  # rows that are transformed at once
 
 
 class Preprocessor:
@@ -150,16 +150,22 @@ class Preprocessor:
 
     def _transform(self, table: Table, out: Array) -> None:
         quantities = self._quantities(table)
-        unknown = np.isnan(quantities)
-        if len(self._indicators):
-            out[:, self._indicators] = unknown[:, self._indicated]
-        if len(self._scaled):
-            scaled = quantities[:, self._scaled_from] if len(self._scaled_from) < quantities.shape[1] else quantities
-            scaled = (scaled - self._center) * self._factor
-            scaled[np.isnan(scaled)] = 0
-            out[:, self._scaled] = codes.smoothly_clipped(scaled) if self.smooth_clip else scaled
         for place, at, edges in self._piecewise:
-            out[:, at : at + len(edges) - 1] = codes.piecewise_linear(quantities[:, place], edges)
+            values = np.where(np.isinf(quantities[place]), np.nan, quantities[place])
+            out[:, at : at + len(edges) - 1] = codes.piecewise_linear(values, edges)
+        unknown = ~np.isfinite(quantities)
+        if len(self._indicators):
+            out[:, self._indicators] = unknown[self._indicated].T
+        if len(self._scaled_from):
+            if len(self._scaled_from) < len(quantities):
+                quantities, unknown = quantities[self._scaled_from], unknown[self._scaled_from]
+            with np.errstate(over="ignore", invalid="ignore"):
+                quantities -= self._center[:, None]
+                quantities *= self._factor[:, None]
+            np.copyto(quantities, 0, where=unknown)
+            np.clip(quantities, -codes.LARGEST, codes.LARGEST, out=quantities)
+            scaled = quantities.astype(self.dtype, copy=False)
+            out[:, self._scaled] = (codes.smoothly_clipped(scaled) if self.smooth_clip else scaled).T
         rows = np.arange(len(table))
         for code, at in self._others:
             column = table[code.column.name]
@@ -279,7 +285,7 @@ class Preprocessor:
         if column.kind == "date":
             code.parts = list(codes.DATE_PARTS)
             parts = codes.parts_of(cells.dates(values, column.day_first), code.parts)
-            scales = [codes.scale_of(part) for part in parts.T]
+            scales = [codes.scale_of(part) for part in parts]
             kept = [j for j, (_, factor) in enumerate(scales) if factor > 0]
             code.parts = [code.parts[j] for j in kept]
             code.center, code.factor = [scales[j][0] for j in kept], [scales[j][1] for j in kept]
@@ -325,7 +331,7 @@ class Preprocessor:
                 place += len(code.center)
             at += len(code.features)
         self._n_quantities = place
-        self._scaled, self._scaled_from = np.array(scaled, dtype=np.intp), np.array(scaled_from, dtype=np.intp)
+        self._scaled, self._scaled_from = _places_of(scaled), np.array(scaled_from, dtype=np.intp)
         self._center, self._factor = np.array(center, dtype=np.float64), np.array(factor, dtype=np.float64)
         self._indicators, self._indicated = np.array(indicators, dtype=np.intp), np.array(indicated, dtype=np.intp)
         self._places = {code.column.name: _places(code) for code, _ in self._others if code.column.kind == "category"}
@@ -348,20 +354,19 @@ class Preprocessor:
         return table
 
     def _quantities(self, table: Table) -> Array:
-        """Return the numbers and the parts of dates, as columns; NaN where missing."""
-        result = np.empty((len(table), self._n_quantities))
+        """Return the numbers and the parts of dates, (n_quantities, n); not finite where missing."""
+        result = np.empty((self._n_quantities, len(table)))
         place = 0
         for code in self._codes:
             column = table[code.column.name] if code.center else None
             if column is None:
                 continue
             if code.column.kind == "number":
-                result[:, place] = cells.numbers(column, table.decimal)
+                result[place] = cells.numbers(column, table.decimal)
             else:
                 moments = cells.dates(column, code.column.day_first)
-                result[:, place : place + len(code.parts)] = codes.parts_of(moments, code.parts)
+                result[place : place + len(code.parts)] = codes.parts_of(moments, code.parts)
             place += len(code.center)
-        result[np.isinf(result)] = np.nan
         return result
 
     def _levels_found(self, code: Code, column: Array) -> Array:
@@ -374,6 +379,13 @@ class Preprocessor:
 
 
 _OPTIONS = ("numbers", "n_bins", "smooth_clip", "missing_indicators", "max_categories", "min_count")
+
+
+def _places_of(listed: list[int]) -> slice | Array:
+    """Return places as an index: a slice, which NumPy fills faster, if they follow one another."""
+    if listed and listed[-1] - listed[0] == len(listed) - 1:
+        return slice(listed[0], listed[-1] + 1)
+    return np.array(listed, dtype=np.intp)
 
 
 def _names(what: str, names: Any) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ def _given(
             raise ValueError(f"delimiter is {delimiter!r}; it must be one character, or one of {', '.join(named)}")
         options["delimiter"] = delimiter
     if decimal is not None:
-        if decimal not in (".", ","):
+        if not isinstance(decimal, str) or decimal not in (".", ","):
             raise ValueError(f"decimal is {decimal!r}; it must be '.' or ','")
         options["decimal"] = decimal
     if encoding is not None:

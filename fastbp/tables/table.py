@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import repeat
 from numbers import Real
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -170,10 +172,21 @@ class Table:
     def rows(self, index: Any) -> Table:
         """Return some rows: `index` is an array of row numbers, a mask, or a slice."""
         result = self._like({name: column[index] for name, column in self._columns.items()})
-        numbers = np.arange(self.n_rows)[index]
-        result.n_rows = len(numbers)
+        if isinstance(index, slice):
+            result.n_rows = len(range(*index.indices(self.n_rows)))
+        else:
+            result.n_rows = len(np.arange(self.n_rows)[index])
         result.lines = None if self.lines is None else self.lines[index]
-        result.bad_rows = {i: self.bad_rows[n] for i, n in enumerate(numbers.tolist()) if n in self.bad_rows}
+        if self.bad_rows:
+            numbers = np.arange(self.n_rows)[index].tolist()
+            result.bad_rows = {i: self.bad_rows[n] for i, n in enumerate(numbers) if n in self.bad_rows}
+        return result
+
+    @classmethod
+    def _of_columns(cls, columns: dict[str, Array]) -> Table:
+        """Return a table of columns that have one of the four kinds already."""
+        result = cls({})
+        result._columns, result.n_rows = columns, len(next(iter(columns.values())))
         return result
 
     def where(self, row: int) -> str:
@@ -210,7 +223,8 @@ def as_column(given: Any, name: str = "column") -> Array:
     if values.ndim != 1:
         raise ValueError(f"column {name!r} has shape {values.shape}; it must have one axis")
     if isinstance(given, np.ma.MaskedArray):
-        values = np.ma.filled(given.astype(object), None)
+        values = given.astype(object)
+        values = np.array(values.tolist(), dtype=object)  # None where masked
     kind = values.dtype.kind
     if kind == "f":
         return values.astype(np.float64, copy=False)
@@ -258,7 +272,7 @@ def missing_in(column: Array) -> Array:
     if column.dtype.kind == "M":
         return np.isnat(column)
     if column.dtype.kind == "O":
-        return np.fromiter((value is None for value in column.tolist()), bool, len(column))
+        return np.fromiter(map(is_, column.tolist(), repeat(None)), bool, len(column))
     return np.zeros(len(column), dtype=bool)
 
 
@@ -288,8 +302,12 @@ def _label(value: Any) -> str:
 def _of_objects(values: Array, name: str) -> Array:
     """Return a column of Python objects: all numbers, all dates, or text."""
     listed = values.tolist()
-    if set(map(type, listed)) <= {str, type(None)}:
-        return text_column(listed)
+    try:
+        different = set(listed)
+        if all(value is None or type(value) is str for value in different):
+            return values if _are_clean(different) else text_column(listed)
+    except TypeError:
+        pass  # lists cannot be hashed
     listed = [value if type(value) is str or not _is_missing(value) else None for value in listed]
     kinds = {type(value) for value in listed if value is not None}
     if all(issubclass(kind, str) for kind in kinds):
@@ -311,6 +329,10 @@ def _of_objects(values: Array, name: str) -> Array:
     if any(issubclass(kind, list | dict | tuple | set | np.ndarray) for kind in kinds):
         raise DataFileError(f"column {name!r} holds lists or objects; a cell must be one number or text")
     return text_column([None if value is None else _label(value) for value in listed])
+
+
+def _are_clean(texts: set[str | None]) -> bool:
+    return all(text is None or (text == text.strip() and text.lower() not in MISSING) for text in texts)
 
 
 def _is_missing(value: Any) -> bool:

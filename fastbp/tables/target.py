@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -88,31 +89,34 @@ class Target:
             names = tuple(f"{name}_{j}" for j in range(values.shape[1]))
             return cls(names, None, *_scales(values.astype(np.float64), scale))
         column = as_column(values.ravel() if isinstance(values, np.ndarray) else values, name)
-        n_present = int((~missing_in(column)).sum())
-        if n_present == 0:
-            raise DataFileError(f"the target {name!r} has no value in any row")
-        numbers = cells.numbers(column, decimal) if column.dtype.kind in "fO" else None
-        odd = None if numbers is None else ~np.isfinite(numbers) & ~missing_in(column)
-        n_odd = 0 if odd is None else int(odd.sum())
-        codes = kind is None and column.dtype.kind == "O" and any(map(_is_code, set(column.tolist())))
-        numeric = numbers is not None and n_odd <= MOST_ODD * n_present and not codes
-        first_odd = str(column[odd][0]) if n_odd and odd is not None else None
-        if kind == "regress" and not numeric:
-            what = f"text, for example {shorten(first_odd)}" if first_odd else "dates, or true and false"
-            raise DataFileError(f"the target {name!r} is {what}: classes; regression needs numbers")
-        if kind != "classify" and numeric and numbers is not None:
-            present = numbers[np.isfinite(numbers)]
-            if kind == "regress" or not means_classes(present):
-                return cls((name,), None, *_scales(present[:, None], scale), n_odd, first_odd, decimal)
-        if column.dtype.kind == "M" and kind is None:
+        if column.dtype.kind == "M" and kind != "classify" and not np.isnat(column).all():
             raise DataFileError(f"the target {name!r} is dates, which are not learned; name another column")
-        if kind != "classify" and numeric and n_odd and odd is not None:
-            column = column.copy()
-            column[odd] = None  # the classes are numbers
-        else:
-            n_odd, first_odd = 0, None
-        labels = _labels(column)
-        return cls((name,), classes=_classes(labels, name), n_odd=n_odd, odd=first_odd, decimal=decimal)
+        counts = Counter(column[~missing_in(column)].tolist())  # of each different value
+        if not counts:
+            raise DataFileError(f"the target {name!r} has no value in any row")
+        numbers = {value: _number(value, decimal) for value in counts}
+        odd = [value for value, number in numbers.items() if not np.isfinite(number)]
+        n_odd, n_present = sum(counts[value] for value in odd), counts.total()
+        codes = kind is None and any(map(_is_code, counts))
+        numeric = column.dtype.kind != "b" and n_odd <= MOST_ODD * n_present and not codes
+        first_odd = str(odd[0]) if odd else None
+        if kind == "regress" and not numeric:
+            what = f"text, for example {shorten(first_odd)}" if first_odd else "true and false"
+            raise DataFileError(f"the target {name!r} is {what}: classes; regression needs numbers")
+        good = {number: counts[value] for value, number in numbers.items() if np.isfinite(number)}
+        if kind == "regress" or (
+            kind is None and numeric and not means_classes(np.array(list(good)), n_present - n_odd)
+        ):
+            present = cells.numbers(column, decimal)
+            scales = _scales(present[np.isfinite(present)][:, None], scale)
+            return cls((name,), None, *scales, n_odd, first_odd, decimal)
+        if not numeric or kind == "classify":
+            odd, n_odd, first_odd = [], 0, None  # a class like the others
+        labels = Counter[str]()
+        for value, n in counts.items():
+            if value not in odd:
+                labels[_label(str(label_texts(np.array([value], dtype=column.dtype))[0]))] += n
+        return cls((name,), _classes(labels, name), n_odd=n_odd, odd=first_odd, decimal=decimal)
 
     def encode(self, values: Any) -> Array:
         """Return what a network learns: (n,) numbers of classes, −1 for none of them, or (n, k) numbers, NaN for none.
@@ -122,7 +126,9 @@ class Target:
         if self.classes is not None:
             numbers = {label: i for i, label in enumerate(self.classes)}
             texts = _labels(as_column(np.ravel(values) if isinstance(values, np.ndarray) else values))
-            return np.array([numbers.get(text, -1) for text in texts.tolist()], dtype=np.intp)
+            listed = texts.tolist()
+            known = {text: numbers.get(text, -1) for text in dict.fromkeys(listed)}
+            return np.fromiter(map(known.__getitem__, listed), np.intp, len(listed))
         array = np.asarray(values)
         if array.ndim == 2 and array.shape[1] > 1:
             read = array.astype(np.float64)
@@ -182,15 +188,14 @@ class Target:
         return result
 
 
-def means_classes(numbers: Array) -> bool:
+def means_classes(different: Array, n_rows: int) -> bool:
     """Whether numbers are classes: few whole ones (`MOST_VALUES`, `ROWS_PER_VALUE`).
 
-    >>> means_classes(np.arange(100.0)), means_classes(np.arange(100) % 3.0)
+    >>> means_classes(np.arange(100.0), 100), means_classes(np.arange(3.0), 100)
     (False, True)
     """
-    different = np.unique(numbers)
     whole = bool((different == np.floor(different)).all())
-    return whole and 2 <= len(different) <= min(MOST_VALUES, numbers.size // ROWS_PER_VALUE)
+    return whole and 2 <= len(np.unique(different)) <= min(MOST_VALUES, n_rows // ROWS_PER_VALUE)
 
 
 def _scales(values: Array, scale: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -213,18 +218,22 @@ def _labels(column: Array) -> Array:
     """Return labels as text: those that are the same plain number get the same text, 0123 and long ones stay."""
     if column.dtype.kind != "O":
         return label_texts(column)
-    known: dict[str | None, str | None] = {None: None}
+    listed = column.tolist()
+    known = {text: None if text is None else _label(text) for text in dict.fromkeys(listed)}
+    if all(text == label for text, label in known.items()):
+        return column
     result = np.empty(len(column), dtype=object)
-    for i, text in enumerate(column.tolist()):
-        if text not in known:
-            known[text] = _label(text)
-        result[i] = known[text]
+    result[:] = list(map(known.__getitem__, listed))
     return result
 
 
-def _is_code(text: str | None) -> bool:
+def _number(value: Any, decimal: str) -> float:
+    return cells.number(value, decimal) if isinstance(value, str) else float(value)
+
+
+def _is_code(value: Any) -> bool:
     """Whether a text of digits would change as a number: 0123, or more digits than a float64 has."""
-    digits = "" if text is None else text.lstrip("+-")
+    digits = value.lstrip("+-") if isinstance(value, str) else ""
     return digits.isdigit() and ((len(digits) > 1 and digits[0] == "0") or float(digits) > LARGEST_EXACT)
 
 
@@ -241,9 +250,8 @@ def _label(text: str) -> str:
     return text
 
 
-def _classes(labels: Array, name: str) -> tuple[str, ...]:
-    different = list(dict.fromkeys(text for text in labels.tolist() if text is not None))
-    n_rows = int((~missing_in(labels)).sum())
+def _classes(labels: Counter[str], name: str) -> tuple[str, ...]:
+    different, n_rows = list(labels), labels.total()
     if len(different) == 1:
         raise DataFileError(
             f"the target {name!r} has 1 different value, {shorten(different[0])}; for classes 2 to {MOST_CLASSES} are "

@@ -9,7 +9,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -34,7 +34,8 @@ def read_text(
     keep_bad: bool,
 ) -> Table:
     """Return the table in a text file; see `read_table`. Raises DataFileError without the file's name."""
-    compressed = _open(path, None).read(2) == GZIP
+    with open(path, "rb") as file:
+        compressed = file.read(2) == GZIP
     with _open(path, compressed) as file:
         try:
             sample = file.read(dialects.SAMPLE)
@@ -67,7 +68,7 @@ def places_of(columns: Collection[str | int], names: Sequence[str]) -> set[int]:
     }
 
 
-def _open(path: Path, compressed: bool | None) -> IO[bytes]:
+def _open(path: Path, compressed: bool) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path)) if compressed else open(path, "rb")
 
 
@@ -105,7 +106,8 @@ def _read(
         with opened() as file:
             lines = io.TextIOWrapper(file, encoding=dialect.encoding, newline="")
             reader = _Columns(names, marks, dialect.decimal, text, keep_bad)
-            reader.read(dialects.records(lines, dialect.delimiter), dialect.header)
+            every = dialects.records(lines, dialect.delimiter)
+            reader.read(dropwhile(lambda record: record[0] < dialect.start, every), dialect.header)
         if not reader.failed:
             break
         text |= reader.failed

@@ -37,18 +37,23 @@ NAMES = {
     "fastbp.replay": """
         Book KEYS Replay read_book replay
     """,
+    "fastbp.tables": """
+        Column Preprocessor Table Target
+    """,
     "fastbp.sklearn": """
         MLPClassifier MLPEnsembleClassifier MLPEnsembleRegressor MLPRegressor MLPSearchCV from_sklearn to_sklearn
     """,
 }
 COMMANDS = {
     "train": """
-        -h --help data --target --classify --regress --test-share --data --download --hidden --activation
-        --cost --dtype --formulation --epochs --goal --batch-size --optimizer --learning-rate --seed --threads
-        --output --no-save --plot --quiet
+        -h --help data --target --classify --regress --drop --categorical --test-share --test --data --download
+        --no-header --delimiter --decimal --encoding --na --hidden --activation --cost --dtype --formulation --epochs
+        --no-early-stopping --goal --batch-size --optimizer --learning-rate --seed --threads --output --no-save --plot
+        --quiet --json
     """,
     "predict": """
-        -h --help model data --output --target --data
+        -h --help model data --output --probabilities --id --json --target --data --no-header --delimiter --decimal
+        --encoding --na
     """,
     "compare": """
         -h --help --sizes --widths --batch-sizes --dtypes --threads --formulations --activation --cost
