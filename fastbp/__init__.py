@@ -73,8 +73,8 @@ def __getattr__(name: str) -> Any:
     """Import what few programs need on first use: it would take a fifth of the time of the import."""
     from importlib import import_module
 
-    if name == "sklearn":
-        return import_module("fastbp.sklearn")
+    if name in ("sklearn", "tabular"):
+        return import_module(f"fastbp.{name}")
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'fastbp' has no attribute {name!r}")

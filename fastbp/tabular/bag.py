@@ -120,7 +120,7 @@ def _ending_by(deadline: float, limit: float, recipe: Recipe) -> dict[str, Any]:
     schedule, epochs = recipe.rates() or ConstantRate(), recipe.epochs
 
     def by_the_clock(epoch: int, base_rate: float) -> float:
-        gone = 1 - (deadline - time.monotonic()) / limit
+        gone = min(1.0, 1 - (deadline - time.monotonic()) / limit)
         return schedule(min(epochs - 1, max(epoch, int(gone * epochs))), base_rate)
 
     return {"schedule": by_the_clock, "callbacks": Deadline(deadline)}

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
+from fastbp import validation
 from fastbp.batches.orders import Order
 from fastbp.model import Array
 from fastbp.tables import Table
@@ -127,9 +128,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return_std : bool, default False
             Whether to return their standard deviation over members, too, of the same shape.
         """
+        wants_std = validation.truth("return_std", return_std)
         _, each = self._outputs(self._table(X))
         p = bag.probabilities(each, self.temperature_)
-        return (p, each.std(axis=0)) if return_std else p
+        return (p, each.std(axis=0)) if wants_std else p
 
     def _gradients(self, Z: Array) -> Array:
         """Return ∂p_k/∂z of the features, (n, n_features, n_classes).

@@ -81,7 +81,7 @@ class BaseTabular(Explained, Exported, BaseEstimator):
         "n_bins": [Interval(Integral, 2, None, closed="left")],
         "categorical": [tuple, list],
         "drop": [tuple, list],
-        "time_limit": [Interval(Real, 0, None, closed="neither"), None],
+        "time_limit": [Interval(Real, 0, 1e9, closed="right"), None],
         "random_state": ["random_state"],
         "progress": ["boolean"],
     }
@@ -166,10 +166,10 @@ class BaseTabular(Explained, Exported, BaseEstimator):
         return self.preprocessor_.columns
 
     def _table(self, X: Any, reset: bool = False) -> Table:
-        """Return X as a table, checked as scikit-learn does. A `Table`, dict or file has its columns found by name."""
+        """Return X as a table, checked as scikit-learn does. A `Table` or dict has its columns found by name."""
         if not reset:
             check_is_fitted(self, "population_")
-        if isinstance(X, Table | Mapping | str | os.PathLike) and not issparse(X):  # scipy's dok_array is a dict
+        if isinstance(X, Table | Mapping) and not issparse(X):  # scipy's dok_array is a dict
             table = Table.of(X)
             if reset:
                 self.feature_names_in_ = np.array(table.names, dtype=object)

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_y
 
+from fastbp import validation
 from fastbp.model import Array
 from fastbp.tables import Table
 from fastbp.tabular import linear
@@ -122,10 +123,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             Whether to return the standard deviation over members, too, of the same shape. It says how far the members
             disagree: it is no prediction interval, because it knows nothing of the noise in y.
         """
+        wants_std = validation.truth("return_std", return_std)
         table = self._table(X)
         Z, each = self._outputs(table)
         mean = self._linear_part(table, Z) + self.scale_ * each[:, :, 0].mean(axis=0, dtype=np.float64)
-        return (mean, self.scale_ * each[:, :, 0].std(axis=0, dtype=np.float64)) if return_std else mean
+        return (mean, self.scale_ * each[:, :, 0].std(axis=0, dtype=np.float64)) if wants_std else mean
 
     def _gradients(self, Z: Array) -> Array:
         one = np.ones((len(Z), 1), np.float32)

@@ -40,6 +40,9 @@ NAMES = {
     "fastbp.tables": """
         Column Preprocessor Table Target
     """,
+    "fastbp.tabular": """
+        TabularClassifier TabularRegressor
+    """,
     "fastbp.sklearn": """
         MLPClassifier MLPEnsembleClassifier MLPEnsembleRegressor MLPRegressor MLPSearchCV from_sklearn to_sklearn
     """,
@@ -93,7 +96,7 @@ CHOICES = {
 
 @pytest.mark.parametrize("package", NAMES)
 def test_names_of_a_package(package):
-    if package == "fastbp.sklearn":
+    if package in ("fastbp.sklearn", "fastbp.tabular"):
         pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn 1.6 or newer is not installed")
     names = importlib.import_module(package).__all__
     assert sorted(names) == sorted(NAMES[package].split())
