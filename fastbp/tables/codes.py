@@ -140,8 +140,10 @@ def piecewise_linear(values: Array, edges: Array) -> Array:
            [1. , 0.5],
            [1. , 1. ]])
     """
-    shares = (values[:, None] - edges[:-1]) / np.diff(edges)
-    return np.nan_to_num(np.clip(shares, 0, 1), copy=False)
+    shares = values[:, None] - edges[:-1]
+    shares /= np.diff(edges)
+    np.fmax(shares, 0, out=shares)  # which makes 0 of NaN
+    return np.minimum(shares, 1, out=shares)
 
 
 def levels_of(texts: Array, most: int, least: int) -> tuple[list[str], bool]:

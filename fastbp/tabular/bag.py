@@ -25,8 +25,9 @@ def trained(
 ) -> tuple[Population, list[Order]]:
     """Return the members of a bag, trained, and the rows that each has left out.
 
-    Z are features, (n, n_features), y classes 0…n_classes − 1, or with n_classes = 0 scaled numbers. After `limit`
-    seconds training stops; the schedule then ends by that time.
+    Z are features, (n, n_features); the members train on Z minus its means, which then become part of their first
+    biases. y is classes 0…n_classes − 1, or with n_classes = 0 scaled numbers. After `limit` seconds training
+    stops; the schedule then ends by that time.
     """
     rng, classes = np.random.default_rng(seed), n_classes > 0
     folds = folds_of(y, min(max(n_members, FEWEST_FOLDS), len(y)), rng)
@@ -41,12 +42,15 @@ def trained(
     if limit is not None:
         options |= _ending_by(time.monotonic() + limit, limit, recipe)
     bag = Population(nets)
+    means = Z.mean(axis=0, dtype=np.float64) * recipe.centred
+    Z = (Z - means).astype(np.float32)
     bag.fit(
         Z, y, samples=[np.setdiff1d(np.arange(len(y)), rows) for rows in held_out],
         validation_data=[(Z[rows], y[rows]) for rows in held_out], optimizer=[recipe.optimizer() for _ in nets],
         **options,
     )  # fmt: skip
     for net in nets:
+        net.biases[0][:] -= net.weights[0] @ means  # w (z − m) + b = w z + (b − w m)
         net._training = None  # moments and the trainer's memory
     return bag, held_out
 

@@ -103,9 +103,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return targets, len(classes)
 
     def _calibrate(self, Z: Array, targets: Array, held_out: list[Order]) -> None:
-        parts = [bag.logarithms(net.predict(Z[rows])) for net, rows in zip(self.population_, held_out, strict=True)]
-        y = np.concatenate([targets[rows] for rows in held_out])
-        self.temperature_ = bag.temperature_of(np.concatenate(parts), y)
+        self.temperature_ = 1.0
+        if held_out:
+            each = zip(self.population_, held_out, strict=True)
+            logs = np.concatenate([bag.logarithms(net.predict(Z[rows])) for net, rows in each])
+            self.temperature_ = bag.temperature_of(logs, np.concatenate([targets[rows] for rows in held_out]))
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, (n_samples,).

@@ -143,15 +143,16 @@ class BaseTabular(Explained, Exported, BaseEstimator):
         Z = preprocessor.fit_transform(table)
         self.preprocessor_ = preprocessor
         targets, n_classes = self._learn_target(y, table, Z)
+        recipe = self._recipe(len(Z))
         self.population_, held_out = bag.trained(
-            Z, targets, n_classes, self._recipe(len(Z)), self.n_members,
+            Z, targets, n_classes, recipe, self.n_members,
             check_random_state(self.random_state).randint(LARGEST_SEED), self.time_limit, self.progress,
         )  # fmt: skip
-        self._calibrate(Z, targets, held_out)
+        self._calibrate(Z, targets, held_out if recipe.tempered else [])
         return self
 
     def _calibrate(self, Z: Array, targets: Array, held_out: list[Order]) -> None:
-        """Learn from the rows that each member has left out."""
+        """Learn from the rows that each member has left out, if there are any."""
 
     def _recipe(self, n_rows: int) -> Recipe:
         return Recipe(

@@ -35,6 +35,8 @@ class Recipe:
     first_rate: float = 1.0
     bias_rate: float = 1.0
     zero_output: bool = True
+    centred: bool = True
+    tempered: bool = True
     best_epoch: bool = True
 
     def network(self, n_in: int, n_out: int, seed: int, *, classes: bool) -> Network:
