@@ -7,7 +7,7 @@ its splits: 1 is as good as choosing the right peer for every table. Means of ra
 are the processor's, with one thread, after one fit that compiles; "predict" is of 1,000 rows, the second time.
 
 Peers: scikit-learn's HistGradientBoosting and MLP, each behind a good preparation, and RealMLP_TD_S of pytabkit (`pip
-install pytabkit`), with `--td` RealMLP_TD too. What is not installed is left out, which the table says.
+install -e ".[tabular,realmlp]"`), with `--td` RealMLP_TD too. Without pytabkit there is no RealMLP.
 
 The defaults of `fastbp.tabular` were chosen on five of the sets; those have a star. `--ablation` shows what each
 ingredient is worth: the same with one of them changed.

@@ -137,6 +137,8 @@ class BaseTabular(Explained, Exported, BaseEstimator):
         table = self._table(X, reset=True)
         y = self._checked_target(y)
         check_consistent_length(table, y)
+        if len(table) < 2:
+            raise ValueError("the table has n_samples = 1; at least 2 rows are required, for one to be left out")
         preprocessor = Preprocessor(
             numbers=self.numbers, n_bins=self.n_bins, categorical=self.categorical, drop=self.drop, dtype="float32"
         )

@@ -187,6 +187,11 @@ def test_infinite_numbers_in_an_array_are_refused():
         TabularRegressor(**SMALL).fit(X, np.arange(20))
 
 
+def test_a_single_row():
+    with pytest.raises(ValueError, match="n_samples = 1; at least 2 rows are required"):
+        TabularRegressor(**SMALL).fit({"x": [1.0]}, [2.0])
+
+
 def test_nothing_that_can_be_learned_from():
     with pytest.raises(ValueError, match="no column can be learned from"):
         TabularRegressor(**SMALL).fit({"unit": ["m"] * 9}, np.arange(9))
