@@ -140,7 +140,7 @@ def piecewise_linear(values: Array, edges: Array) -> Array:
            [1. , 0.5],
            [1. , 1. ]])
     """
-    shares = values[:, None] - edges[:-1]
+    shares: Array = values[:, None] - edges[:-1]
     shares /= np.diff(edges)
     np.fmax(shares, 0, out=shares)  # which makes 0 of NaN
     return np.minimum(shares, 1, out=shares)
