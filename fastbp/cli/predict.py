@@ -18,9 +18,9 @@ from fastbp.cli.options import DATA_SETS
 from fastbp.cli.predictions import Predictions
 from fastbp.cli.train import existing, split_of
 from fastbp.data import Table
+from fastbp.tables.arrays import Array, label_texts
 from fastbp.tables.errors import DataFileError, shorten
 from fastbp.tables.preprocessor import Preprocessor
-from fastbp.tables.table import Array, label_texts
 from fastbp.tables.target import Target
 
 MOST_NAMED = 3  # rows or values that a warning names

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.data import Split, Table, read_table
+from fastbp.tables.arrays import Array, missing_in
 from fastbp.tables.columns import describe
 from fastbp.tables.errors import DataFileError, shorten, unknown_name
 from fastbp.tables.preprocessor import Preprocessor
-from fastbp.tables.table import Array, missing_in
 from fastbp.tables.target import Target
 
 Rows = npt.NDArray[np.intp]

@@ -205,7 +205,8 @@ def _print_data(problem: tabular.Problem) -> None:
         print(f"target    {report.target(problem)}")
         for note in (*(problem.table.notes if problem.table else ()), *problem.notes):
             print(f"note      {note}")
-        print("\n" + report.columns(problem, width) + "\n")
+        assert problem.preprocessor is not None
+        print("\n" + report.columns(problem.preprocessor, problem.table, width) + "\n")
 
 
 def _print_results(
@@ -243,10 +244,11 @@ def _as_json(
     net: fastbp.Network, problem: tabular.Problem, options: argparse.Namespace, history: fastbp.History,
     reached: scores.Scores,
 ) -> dict[str, Any]:  # fmt: skip
+    columns = [] if problem.preprocessor is None else report.columns_as_data(problem.preprocessor, problem.table)
     return {
         "model": None if options.no_save else options.output,
         "target": problem.metadata.get("target"), "classes": problem.classes,
-        "columns": report.columns_as_data(problem), "scores": reached.numbers, "made": net.metadata["made"],
+        "columns": columns, "scores": reached.numbers, "made": net.metadata["made"],
         "seconds": float(np.sum(history.seconds)), "stopped": history.stopped, "interrupted": history.interrupted,
         "notes": [*(problem.table.notes if problem.table else ()), *problem.notes], "warnings": problem.warnings,
     }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastbp.tables.table import Array
+from fastbp.tables.arrays import Array
 
 T = TypeVar("T")
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from fastbp.tables import cells
-from fastbp.tables.table import Array, Table, label_texts, missing_in
+from fastbp.tables.arrays import Array, label_texts, missing_in
+from fastbp.tables.table import Table
 
 Kind = Literal["number", "category", "boolean", "date", "text", "identifier", "constant", "index", "empty", "dropped"]
 

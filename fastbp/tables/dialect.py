@@ -12,8 +12,8 @@ from itertools import islice
 import numpy as np
 
 from fastbp.tables import cells
+from fastbp.tables.arrays import MISSING
 from fastbp.tables.errors import DataFileError, shorten
-from fastbp.tables.table import MISSING
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "whitespace"}
 SAMPLE = 1 << 18  # bytes at the beginning that decide
@@ -159,7 +159,11 @@ def _delimiter(lines: Sequence[str], suffix: str) -> str:
         widths = Counter(map(len, found[1:] or found))
         width, n = widths.most_common(1)[0] if widths else (1, 0)
         agree = n / max(len(found[1:] or found), 1) if found and abs(len(found[0]) - width) <= 1 else 0.0
-        if width < 2 or agree < 0.9 or (mark == " " and (len(found) < 2 or len(found[0]) < 2)):
+        if (
+            width < 2
+            or agree < (0.6 if len(found[0]) == width else 0.9)
+            or (mark == " " and (len(found) < 2 or len(found[0]) < 2))
+        ):
             continue
         cell_list = [cell for fields in found[1:] or found for cell in fields]
         numeric = sum(_looks_like_number(cell, mark) for cell in cell_list) / len(cell_list)

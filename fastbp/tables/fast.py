@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.tables.arrays import LARGEST_EXACT, Array, text_column
 from fastbp.tables.dialect import Dialect
-from fastbp.tables.table import LARGEST_EXACT, Array, Table, text_column
+from fastbp.tables.table import Table
 from fastbp.tables.text_file import places_of
 
 ROWS_TO_INFER = 1000  # rows that decide on the dtypes; if a later one does not fit, all rows do

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fastbp.tables import cells
+from fastbp.tables.arrays import LARGEST_EXACT, Array, as_column, label_texts, missing_in
 from fastbp.tables.columns import MOST_ODD
 from fastbp.tables.errors import DataFileError, shorten
-from fastbp.tables.table import LARGEST_EXACT, Array, as_column, label_texts, missing_in
 
 Asked = Literal["classify", "regress"]
 

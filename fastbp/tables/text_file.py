@@ -16,9 +16,10 @@ from typing import IO, cast
 import numpy as np
 
 from fastbp.tables import dialect as dialects
+from fastbp.tables.arrays import LARGEST_EXACT, Array, text_column
 from fastbp.tables.dialect import Dialect
 from fastbp.tables.errors import DataFileError
-from fastbp.tables.table import LARGEST_EXACT, Array, Table, text_column
+from fastbp.tables.table import Table
 
 CHUNK = 1 << 14  # rows that are converted at once
 LARGE = 1 << 23  # bytes from which on polars reads a file, if it is there
