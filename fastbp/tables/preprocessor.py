@@ -195,15 +195,20 @@ class Preprocessor:
 
     def features_of(self, column: str) -> list[int]:
         """Return which features come from a column, by their places in `feature_names_out`."""
+        self._known(column)
         return [j for j, name in enumerate(self.column_of_feature) if name == column]
 
     def enters(self, column: str) -> str:
         """Return in words how a column enters, or why it does not."""
-        found = next((c for c in self.columns if c.name == column), None)
-        if found is None:
-            raise unknown_name("column", column, [c.name for c in self.columns])
+        found = self._known(column)
         code = next((code for code in self._codes if code.column.name == column), None)
         return found.why if code is None else code.in_words()
+
+    def _known(self, name: str) -> Column:
+        by_name = {column.name: column for column in self.columns}
+        if not isinstance(name, str) or name not in by_name:
+            raise unknown_name("column", str(name), list(by_name))
+        return by_name[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON: dicts, lists, str and numbers. `from_dict` is the inverse."""

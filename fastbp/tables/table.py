@@ -141,7 +141,7 @@ class Table:
         try:
             return self._columns[name]
         except (KeyError, TypeError):
-            raise unknown_name("column", name, self.names) from None
+            raise unknown_name("column", str(name), self.names) from None
 
     def __repr__(self) -> str:
         return f"Table({self.n_rows} rows: {', '.join(self.names[:8])}{', …' if len(self.names) > 8 else ''})"
