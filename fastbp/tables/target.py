@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastbp import validation
 from fastbp.tables import cells
 from fastbp.tables.arrays import LARGEST_EXACT, Array, as_column, label_texts, missing_in
 from fastbp.tables.columns import MOST_ODD
@@ -82,6 +83,7 @@ class Target:
         ValueError
             If no value is there, all are the same class, or they can be neither classes nor numbers.
         """
+        _check(name, kind, scale, decimal)
         if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] > 1:
             if kind == "classify":
                 k = values.shape[1]
@@ -186,6 +188,18 @@ class Target:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"this is no description of a target ({type(error).__name__}: {error})") from None
         return result
+
+
+def _check(name: Any, kind: Any, scale: Any, decimal: Any) -> None:
+    validation.truth("scale", scale)
+    for what, given, needed in (
+        ("kind", kind, (None, "classify", "regress")),
+        ("decimal", decimal, (".", ",")),
+    ):
+        if not isinstance(given, str | None) or given not in needed:
+            raise ValueError(f"{what} is {given!r}; it must be one of {', '.join(map(repr, needed))}")
+    if not isinstance(name, str):
+        raise TypeError(f"name is {name!r}; it must be a str")
 
 
 def means_classes(different: Array, n_rows: int) -> bool:
