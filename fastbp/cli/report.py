@@ -6,6 +6,7 @@ import json
 import statistics
 import textwrap
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+MOST_COLUMNS = 40  # in a table of columns; of more, those that are alike and follow one another share a line
 MOST_CONFUSIONS = 10  # listed pairs of classes, where there are too many classes for a table
 
 
@@ -150,15 +152,27 @@ def _how(preprocessor: Preprocessor, column: Column) -> str:
 
 
 def columns(preprocessor: Preprocessor, table: Table | None = None, width: int = 80) -> str:
-    """Return the table of columns, a line each: name, what it was taken for, missing values, how it enters."""
+    """Return the table of columns, a line each: name, what it was taken for, missing values, how it enters.
+
+    Of more than `MOST_COLUMNS`, neighbours that are alike share a line.
+    """
     rows = [["column", "taken for", "missing", "enters as"]]
-    for column in columns_as_data(preprocessor, table):
-        n_missing = f"{column['missing']:,}" if column["missing"] else "·"
-        rows.append([shortened(column["name"]) or "(no name)", column["kind"], n_missing, column["enters"]])
+    described = columns_as_data(preprocessor, table)
+    for run in _runs(described) if len(described) > MOST_COLUMNS else [[column] for column in described]:
+        first, last = (shortened(run[i]["name"]) or "(no name)" for i in (0, -1))
+        n_missing = f"{run[0]['missing']:,}" if run[0]["missing"] else "·"
+        name, more = (first, "") if len(run) == 1 else (f"{first} … {last}", f" ({len(run)} columns)")
+        rows.append([name, run[0]["kind"], n_missing, run[0]["enters"] + more])
     before = sum(column_widths([row[:3] for row in rows])) + 6
     for row in rows:
         row[3] = shortened(row[3], max(width - before, 20))
     return "\n".join(aligned(rows, left=[0, 1, 3]))
+
+
+def _runs(described: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return columns in runs of those that differ in their names only."""
+    alike = groupby(described, key=lambda column: [column[key] for key in ("kind", "enters", "missing")])
+    return [list(run) for _, run in alike]
 
 
 def architecture(net: Network) -> str:

@@ -18,7 +18,7 @@ from fastbp.tables.target import Target
 
 Rows = npt.NDArray[np.intp]
 
-READING = ("header", "delimiter", "decimal", "encoding")  # options of `read_table`
+READING = ("delimiter", "decimal", "encoding")  # options of `read_table`
 FEW_ROWS = 60  # training rows: with fewer, none are held out to stop early
 VALIDATION_SHARE = 0.15  # of the training rows otherwise
 TELLTALE_ROWS = 5  # rows that each value of a column must have before it can tell the target
@@ -55,10 +55,13 @@ def problem_of_split(split: Split, name: str) -> Problem:
     return Problem(*split[:4], classes, name=name, metadata={"data": name, "classes": classes})
 
 
-def read(path: str, options: argparse.Namespace, text: list[str | int], **more: Any) -> Table:
+def read(
+    path: str, options: argparse.Namespace, text: list[str | int], header: bool | None = None, **more: Any
+) -> Table:
     """Return the table of a file, read as the options of the command say."""
     given = {name: getattr(options, name) for name in READING}
-    return read_table(path, **given, na=options.na or (), text=text, **more)
+    header = False if options.no_header else header
+    return read_table(path, header=header, **given, na=options.na or (), text=text, **more)
 
 
 def place_or_name(column: str | None) -> list[str | int]:

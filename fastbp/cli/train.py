@@ -107,8 +107,8 @@ def _problem(options: argparse.Namespace) -> tabular.Problem:
         names = tabular.targets_of(options.target, table)
         test = None
         if options.test is not None:
-            more = {"header": False} if table.names[:1] == ("column_1",) and options.header is None else {}
-            test = tabular.read(existing(options.test), options, [*names, *text], target=options.target, **more)
+            header = None if table.names[:1] != ("column_1",) else False
+            test = tabular.read(existing(options.test), options, [*names, *text], header, target=options.target)
             absent = [name for name in names if name not in test]
             if absent:
                 raise DataFileError(f"the test file {options.test} has no column {absent[0]!r}, the target")

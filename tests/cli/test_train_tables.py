@@ -136,6 +136,16 @@ def test_warnings_and_baselines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "warning   classes with one row only: 'c'" in out and "baseline  always the majority, 'a': 9" in out
 
 
+def test_many_columns_that_are_alike_share_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    X = np.random.default_rng(0).normal(size=(N, 60))
+    names = [f"c{j}" for j in range(60)]
+    Path("t.csv").write_text("\n".join([",".join(names), *(",".join(f"{x:.3f}" for x in row) for row in X)]))
+    out, _ = run(capsys, "train", "t.csv", "--target", "c30", "--drop", "c5", "--epochs", 1, "--no-save")
+    lines = out[out.index("\ncolumn ") + 1 :].split("\n\n")[0].splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["column", "c0 … c4", "c5", "c6 … c59"]
+    assert lines[1].endswith("scaled (5 columns)") and lines[3].endswith("scaled (53 columns)")
+
+
 def test_what_the_file_holds(capsys: pytest.CaptureFixture[str]) -> None:
     Path("shop.csv").write_text(shop())
     told = train(capsys, "shop.csv", "--target", "sold", "--epochs", 2, "--drop", "day", "--na", "red")
