@@ -113,11 +113,11 @@ def _described(name: str, column: Array, n_missing: int, first: bool, as_categor
 
 
 def _numbers(name: str, column: Array, n_missing: int, **more: Any) -> Column:
-    infinite = int(np.isinf(column).sum())
+    finite = np.isfinite(column)
+    infinite = int(np.isinf(column).sum()) if not finite.all() else 0
     if infinite:
-        column = np.where(np.isinf(column), np.nan, column)
         more = {"why": "", "odd": "inf", **more, "n_odd": more.get("n_odd", 0) + infinite}
-    present = column[~np.isnan(column)]
+    present = column if finite.all() else column[finite]
     if not present.size:
         return Column(name, "empty", n_missing, why="no finite number in any row")
     low, high = float(present.min()), float(present.max())

@@ -224,6 +224,8 @@ def _is_header(first: list[str], body: list[list[str]], width: int, decimal: str
     if not body or abs(len(first) - width) == 1:
         return bool(body) or not any(_is_number(cell, decimal) for cell in first)
     rows = [fields for fields in body if len(fields) == len(first)]
+    if first[0] == "" and all(first[1:]) and len(first) > 1 and _names_rows([fields[0] for fields in rows]):
+        return True  # as R writes the names of its rows
     for_header = against = 0
     for j, cell in enumerate(first):
         column = [fields[j] for fields in rows if fields[j].lower() not in MISSING]
@@ -239,6 +241,10 @@ def _is_header(first: list[str], body: list[list[str]], width: int, decimal: str
     # All is text: names are not among the values below them.
     repeated = sum(cell in {fields[j] for fields in rows} for j, cell in enumerate(first) if cell)
     return repeated < max(1, len(first) / 3)
+
+
+def _names_rows(values: list[str]) -> bool:
+    return len(values) > 1 and all(values) and len(set(values)) == len(values)
 
 
 def _is_number(cell: str, decimal: str) -> bool:
