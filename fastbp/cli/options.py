@@ -159,7 +159,7 @@ def _add_reading_options(group: Any) -> None:
     text = "the first line holds values, not names: columns are column_1, column_2, …"
     group.add_argument("--no-header", action="store_true", help=text)
     group.add_argument("--delimiter", metavar="MARK", help="comma, semicolon, tab, bar, whitespace, or a character")
-    group.add_argument("--decimal", choices=[".", ","], help="the decimal mark")
+    group.add_argument("--decimal", metavar="MARK", choices=[".", ","], help="the decimal mark, . or ,")
     group.add_argument("--encoding", metavar="NAME", help="such as utf-8, latin-1, utf-16")
     text = "further spellings of a missing value, separated by commas, besides empty, ?, -, ., NA, N/A, NaN, null, none"
     group.add_argument("--na", metavar="MARKS", type=listed, help=text)
