@@ -224,7 +224,7 @@ def complete(options: argparse.Namespace) -> None:
     if options.learning_rate is None:
         options.learning_rate = LEARNING_RATES[options.optimizer]
     if options.output is None:
-        options.output = f"{Path(options.data).stem}.safetensors"
+        options.output = f"{Path(options.data.removesuffix('.gz')).stem}.safetensors"
     if not options.no_save:
         check_writable(options.output, [options.data])
     if options.plot:
