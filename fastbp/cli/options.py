@@ -23,7 +23,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "table": {"dtype": "float32", "test_share": 0.2},  # `train.recipe_of` decides the rest
 }
 OF_TABLES = (
-    "target", "kind", "test_share", "test", "drop", "categorical", "no_early_stopping", "header", "delimiter",
+    "target", "kind", "test_share", "test", "drop", "categorical", "no_early_stopping", "no_header", "delimiter",
     "decimal", "encoding", "na",
 )  # fmt: skip
 BELONGS_TO = {**dict.fromkeys(OF_TABLES, "table"), "folder": "mnist", "download": "mnist"}
@@ -157,9 +157,9 @@ def _add_data_options(group: Any) -> None:
 
 def _add_reading_options(group: Any) -> None:
     text = "the first line holds values, not names: columns are column_1, column_2, …"
-    group.add_argument("--no-header", dest="header", action="store_const", const=False, help=text)
+    group.add_argument("--no-header", action="store_true", help=text)
     group.add_argument("--delimiter", metavar="MARK", help="comma, semicolon, tab, bar, whitespace, or a character")
-    group.add_argument("--decimal", choices=[".", ","], help="the decimal mark")
+    group.add_argument("--decimal", metavar="MARK", choices=[".", ","], help="the decimal mark, . or ,")
     group.add_argument("--encoding", metavar="NAME", help="such as utf-8, latin-1, utf-16")
     text = "further spellings of a missing value, separated by commas, besides empty, ?, -, ., NA, N/A, NaN, null, none"
     group.add_argument("--na", metavar="MARKS", type=listed, help=text)
@@ -215,7 +215,7 @@ def complete(options: argparse.Namespace) -> None:
     for name, belongs in BELONGS_TO.items():
         given = getattr(options, name)
         if given not in (None, False, []) and kind != belongs:
-            flags = {"kind": f"--{options.kind}", "folder": "--data", "header": "--no-header"}
+            flags = {"kind": f"--{options.kind}", "folder": "--data"}
             flag = flags.get(name, f"--{name.replace('_', '-')}")
             raise ValueError(f"{flag} is for {belongs if belongs == 'mnist' else 'tables'}, not for {options.data}")
     for name, value in DEFAULTS[kind].items():
@@ -224,7 +224,7 @@ def complete(options: argparse.Namespace) -> None:
     if options.learning_rate is None:
         options.learning_rate = LEARNING_RATES[options.optimizer]
     if options.output is None:
-        options.output = f"{Path(options.data).stem}.safetensors"
+        options.output = f"{Path(options.data.removesuffix('.gz')).stem}.safetensors"
     if not options.no_save:
         check_writable(options.output, [options.data])
     if options.plot:

@@ -18,9 +18,9 @@ from fastbp.cli.options import DATA_SETS
 from fastbp.cli.predictions import Predictions
 from fastbp.cli.train import existing, split_of
 from fastbp.data import Table
+from fastbp.tables.arrays import Array, label_texts
 from fastbp.tables.errors import DataFileError, shorten
 from fastbp.tables.preprocessor import Preprocessor
-from fastbp.tables.table import Array, label_texts
 from fastbp.tables.target import Target
 
 MOST_NAMED = 3  # rows or values that a warning names
@@ -111,16 +111,17 @@ def _table_like(
 ) -> Table:
     """Read the table as that of the training was read."""
     text = [column.name for column in preprocessor.columns if column.kind == "category"]
-    if options.header is None:
-        options.header = bool(kept.get("header", True))
+    header = bool(kept.get("header", True)) and not options.no_header
     options.na = [*(options.na or ()), *kept.get("na", [])]
     given = [*text, *target.names, *tabular.place_or_name(options.target)]
     path = existing(options.data)
     try:
-        table = tabular.read(path, options, given, keep_bad_rows=True, target=options.target or _array_of(target))
+        table = tabular.read(
+            path, options, given, header, keep_bad_rows=True, target=options.target or _array_of(target)
+        )
     except DataFileError:  # an NPZ file need not have the target
-        table = tabular.read(path, options, given, keep_bad_rows=True, target=options.target)
-    if options.header is False and len(table.names) == len(names) - 1 and not set(target.names) <= {names[-1]}:
+        table = tabular.read(path, options, given, header, keep_bad_rows=True, target=options.target)
+    if not header and len(table.names) == len(names) - 1 and not set(target.names) <= {names[-1]}:
         without = [name for name in names if name not in target.names]
         table = _renamed(table, without)
     return table

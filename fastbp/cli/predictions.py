@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.cli import report
-from fastbp.tables.table import Array
+from fastbp.tables.arrays import Array
 from fastbp.tables.target import Target
 
 

@@ -1,6 +1,7 @@
 """The command line: which command runs, and the one line and the exit status that each error gets."""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -74,7 +75,7 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.print_help()
         return EXIT_USAGE
     if options.command == "info":
-        print(report.info(fastbp.load(options.model)))
+        print(report.info(fastbp.load(options.model), width=shutil.get_terminal_size().columns))
         return 0
     commands = {
         "train": train_command.run, "predict": predict_command.run, "compare": compare_command.run,

@@ -4,7 +4,9 @@ from __future__ import annotations  # so that naming Network does not import it
 
 import json
 import statistics
+import textwrap
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.tables.errors import shorten
+from fastbp.tables.preprocessor import Preprocessor
 from fastbp.text import aligned, column_widths, shortened
 
 if TYPE_CHECKING:
     from fastbp.cli.tables import Problem
     from fastbp.network.network import Network
     from fastbp.tables.columns import Column
-    from fastbp.tables.preprocessor import Preprocessor
+    from fastbp.tables.table import Table
     from fastbp.training.history import History
 
 Array = npt.NDArray[Any]
 
+MOST_COLUMNS = 40  # in a table of columns; of more, those that are alike and follow one another share a line
 MOST_CONFUSIONS = 10  # listed pairs of classes, where there are too many classes for a table
 
 
@@ -114,23 +118,28 @@ def data(problem: Problem) -> str:
 def target(problem: Problem) -> str:
     """Return what is learned, in a line."""
     assert problem.target is not None
-    name = shortened(str(problem.metadata["target"]))
-    if problem.classes:
-        labels = ", ".join(shortened(label, 12) for label in problem.classes[:6])
-        return f"{name}: {len(problem.classes)} classes, {labels}{', …' if len(problem.classes) > 6 else ''}"
-    return f"{name}: {'numbers' if problem.n_outputs == 1 else f'{problem.n_outputs} columns of numbers'}"
+    return _target_in_words(str(problem.metadata["target"]), problem.classes, problem.n_outputs)
 
 
-def columns_as_data(problem: Problem) -> list[dict[str, Any]]:
-    """Return for each column of a table what it was taken for, how it enters and how many values are missing."""
-    if problem.preprocessor is None or problem.table is None:
-        return []
+def _target_in_words(name: str, classes: list[Any] | None, n_outputs: int = 1) -> str:
+    if classes:
+        labels = ", ".join(shortened(str(label), 12) for label in classes[:6])
+        return f"{shortened(name)}: {len(classes)} classes, {labels}{', …' if len(classes) > 6 else ''}"
+    return f"{shortened(name)}: {'numbers' if n_outputs == 1 else f'{n_outputs} columns of numbers'}"
+
+
+def columns_as_data(preprocessor: Preprocessor, table: Table | None = None) -> list[dict[str, Any]]:
+    """Return for each column what it was taken for, how it enters and how many values are missing.
+
+    The missing values are those of `table`, by default those of the training rows.
+    """
     return [
         {
-            "name": column.name, "kind": column.kind, "used": column.used, "enters": _how(problem.preprocessor, column),
-            "missing": int(problem.table.missing(column.name).sum()), "odd": column.n_odd, "example_of_odd": column.odd,
+            "name": column.name, "kind": column.kind, "used": column.used, "enters": _how(preprocessor, column),
+            "missing": column.n_missing if table is None else int(table.missing(column.name).sum()),
+            "odd": column.n_odd, "example_of_odd": column.odd,
         }
-        for column in problem.preprocessor.columns
+        for column in preprocessor.columns
     ]  # fmt: skip
 
 
@@ -138,20 +147,32 @@ def _how(preprocessor: Preprocessor, column: Column) -> str:
     if not column.used:
         return f"not used: {column.why}"
     more = "" if column.kind == "boolean" or not column.why else f"; {column.why}"
-    odd = f"; {column.n_odd} odd, such as {shorten(column.odd or '')}, count as missing" if column.n_odd else ""
-    return f"{preprocessor.enters(column.name)}{more}{odd}"
+    odd = f"; {column.n_odd} odd, such as {shorten(column.odd or '')}, as missing" if column.n_odd else ""
+    return f"{preprocessor.enters(column.name)}{odd}{more}"
 
 
-def columns(problem: Problem, width: int = 80) -> str:
-    """Return the table of columns, a line each: name, what it was taken for, missing values, how it enters."""
-    table = [["column", "taken for", "missing", "enters as"]]
-    for column in columns_as_data(problem):
-        n_missing = f"{column['missing']:,}" if column["missing"] else "·"
-        table.append([shortened(column["name"]) or "(no name)", column["kind"], n_missing, column["enters"]])
-    least = sum(column_widths([row[:3] for row in table])) + 6
-    for row in table:
-        row[3] = shortened(row[3], max(width - least, 20))
-    return "\n".join(aligned(table, left=[0, 1, 3]))
+def columns(preprocessor: Preprocessor, table: Table | None = None, width: int = 80) -> str:
+    """Return the table of columns, a line each: name, what it was taken for, missing values, how it enters.
+
+    Of more than `MOST_COLUMNS`, neighbours that are alike share a line.
+    """
+    rows = [["column", "taken for", "missing", "enters as"]]
+    described = columns_as_data(preprocessor, table)
+    for run in _runs(described) if len(described) > MOST_COLUMNS else [[column] for column in described]:
+        first, last = (shortened(run[i]["name"]) or "(no name)" for i in (0, -1))
+        n_missing = f"{run[0]['missing']:,}" if run[0]["missing"] else "·"
+        name, more = (first, "") if len(run) == 1 else (f"{first} … {last}", f" ({len(run)} columns)")
+        rows.append([name, run[0]["kind"], n_missing, run[0]["enters"] + more])
+    before = sum(column_widths([row[:3] for row in rows])) + 6
+    for row in rows:
+        row[3] = shortened(row[3], max(width - before, 20))
+    return "\n".join(aligned(rows, left=[0, 1, 3]))
+
+
+def _runs(described: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return columns in runs of those that differ in their names only."""
+    alike = groupby(described, key=lambda column: [column[key] for key in ("kind", "enters", "missing")])
+    return [list(run) for _, run in alike]
 
 
 def architecture(net: Network) -> str:
@@ -180,8 +201,8 @@ def timing(history: History) -> str:
     return f"1 epoch, {each}, {speed}" if n == 1 else f"{n} epochs, {each} each, {speed} (medians)"
 
 
-def info(net: Network, longest: int = 200) -> str:
-    """Return what a model file holds: layers, parameters, metadata.
+def info(net: Network, longest: int = 200, width: int = 80) -> str:
+    """Return what a model file holds: layers, parameters, metadata; of a table, its columns.
 
     >>> import fastbp
     >>> print(info(fastbp.Network([2, 1])))
@@ -196,8 +217,35 @@ def info(net: Network, longest: int = 200) -> str:
         lines.append((f"layer {l}", f"{w.shape[1]} -> {w.shape[0]}, {activation.name}, {w.size + len(w):,} parameters"))
     lines.append(("formulation", net.formulation))
     metadata = net.metadata if isinstance(net.metadata, dict) else {"": net.metadata}
+    try:
+        preprocessor = Preprocessor.from_dict(metadata["table"]["preprocessing"])
+    except (KeyError, TypeError, ValueError):
+        pass
+    else:
+        return "\n".join(
+            [*_aligned_heads([*lines, *_of_table(metadata, width)]), "", columns(preprocessor, None, width)]
+        )
     lines += [
         ("metadata", f"{shortened(key)}: {shortened(json.dumps(value, ensure_ascii=False), longest)}")
         for key, value in metadata.items()
     ] or [("metadata", "none")]
-    return "\n".join(f"{head:<11} {text}" for head, text in lines)
+    return "\n".join(_aligned_heads(lines))
+
+
+def _aligned_heads(lines: list[tuple[str, str]]) -> list[str]:
+    return [f"{head:<11} {text}" for head, text in lines]
+
+
+def _of_table(metadata: dict[str, Any], width: int) -> list[tuple[str, str]]:
+    """Return what a model of a table says about itself; anyone may have written it."""
+    classes = metadata.get("classes")
+    lines = [("target", _target_in_words(str(metadata.get("target")), classes if isinstance(classes, list) else None))]
+    for head in ("scores", "made"):
+        if isinstance(values := metadata.get(head), dict):
+            words = [
+                f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                for name, value in values.items()
+            ]
+            text = textwrap.wrap(", ".join(words).replace("_", " "), max(width - 12, 40))
+            lines += [(head if i == 0 else "", shortened(part, width)) for i, part in enumerate(text)]
+    return lines

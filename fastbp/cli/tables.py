@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.data import Split, Table, read_table
-from fastbp.tables.columns import describe
+from fastbp.tables.arrays import Array, missing_in
 from fastbp.tables.errors import DataFileError, shorten, unknown_name
 from fastbp.tables.preprocessor import Preprocessor
-from fastbp.tables.table import Array, missing_in
 from fastbp.tables.target import Target
 
 Rows = npt.NDArray[np.intp]
 
-READING = ("header", "delimiter", "decimal", "encoding")  # options of `read_table`
+READING = ("delimiter", "decimal", "encoding")  # options of `read_table`
 FEW_ROWS = 60  # training rows: with fewer, none are held out to stop early
 VALIDATION_SHARE = 0.15  # of the training rows otherwise
 TELLTALE_ROWS = 5  # rows that each value of a column must have before it can tell the target
@@ -55,10 +55,13 @@ def problem_of_split(split: Split, name: str) -> Problem:
     return Problem(*split[:4], classes, name=name, metadata={"data": name, "classes": classes})
 
 
-def read(path: str, options: argparse.Namespace, text: list[str | int], **more: Any) -> Table:
+def read(
+    path: str, options: argparse.Namespace, text: list[str | int], header: bool | None = None, **more: Any
+) -> Table:
     """Return the table of a file, read as the options of the command say."""
     given = {name: getattr(options, name) for name in READING}
-    return read_table(path, **given, na=options.na or (), text=text, **more)
+    header = False if options.no_header else header
+    return read_table(path, header=header, **given, na=options.na or (), text=text, **more)
 
 
 def place_or_name(column: str | None) -> list[str | int]:
@@ -249,7 +252,7 @@ def _doubts(problem: Problem, features: Table, names: list[str], labels: Array |
         single = [problem.classes[i] for i in np.flatnonzero(counts == 1)]
         if single:
             found.append(f"classes with one row only: {', '.join(map(shorten, single[:5]))}{', …' * (len(single) > 5)}")
-        for column in describe(features, drop=problem.preprocessor.drop if problem.preprocessor else ()):
+        for column in problem.preprocessor.columns if problem.preprocessor else ():
             if column.kind in ("category", "boolean") and _tells(features[column.name], labels):
                 found.append(
                     f"{shorten(column.name)} alone tells the target in every row: if it is not known beforehand, "
@@ -259,9 +262,9 @@ def _doubts(problem: Problem, features: Table, names: list[str], labels: Array |
 
 
 def _tells(column: Array, labels: Array) -> bool:
-    """Whether each value of a column belongs to one class only."""
-    present = ~missing_in(column)
-    _, codes, counts = np.unique(column[present].astype(str), return_inverse=True, return_counts=True)
-    n_labels = int(labels.max()) + 1
-    pairs = np.unique(codes * n_labels + labels[present])
-    return len(pairs) == len(counts) and len(counts) >= 2 and counts.min() >= TELLTALE_ROWS and present.mean() > 0.9
+    """Whether each value of a column belongs to one class only, and nearly all rows have a value."""
+    pairs = Counter(zip(column.tolist(), labels.tolist(), strict=True))
+    missing = sum(n for (value, _), n in pairs.items() if value is None)
+    counts = {value: n for (value, _), n in pairs.items() if value is not None}
+    n_pairs = sum(value is not None for value, _ in pairs)
+    return n_pairs == len(counts) >= 2 and min(counts.values()) >= TELLTALE_ROWS and missing < len(column) / 10

@@ -107,8 +107,8 @@ def _problem(options: argparse.Namespace) -> tabular.Problem:
         names = tabular.targets_of(options.target, table)
         test = None
         if options.test is not None:
-            more = {"header": False} if table.names[:1] == ("column_1",) and options.header is None else {}
-            test = tabular.read(existing(options.test), options, [*names, *text], target=options.target, **more)
+            header = None if table.names[:1] != ("column_1",) else False
+            test = tabular.read(existing(options.test), options, [*names, *text], header, target=options.target)
             absent = [name for name in names if name not in test]
             if absent:
                 raise DataFileError(f"the test file {options.test} has no column {absent[0]!r}, the target")
@@ -205,7 +205,8 @@ def _print_data(problem: tabular.Problem) -> None:
         print(f"target    {report.target(problem)}")
         for note in (*(problem.table.notes if problem.table else ()), *problem.notes):
             print(f"note      {note}")
-        print("\n" + report.columns(problem, width) + "\n")
+        assert problem.preprocessor is not None
+        print("\n" + report.columns(problem.preprocessor, problem.table, width) + "\n")
 
 
 def _print_results(
@@ -243,10 +244,11 @@ def _as_json(
     net: fastbp.Network, problem: tabular.Problem, options: argparse.Namespace, history: fastbp.History,
     reached: scores.Scores,
 ) -> dict[str, Any]:  # fmt: skip
+    columns = [] if problem.preprocessor is None else report.columns_as_data(problem.preprocessor, problem.table)
     return {
         "model": None if options.no_save else options.output,
         "target": problem.metadata.get("target"), "classes": problem.classes,
-        "columns": report.columns_as_data(problem), "scores": reached.numbers, "made": net.metadata["made"],
+        "columns": columns, "scores": reached.numbers, "made": net.metadata["made"],
         "seconds": float(np.sum(history.seconds)), "stopped": history.stopped, "interrupted": history.interrupted,
         "notes": [*(problem.table.notes if problem.table else ()), *problem.notes], "warnings": problem.warnings,
     }  # fmt: skip

@@ -7,17 +7,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastbp.tables.table import Array
+from fastbp.tables.arrays import Array
 
 T = TypeVar("T")
 
+LONGEST = 400  # characters of a number or a date
 TRUE_WORDS = {"true": "false", "yes": "no", "t": "f", "y": "n", "on": "off"}  # and their opposites
 _GROUPED = {
     ".": re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][+-]?\d+)?"),
     ",": re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?(?:[eE][+-]?\d+)?"),
 }
 _SIGNS = str.maketrans("", "", "$€£¥₹ \u00a0\u202f'%")
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _WITHOUT_YEAR_FIRST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:[ T](.+))?")
 _YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})(?:\2(\d{1,2}))?(?:[ T](.+))?")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T][\d:.]+)?$")
@@ -32,6 +33,8 @@ def number(text: str, decimal: str = ".") -> float:
     >>> number("$1,234.5"), number("12 %"), number("1.234,5", ","), number("(3)"), number("red")
     (1234.5, 12.0, 1234.5, -3.0, nan)
     """
+    if len(text) > LONGEST:
+        return np.nan
     if text.startswith("(") and text.endswith(")"):
         return -number(text[1:-1], decimal)
     bare = text.translate(_SIGNS).replace("−", "-")
@@ -110,6 +113,8 @@ def date(text: str, day_is_first: bool = False) -> np.datetime64:
     2001-01-05T00:00:00.000000
     NaT
     """
+    if len(text) > LONGEST:
+        return np.datetime64("NaT")
     try:
         if match := _YEAR_FIRST.fullmatch(text):
             year, month, day, clock = int(match[1]), int(match[3]), int(match[4] or 1), match[5]

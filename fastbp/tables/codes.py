@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
+from fastbp.tables.arrays import Array
 from fastbp.tables.columns import Column
-from fastbp.tables.table import Array
 
 CLIP = 3.0  # smooth clipping keeps numbers within ±3
 LARGEST = 1e18  # of a scaled number; its square is a float32
@@ -35,6 +36,24 @@ class Code:
     other: bool = False  # whether rare and unseen values have a feature
     missing: bool = False  # whether "is missing" is a feature
 
+    def fits(self) -> bool:
+        """Whether there are as many features as the kind of the column has."""
+        kind, n, scales = self.column.kind, len(self.features), (len(self.center), len(self.factor))
+        if kind == "boolean":
+            return n == 1 and len(self.column.words) == 2
+        if kind == "category":
+            return n == len(self.levels) + self.other + self.missing or (n, len(self.levels), self.other) == (
+                1,
+                2,
+                False,
+            )
+        if kind == "date":
+            known = set(self.parts) <= set(DATE_PARTS)
+            return known and n == len(self.parts) + self.missing and scales == (len(self.parts),) * 2
+        n_bins = max(len(self.edges) - 1, 0)
+        ascending = len(self.edges) != 1 and bool((np.diff(self.edges) > 0).all())
+        return kind == "number" and ascending and scales == (1, 1) and n - n_bins - self.missing in (0, 1)
+
     def in_words(self) -> str:
         """Return how the column enters, in words."""
         kind, n = self.column.kind, len(self.features)
@@ -55,6 +74,37 @@ def _short(text: str) -> str:
     return text if len(text) <= 16 else text[:15] + "…"
 
 
+def of_number(column: Column, values: Array, n_bins: int, scaled: bool, missing: bool) -> Code:
+    """Return the code of numbers: scaled, or in at most `n_bins` bins, or both."""
+    center, factor = scale_of(values)
+    code = Code(column, center=[center], factor=[factor], missing=missing)
+    code.edges = piecewise_edges(values, n_bins) if n_bins else []
+    if scaled or not code.edges:
+        code.features = [column.name]
+    code.features += [f"{column.name}[{t}]" for t in range(len(code.edges) - 1)]
+    code.features += [f"{column.name} is missing"] * missing
+    return code
+
+
+def of_date(column: Column, moments: Array, missing: bool) -> Code:
+    """Return the code of dates: those of their parts that are not constant."""
+    scales = dict(zip(DATE_PARTS, map(scale_of, parts_of(moments, list(DATE_PARTS))), strict=True))
+    scales = {part: (center, factor) for part, (center, factor) in scales.items() if factor > 0}
+    center, factor = [center for center, _ in scales.values()], [factor for _, factor in scales.values()]
+    features = [f"{column.name}.{part}" for part in scales] + [f"{column.name} is missing"] * missing
+    return Code(column, features, list(scales), center, factor, missing=missing)
+
+
+def of_category(column: Column, texts: Array, most: int, least: int) -> Code:
+    """Return the code of a category: a feature for each value, or one for two values."""
+    levels, other = levels_of(texts, most, least)
+    if len(levels) == 2 and not other:
+        return Code(column, [column.name], levels=levels)
+    missing = column.n_missing > 0
+    features = [f"{column.name}={level}" for level in levels] + [f"{column.name}=(other)"] * other
+    return Code(column, features + [f"{column.name} is missing"] * missing, levels=levels, other=other, missing=missing)
+
+
 def scale_of(values: Array) -> tuple[float, float]:
     """Return the median, and 1 over the distance of the quartiles (or half the range, where that is 0).
 
@@ -64,17 +114,28 @@ def scale_of(values: Array) -> tuple[float, float]:
     >>> scale_of(np.array([0.0, 1, 2, 3, 4, np.nan]))
     (2.0, 0.5)
     """
-    present = values[np.isfinite(values)]
+    drawn = values[_some_of(len(values))] if len(values) > ENOUGH else values
+    present = drawn[np.isfinite(drawn)]
+    if present.size < len(drawn) / 10:  # too few were drawn
+        present = values[np.isfinite(values)]
     if not present.size:
         return 0.0, 0.0
-    low, high = float(present.min()), float(present.max())
-    if present.size > ENOUGH:
-        present = np.random.default_rng(0).choice(present, ENOUGH)
     first, median, third = np.quantile(present, [0.25, 0.5, 0.75])
+    if third == first:
+        finite = values[np.isfinite(values)]
+        low, high = float(finite.min()), float(finite.max())
+    else:
+        low = high = 0.0
     with np.errstate(over="ignore", divide="ignore"):
         spread = third - first if third > first else (high / 2 - low / 2)
         factor = 1 / spread if spread > 0 else 0.0
     return float(median), float(factor) if np.isfinite(factor) else 0.0
+
+
+@lru_cache(maxsize=1)
+def _some_of(n: int) -> Array:
+    """Return `ENOUGH` of n places, in order, so that memory is read forwards."""
+    return np.sort(np.random.default_rng(0).integers(0, n, ENOUGH))
 
 
 def smoothly_clipped(scaled: Array) -> Array:

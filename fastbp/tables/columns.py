@@ -10,12 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from fastbp.tables import cells
-from fastbp.tables.table import Array, Table, label_texts, missing_in
+from fastbp.tables.arrays import Array, label_texts, missing_in
+from fastbp.tables.table import Table
 
 Kind = Literal["number", "category", "boolean", "date", "text", "identifier", "constant", "index", "empty", "dropped"]
 
 USED = ("number", "category", "boolean", "date")
 MOST_ODD = 0.05  # a column of text with at most this share of cells that are no numbers (or dates) is numbers (dates)
+FEW_WORDS = 2  # or with this number of different words among numbers
 MOST_DIFFERENT = 0.5  # text with more different values than this share of its rows, and
 FEW_VALUES = 20  # than this number, is names or remarks: nothing in it repeats that could be learned
 LONG_TEXT = 60  # characters on average: sentences
@@ -111,11 +113,11 @@ def _described(name: str, column: Array, n_missing: int, first: bool, as_categor
 
 
 def _numbers(name: str, column: Array, n_missing: int, **more: Any) -> Column:
-    infinite = int(np.isinf(column).sum())
+    finite = np.isfinite(column)
+    infinite = int(np.isinf(column).sum()) if not finite.all() else 0
     if infinite:
-        column = np.where(np.isinf(column), np.nan, column)
         more = {"why": "", "odd": "inf", **more, "n_odd": more.get("n_odd", 0) + infinite}
-    present = column[~np.isnan(column)]
+    present = column if finite.all() else column[finite]
     if not present.size:
         return Column(name, "empty", n_missing, why="no finite number in any row")
     low, high = float(present.min()), float(present.max())
@@ -152,7 +154,7 @@ def _texts(name: str, column: Array, n_missing: int, first: bool, decimal: str) 
     if name == "" and first and len(different) == len(listed):
         return Column(name, "index", n_missing, why="a name for every row")
     odd = [text for text in different if np.isnan(cells.number(text, decimal))]
-    if _few(odd, listed, different):
+    if few_are_odd(len(odd), len(different), _count(odd, listed), len(listed)):
         signs = sorted({c for text in different[:1000] for c in text if c in "$€£¥₹%," and not (c == "," == decimal)})
         why = f"written with {' or '.join(signs)}" if signs else ""
         values = cells.numbers(column, decimal)
@@ -163,11 +165,17 @@ def _texts(name: str, column: Array, n_missing: int, first: bool, decimal: str) 
     return _categories(name, column, n_missing)
 
 
-def _few(odd: list[str], listed: list[str], different: list[str]) -> bool:
-    if not odd:
-        return True
-    few = len(odd) < len(different) / 2 and _count(odd, listed) <= max(1, MOST_ODD * len(listed))
-    return few and len(different) - len(odd) > 2
+def few_are_odd(odd: int, different: int, odd_rows: int, rows: int) -> bool:
+    """Whether a column is numbers (or dates) although some cells are not.
+
+    Either few rows are odd, or all odd rows have the same word or two, which means that a value is missing.
+
+    >>> few_are_odd(3, 100, 4, 100), few_are_odd(1, 60, 30, 100), few_are_odd(1, 3, 30, 100)
+    (True, True, False)
+    """
+    if odd_rows <= max(1, MOST_ODD * rows):
+        return odd == 0 or (odd < different / 2 and different - odd > 2)
+    return odd <= FEW_WORDS and different - odd > FEW_VALUES and odd_rows <= rows / 2
 
 
 def _count(odd: list[str], listed: list[str]) -> int:
@@ -187,7 +195,7 @@ def _as_dates(name: str, listed: list[str], different: list[str], n_missing: int
     objects = np.empty(len(different), dtype=object)
     objects[:] = different
     odd = objects[np.isnat(cells.dates(objects, first))].tolist()
-    if not _few(odd, listed, different):
+    if not few_are_odd(len(odd), len(different), _count(odd, listed), len(listed)):
         return None
     why = ""
     if any(map(cells.is_ambiguous, different[:10])):

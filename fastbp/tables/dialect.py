@@ -12,8 +12,8 @@ from itertools import islice
 import numpy as np
 
 from fastbp.tables import cells
+from fastbp.tables.arrays import MISSING
 from fastbp.tables.errors import DataFileError, shorten
-from fastbp.tables.table import MISSING
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "whitespace"}
 SAMPLE = 1 << 18  # bytes at the beginning that decide
@@ -159,7 +159,11 @@ def _delimiter(lines: Sequence[str], suffix: str) -> str:
         widths = Counter(map(len, found[1:] or found))
         width, n = widths.most_common(1)[0] if widths else (1, 0)
         agree = n / max(len(found[1:] or found), 1) if found and abs(len(found[0]) - width) <= 1 else 0.0
-        if width < 2 or agree < 0.9 or (mark == " " and (len(found) < 2 or len(found[0]) < 2)):
+        if (
+            width < 2
+            or agree < (0.6 if len(found[0]) == width else 0.9)
+            or (mark == " " and (len(found) < 2 or len(found[0]) < 2))
+        ):
             continue
         cell_list = [cell for fields in found[1:] or found for cell in fields]
         numeric = sum(_looks_like_number(cell, mark) for cell in cell_list) / len(cell_list)
@@ -220,6 +224,8 @@ def _is_header(first: list[str], body: list[list[str]], width: int, decimal: str
     if not body or abs(len(first) - width) == 1:
         return bool(body) or not any(_is_number(cell, decimal) for cell in first)
     rows = [fields for fields in body if len(fields) == len(first)]
+    if first[0] == "" and all(first[1:]) and len(first) > 1 and _names_rows([fields[0] for fields in rows]):
+        return True  # as R writes the names of its rows
     for_header = against = 0
     for j, cell in enumerate(first):
         column = [fields[j] for fields in rows if fields[j].lower() not in MISSING]
@@ -235,6 +241,10 @@ def _is_header(first: list[str], body: list[list[str]], width: int, decimal: str
     # All is text: names are not among the values below them.
     repeated = sum(cell in {fields[j] for fields in rows} for j, cell in enumerate(first) if cell)
     return repeated < max(1, len(first) / 3)
+
+
+def _names_rows(values: list[str]) -> bool:
+    return len(values) > 1 and all(values) and len(set(values)) == len(values)
 
 
 def _is_number(cell: str, decimal: str) -> bool:

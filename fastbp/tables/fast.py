@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.tables.arrays import LARGEST_EXACT, Array, text_column
 from fastbp.tables.dialect import Dialect
-from fastbp.tables.table import LARGEST_EXACT, Array, Table, text_column
-from fastbp.tables.text_file import places_of
+from fastbp.tables.table import Table
+from fastbp.tables.text_file import as_numbers, places_of
 
 ROWS_TO_INFER = 1000  # rows that decide on the dtypes; if a later one does not fit, all rows do
 
@@ -46,7 +47,7 @@ def read_fast(path: Path, dialect: Dialect, marks: frozenset[str], as_text: Coll
         return None
     columns = {}
     for name in names:
-        columns[name] = _column(pl, frame.to_series(0), marks)
+        columns[name] = _column(pl, frame.to_series(0), marks, "" if name in text else dialect.decimal)
         frame.drop_in_place(frame.columns[0])  # so that no column is there twice
     table = Table._of_columns(columns)
     table.notes, table.decimal = dialect.notes, dialect.decimal
@@ -67,7 +68,8 @@ def _is_whole(path: Path, delimiter: bytes, n_columns: int, may_be_short: bool) 
     return True
 
 
-def _column(pl: Any, series: Any, marks: frozenset[str]) -> Array:
+def _column(pl: Any, series: Any, marks: frozenset[str], decimal: str) -> Array:
+    """Return a series as a column; without a decimal mark it stays text."""
     dtype = series.dtype
     if dtype.is_float():
         return np.asarray(series.to_numpy(), dtype=np.float64)
@@ -80,7 +82,10 @@ def _column(pl: Any, series: Any, marks: frozenset[str]) -> Array:
     # Each different text is made into a str of Python once.
     texts = series.cast(pl.String)
     different = texts.drop_nulls().unique()
-    levels = text_column([*different.to_list(), None], marks)
+    listed = different.to_list()
+    levels: Array | None = as_numbers([*listed, ""], marks, decimal) if decimal else None
+    if levels is None:  # otherwise polars did not take it for numbers because of a mark
+        levels = text_column([*listed, None], marks)
     codes = texts.cast(pl.Enum(different)).to_physical().fill_null(len(different)).to_numpy()
     column: Array = levels[codes]
     return column

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.tables.table import Array
+from fastbp.tables.arrays import Array
 
 
 def columns_of(frame: Any) -> dict[str, Array]:

@@ -11,10 +11,12 @@ from numpy.typing import DTypeLike
 
 from fastbp import validation
 from fastbp.tables import cells, codes
+from fastbp.tables.arrays import Array, label_texts, missing_in
 from fastbp.tables.codes import Code
 from fastbp.tables.columns import Column, describe
 from fastbp.tables.errors import DataFileError, shorten, unknown_name
-from fastbp.tables.table import Array, Table, label_texts, missing_in
+from fastbp.tables.layout import Layout
+from fastbp.tables.table import Table
 
 Numbers = Literal["scaled", "piecewise_linear", "both"]
 
@@ -86,7 +88,7 @@ class Preprocessor:
         categorical: Collection[str] = (),
         dtype: DTypeLike = "float64",
     ) -> None:
-        if numbers not in ("scaled", "piecewise_linear", "both"):
+        if not isinstance(numbers, str) or numbers not in ("scaled", "piecewise_linear", "both"):
             raise ValueError(f"numbers is {numbers!r}; it must be 'scaled', 'piecewise_linear' or 'both'")
         self.numbers: Numbers = numbers
         self.n_bins = validation.whole_number("n_bins", n_bins, 2)
@@ -118,7 +120,7 @@ class Preprocessor:
         """
         table = Table.of(table)
         if target is not None:
-            table = table.drop([target] if isinstance(target, str) else target)
+            table = table.drop([target] if isinstance(target, str) else _names("target", target))
         if len(table) == 0:
             raise DataFileError("the table has no rows; at least one is required")
         columns = describe(table, drop=self.drop, categorical=self.categorical)
@@ -126,8 +128,7 @@ class Preprocessor:
             reasons = "; ".join(f"{shorten(c.name)}: {c.kind}, {c.why}" for c in columns[:10]) or "it has no columns"
             raise DataFileError(f"no column can be learned from ({reasons})")
         self.columns = columns
-        self._codes = [self._learned(column, table[column.name], table.decimal) for column in columns if column.used]
-        self._prepare()
+        self._hold([self._learned(column, table[column.name], table.decimal) for column in columns if column.used])
         return self
 
     def transform(self, table: Any) -> Array:
@@ -145,39 +146,8 @@ class Preprocessor:
         out = np.zeros((len(table), len(self.feature_names_out)), dtype=self.dtype)
         for start in range(0, len(table), BLOCK):
             rows = slice(start, start + BLOCK)
-            self._transform(table if len(table) <= BLOCK else table.rows(rows), out[rows])
+            self._layout.fill(out[rows], table if len(table) <= BLOCK else table.rows(rows), self.smooth_clip)
         return out
-
-    def _transform(self, table: Table, out: Array) -> None:
-        quantities = self._quantities(table)
-        for place, at, edges in self._piecewise:
-            values = np.where(np.isinf(quantities[place]), np.nan, quantities[place])
-            out[:, at : at + len(edges) - 1] = codes.piecewise_linear(values, edges)
-        unknown = ~np.isfinite(quantities)
-        if len(self._indicators):
-            out[:, self._indicators] = unknown[self._indicated].T
-        if len(self._scaled_from):
-            if len(self._scaled_from) < len(quantities):
-                quantities, unknown = quantities[self._scaled_from], unknown[self._scaled_from]
-            with np.errstate(over="ignore", invalid="ignore"):
-                quantities -= self._center[:, None]
-                quantities *= self._factor[:, None]
-            np.copyto(quantities, 0, where=unknown)
-            np.clip(quantities, -codes.LARGEST, codes.LARGEST, out=quantities)
-            scaled = quantities.astype(self.dtype, copy=False)
-            out[:, self._scaled] = (codes.smoothly_clipped(scaled) if self.smooth_clip else scaled).T
-        rows = np.arange(len(table))
-        for code, at in self._others:
-            column = table[code.column.name]
-            if code.column.kind == "boolean":
-                out[:, at] = np.nan_to_num(cells.truths(column, *code.column.words), copy=False)
-                continue
-            found = self._levels_found(code, column)
-            if len(code.features) == 1:
-                out[:, at] = np.array([-1.0, 1.0, 0.0])[found]
-            else:
-                known = found >= 0
-                out[rows[known], at + found[known]] = 1
 
     def fit_transform(self, table: Any, target: str | Sequence[str] | None = None) -> Array:
         """Return ``fit(table, target).transform(table)``."""
@@ -214,7 +184,7 @@ class Preprocessor:
         """
         table = self._checked(table)
         result = {}
-        for code, _ in self._others:
+        for code in self._codes:
             if code.column.kind == "category":
                 known = {*code.levels, None}
                 texts = dict.fromkeys(label_texts(table[code.column.name]).tolist())
@@ -225,15 +195,20 @@ class Preprocessor:
 
     def features_of(self, column: str) -> list[int]:
         """Return which features come from a column, by their places in `feature_names_out`."""
+        self._known(column)
         return [j for j, name in enumerate(self.column_of_feature) if name == column]
 
     def enters(self, column: str) -> str:
         """Return in words how a column enters, or why it does not."""
-        found = next((c for c in self.columns if c.name == column), None)
-        if found is None:
-            raise unknown_name("column", column, [c.name for c in self.columns])
+        found = self._known(column)
         code = next((code for code in self._codes if code.column.name == column), None)
         return found.why if code is None else code.in_words()
+
+    def _known(self, name: str) -> Column:
+        by_name = {column.name: column for column in self.columns}
+        if not isinstance(name, str) or name not in by_name:
+            raise unknown_name("column", str(name), list(by_name))
+        return by_name[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON: dicts, lists, str and numbers. `from_dict` is the inverse."""
@@ -260,91 +235,33 @@ class Preprocessor:
             result = cls(**options)
             result.columns = [_column(entry) for entry in given["columns"]]
             by_name = {column.name: column for column in result.columns}
-            result._codes = [_code(entry, by_name[entry["column"]]) for entry in given["codes"]]
-            result._prepare()
+            result._hold([_code(entry, by_name[entry["column"]]) for entry in given["codes"]])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ValueError(f"this is no description of a preprocessing ({type(error).__name__}: {error})") from None
         return result
 
     def _learned(self, column: Column, values: Array, decimal: str) -> Code:
-        name, missing = column.name, self.missing_indicators and column.n_missing + column.n_odd > 0
+        missing = self.missing_indicators and column.n_missing + column.n_odd > 0
         if column.kind == "boolean":
-            return Code(column, [name])
+            return Code(column, [column.name])
         if column.kind == "category":
-            texts = label_texts(values)
-            levels, other = codes.levels_of(texts, self.max_categories, self.min_count)
-            code = Code(column, levels=levels, other=other)
-            if len(levels) == 2 and not other:
-                code.features = [name]
-                return code
-            code.missing = column.n_missing > 0
-            code.features = [f"{name}={level}" for level in levels] + [f"{name}=(other)"] * other
-            code.features += [f"{name} is missing"] * code.missing
-            return code
-        code = Code(column, missing=missing)
+            return codes.of_category(column, label_texts(values), self.max_categories, self.min_count)
         if column.kind == "date":
-            code.parts = list(codes.DATE_PARTS)
-            parts = codes.parts_of(cells.dates(values, column.day_first), code.parts)
-            scales = [codes.scale_of(part) for part in parts]
-            kept = [j for j, (_, factor) in enumerate(scales) if factor > 0]
-            code.parts = [code.parts[j] for j in kept]
-            code.center, code.factor = [scales[j][0] for j in kept], [scales[j][1] for j in kept]
-            code.features = [f"{name}.{part}" for part in code.parts]
-        else:
-            read = cells.numbers(values, decimal)
-            center, factor = codes.scale_of(read)
-            code.center, code.factor = [center], [factor]
-            code.edges = [] if self.numbers == "scaled" else codes.piecewise_edges(read, self.n_bins)
-            if self.numbers != "piecewise_linear" or not code.edges:
-                code.features = [name]
-            code.features += [f"{name}[{t}]" for t in range(len(code.edges) - 1)]
-        code.features += [f"{name} is missing"] * missing
-        return code
+            return codes.of_date(column, cells.dates(values, column.day_first), missing)
+        n_bins, scaled = 0 if self.numbers == "scaled" else self.n_bins, self.numbers != "piecewise_linear"
+        return codes.of_number(column, cells.numbers(values, decimal), n_bins, scaled, missing)
 
-    def _prepare(self) -> None:
-        """Lay out the features, so that all numbers are scaled at once."""
-        self.feature_names_out = [feature for code in self._codes for feature in code.features]
-        self.column_of_feature = [code.column.name for code in self._codes for _ in code.features]
-        scaled: list[int] = []
-        scaled_from: list[int] = []
-        indicators, indicated = [], []
-        center: list[float] = []
-        factor: list[float] = []
-        self._piecewise: list[tuple[int, int, Array]] = []
-        self._others: list[tuple[Code, int]] = []
-        at = place = 0
-        for code in self._codes:
-            if code.column.kind in ("boolean", "category"):
-                self._others.append((code, at))
-            else:
-                n_bins = max(len(code.edges) - 1, 0)
-                n_scaled = len(code.features) - n_bins - code.missing
-                scaled += range(at, at + n_scaled)
-                scaled_from += range(place, place + n_scaled)
-                center += code.center[:n_scaled]
-                factor += code.factor[:n_scaled]
-                if n_bins:
-                    self._piecewise.append((place, at + n_scaled, np.array(code.edges)))
-                if code.missing:
-                    indicators.append(at + len(code.features) - 1)
-                    indicated.append(place)
-                place += len(code.center)
-            at += len(code.features)
-        self._n_quantities = place
-        self._scaled, self._scaled_from = _places_of(scaled), np.array(scaled_from, dtype=np.intp)
-        self._center, self._factor = np.array(center, dtype=np.float64), np.array(factor, dtype=np.float64)
-        self._indicators, self._indicated = np.array(indicators, dtype=np.intp), np.array(indicated, dtype=np.intp)
-        self._places = {code.column.name: _places(code) for code, _ in self._others if code.column.kind == "category"}
+    def _hold(self, learned: list[Code]) -> None:
+        self._codes, self._layout = learned, Layout(learned)
+        self.feature_names_out = [feature for code in learned for feature in code.features]
+        self.column_of_feature = [code.column.name for code in learned for _ in code.features]
 
     def _checked(self, given: Any) -> Table:
         if not self._codes:
             raise ValueError("the preprocessor has learned nothing yet; call fit first")
-        if isinstance(given, Table):
-            table = given
-        else:
-            names = [column.name for column in self.columns]
-            bare = isinstance(given, np.ndarray | list | tuple) and np.shape(given)[1:] == (len(names),)
-            table = Table.of(given, names if bare else None)
+        table, names = Table.of(given), [column.name for column in self.columns]
+        if isinstance(given, np.ndarray | list | tuple) and len(table.names) == len(names):
+            table = Table.of(given, names)  # rows without names have the columns of the training, in order
         absent = [code.column.name for code in self._codes if code.column.name not in table]
         if len(absent) == 1:
             raise unknown_name("column", absent[0], table.names)
@@ -353,39 +270,8 @@ class Preprocessor:
             raise DataFileError(f"{len(absent)} columns are not there: {few}; all columns of the training are required")
         return table
 
-    def _quantities(self, table: Table) -> Array:
-        """Return the numbers and the parts of dates, (n_quantities, n); not finite where missing."""
-        result = np.empty((self._n_quantities, len(table)))
-        place = 0
-        for code in self._codes:
-            column = table[code.column.name] if code.center else None
-            if column is None:
-                continue
-            if code.column.kind == "number":
-                result[place] = cells.numbers(column, table.decimal)
-            else:
-                moments = cells.dates(column, code.column.day_first)
-                result[place : place + len(code.parts)] = codes.parts_of(moments, code.parts)
-            place += len(code.center)
-        return result
-
-    def _levels_found(self, code: Code, column: Array) -> Array:
-        places, n = self._places[code.column.name], len(code.levels)
-        unseen = n if code.other else -1
-        texts = label_texts(column).tolist()
-        if not places.keys() >= (different := set(texts)):
-            places = {text: places.get(text, unseen) for text in different}
-        return np.fromiter(map(places.__getitem__, texts), np.intp, len(texts))
-
 
 _OPTIONS = ("numbers", "n_bins", "smooth_clip", "missing_indicators", "max_categories", "min_count")
-
-
-def _places_of(listed: list[int]) -> slice | Array:
-    """Return places as an index: a slice, which NumPy fills faster, if they follow one another."""
-    if listed and listed[-1] - listed[0] == len(listed) - 1:
-        return slice(listed[0], listed[-1] + 1)
-    return np.array(listed, dtype=np.intp)
 
 
 def _names(what: str, names: Any) -> tuple[str, ...]:
@@ -395,20 +281,17 @@ def _names(what: str, names: Any) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _places(code: Code) -> dict[str | None, int]:
-    places: dict[str | None, int] = {level: i for i, level in enumerate(code.levels)}
-    places[None] = len(code.levels) + code.other if code.missing else -1
-    return places
-
-
 def _column(entry: dict[str, Any]) -> Column:
     return Column(**{**entry, "words": tuple(entry["words"])})
 
 
 def _code(entry: dict[str, Any], column: Column) -> Code:
+    """Return a code from a file. Raises ValueError if its parts do not fit together: anyone may have written it."""
     code = Code(**{**entry, "column": column})
-    numbers = [float(x) for x in (*code.center, *code.factor, *code.edges)]
-    texts = all(isinstance(text, str) for text in (*code.features, *code.levels, *code.parts))
-    if not np.isfinite(numbers).all() or not texts or len(code.center) != len(code.factor):
+    numbers = np.array([*code.center, *code.factor, *code.edges], dtype=np.float64)
+    texts = (*code.features, *code.levels, *code.parts, *column.words)
+    if not np.isfinite(numbers).all() or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"what is said of column {column.name!r} is not numbers and texts")
+    if not isinstance(code.missing, bool) or not isinstance(code.other, bool) or not code.fits():
         raise ValueError(f"what is said of column {column.name!r} does not fit together")
     return code

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastbp import disk, validation
+from fastbp.tables.arrays import MISSING
 from fastbp.tables.dialect import DELIMITERS, Dialect
 from fastbp.tables.errors import DataFileError
 from fastbp.tables.formats import read_excel, read_json, read_parquet
 from fastbp.tables.npz import read_npz
-from fastbp.tables.table import MISSING, Table
+from fastbp.tables.table import Table
 from fastbp.tables.text_file import read_text
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")

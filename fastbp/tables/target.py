@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastbp import validation
 from fastbp.tables import cells
-from fastbp.tables.columns import MOST_ODD
+from fastbp.tables.arrays import LARGEST_EXACT, Array, as_column, label_texts, missing_in
+from fastbp.tables.columns import MOST_ODD, few_are_odd
 from fastbp.tables.errors import DataFileError, shorten
-from fastbp.tables.table import LARGEST_EXACT, Array, as_column, label_texts, missing_in
 
 Asked = Literal["classify", "regress"]
 
@@ -66,8 +67,8 @@ class Target:
         """Return the target of training rows.
 
         Text is classes, and so are true and false, and whole numbers with 2 to 20 different values in at least five
-        times as many rows; other numbers are numbers. If no more than one value in twenty is no number, such as ``>5``
-        or ``-``, the column is numbers, and these rows count as missing.
+        times as many rows; other numbers are numbers. If no more than one value in twenty is no number, such as ``>5``,
+        or one or two words stand among many numbers, the column is numbers, and these rows count as missing.
 
         Parameters
         ----------
@@ -82,6 +83,7 @@ class Target:
         ValueError
             If no value is there, all are the same class, or they can be neither classes nor numbers.
         """
+        _check(name, kind, scale, decimal)
         if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] > 1:
             if kind == "classify":
                 k = values.shape[1]
@@ -98,7 +100,8 @@ class Target:
         odd = [value for value, number in numbers.items() if not np.isfinite(number)]
         n_odd, n_present = sum(counts[value] for value in odd), counts.total()
         codes = kind is None and any(map(_is_code, counts))
-        numeric = column.dtype.kind != "b" and n_odd <= MOST_ODD * n_present and not codes
+        few = few_are_odd(len(odd), len(counts), n_odd, n_present)
+        numeric = column.dtype.kind != "b" and not codes and (n_odd <= MOST_ODD * n_present or few)
         first_odd = str(odd[0]) if odd else None
         if kind == "regress" and not numeric:
             what = f"text, for example {shorten(first_odd)}" if first_odd else "true and false"
@@ -186,6 +189,18 @@ class Target:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"this is no description of a target ({type(error).__name__}: {error})") from None
         return result
+
+
+def _check(name: Any, kind: Any, scale: Any, decimal: Any) -> None:
+    validation.truth("scale", scale)
+    for what, given, needed in (
+        ("kind", kind, (None, "classify", "regress")),
+        ("decimal", decimal, (".", ",")),
+    ):
+        if not isinstance(given, str | None) or given not in needed:
+            raise ValueError(f"{what} is {given!r}; it must be one of {', '.join(map(repr, needed))}")
+    if not isinstance(name, str):
+        raise TypeError(f"name is {name!r}; it must be a str")
 
 
 def means_classes(different: Array, n_rows: int) -> bool:

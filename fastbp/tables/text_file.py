@@ -16,9 +16,10 @@ from typing import IO, cast
 import numpy as np
 
 from fastbp.tables import dialect as dialects
+from fastbp.tables.arrays import LARGEST_EXACT, Array, text_column
 from fastbp.tables.dialect import Dialect
 from fastbp.tables.errors import DataFileError
-from fastbp.tables.table import LARGEST_EXACT, Array, Table, text_column
+from fastbp.tables.table import Table
 
 CHUNK = 1 << 14  # rows that are converted at once
 LARGE = 1 << 23  # bytes from which on polars reads a file, if it is there
@@ -125,6 +126,27 @@ def _is_long(value: str) -> bool:
     return digits.isdigit() and float(digits) > LARGEST_EXACT
 
 
+def as_numbers(values: Sequence[str], marks: frozenset[str], decimal: str) -> Array | None:
+    """Return numbers, NaN where missing; None if a cell is neither."""
+    if decimal == ",":
+        if any("." in value for value in values):
+            return None
+        values = [value.replace(",", ".") for value in values]
+    try:
+        numbers = np.fromiter(map(float, values), np.float64, len(values))
+    except ValueError:
+        try:
+            numbers = np.array([np.nan if v.strip().lower() in marks else float(v) for v in values])
+        except ValueError:
+            return None
+    # float() reads 1_000, as Python source does, and rounds long numbers, which are names.
+    if "_" in "".join(values):
+        return None
+    if np.nanmax(np.abs(numbers), initial=0) > LARGEST_EXACT and any(map(_is_long, values)):
+        return None
+    return numbers
+
+
 class _Columns:
     """Columns in the making: float64 as long as all cells are numbers, those of `text` as text."""
 
@@ -164,7 +186,7 @@ class _Columns:
         if j in self.failed:
             return
         if j not in self.text:
-            numbers = self._numbers(values)
+            numbers = as_numbers(values, self.marks, self.decimal)
             if numbers is not None:
                 self.chunks[j].append(numbers)
                 return
@@ -173,27 +195,6 @@ class _Columns:
                 return
             self.text.add(j)
         self.chunks[j].append(text_column(list(values), self.marks))
-
-    def _numbers(self, values: Sequence[str]) -> Array | None:
-        """Return numbers, NaN where missing; None if a cell is neither."""
-        if self.decimal == ",":
-            if any("." in value for value in values):
-                return None
-            values = [value.replace(",", ".") for value in values]
-        try:
-            numbers = np.array(list(map(float, values)))
-        except ValueError:
-            marks = self.marks
-            try:
-                numbers = np.array([np.nan if v.strip().lower() in marks else float(v) for v in values])
-            except ValueError:
-                return None
-        # float() reads 1_000, as Python source does, and rounds long numbers, which are names.
-        if "_" in "".join(values):
-            return None
-        if np.nanmax(np.abs(numbers), initial=0) > LARGEST_EXACT and any(map(_is_long, values)):
-            return None
-        return numbers
 
     def columns(self) -> Iterator[Array]:
         for chunks in self.chunks:

@@ -322,6 +322,8 @@ def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         ("train x.csv --test-share 1", "'1' is not a number between 0 and 1"),
         ("train digits --target y", "--target is for tables, not for digits"),
         ("train digits --classify", "--classify is for tables"),
+        ("train digits --no-header", "--no-header is for tables"),
+        ("train digits --drop a", "--drop is for tables"),
         ("train mnist --test-share 0.5", "--test-share is for tables"),
         ("train digits --download", "--download is for mnist"),
         ("train digits --data .", "--data is for mnist"),

@@ -82,6 +82,20 @@ def test_predict_numbers(capsys: pytest.CaptureFixture[str], houses: Path) -> No
     refused(capsys, "predict", "houses.safetensors", "h.npz", says="2 columns are not there: 'area', 'rooms'")
 
 
+def test_a_model_of_numbers_finds_its_features_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    net = fastbp.Network([2, 1], initializer="zeros")
+    net.weights[0][:] = [[1, 10]]
+    net.metadata = {"features": ["a", "b"], "target": "t"}
+    net.save("old")  # as earlier versions saved the models of tables
+    Path("new.csv").write_text("b,more,a,t\n1,x,2,12\n3,y,4,30\n")
+    out, err = run(capsys, "predict", "old", "new.csv")
+    assert rows(out) == (["predicted"], [["12.0"], ["34.0"]]) and "RMSE 2.828 (in the units of t)" in err
+    Path("new.csv").write_text("b,a\n1,2\n3,\n")
+    refused(capsys, "predict", "old", "new.csv", says="line 3, column 'a': the value is missing")
+    Path("new.csv").write_text("b,a\n1,red\n")
+    refused(capsys, "predict", "old", "new.csv", says="line 2, column 'a': 'red' is not a number")
+
+
 def test_predict_digits_and_what_does_not_fit(capsys: pytest.CaptureFixture[str], houses: Path) -> None:
     fastbp.Network([64, 10], cost="cross_entropy", seed=0).save("plain")  # without metadata
     out, err = run(capsys, "predict", "plain", "digits", "--probabilities")

@@ -57,8 +57,15 @@ def test_kinds(name: str, values: list[Any], kind: str, why: str) -> None:
 def test_few_odd_cells_do_not_make_categories_of_numbers(odd: str) -> None:
     (column,) = describe(Table({"a": [*NUMBERS, odd]}))
     assert (column.kind, column.n_odd, column.odd) == ("number", 1, odd)
-    (column,) = describe(Table({"a": [*NUMBERS, *[odd, "other"] * 8]}))
+    (column,) = describe(Table({"a": [*NUMBERS, *[odd, "other", "more"] * 8]}))
     assert column.kind in ("category", "text") and column.n_odd == 0
+
+
+def test_a_word_among_many_numbers_means_missing() -> None:
+    (column,) = describe(Table({"a": [*NUMBERS, *["n/k"] * 15]}))
+    assert (column.kind, column.n_odd, column.odd) == ("number", 15, "n/k")
+    (column,) = describe(Table({"a": [*NUMBERS, *["n/k"] * 50]}))
+    assert (column.kind, column.n_odd) == ("category", 0)
 
 
 def test_infinite_numbers_are_odd() -> None:

@@ -166,5 +166,11 @@ def test_any_numbers_become_finite_ones(values: list[float]) -> None:
 
 def test_quartiles_of_long_columns_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codes, "ENOUGH", 2000)
+    codes._some_of.cache_clear()
     center, factor = codes.scale_of(np.arange(50_000.0))
     assert abs(center / 25_000 - 1) < 0.05 and abs(factor * 25_000 - 1) < 0.05
+    few = np.full(50_000, np.nan)
+    few[:9] = np.arange(9.0)
+    assert codes.scale_of(few) == (4.0, 0.25)
+    assert codes.scale_of(np.where(np.arange(50_000) == 7, 10.0, 0.0)) == (0.0, 0.2)
+    codes._some_of.cache_clear()

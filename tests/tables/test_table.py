@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastbp.tables import Table
-from fastbp.tables.table import as_column
+from fastbp.tables.arrays import as_column
 
 DATE = datetime.datetime(2024, 2, 3, 4, 5)
 
@@ -76,7 +76,7 @@ def test_of_rows() -> None:
     assert Table.of(table) is table and len(table) == 0
     for data, names, message in (
         (np.zeros(3), None, r"shape \(3,\)"), ([[1], [2, 3]], None, "cannot be read"),
-        (np.eye(2), ["a"], "1 names for 2"),
+        (np.eye(2), ["a"], "a different text for each of the 2"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             Table.of(data, names)

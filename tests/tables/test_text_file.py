@@ -48,6 +48,8 @@ WHOLE: dict[str, tuple[str | bytes, dict[str, list[Any]], str]] = {
     "years as names": ("land,2000,2001\na,1,2\nb,3,4\n", {"land": ["a", "b"], "2000": [1, 3], "2001": [2, 4]}, ""),
     "names that count": ("0,1,2\n7,8,9\n", {"0": [7], "1": [8], "2": [9]}, "counts up"),
     "R, with an empty name": ('"","x"\n"1",5\n"2",6\n', {"": [1, 2], "x": [5, 6]}, ""),
+    "R, with numbers as names": ('"","1.5","2"\n"a",5,1\n"b",6,2\n', {"": list("ab"), "1.5": [5, 6], "2": [1, 2]}, ""),
+    "no header, one cell missing": (",2\n3,4\n3,6\n", {"column_1": [None, 3, 3], "column_2": [2, 4, 6]}, "line 1"),
     "R, without a name": ("x,y\na,5,6\nb,7,8\n", {"": ["a", "b"], "x": [5, 7], "y": [6, 8]}, ""),
     "lines that end with a delimiter": ("x,y\n5,6,\n7,8,\n", {"x": [5, 7], "y": [6, 8], "column_3": [None, None]}, ""),
     "a header that does": ("x,y,\n5,6\n7,8\n", {"x": [5, 7], "y": [6, 8]}, ""),
