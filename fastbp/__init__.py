@@ -33,6 +33,7 @@ from fastbp.optimizers.schedules import (
     CosineDecay,
     ExponentialDecay,
     InverseScaling,
+    LogCosine,
     OneCycle,
     ReduceOnPlateau,
     StepDecay,
@@ -56,10 +57,10 @@ __all__ = [
     "LBFGS", "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Checkpoint", "Comparison",
     "ConjugateGradient", "ConstantRate", "CosineDecay", "Cost", "DivergenceError", "EarlyStopping", "Evaluation",
     "ExponentialDecay", "GaussianNLL", "GradientCheck", "Halving", "History", "Huber", "Initializer", "InverseScaling",
-    "LevenbergMarquardt", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge", "OneCycle",
-    "ParameterVector", "Population", "Posterior", "Quantile", "Quantiles", "RMSProp", "Recorder", "ReduceOnPlateau",
-    "Rprop", "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms", "from_keras",
-    "from_torch", "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
+    "LevenbergMarquardt", "LogCosine", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge",
+    "OneCycle", "ParameterVector", "Population", "Posterior", "Quantile", "Quantiles", "RMSProp", "Recorder",
+    "ReduceOnPlateau", "Rprop", "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms",
+    "from_keras", "from_torch", "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
 ]  # fmt: skip
 
 _LATER = {
@@ -74,8 +75,8 @@ def __getattr__(name: str) -> Any:
     """Import what few programs need on first use: it would take a fifth of the time of the import."""
     from importlib import import_module
 
-    if name == "sklearn":
-        return import_module("fastbp.sklearn")
+    if name in ("sklearn", "tabular"):
+        return import_module(f"fastbp.{name}")
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'fastbp' has no attribute {name!r}")

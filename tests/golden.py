@@ -180,9 +180,10 @@ def recorded() -> dict[str, dict[str, str]]:
 
 
 def compared(formulation: str, dtype: str) -> dict[str, Case]:
-    """Return the cases with digests for the machine that the code is compiled for."""
-    places = {where for of in recorded().values() for where in of}
-    return {name: case for name, case in cases() if place(name, formulation, dtype) in places}
+    """Return the cases with digests for the machine that the code is compiled for, and those without any."""
+    known = recorded()
+    places = {where for of in known.values() for where in of}
+    return {name: case for name, case in cases() if place(name, formulation, dtype) in known.get(name, places)}
 
 
 def digest(case: Case, formulation: str, dtype: str) -> str:

@@ -28,6 +28,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "Momentum": {"learning_rate": 0.1},
     "Nesterov": {"learning_rate": 0.1},
     "Network": {"sizes": [3, 4, 2], "seed": 0},
+    "LogCosine": {"epochs": 9},
     "OneCycle": {"epochs": 9},
     "ParameterVector": {"sizes": [3, 4, 2], "vector": V},
     "Population": {"networks": [net()]},

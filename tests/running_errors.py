@@ -12,8 +12,10 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 
+from fastbp.functions.activations import SELU_ALPHA, SELU_SCALE
+
 DIGITS = 60
-LOST = {"sigmoid", "silu", "gelu"}  # NumPy's errors are relative to 1 or to z, not to a tiny a
+LOST = {"sigmoid", "silu", "mish", "gelu"}  # NumPy's errors are relative to 1 or to z, not to a tiny a
 
 
 class Sigma(NamedTuple):
@@ -59,6 +61,18 @@ def _sigma(name: str, z: Any, compiled: bool) -> Sigma:
         reach = abs(z) * s if abs(z) < 50 else zero
         a, prime = z * s, s * (1 + z * rest)
         return Sigma(a, prime, s * rest * (2 + z * (rest - s)), max(abs(a), lost), max(s + reach, 2 * lost))
+    if name == "selu":
+        scale, low = mpf(SELU_SCALE), mpf(SELU_SCALE) * mpf(SELU_ALPHA)
+        if z > 0:
+            return Sigma(scale * z, scale, zero, abs(scale * z), scale)
+        grown = low * mpmath.exp(z)
+        return Sigma(low * mpmath.expm1(z), grown, grown, low * min(abs(z), one), grown)
+    if name == "mish":
+        t = mpmath.tanh(max(z, zero) + mpmath.log1p(e))
+        steep = (1 - t**2) * s
+        bend = steep * (rest - 2 * t * s)
+        a, prime = z * t, t + z * steep
+        return Sigma(a, prime, 2 * steep + z * bend, max(abs(a), lost), max(t + abs(z) * steep, 2 * lost))
     if name == "gelu":
         near = min(max(z, mpf(-(10**4))), mpf(10**4))
         tail, density = mpmath.erfc(-near / mpmath.sqrt(2)) / 2, mpmath.npdf(near)

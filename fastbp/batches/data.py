@@ -3,7 +3,7 @@
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from fastbp import validation
 from fastbp.batches import sources
 from fastbp.batches import weights as weighting
 from fastbp.batches.orders import Orders
-from fastbp.batches.samples import AnySamples, MappedSamples, Samples, checked_anywhere
+from fastbp.batches.samples import AnySamples, MappedSamples, Samples, SomeRows, checked_anywhere
 from fastbp.batches.sources import Buffers, Chunks, FromChunks, FromFiles, InMemory, Source
 from fastbp.model import Array, Model
 from fastbp.validation import hints
@@ -140,6 +140,24 @@ class Weights:
         if self._of_classes is not None and not chunk.classes:
             raise ValueError("class_weight needs targets that are classes, but a chunk has other targets")
         return weighting.combined(chunk.weight, self._of_classes, chunk.Y)
+
+
+def smoothed(data: Data, share: Any, model: Model) -> Data:
+    """Return the data with smoothed labels, (1 − ε) y + ε/K where ε is `share`; data sets are evaluated as they are.
+
+    Raises TypeError or ValueError unless the share is at least 0 and less than 1 and the targets are classes in memory.
+    """
+    share = validation.number("label_smoothing", share, 0.0, below=1.0)
+    if share == 0:
+        return data
+    if not isinstance(data.samples, Samples | SomeRows):
+        raise ValueError("label_smoothing is for samples in memory; smooth the targets of files and chunks yourself")
+    if not data.samples.classes:
+        raise ValueError(
+            "label_smoothing needs targets that are classes: labels or one-hot rows, sigmoid or softmax outputs"
+        )
+    n_classes = model.sizes[-1] if model.activations[-1].whole_layer else 2
+    return replace(data, samples=data.samples.smoothed(share, n_classes))
 
 
 def hints_about(samples: AnySamples | None, model: Model) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +31,7 @@ class Samples:
     classes: bool  # whether Y is classes: labels, or one 1 a row among zeros
     weight: Array | None = None  # `sample_weight`, (n,) or (n, n_out) in float64
     missing: bool = False  # whether Y has other numbers in place of NaN, where the weight is 0
+    _smoothed: dict[tuple[float, int], Samples] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -45,11 +46,19 @@ class Samples:
         """Return these rows: a copy, or of a slice views."""
         X, Y = self.X[rows], self.Y[rows]
         X.flags.writeable = Y.flags.writeable = False
-        return replace(self, X=X, Y=Y, weight=None if self.weight is None else self.weight[rows])
+        return replace(self, X=X, Y=Y, weight=None if self.weight is None else self.weight[rows], _smoothed={})
+
+    def smoothed(self, share: float, n_classes: int) -> Samples:
+        """Return them with (1 − ε) y + ε / n_classes in place of y, where ε is `share`: made once, for all who ask."""
+        if (share, n_classes) not in self._smoothed:
+            Y = self.Y * self.Y.dtype.type(1 - share) + self.Y.dtype.type(share / n_classes)
+            Y.flags.writeable = False
+            self._smoothed[share, n_classes] = replace(self, Y=Y, _smoothed={})
+        return self._smoothed[share, n_classes]
 
     def evaluated(self) -> Samples:
         """Return them as a `fit` evaluates samples that it has weights of: only missing targets do not count."""
-        return replace(self, weight=_only_missing(self.weight, self.missing))
+        return replace(self, weight=_only_missing(self.weight, self.missing), _smoothed={})
 
 
 class SomeRows:
@@ -83,9 +92,13 @@ class SomeRows:
         """Return these of the rows."""
         return SomeRows(self.whole, self.rows[rows], self.classes, self.missing)
 
+    def smoothed(self, share: float, n_classes: int) -> SomeRows:
+        """Return them with smoothed targets, as `Samples.smoothed` does."""
+        return SomeRows(self.whole.smoothed(share, n_classes), self.rows, self.classes, self.missing)
+
     def evaluated(self) -> SomeRows:
         """Return them as a `fit` evaluates samples that it has weights of: only missing targets do not count."""
-        whole = replace(self.whole, weight=_only_missing(self.whole.weight, self.missing))
+        whole = replace(self.whole, weight=_only_missing(self.whole.weight, self.missing), _smoothed={})
         return SomeRows(whole, self.rows, self.classes, self.missing)
 
 

@@ -111,7 +111,7 @@ def class_weights(given: Any, counts: Array | None, n_out: int) -> Array | None:
 
 def labels(Y: Array) -> Array:
     """Return the class of each row of Y, (n,)."""
-    found: Array = (Y[:, 0] == 1).astype(np.intp) if Y.shape[1] == 1 else Y.argmax(axis=1)
+    found: Array = (Y[:, 0] > 0.5).astype(np.intp) if Y.shape[1] == 1 else Y.argmax(axis=1)
     return found
 
 

@@ -63,6 +63,15 @@ def several(kind: Callable[[str], object]) -> Callable[[str], list[object]]:
     return lambda text: [kind(part.strip()) for part in text.split(",")]
 
 
+def listed(text: str) -> list[str]:
+    """Return names separated by commas.
+
+    >>> listed("a, b")
+    ['a', 'b']
+    """
+    return [name.strip() for name in text.split(",")]
+
+
 def check_writable(path: str, others: Sequence[str]) -> None:
     """Raise ValueError if a file cannot be written there, or would overwrite one of the others."""
     target = Path(path).absolute()

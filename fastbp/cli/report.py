@@ -2,25 +2,31 @@
 
 from __future__ import annotations  # so that naming Network does not import it
 
-import csv
-import io
 import json
 import statistics
+import textwrap
 from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.text import aligned, shortened
+from fastbp.tables.errors import shorten
+from fastbp.tables.preprocessor import Preprocessor
+from fastbp.text import aligned, column_widths, shortened
 
 if TYPE_CHECKING:
     from fastbp.cli.tables import Problem
     from fastbp.network.network import Network
+    from fastbp.tables.columns import Column
+    from fastbp.tables.table import Table
     from fastbp.training.history import History
 
 Array = npt.NDArray[Any]
 
+MOST_COLUMNS = 40  # in a table of columns; of more, those that are alike and follow one another share a line
 MOST_CONFUSIONS = 10  # listed pairs of classes, where there are too many classes for a table
 
 
@@ -98,16 +104,75 @@ def regression_scores(y: Array, outputs: Array, names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def data(name: str, problem: Problem) -> str:
-    """Return what there is to learn, in a line."""
-    n_features = problem.X_train.shape[1]
-    samples = f"{len(problem.X_train):,} training, {len(problem.X_test):,} test samples"
-    features = f"{n_features} feature{'s' * (n_features > 1)}"
-    target = f"target {shortened(str(problem.metadata['target']))}: " if "target" in problem.metadata else ""
-    if problem.classes:
-        return f"{name}: {samples}; {features}, {target}{len(problem.classes)} classes"
-    numbers = "numbers" if problem.n_outputs == 1 else f"{problem.n_outputs} columns of numbers"
-    return f"{name}: {samples}; {features}, {target}{numbers}"
+def data(problem: Problem) -> str:
+    """Return what there is to learn from, in a line."""
+    held = "" if problem.X_validation is None else f"{len(problem.X_validation):,} validation, "
+    samples = f"{len(problem.X_train):,} training, {held}{len(problem.X_test):,} test"
+    if problem.target is not None:
+        assert problem.table is not None
+        n_columns = len(problem.table.names)
+        return f"{Path(problem.name).name}: {len(problem.table):,} rows, {n_columns} columns\nrows      {samples}"
+    return f"{problem.name}: {samples} samples; {problem.X_train.shape[1]} features, {problem.n_outputs} classes"
+
+
+def target(problem: Problem) -> str:
+    """Return what is learned, in a line."""
+    assert problem.target is not None
+    return _target_in_words(str(problem.metadata["target"]), problem.classes, problem.n_outputs)
+
+
+def _target_in_words(name: str, classes: list[Any] | None, n_outputs: int = 1) -> str:
+    if classes:
+        labels = ", ".join(shortened(str(label), 12) for label in classes[:6])
+        return f"{shortened(name)}: {len(classes)} classes, {labels}{', …' if len(classes) > 6 else ''}"
+    return f"{shortened(name)}: {'numbers' if n_outputs == 1 else f'{n_outputs} columns of numbers'}"
+
+
+def columns_as_data(preprocessor: Preprocessor, table: Table | None = None) -> list[dict[str, Any]]:
+    """Return for each column what it was taken for, how it enters and how many values are missing.
+
+    The missing values are those of `table`, by default those of the training rows.
+    """
+    return [
+        {
+            "name": column.name, "kind": column.kind, "used": column.used, "enters": _how(preprocessor, column),
+            "missing": column.n_missing if table is None else int(table.missing(column.name).sum()),
+            "odd": column.n_odd, "example_of_odd": column.odd,
+        }
+        for column in preprocessor.columns
+    ]  # fmt: skip
+
+
+def _how(preprocessor: Preprocessor, column: Column) -> str:
+    if not column.used:
+        return f"not used: {column.why}"
+    more = "" if column.kind == "boolean" or not column.why else f"; {column.why}"
+    odd = f"; {column.n_odd} odd, such as {shorten(column.odd or '')}, as missing" if column.n_odd else ""
+    return f"{preprocessor.enters(column.name)}{odd}{more}"
+
+
+def columns(preprocessor: Preprocessor, table: Table | None = None, width: int = 80) -> str:
+    """Return the table of columns, a line each: name, what it was taken for, missing values, how it enters.
+
+    Of more than `MOST_COLUMNS`, neighbours that are alike share a line.
+    """
+    rows = [["column", "taken for", "missing", "enters as"]]
+    described = columns_as_data(preprocessor, table)
+    for run in _runs(described) if len(described) > MOST_COLUMNS else [[column] for column in described]:
+        first, last = (shortened(run[i]["name"]) or "(no name)" for i in (0, -1))
+        n_missing = f"{run[0]['missing']:,}" if run[0]["missing"] else "·"
+        name, more = (first, "") if len(run) == 1 else (f"{first} … {last}", f" ({len(run)} columns)")
+        rows.append([name, run[0]["kind"], n_missing, run[0]["enters"] + more])
+    before = sum(column_widths([row[:3] for row in rows])) + 6
+    for row in rows:
+        row[3] = shortened(row[3], max(width - before, 20))
+    return "\n".join(aligned(rows, left=[0, 1, 3]))
+
+
+def _runs(described: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return columns in runs of those that differ in their names only."""
+    alike = groupby(described, key=lambda column: [column[key] for key in ("kind", "enters", "missing")])
+    return [list(run) for _, run in alike]
 
 
 def architecture(net: Network) -> str:
@@ -136,8 +201,8 @@ def timing(history: History) -> str:
     return f"1 epoch, {each}, {speed}" if n == 1 else f"{n} epochs, {each} each, {speed} (medians)"
 
 
-def info(net: Network, longest: int = 200) -> str:
-    """Return what a model file holds: layers, parameters, metadata.
+def info(net: Network, longest: int = 200, width: int = 80) -> str:
+    """Return what a model file holds: layers, parameters, metadata; of a table, its columns.
 
     >>> import fastbp
     >>> print(info(fastbp.Network([2, 1])))
@@ -152,27 +217,35 @@ def info(net: Network, longest: int = 200) -> str:
         lines.append((f"layer {l}", f"{w.shape[1]} -> {w.shape[0]}, {activation.name}, {w.size + len(w):,} parameters"))
     lines.append(("formulation", net.formulation))
     metadata = net.metadata if isinstance(net.metadata, dict) else {"": net.metadata}
+    try:
+        preprocessor = Preprocessor.from_dict(metadata["table"]["preprocessing"])
+    except (KeyError, TypeError, ValueError):
+        pass
+    else:
+        return "\n".join(
+            [*_aligned_heads([*lines, *_of_table(metadata, width)]), "", columns(preprocessor, None, width)]
+        )
     lines += [
         ("metadata", f"{shortened(key)}: {shortened(json.dumps(value, ensure_ascii=False), longest)}")
         for key, value in metadata.items()
     ] or [("metadata", "none")]
-    return "\n".join(f"{head:<11} {text}" for head, text in lines)
+    return "\n".join(_aligned_heads(lines))
 
 
-def predictions_csv(outputs: Array, names: Sequence[str], classes: Sequence[str] | None) -> str:
-    """Return predictions as CSV: the class and the probability of each, or the outputs under their names.
+def _aligned_heads(lines: list[tuple[str, str]]) -> list[str]:
+    return [f"{head:<11} {text}" for head, text in lines]
 
-    >>> print(predictions_csv(np.array([[0.25, 0.75]]), [], ["no", "yes"]), end="")
-    predicted,probability_no,probability_yes
-    yes,0.25,0.75
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if classes is None:
-        writer.writerow(["predicted"] if len(names) == 1 else [f"predicted_{name}" for name in names])
-        writer.writerows(map(str, row) for row in outputs)
-    else:
-        writer.writerow(["predicted", *(f"probability_{name}" for name in classes)])
-        best = outputs.argmax(axis=1).tolist()
-        writer.writerows([classes[i], *map(str, row)] for i, row in zip(best, outputs, strict=True))
-    return text.getvalue()
+
+def _of_table(metadata: dict[str, Any], width: int) -> list[tuple[str, str]]:
+    """Return what a model of a table says about itself; anyone may have written it."""
+    classes = metadata.get("classes")
+    lines = [("target", _target_in_words(str(metadata.get("target")), classes if isinstance(classes, list) else None))]
+    for head in ("scores", "made"):
+        if isinstance(values := metadata.get(head), dict):
+            words = [
+                f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                for name, value in values.items()
+            ]
+            text = textwrap.wrap(", ".join(words).replace("_", " "), max(width - 12, 40))
+            lines += [(head if i == 0 else "", shortened(part, width)) for i, part in enumerate(text)]
+    return lines

@@ -1,214 +1,270 @@
-"""Tables as learning problems: which targets are classes, held-out rows, and scaling, which the weights take over."""
+"""Tables as learning problems: the target, rows held out, and what the columns become."""
 
-from __future__ import annotations  # so that naming Network and Table does not import them
+from __future__ import annotations
 
+import argparse
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from fastbp.data import Split, Table
-    from fastbp.network.network import Network
+from fastbp.data import Split, Table, read_table
+from fastbp.tables.arrays import Array, missing_in
+from fastbp.tables.errors import DataFileError, shorten, unknown_name
+from fastbp.tables.preprocessor import Preprocessor
+from fastbp.tables.target import Target
 
-Array = npt.NDArray[Any]
-Kind = Literal["classify", "regress"]
+Rows = npt.NDArray[np.intp]
 
-MOST_VALUES = 20  # a target of whole numbers is classes if it has at most this number of different values,
-ROWS_PER_VALUE = 5  # and at least this number of rows for each of them
-MOST_CLASSES = 1000  # more are a column of names instead; their one-hot targets could fill the memory
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Columns shifted and scaled to mean 0 and standard deviation 1; constant columns to 0.
-
-    >>> scaling = Scaling.of(np.array([[1.0, 7.0], [3.0, 7.0]]))
-    >>> scaling.apply(np.array([[1.0, 7.0], [5.0, 8.0]]))
-    array([[-1., 0.],
-           [ 3., 0.]])
-    """
-
-    mean: Array  # (n_columns,) float64
-    deviation: Array  # (n_columns,) float64; 0 for a constant column
-
-    @classmethod
-    def of(cls, values: Array) -> Scaling:
-        """Return the scaling that standardises the columns of `values`, (n_rows, n_columns)."""
-        low, high = values.min(axis=0), values.max(axis=0)
-        # In units near the largest value squares neither overflow nor underflow; a power of two rounds nothing.
-        unit = np.ldexp(1.0, np.frexp(np.maximum(-low, high))[1] - 1)
-        mean, deviation = (values / unit).mean(axis=0) * unit, (values / unit).std(axis=0) * unit
-        # The mean of equal numbers may be off by a rounding: their deviation must be 0 all the same. For a subnormal
-        # deviation the factor 1/deviation would be infinite.
-        varies = (low < high) & (deviation >= np.finfo(np.float64).tiny)
-        return cls(np.where(varies, mean, low), np.where(varies, deviation, 0.0))
-
-    @property
-    def factor(self) -> Array:
-        """1/deviation; 0 for constant columns: training learns nothing about them, so predictions must ignore them."""
-        return np.divide(1.0, self.deviation, out=np.zeros_like(self.deviation), where=self.deviation > 0)
-
-    def apply(self, values: Array) -> Array:
-        """Return (values − mean) · factor."""
-        return (values - self.mean) * self.factor
-
-
-def folded(net: Network, inputs: Scaling, targets: Scaling | None = None) -> Network:
-    """Return the network that takes unscaled inputs and gives unscaled outputs.
-
-    z⁽¹⁾ = w (x − mean) / deviation + b is (w / deviation) x + (b − (w / deviation) mean), so the first layer takes over
-    the scaling of the inputs, and an identity output layer that of the targets. The network is in float64, whatever
-    `net` is, because a column may be far from 0 compared with its deviation. Raises ValueError if there are `targets`,
-    but the outputs of `net` are not identity.
-
-    >>> import fastbp
-    >>> net = fastbp.Network([1, 1], initializer="zeros")
-    >>> net.weights[0][:] = 2
-    >>> raw = folded(net, Scaling(np.array([10.0]), np.array([5.0])), Scaling(np.array([100.0]), np.array([3.0])))
-    >>> raw.predict([[20.0]])  # (20 − 10) / 5 = 2, twice that is 4, 4 · 3 + 100
-    array([[112.]])
-    """
-    output = net.activations[-1]
-    if targets is not None and output.name != "identity":
-        raise ValueError(f"the output activation is {output.name!r}; only identity outputs can be rescaled")
-    result = type(net)(
-        net.sizes, activation=net.activations[:-1], output_activation=output, cost=net.cost, initializer="zeros",
-        dtype="float64", formulation=net.formulation,
-    )  # fmt: skip
-    result.parameters, result.history, result.metadata = net.parameters, net.history, dict(net.metadata)
-    result.weights[0][:] *= inputs.factor
-    result.biases[0][:] -= result.weights[0] @ inputs.mean
-    if targets is not None:
-        result.weights[-1][:] *= targets.deviation[:, None]
-        result.biases[-1][:] = result.biases[-1] * targets.deviation + targets.mean
-    return result
-
-
-def class_names(y: Array) -> Array:
-    """Return the targets as the names of classes: whole numbers without a decimal point, text as it is.
-
-    >>> class_names(np.array([1.0, 2.0])).tolist(), class_names(np.array([True, False])).tolist()
-    (['1', '2'], ['1', '0'])
-    """
-    if y.dtype.kind == "U":
-        return y
-    values, index = np.unique(y, return_inverse=True)
-    return np.array([str(int(v)) if v == np.floor(v) else str(v) for v in values])[index.reshape(y.shape)]
-
-
-def means_classes(y: Array) -> bool:
-    """Whether a target is classes: text, or true and false, or few whole numbers (`MOST_VALUES`, `ROWS_PER_VALUE`).
-
-    >>> means_classes(np.array(["a", "b"])), means_classes(np.arange(100.0)), means_classes(np.arange(100) % 3)
-    (True, False, True)
-    """
-    if y.dtype.kind in "Ub":
-        return True
-    if y.ndim == 2 and y.shape[1] > 1:
-        return False
-    different = np.unique(y)
-    whole = bool((different == np.floor(different)).all())
-    return whole and 2 <= len(different) <= min(MOST_VALUES, y.size // ROWS_PER_VALUE)
-
-
-def encode_classes(y: Array, target: str) -> tuple[npt.NDArray[np.intp], list[str]]:
-    """Return labels 0, 1, … and the names of the classes: numbers ascending, text in alphabetical order.
-
-    Raises ValueError for a single class, for more than `MOST_CLASSES`, and for more than one column.
-
-    >>> encode_classes(np.array(["no", "yes", "no"]), "answer")
-    (array([0, 1, 0]), ['no', 'yes'])
-    """
-    if y.ndim == 2 and y.shape[1] > 1:
-        raise ValueError(f"the target {target!r} has {y.shape[1]} columns; classes are one column of labels")
-    values, labels = np.unique(y.ravel(), return_inverse=True)
-    if not 2 <= len(values) <= MOST_CLASSES:
-        advice = "name the right column" if len(values) == 1 or y.dtype.kind == "U" else "regress instead of classify"
-        raise ValueError(
-            f"the target {target!r} has {len(values)} different value{'s' * (len(values) > 1)}; for classes 2 to "
-            f"{MOST_CLASSES} are required: {advice}"
-        )
-    return labels.astype(np.intp), class_names(values).tolist()
-
-
-def split_rows(n: int, test_share: float, seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return the rows to train on and the rows held out, drawn at random; at least one of each.
-
-    Raises ValueError for fewer than two rows, and for a share that is not between 0 and 1.
-
-    >>> train, test = split_rows(10, 0.2, seed=0)
-    >>> len(train), len(test), sorted([*train, *test]) == list(range(10))
-    (8, 2, True)
-    """
-    if not 0 < test_share < 1:
-        raise ValueError(f"the test share is {test_share:g}; it must be greater than 0 and less than 1, such as 0.2")
-    if n < 2:
-        raise ValueError("the table has 1 row; at least 2 are needed, one to train on and one to test on")
-    n_test = min(max(round(n * test_share), 1), n - 1)
-    order = np.random.default_rng(seed).permutation(n)
-    return np.sort(order[n_test:]), np.sort(order[:n_test])
+READING = ("delimiter", "decimal", "encoding")  # options of `read_table`
+FEW_ROWS = 60  # training rows: with fewer, none are held out to stop early
+VALIDATION_SHARE = 0.15  # of the training rows otherwise
+TELLTALE_ROWS = 5  # rows that each value of a column must have before it can tell the target
 
 
 @dataclass
 class Problem:
-    """Unscaled samples to train and to test on, and the scaling for training."""
+    """Samples to train, to stop early and to test on, as a network sees them."""
 
-    X_train: Array  # a row for each sample
-    y_train: Array  # (n_rows,) labels of classes, or (n_rows, n_outputs) numbers
+    X_train: Array
+    y_train: Array  # (n,) labels of classes, or (n, n_outputs) scaled numbers
     X_test: Array
     y_test: Array
     classes: list[str] | None  # their names; None for regression
-    inputs: Scaling | None = None  # None: not scaled
-    targets: Scaling | None = None
+    X_validation: Array | None = None
+    y_validation: Array | None = None
+    name: str = ""  # of the data
+    target: Target | None = None  # of a table
+    preprocessor: Preprocessor | None = None
+    table: Table | None = None
     metadata: dict[str, Any] = field(default_factory=dict)  # for the model file
+    notes: list[str] = field(default_factory=list)  # what was done to the rows
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def n_outputs(self) -> int:
         """How many outputs its network has."""
         return len(self.classes) if self.classes else int(self.y_train.shape[1])
 
-    def scaled(self, X: Array, y: Array) -> tuple[Array, Array]:
-        """Return scaled samples for the training."""
-        return (self.inputs.apply(X) if self.inputs else X), (self.targets.apply(y) if self.targets else y)
-
-    def finished(self, net: Network) -> Network:
-        """Return the trained network, made to take unscaled samples, with the metadata."""
-        result = folded(net, self.inputs, self.targets) if self.inputs else net
-        result.metadata = dict(self.metadata)
-        return result
-
 
 def problem_of_split(split: Split, name: str) -> Problem:
     """Return the problem of an image data set; its pixels, in [0, 1], are not scaled."""
     classes = [str(label) for label in split.classes.tolist()]
-    return Problem(*split[:4], classes, metadata={"data": name, "classes": classes})
+    return Problem(*split[:4], classes, name=name, metadata={"data": name, "classes": classes})
+
+
+def read(
+    path: str, options: argparse.Namespace, text: list[str | int], header: bool | None = None, **more: Any
+) -> Table:
+    """Return the table of a file, read as the options of the command say."""
+    given = {name: getattr(options, name) for name in READING}
+    header = False if options.no_header else header
+    return read_table(path, header=header, **given, na=options.na or (), text=text, **more)
+
+
+def place_or_name(column: str | None) -> list[str | int]:
+    """Return how `read_table` finds a column: by its name, and if that is a whole number, by its place.
+
+    >>> place_or_name("price"), place_or_name("-1"), place_or_name("2")
+    (['price'], ['-1', -1], ['2', 1])
+    """
+    if column is None:
+        return []
+    try:
+        place = int(column)
+    except ValueError:
+        return [column]
+    return [column, place - (place > 0)]
+
+
+def named(column: str, names: tuple[str, ...]) -> str:
+    """Return the name of a column that is given by name or place: 1 is the first, −1 the last.
+
+    >>> named("-1", ("a", "b")), named("a", ("a", "b"))
+    ('b', 'a')
+    """
+    if column in names:
+        return column
+    try:
+        place = int(column)
+        return names[place - (place > 0)]
+    except (ValueError, IndexError):
+        raise unknown_name("column", column, names) from None
+
+
+def targets_of(asked: str | None, table: Table) -> list[str]:
+    """Return the columns to learn. Raises ValueError if none is named, and there is no Y of an NPZ file."""
+    if asked is not None:
+        several = [name for name in table.names if name.rpartition("_")[0] == asked and asked not in table]
+        return several or [named(asked, table.names)]
+    usual = [name for name in table.names if name in ("y", "Y") or name.rpartition("_")[0] in ("y", "Y")]
+    if usual and "x0" in table:
+        return usual
+    few = ", ".join(map(repr, table.names[:10])) + (", …" if len(table.names) > 10 else "")
+    raise DataFileError(f"give --target, the column or array to be learned; the columns are {few}")
 
 
 def problem_of_table(
-    table: Table, kind: Kind | None = None, *, test_share: float = 0.2, seed: int = 0, scale_targets: bool = True
+    table: Table,
+    names: list[str],
+    kind: Any = None,
+    *,
+    test: Table | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+    scale_targets: bool = True,
+    early_stopping: bool = True,
+    drop: tuple[str, ...] = (),
+    categorical: tuple[str, ...] = (),
+    dtype: str = "float32",
 ) -> Problem:
-    """Return the problem of a table with a target: classification or regression, as `kind` or `means_classes` says.
+    """Return the problem of a table whose columns `names` are to be learned: classes or numbers.
 
-    `seed` decides which rows are held out, `test_share` of all. `scale_targets` says whether the numbers of a
-    regression are scaled for training: that needs identity outputs. Raises ValueError where `encode_classes` or
-    `split_rows` does, for text as numbers, and if no feature varies.
+    Rows without a target are left out. `seed` decides which rows are held out, `test_share` of all, unless there is a
+    table `test`; classes have the same share of both. With `early_stopping`, some training rows are held out, too.
+    Raises ValueError where `Target.of`, `Preprocessor.fit` or `split_rows` does.
     """
-    assert table.y is not None and table.target_name is not None
-    y, name = table.y, table.target_name
-    train, test = split_rows(len(table.X), test_share, seed)
-    metadata: dict[str, Any] = {"features": list(table.feature_names), "target": name}
-    classes = targets = None
-    if kind == "classify" or (kind is None and means_classes(y)):
-        y, classes = encode_classes(y, name)
-        metadata["classes"] = classes
-    elif y.dtype.kind == "U":
-        raise ValueError(f"the target {name!r} is text, which stands for classes; regression needs numbers")
+    notes: list[str] = []
+    target = _target(table, names, kind, scale_targets)
+    table = _with_target(table, names, target, "", notes)
+    y = target.encode(values_of(table, names))
+    labels = y if target.classes is not None else None
+    if test is None:
+        train, held_out = split_rows(len(table), test_share, seed, labels)
+        test = table.rows(held_out)
     else:
-        y = y.astype(np.float64).reshape(len(y), -1)
-        targets = Scaling.of(y[train]) if scale_targets else None
-    inputs = Scaling.of(table.X[train])
-    if not inputs.deviation.any():
-        raise ValueError("no feature varies in the training rows; at least one must, or there is nothing to learn from")
-    return Problem(table.X[train], y[train], table.X[test], y[test], classes, inputs, targets, metadata)
+        train = np.arange(len(table))
+        test = _with_target(test, names, target, " of the test file", notes)
+    validation: Rows = np.arange(0)
+    if early_stopping and len(train) >= FEW_ROWS:
+        inner, outer = split_rows(len(train), VALIDATION_SHARE, seed + 1, None if labels is None else labels[train])
+        train, validation = train[inner], train[outer]
+    training = table.rows(train)
+    target = _target(training, names, "classify" if target.classes else "regress", scale_targets, target)
+    preprocessor = Preprocessor(drop=drop, categorical=categorical, dtype=dtype).fit(training, names)
+    features = table.drop(names)
+    problem = Problem(
+        preprocessor.transform(features.rows(train)), target.encode(values_of(training, names)),
+        preprocessor.transform(test), target.encode(values_of(test, names)),
+        None if target.classes is None else list(target.classes),
+        target=target, preprocessor=preprocessor, table=table, notes=notes,
+    )  # fmt: skip
+    if len(validation):
+        held = table.rows(validation)
+        problem.X_validation, problem.y_validation = preprocessor.transform(held), target.encode(values_of(held, names))
+    problem.warnings = _doubts(problem, features, names, labels)
+    problem.metadata = {
+        "target": names[0] if len(names) == 1 else names[0].rpartition("_")[0],
+        "table": {"version": 1, "names": list(table.names), "preprocessing": preprocessor.to_dict(),
+                  "target": target.to_dict()},
+    }  # fmt: skip
+    if target.classes is not None:
+        problem.metadata["classes"] = list(target.classes)
+    return problem
+
+
+def split_rows(n: int, share: float, seed: int, labels: Array | None = None) -> tuple[Rows, Rows]:
+    """Return the rows to train on and the rows held out, drawn at random; at least one of each.
+
+    With `labels`, each class has nearly the same share of the rows held out; the only row of a class is not held out.
+    Raises ValueError for fewer than two rows, and for a share that is not between 0 and 1.
+
+    >>> train, test = split_rows(10, 0.2, seed=0)
+    >>> len(train), len(test), sorted([*train, *test]) == list(range(10))
+    (8, 2, True)
+    >>> labels = np.array([0] * 8 + [1] * 2)
+    >>> sorted(labels[split_rows(10, 0.5, 0, labels)[1]].tolist())
+    [0, 0, 0, 0, 1]
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"the test share is {share:g}; it must be greater than 0 and less than 1, such as 0.2")
+    if n < 2:
+        raise ValueError("the table has 1 row; at least 2 are needed, one to train on and one to test on")
+    order = np.random.default_rng(seed).permutation(n)
+    n_held = min(max(round(n * share), 1), n - 1)
+    if labels is None:
+        return np.sort(order[n_held:]), np.sort(order[:n_held])
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    repeated = order[counts[inverse[order]] > 1]
+    if not len(repeated):
+        repeated = order
+    # Sorted by class, every k-th row: each class has its share, up to one row.
+    by_class = repeated[np.argsort(inverse[repeated], kind="stable")]
+    n_held = min(n_held, len(by_class))
+    held = by_class[((np.arange(n_held) + 0.5) * len(by_class) / n_held).astype(np.intp)]
+    return np.setdiff1d(np.arange(n), held), np.sort(held)
+
+
+def majority(labels: Array) -> tuple[int, float]:
+    """Return the most frequent class and its share."""
+    counts = np.bincount(labels)
+    return int(counts.argmax()), float(counts.max() / counts.sum())
+
+
+def values_of(table: Table, names: list[str]) -> Array:
+    """Return the column of a target, or several as (n, k)."""
+    return table[names[0]] if len(names) == 1 else np.column_stack([table[name] for name in names])
+
+
+def _target(table: Table, names: list[str], kind: Any, scale: bool, like: Target | None = None) -> Target:
+    if like is not None and like.classes is not None:
+        return like
+    if len(names) > 1 and kind == "classify":
+        raise DataFileError(f"the target has {len(names)} columns; classes are one column of labels")
+    name = names[0] if len(names) == 1 else names[0].rpartition("_")[0]
+    return Target.of(values_of(table, names), name, kind, scale=scale, decimal=table.decimal)
+
+
+def _with_target(table: Table, names: list[str], target: Target, which: str, notes: list[str]) -> Table:
+    """Return the rows that have a target, and note how many others there were, and why."""
+    y = target.encode(values_of(table, names))
+    good = y >= 0 if target.classes is not None else ~np.isnan(y).any(axis=1)
+    empty = np.any([missing_in(table[name]) for name in names], axis=0)
+    n_empty, odd = int(empty.sum()), np.flatnonzero(~good & ~empty)
+    if n_empty:
+        notes.append(f"{_rows(n_empty)}{which} without a target left out")
+    if len(odd):
+        cell = str(table[names[0]][odd[0]])
+        what = "a number" if target.classes is None or target.n_odd else "one of the classes"
+        first = f"{table.where(int(odd[0]))}: {shorten(cell)}"
+        notes.append(f"{_rows(len(odd))}{which} left out, whose target is not {what} ({first})")
+    if not good.any():
+        raise DataFileError(f"no row{which} has a target")
+    return table if good.all() else table.rows(good)
+
+
+def _rows(n: int) -> str:
+    return f"{n:,} row{'s' * (n != 1)}"
+
+
+def _doubts(problem: Problem, features: Table, names: list[str], labels: Array | None) -> list[str]:
+    """Return warnings about the table itself."""
+    n_test, n_features = len(problem.X_test), problem.X_train.shape[1]
+    found = []
+    if n_test < 30:
+        found.append(f"only {_rows(n_test)} to test on: the scores say little")
+    if n_features > len(problem.X_train):
+        found.append(f"{n_features:,} features for {len(problem.X_train):,} training rows: it may learn them by heart")
+    if labels is not None and problem.classes is not None:
+        counts = np.bincount(labels, minlength=len(problem.classes))
+        single = [problem.classes[i] for i in np.flatnonzero(counts == 1)]
+        if single:
+            found.append(f"classes with one row only: {', '.join(map(shorten, single[:5]))}{', …' * (len(single) > 5)}")
+        for column in problem.preprocessor.columns if problem.preprocessor else ():
+            if column.kind in ("category", "boolean") and _tells(features[column.name], labels):
+                found.append(
+                    f"{shorten(column.name)} alone tells the target in every row: if it is not known beforehand, "
+                    f"--drop {column.name}"
+                )
+    return found
+
+
+def _tells(column: Array, labels: Array) -> bool:
+    """Whether each value of a column belongs to one class only, and nearly all rows have a value."""
+    pairs = Counter(zip(column.tolist(), labels.tolist(), strict=True))
+    missing = sum(n for (value, _), n in pairs.items() if value is None)
+    counts = {value: n for (value, _), n in pairs.items() if value is not None}
+    n_pairs = sum(value is not None for value, _ in pairs)
+    return n_pairs == len(counts) >= 2 and min(counts.values()) >= TELLTALE_ROWS and missing < len(column) / 10

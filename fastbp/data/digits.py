@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .errors import DataFileError
+from fastbp.tables.errors import DataFileError
+
 from .split import Split, checked_dtype
 
 N_SAMPLES, N_PIXELS, N_TRAIN = 1797, 64, 1437

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from fastbp.disk import written_whole
 from fastbp.progress import LiveLine
-
-from .errors import DataFileError
+from fastbp.tables.errors import DataFileError
 
 TIMEOUT = 30.0  # seconds without an answer, after which the next mirror is tried
 

@@ -19,12 +19,12 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataFileError
+from fastbp.tables.errors import DataFileError
+from fastbp.tables.npz import DEFLATE_MAX_RATIO
 
 MAX_AXES = 4
 MAX_BYTES = 1 << 30  # limit of gzip-compressed content; EMNIST, the largest of the family, has half of it
 GZIP_MAGIC = b"\x1f\x8b"
-DEFLATE_MAX_RATIO = 1032  # no deflate stream expands more, so the file's size limits what a header may claim
 UNSIGNED_BYTE = 0x08
 _CHUNK = 1 << 20
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastbp import disk, validation
+from fastbp.tables.errors import DataFileError
 
 from .download import download as fetch
-from .errors import DataFileError
 from .idx import read_content, read_idx
 from .split import Split, checked_dtype
 

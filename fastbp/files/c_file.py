@@ -17,8 +17,10 @@ FUNCTIONS = {
     "relu": "return z <= 0 ? 0 : z;",
     "leaky_relu": "return z > 0 ? z : 0.01_F * z;",
     "elu": "return z > 0 ? z : expm1_F(z);",
+    "selu": "return z > 0 ? 1.0507009873554805_F * z : 1.7580993408473766_F * expm1_F(z);",
     "softplus": "return fmax_F(z, 0) + log1p_F(exp_F(-fabs_F(z)));",
     "silu": "return z / (1 + exp_F(-z));",
+    "mish": "return z * tanh_F(fmax_F(z, 0) + log1p_F(exp_F(-fabs_F(z))));",
     "gelu": "return z * (0.5_F * erfc_F(-z * 0.70710678118654752_F));",
     "exponential": "return exp_F(z);",
 }

@@ -11,7 +11,7 @@ from fastbp.functions.activations import ALPHA, SLOPE
 # Names in ``keras.activations`` with fastbp's. Keras' leaky_relu is left out: it has another slope.
 FUNCTIONS = {
     "linear": "identity", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "elu": "elu", "softplus": "softplus",
-    "silu": "silu", "gelu": "gelu", "exponential": "exponential", "softmax": "softmax",
+    "selu": "selu", "silu": "silu", "mish": "mish", "gelu": "gelu", "exponential": "exponential", "softmax": "softmax",
 }  # fmt: skip
 
 # Layers that are activations, with fastbp's names, and the parameters with which both are the same function.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.files.layers import check_ours, imported
-from fastbp.functions.activations import SLOPE
+from fastbp.functions.activations import SELU_ALPHA, SELU_SCALE, SLOPE
 from fastbp.functions.elementary_constants import FLOAT64
 from fastbp.model import Array, Model
 
@@ -26,12 +26,13 @@ OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("Relu", {}),
     "leaky_relu": ("LeakyRelu", {"alpha": SLOPE}),
     "elu": ("Elu", {"alpha": 1.0}),
+    "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
     "softplus": ("Softplus", {}),
     "exponential": ("Exp", {}),
     "softmax": ("Softmax", {"axis": -1}),
 }
 
-MISSING_IN_FLOAT64 = {"leaky_relu", "elu", "softplus"}
+MISSING_IN_FLOAT64 = {"leaky_relu", "elu", "selu", "softplus"}
 
 
 def model_proto(model: Model) -> Any:
@@ -44,14 +45,7 @@ def model_proto(model: Model) -> Any:
         )
     onnx = imported("onnx", "to_onnx needs", "`pip install 'fastbp[onnx]'`")
     graph = Graph(onnx, model.dtype)
-    a = "X"
-    parameters = zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True)
-    for l, (w, b, activation) in enumerate(parameters, start=1):
-        graph.layer = l
-        weights, biases = graph.constant("weights", w), graph.constant("biases", b)
-        z = graph.add("Gemm", a, weights, biases, transB=1)
-        a = graph.activation(activation.name, z)
-    graph.add("Identity", a, output="A")
+    graph.add("Identity", graph.network(model, "X"), output="A")
     kind = onnx.helper.np_dtype_to_tensor_dtype(model.dtype)
     ends = [
         onnx.helper.make_tensor_value_info(name, kind, ["n_samples", n])
@@ -87,12 +81,23 @@ class Graph:
         self.nodes.append(self._onnx.helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
+    def network(self, model: Model, a: str) -> str:
+        """Add all layers of a network to the inputs `a`, as the next ones."""
+        parameters = zip(model.parameters.weights, model.parameters.biases, model.activations, strict=True)
+        for w, b, activation in parameters:
+            self.layer += 1
+            z = self.add("Gemm", a, self.constant("weights", w), self.constant("biases", b), transB=1)
+            a = self.activation(activation.name, z)
+        return a
+
     def activation(self, name: str, z: str) -> str:
         """Add σ(z)."""
         if name == "identity":
             return z
         if name == "silu":
             return self.add("Mul", z, self.add("Sigmoid", z))
+        if name == "mish":
+            return self.add("Mul", z, self.add("Tanh", self.activation("softplus", z)))
         if name == "gelu":
             return self._gelu(z)
         if self._dtype == np.float64 and name in MISSING_IN_FLOAT64:
@@ -133,5 +138,9 @@ class Graph:
         if name == "elu":  # max(z, 0) + exp(min(z, 0)) − 1
             exp = self.add("Exp", self.add("Min", z, zero))
             return self.add("Add", positive, self.add("Sub", exp, one))
+        if name == "selu":
+            below = self.add("Sub", self.add("Exp", self.add("Min", z, zero)), one)
+            low = self.add("Mul", below, self.constant("low", SELU_SCALE * SELU_ALPHA))
+            return self.add("Add", self.add("Mul", positive, self.constant("scale", SELU_SCALE)), low)
         e = self.add("Exp", self.add("Neg", self.add("Abs", z)))  # softplus: max(z, 0) + log(1 + exp(−|z|))
         return self.add("Add", positive, self.add("Log", self.add("Add", one, e)))

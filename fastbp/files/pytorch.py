@@ -20,8 +20,10 @@ MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("ReLU", {}),
     "leaky_relu": ("LeakyReLU", {"negative_slope": SLOPE}),
     "elu": ("ELU", {"alpha": ALPHA}),
+    "selu": ("SELU", {}),
     "softplus": ("Softplus", {"beta": 1.0, "threshold": THRESHOLD}),
     "silu": ("SiLU", {}),
+    "mish": ("Mish", {}),
     "gelu": ("GELU", {"approximate": "none"}),
     "softmax": ("Softmax", {"dim": -1}),
 }

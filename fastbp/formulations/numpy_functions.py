@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.functions import activations, cost_pairs, costs, layer_activations, sample_costs
-from fastbp.functions.activations import Activation
+from fastbp.functions.activations import SELU_ALPHA, SELU_SCALE, Activation
 from fastbp.functions.cost_pairs import FAR, PAIRS
 from fastbp.functions.costs import Cost
 from fastbp.functions.layer_activations import MOST
@@ -53,6 +53,17 @@ def silu_prime(z: Array) -> Array:
     return np.asarray(s * (1 + z * (1 - s)))
 
 
+def mish(z: Array) -> Array:
+    """Return z tanh(log(1 + exp z))."""
+    return np.asarray(z * np.tanh(softplus(z)))
+
+
+def mish_prime(z: Array) -> Array:
+    """t + z (1 − t²) σ(z), t = tanh(log(1 + exp z))."""
+    t = np.tanh(softplus(z))
+    return np.asarray(t + z * (1 - t * t) * sigmoid(z))
+
+
 def softmax(z: Array) -> Array:
     """exp z_j / Σ exp z_i, along the last axis."""
     e = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -79,8 +90,13 @@ _ACTIVATIONS: dict[Any, tuple[Sigma, Callable[[Array, Array], Any]]] = {
         lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
         lambda z, a: np.where(z > 0, z.dtype.type(1), np.exp(np.minimum(z, 0))),
     ),
+    activations.selu: (
+        lambda z: z.dtype.type(SELU_SCALE) * np.where(z > 0, z, z.dtype.type(SELU_ALPHA) * np.expm1(np.minimum(z, 0))),
+        lambda z, a: z.dtype.type(SELU_SCALE) * np.where(z > 0, 1, z.dtype.type(SELU_ALPHA) * np.exp(np.minimum(z, 0))),
+    ),
     activations.softplus: (softplus, lambda z, a: -np.expm1(-a)),  # accurate also for a tiny σ′
     activations.silu: (lambda z: z * sigmoid(z), lambda z, a: silu_prime(z)),
+    activations.mish: (mish, lambda z, a: mish_prime(z)),
     activations.gelu: (gelu, lambda z, a: gelu_prime(z)),
     activations.exponential: (np.exp, lambda z, a: a),
 }

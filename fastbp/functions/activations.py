@@ -83,6 +83,22 @@ def elu_second(z):
     return like(z, 0) if z > 0 else like(z, ALPHA) * elementary.exp(z)
 
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # λ and α: mean 0 and variance 1 stay so
+
+
+def selu(z):
+    below = like(z, SELU_SCALE * SELU_ALPHA) * elementary.expm1(z)
+    return like(z, SELU_SCALE) * z if z > 0 else below
+
+
+def selu_prime(z):
+    return like(z, SELU_SCALE) if z > 0 else like(z, SELU_SCALE * SELU_ALPHA) * elementary.exp(z)
+
+
+def selu_second(z):
+    return like(z, 0) if z > 0 else like(z, SELU_SCALE * SELU_ALPHA) * elementary.exp(z)
+
+
 def softplus(z):
     return elementary.softplus(z)
 
@@ -108,6 +124,30 @@ def silu_prime(z):
 def silu_second(z):
     s = elementary.sigmoid(z)
     return s * (like(z, 1) - s) * (like(z, 2) + z * (like(z, 1) - like(z, 2) * s))
+
+
+# mish(z) = z t, t = tanh(log(1 + n)) = n (n + 2) / (n² + 2n + 2) with n = exp z; for z > 0 in terms of m = exp −z.
+
+
+def mish(z):
+    e, one, two = elementary.exp(-abs(z)), like(z, 1), like(z, 2)
+    over, under = (one + two * e, one + two * e + two * e * e) if z > 0 else (e * (e + two), e * e + two * e + two)
+    return z * (over / under)
+
+
+def mish_prime(z):
+    e, one, two = elementary.exp(-abs(z)), like(z, 1), like(z, 2)
+    over, under = (one + two * e, one + two * e + two * e * e) if z > 0 else (e * (e + two), e * e + two * e + two)
+    steep = e * e * (one + e) if z > 0 else e * (one + e)  # t′ = 4 n (n + 1) / (n² + 2n + 2)²
+    return over / under + z * (like(z, 4) * steep / (under * under))
+
+
+def mish_second(z):
+    e, one, two = elementary.exp(-abs(z)), like(z, 1), like(z, 2)
+    under = one + two * e + two * e * e if z > 0 else e * e + two * e + two
+    steep = e * e * (one + e) if z > 0 else e * (one + e)
+    bend = e * e * (((two * e + two) * e - 3) * e - two) if z > 0 else e * (two + e * (two - e * (3 + two * e)))
+    return like(z, 8) * steep / (under * under) + z * (like(z, 4) * bend / (under * under * under))
 
 
 SQRT_HALF = math.sqrt(0.5)
@@ -282,8 +322,9 @@ class Interval:
         return low and high
 
 
-# Sources: relu Nair & Hinton 2010; leaky_relu Maas et al. 2013; elu Clevert et al. 2016; softplus Dugas et al. 2001;
-# silu Elfwing et al. 2018; gelu Hendrycks & Gimpel 2016 (the exact form, with erf); softmax Bridle 1990.
+# Sources: relu Nair & Hinton 2010; leaky_relu Maas et al. 2013; elu Clevert et al. 2016; selu Klambauer et al. 2017;
+# softplus Dugas et al. 2001; silu Elfwing et al. 2018; mish Misra 2019; gelu Hendrycks & Gimpel 2016 (the exact form,
+# with erf); softmax Bridle 1990.
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
@@ -293,8 +334,10 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("relu", relu, relu_prime, "z", "[0, inf)", no_curvature),
         Activation("leaky_relu", leaky_relu, leaky_relu_prime, second_derivative=no_curvature),
         Activation("elu", elu, elu_prime, "z", "(-1, inf)", elu_second),
+        Activation("selu", selu, selu_prime, "z", "(-1.7580993408473766, inf)", selu_second),
         Activation("softplus", softplus, softplus_prime, "z", "(0, inf)", softplus_second),
         Activation("silu", silu, silu_prime, "z", "[-0.2784645427610738, inf)", silu_second),
+        Activation("mish", mish, mish_prime, "z", "[-0.3088434130172504, inf)", mish_second),
         Activation("gelu", gelu, gelu_prime, "z", "[-0.1699712074331036, inf)", gelu_second),
         Activation("exponential", exponential, exponential_prime, "a", "(0, inf)", exponential_second),
         Activation("softmax", softmax, softmax_derivative, "a", "(0, 1)", softmax_second_derivative, whole_layer=True),

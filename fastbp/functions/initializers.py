@@ -122,6 +122,8 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def default_initializer(activation: str) -> Initializer:
-    """Return He's for activations that are about z for positive z, Glorot's for the others."""
-    rectifying = ("relu", "leaky_relu", "elu", "softplus", "silu", "gelu")
+    """Return He's for activations that are about z for positive z, LeCun's for selu, Glorot's for the others."""
+    rectifying = ("relu", "leaky_relu", "elu", "softplus", "silu", "mish", "gelu")
+    if activation == "selu":
+        return INITIALIZERS["lecun"]
     return INITIALIZERS["he" if activation in rectifying else "glorot"]

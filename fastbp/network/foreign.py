@@ -80,7 +80,7 @@ def from_keras(
     ----------
     model : keras.Sequential or a functional keras.Model of one layer after the other
         Dense layers of float32 or float64, each with an activation or with a layer for it: linear, sigmoid, tanh, relu,
-        elu, softplus, silu, gelu, exponential, LeakyReLU(0.01), and softmax at the end. Models may be nested.
+        elu, selu, softplus, silu, mish, gelu, exponential, LeakyReLU(0.01), and softmax at the end. Models can nest.
         BatchNormalization (with its moving mean and variance), Normalization and Rescaling become part of the weights
         and biases of the Dense layer before them, or of the next one if an activation lies between. Identity, Dropout
         and Flatten are ignored: use ``fit(dropout=…)``, and give X as rows.

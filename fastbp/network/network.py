@@ -57,7 +57,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
     sizes : list of int
         The number of neurons of each layer, the input first: ``[784, 30, 10]``.
     activation : str or Activation, or a list of them with one for each hidden layer, default "relu"
-        σ of the hidden layers: identity, sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, exponential.
+        σ of the hidden layers: identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu,
+        mish, gelu, exponential.
     output_activation : str or Activation, optional
         σ of the output layer, also softmax, mean_log_variance, increasing. Left out, it follows from the cost: softmax
         for cross_entropy (sigmoid with a single output), exponential for poisson, mean_log_variance for gaussian_nll,
@@ -212,6 +213,7 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         sample_weight: npt.ArrayLike | None = None,
         class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
         allow_negative_weights: bool = False,
+        label_smoothing: float = 0.0,
         l2: float = 0.0,
         l1: float = 0.0,
         max_norm: float | None = None,
@@ -282,6 +284,11 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         allow_negative_weights : bool, default False
             Whether weights in `sample_weight` may be below 0: such a cost is made larger. With −log a as the cost and
             advantages as weights a step is one of REINFORCE. Not with LevenbergMarquardt, which takes square roots.
+        label_smoothing : float, default 0
+            ε in [0, 1), for targets that are classes: training is on (1 − ε) y + ε/K in place of y, with K classes for
+            softmax and 2 for each sigmoid output, as in Keras and PyTorch (Szegedy et al., *Rethinking the Inception
+            architecture*, 2016, section 7). The outputs then stay away from 0 and 1. Evaluation uses y itself. Not
+            with chunks, memory-mapped arrays and a communicator.
         l2, l1 : float, default 0
             λ and λ₁ ≥ 0, as in Nielsen's book: the gradient of a weight gets (λ/n) w + (λ₁/n) sign(w), that of
             C + (λ/2n) Σ w² + (λ₁/n) Σ |w| with n training samples. Biases have no penalty; the history has C alone.

@@ -35,7 +35,8 @@ RANGES = {
     "memory": COUNT, "gradient_tolerance": NOT_NEGATIVE, "cost_tolerance": NOT_NEGATIVE,
     "factor": AT_MOST_1, "every": COUNT, "power": NOT_NEGATIVE, "epochs": COUNT, "warm_up": COUNT_OR_0,
     "start_share": AT_MOST_1, "final_rate": NOT_NEGATIVE, "smallest_rate": NOT_NEGATIVE, "patience": COUNT_OR_0,
-    "cooldown": COUNT_OR_0, "threshold": SHARE, "rise": BETWEEN, "start_divisor": POSITIVE, "final_divisor": POSITIVE,
+    "cooldown": COUNT_OR_0, "cycles": COUNT, "threshold": SHARE, "rise": BETWEEN,
+    "start_divisor": POSITIVE, "final_divisor": POSITIVE,
 }  # fmt: skip
 
 

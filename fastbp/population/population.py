@@ -144,6 +144,7 @@ class Population(Results):
         sample_weight: OrEach[Any] = None,
         class_weight: OrEach[Mapping[int, float] | Literal["balanced"] | None] = None,
         allow_negative_weights: OrEach[bool] = False,
+        label_smoothing: OrEach[float] = 0.0,
         l2: OrEach[float] = 0.0,
         l1: OrEach[float] = 0.0,
         max_norm: OrEach[float | None] = None,

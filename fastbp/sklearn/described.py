@@ -8,7 +8,8 @@ PARAMETERS = """\
     hidden_layer_sizes : array-like of int, or int, default (100,)
         How many neurons each hidden layer has; empty for none.
     activation : str or fastbp.Activation, or a list with one for each hidden layer, default "relu"
-        identity, logistic, tanh, relu, and fastbp's others: leaky_relu, elu, softplus, silu, gelu, exponential.
+        identity, logistic, tanh, relu, and fastbp's others: leaky_relu, elu, selu, softplus, silu, mish, gelu,
+        exponential.
     solver : {"adam", "sgd", "lbfgs"}, default "adam"
         The optimizer; "lbfgs" is SciPy's L-BFGS-B, on all samples at once.
     alpha : float, default 1e-4

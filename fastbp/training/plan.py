@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from fastbp import validation
-from fastbp.batches.data import Data, SampleWeight, Weights, comes_in_chunks, in_arrays, in_chunks, source
+from fastbp.batches.data import Data, SampleWeight, Weights, comes_in_chunks, in_arrays, in_chunks, smoothed, source
 from fastbp.batches.samples import AnySamples, MappedSamples, Samples
 from fastbp.batches.sources import Source
 from fastbp.batches.weights import combined
@@ -96,6 +96,7 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
     schedule = asked.schedule
     if schedule is not None and not callable(schedule):
         raise TypeError(f"schedule is {schedule!r}; it must be a function of the epoch and the base learning rate")
+    data = smoothed(data, asked.label_smoothing, model)
     shards: Sharded | None = None
     data_sets: Mapping[str, AnySamples | Sharded] = data.data_sets
     if ranks is not ALONE:

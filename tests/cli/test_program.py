@@ -14,12 +14,14 @@ from command_line import SPECIES, refused, rows, run
 
 import fastbp
 from fastbp.cli import options
-from fastbp.cli import program as cli
+from fastbp.cli import train as train_command
 from fastbp.data import Split
 from fastbp.formulations import FORMULATIONS
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
+from fastbp.optimizers import OPTIMIZERS
 from fastbp.progress import Progress
+from fastbp.tables import Preprocessor
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -125,57 +127,95 @@ def test_mnist_that_is_not_there(capsys: pytest.CaptureFixture[str], monkeypatch
 
 def test_a_table_of_classes(capsys: pytest.CaptureFixture[str], flowers: Path) -> None:
     out, _ = run(capsys, "train", flowers, "--target", "species", "--epochs", 30, "--seed", 3)
-    assert "120 training, 30 test samples; 3 features, target species: 3 classes" in out
-    assert "3 softmax, cost cross_entropy" in out and "parameters in float64" in out
+    assert "data      flowers.csv: 150 rows, 4 columns\nrows      102 training, 18 validation, 30 test\n" in out
+    assert "target    species: 3 classes, setosa, versicolor, virginica\n" in out
+    assert "2 inputs, 64 relu, 64 relu, 3 softmax, cost cross_entropy" in out and "parameters in float32" in out
+    assert re.search(r"^baseline  always the majority, 'v?\w+': \d\d\.\d\d %$", out, re.MULTILINE)
     found = re.search(r"accuracy ([\d.]+) % \(\d+ of 30\)", out)
     assert found and float(found[1]) > 90
     assert re.search(r"actual +setosa +versicolor +virginica +right", out)
     net = fastbp.load("flowers.safetensors")
-    assert net.metadata == {"features": ["length", "mass", "const"], "target": "species", "classes": SPECIES}
-    assert SPECIES[net.predict([[0.0, 1000, 5]]).argmax()] == "setosa"  # raw numbers, the scaling is in the weights
-    assert (net.weights[0][:, 2] == 0).all()
+    assert net.metadata["target"] == "species" and net.metadata["classes"] == SPECIES
+    assert net.metadata["scores"]["accuracy"] == pytest.approx(float(found[1]) / 100, abs=1e-4)
+    assert net.metadata["made"]["data"] == "flowers.csv" and net.metadata["made"]["training_rows"] == 102
+    preprocessor = Preprocessor.from_dict(net.metadata["table"]["preprocessing"])
+    X = preprocessor.transform({"length": [0.0], "mass": [1000], "const": [5]})
+    assert X.shape == (1, 2) and SPECIES[net.predict(X).argmax()] == "setosa"
+
+
+def test_the_columns_are_listed_before_training(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    lines = ["id,size,colour,sold,day,remark,unit,price"]
+    for i in range(60):
+        size = "?" if i % 10 == 3 else str(i % 7)
+        colour = ["red", "green", "blue"][i % 3]
+        lines.append(
+            f"{i + 1},{size},{colour},{'yes' if i % 2 else 'no'},2024-01-{i % 28 + 1:02},note {i},m,${i},000.5"
+        )
+    Path("t.csv").write_text("\n".join(lines).replace("$", '"$').replace(".5", '.5"'))
+    monkeypatch.setattr(fastbp.Network, "fit", None)
+    capsys.readouterr()
+    with pytest.raises(TypeError):
+        train_command.run(
+            options.new_parser("0").parse_args(["train", "t.csv", "--target", "price", "--drop", "remark"])
+        )
+    out = capsys.readouterr().out
+    table = out[out.index("\ncolumn ") + 1 :].split("\n\n")[0].splitlines()
+    found = {words[0]: words[1:3] for words in map(str.split, table)}
+    assert found == {
+        "column": ["taken", "for"], "id": ["identifier", "·"], "size": ["number", "6"], "colour": ["category", "·"],
+        "sold": ["boolean", "·"], "day": ["date", "·"], "remark": ["dropped", "·"], "unit": ["constant", "·"],
+    }  # fmt: skip
+    assert "scaled + missing" in out and "3 values, one-hot" in out and "not used: always 'm'" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_table_of_numbers(capsys: pytest.CaptureFixture[str], houses: Path, dtype: str) -> None:
     out, _ = run(capsys, "train", houses, "--target", "price", "--epochs", 200, "--hidden", "16", "--dtype", dtype)
-    assert "target price: numbers" in out and "1 identity, cost quadratic" in out
+    assert "target    price: numbers" in out and "1 identity, cost quadratic" in out
     found = re.search(r"RMSE ([\d.e+]+) \(in the units of price\), R² ([\d.]+)", out)
     assert found and float(found[1]) < 20000 and float(found[2]) > 0.98
+    assert re.search(r"baseline  always the mean: RMSE [\d.e+]+$", out, re.MULTILINE)
     net = fastbp.load("houses.safetensors")
-    assert net.dtype == np.float64 and "classes" not in net.metadata
-    np.testing.assert_allclose(net.predict([[100.0, 3.0]]), 360000, rtol=0.1)
+    assert net.dtype == dtype and "classes" not in net.metadata
+    Path("new.csv").write_text("rooms,area\n3,100\n")
+    _, ((price,),) = rows(run(capsys, "predict", "houses.safetensors", "new.csv")[0])
+    assert abs(float(price) / 360000 - 1) < 0.1
 
 
 def test_what_is_printed_is_true_of_the_saved_model(capsys: pytest.CaptureFixture[str], houses: Path) -> None:
     out, _ = run(capsys, "train", houses, "--target", "price", "--epochs", 5, "--test-share", 0.5, "--seed", 7)
-    table = fastbp.data.read_table(houses, target="price")
+    price = fastbp.data.read_table(houses)["price"]
     _, test = fastbp.cli.tables.split_rows(150, 0.5, 7)
-    assert table.y is not None
-    error = fastbp.load("houses.safetensors").predict(table.X[test])[:, 0] - table.y[test]
+    _, body = rows(run(capsys, "predict", "houses.safetensors", houses)[0])
+    error = np.array(body, dtype=float)[test, 0] - price[test]
     assert f"RMSE {np.sqrt((error**2).mean()):.4g} (" in out
+    assert fastbp.load("houses.safetensors").metadata["scores"]["rmse"] == pytest.approx(np.sqrt((error**2).mean()))
 
 
 def test_npz_with_two_targets(capsys: pytest.CaptureFixture[str]) -> None:
     X = np.random.default_rng(0).normal(size=(80, 3))
     np.savez("two.npz", X=X, Z=np.column_stack([X.sum(axis=1), 100 * X[:, 0]]), y=np.arange(80) % 2)
     out, _ = run(capsys, "train", "two.npz", "--target", "Z", "--epochs", 2)
-    assert "target Z: 2 columns of numbers" in out and "units of Z_0" in out and "units of Z_1" in out
+    assert "target    Z: 2 columns of numbers" in out and "units of Z_0" in out and "units of Z_1" in out
     out, err = run(capsys, "predict", "two.safetensors", "two.npz")
     header, body = rows(out)
     assert header == ["predicted_Z_0", "predicted_Z_1"] and len(body) == 80
     assert "units of Z_0" in err and err.count("\n") == 1
     out, _ = run(capsys, "train", "two.npz", "--epochs", 1, "--output", "y")
-    assert "target y: 2 classes" in out
+    assert "target    y: 2 classes" in out
     out, _ = run(capsys, "train", "two.npz", "--epochs", 1, "--output", "y", "--regress")
-    assert "target y: numbers" in out
+    assert "target    y: numbers" in out
 
 
 def test_poisson_counts_are_not_scaled(capsys: pytest.CaptureFixture[str], houses: Path) -> None:
     out, _ = run(capsys, "train", houses, "--target", "rooms", "--epochs", 30, "--cost", "poisson")
     assert "1 exponential, cost poisson" in out
-    outputs = fastbp.load("houses.safetensors").predict([[100.0, 300000.0]])
-    assert 0 < outputs[0, 0] < 20
+    _, body = rows(run(capsys, "predict", "houses.safetensors", houses)[0])
+    predicted = np.array(body, dtype=float)
+    assert (predicted > 0).all() and (predicted < 20).all()
 
 
 def test_plot(capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,7 +303,7 @@ def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     ("arguments", "says"),
     [
         ("train digit", "digit: there is no such file; did you mean digits"),
-        ("train no.csv --target y", r"no\.csv: there is no such file; give digits, mnist, or a CSV"),
+        ("train no.csv --target y", r"no\.csv: there is no such file; give digits, mnist, or the file"),
         ("train digits --activation rleu", "'rleu'; did you mean 'relu'"),
         ("train digits --activation softmax", "output layer only"),
         ("train digits --cost crosentropi", "did you mean 'cross_entropy'"),
@@ -282,6 +322,8 @@ def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         ("train x.csv --test-share 1", "'1' is not a number between 0 and 1"),
         ("train digits --target y", "--target is for tables, not for digits"),
         ("train digits --classify", "--classify is for tables"),
+        ("train digits --no-header", "--no-header is for tables"),
+        ("train digits --drop a", "--drop is for tables"),
         ("train mnist --test-share 0.5", "--test-share is for tables"),
         ("train digits --download", "--download is for mnist"),
         ("train digits --data .", "--data is for mnist"),
@@ -301,7 +343,14 @@ def test_mistakes_get_one_line(capsys: pytest.CaptureFixture[str], arguments: st
     ("arguments", "says"),
     [
         ("--target spcies", r"flowers\.csv: no column is named 'spcies'; did you mean 'species'"),
-        ("", r"'species': .* is not a number.*--target names the column"),
+        ("", r"give --target, .*the columns are 'length', 'mass', 'const', 'species'"),
+        ("--target species --drop lenght", r"no column is named 'lenght'; did you mean 'length'"),
+        (
+            "--target species --drop length,mass",
+            r"no column can be learned from \('length': dropped.*'const': constant",
+        ),
+        ("--target 5", r"no column is named '5'"),
+        ("--target species --test other.csv", r"other\.csv: there is no such file"),
         ("--target species --regress", r"flowers\.csv: the target 'species' is text"),
         ("--target const --classify", "'const' has 1 different value"),
     ],
@@ -326,7 +375,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "examples:" in general and "fastbp train digits" in general
     assert run(capsys, status=2) == (general, "")
     text, _ = run(capsys, "train", "--help")
-    for names in (set(ACTIVATIONS) - {"softmax"}, COSTS, FORMULATIONS, cli.OPTIMIZERS):
+    for names in (set(ACTIVATIONS) - {"softmax"}, COSTS, FORMULATIONS, OPTIMIZERS):
         assert all(re.search(rf"\b{name}\b", text) for name in names)
     assert "probability" in run(capsys, "predict", "--help")[0]
-    assert set(cli.OPTIMIZERS) == set(options.LEARNING_RATES)
+    assert set(OPTIMIZERS) == set(options.LEARNING_RATES)

@@ -9,6 +9,7 @@ import pytest
 from command_line import SPECIES, refused, rows, run
 
 import fastbp
+from fastbp.tables import Preprocessor
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -30,17 +31,20 @@ def flower_model(capsys: pytest.CaptureFixture[str], flowers: Path) -> str:
 
 
 def test_predict_classes(capsys: pytest.CaptureFixture[str], flowers: Path, flower_model: str) -> None:
-    out, err = run(capsys, "predict", flower_model, flowers)
+    out, err = run(capsys, "predict", flower_model, flowers, "--probabilities")
     header, body = rows(out)
     assert header == ["predicted", *(f"probability_{name}" for name in SPECIES)]
-    table = fastbp.data.read_table(flowers, target="species")
-    outputs = fastbp.load(flower_model).predict(table.X)
+    table = fastbp.data.read_table(flowers)
+    net = fastbp.load(flower_model)
+    outputs = net.predict(Preprocessor.from_dict(net.metadata["table"]["preprocessing"]).transform(table))
     np.testing.assert_array_equal(np.array([row[1:] for row in body], dtype=float), outputs)
     assert [row[0] for row in body] == [SPECIES[i] for i in outputs.argmax(axis=1)]
-    right = sum(row[0] == actual for row, actual in zip(body, table.y.tolist(), strict=True))  # type: ignore[union-attr]
+    right = sum(row[0] == actual for row, actual in zip(body, table["species"].tolist(), strict=True))
     assert err == f"{flowers}: accuracy {100 * right / 150:.2f} % ({right} of 150)\n" and right > 130
-    assert run(capsys, "predict", flower_model, flowers, "--output", "p.csv")[0] == ""
+    assert run(capsys, "predict", flower_model, flowers, "--probabilities", "--output", "p.csv")[0] == ""
     assert Path("p.csv").read_text() == out
+    plain, _ = run(capsys, "predict", flower_model, flowers)
+    assert rows(plain) == (["predicted"], [row[:1] for row in body])
 
 
 def test_predict_finds_columns_by_name(capsys: pytest.CaptureFixture[str], flowers: Path, flower_model: str) -> None:
@@ -58,8 +62,8 @@ def test_predict_compares_with_a_target_if_it_can(
 ) -> None:
     text = flowers.read_text()
     Path("holes.csv").write_text(text.replace("setosa", ""))
-    assert run(capsys, "predict", flower_model, "holes.csv")[1] == ""
-    refused(capsys, "predict", flower_model, "holes.csv", "--target", "species", says="species.*the value is missing")
+    n_other = text.count("virginica") + text.count("versicolor")
+    assert f"of {n_other})" in run(capsys, "predict", flower_model, "holes.csv")[1]  # the rows that have a target
     Path("renamed.csv").write_text(text.replace("species", "kind"))
     assert run(capsys, "predict", flower_model, "renamed.csv")[1] == ""
     assert "of 150" in run(capsys, "predict", flower_model, "renamed.csv", "--target", "kind")[1]
@@ -71,18 +75,30 @@ def test_predict_numbers(capsys: pytest.CaptureFixture[str], houses: Path) -> No
     out, err = run(capsys, "predict", "houses.safetensors", houses)
     header, body = rows(out)
     assert header == ["predicted"] and len(body) == 150
-    table = fastbp.data.read_table(houses, target="price")
-    error = np.array(body, dtype=float)[:, 0] - table.y
+    table = fastbp.data.read_table(houses)
+    error = np.array(body, dtype=float)[:, 0] - table["price"]
     assert f"RMSE {np.sqrt((error**2).mean()):.4g} (in the units of price), R² " in err
-    np.savez("h.npz", X=table.X)
-    assert run(capsys, "predict", "houses.safetensors", "h.npz") == (out, "")
-    np.savez("h.npz", X=table.X, y=["a"] * 150)
-    refused(capsys, "predict", "houses.safetensors", "h.npz", says="the target is text, but the model gives 1 column")
+    np.savez("h.npz", X=np.column_stack([table["area"], table["rooms"]]))
+    refused(capsys, "predict", "houses.safetensors", "h.npz", says="2 columns are not there: 'area', 'rooms'")
+
+
+def test_a_model_of_numbers_finds_its_features_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    net = fastbp.Network([2, 1], initializer="zeros")
+    net.weights[0][:] = [[1, 10]]
+    net.metadata = {"features": ["a", "b"], "target": "t"}
+    net.save("old")  # as earlier versions saved the models of tables
+    Path("new.csv").write_text("b,more,a,t\n1,x,2,12\n3,y,4,30\n")
+    out, err = run(capsys, "predict", "old", "new.csv")
+    assert rows(out) == (["predicted"], [["12.0"], ["34.0"]]) and "RMSE 2.828 (in the units of t)" in err
+    Path("new.csv").write_text("b,a\n1,2\n3,\n")
+    refused(capsys, "predict", "old", "new.csv", says="line 3, column 'a': the value is missing")
+    Path("new.csv").write_text("b,a\n1,red\n")
+    refused(capsys, "predict", "old", "new.csv", says="line 2, column 'a': 'red' is not a number")
 
 
 def test_predict_digits_and_what_does_not_fit(capsys: pytest.CaptureFixture[str], houses: Path) -> None:
     fastbp.Network([64, 10], cost="cross_entropy", seed=0).save("plain")  # without metadata
-    out, err = run(capsys, "predict", "plain", "digits")
+    out, err = run(capsys, "predict", "plain", "digits", "--probabilities")
     header, body = rows(out)
     assert header[1:] == [f"probability_{i}" for i in range(10)] and len(body) == 360 and "of 360" in err
     refused(capsys, "predict", "plain", houses, says=r"houses\.csv has 3 features, but plain needs 64")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastbp.data import DataFileError, Split, digits, errors, load_digits, split
+from fastbp.data import DataFileError, Split, digits, load_digits, split
+from fastbp.tables import errors
 
 CONTENT = "428ad214e900fe9343f94d9fedc8a16d461db8cd1bc0f61eecf448b8c5f16b35"
 """sha256 of the images, then the labels, as uint8 in the order of the split."""

@@ -37,9 +37,9 @@ def exact(name: str, z: float):
     mp = pytest.importorskip("mpmath").mp
     with mp.workdps(60):
         z = mp.mpf(z)
-        if name in ("sigmoid", "silu", "softplus", "tanh") and abs(z) > 5000:
+        if name in ("sigmoid", "silu", "softplus", "tanh", "mish") and abs(z) > 5000:
             sigma, tail = (mp.mpf(1), 0) if z > 0 else (mp.mpf(0), 0)
-        elif name in ("sigmoid", "silu", "softplus", "tanh"):
+        elif name in ("sigmoid", "silu", "softplus", "tanh", "mish"):
             sigma = 1 / (1 + mp.exp(-z))
             tail = mp.log1p(mp.exp(-abs(z)))
         if name == "identity":
@@ -55,10 +55,17 @@ def exact(name: str, z: float):
             return (z, mp.mpf(1)) if z > 0 else (mp.mpf(0.01) * z, mp.mpf(0.01))
         if name == "elu":
             return (z, mp.mpf(1)) if z > 0 else (mp.expm1(max(z, -5000)), mp.exp(max(z, -5000)))
+        if name == "selu":
+            scale, alpha = mp.mpf(1.0507009873554805), mp.mpf(1.6732632423543772)
+            low = scale * alpha
+            return (scale * z, scale) if z > 0 else (low * mp.expm1(max(z, -5000)), low * mp.exp(max(z, -5000)))
         if name == "softplus":
             return max(z, mp.mpf(0)) + tail, sigma
         if name == "silu":
             return z * sigma, sigma * (1 + z * (1 - sigma))
+        if name == "mish":
+            t = mp.tanh(min(max(z, mp.mpf(0)), 5000) + tail)
+            return z * t, t + z * (1 - t**2) * sigma
         if name == "gelu":
             z = min(max(z, mp.mpf(-1000)), mp.mpf(10) ** 301)
             cdf = mp.mpf(1) if z > 1000 else mp.erfc(-z / mp.sqrt(2)) / 2
@@ -122,6 +129,7 @@ def test_infinity_where_there_is_a_limit(formulation):
         "relu": (0, math.inf),
         "leaky_relu": (-math.inf, math.inf),
         "elu": (-1, math.inf),
+        "selu": (-1.0507009873554805 * 1.6732632423543772, math.inf),
         "softplus": (0, math.inf),
         "exponential": (0, math.inf),
     }

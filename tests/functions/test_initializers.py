@@ -76,12 +76,11 @@ def test_layers_are_drawn_anew(name):
 
 @pytest.mark.parametrize("activation", [name for name, a in ACTIVATIONS.items() if not a.whole_layer])
 def test_the_default_follows_the_activation_of_the_layer(activation):
-    he = activation in {"relu", "leaky_relu", "elu", "softplus", "silu", "gelu"}
-    assert default_initializer(activation).name == ("he" if he else "glorot")
+    he = activation in {"relu", "leaky_relu", "elu", "softplus", "silu", "mish", "gelu"}
+    expected = "lecun" if activation == "selu" else "he" if he else "glorot"
+    assert default_initializer(activation).name == expected
     left_out = fastbp.Network([5, 4, 3], activation=activation, output_activation="tanh", seed=2)
-    hidden = fastbp.Network(
-        [5, 4, 3], activation=activation, initializer="he" if he else "glorot", seed=2, output_activation="tanh"
-    )
+    hidden = fastbp.Network([5, 4, 3], activation=activation, initializer=expected, seed=2, output_activation="tanh")
     assert (left_out.weights[0] == hidden.weights[0]).all()
     assert np.abs(left_out.weights[1]).max() <= math.sqrt(6 / 7)
 

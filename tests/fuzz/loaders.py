@@ -88,8 +88,6 @@ def guided(name: str, seconds: float, found: Path, grown: Path) -> None:
         import json  # noqa: F401
         import zipfile  # noqa: F401
 
-        import fastbp
-        import fastbp.data.tables  # noqa: F401
     from mutations import MOST_BYTES, MUTATIONS
     from targets import TARGETS, seeds
 

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 import fastbp
-from fastbp.data import errors, idx, tables
+from fastbp.data import idx
 from fastbp.files.container import decode, encode
+from fastbp.tables import errors, preprocessor, read
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fastbp-fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
 FILE = FOLDER / "input"
@@ -70,17 +71,16 @@ def idx_file(data: bytes) -> bool:
 
 
 def csv(data: bytes) -> bool:
-    """`read_table` of a CSV file; the target is its last column, or there is none."""
+    """`read_table` of a CSV file, and what its columns become."""
     FILE.write_bytes(data)
-    last = data.partition(b"\n")[0].replace(b";", b",").rpartition(b",")[2].strip().decode(errors="replace")
-    return any([_check_table(None), _check_table(last)])
+    return _check_table()
 
 
 def npz(data: bytes) -> bool:
     """`read_table` of a file named .npz."""
     path = FILE.with_suffix(".npz")
     path.write_bytes(data)
-    return _check_table(None, path)
+    return _check_table(path)
 
 
 def npy(data: bytes) -> bool:
@@ -130,19 +130,19 @@ def _check_network(net: fastbp.Network) -> None:
     json.dumps(net.metadata)
 
 
-def _check_table(target: str | None, path: Path = FILE) -> bool:
+def _check_table(path: Path = FILE) -> bool:
     try:
-        table = tables.read_table(path, target=target)
+        table = read.read_table(path)
     except errors.DataFileError as error:
         _check_cause(error)
         return False
-    X, y = table.X, table.y
-    assert X.dtype == np.float64 and X.ndim == 2 and X.size and X.flags.c_contiguous and X.flags.writeable
-    assert np.isfinite(X).all()
-    assert len(table.feature_names) == X.shape[1]
-    if y is not None:
-        assert len(y) == len(X) and y.dtype.isnative and y.flags.writeable
-        assert y.dtype.kind == "U" or np.isfinite(y).all()
+    assert len(table) and all(len(table[name]) == len(table) for name in table.names)
+    try:
+        X = preprocessor.Preprocessor().fit(table).transform(table)
+    except errors.DataFileError as error:
+        _check_cause(error)
+        return False
+    assert X.dtype == np.float64 and X.shape[0] == len(table) and X.size and np.isfinite(X).all()
     return True
 
 

@@ -25,6 +25,12 @@ PAIRS = {
             o, [s.LinearLR(o, 0.25, total_iters=6), s.CosineAnnealingLR(o, EPOCHS - 6, 0.03)], milestones=[6]
         ),
     ),
+    "log cosine": (
+        fastbp.LogCosine(EPOCHS, cycles=3),
+        lambda s, o: s.LambdaLR(
+            o, lambda epoch: (1 - math.cos(2 * math.pi * math.log2(1 + 7 * (epoch + 0.5) / 40))) / 2
+        ),
+    ),
     "one cycle": (fastbp.OneCycle(EPOCHS), lambda s, o: s.OneCycleLR(o, RATE, EPOCHS, cycle_momentum=False)),
     "one cycle 2": (
         fastbp.OneCycle(EPOCHS, rise=0.47, start_divisor=5, final_divisor=30),
@@ -88,6 +94,13 @@ def test_after_the_last_epoch_the_rate_stays():
     assert cycle[4:] == [pytest.approx(RATE / 250000)] * 5
 
 
+def test_periods_of_the_log_cosine_double():
+    """x = (2ᵏ − 1) / (2ᶜ − 1) begins period k: of 60 epochs and 4 periods at epochs 0, 4, 12, 28."""
+    schedule = fastbp.LogCosine(60)
+    lowest = [e for e in range(60) if schedule(e, 1.0) < min(schedule(e - 1, 1.0) if e else 1, schedule(e + 1, 1.0))]
+    assert lowest == [0, 4, 12, 28] and schedule(60, 1.0) == 0.0 and schedule(500, 1.0) == 0.0
+
+
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
 def test_one_cycle_of_a_few_epochs(epochs):
     cycle = rates(fastbp.OneCycle(epochs), range(epochs + 2))
@@ -136,6 +149,8 @@ def test_schedules_are_frozen_and_give_numbers(schedule):
         (lambda: fastbp.CosineDecay(5, warm_up=-1), "warm_up is -1; it must be a whole number of at least 0"),
         (lambda: fastbp.CosineDecay(5, start_share=0), "start_share is 0; it must be greater than 0 and at most 1"),
         (lambda: fastbp.CosineDecay(5, final_rate=math.nan), "final_rate is nan; it must be a finite number of at"),
+        (lambda: fastbp.LogCosine(0), "LogCosine: epochs is 0; it must be a whole number of at least 1"),
+        (lambda: fastbp.LogCosine(9, cycles=0), "LogCosine: cycles is 0; it must be a whole number of at least 1"),
         (lambda: fastbp.OneCycle(0), "OneCycle: epochs is 0; it must be a whole number of at least 1"),
         (lambda: fastbp.OneCycle(5, rise=1), "OneCycle: rise is 1; it must be greater than 0 and less than 1"),
         (lambda: fastbp.OneCycle(5, start_divisor=0), "start_divisor is 0; it must be a finite number greater than 0"),

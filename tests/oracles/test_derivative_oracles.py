@@ -18,6 +18,7 @@ SIGMA = {
     "identity": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
     "leaky_relu": lambda z: torch.nn.functional.leaky_relu(z, 0.01), "elu": torch.nn.functional.elu,
     "softplus": torch.nn.functional.softplus, "silu": torch.nn.functional.silu, "gelu": torch.nn.functional.gelu,
+    "selu": torch.selu, "mish": torch.nn.functional.mish,
     "exponential": torch.exp, "softmax": lambda z: torch.softmax(z, dim=-1),
 }  # fmt: skip
 COST = {

@@ -10,7 +10,7 @@ from conftest import relative_difference
 import fastbp
 
 SIZES, SAMPLES = [7, 40, 33, 5], 21
-ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu"]
+ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "silu", "mish", "gelu"]
 OUTPUTS = {
     "softmax": ["cross_entropy", "quadratic"],
     "sigmoid": ["cross_entropy", "squared_error"],
@@ -65,6 +65,7 @@ def test_gradient_is_pytorchs(hidden, output, cost, dtype):
         "identity": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
         "leaky_relu": lambda z: torch.nn.functional.leaky_relu(z, 0.01), "elu": torch.nn.functional.elu,
         "softplus": torch.nn.functional.softplus, "silu": torch.nn.functional.silu,
+        "selu": torch.selu, "mish": torch.nn.functional.mish,
         "gelu": torch.nn.functional.gelu, "exponential": torch.exp, "softmax": lambda z: torch.softmax(z, dim=1),
     }  # fmt: skip
     net, X, Y = case(hidden, output, cost, dtype)

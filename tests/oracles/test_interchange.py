@@ -195,7 +195,7 @@ def test_the_exponential_of_torch_can_be_pickled(torch):
 def test_supported_layers_of_keras(keras):
     layers = keras.layers
     X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
-    names = ["linear", "sigmoid", "tanh", "relu", "elu", "softplus", "silu", "gelu", "exponential"]
+    names = ["linear", "sigmoid", "tanh", "relu", "elu", "selu", "softplus", "silu", "mish", "gelu", "exponential"]
     for name in names:
         model = keras.Sequential([
             keras.Input((3,)), layers.Dense(4, name), layers.Dropout(0.5), layers.Dense(5, use_bias=False),

@@ -26,6 +26,10 @@ SIGMAS = {
     "elu": lambda z: torch.where(z > 0, z, torch.expm1(torch.clamp(z, max=0.0))),
     "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),
     "silu": lambda z: z * torch.sigmoid(z),
+    "selu": lambda z: (
+        1.0507009873554805 * torch.where(z > 0, z, 1.6732632423543772 * torch.expm1(torch.clamp(z, max=0.0)))
+    ),
+    "mish": lambda z: z * torch.tanh(torch.logaddexp(z, torch.zeros_like(z))),
     "gelu": lambda z: z * 0.5 * (1 + torch.erf(z * 0.5**0.5)),
     "exponential": torch.exp,
     "softmax": lambda z: torch.softmax(z, dim=1),

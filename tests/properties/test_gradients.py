@@ -27,7 +27,7 @@ FITTING = {
     "cross_entropy": {"sigmoid", "softmax"},
     "poisson": {"sigmoid", "softmax", "softplus", "softplus_by_a", "exponential"},
 }
-CORNERED = {"relu", "leaky_relu", "elu"}  # the derivative of elu has a corner
+CORNERED = {"relu", "leaky_relu", "elu", "selu"}  # the derivative of elu has a corner, that of selu a step
 
 PAIRS = [(s, c) for s in ALL_ACTIVATIONS for c in ALL_COSTS]
 VALID = [(s, c) for s, c in PAIRS if s in FITTING.get(c, ALL_ACTIVATIONS)]

@@ -70,6 +70,7 @@ CONSTANTS = {
                      "MOST_NUMBERS", "NEGATIVE", "PANELS_A_ROW", "POSITIVE", "STYLES", "TRAINING"},
     "fastbp.comparison": {"CROSSOVER"},
     "fastbp.replay": {"KEYS", "Book", "Replay"},  # besides records
+    "fastbp.tables": {"Column"},
 }  # fmt: skip
 TESTED = {
     "fastbp": set(fastbp.__all__),  # `test_odd_arguments.py` tests all but `ELSEWHERE`
@@ -77,6 +78,7 @@ TESTED = {
     "fastbp.data": {"load_digits", "load_mnist", "read_table"},
     "fastbp.plots": {*PLOTS, "signed_colours"},
     "fastbp.replay": {"read_book", "replay"},
+    "fastbp.tables": {"Preprocessor", "Table", "Target"},
     "fastbp.sklearn": {
         "MLPClassifier",
         "MLPEnsembleClassifier",
@@ -86,6 +88,7 @@ TESTED = {
         "from_sklearn",
         "to_sklearn",
     },
+    "fastbp.tabular": {"TabularClassifier", "TabularRegressor"},  # in `test_hostile_tabular.py`
 }
 INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.functions", "fastbp.network", "fastbp.optimizers",
             "fastbp.population"}  # fmt: skip
@@ -102,7 +105,7 @@ def test_nothing_public_is_forgotten():
     assert {name for name in found if not any(name.startswith(internal) for internal in INTERNAL)} == set(TESTED)
     assert set(FUNCTIONS) | (ELSEWHERE - {"DataFileError", "Table", "Split", "Row"}) <= TESTED["fastbp"]
     for name, tested in TESTED.items():
-        if name == "fastbp.sklearn":
+        if name in ("fastbp.sklearn", "fastbp.tabular"):
             pytest.importorskip("sklearn", reason="scikit-learn is not installed")
         package = importlib.import_module(name)
         assert set(package.__all__) - CONSTANTS.get(name, set()) - ELSEWHERE == tested - ELSEWHERE
@@ -196,6 +199,31 @@ def test_tables_of_odd_arguments(monkeypatch, tmp_path):
         if odd is not True:
             with pytest.raises(TypeError, match=r"download is .*; it must be True or False"):
                 data.load_mnist("no such folder", download=odd)
+
+
+def test_preprocessing_of_odd_arguments():
+    from fastbp import tables
+
+    columns = {"a": [1.0, 2.0, 3.0], "b": ["x", "y", "x"]}
+
+    def fit(path, target=None, numbers="both", n_bins=4, smooth_clip=True, missing_indicators=True,
+            max_categories=2, min_count=1, drop=(), categorical=(), dtype="f4"):  # fmt: skip
+        return tables.Preprocessor(
+            numbers=numbers, n_bins=n_bins, smooth_clip=smooth_clip, missing_indicators=missing_indicators,
+            max_categories=max_categories, min_count=min_count, drop=drop, categorical=categorical, dtype=dtype,
+        ).fit_transform(path, target)  # fmt: skip
+
+    fitted = tables.Preprocessor().fit(columns)
+    for label, function, right in (
+        ("Table", tables.Table, {"columns": columns}),
+        ("Table.of", lambda path, names=None: tables.Table.of(path, names), {"path": [[1, 2]]}),
+        ("fit", fit, {"path": columns}), ("transform", lambda path: fitted.transform(path), {"path": columns}),
+        ("enters", fitted.enters, {"column": "a"}), ("features_of", fitted.features_of, {"column": "a"}),
+        ("Target.of", tables.Target.of, {"values": ["a", "b"]}),
+        ("from_dict", tables.Preprocessor.from_dict, {"given": fitted.to_dict()}),
+    ):  # fmt: skip
+        wrong, times = wrongs(label, function, right)
+        assert "\n".join(wrong) == "" and times > 0
 
 
 def test_replays_of_odd_arguments(monkeypatch, tmp_path):

@@ -16,10 +16,10 @@ from fastbp.training.metrics import METRICS
 NAMES = {
     "fastbp": """
         Activation Adagrad Adam AdamW CSVLogger Callback Checkpoint Comparison ConjugateGradient ConstantRate
-        CosineDecay Cost DivergenceError EarlyStopping Evaluation ExponentialDecay GaussianNLL GradientCheck
-        Halving History Huber Initializer InverseScaling LBFGS LevenbergMarquardt MeasuringError ModelFileError Momentum
-        Nesterov Network Nudge OneCycle ParameterVector Population Posterior Quantile Quantiles RMSProp Recorder
-        ReduceOnPlateau Rprop SGD StepDecay
+        CosineDecay Cost DivergenceError EarlyStopping Evaluation ExponentialDecay GaussianNLL GradientCheck Halving
+        History Huber Initializer InverseScaling LBFGS LevenbergMarquardt LogCosine MeasuringError ModelFileError
+        Momentum Nesterov Network Nudge OneCycle ParameterVector Population Posterior Quantile Quantiles RMSProp
+        Recorder ReduceOnPlateau Rprop SGD StepDecay
         Trace check_derivative check_gradient compare error_norms from_keras from_torch get_num_threads load
         load_digits load_mnist set_num_threads threads
     """,
@@ -38,18 +38,26 @@ NAMES = {
     "fastbp.replay": """
         Book KEYS Replay read_book replay
     """,
+    "fastbp.tables": """
+        Column Preprocessor Table Target
+    """,
+    "fastbp.tabular": """
+        TabularClassifier TabularRegressor
+    """,
     "fastbp.sklearn": """
         MLPClassifier MLPEnsembleClassifier MLPEnsembleRegressor MLPRegressor MLPSearchCV from_sklearn to_sklearn
     """,
 }
 COMMANDS = {
     "train": """
-        -h --help data --target --classify --regress --test-share --data --download --hidden --activation
-        --cost --dtype --formulation --epochs --goal --batch-size --optimizer --learning-rate --seed --threads
-        --output --no-save --plot --quiet
+        -h --help data --target --classify --regress --drop --categorical --test-share --test --data --download
+        --no-header --delimiter --decimal --encoding --na --hidden --activation --cost --dtype --formulation --epochs
+        --no-early-stopping --goal --batch-size --optimizer --learning-rate --seed --threads --output --no-save --plot
+        --quiet --json
     """,
     "predict": """
-        -h --help model data --output --target --data
+        -h --help model data --output --probabilities --id --json --target --data --no-header --delimiter --decimal
+        --encoding --na
     """,
     "compare": """
         -h --help --sizes --widths --batch-sizes --dtypes --threads --formulations --activation --cost
@@ -70,7 +78,7 @@ CHOICES = {
         textbook loops tiles vectorized
     """),
     "activation": (ACTIVATIONS, """
-        identity sigmoid tanh relu leaky_relu elu softplus silu gelu exponential softmax
+        identity sigmoid tanh relu leaky_relu elu selu softplus silu mish gelu exponential softmax
     """),
     "cost": (COSTS, """
         quadratic squared_error cross_entropy absolute huber quantile poisson
@@ -89,7 +97,7 @@ CHOICES = {
 
 @pytest.mark.parametrize("package", NAMES)
 def test_names_of_a_package(package):
-    if package == "fastbp.sklearn":
+    if package in ("fastbp.sklearn", "fastbp.tabular"):
         pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn 1.6 or newer is not installed")
     names = importlib.import_module(package).__all__
     assert sorted(names) == sorted(NAMES[package].split())

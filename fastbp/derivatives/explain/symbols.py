@@ -13,8 +13,10 @@ _SIGMA_PRIME = {
     activations.relu: "1 if z > 0, else 0",
     activations.leaky_relu: "1 if z > 0, else 0.01",
     activations.elu: "1 if z > 0, else exp z",
+    activations.selu: "1.0507 if z > 0, else 1.7581 exp z",
     activations.softplus: "1/(1 + exp −z)",
     activations.silu: "s + z s (1 − s), s = 1/(1 + exp −z)",
+    activations.mish: "t + z s (1 − t²), t = tanh(log(1 + exp z)), s = 1/(1 + exp −z)",
     activations.gelu: "Φ(z) + z φ(z)",
     activations.exponential: "a",
 }

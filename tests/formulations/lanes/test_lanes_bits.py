@@ -119,7 +119,9 @@ def test_every_optimizer_with_penalties_and_limits(sizes, dtype):
         check(sizes, dtype, each[start : start + n], l2=0.3, l1=0.1, clip_value=0.05)
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu"])
+@pytest.mark.parametrize(
+    "activation", ["sigmoid", "relu", "leaky_relu", "elu", "selu", "softplus", "silu", "mish", "gelu"]
+)
 def test_activations(activation):
     check([4, 6, 3], "float32", adams(2), activation=activation)
 

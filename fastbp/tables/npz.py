@@ -1,4 +1,4 @@
-"""Reads X and Y from an NPZ file, and checks what its headers claim before it allocates memory."""
+"""Reads X and its target from an NPZ file, and checks what its headers claim before it allocates memory."""
 
 import math
 import zipfile
@@ -8,23 +8,23 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from .csv_table import MAX_LABEL
-from .errors import DataFileError, shorten, unknown_name
-from .idx import DEFLATE_MAX_RATIO
+from fastbp.tables.errors import DataFileError, shorten, unknown_name
+from fastbp.tables.target import MAX_LABEL
+
+DEFLATE_MAX_RATIO = 1032  # no deflate stream expands more, so the file's size limits what a header may claim
 
 
-def read_npz(
-    file: IO[bytes], target: str | None
-) -> tuple[NDArray[np.float64], NDArray[Any] | None, tuple[str, ...], str | None]:
-    """Return the fields of a `fastbp.data.Table` from an open, seekable NPZ file; features are ``x0``, ``x1``, ….
+def read_npz(file: IO[bytes], target: str | None) -> dict[str, NDArray[Any]]:
+    """Return columns from an open, seekable NPZ file: ``x0``, ``x1``, … of its X, and its target.
 
-    `fastbp.data.read_table` says what is accepted. Raises DataFileError without the file's name, which the caller adds.
+    A target of several columns becomes ``y_0``, ``y_1``, …. Raises DataFileError without the file's name, which the
+    caller adds.
 
     >>> import io
     >>> file = io.BytesIO()
     >>> np.savez(file, X=[[1.5, 2.0]], y=["setosa"])
     >>> read_npz(file, None)
-    (array([[1.5, 2. ]]), array(['setosa'], dtype='<U6'), ('x0', 'x1'), 'y')
+    {'x0': array([1.5]), 'x1': array([2.]), 'y': array(['setosa'], dtype='<U6')}
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -40,7 +40,12 @@ def read_npz(
         raise DataFileError(
             f"it is no intact NPZ file ({type(error).__name__}: {error}); write it again with numpy.savez"
         ) from error
-    return X, y, tuple(f"x{i}" for i in range(X.shape[1])), name
+    columns: dict[str, NDArray[Any]] = {f"x{i}": column for i, column in enumerate(X.T)}
+    if y is not None and y.ndim == 2 and y.shape[1] > 1:
+        columns |= {f"{name}_{j}": column for j, column in enumerate(y.T)}
+    elif y is not None:
+        columns[str(name)] = y.ravel()
+    return columns
 
 
 def _target_name(names: list[str], target: str | None) -> str | None:

@@ -1,0 +1,118 @@
+"""Fills in the features of a table: all numbers are scaled at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastbp.tables import cells
+from fastbp.tables.arrays import Array, label_texts
+from fastbp.tables.codes import LARGEST, Code, parts_of, piecewise_linear, smoothly_clipped
+from fastbp.tables.table import Table
+
+
+class Layout:
+    """Where the features of each code are.
+
+    Numbers and parts of dates are the *quantities*, (n_quantities, n_rows), of which some become scaled features, some
+    bins, some a mark of what is missing.
+    """
+
+    def __init__(self, codes: list[Code]) -> None:
+        scaled: list[int] = []
+        scaled_from: list[int] = []
+        marks, marked = [], []
+        center: list[float] = []
+        factor: list[float] = []
+        self._piecewise: list[tuple[int, int, Array]] = []
+        self._others: list[tuple[Code, int]] = []
+        self._quantified = [code for code in codes if code.center]
+        at = place = 0
+        for code in codes:
+            if code.column.kind in ("boolean", "category"):
+                self._others.append((code, at))
+            else:
+                n_bins = max(len(code.edges) - 1, 0)
+                n_scaled = len(code.features) - n_bins - code.missing
+                scaled += range(at, at + n_scaled)
+                scaled_from += range(place, place + n_scaled)
+                center += code.center[:n_scaled]
+                factor += code.factor[:n_scaled]
+                if n_bins:
+                    self._piecewise.append((place, at + n_scaled, np.array(code.edges)))
+                if code.missing and code.center:
+                    marks.append(at + len(code.features) - 1)
+                    marked.append(place)
+                place += len(code.center)
+            at += len(code.features)
+        self._n_quantities = place
+        self._scaled, self._scaled_from = _places_of(scaled), np.array(scaled_from, dtype=np.intp)
+        self._center, self._factor = np.array(center, dtype=np.float64), np.array(factor, dtype=np.float64)
+        self._marks, self._marked = np.array(marks, dtype=np.intp), np.array(marked, dtype=np.intp)
+        self._places = {code.column.name: _places(code) for code, _ in self._others if code.column.kind == "category"}
+
+    def fill(self, out: Array, table: Table, smooth_clip: bool) -> None:
+        """Write the features of all rows into `out`, (n, n_features), which is 0."""
+        quantities = self._quantities(table)
+        for place, at, edges in self._piecewise:
+            values = np.where(np.isinf(quantities[place]), np.nan, quantities[place])
+            out[:, at : at + len(edges) - 1] = piecewise_linear(values, edges)
+        unknown = ~np.isfinite(quantities)
+        if len(self._marks):
+            out[:, self._marks] = unknown[self._marked].T
+        if len(self._scaled_from):
+            if len(self._scaled_from) < len(quantities):
+                quantities, unknown = quantities[self._scaled_from], unknown[self._scaled_from]
+            with np.errstate(over="ignore", invalid="ignore"):
+                quantities -= self._center[:, None]
+                quantities *= self._factor[:, None]
+            np.copyto(quantities, 0, where=unknown)
+            np.clip(quantities, -LARGEST, LARGEST, out=quantities)
+            scaled = quantities.astype(out.dtype, copy=False)
+            out[:, self._scaled] = (smoothly_clipped(scaled) if smooth_clip else scaled).T
+        rows = np.arange(len(table))
+        for code, at in self._others:
+            column = table[code.column.name]
+            if code.column.kind == "boolean":
+                out[:, at] = np.nan_to_num(cells.truths(column, *code.column.words), copy=False)
+                continue
+            found = self._levels_found(code, column)
+            if len(code.features) == 1 and len(code.levels) == 2:
+                out[:, at] = np.array([-1.0, 1.0, 0.0])[found]
+            else:
+                known = found >= 0
+                out[rows[known], at + found[known]] = 1
+
+    def _quantities(self, table: Table) -> Array:
+        """Return the numbers and the parts of dates, (n_quantities, n); not finite where missing."""
+        result = np.empty((self._n_quantities, len(table)))
+        place = 0
+        for code in self._quantified:
+            column = table[code.column.name]
+            if code.column.kind == "number":
+                result[place] = cells.numbers(column, table.decimal)
+            else:
+                moments = cells.dates(column, code.column.day_first)
+                result[place : place + len(code.parts)] = parts_of(moments, code.parts)
+            place += len(code.center)
+        return result
+
+    def _levels_found(self, code: Code, column: Array) -> Array:
+        places, n = self._places[code.column.name], len(code.levels)
+        unseen = n if code.other else -1
+        texts = label_texts(column).tolist()
+        if not places.keys() >= (different := set(texts)):
+            places = {text: places.get(text, unseen) for text in different}
+        return np.fromiter(map(places.__getitem__, texts), np.intp, len(texts))
+
+
+def _places(code: Code) -> dict[str | None, int]:
+    places: dict[str | None, int] = {level: i for i, level in enumerate(code.levels)}
+    places[None] = len(code.levels) + code.other if code.missing else -1
+    return places
+
+
+def _places_of(listed: list[int]) -> slice | Array:
+    """Return places as an index: a slice, which NumPy fills faster, if they follow one another."""
+    if listed and listed[-1] - listed[0] == len(listed) - 1:
+        return slice(listed[0], listed[-1] + 1)
+    return np.array(listed, dtype=np.intp)
