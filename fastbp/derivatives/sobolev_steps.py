@@ -26,7 +26,7 @@ from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.views import stretch
 from fastbp.formulations.loops import apply_gradient
-from fastbp.formulations.tiles.gradient import inputs_of_patch, patch_of
+from fastbp.formulations.tiles.gradient import PATCH, patch_of
 from fastbp.formulations.tiles.panels import copy, layer, rows_at, weights
 from fastbp.formulations.tiles.products import (
     ZERO,
@@ -126,7 +126,7 @@ def through_sigma(dot, work, block, of, net, tangents, l, is_output):
 def add_gradients(dot, work, block, tall, of, net):
     """∂C/∂W += Σ_s δ aᵀ + Σ_k δ̇ ȧᵀ, ∂C/∂b += Σ_s δ, of a block. Writes: work.gradient, in panels."""
     gradient, one, m = work.gradient, work.gradient.dtype.type(1), block.m
-    inputs, none = inputs_of_patch(gradient, work.rows), stretch(work.coming, 0, 0)
+    inputs, none = PATCH * wide(gradient), stretch(work.coming, 0, 0)
     for l in range(1, net.L + 1):
         delta, a = layer(work.delta, net, l), layer(work.a, net, l - 1)
         delta_dot, a_dot = layer(dot.delta, net, l), layer(dot.a, net, l - 1)
