@@ -43,8 +43,11 @@ sum of other columns, and the temperature at the log-loss of penguins, which net
     fit, s                            0.65                  0.19                0.70          9.80
     predict, ms                       5.05                 15.21               11.35         43.78
 
-Penguins is the one table with an error more than 10 % above its best peer: 6 wrong of 430 rows against 5. Trees stay a
-little ahead on housing and winequality, where thresholds of few numbers decide.
+Penguins is the one of them with an error more than 10 % above its best peer: 6 wrong of 430 rows against 5. Trees stay
+a little ahead on housing and winequality, where thresholds of few numbers decide. On scikit-learn's small clean tables
+(``--sets bundled``, three splits, nothing chosen there) the error of classes is 1.3 to 1.6 times that of the best peer:
+iris 4 wrong of 114 against 3, wine 3 of 135 against 2, breast cancer 11 of 429 against 7, digits 24 of 1,350 against 17
+of RealMLP. The log-loss is 0.72 times, and the error of diabetes 0.99 times.
 
 **What each ingredient is worth** (``--ablation``): the recipe with one of them changed, over the recipe; above 1 is
 worse. Two splits of the same tables but penguins, which has one or two wrong rows a split; about 1 % is chance::
