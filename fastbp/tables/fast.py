@@ -43,7 +43,7 @@ def read_fast(path: Path, dialect: Dialect, marks: frozenset[str], as_text: Coll
             continue
     if frame is None or frame.width != n or frame.height == 0:
         return None
-    if not _is_whole(path, dialect.delimiter.encode(), n, frame.to_series(n - 1).null_count() > 0):
+    if frame.to_series(n - 1).null_count() and not _has_whole_lines(path, dialect.delimiter.encode(), n):
         return None
     columns = {}
     for name in names:
@@ -54,18 +54,10 @@ def read_fast(path: Path, dialect: Dialect, marks: frozenset[str], as_text: Coll
     return table
 
 
-def _is_whole(path: Path, delimiter: bytes, n_columns: int, may_be_short: bool) -> bool:
-    """Whether all quotes are closed and no line has too few fields: polars takes both for missing values."""
-    quotes = 0
+def _has_whole_lines(path: Path, delimiter: bytes, n_columns: int) -> bool:
+    """Whether no line has too few fields: polars takes them for missing values."""
     with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            quotes += block.count(b'"') if b'"' in block else 0
-        if quotes % 2:
-            return False
-        if may_be_short:
-            file.seek(0)
-            return all(line.count(delimiter) >= n_columns - 1 or not line.strip() for line in file)
-    return True
+        return all(line.count(delimiter) >= n_columns - 1 or not line.strip() for line in file)
 
 
 def _column(pl: Any, series: Any, marks: frozenset[str], decimal: str) -> Array:

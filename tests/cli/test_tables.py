@@ -40,8 +40,8 @@ def test_classes_have_the_same_share_of_both_sides(seed: int, share: float) -> N
 
 
 def test_the_only_row_of_a_class_is_learned() -> None:
-    labels = np.array([0] * 20 + [1])
-    assert all(20 in tabular.split_rows(21, 0.5, seed, labels)[0] for seed in range(20))
+    labels = np.array([0] * 9 + [1] + [2] * 11)
+    assert all(9 in tabular.split_rows(21, share, 0, labels)[0] for share in np.linspace(0.1, 0.7, 30))
 
 
 def test_another_seed_is_another_split() -> None:

@@ -131,6 +131,9 @@ def test_warnings_and_baselines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "warning   only 10 rows to test on: the scores say little" in out
     assert "warning   R² of 'y' is below 0: the mean is a better guess than this model" in out
     assert re.search(r"baseline  always the mean: RMSE [\d.]+", out) and max(map(len, out.splitlines())) <= 80
+    Path("coin.csv").write_text("x,y\n" + "".join(f"{i * 37 % 101},{'ab'[i % 7 == 0]}\n" for i in range(200)))
+    out, _ = run(capsys, "train", "coin.csv", "--target", "y", "--epochs", 1, "--no-save")
+    assert "warning   no better than always saying the majority" in out
     Path("one.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 10 == 0]}\n" for i in range(N)) + "1,c\n")
     out, _ = run(capsys, "train", "one.csv", "--target", "y", "--epochs", 1, "--no-save")
     assert "warning   classes with one row only: 'c'" in out and "baseline  always the majority, 'a': 9" in out
