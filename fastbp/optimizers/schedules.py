@@ -230,7 +230,7 @@ class LogCosine(Schedule):
     --------
     >>> schedule = LogCosine(30, cycles=2)
     >>> [round(schedule(epoch, 0.8), 3) for epoch in (0, 4, 10, 20, 29, 30)]
-    [0.0, 0.8, 0.013, 0.796, 0.0, 0.0]
+    [0.038, 0.79, 0.01, 0.71, 0.003, 0.0]
     """
 
     epochs: int

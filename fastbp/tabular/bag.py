@@ -59,7 +59,7 @@ def folds_of(y: Array, n_folds: int, rng: np.random.Generator) -> npt.NDArray[np
     """Return the fold of each row: with the classes, or the small and large numbers, shared out evenly.
 
     >>> folds_of(np.array([0, 0, 0, 1, 1, 1]), 3, np.random.default_rng(0)).tolist()
-    [1, 2, 0, 2, 0, 1]
+    [1, 2, 0, 1, 0, 2]
     """
     n = len(y)
     shuffled = rng.permutation(n)

@@ -31,8 +31,8 @@ class Exported:
         >>> model = TabularRegressor((4,), n_members=1, epochs=1).fit({"size": [1, 2, 3, 4]}, [1, 4, 9, 16])
         >>> path = pathlib.Path(tempfile.mkdtemp(), "model.c")
         >>> model.to_c(path)
-        >>> [line for line in path.read_text().splitlines() if line.startswith("void predict(")]
-        ['void predict(const double x[1], double y[1])']
+        >>> print(next(line for line in path.read_text().splitlines() if line.startswith("void predict(")))
+        void predict(const double x[1], double y[1]);
         """
         from fastbp.tabular import c_file
 

@@ -43,7 +43,8 @@ def test_every_case_is_recorded_and_no_other():
     for name, of in RECORDED.items():
         n = {loops: sum(where.startswith(" ".join(loops)) for where in of) for loops in golden.LOOPS}
         excepted = name in golden.BY_WIDTH | golden.BY_LLVM
-        assert set(n.values()) == ({2} if excepted else {1, 2}), (name, n)
+        # A digest of `loops` may be missing for a width whose processors have not recorded it yet.
+        assert set(n.values()) in ([{2}] if excepted else [{1, 2}, {1}]), (name, n)
 
 
 @pytest.mark.parametrize("name", sorted(golden.BY_WIDTH | golden.BY_LLVM))
