@@ -389,6 +389,7 @@ def test_tables_show_all_numbers(opened):
     page, trace = opened("small"), small_net().trace(X[0], Y[0])
     page.focus("#tables summary")
     page.keyboard.press("Enter")
+    page.wait_for_selector("#tables caption")
     assert shown(trace.layers[1].delta[2]) in page.inner_text("#tables")
 
 
