@@ -25,7 +25,7 @@ from fastbp.validation.words import words
 
 LARGEST = 30_000_000  # bytes of a page: more is slow in a browser
 LARGEST_INLINE = 1_000_000  # bytes of a page inside a notebook, whose file would have all of it
-SCRIPTS = ("backpropagation.js", "words.js", "sample.js", "diagram.js", "panel.js", "controls.js")
+SCRIPTS = ("backpropagation.js", "names.js", "words.js", "sample.js", "diagram.js", "panel.js", "controls.js")
 HEIGHT = 900  # pixels of a page in a notebook
 
 
