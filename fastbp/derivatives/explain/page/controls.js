@@ -125,11 +125,14 @@ function point(what) {
   paint();
 }
 
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
 function pick(what) {
   const {chosen} = page;
   page.pointed = null;
   const leads = chosen?.kind === "path" && what.kind === "neuron";
-  if (leads && what.l >= chosen.l + (chosen.of === "weight" ? 2 : 1)) lead(what.l, what.j);
+  if (same(what, chosen)) paint();
+  else if (leads && what.l >= chosen.l + (chosen.of === "weight" ? 2 : 1)) lead(what.l, what.j);
   else choose(what);
 }
 

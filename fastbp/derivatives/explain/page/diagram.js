@@ -101,8 +101,19 @@ function drawEdge(into, l, from, to, labelled) {
   const text = element("text", {x: ends.x1 + t * (ends.x2 - ends.x1), y: from.y + t * (to.y - from.y)});
   const edge = part("edge", {kind: "weight", l, j: to.j, k: from.j},
     element("line", {class: "halo", "stroke-width": 9, ...ends}), line, element("line", {class: "hit", ...ends}), text);
+  edge.node.addEventListener("pointerdown", event => live && event.pointerType === "mouse" && pull(event, edge.what));
   into.append(edge.node);
   drawn.edges.push({...edge, line, text, labelled});
+}
+
+// While the mouse button is down on a line, its weight follows the mouse up and down.
+function pull(down, what) {
+  choose(what);
+  const node = down.currentTarget, {value, reach} = page.begin;
+  const move = event => change(what, value + reach * (down.clientY - event.clientY) / 150);
+  node.setPointerCapture(down.pointerId);
+  node.addEventListener("pointermove", move);
+  node.addEventListener("pointerup", () => node.removeEventListener("pointermove", move), {once: true});
 }
 
 function drawNeuron(into, l, {j, x: cx, y: cy}, room) {

@@ -8,8 +8,8 @@ import html
 import json
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +25,7 @@ from fastbp.validation.words import words
 
 LARGEST = 30_000_000  # bytes of a page: more is slow in a browser
 LARGEST_INLINE = 1_000_000  # bytes of a page inside a notebook, whose file would have all of it
-SCRIPTS = ("backpropagation.js", "words.js", "sample.js", "diagram.js", "panel.js", "controls.js")
+SCRIPTS = ("backpropagation.js", "names.js", "words.js", "sample.js", "diagram.js", "panel.js", "controls.js")
 HEIGHT = 900  # pixels of a page in a notebook
 
 
@@ -72,12 +72,12 @@ def html_of(
         ],
         "source": functions_and_lines(),
     }
-    here = files(__package__)
-    parts = {"title": html.escape(shown), "style": here.joinpath("page.css").read_text("utf-8")}
+    here = Path(__file__).parent
+    parts = {"title": html.escape(shown), "style": (here / "page.css").read_text("utf-8")}
     # In a script, "<" could begin "</script>" or "<!--".
     parts["data"] = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    parts["scripts"] = "\n".join(here.joinpath(name).read_text("utf-8") for name in SCRIPTS)
-    template = here.joinpath("page.html").read_text("utf-8")
+    parts["scripts"] = "\n".join((here / name).read_text("utf-8") for name in SCRIPTS)
+    template = (here / "page.html").read_text("utf-8")
     pieces = template.split("@@")  # text, name of a part, text, name of a part, …, text
     return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
 

@@ -2,7 +2,7 @@
 // The panel: the explanation of what is pointed at or chosen, its path, and the nudge.
 
 function paintPanel(seen) {
-  const own = page.chosen && JSON.stringify(seen) === JSON.stringify(page.chosen), rows = $("rows");
+  const own = page.chosen && same(seen, page.chosen), rows = $("rows");
   const {title, rows: explained} = seen ? explain(at, {...seen, shown: page.shown}) : hint();
   if ($("panel-title").textContent !== title) $("panel-title").textContent = title;
   rows.replaceChildren(...explained.map(row));
@@ -15,7 +15,8 @@ function paintPanel(seen) {
 function hint() {
   return {title: "Point at a neuron, a weight or C", rows: [
     {head: "Here you will see", lines: ["its formula, also with its numbers, and the line of code that computes it."]},
-    {head: "Click", lines: [live ? "to keep it and change it: a weight, a bias or an input." : "to keep it."]},
+    {head: "Click", lines: [live ? "to keep it and change it: a weight, a bias or an input. Or drag a line up or down."
+      : "to keep it."]},
     {head: "The cost now", lines: [`C = ${number(at.state.C)}`], line: "cost"}]};
 }
 

@@ -92,15 +92,18 @@ def neuron(l, j):
     return f".neuron[aria-label*='neuron {j}'][aria-label$='layer {l}']"
 
 
-def click_weight(page, l, j, k):
-    """Click the line at a fifth of its length, where no other line crosses it."""
+def place_on_line(page, l, j, k):
+    """Return the point of a weight's line at a fifth of its length, where no other line crosses it."""
     line = page.locator(f".edge[aria-label*='weight from neuron {k} to neuron {j} of layer {l}'] .hit")
-    place = line.evaluate(
+    return line.evaluate(
         """line => { const at = name => line[name].baseVal.value, screen = line.getScreenCTM();
         const x = at('x1') + 0.2 * (at('x2') - at('x1')), y = at('y1') + 0.2 * (at('y2') - at('y1'));
         return [x * screen.a + screen.e, y * screen.d + screen.f]; }"""
     )
-    page.mouse.click(*place)
+
+
+def click_weight(page, l, j, k):
+    page.mouse.click(*place_on_line(page, l, j, k))
 
 
 def panel(page):
@@ -214,6 +217,21 @@ def test_a_weight_is_dragged_by_mouse_and_keyboard(opened):
     assert "w⁽¹⁾[2,0] from" in page.inner_text("#changes")
     page.click("#reset")
     assert is_trace(page, small_net().trace(X[0], Y[0])) and page.inner_text("#changes") == ""
+
+
+def test_the_line_of_a_weight_is_dragged(opened):
+    page, net = opened("small"), small_net()
+    page.mouse.move(*place_on_line(page, 2, 0, 1))
+    page.mouse.down()
+    x, y = place_on_line(page, 2, 0, 1)
+    page.mouse.move(x, y - 60, steps=4)
+    page.mouse.up()
+    page.mouse.move(1, 1)
+    nudge, predicted, actual, _ = facts(page)
+    assert nudge == pytest.approx(max(2, abs(net.weights[1][0, 1])) * 60 / 150)
+    (step,) = net.nudge(X[0], Y[0], weight=(2, 0, 1), by=nudge, steps=1)
+    assert (predicted, actual) == (pytest.approx(step.predicted, rel=1e-9), pytest.approx(step.actual, rel=1e-9))
+    assert page.inner_text("#panel-title").startswith("w⁽²⁾[0,1] = ")
 
 
 def test_a_bias_and_an_input_are_dragged_too(opened):
@@ -389,6 +407,7 @@ def test_tables_show_all_numbers(opened):
     page, trace = opened("small"), small_net().trace(X[0], Y[0])
     page.focus("#tables summary")
     page.keyboard.press("Enter")
+    page.wait_for_selector("#tables caption")
     assert shown(trace.layers[1].delta[2]) in page.inner_text("#tables")
 
 
