@@ -33,7 +33,7 @@ def mean_log_variance_second(delta, a, a_dot):
     for j in range(half):
         delta[j] = like(delta[j], 0)
     for j in range(half, a.size):
-        delta[j] *= like(a[j], -2 / MOST**2) * a[j] * a_dot[j]
+        delta[j] *= like(a[j], -2 / (MOST * MOST)) * a[j] * a_dot[j]
 
 
 def increasing(a, z):

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastbp import validation
 from fastbp.functions.costs import Cost, quadratic
 from fastbp.functions.sample_costs import gaussian_nll
 from fastbp.model import Array
@@ -163,7 +164,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Whether to return also the standard deviations of new targets, of the same shape. Needs the loss
             gaussian_nll, or ``uncertainty="laplace"``; else ValueError.
         """
-        if return_std:
+        if validation.truth("return_std", return_std):
             return self._mean_and_deviation(X)
         return _flat(self._means(self._outputs(X)))
 

@@ -55,8 +55,8 @@ EXPLAINED: dict[str, dict[str, str]] = {
     "activation": {
         "log_softmax": "use 'softmax' with the cost 'cross_entropy', which computes the logarithm itself",
         **dict.fromkeys(
-            ("selu", "mish", "hard_sigmoid", "hard_swish", "hard_tanh", "softsign", "relu6", "prelu", "celu", "satlin",
-             "hardlim", "radbas"), _OWN_ACTIVATION,
+            ("hard_sigmoid", "hard_swish", "hard_tanh", "softsign", "relu6", "prelu", "celu", "satlin", "hardlim",
+             "radbas"), _OWN_ACTIVATION,
         ),
     },
     "cost": {

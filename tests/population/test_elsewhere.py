@@ -52,7 +52,8 @@ def test_the_same_bits_on_any_executor(kind, case, processes):
             assert outcome(executor, **CASES[case]) == expected
     else:
         loky = pytest.importorskip("joblib.externals.loky", reason="joblib, which has loky, is not installed")
-        assert outcome(loky.get_reusable_executor(2), **CASES[case]) == expected
+        with loky.get_reusable_executor(2) as executor:  # closed, for joblib would use it again and miss its own
+            assert outcome(executor, **CASES[case]) == expected
 
 
 def test_the_cases_stop_some_members_early_and_let_some_go_on():

@@ -81,7 +81,7 @@ def test_initializers_that_draw_the_same_numbers():
 
 def test_names_that_fastbp_lacks_are_explained_without_a_guess():
     for what, name, words in (
-        ("activation", "selu", "define it as a fastbp.Activation"), ("cost", "hinge", "define it as a fastbp.Cost"),
+        ("activation", "celu", "define it as a fastbp.Activation"), ("cost", "hinge", "define it as a fastbp.Cost"),
         ("cost", "KLDivergence", "'cross_entropy' minus a constant"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=f"unknown {what} '{name}': .*{words}") as caught:

@@ -6,6 +6,8 @@
 // row, w_jk at [j * nIn + k]; activations[l] is the name of its σ. newState has room for the numbers of a sample.
 
 // The σ of one neuron, σ′ as a function of z and a = σ(z), and the formula of σ.
+const SELU = 1.0507009873554805, SELU_ALPHA = 1.6732632423543772;
+
 const ACTIVATIONS = {
   identity: {sigma: z => z, prime: () => 1, formula: "z"},
   sigmoid: {sigma: sigmoid, prime: (z, a) => a * (1 - a), formula: "1 / (1 + exp −z)"},
@@ -15,9 +17,16 @@ const ACTIVATIONS = {
     sigma: z => z > 0 ? z : 0.01 * z, prime: z => z > 0 ? 1 : 0.01, formula: "z if z > 0, else 0.01 z"},
   elu: {
     sigma: z => z > 0 ? z : Math.expm1(z), prime: z => z > 0 ? 1 : Math.exp(z), formula: "z if z > 0, else exp z − 1"},
+  selu: {
+    sigma: z => SELU * (z > 0 ? z : SELU_ALPHA * Math.expm1(z)), prime: z => SELU * (z > 0 ? 1 : SELU_ALPHA * Math.exp(z)),
+    formula: "1.0507 z if z > 0, else 1.7581 (exp z − 1)"},
   softplus: {sigma: softplus, prime: sigmoid, formula: "log(1 + exp z)"},
   silu: {
     sigma: z => z * sigmoid(z), prime: z => sigmoid(z) * (1 + z * (1 - sigmoid(z))), formula: "z / (1 + exp −z)"},
+  mish: {
+    sigma: z => z * Math.tanh(softplus(z)),
+    prime: z => Math.tanh(softplus(z)) + z * sigmoid(z) * (1 - Math.tanh(softplus(z)) ** 2),
+    formula: "z tanh(log(1 + exp z))"},
   gelu: {
     sigma: z => z * normal(z), prime: z => normal(z) + z * Math.exp(-z * z / 2) / Math.sqrt(2 * Math.PI),
     formula: "z Φ(z), Φ the normal distribution"},

@@ -115,15 +115,16 @@ def test_all_numbers_of_200_random_nets_are_pythons(compared):
     worst = {}
     for trace, report in zip(traces, reports, strict=True):
         output = np.abs([trace.layers[-1].a, trace.y]).max()  # δ of the outputs is often a − y
-        for at in trace.layers:
-            scale = output if at.is_output else 0.0
+        rounded = output  # of what numbers that are subtracted backwards, so that the rest may be rounding alone
+        for at in reversed(trace.layers):
             numbers = {"a": at.a, "dCda": at.dC_da}
             if at.l:
                 numbers |= {"z": at.z, "delta": at.delta}
             for key, theirs in numbers.items():
                 terms = np.abs(at.w * at.a_before).sum(axis=1).max() if key == "z" else 0.0
-                found = apart(report[key][at.l], theirs, max(terms, scale if key in ("delta", "dCda") else 0.0))
+                found = apart(report[key][at.l], theirs, max(terms, rounded if key in ("delta", "dCda") else 0.0))
                 worst[key] = max(worst.get(key, 0.0), found)
+            scale, rounded = rounded, rounded * np.abs(at.w).sum(axis=0).max() if at.l else 0.0
             if at.l:
                 found = apart(report["dCdw"][at.l - 1], at.dC_dw.ravel(), scale * np.abs(at.a_before).max())
                 worst["dCdw"] = max(worst.get("dCdw", 0.0), found)
