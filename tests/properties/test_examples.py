@@ -13,8 +13,9 @@ from conftest import PACKAGE, TESTS
 EXAMPLES = TESTS.parent / "examples"
 INDEX = EXAMPLES / "README.md"
 NOT_HERE = {"the_first_experiment", "the_book_replayed"}  # they need MNIST
-if find_spec("sklearn") is None:
-    NOT_HERE |= {path.stem for path in EXAMPLES.glob("*.py") if "sklearn" in path.read_text(encoding="utf-8")}
+for package in ("sklearn", "mapie"):
+    if find_spec(package) is None:
+        NOT_HERE |= {path.stem for path in EXAMPLES.glob("*.py") if package in path.read_text(encoding="utf-8")}
 SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if path.stem not in NOT_HERE]
 
 
