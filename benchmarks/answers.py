@@ -67,7 +67,10 @@ def interval(kind, X, y, Z, seed):
 
 
 def intervals():
-    """Print how many held-out targets are in the 90 % intervals, the mean over folds and seeds."""
+    """Print how many held-out targets are in the 90 % intervals, the mean over folds and seeds.
+
+    Sizes, penalty and stopping were chosen on other folds of these tables, those of random_state=0.
+    """
     from sklearn.model_selection import KFold
 
     print(f"{'set':<18}{'rows':>7}{'gaussian_nll':>14}{'quantiles':>12}{'laplace':>10}")
@@ -76,8 +79,8 @@ def intervals():
         cells = []
         for kind in ("gaussian_nll", "quantiles", "laplace"):
             inside = []
-            for fold, (train, test) in enumerate(KFold(5, shuffle=True, random_state=0).split(X)):
-                low, high = interval(kind, X[train], y[train], X[test], fold)
+            for fold, (train, test) in enumerate(KFold(5, shuffle=True, random_state=1).split(X)):
+                low, high = interval(kind, X[train], y[train], X[test], 5 + fold)
                 inside.append((low <= y[test]) & (y[test] <= high))
             cells.append(np.concatenate(inside).mean())
         print(
