@@ -6,6 +6,7 @@ E[∂C/∂a ∂C/∂aᵀ] ȧ. The user's own enter by the same door, ``Cost(…,
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -94,6 +95,20 @@ def start_variance(w: Any, b: Any) -> None:
     w[len(w) // 2 :] = 0
 
 
+@dataclass(frozen=True)
+class StartQuantiles:
+    """Begin with the quantiles of a standard normal distribution for every sample, by the biases of `increasing`."""
+
+    levels: tuple[float, ...]
+
+    def __call__(self, w: Any, b: Any) -> None:
+        from statistics import NormalDist  # takes long to import
+
+        places = [NormalDist().inv_cdf(level) for level in self.levels]
+        w[1:] = 0  # of the increments; the first output moves all of them
+        b[:] = [places[0], *(math.log(math.expm1(high - low)) for low, high in pairwise(places))]
+
+
 def GaussianNLL(beta: float = 0.0) -> Cost:
     """Return the negative log-likelihood of a normal distribution whose mean and variance are outputs.
 
@@ -133,8 +148,9 @@ def Quantiles(q: Iterable[float] = (0.05, 0.5, 0.95)) -> Cost:
     """Return the cost of several quantiles of one target at once, with an output for each: the sum of `Quantile`.
 
     With the output activation increasing, the default, the outputs are cumulated softplus increments, so that no
-    quantile is below a lower one. Raises ValueError unless there are at least two levels, 0 < q < 1, in ascending
-    order.
+    quantile is below a lower one. In a new network they are as far apart as those of a standard normal distribution,
+    for every sample: standardise the target. Raises ValueError unless there are at least two levels, 0 < q < 1, in
+    ascending order.
 
     References
     ----------
@@ -158,7 +174,7 @@ def Quantiles(q: Iterable[float] = (0.05, 0.5, 0.95)) -> Cost:
     function, derivative, second = (WithLevels(f, chosen) for f in (quantiles, quantiles_derivative, quantiles_second))
     return Cost(
         "quantiles", function, derivative, output_activation="increasing", second_derivative=second,
-        whole_sample=True, outputs_per_target=len(chosen), most_targets=1,
+        whole_sample=True, outputs_per_target=len(chosen), most_targets=1, start=StartQuantiles(chosen),
     )  # fmt: skip
 
 

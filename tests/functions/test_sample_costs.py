@@ -113,6 +113,13 @@ def test_sigma_does_not_collapse_where_the_targets_are_known_exactly():
     assert np.isfinite(net.gradient(X, 1e3 * X[:, 0]).vector).all()
 
 
+def test_quantiles_begin_as_those_of_a_normal_distribution():
+    net = fastbp.Network([3, 5, 3], cost=fastbp.Quantiles([0.05, 0.5, 0.975]), dtype="float64", seed=0)
+    distances = np.diff(net.predict(np.random.default_rng(0).normal(size=(9, 3))), axis=1)
+    assert np.allclose(distances, [1.6448536269514722, 1.959963984540054], rtol=1e-12)  # of every sample
+    assert np.ptp(net.predict(np.eye(3))[:, 0]) > 0  # but not in the same place
+
+
 def test_quantiles_do_not_cross_and_cover_what_they_say():
     rng = np.random.default_rng(0)
     inputs = rng.uniform(-1, 1, (3000, 1))
