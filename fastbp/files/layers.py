@@ -124,11 +124,11 @@ def of_features(where: str, numbers: Any, n: int) -> Array:
 
 
 def check_ours(model: Model, where: str) -> None:
-    """Raise ValueError if an activation is a user's own: other programs do not know it."""
+    """Raise ValueError for an activation that other programs do not know: a user's own, or one of whole layers."""
     for l, activation in enumerate(model.activations, start=1):
         if ACTIVATIONS.get(activation.name) != activation:
             raise ValueError(
-                f"the activation of layer {l}, {activation.name!r}, is your own; {where} can only have fastbp's: "
+                f"the activation of layer {l}, {activation.name!r}, cannot go there: {where} can only have "
                 f"{', '.join(ACTIVATIONS)}"
             )
 

@@ -71,7 +71,7 @@ def test_any_shape(name):
 def test_a_users_own_activation_is_refused_by_name(method, tmp_path):
     net = fastbp.Network([2, 3, 1], activation=MINE, cost="quadratic", output_activation="identity")
     arguments = [] if method == "to_torch" else [tmp_path / "file"]
-    with pytest.raises(ValueError, match="the activation of layer 1, 'mine', is your own"):
+    with pytest.raises(ValueError, match="the activation of layer 1, 'mine', cannot go there"):
         getattr(net, method)(*arguments)
     assert list(tmp_path.iterdir()) == []
 
