@@ -2,8 +2,10 @@
 
 from __future__ import annotations  # so that naming numpy.random does not import it
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -127,3 +129,22 @@ def default_initializer(activation: str) -> Initializer:
     if activation == "selu":
         return INITIALIZERS["lecun"]
     return INITIALIZERS["he" if activation in rectifying else "glorot"]
+
+
+def start_variance(w: Any, b: Any) -> None:
+    """gaussian_nll: σ = 1 for every sample. A net that does not know μ yet would learn it slowly. Writes: w."""
+    w[len(w) // 2 :] = 0
+
+
+@dataclass(frozen=True)
+class StartQuantiles:
+    """Quantiles: those of a standard normal distribution for every sample, by the biases of `increasing`."""
+
+    levels: tuple[float, ...]
+
+    def __call__(self, w: Any, b: Any) -> None:
+        from statistics import NormalDist  # takes long to import
+
+        places = [NormalDist().inv_cdf(level) for level in self.levels]
+        w[1:] = 0  # of the increments; the first output moves all of them
+        b[:] = [places[0], *(math.log(math.expm1(high - low)) for low, high in pairwise(places))]

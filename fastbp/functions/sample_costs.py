@@ -6,14 +6,13 @@ E[∂C/∂a ∂C/∂aᵀ] ȧ. The user's own enter by the same door, ``Cost(…,
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from fastbp.compiler.options import rebind
-from fastbp.functions import elementary
+from fastbp.functions import elementary, initializers
 from fastbp.functions.costs import Cost, Parametric, WithParameter
 from fastbp.functions.elementary import like
 
@@ -90,25 +89,6 @@ class WithLevels(Parametric):
         return self.bound(*arguments)
 
 
-def start_variance(w: Any, b: Any) -> None:
-    """Begin with σ = 1 for every sample: what a net says of σ before it knows μ makes learning of μ slow. Writes: w."""
-    w[len(w) // 2 :] = 0
-
-
-@dataclass(frozen=True)
-class StartQuantiles:
-    """Begin with the quantiles of a standard normal distribution for every sample, by the biases of `increasing`."""
-
-    levels: tuple[float, ...]
-
-    def __call__(self, w: Any, b: Any) -> None:
-        from statistics import NormalDist  # takes long to import
-
-        places = [NormalDist().inv_cdf(level) for level in self.levels]
-        w[1:] = 0  # of the increments; the first output moves all of them
-        b[:] = [places[0], *(math.log(math.expm1(high - low)) for low, high in pairwise(places))]
-
-
 def GaussianNLL(beta: float = 0.0) -> Cost:
     """Return the negative log-likelihood of a normal distribution whose mean and variance are outputs.
 
@@ -140,7 +120,7 @@ def GaussianNLL(beta: float = 0.0) -> Cost:
     return Cost(
         "gaussian_nll", function, derivative, output_activation="mean_log_variance",
         second_derivative=second if beta == 0 else None, information=information,
-        whole_sample=True, outputs_per_target=2, derivative_is_exact=beta == 0, start=start_variance,
+        whole_sample=True, outputs_per_target=2, derivative_is_exact=beta == 0, start=initializers.start_variance,
     )  # fmt: skip
 
 
@@ -174,7 +154,7 @@ def Quantiles(q: Iterable[float] = (0.05, 0.5, 0.95)) -> Cost:
     function, derivative, second = (WithLevels(f, chosen) for f in (quantiles, quantiles_derivative, quantiles_second))
     return Cost(
         "quantiles", function, derivative, output_activation="increasing", second_derivative=second,
-        whole_sample=True, outputs_per_target=len(chosen), most_targets=1, start=StartQuantiles(chosen),
+        whole_sample=True, outputs_per_target=len(chosen), most_targets=1, start=initializers.StartQuantiles(chosen),
     )  # fmt: skip
 
 
