@@ -168,6 +168,8 @@ def checked(
 
     `negative` says whether weights may be below 0.
     """
+    if sample_weight is None and _are_ready(X, Y, model):
+        return Samples(validation.read_only(X), validation.read_only(Y), False)
     inputs = validation.inputs(X, model.sizes[0], model.dtype, f"{prefix}X")
     output, cost, weight, missing = model.activations[-1], model.cost, None, False
     if sample_weight is not None:
@@ -175,6 +177,19 @@ def checked(
         Y, missing = weighting.without_missing(f"{prefix}Y", Y, weight, model)
     targets, classes = validation.targets(Y, inputs, model.sizes[-1], output, cost, f"{prefix}Y")
     return Samples(inputs, targets, classes and not missing, weight, missing)
+
+
+def _are_ready(X: Any, Y: Any, model: Model) -> bool:
+    """Whether all is well at a glance: no labels, nothing to convert, and any numbers may be targets."""
+    return (
+        validation.is_ready(X, model.dtype)
+        and validation.is_ready(Y, model.dtype)
+        and X.ndim == Y.ndim == 2
+        and len(X) == len(Y) > 0
+        and X.shape[1] == model.sizes[0]
+        and Y.shape[1] == model.sizes[-1]
+        and validation.any_targets(model.cost, model.activations[-1])
+    )
 
 
 def checked_anywhere(

@@ -63,9 +63,10 @@ class Struct:
     def _put(self, **arrays: np.ndarray[Any, Any]) -> None:
         """Put arrays of the same types into some fields, unchecked: quicker than `_replace`."""
         fields, places = self.__dict__, self._places
-        fields.update(arrays)
-        if (words := fields.get("_words")) is not None:
-            for name, value in arrays.items():
+        words = fields.get("_words")
+        for name in arrays:
+            fields[name] = value = arrays[name]
+            if words is not None:
                 words[places[name]] = id(value)
 
     @property

@@ -6,7 +6,7 @@ X (n, n_in) has been checked, as for a formulation.
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import jacobian_steps, per_sample
-from fastbp.formulations.tiles import tiled
+from fastbp.formulations.tiles import formulation, tiled
 from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.functions.costs import Cost
 from fastbp.model import Array, Model, aligned_empty
@@ -40,7 +40,7 @@ def vjp(model: Model, X: Array, U: Array) -> Array:
 
 def parameter_vjp(model: Model, X: Array, U: Array, out: Array) -> None:
     """Write Σ_s u_sᵀ ∂a_s/∂θ into `out`, (n_parameters,): the gradient of the sum of the costs Σ_j u_sj a_sj."""
-    tiled.Tiled().weighted_gradient(of_outputs(model), X, U, out, None, 1.0)
+    formulation.Tiled().weighted_gradient(of_outputs(model), X, U, out, None, 1.0)
 
 
 def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:

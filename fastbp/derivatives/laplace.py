@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from fastbp.derivatives.curvature import OutputJacobian
-from fastbp.formulations.tiles.tiled import Tiled
+from fastbp.formulations.tiles.formulation import Tiled
 from fastbp.functions.activations import ACTIVATIONS, sigmoid, softmax
 from fastbp.functions.costs import COSTS, cross_entropy, quadratic, squared_error
 from fastbp.model import Array, Model, ParameterVector

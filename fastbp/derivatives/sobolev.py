@@ -20,11 +20,12 @@ from fastbp.formulations.compiled import network_data, optimizer_data
 from fastbp.formulations.interface import PLAIN, InPlaceTrainer
 from fastbp.formulations.network_data import table
 from fastbp.formulations.step_options import StepOptions
+from fastbp.formulations.tiles.formulation import Tiled
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
-from fastbp.formulations.tiles.tiled import Tiled, add_gradient_functions, tiled_network
+from fastbp.formulations.tiles.tiled import add_gradient_functions, tiled_network
 from fastbp.functions.activations import identity, no_curvature
 from fastbp.functions.costs import squared_error
 from fastbp.model import Array, Model

@@ -3,7 +3,7 @@
 from fastbp.formulations.compiled import Compiled
 from fastbp.formulations.interface import Formulation
 from fastbp.formulations.textbook import Textbook
-from fastbp.formulations.tiles.tiled import Tiled
+from fastbp.formulations.tiles.formulation import Tiled
 from fastbp.formulations.vectorized import Vectorized
 
 __all__ = ["FORMULATIONS", "Formulation"]

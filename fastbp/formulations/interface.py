@@ -46,6 +46,13 @@ class Trainer(Protocol):
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Copy the parameters back to the model, the moments to the state."""
 
+    def step_alone(self, X: Array, Y: Array, order: npt.NDArray[np.int64]) -> float | None:
+        """Do all of this for one step on these samples, without weights, in one call; the moments stay in the trainer.
+
+        Return the sum of the costs: NaN, with θ as it was, if it or a parameter would no longer be finite. None, and
+        nothing is done, if the trainer has no such call.
+        """
+
 
 def no_row(order: npt.NDArray[np.int64]) -> None:
     """Return None: see `Trainer.row`."""
@@ -70,6 +77,10 @@ class InPlaceTrainer:
 
     def begin(self, moments: bool = True) -> None:
         """Do nothing."""
+
+    def step_alone(self, X: Array, Y: Array, order: npt.NDArray[np.int64]) -> float | None:
+        """Return None: the other calls cost little."""
+        return None
 
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Do nothing."""

@@ -10,7 +10,7 @@ from typing import Any
 from fastbp.batches.sources import InMemory
 from fastbp.formulations.lanes.team import Team
 from fastbp.formulations.lanes.trainer import lanes_of, suits
-from fastbp.formulations.tiles.tiled import Tiled
+from fastbp.formulations.tiles.formulation import Tiled
 from fastbp.memory import require_memory
 from fastbp.network import Network
 from fastbp.population.halving import Halving, Judge, judge

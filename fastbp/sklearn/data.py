@@ -13,7 +13,7 @@ from scipy.special import xlogy
 from fastbp.batches.orders import Order, Orders
 from fastbp.batches.samples import AnySamples, MappedSamples, Samples, SomeRows
 from fastbp.batches.sources import Buffers, FromFiles, InMemory
-from fastbp.formulations.tiles.tiled import Tiled
+from fastbp.formulations.tiles.formulation import Tiled
 from fastbp.model import Array, Model
 
 TILES = Tiled()

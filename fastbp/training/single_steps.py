@@ -30,17 +30,30 @@ def train_on_batch(net: Trainable, X: Any, Y: Any, chosen: Any, weights: SampleW
     kept: Kept | None = training.kept
     if kept is None or not kept.was_given(net._formulation, given, weight is not None, n):
         kept = _new(net, training, samples, given)
-    trainer = kept.trainer
     net._training, training.kept = training, kept
+    if weight is None and training.holds(kept.trainer):
+        training.reset_rate()
+        total_cost = kept.trainer.step_alone(samples.X, samples.Y, kept.rows)
+        if total_cost is not None:
+            if not math.isfinite(total_cost):
+                training.begin_anew()
+                raise _divergence(training)
+            return total_cost / n
     training.begin_step()
-    trainer.take(samples.X, samples.Y, NO_WEIGHT if weight is None else weight, n)
+    return _several_calls(training, kept, samples, weight) / n
+
+
+def _several_calls(training: Training, kept: Kept, samples: Samples, weight: Array | None) -> float:
+    """Take a step, and return the sum of the costs, weighted."""
+    trainer = kept.trainer
+    trainer.take(samples.X, samples.Y, NO_WEIGHT if weight is None else weight, len(samples.X))
     trainer.begin(moments=not training.holds(trainer))
-    cost = trainer.train(kept.rows) / n
+    total_cost = trainer.train(kept.rows)
     trainer.end_epoch(moments=False)
     training.hold(trainer)
     trainer.let_go()
-    _check_finite(training, cost)
-    return cost
+    _check_finite(training, total_cost)
+    return total_cost
 
 
 def _new(net: Trainable, training: Training, samples: Samples, given: tuple[Any, ...]) -> Kept:
@@ -71,7 +84,11 @@ def _check_finite(training: Training, cost: float) -> None:
     if math.isfinite(cost) and (math.isfinite(np.vdot(theta, theta)) or np.isfinite(theta).all()):
         return
     training.undo_step()
-    raise DivergenceError(
+    raise _divergence(training)
+
+
+def _divergence(training: Training) -> DivergenceError:
+    return DivergenceError(
         "the cost or a weight is no longer finite. The network has the weights from before this step; the moments of "
         f"the optimizer begin anew. Try a smaller learning rate than {training.optimizer.learning_rate:g}"
     )

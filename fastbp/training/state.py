@@ -46,12 +46,20 @@ class Training:
         if self._before is None:
             self._before = np.empty_like(theta)
         self._before[:] = theta
+        self.reset_rate()
+
+    def reset_rate(self) -> None:
+        """Let the learning rate be the optimizer's, whatever a schedule has made of it."""
         self._state.rate[0] = self.optimizer.learning_rate
 
     def undo_step(self) -> None:
-        """Go back to θ of `begin_step`, with a new state: that of before the step is lost."""
+        """Go back to θ of `begin_step`, with a new state."""
+        self.model.parameters.vector[:] = self._before
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Go on with a new state of the optimizer: that of before a step which diverged is lost."""
         theta = self.model.parameters.vector
-        theta[:] = self._before
         self._state = self.optimizer.new_state(theta.size, theta.dtype)
         self.kept = self._holder = None
 

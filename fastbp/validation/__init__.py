@@ -146,6 +146,8 @@ def matrix(what: str, data: Any, dtype: np.dtype[Any]) -> Array:
     Read-only so that the user's array is not written to, and so that the compiled loops have one type only. Raises
     TypeError for data that are not real numbers, ValueError for NaN, infinity or overflow of `dtype`.
     """
+    if is_ready(data, dtype):
+        return read_only(data)
     given = data if type(data) is np.ndarray and not data.dtype.hasobject else as_array(what, data)
     converted, own = given, given.dtype
     if (own is not dtype and own != dtype) or given.flags.num & LAID_OUT != LAID_OUT:
@@ -155,9 +157,24 @@ def matrix(what: str, data: Any, dtype: np.dtype[Any]) -> Array:
             raise TypeError(f"{what} is of dtype {given.dtype}; needed are float32, float64 or integers: {advice}")
         with np.errstate(over="ignore"):
             converted = np.require(given, dtype, ["C", "A"]).view(np.ndarray)
-    view = converted.view()
+    _check_finite(what, converted, given)
+    return read_only(converted)
+
+
+def is_ready(data: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether `matrix` has nothing to convert and sees at a glance that all is finite: a small array mostly is."""
+    return (
+        type(data) is np.ndarray
+        and data.dtype is dtype
+        and data.flags.num & LAID_OUT == LAID_OUT
+        and math.isfinite(np.vdot(data, data))
+    )
+
+
+def read_only(array: Array) -> Array:
+    """Return a view that cannot be written to."""
+    view = array.view()
     view.flags.writeable = False
-    _check_finite(what, view, given)
     return view
 
 
@@ -282,6 +299,11 @@ def _check_target_range(what: str, Y: Array, cost: Cost, output: Activation | No
                 f"{what}[{s}] sums to {sums[s]:g}; with softmax and cross_entropy a row of targets is a probability "
                 f"distribution over the classes and must sum to 1 (for independent yes/no outputs use 'sigmoid')"
             )
+
+
+def any_targets(cost: Cost, output: Activation) -> bool:
+    """Whether any numbers, one for each output, can be targets, and are no classes."""
+    return interval(cost.target_range) is REALS and not cost.whole_sample and not is_classifier(output)
 
 
 def is_classifier(output: Activation) -> bool:

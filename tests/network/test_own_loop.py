@@ -149,16 +149,61 @@ def test_an_option_that_changes_between_two_steps_counts():
     assert np.linalg.norm(plain.weights[0], axis=1).max() < 0.0101
 
 
-def test_weights_changed_in_place_between_two_steps_count():
-    net, other = network(), network()
-    adam = fastbp.Adam()
+def halve_weights(net, adam):
+    net.weights[0][:] *= 0.5
+
+
+def fit_and_go_back(net, adam):
+    before = net.parameters.copy()
+    net.fit(X, Y, epochs=1, batch_size=8, optimizer=adam)
+    net.parameters = before
+
+
+def go_on_with_another_optimizer(net, adam):
+    net.train_on_batch(X[:8], Y[:8], optimizer=fastbp.SGD(0.1))
+
+
+def take_weights(net, adam):
+    net.train_on_batch(X[:8], Y[:8], optimizer=adam, sample_weight=np.arange(8))
+
+
+def step_and_go_back(net, adam):
+    before = net.parameters.copy()
+    net.train_on_batch(X[:8], Y[:8], optimizer=adam)
+    net.parameters = before
+
+
+def fit_and_step_and_go_back(net, adam):
+    before = net.parameters.copy()
+    net.fit(X, Y, epochs=1, batch_size=8, optimizer=adam)
+    net.train_on_batch(X[:8], Y[:8], optimizer=adam)
+    net.parameters = before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        halve_weights,
+        fit_and_go_back,
+        go_on_with_another_optimizer,
+        take_weights,
+        step_and_go_back,
+        fit_and_step_and_go_back,
+    ],
+)
+def test_what_happens_between_two_steps_counts(change):
+    """The steps that go on with θ in panels, and others whose trainers are made anew, have the same bits."""
+    net, other = (network(seed=3) for _ in range(2))
     for each in (net, other):
-        each.train_on_batch(X[:8], Y[:8], optimizer=adam)
-        each.weights[0][:] *= 0.5
-    other._training.kept = None
-    for each in (net, other):
-        each.train_on_batch(X[8:16], Y[8:16], optimizer=adam)
+        adam = fastbp.Adam()
+        for i, step in enumerate(batches()):
+            if i == 3:
+                change(each, adam)
+            if each is other and other._training is not None:
+                other._training.let_go()
+            each.train_on_batch(X[step], Y[step], optimizer=adam)
     assert same(net, other)
+    assert net._training.kept.trainer._alone is not None and other._training.kept.trainer._alone is None
 
 
 def taking_turns(net, optimizer):
@@ -306,6 +351,20 @@ def test_after_a_step_to_infinity_the_weights_are_those_before_it(way, formulati
     assert np.isfinite(net.parameters).all() and net._training.state.t[0] == 0
     net.parameters = before
     assert np.isfinite(net.train_on_batch(X, Y, optimizer=fastbp.Adam()))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_after_good_steps_a_bad_one_is_undone(dtype, formulation):
+    net, adam = network(formulation=formulation, dtype=dtype), fastbp.Adam()
+    for _ in range(3):
+        net.train_on_batch(X[:8], Y[:8], optimizer=adam)
+    before = net.parameters.copy()
+    with pytest.raises(fastbp.DivergenceError, match="weights from before this step"):
+        net.train_on_batch(X[:8], np.full((8, 3), np.finfo(dtype).max ** 0.6), optimizer=adam)
+    np.testing.assert_array_equal(net.parameters, before)
+    assert net._training.state.t[0] == 0
+    assert np.isfinite([net.train_on_batch(X[:8], Y[:8], optimizer=adam) for _ in range(3)]).all()
+    assert np.isfinite(net.parameters).all()
 
 
 def test_one_at_a_time_trains_a_network():

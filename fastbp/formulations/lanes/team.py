@@ -13,7 +13,7 @@ from fastbp.formulations.interface import InPlaceTrainer, Trainer
 from fastbp.formulations.lanes.trainer import LanesTrainer, lanes_trainer
 from fastbp.formulations.rounds import Row
 from fastbp.formulations.step_options import StepOptions
-from fastbp.formulations.tiles.tiled import Tiled
+from fastbp.formulations.tiles.formulation import Tiled
 from fastbp.model import Array, Model
 from fastbp.optimizers import Optimizer, OptimizerState
 

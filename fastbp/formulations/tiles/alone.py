@@ -1,0 +1,80 @@
+"""A step on its own: from θ to θ in one call, for a user's own loop over steps.
+
+A trainer keeps θ in panels. Between two steps the user may have changed it; most often he has not, and then the panels
+still hold it: to compare takes a fraction of the time of packing.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastbp.compiler.call import cost_of
+from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.structs import Struct
+from fastbp.formulations.tiles.panels import copy
+from fastbp.model import Array
+
+
+class Alone(Struct):
+    """What a trainer keeps for steps on their own: the address of its loop, and θ outside its panels."""
+
+    loop: int
+    theta: npt.NDArray[Any]  # the model's
+    packed: npt.NDArray[Any]  # θ as the panels hold it, if `is_packed`
+    theta_bits: npt.NDArray[Any]  # both as whole numbers: 0 and -0 differ
+    packed_bits: npt.NDArray[Any]
+    is_packed: npt.NDArray[np.int64]  # (1,): not 0 unless something else has written the panels since the last step
+
+
+def alone(loop: int, theta: Array) -> Alone:
+    """Return what is kept for steps by this loop. Nothing is packed yet."""
+    packed, bits = np.empty_like(theta), f"i{theta.itemsize}"
+    return Alone(loop, theta, packed, theta.view(bits), packed.view(bits), np.zeros(1, np.int64))
+
+
+@njit(**INNER)
+def are_equal(left, right):
+    """Whether two vectors of whole numbers are equal."""
+    differences = left[0] ^ right[0]
+    for i in range(1, left.size):
+        differences |= left[i] ^ right[i]
+    return differences == 0
+
+
+@njit(**INNER)
+def are_finite(numbers):
+    """Whether all numbers of a vector are finite: 0 x is 0 of no others."""
+    total = zero = numbers.dtype.type(0)
+    for i in range(numbers.size):
+        total += zero * numbers[i]
+    return total == 0
+
+
+@njit(**INNER)
+def put(to, numbers):
+    """Copy a vector. Writes: to."""
+    for i in range(to.size):
+        to[i] = numbers[i]
+
+
+@njit(**LEAN)
+def step_alone(kept, optimizer, work, data, batch_size, net):
+    """Train on the samples of data.order; return the sum of the costs. Writes: θ, what is kept, what the loop writes.
+
+    If the cost or a parameter is not finite then, θ is as it was, and NaN is returned.
+    """
+    theta, packed = kept.theta, kept.packed
+    if kept.is_packed[0] == 0 or not are_equal(kept.theta_bits, kept.packed_bits):
+        copy(work.theta, theta, net, True)
+        put(packed, theta)
+    kept.is_packed[0] = 0
+    total_cost = cost_of(kept.loop, 1, optimizer, work, data, batch_size, net)
+    copy(work.theta, theta, net, False)
+    if not abs(total_cost) < math.inf or not are_finite(theta):
+        put(theta, packed)
+        return math.nan
+    put(packed, theta)
+    kept.is_packed[0] = 1
+    return total_cost
