@@ -2,54 +2,57 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fastbp.compiler.threads import get_num_threads, set_num_threads, threads
-from fastbp.derivatives.derivative_check import check_derivative
-from fastbp.derivatives.explain.nudge import Nudge
-from fastbp.derivatives.explain.trace import Trace
-from fastbp.files.serialization import ModelFileError
-from fastbp.functions.activations import Activation
-from fastbp.functions.costs import Cost, Huber, Quantile
-from fastbp.functions.initializers import Initializer
-from fastbp.functions.sample_costs import GaussianNLL, Quantiles
-from fastbp.model import ParameterVector
-from fastbp.network.gradient_check import GradientCheck, check_gradient
-from fastbp.network.network import Network, load
-from fastbp.network.posterior import Posterior
-from fastbp.optimizers import (
-    LBFGS,
-    SGD,
-    Adagrad,
-    Adam,
-    AdamW,
-    ConjugateGradient,
-    LevenbergMarquardt,
-    Momentum,
-    Nesterov,
-    RMSProp,
-    Rprop,
-)
-from fastbp.optimizers.schedules import (
-    ConstantRate,
-    CosineDecay,
-    ExponentialDecay,
-    InverseScaling,
-    LogCosine,
-    OneCycle,
-    ReduceOnPlateau,
-    StepDecay,
-)
-from fastbp.training.callbacks import Callback, Checkpoint, CSVLogger
-from fastbp.training.early_stopping import EarlyStopping
-from fastbp.training.history import History
-from fastbp.training.loop import DivergenceError
-from fastbp.training.metrics import Evaluation
-from fastbp.training.recording import Recorder, error_norms
+from fastbp.memory import no_collection
+
+with no_collection():  # in the middle of an import it takes a tenth of the time, and finds nothing
+    from fastbp.compiler.threads import get_num_threads, set_num_threads, threads
+    from fastbp.files.serialization import ModelFileError
+    from fastbp.functions.activations import Activation
+    from fastbp.functions.costs import Cost, Huber, Quantile
+    from fastbp.functions.initializers import Initializer
+    from fastbp.functions.sample_costs import GaussianNLL, Quantiles
+    from fastbp.model import ParameterVector
+    from fastbp.network.gradient_check import GradientCheck, check_gradient
+    from fastbp.network.network import Network, load
+    from fastbp.network.posterior import Posterior
+    from fastbp.optimizers import (
+        LBFGS,
+        SGD,
+        Adagrad,
+        Adam,
+        AdamW,
+        ConjugateGradient,
+        LevenbergMarquardt,
+        Momentum,
+        Nesterov,
+        RMSProp,
+        Rprop,
+    )
+    from fastbp.optimizers.schedules import (
+        ConstantRate,
+        CosineDecay,
+        ExponentialDecay,
+        InverseScaling,
+        LogCosine,
+        OneCycle,
+        ReduceOnPlateau,
+        StepDecay,
+    )
+    from fastbp.training.callbacks import Callback, Checkpoint, CSVLogger
+    from fastbp.training.early_stopping import EarlyStopping
+    from fastbp.training.history import History
+    from fastbp.training.loop import DivergenceError
+    from fastbp.training.metrics import Evaluation
 
 if TYPE_CHECKING:
     from fastbp.comparison import Comparison, MeasuringError, compare
     from fastbp.data import load_digits, load_mnist
+    from fastbp.derivatives.derivative_check import check_derivative
+    from fastbp.derivatives.explain.nudge import Nudge
+    from fastbp.derivatives.explain.trace import Trace
     from fastbp.network.foreign import from_keras, from_torch
     from fastbp.population import Halving, Population
+    from fastbp.training.recording import Recorder, error_norms
 
 __version__ = "0.1.0"
 
@@ -67,6 +70,9 @@ _LATER = {
     "load_digits": "fastbp.data", "load_mnist": "fastbp.data",
     "compare": "fastbp.comparison", "Comparison": "fastbp.comparison", "MeasuringError": "fastbp.comparison",
     "from_keras": "fastbp.network.foreign", "from_torch": "fastbp.network.foreign",
+    "check_derivative": "fastbp.derivatives.derivative_check", "Nudge": "fastbp.derivatives.explain.nudge",
+    "Trace": "fastbp.derivatives.explain.trace",
+    "Recorder": "fastbp.training.recording", "error_norms": "fastbp.training.recording",
     "Halving": "fastbp.population", "Population": "fastbp.population",
 }  # fmt: skip
 

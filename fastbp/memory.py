@@ -1,7 +1,22 @@
-"""The memory of this machine, and an error for work that needs more."""
+"""The memory of this machine, and an error for work that needs more; a pause of Python's garbage collection."""
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Let Python collect no garbage in this block, if it collects any."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def physical_memory() -> int:

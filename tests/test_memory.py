@@ -1,5 +1,6 @@
 """Requests for more memory than the machine has are refused."""
 
+import gc
 import os
 
 import pytest
@@ -23,3 +24,16 @@ def test_a_machine_that_does_not_know_its_memory_refuses_only_impossible_arrays(
     memory.require_memory("an array", 2**40, "never said")
     with pytest.raises(MemoryError):
         memory.require_memory("an array", 2**70, "take a smaller one")
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_collection_pauses_and_goes_on_as_before_also_after_an_error(collects: bool) -> None:
+    was = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        with pytest.raises(ZeroDivisionError), memory.no_collection():
+            assert not gc.isenabled()
+            _ = 1 / 0
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if was else gc.disable)()

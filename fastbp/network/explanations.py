@@ -1,20 +1,23 @@
 """`Network.trace` and `Network.nudge`: one sample explained; `Network.layers_of`: z and a of many samples."""
 
+from __future__ import annotations  # so that naming Trace does not import it
+
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy.typing as npt
 
-from fastbp import validation
-from fastbp.derivatives.explain.layer_trace import layers_of_sample
-from fastbp.derivatives.explain.nudge import Nudge, Target, nudged
-from fastbp.derivatives.explain.trace import Trace
+from fastbp import derivatives, validation
 from fastbp.formulations.tiles.layer_values import layer_values
 from fastbp.memory import require_memory
 from fastbp.model import Array
 from fastbp.network.base import HasModel
 from fastbp.validation import array_likes
+
+if TYPE_CHECKING:
+    from fastbp.derivatives.explain.nudge import Nudge, Target
+    from fastbp.derivatives.explain.trace import Trace
 
 
 class LayerValues(NamedTuple):
@@ -110,8 +113,8 @@ class Explanations(HasModel):
         (array([-6.], dtype=float32), array([[ -6., -12.]], dtype=float32), array([0., 0.], dtype=float32))
         """
         checked_x, checked_y = self._one_sample(x, y)
-        cost, layers = layers_of_sample(self._model, checked_x, checked_y)
-        return Trace(layers, cost, self._model.cost, checked_y)
+        cost, layers = derivatives.layer_trace.layers_of_sample(self._model, checked_x, checked_y)
+        return derivatives.trace.Trace(layers, cost, self._model.cost, checked_y)
 
     def nudge(
         self,
@@ -190,7 +193,7 @@ class Explanations(HasModel):
         if last > (300 + min(0.0, math.log10(abs(first)))) / math.log10(factor):
             raise ValueError(f"steps is {steps}; {by} divided by {shrink} that many times is 0: give fewer steps")
         nudges = [first / factor**i for i in range(last + 1)]
-        return nudged(self._model, *self._one_sample(x, y), self._target(weight, bias, input), nudges)
+        return derivatives.nudge.nudged(self._model, *self._one_sample(x, y), self._target(weight, bias, input), nudges)
 
     def _target(self, weight: Any, bias: Any, input: Any) -> Target:
         given = {"weight": weight, "bias": bias, "input": input}

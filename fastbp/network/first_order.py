@@ -5,8 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
-from fastbp.derivatives import jacobians, per_sample
+from fastbp import derivatives, validation
 from fastbp.memory import require_memory
 from fastbp.model import Array, ParameterVector
 from fastbp.network.base import HasModel
@@ -54,7 +53,7 @@ class FirstOrder(HasModel):
             require_memory(what, math.prod(shape) * self.dtype.itemsize, instead)
             out = np.empty(shape, self.dtype)
         validation.output("out", out, shape, self.dtype)
-        per_sample.gradients(self._model, samples.X, samples.Y, out)
+        derivatives.per_sample.gradients(self._model, samples.X, samples.Y, out)
         return out
 
     def per_sample_gradient_norms(self, X: npt.ArrayLike, Y: npt.ArrayLike, *, by_layer: bool = False) -> Array:
@@ -88,7 +87,7 @@ class FirstOrder(HasModel):
         array([5., 2.], dtype=float32)
         """
         samples = self._samples(X, Y)
-        squared = per_sample.squared_norms(self._model, samples.X, samples.Y)
+        squared = derivatives.per_sample.squared_norms(self._model, samples.X, samples.Y)
         if not validation.truth("by_layer", by_layer):
             squared = squared.sum(axis=1)
         return np.sqrt(squared).astype(self.dtype)
@@ -121,7 +120,7 @@ class FirstOrder(HasModel):
         (array([49.5], dtype=float32), array([0.5], dtype=float32))
         """
         samples, limit = self._samples(X, Y), validation.positive("max_norm", max_norm)
-        return per_sample.clipped_gradient(self._model, samples.X, samples.Y, limit)
+        return derivatives.per_sample.clipped_gradient(self._model, samples.X, samples.Y, limit)
 
     def input_gradient(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
         """Return ∂C_s/∂x_s: how the cost of each sample changes with its inputs, such as the pixels of an image.
@@ -150,7 +149,7 @@ class FirstOrder(HasModel):
         array([[ 1. , -0.5]], dtype=float32)
         """
         samples = self._samples(X, Y)
-        return per_sample.input_gradients(self._model, samples.X, samples.Y)
+        return derivatives.per_sample.input_gradients(self._model, samples.X, samples.Y)
 
     def jacobian(self, X: npt.ArrayLike, *, of: int | None = None, wrt: int = 0) -> Array:
         """Return ∂a⁽ᵒᶠ⁾/∂a⁽ʷʳᵗ⁾ of each sample: of the outputs by the inputs, or of any layer by any earlier one.
@@ -197,7 +196,7 @@ class FirstOrder(HasModel):
         instead = "vjp multiplies by a vector without forming them; or take fewer samples at a time"
         what = f"an array of Jacobians {shape[1:]} of {shape[0]:,} samples"
         require_memory(what, math.prod(shape) * self.dtype.itemsize, instead)
-        return jacobians.jacobian(self._model, checked, of, wrt)
+        return derivatives.jacobians.jacobian(self._model, checked, of, wrt)
 
     def vjp(self, X: npt.ArrayLike, U: npt.ArrayLike) -> Array:
         """Return u_s J_s: a vector times the Jacobian of the outputs by the inputs, for each sample.
@@ -230,7 +229,7 @@ class FirstOrder(HasModel):
         >>> net.vjp([[0.0, 0.0]], [[1.0, 10.0]])
         array([[31., 42.]], dtype=float32)
         """
-        return jacobians.vjp(self._model, *self._inputs_and_vectors(X, U))
+        return derivatives.jacobians.vjp(self._model, *self._inputs_and_vectors(X, U))
 
     def parameter_vjp(
         self,
@@ -277,7 +276,7 @@ class FirstOrder(HasModel):
         inputs, vectors = self._inputs_and_vectors(X, U)
         with_outputs = validation.truth("return_outputs", return_outputs)
         result = self._parameter_vector("out", out, inputs, vectors)
-        jacobians.parameter_vjp(self._model, inputs, vectors, result.vector)
+        derivatives.jacobians.parameter_vjp(self._model, inputs, vectors, result.vector)
         return (result, self._formulation.outputs(self._model, inputs)) if with_outputs else result
 
     def _inputs_and_vectors(self, X: npt.ArrayLike, U: npt.ArrayLike) -> tuple[Array, Array]:

@@ -1,16 +1,20 @@
 """`Posterior`: what `Network.laplace` returns, predictions with error bars."""
 
+from __future__ import annotations  # so that naming Laplace does not import it
+
 import copy
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
-from fastbp.derivatives import laplace
+from fastbp import derivatives, validation
 from fastbp.model import Array
+
+if TYPE_CHECKING:
+    from fastbp.derivatives.laplace import Laplace
 
 
 class Posterior:
@@ -46,7 +50,7 @@ class Posterior:
     array([[0.5]])
     """
 
-    def __init__(self, found: laplace.Laplace, copy_of: Callable[[Array], Any]):
+    def __init__(self, found: Laplace, copy_of: Callable[[Array], Any]):
         self._laplace, self._copy_of = found, copy_of
         self.kind, self.precision, self.noise, self.gamma = found.kind, found.precision, found.noise, found.gamma
         bend = 2.0 if found.model.cost.name == "squared_error" else 1.0
@@ -67,7 +71,8 @@ class Posterior:
         f, variance = found.variance(checked)
         if found.regression:
             return f, np.sqrt(variance + found.noise**2 * with_noise)
-        return laplace.probabilities(f / np.sqrt(1 + math.pi / 8 * variance), found.model), np.sqrt(variance)
+        moderated = f / np.sqrt(1 + math.pi / 8 * variance)
+        return derivatives.laplace.probabilities(moderated, found.model), np.sqrt(variance)
 
     def sample(self, n: int, *, seed: Any = None) -> list[Any]:
         """Return n networks with parameters drawn from the posterior. `seed` is as in `Network`."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
-from fastbp.derivatives import curvature
-from fastbp.derivatives.workspaces import Kind, own_pair
+from fastbp import derivatives, validation
 from fastbp.functions.costs import COSTS
 from fastbp.memory import require_memory
 from fastbp.model import Array, Model, ParameterVector
 from fastbp.network.base import HasModel
+
+if TYPE_CHECKING:
+    from fastbp.derivatives.workspaces import Kind
 
 MatrixName = Literal["hessian", "gauss_newton", "fisher", "empirical_fisher"]
 
@@ -53,7 +54,7 @@ class SecondOrder(HasModel):
         directions = validation.inputs(V, self.sizes[0], self.dtype, "V")
         if len(directions) != len(checked):
             raise ValueError(f"V has {len(directions)} rows, but X has {len(checked)}; every sample needs a direction")
-        return curvature.jvp(self._model, checked, directions)
+        return derivatives.curvature.jvp(self._model, checked, directions)
 
     def hessian_vector_product(
         self, X: npt.ArrayLike, Y: npt.ArrayLike, v: ParameterVector | npt.ArrayLike
@@ -196,7 +197,7 @@ class SecondOrder(HasModel):
         what = f"the Hessian of {n_parameters:,} parameters"
         instead = "use hessian_vector_product, which never forms it, or top_eigenvalues"
         require_memory(what, n_parameters**2 * self.dtype.itemsize, instead)
-        return curvature.hessian(self._model, samples.X, samples.Y)
+        return derivatives.curvature.hessian(self._model, samples.X, samples.Y)
 
     def gauss_newton_diagonal(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> ParameterVector:
         """Return the exact diagonal of the Gauss–Newton matrix: the curvature of C along each parameter alone.
@@ -225,7 +226,9 @@ class SecondOrder(HasModel):
                 f"the cost {self._model.cost.name!r} couples the outputs of a sample, but this diagonal is summed for "
                 "one output after the other: use gauss_newton_vector_product with unit vectors"
             )
-        return ParameterVector(self.sizes, curvature.gauss_newton_diagonal(self._model, samples.X, samples.Y))
+        return ParameterVector(
+            self.sizes, derivatives.curvature.gauss_newton_diagonal(self._model, samples.X, samples.Y)
+        )
 
     def top_eigenvalues(
         self, X: npt.ArrayLike, Y: npt.ArrayLike, k: int = 1, of: MatrixName = "hessian"
@@ -271,7 +274,7 @@ class SecondOrder(HasModel):
             raise ValueError(f"k is {k}; it must be less than the number of parameters, {n_parameters}: {instead}")
         samples = self._samples(X, Y)
         _check_functions(self._model, of)
-        return curvature.top_eigenvalues(self._model, samples.X, samples.Y, k, of)
+        return derivatives.curvature.top_eigenvalues(self._model, samples.X, samples.Y, k, of)
 
     def _product(self, X: Any, Y: Any, v: Any, kind: Kind) -> ParameterVector:
         samples = self._samples(X, Y)
@@ -280,7 +283,7 @@ class SecondOrder(HasModel):
     def _product_of_checked(self, X: Array, Y: Array, v: Any, kind: Kind) -> ParameterVector:
         direction = _direction(v, self._model)
         _check_functions(self._model, kind)
-        return ParameterVector(self.sizes, curvature.product(self._model, X, Y, kind, direction))
+        return ParameterVector(self.sizes, derivatives.curvature.product(self._model, X, Y, kind, direction))
 
 
 def _direction(v: Any, model: Model) -> Array:
@@ -297,13 +300,13 @@ def _direction(v: Any, model: Model) -> Array:
 def _check_functions(model: Model, kind: Kind) -> None:
     """Raise ValueError if a product of this kind needs a function that an activation or the cost lacks."""
     if kind == "hessian":
-        for activation in model.activations[: -1 if own_pair(model) else None]:
+        for activation in model.activations[: -1 if derivatives.workspaces.own_pair(model) else None]:
             if activation.second_derivative is None:
                 raise ValueError(
                     f"the activation {activation.name!r} has no second_derivative, but the Hessian needs it: give it, "
                     "fastbp.Activation(…, second_derivative=…)"
                 )
-    if own_pair(model):
+    if derivatives.workspaces.own_pair(model):
         return
     cost = model.cost
     if kind in ("hessian", "gauss_newton") and cost.second_derivative is None:

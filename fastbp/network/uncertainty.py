@@ -1,16 +1,20 @@
 """How sure a network is of its outputs."""
 
+from __future__ import annotations  # so that naming Laplace does not import it
+
 import warnings
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy.typing as npt
 
-from fastbp import validation
-from fastbp.derivatives import laplace
+from fastbp import derivatives, validation
 from fastbp.memory import require_memory
 from fastbp.model import Model, ParameterVector
 from fastbp.network.base import HasModel
 from fastbp.network.posterior import CopiesOf, Posterior
+
+if TYPE_CHECKING:
+    from fastbp.derivatives.laplace import Kind, Laplace
 
 
 class Uncertainty(HasModel):
@@ -21,7 +25,7 @@ class Uncertainty(HasModel):
         X: npt.ArrayLike,
         Y: npt.ArrayLike,
         *,
-        kind: laplace.Kind | None = None,
+        kind: Kind | None = None,
         precision: float | None = None,
         noise: float | None = None,
     ) -> Posterior:
@@ -71,27 +75,27 @@ class Uncertainty(HasModel):
         True
         """
         samples, model = self._samples(X, Y), self._model
-        if why := laplace.refusal(model):
+        if why := derivatives.laplace.refusal(model):
             raise ValueError(why)
-        chosen = laplace.default_kind(model)
+        chosen = derivatives.laplace.default_kind(model)
         if kind is not None:
-            chosen = validation.known_name("kind", kind, dict.fromkeys(get_args(laplace.Kind)))  # type: ignore[assignment]
+            chosen = validation.known_name("kind", kind, dict.fromkeys(get_args(derivatives.laplace.Kind)))  # type: ignore[assignment]
         alpha = None if precision is None else validation.positive("precision", precision)
         sigma = None if noise is None else validation.positive("noise", noise)
-        if sigma is not None and not laplace.is_regression(model):
+        if sigma is not None and not derivatives.laplace.is_regression(model):
             raise ValueError(f"noise is {noise!r}, but the cost is {model.cost.name!r}, of classes: leave it out")
         own = ParameterVector(model.sizes, model.parameters.vector.copy())
         frozen = Model(model.sizes, model.activations, model.cost, own)
-        n = laplace.Linearised.of(frozen, chosen).theta.size
+        n = derivatives.laplace.Linearised.of(frozen, chosen).theta.size
         if chosen != "diagonal":
             require_memory(f"the matrix of {n:,} parameters", 3 * 8 * n * n, 'use kind="last_layer" or "diagonal"')
-        found = laplace.Laplace(frozen, samples.X, samples.Y, chosen)
+        found = derivatives.laplace.Laplace(frozen, samples.X, samples.Y, chosen)
         found.fit_evidence(alpha, sigma)
         _warn(found)
         return Posterior(found, CopiesOf(self))
 
 
-def _warn(found: laplace.Laplace) -> None:
+def _warn(found: Laplace) -> None:
     largest = float(found.eigenvalues.max())
     if found.damped > 1e-6 * largest:
         warnings.warn(

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp import derivatives
 from fastbp.batches.samples import Samples
-from fastbp.derivatives.curvature import OutputJacobian
-from fastbp.derivatives.sobolev import WithDerivatives
 from fastbp.distributed.shards import Sharded
 from fastbp.formulations import Formulation
 from fastbp.formulations.step_options import StepOptions
@@ -68,9 +67,9 @@ class NormalEquations:
         assert isinstance(samples.samples, Samples)
         self._model, self._samples = model, samples
         self._X, self._Y = samples.samples.X, samples.samples.Y
-        self._with_derivatives = formulation if isinstance(formulation, WithDerivatives) else None
+        self._with_derivatives = formulation if isinstance(formulation, derivatives.sobolev.WithDerivatives) else None
         self._root = None if options.weight is None else np.sqrt(options.weight.astype(np.float64))
-        self._jacobian = OutputJacobian(model, samples.samples.X, _samples_at_once(model))
+        self._jacobian = derivatives.curvature.OutputJacobian(model, samples.samples.X, _samples_at_once(model))
 
     def __call__(self) -> tuple[Array, Array]:
         """Return G, (P, P), and g, (P,)."""

@@ -4,17 +4,19 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp import validation
+from fastbp import derivatives, validation
 from fastbp.batches.data import comes_in_chunks
 from fastbp.batches.samples import Samples, checked
-from fastbp.derivatives import sobolev
 from fastbp.formulations import Formulation
 from fastbp.model import Array, Model
 from fastbp.validation.array_likes import as_array
+
+if TYPE_CHECKING:
+    from fastbp.derivatives.sobolev import WithDerivatives
 
 
 def with_derivatives(net: Any, X: Any, Y: Any, asked: SimpleNamespace) -> tuple[Formulation, Any, Any]:
@@ -40,11 +42,9 @@ def with_derivatives(net: Any, X: Any, Y: Any, asked: SimpleNamespace) -> tuple[
     return formulation, extended, None
 
 
-def of_samples(
-    samples: Samples, dY: Any, weight: Any, units: Any, model: Model
-) -> tuple[sobolev.WithDerivatives, Samples]:
+def of_samples(samples: Samples, dY: Any, weight: Any, units: Any, model: Model) -> tuple[WithDerivatives, Samples]:
     """Return a formulation and samples with derivatives behind their targets. Raises TypeError or ValueError."""
-    if why := sobolev.refusal(model):
+    if why := derivatives.sobolev.refusal(model):
         raise ValueError(f"dY is given, but {why}")
     shape = len(samples), model.sizes[-1], model.sizes[0]
     given = as_array("dY", dY)
@@ -66,8 +66,8 @@ def of_samples(
     if np.isnan(D).all():
         raise ValueError("dY is NaN everywhere: no derivative is known; leave it out")
     D = D * _in_units(units, shape)
-    Y, inputs = sobolev.extended(samples.Y, D, _weight(weight, shape), samples.weight, model)
-    return sobolev.WithDerivatives(inputs), replace(samples, Y=Y, classes=False)
+    Y, inputs = derivatives.sobolev.extended(samples.Y, D, _weight(weight, shape), samples.weight, model)
+    return derivatives.sobolev.WithDerivatives(inputs), replace(samples, Y=Y, classes=False)
 
 
 def _weight(given: Any, shape: tuple[int, int, int]) -> Array:
