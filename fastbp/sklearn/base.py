@@ -14,6 +14,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastbp import validation
 from fastbp.batches.sources import rows_between_looks
 from fastbp.model import Array
 from fastbp.network.network import Network
@@ -116,7 +117,7 @@ class BaseMLP(Checks):
         if not self._is_linked(net):
             self._link(net)
         last = 0.0 if self.early_stopping or not self._stochastic else getattr(self, "loss_", 0.0)
-        finite = math.isfinite(np.vdot(net.parameters, net.parameters)) or np.isfinite(net.parameters).all()
+        finite = validation.all_finite(net.parameters)
         if not abs(last) < LARGEST_LOSS or not finite:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "

@@ -277,9 +277,8 @@ def _dry_evaluation(plan: Plan) -> None:
 
 def _check_finite(epoch: int, cost: float, training: Training) -> None:
     theta = training.model.parameters.vector
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(cost) and (np.isfinite(theta.sum()) or np.isfinite(theta).all()):
-            return
+    if math.isfinite(cost) and validation.all_finite(theta):
+        return
     smaller = f"Try a smaller learning rate than {training.optimizer.learning_rate:g}"
     advice = "Scale X and Y, or begin with smaller weights" if training.optimizer.full_batch else smaller
     raise DivergenceError(

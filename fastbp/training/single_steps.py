@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastbp import validation
 from fastbp.batches.data import SampleWeight
 from fastbp.batches.samples import Samples, checked
 from fastbp.formulations.step_options import StepOptions
@@ -81,7 +82,7 @@ def apply_gradient(net: Trainable, gradient: Array, optimizer: Any) -> None:
 
 def _check_finite(training: Training, cost: float) -> None:
     theta = training.model.parameters.vector
-    if math.isfinite(cost) and (math.isfinite(np.vdot(theta, theta)) or np.isfinite(theta).all()):
+    if math.isfinite(cost) and validation.all_finite(theta):
         return
     training.undo_step()
     raise _divergence(training)

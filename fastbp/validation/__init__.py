@@ -178,6 +178,11 @@ def read_only(array: Array) -> Array:
     return view
 
 
+def all_finite(numbers: Array) -> bool:
+    """Whether all are finite: at once by the product with itself, unless that overflows."""
+    return math.isfinite(np.vdot(numbers, numbers)) or bool(np.isfinite(numbers).all())
+
+
 def _check_finite(what: str, converted: Array, given: Array) -> None:
     if math.isfinite(np.vdot(converted, converted)):  # the fastest, but squares may overflow
         return
