@@ -18,6 +18,7 @@ from fastbp.compiler import together
 from fastbp.compiler.code_cache import MachineCodeCache
 from fastbp.compiler.levels import in_level
 from fastbp.compiler.libraries import Part, Whole
+from fastbp.memory import no_collection
 
 # Sums may be reordered into vector lanes and contracted to FMA. NaN and infinity keep their meaning: no nnan, no
 # ninf, so a diverging cost is seen. nogil lets other Python threads run while a kernel does.
@@ -72,6 +73,11 @@ class LevelCompiler(Compiler):
 
     def __init__(self, typing_context: Any, target_context: Any, *rest: Any):
         super().__init__(typing_context, in_level(target_context), *rest)
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compile. Python would spend a sixth of that time on collections, for the many objects that come and go."""
+        with no_collection():
+            return super().compile_extra(func)
 
 
 class WideCompiler(LevelCompiler):

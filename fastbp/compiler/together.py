@@ -22,6 +22,7 @@ from numba import config
 
 from fastbp.compiler.code_cache import cache_folder
 from fastbp.compiler.threads import get_num_threads
+from fastbp.memory import no_collection
 
 T = TypeVar("T")
 MOST_PROCESSES = 8
@@ -219,10 +220,11 @@ def work(units: Sequence[Unit], claims: str) -> None:
     """Compile the units that no other process has claimed by a file of the folder `claims`; what is done is in it."""
     _here.alone = True
     try:
-        for i, unit in enumerate(units):
-            with suppress(OSError), open(os.path.join(claims, str(i)), "x") as claim:
-                with suppress(Exception):  # whoever needs the unit compiles it again, and is told what is wrong
-                    unit.make(*unit.arguments, **unit.options)
-                    claim.write("done")
+        with no_collection():  # as in `options.LevelCompiler`, and between two units
+            for i, unit in enumerate(units):
+                with suppress(OSError), open(os.path.join(claims, str(i)), "x") as claim:
+                    with suppress(Exception):  # whoever needs the unit compiles it again, and is told what is wrong
+                        unit.make(*unit.arguments, **unit.options)
+                        claim.write("done")
     finally:
         _here.alone = False
