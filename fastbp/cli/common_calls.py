@@ -61,6 +61,15 @@ def options_of_fit(dtype: str) -> None:
         _fit(net, _samples(64, 20, dtype), np.arange(64) % 4, **{name: value})
 
 
+def own_loop(dtype: str) -> None:
+    """Single steps, of many samples and of one."""
+    for n in (32, 1):
+        net, X, Y = fastbp.Network(SIZES, dtype=dtype, seed=0), _samples(n, 20, dtype), np.full((n, 4), 0.25)
+        for _ in range(2):  # the second goes on from the first
+            net.train_on_batch(X, Y, optimizer="adam")
+        net.apply_gradient(net.parameter_vjp(X, net.predict(X) - Y), optimizer="adam")
+
+
 def all_functions(dtype: str) -> None:
     """Every activation, cost and optimizer."""
     X, Y = _samples(8, 20, dtype), np.full((8, 4), 0.25)
@@ -101,7 +110,7 @@ def full_batch(dtype: str) -> None:
 # The longest first, in seconds on one core.
 CALLS: dict[Callable[[str], None], float] = {
     training: 20, derivatives: 15, several_threads: 10, all_functions: 10, full_batch: 5, many_zeros: 5,
-    options_of_fit: 5,
+    options_of_fit: 5, own_loop: 1,
 }  # fmt: skip
 
 
