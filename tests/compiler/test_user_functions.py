@@ -32,7 +32,7 @@ with event.install_recorder("numba:run_pass") as recorder:
     def scaled(by):
         return lambda a, y: SCALE * by * helper(a - y) * TABLE[1]
     cost = fastbp.Cost("mine", scaled(0.5), lambda a, y: SCALE * (a - y) * TABLE[1])
-    net = fastbp.Network([1, 1], cost=cost, initializer="zeros", dtype="float64")
+    net = fastbp.Network([1, 1], cost=cost, initializer="zeros", dtype="float64", formulation="loops")
     result = net.evaluate([[0.0]], [[3.0]]).cost, net.gradient([[0.0]], [[3.0]]).biases[0][0]
 print(len(recorder.buffer), *result)
 """
