@@ -13,6 +13,7 @@ from typing import Any
 import command_line
 import numba
 import numpy as np
+import passed_tests
 import pytest
 from numpy.typing import NDArray
 
@@ -61,12 +62,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # Hundreds of tests start a Python: without this, each of them would read all of fastbp's sources again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     is_worker = hasattr(config, "workerinput")
+    if not is_worker:
+        config.pluginmanager.register(passed_tests.Passed(), "passed_tests")
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_worker and not numba.config.DISABLE_JIT:
         warm_up(progress=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip examples whose packages are not installed."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip examples whose packages are not installed; leave out what has passed in another environment."""
+    passed_tests.leave_out(config, items)
     # Looked for once: a search for a package that is not there reads all folders of the path.
     missing = {name: [p for p in packages if not find_spec(p)] for name, packages in EXAMPLES_THAT_NEED.items()}
     for item in items:
@@ -173,7 +177,8 @@ def copy_machine_code(to: Path) -> None:
     assert shared is not None
     (to / shared.name).mkdir(parents=True)
     for path in shared.glob("*.machinecode"):  # whole files only: another process may be writing one
-        shutil.copy2(path, to / shared.name)
+        if not path.name.startswith("users_"):
+            shutil.copy2(path, to / shared.name)
 
 
 def run_python(script: str, *arguments: str, check: bool = True, **environment: str) -> str:

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS, PACKAGE
+from covering import every_pair
 from fit_samples import network, state
 from fit_samples import validated_fit as fit
 
@@ -125,11 +126,14 @@ def raising_at(function, n, position):
     return wrapped
 
 
-@pytest.mark.parametrize("optimizer_name", OPTIMIZERS)
-@pytest.mark.parametrize("position", ["before", "after"])
-@pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize(
-    "where", ["evaluate", "_record", "_check_finite", "Training.copy_to", "OptimizerState.copy_to"]
+    ("optimizer_name", "position", "n", "where"),
+    every_pair(
+        OPTIMIZERS,
+        ["before", "after"],
+        [1, 2, 3],
+        ["evaluate", "_record", "_check_finite", "Training.copy_to", "OptimizerState.copy_to"],
+    ),
 )
 def test_ctrl_c_during_evaluation_and_snapshot(where, n, position, optimizer_name, uninterrupted, monkeypatch):
     owner, name = training, where
