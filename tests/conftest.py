@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import command_line
+import common_test_calls
 import numba
 import numpy as np
 import passed_tests
@@ -18,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fastbp
-from fastbp.cli.warm_up import warm_up
+from fastbp.cli import warm_up
 from fastbp.compiler import code_cache
 from fastbp.formulations import FORMULATIONS
 from fastbp.formulations.compiled import Compiled
@@ -65,7 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not is_worker:
         config.pluginmanager.register(passed_tests.Passed(), "passed_tests")
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_worker and not numba.config.DISABLE_JIT:
-        warm_up(progress=True)
+        calls = {**warm_up.CALLS, **common_test_calls.CALLS}
+        warm_up.CALLS = dict(sorted(calls.items(), key=lambda call: -call[1]))
+        warm_up.warm_up(progress=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
