@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import command_line
+import common_test_calls
 import numba
 import numpy as np
+import passed_tests
 import pytest
 from numpy.typing import NDArray
 
 import fastbp
-from fastbp.cli.warm_up import warm_up
+from fastbp.cli import warm_up
+from fastbp.compiler import code_cache
 from fastbp.formulations import FORMULATIONS
 from fastbp.formulations.compiled import Compiled
 from fastbp.optimizers import Optimizer
@@ -56,18 +60,27 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before all tests are run, compile the common calls once, in several processes, for the cache they share."""
+    # Hundreds of tests start a Python: without this, each of them would read all of fastbp's sources again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     is_worker = hasattr(config, "workerinput")
+    if not is_worker:
+        config.pluginmanager.register(passed_tests.Passed(), "passed_tests")
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_worker and not numba.config.DISABLE_JIT:
-        warm_up(progress=True)
+        calls = {**warm_up.CALLS, **common_test_calls.CALLS}
+        warm_up.CALLS = dict(sorted(calls.items(), key=lambda call: -call[1]))
+        warm_up.warm_up(progress=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip examples whose packages are not installed."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip examples whose packages are not installed; leave out what has passed in another environment."""
+    passed_tests.leave_out(config, items)
+    # Looked for once: a search for a package that is not there reads all folders of the path.
+    missing = {name: [p for p in packages if not find_spec(p)] for name, packages in EXAMPLES_THAT_NEED.items()}
     for item in items:
-        for name, packages in EXAMPLES_THAT_NEED.items():
-            missing = [package for package in packages if find_spec(package) is None]
-            if isinstance(item, pytest.DoctestItem) and item.name.endswith(f".{name}") and missing:
-                item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(missing)}"))
+        if isinstance(item, pytest.DoctestItem):
+            for name, packages in missing.items():
+                if packages and item.name.endswith(f".{name}"):
+                    item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(packages)}"))
 
 
 @pytest.fixture(params=list(FORMULATIONS))
@@ -159,6 +172,16 @@ def received(thing: Any, folder: Path) -> list[Any]:
 
     joblib.dump(thing, folder / "dumped")
     return [*arrived, *(joblib.load(folder / "dumped", mmap_mode=mode) for mode in ("r", "c"))]
+
+
+def copy_machine_code(to: Path) -> None:
+    """Copy the machine code that the tests share, so that a test that needs a cache of its own compiles little."""
+    shared = code_cache.cache_folder()
+    assert shared is not None
+    (to / shared.name).mkdir(parents=True)
+    for path in shared.glob("*.machinecode"):  # whole files only: another process may be writing one
+        if not path.name.startswith("users_"):
+            shutil.copy2(path, to / shared.name)
 
 
 def run_python(script: str, *arguments: str, check: bool = True, **environment: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from conftest import COMPILED, PACKAGE, run_python
+from conftest import COMPILED, PACKAGE, copy_machine_code, run_python
 
 import fastbp
 from fastbp.compiler import code_cache
@@ -42,6 +42,24 @@ print(result)
 """
 
 
+# Ends where the first compilation begins, for a test that asks only whether something is compiled.
+UNTIL_IT_COMPILES = PROGRAM.replace(
+    "    import fastbp\n",
+    """    import os
+    class Compiled(event.Listener):
+        def on_start(self, _):
+            print("1\\ncompiles", flush=True)
+            os._exit(0)
+        def on_end(self, _):
+            pass
+    event.register("numba:run_pass", Compiled())
+    import fastbp
+""",
+    1,
+)
+COMPILES = 1, "compiles"
+
+
 def run(cache, what="predict", script=PROGRAM, formulation=COMPILED[0], **environment):
     """Return the number of passes that Numba ran, and the result."""
     passes, result = run_python(script, formulation, what, FASTBP_CACHE=str(cache), **environment).splitlines()[-2:]
@@ -50,12 +68,11 @@ def run(cache, what="predict", script=PROGRAM, formulation=COMPILED[0], **enviro
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
-    """A cache after one process has fitted and predicted, and its results."""
+    """A cache after one process has predicted, and what it predicted."""
     cache = tmp_path_factory.mktemp("cache")
-    passes, result = run(cache, "fit")
+    passes, predicted = run(cache)
     assert passes > 0
-    _, predicted = run(cache)
-    return cache, result, predicted
+    return cache, predicted
 
 
 def files_of(cache: Path) -> list[Path]:
@@ -63,27 +80,46 @@ def files_of(cache: Path) -> list[Path]:
 
 
 def test_a_second_process_compiles_nothing(filled):
-    cache, result, _ = filled
+    cache, predicted = filled
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
-    assert run(cache, "fit") == (0, result)
+    assert run(cache, script=UNTIL_IT_COMPILES) == (0, predicted)
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
 
 
-def test_nor_does_it_where_loops_call_others_by_address(tmp_path):
-    passes, result = run(tmp_path, "fit", formulation="tiles")
-    assert passes > 0
-    assert run(tmp_path, "fit", formulation="tiles") == (0, result)
+# Of each formulation, a loop of a fit and functions that are called by address.
+SOME_OF_A_FIT = {
+    "loops": ("costs_of_rows-", "sgd_float64-", "quadratic_sum_cost_each_sample_float64-"),
+    "tiles": (
+        "train_epoch_serial-",
+        "sgd_float64-",
+        "quadratic_sum_cost_each_sample_float64-",
+        "forward_panel_1_float64-",
+    ),
+}
+
+
+@pytest.mark.parametrize("formulation", COMPILED)
+def test_nor_does_it_where_loops_call_others_by_address(formulation, tmp_path):
+    """A whole fit, in a copy of the cache that the tests share; some of its functions are compiled anew first."""
+    _, expected = run(code_cache.cache_folder().parent, "fit", formulation=formulation)
+    copy_machine_code(tmp_path)
+    missing = [path for path in files_of(tmp_path) if path.name.startswith(SOME_OF_A_FIT[formulation])]
+    for path in missing:
+        path.unlink()
+    passes, result = run(tmp_path, "fit", formulation=formulation)
+    assert missing and passes > 0 and result == expected
+    assert run(tmp_path, "fit", UNTIL_IT_COMPILES, formulation) == (0, result)
 
 
 def test_files_are_whole_and_one_for_each_function(filled):
-    cache, _, _ = filled
+    cache, _ = filled
     everything = [path for path in cache.rglob("*") if path.is_file()]
-    assert len(everything) > 10 and files_of(cache) == sorted(everything)
+    assert len(everything) >= 10 and files_of(cache) == sorted(everything)
 
 
 def test_parallel_loops_are_kept_too(filled):
     """Their machine code refers to Numba's thread pool."""
-    cache, _, predicted = filled
+    cache, predicted = filled
     script = PROGRAM.replace(
         "import fastbp\n",
         "import fastbp\n    from fastbp.compiler.threads import PARALLEL_FROM\n"
@@ -99,12 +135,11 @@ def test_machine_code_serves_all_machines_of_a_level(filled, tmp_path):
     cache = tmp_path / "copied"
     shutil.copytree(filled[0], cache)
     others = [{"NUMBA_CPU_NAME": "skylake-avx512"}, {"NUMBA_CPU_NAME": "haswell"}, {"NUMBA_CPU_NAME": level().name}]
-    assert [run(cache, **environment) for environment in others] == [(0, filled[2])] * 3
+    assert [run(cache, **environment) for environment in others] == [(0, filled[1])] * 3
 
 
 def test_machine_code_of_a_level_that_the_machine_lacks_is_not_loaded(filled):
-    passes, _ = run(filled[0], NUMBA_CPU_NAME="generic")
-    assert passes > 0
+    assert run(filled[0], script=UNTIL_IT_COMPILES, NUMBA_CPU_NAME="generic") == COMPILES
 
 
 def test_machine_code_of_another_user_is_not_loaded(filled, tmp_path):
@@ -112,9 +147,8 @@ def test_machine_code_of_another_user_is_not_loaded(filled, tmp_path):
     shutil.copytree(filled[0], cache)
     trusting = "import fastbp\n    from fastbp.compiler import code_cache\n    code_cache._trusted = lambda: {}\n"
     trusted = trusting.replace("{}", "{os.geteuid()}").replace("import fastbp", "import fastbp, os")
-    assert run(cache, script=PROGRAM.replace("import fastbp\n", trusted, 1)) == (0, filled[2])
-    passes, predicted = run(cache, script=PROGRAM.replace("import fastbp\n", trusting, 1))
-    assert passes > 0 and predicted == filled[2]
+    assert run(cache, script=PROGRAM.replace("import fastbp\n", trusted, 1)) == (0, filled[1])
+    assert run(cache, script=UNTIL_IT_COMPILES.replace("    import fastbp\n", f"    {trusting}", 1)) == COMPILES
 
 
 DAMAGES = {
@@ -132,14 +166,14 @@ def test_functions_with_damaged_files_are_compiled_anew(filled, tmp_path):
     """The files of C callbacks and of loops are damaged, each in another way."""
     cache = tmp_path / "cache"
     shutil.copytree(filled[0], cache)
-    names = ("leaky_relu", "quadratic", "identity", "forward")
+    names = ("leaky_relu", "quadratic", "identity", "forward_rows")
     damaged = [path for path in files_of(cache) if path.name.startswith(names)]
     assert len(damaged) >= len(DAMAGES)
     for i, path in enumerate(damaged):
         path.write_bytes(list(DAMAGES.values())[i % len(DAMAGES)](path.read_bytes()))
     passes, predicted = run(cache)
-    assert passes > 0 and predicted == filled[2]
-    assert run(cache) == (0, filled[2])  # because the files were written anew
+    assert passes > 0 and predicted == filled[1]
+    assert run(cache) == (0, filled[1])  # because the files were written anew
 
 
 # Prints the warnings after the result, on a line of their own.
@@ -157,7 +191,7 @@ def test_without_a_writable_folder_everything_works_and_one_warning_says_so(tmp_
     """A plain file stands in place of the folder, which stops even root from writing."""
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    _, result, warned = run_python(WARNED, COMPILED[0], "fit", FASTBP_CACHE=str(blocked / "cache")).splitlines()
+    _, result, warned = run_python(WARNED, COMPILED[0], "predict", FASTBP_CACHE=str(blocked / "cache")).splitlines()
     assert result and warned.startswith("1 RuntimeWarning: fastbp cannot keep the machine code")
     assert str(blocked / "cache") in warned and "FASTBP_CACHE" in warned and "half a minute" in warned
     assert os.listdir(tmp_path) == ["file"]
@@ -170,7 +204,8 @@ import warnings
 warnings.simplefilter("error")
 import fastbp
 def cost():
-    return fastbp.Network([2, 2, 1], cost="quadratic", initializer="zeros", seed=0).evaluate([[1, 1]], [[2]]).cost
+    net = fastbp.Network([2, 2, 1], cost="quadratic", initializer="zeros", seed=0, formulation="loops")
+    return net.evaluate([[1, 1]], [[2]]).cost
 try:
     cost()
 except RuntimeWarning as warning:
@@ -184,7 +219,7 @@ print(cost())
 
 def test_a_folder_that_cannot_be_written_is_read(filled):
     """For example, one folder for all users with everything in it. Then there is no warning."""
-    cache, _, predicted = filled
+    cache, predicted = filled
     script = WARNED.replace("import sys, warnings", "import sys, warnings, os\nos.access = lambda *_: False", 1)
     before = files_of(cache)
     assert run_python(script, COMPILED[0], "predict", FASTBP_CACHE=str(cache)).splitlines()[-3:] == [
@@ -209,7 +244,7 @@ def test_a_file_that_cannot_be_written_is_compiled_all_the_same(filled, tmp_path
         1,
     )
     passes, predicted = run(cache, script=script)
-    assert missing and passes > 0 and predicted == filled[2]
+    assert missing and passes > 0 and predicted == filled[1]
     assert sorted(path for path in cache.rglob("*") if path.is_file()) == before
 
 
@@ -234,16 +269,43 @@ def test_files_are_named_by_all_settings_that_change_machine_code(monkeypatch):
 
 
 def test_settings_are_those_of_the_environment():
-    script = "from fastbp.compiler.code_cache import settings; print(settings())"
-    found = [run_python(script)] + [run_python(script, **{name: v}) for name, v in OTHER_SETTINGS.items()]
-    assert len(set(found)) == len(found)
+    """Numba reads the environment as it is imported, and again where it is told to."""
+    script = """
+import os, sys
+from numba.core import config
+from fastbp.compiler import code_cache, levels
+print(code_cache.settings())
+for setting in sys.argv[1:]:
+    name, _, value = setting.partition("=")
+    os.environ[name] = value
+    config.reload_config()
+    levels.level.cache_clear()
+    print(code_cache.settings())
+    del os.environ[name]
+"""
+    found = run_python(script, *(f"{name}={value}" for name, value in OTHER_SETTINGS.items())).splitlines()
+    assert len(set(found)) == len(found) == 1 + len(OTHER_SETTINGS)
 
 
-def test_two_processes_fill_an_empty_cache_at_once(tmp_path, filled):
+# Compiles some C callbacks, and ends as `PROGRAM` does.
+CALLBACKS = """
+from numba.core import event
+with event.install_recorder("numba:run_pass") as recorder:
+    import numpy as np
+    import fastbp
+    from fastbp.formulations.array_functions import cost_functions
+    made = [cost_functions(fastbp.Huber(2.0), fastbp.functions.activations.ACTIVATIONS[name], np.dtype("float64"))
+            for name in ("tanh", "elu")]
+print(len(recorder.buffer))
+print(len(made))
+"""
+
+
+def test_two_processes_fill_an_empty_cache_at_once(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "FASTBP_CACHE": str(tmp_path)}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, COMPILED[0], "predict"],
+            [sys.executable, "-c", CALLBACKS],
             env=environment,
             text=True,
             stdout=subprocess.PIPE,
@@ -254,8 +316,8 @@ def test_two_processes_fill_an_empty_cache_at_once(tmp_path, filled):
     for process in processes:
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
-        assert out.splitlines()[-1] == filled[2]
-    assert run(tmp_path) == (0, filled[2])
+        assert out.splitlines()[-1] == "2"
+    assert run(tmp_path, script=CALLBACKS) == (0, "2")
     assert files_of(tmp_path) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
 
 
@@ -279,17 +341,18 @@ def test_machine_code_of_other_sources_is_not_used(filled, tmp_path):
     )
     assert process.returncode == 0, process.stderr
     passes, result = process.stdout.splitlines()[-2:]
-    assert int(passes) > 0 and result != filled[2]
+    assert int(passes) > 0 and result != filled[1]
     assert set(kept) < set(files_of(cache))
-    assert run(cache) == (0, filled[2])  # the old machine code is still right
+    assert run(cache) == (0, filled[1])  # the old machine code is still right
 
 
 def test_parameters_of_a_cost_are_not_in_its_machine_code(tmp_path):
     """Three processes, one after the other, share one cache."""
     script = """
 import sys, fastbp
-print(fastbp.Network([1, 1], cost=fastbp.Huber(float(sys.argv[1])), initializer="zeros", dtype="float64").evaluate(
-    [[0.0]], [[-3.0]]).cost)
+cost = fastbp.Huber(float(sys.argv[1]))
+net = fastbp.Network([1, 1], cost=cost, initializer="zeros", dtype="float64", formulation="loops")
+print(net.evaluate([[0.0]], [[-3.0]]).cost)
 """
     costs = [run_python(script, delta, FASTBP_CACHE=str(tmp_path)) for delta in ("0.5", "2.0", "0.5")]
     assert costs == ["1.375", "4.0", "1.375"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from conftest import run_python
+from conftest import copy_machine_code, run_python
 
 from fastbp.compiler import code_cache
 from fastbp.compiler.user_functions import named_by_content
@@ -32,7 +32,7 @@ with event.install_recorder("numba:run_pass") as recorder:
     def scaled(by):
         return lambda a, y: SCALE * by * helper(a - y) * TABLE[1]
     cost = fastbp.Cost("mine", scaled(0.5), lambda a, y: SCALE * (a - y) * TABLE[1])
-    net = fastbp.Network([1, 1], cost=cost, initializer="zeros", dtype="float64")
+    net = fastbp.Network([1, 1], cost=cost, initializer="zeros", dtype="float64", formulation="loops")
     result = net.evaluate([[0.0]], [[3.0]]).cost, net.gradient([[0.0]], [[3.0]]).biases[0][0]
 print(len(recorder.buffer), *result)
 """
@@ -53,6 +53,7 @@ def test_a_users_functions_are_kept_by_their_content(tmp_path):
         passes, *result = map(float, run_python(script, FASTBP_CACHE=str(tmp_path)).split())
         return passes, tuple(result)
 
+    copy_machine_code(tmp_path)
     passes, result = passes_and_result()
     assert passes > 0 and result == (27, -18)
     assert passes_and_result() == (0, (27, -18))
@@ -107,6 +108,7 @@ def test_a_function_without_a_digest_works_and_is_not_kept(tmp_path):
         "import sys", "import types, sys"
     )
     script = script.replace("    def scaled", "    BOX.number = 1.0\n    def scaled")
+    copy_machine_code(tmp_path)
     for _ in range(2):
         passes, *result = map(float, run_python(script, FASTBP_CACHE=str(tmp_path)).split())
         assert passes > 0 and result == [27, -18]

@@ -1,8 +1,11 @@
 """Options of a step: all formulations agree, and each option follows its formula."""
 
+import functools
+
 import numpy as np
 import pytest
 from conftest import relative_difference
+from covering import in_turn
 from numba import config
 from numpy.testing import assert_array_equal
 
@@ -11,7 +14,7 @@ from fastbp.compiler import threads
 from fastbp.formulations import FORMULATIONS
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import tiled
-from fastbp.optimizers import AdamEpsilonHat
+from fastbp.optimizers import AdamEpsilonHat, Optimizer
 
 N = 700 if not config.DISABLE_JIT else 40
 RNG = np.random.default_rng(0)
@@ -45,17 +48,23 @@ def trained(formulation, options, optimizer, batch_size, dtype="float64", sizes=
     return net, cost
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("batch_size", [1, 32, 600])
-@pytest.mark.parametrize("optimizer", [fastbp.SGD(0.1), fastbp.Adam(0.01)], ids=lambda o: type(o).__name__)
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_all_formulations_agree(options, optimizer, batch_size, dtype):
-    n = 25 if batch_size == 1 else N
+@functools.cache
+def without_options(optimizer, batch_size, dtype, n):
+    return trained("textbook", {}, optimizer, batch_size, dtype, n=n)[0].parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "batch_size", "dtype"),
+    in_turn(OPTIONS, [fastbp.SGD(0.1), fastbp.Adam(0.01)], [1, 32, 600], TOLERANCE),
+    ids=lambda value: type(value).__name__ if isinstance(value, Optimizer) else None,
+)
+def test_all_formulations_agree(name, optimizer, batch_size, dtype):
+    n, options = 25 if batch_size == 1 else N, OPTIONS[name]
     reference, cost = trained("textbook", options, optimizer, batch_size, dtype, n=n)
-    plain, _ = trained("textbook", {}, optimizer, batch_size, dtype, n=n)
-    assert relative_difference(plain.parameters, reference.parameters) > 1e-4  # the option has an effect
-    for name in ("vectorized", "loops", "tiles"):
-        net, its_cost = trained(name, options, optimizer, batch_size, dtype, n=n)
+    plain = without_options(optimizer, batch_size, dtype, n)
+    assert relative_difference(plain, reference.parameters) > 1e-4  # the option has an effect
+    for formulation in ("vectorized", "loops", "tiles"):
+        net, its_cost = trained(formulation, options, optimizer, batch_size, dtype, n=n)
         assert relative_difference(net.parameters, reference.parameters) < TOLERANCE[dtype]
         assert its_cost == pytest.approx(cost, rel=TOLERANCE[dtype])
 

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS, relative_difference, state_of
+from covering import every_pair, in_turn
 
 import fastbp
+from fastbp.formulations import FORMULATIONS
 from fastbp.optimizers import BY_NAME
 from fastbp.training.state import Training
 
@@ -54,13 +56,14 @@ def parts_of(net, vector):
     return [array.reshape(-1) for layer in zip(of_net.weights, of_net.biases, strict=True) for array in layer]
 
 
-@pytest.mark.parametrize("rules", [{}, RULES], ids=["plain", "rules"])
-@pytest.mark.parametrize("batch_size", [7, 600])  # the second is summed in parts
-def test_each_part_has_an_optimizer_of_its_own(batch_size, rules, formulation, new_optimizer):
+@pytest.mark.parametrize(
+    ("name", "formulation", "batch_size", "rules"),
+    every_pair(OPTIMIZERS, FORMULATIONS, [7, 600], [{}, RULES]),  # mini-batches of 600 are summed in parts
+)
+def test_each_part_has_an_optimizer_of_its_own(name, formulation, batch_size, rules):
     """A naive twin: w and b of each layer are trained by an optimizer with a rate of its own, on the same gradient."""
     n, rates = 600 if batch_size == 600 else 37, np.array([(0.5, 0.5), (2.0, 0.25), (1.0, 1.0)]).ravel()
-    base, twin = new_optimizer(), network()
-    name = next(name for name, made in OPTIMIZERS.items() if made is new_optimizer)
+    base, twin = OPTIMIZERS[name](), network()
     net = fitted(name, RATES, formulation, n, batch_size=batch_size, **rules)
     own = [dataclasses.replace(base, learning_rate=base.learning_rate * rate) for rate in rates]
     theta = twin.parameters
@@ -82,8 +85,7 @@ def test_each_part_has_an_optimizer_of_its_own(batch_size, rules, formulation, n
     assert relative_difference(net.parameters, twin.parameters) < 1e-11
 
 
-@pytest.mark.parametrize("clip", [None, 0.05])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(("name", "formulation", "clip"), in_turn(EVERY, FORMULATIONS, [None, 0.05]))
 def test_layers_above_a_frozen_one_are_trained_as_a_network_of_their_own(name, clip, formulation):
     if name in WITHOUT_RATE and clip and name != "Rprop":
         pytest.skip("takes no clip_norm")
@@ -100,8 +102,10 @@ def test_layers_above_a_frozen_one_are_trained_as_a_network_of_their_own(name, c
     assert relative_difference(net.parameters[-n:], above.parameters) < 1e-8
 
 
-@pytest.mark.parametrize("rules", [{}, RULES, {"clip_norm": 0.02}, {"dropout": 0.3}], ids=["plain", *"rnd"])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(
+    ("name", "formulation", "rules"),
+    every_pair(EVERY, FORMULATIONS, [{}, RULES, {"clip_norm": 0.02}, {"dropout": 0.3}]),
+)
 def test_what_is_frozen_keeps_its_bits(name, rules, formulation):
     if name in WITHOUT_RATE and name != "Rprop" and rules:
         rules = {"l2": 0.3}

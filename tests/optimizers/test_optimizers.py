@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS, public_optimizers
+from covering import every_pair
 from fit_samples import network, samples
 
 import fastbp
@@ -210,10 +211,12 @@ def test_compiled_and_numpy_steps_agree(make):
         assert state.second == pytest.approx(numpy_state.second, rel=1e-13)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("batch_size", [1, 5, 23, 100])  # 5: four full mini-batches and one of 3
-def test_two_fits_of_one_epoch_are_one_of_two(new_optimizer, formulation, batch_size, dtype):
-    X, Y = samples()
+@pytest.mark.parametrize(
+    ("name", "formulation", "batch_size", "dtype"),
+    every_pair(OPTIMIZERS, FORMULATIONS, [1, 5, 23, 100], ["float32", "float64"]),  # 5: four mini-batches and one of 3
+)
+def test_two_fits_of_one_epoch_are_one_of_two(name, formulation, batch_size, dtype):
+    (X, Y), new_optimizer = samples(), OPTIMIZERS[name]
     once, twice = network(formulation, dtype), network(formulation, dtype)
     once.fit(X, Y, epochs=2, batch_size=batch_size, optimizer=new_optimizer())
     optimizer = new_optimizer()

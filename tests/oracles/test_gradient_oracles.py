@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from conftest import relative_difference
+from covering import in_turn
 
 import fastbp
 
@@ -56,10 +57,9 @@ def cost_with(library, functions, theta, X, Y, hidden, output, cost):
     return sums[cost]() / SAMPLES
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("output", "cost"), PAIRS)
-@pytest.mark.parametrize("hidden", ACTIVATIONS)
-def test_gradient_is_pytorchs(hidden, output, cost, dtype):
+@pytest.mark.parametrize(("hidden", "pair", "dtype"), in_turn(ACTIVATIONS, PAIRS, ["float32", "float64"]))
+def test_gradient_is_pytorchs(hidden, pair, dtype):
+    output, cost = pair
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: it comes with the extra `peers`")
     functions = {
         "identity": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
@@ -97,9 +97,10 @@ def test_weights_of_outputs_are_those_of_pytorchs_cross_entropy():
     assert math.isclose(net.evaluate(X, missing, sample_weight=W).cost, value.item(), rel_tol=1e-12)
 
 
-@pytest.mark.parametrize(("output", "cost"), PAIRS)
-@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu", "softplus"])
-def test_gradient_is_jaxs(hidden, output, cost):
+@pytest.mark.parametrize(("pair", "hidden"), in_turn(PAIRS, ["sigmoid", "tanh", "relu", "softplus"]))
+def test_gradient_is_jaxs(pair, hidden):
+    """JAX takes half a second for each case, and PyTorch has told of all hidden activations with all pairs."""
+    output, cost = pair
     jax = pytest.importorskip("jax", reason="JAX is not installed: it comes with the extra `peers`")
     functions = {
         "identity": lambda z: z, "sigmoid": jax.nn.sigmoid, "tanh": jax.numpy.tanh, "relu": jax.nn.relu,

@@ -1,53 +1,54 @@
 """A step allocates no memory: Numba counts the allocations of compiled code."""
 
 import numba
-import pytest
 from conftest import run_python
 
+# Prints the counts of one step, one step and a thousand, for each of the cases that it is given.
 PROGRAM = """
 import sys
 import numpy as np
+import numba
 import fastbp
 from numba.core.runtime import rtsys
 from fastbp.compiler import threads
 
-formulation, parallel, dtype, optimizer = sys.argv[1], sys.argv[2] == "parallel", sys.argv[3], sys.argv[4]
-if parallel:
-    threads.PARALLEL_FROM.update(omp=0, tbb=0, workqueue=0)
-rng = np.random.default_rng(0)
-net = fastbp.Network([20, 10, 5, 3], activation="tanh", cost="cross_entropy", dtype=dtype, formulation=formulation)
-X, Y = rng.uniform(-1, 1, (4000, 20)).astype(dtype), np.eye(3, dtype=dtype)[rng.integers(0, 3, 4000)]
-X.flags.writeable = Y.flags.writeable = False
-made = {"SGD": fastbp.SGD(0.01), "Adam": fastbp.Adam()}[optimizer]
-state = made.new_state(net.parameters.size, dtype)
-trainer = net._formulation.trainer(net._model, made, state, X, Y, 4)
-trainer.begin()
-train = trainer.train
-counts = []
-train(np.arange(4))  # compiles
-for samples in (4, 4, 4000):
-    before = rtsys.get_allocation_stats()
-    train(np.arange(samples))
-    after = rtsys.get_allocation_stats()
-    counts.append((after.alloc - before.alloc, after.mi_alloc - before.mi_alloc))
-assert int(state.t[0]) == 1003
-control = numba_control = None
-import numba
+def counts_of(formulation, form, dtype, optimizer):
+    if form == "parallel":
+        threads.PARALLEL_FROM.update(omp=0, tbb=0, workqueue=0)
+    rng = np.random.default_rng(0)
+    net = fastbp.Network([20, 10, 5, 3], activation="tanh", cost="cross_entropy", dtype=dtype, formulation=formulation)
+    X, Y = rng.uniform(-1, 1, (4000, 20)).astype(dtype), np.eye(3, dtype=dtype)[rng.integers(0, 3, 4000)]
+    X.flags.writeable = Y.flags.writeable = False
+    made = {"SGD": fastbp.SGD(0.01), "Adam": fastbp.Adam()}[optimizer]
+    state = made.new_state(net.parameters.size, dtype)
+    trainer = net._formulation.trainer(net._model, made, state, X, Y, 4)
+    trainer.begin()
+    train = trainer.train
+    counts = []
+    train(np.arange(4))  # compiles
+    for samples in (4, 4, 4000):
+        before = rtsys.get_allocation_stats()
+        train(np.arange(samples))
+        after = rtsys.get_allocation_stats()
+        counts.append((after.alloc - before.alloc, after.mi_alloc - before.mi_alloc))
+    assert int(state.t[0]) == 1003
+    return counts
+
 allocate = numba.njit(lambda n: np.zeros(n).sum())
 allocate(3)
 before = rtsys.get_allocation_stats()
 allocate(3)
 assert rtsys.get_allocation_stats().alloc - before.alloc == 1, "Numba does not count"
-print(counts[0] == counts[1] == counts[2], counts)
+for case in sys.argv[2:]:
+    counts = counts_of(sys.argv[1], *case.split())
+    print(case, counts[0] == counts[1] == counts[2], counts)
 """
 
 
-@pytest.mark.parametrize(
-    ("form", "dtype", "optimizer"),
-    [("serial", "float32", "Adam"), ("serial", "float64", "SGD"), ("parallel", "float32", "Adam")],
-)
-def test_a_thousand_steps_allocate_no_more_than_one(compiled, form, dtype, optimizer):
-    if form == "parallel" and numba.config.NUMBA_NUM_THREADS < 2:
-        pytest.skip("Numba has one thread only")
-    result = run_python(PROGRAM, compiled, form, dtype, optimizer, NUMBA_NRT_STATS="1")
-    assert result.startswith("True"), result
+def test_a_thousand_steps_allocate_no_more_than_one(compiled):
+    parallel = ["parallel float32 Adam"] if numba.config.NUMBA_NUM_THREADS > 1 else []
+    cases = ["serial float32 Adam", "serial float64 SGD", *parallel]
+    results = run_python(PROGRAM, compiled, *cases, NUMBA_NRT_STATS="1").splitlines()
+    assert len(results) == len(cases)
+    for case, result in zip(cases, results, strict=True):
+        assert result.startswith(f"{case} True"), result

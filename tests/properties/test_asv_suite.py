@@ -3,6 +3,7 @@
 Every method is called once with the first and once with the last of its parameters. Nothing is timed here.
 """
 
+import functools
 import importlib
 import inspect
 import itertools
@@ -31,7 +32,11 @@ def suite():
     import fastbp
 
     sys.path.insert(0, str(BENCHMARKS))
-    with threadpoolctl.threadpool_limits(), fastbp.threads(None):
+    from suite import three_sums
+
+    with threadpoolctl.threadpool_limits(), fastbp.threads(None), pytest.MonkeyPatch.context() as patch:
+        for name in ("_loops_functions", "_tiles_functions", "_tiles_copies"):  # compiled once for each dtype
+            patch.setattr(three_sums, name, functools.cache(getattr(three_sums, name)))
         yield
     sys.path.remove(str(BENCHMARKS))
 
@@ -77,12 +82,13 @@ def test_every_benchmark_works(cls, methods, monkeypatch, tmp_path):
     if cls.__module__ == "suite.starting":  # each starts a process for seconds: compile its program without running it
         monkeypatch.setattr(module, "run", lambda code, folder: compile(code, "program", "exec") and 1.0)
         monkeypatch.chdir(tmp_path)
+    cache = getattr(cls(), "setup_cache", lambda: None)()  # once, as asv does
     for parameters in first_and_last(cls):
         benchmark = cls()
         assert len(parameters) == len(getattr(cls, "param_names", ()))
         if hasattr(benchmark, "setup"):
             benchmark.setup(*parameters)  # asv skips on NotImplementedError; here it is a failure
-        if (cache := getattr(benchmark, "setup_cache", lambda: None)()) is not None:
+        if cache is not None:
             parameters = cache, *parameters
         for name in methods:
             method = getattr(cls, name)

@@ -1,6 +1,7 @@
-"""The scripts in `examples/` run unchanged, each in a new process, except those that need MNIST."""
+"""The scripts in `examples/` run unchanged, each in a process of its own, except those that need MNIST."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -19,17 +20,63 @@ for package in ("sklearn", "mapie"):
 SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if path.stem not in NOT_HERE]
 
 
+def environment(search=""):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    return kept | {"PYTHONPATH": f"{search}{PACKAGE.parent}", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"}
+
+
 def run(script, folder, *arguments, search=""):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
-    environment |= {"PYTHONPATH": f"{search}{PACKAGE.parent}", "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"}
     command = [sys.executable, str(script), *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300
-    )
+    options = {"capture_output": True, "text": True, "encoding": "utf-8", "timeout": 300}
+    return subprocess.run(command, cwd=folder, env=environment(search), **options)
+
+
+# A Python that has imported what all scripts import, which takes as long as most of them run. It reads which script is
+# to be run where, forks, runs it as Python would, and prints the exit status.
+FORKING = """
+import json, os, runpy, sys
+import fastbp, numpy
+try:
+    import matplotlib.figure, matplotlib.backends.backend_agg
+except ImportError:
+    pass
+for line in sys.stdin:
+    script, folder, *arguments = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream.fileno())
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.argv[:] = [script, *arguments]
+        sys.path[0] = os.path.dirname(script)
+        runpy.run_path(script, run_name="__main__")
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory):
+def forking():
+    """Return a function like `run`; its processes are forked."""
+    if not hasattr(os, "fork"):
+        yield run
+        return
+    command, pipes = [sys.executable, "-c", FORKING], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment(), text=True, **pipes) as process:
+
+        def run_forked(script, folder, *arguments):
+            print(json.dumps([str(script), str(folder), *arguments]), file=process.stdin, flush=True)
+            status = int(process.stdout.readline())
+            out, err = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+            return subprocess.CompletedProcess(str(script), status, out, err)
+
+        yield run_forked
+        process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory, forking):
     """Run each script once, with `--quick` if it has that; return its process and its folder."""
     done = {}
 
@@ -37,10 +84,20 @@ def outputs(tmp_path_factory):
         if script not in done:
             folder = tmp_path_factory.mktemp(script.stem)
             quick = ["--quick"] if "--quick" in script.read_text(encoding="utf-8") else []
-            done[script] = run(script, folder, *quick), folder
+            done[script] = forking(script, folder, *quick), folder
         return done[script]
 
     return output
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_script_that_fails_in_a_forked_process_is_seen(tmp_path, forking):
+    (tmp_path / "fails.py").write_text("import sys\nprint(*sys.argv[1:], __name__)\nraise SystemExit('no')\n")
+    done = forking(tmp_path / "fails.py", tmp_path, "a", "b")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "a b __main__\n", "no\n")
+    (tmp_path / "fails.py").write_text("1 / 0\n")
+    done = forking(tmp_path / "fails.py", tmp_path)
+    assert done.returncode == 1 and done.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
 STATEMENTS = [f"{text}{i}" for text, n in (("B", 15), ("D", 8), ("N", 6), ("T", 1), ("C", 3)) for i in range(1, n + 1)]

@@ -9,11 +9,13 @@ import warnings
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS, PACKAGE
+from covering import every_pair
 from fit_samples import network, state
 from fit_samples import validated_fit as fit
 
 import fastbp
 from fastbp.batches import sources as streaming
+from fastbp.optimizers import OptimizerState
 from fastbp.progress import Progress
 from fastbp.training import loop as training
 from fastbp.training import state as training_state
@@ -125,11 +127,14 @@ def raising_at(function, n, position):
     return wrapped
 
 
-@pytest.mark.parametrize("optimizer_name", OPTIMIZERS)
-@pytest.mark.parametrize("position", ["before", "after"])
-@pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize(
-    "where", ["evaluate", "_record", "_check_finite", "Training.copy_to", "OptimizerState.copy_to"]
+    ("optimizer_name", "position", "n", "where"),
+    every_pair(
+        OPTIMIZERS,
+        ["before", "after"],
+        [1, 2, 3],
+        ["evaluate", "_record", "_check_finite", "Training.copy_to", "OptimizerState.copy_to"],
+    ),
 )
 def test_ctrl_c_during_evaluation_and_snapshot(where, n, position, optimizer_name, uninterrupted, monkeypatch):
     owner, name = training, where
@@ -166,9 +171,9 @@ def run_until_opcode(function, n):
     """Call `function`; raise KeyboardInterrupt before the n-th bytecode instruction of fastbp within `training.fit`.
 
     Returns the result of `function`, or None if it raises KeyboardInterrupt; whether there was an n-th instruction; and
-    the files of the instructions before it.
+    the instructions before it, in order: their code and where they are in it.
     """
-    count, inside, files = 0, False, set()
+    count, inside, instructions = 0, False, []
 
     def trace(frame, event, argument):
         nonlocal count, inside
@@ -178,7 +183,7 @@ def run_until_opcode(function, n):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
-            files.add(frame.f_code.co_filename)
+            instructions.append((frame.f_code, frame.f_lasti))
             count += 1
             if count == n:
                 sys.settrace(None)
@@ -193,28 +198,38 @@ def run_until_opcode(function, n):
         result = None
     finally:
         sys.settrace(before)
-    return result, count >= n, files
+    return result, count >= n, instructions
 
 
-@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 7])
-def test_ctrl_c_before_any_instruction_of_training(stride, uninterrupted):
-    """Every bytecode instruction of fastbp that `training.fit` executes, in all files; or one of seven.
+@pytest.mark.parametrize("each", [pytest.param("time", marks=pytest.mark.slow), "seventh instruction"])
+def test_ctrl_c_before_any_instruction_of_training(each, uninterrupted):
+    """Every bytecode instruction of fastbp that `training.fit` executes, in all files, each time that it is executed.
 
-    If `fit` raises KeyboardInterrupt, before the first epoch or after the last, there is no new history, but the
-    network is in its state after some whole epoch.
+    Or one of seven instructions, each at one of its times, which take turns: the first, the second, … If `fit` raises
+    KeyboardInterrupt, before the first epoch or after the last, there is no new history, but the network is in its
+    state after some whole epoch.
     """
     after, whole = uninterrupted("loops", "Momentum")
-    n, there_was_one, came_out = 0, True, 0
-    while there_was_one:
-        n += stride
+    _, _, executed = run_until_opcode(lambda: fit(network(), EPOCHS, OPTIMIZERS["Momentum"]()), np.inf)
+    assert len(executed) > 3000  # the whole of `fit`
+    must_be_among_them = training.fit, type(network()._formulation), training_state.Training, OptimizerState
+    files = {code.co_filename for code, _ in executed}
+    assert {sys.modules[thing.__module__].__file__ for thing in must_be_among_them} <= files
+    times: dict[object, list[int]] = {}
+    for n, instruction in enumerate(executed, 1):
+        times.setdefault(instruction, []).append(n)
+    in_turn = [of_one[i % len(of_one)] for i, of_one in enumerate(list(times.values())[::7])]
+    chosen = range(1, len(executed) + 1) if each == "time" else sorted(in_turn)
+    came_out = 0
+    for n in chosen:
         net, optimizer = network(), OPTIMIZERS["Momentum"]()
         # An interruption between two instructions of `_check_finite` can leave NumPy's error state changed. A real
         # Ctrl-C comes only after calls and jumps.
         with warnings.catch_warnings(), np.errstate():
             warnings.simplefilter("ignore")
-            history, there_was_one, files = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), n)  # noqa: B023
+            history, there_was_one, _ = run_until_opcode(lambda: fit(net, EPOCHS, optimizer), n)  # noqa: B023
         if not there_was_one:
-            break
+            continue  # some instructions are executed at the first fit only
         if history is None:
             came_out += 1
             untouched = net.parameters.tobytes() == after[0][0] and state(net)[2] == after[0][2]
@@ -223,10 +238,7 @@ def test_ctrl_c_before_any_instruction_of_training(stride, uninterrupted):
             check_interrupted(net, optimizer, history, after, whole)
         else:  # Python swallowed it in the generator of the order, which was being closed
             assert state(net) == after[-1], n
-    must_be_among_them = training.fit, type(net._training), type(net._training.state), type(net._formulation)
-    assert {sys.modules[thing.__module__].__file__ for thing in must_be_among_them} <= files
-    assert n > 3000  # the walk went through the whole of `fit`
-    assert came_out < n / stride / 3
+    assert came_out < len(chosen) / 3
 
 
 SIGINT = """

@@ -3,13 +3,8 @@
 The numbers are small and whole, so sums are exact in any order. Padding is NaN wherever a product only reads.
 """
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from conftest import TARGETS
 from numba import config
 from numpy.testing import assert_array_equal
 
@@ -190,15 +185,3 @@ def test_sums_over_more_samples_than_go_at_once(n_out, dtype):
 @pytest.mark.parametrize("of_samples", [(1, 0, 1), (12, 2, 10)], ids=str)
 def test_more_inputs_than_a_patch_has(of_samples, n_out, dtype):
     check_sums_over_samples(600, n_out, of_samples, dtype, PATCH)
-
-
-@pytest.mark.skipif("FASTBP_TARGET" in os.environ, reason="already on another target")
-@pytest.mark.parametrize("target", TARGETS)
-def test_other_targets(target):
-    """Compiling takes most of the time, so each target gets one dtype: registers of two numbers, of eight, none."""
-    environment = {**os.environ, **TARGETS[target], "FASTBP_TARGET": target}
-    left_out = {"generic": "float32", "avx2": "float64"}.get(target, "nothing")
-    chosen = "-k", f"not {left_out}"
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-p", "no:cacheprovider", *chosen, __file__]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:]

@@ -1,12 +1,7 @@
 """Every operation of a tile against NumPy, also compiled for other machines."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from conftest import TARGETS
 from numba import config, njit
 from numpy.testing import assert_array_equal
 
@@ -141,12 +136,3 @@ def test_addresses_of_elements_that_exist_or_not(shape, dtype):
     A, at = np.zeros(shape, dtype), np.array([2, 100])
     expected = [0, 0] if config.DISABLE_JIT else list(A.ctypes.data + at * A.itemsize)
     assert list(addresses_of(A, at)) == expected
-
-
-@pytest.mark.skipif("FASTBP_TARGET" in os.environ, reason="already on another target")
-@pytest.mark.parametrize("target", TARGETS)
-def test_other_targets(target):
-    environment = {**os.environ, **TARGETS[target], "FASTBP_TARGET": target}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-p", "no:cacheprovider", __file__]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:]

@@ -1,13 +1,9 @@
 """`tiles` against the textbook: all sizes around a register, all optimizers, other machines."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TARGETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config
@@ -219,18 +215,3 @@ def test_same_bits_on_one_and_two_threads(sizes, m, batch_size, dtype, monkeypat
     for a, b, c in zip(serial, one, two, strict=True):
         assert_array_equal(a, b)
         assert_array_equal(a, c)
-
-
-@pytest.mark.skipif("FASTBP_TARGET" in os.environ, reason="already on another target")
-@pytest.mark.parametrize("target", TARGETS)
-def test_other_targets(target):
-    environment = {**os.environ, **TARGETS[target], "FASTBP_TARGET": target}
-    # Compiling takes most of the time, so each target gets one dtype and the serial form only: registers of two numbers
-    # (generic, float64), of eight (avx2, float32), none (python).
-    left_out = {"generic": "float32", "avx2": "float64"}.get(target, "nothing")
-    parallel_too = "same_bits_on_one_and_two_threads or lists_are_used"
-    chosen = f"(textbook or one_ or padding or panels or rows or listed) and not ({left_out} or {parallel_too})"
-    files = __file__, str(Path(__file__).with_name("test_lists.py"))
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", "-p", "no:cacheprovider", "-k", chosen, *files]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:]
