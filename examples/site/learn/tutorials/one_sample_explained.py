@@ -20,7 +20,7 @@ folder = Path("one_sample_explained")  # for the picture and the page
 folder.mkdir(exist_ok=True)
 
 # %%
-# A small network that has learnt something: are two bits different?
+# A small network in the middle of learning: are two bits different? The second output should be 1 where they are.
 
 X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float), np.array([0, 1, 1, 0])
 net = fastbp.Network([2, 3, 2], activation="sigmoid", cost="quadratic", dtype="float64", seed=6)
@@ -69,7 +69,8 @@ print(trace.factors(2, 1, 0))
 print(trace.terms(1, 0))
 
 # %%
-# And this is one path, from input 1 through the hidden neuron 0 to output 1, for the weight at its beginning.
+# And this is one path, from input 1 through the hidden neuron 0 to output 1, for the weight at its beginning. The
+# last line is the whole derivative: the sum over the two paths, through output 0 and through output 1.
 
 print(trace.path([1, 0, 1]))
 
