@@ -39,7 +39,7 @@ pop.fit(
     X,
     y,
     epochs=12,
-    batch_size=32,
+    batch_size=64,
     optimizer=[fastbp.Adam(rate) for _, rate, _ in grid],
     validation_split=0.2,
     halving=fastbp.Halving(factor=3, every=2),
