@@ -50,6 +50,8 @@ def prepare(_: Sphinx, page: nodes.document) -> None:
             names = f"vars(importlib.import_module({module_of(signature)!r}))"
             text = f">>> import importlib; globals().update({names})\n{text}"
         begun.add(group)
+        node.rawsource = node.astext().rstrip()  # Markdown's examples end with an empty line
+        node[:] = [nodes.Text(node.rawsource)]
         node["testnodetype"], node["language"], node["test"] = "doctest", "pycon", text
         node["groups"], node["options"] = [group], {}
         if group in lacking:

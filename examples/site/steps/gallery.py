@@ -11,7 +11,7 @@ from sphinx_gallery.scrapers import figure_rst
 from sphinx_gallery.sorting import FileNameSortKey
 
 BOOK = ("the_first_experiment", "the_book_replayed")  # need MNIST, and the first would download it
-QUICK = ("the_book_replayed",)  # would take minutes
+QUICK = ("cost_surfaces", "loops_vs_vectorized", "balancing_a_pole", "the_book_replayed")  # would take long
 PAGE = """
 .. raw:: html
 

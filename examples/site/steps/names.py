@@ -60,7 +60,7 @@ def inside(app: Sphinx, docname: str, source: list[str]) -> None:
 def ours(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
     """Leave out what a class inherits from another library."""
     its = getattr(member, "fget", None) or getattr(member, "__func__", member)
-    return None if getattr(its, "__module__", "fastbp").startswith("fastbp") else True
+    return None if (getattr(its, "__module__", None) or "fastbp").startswith("fastbp") else True
 
 
 def bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:

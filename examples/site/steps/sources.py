@@ -50,6 +50,8 @@ def with_title(path: Path, missing: str) -> str:
     title = path.stem.replace("_", " ")
     title = title[0].upper() + title[1:]
     text = re.sub(r"^(?! )(.+)\n\n(?=    )", r"\1\n\n::\n\n", text, flags=re.M)
+    if path.stem in gallery.QUICK and not missing:
+        text += "\n\n.. note::\n\n   The output is that of ``--quick``; without it, the program does more."
     if missing:
         text += f"\n\n.. note::\n\n   The program did not run in this build: it needs {missing}."
     page = f"{title}\n{'=' * len(title)}\n\n{text}"
