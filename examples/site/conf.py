@@ -64,10 +64,12 @@ html_extra_path = ["extra"]
 html_copy_source = False
 html_show_search_summary = False  # would fetch pages, which browsers do not allow from file://
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
+    "navbar_persistent": ["search-button"],  # the theme's other button has a label that differs from its text
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -11,7 +11,9 @@ from sphinx_gallery.scrapers import figure_rst
 from sphinx_gallery.sorting import FileNameSortKey
 
 BOOK = ("the_first_experiment", "the_book_replayed")  # need MNIST, and the first would download it
-QUICK = ("cost_surfaces", "loops_vs_vectorized", "balancing_a_pole", "the_book_replayed")  # would take long
+# What takes more than 15 seconds of a core without --quick.
+QUICK = ("a_surrogate_from_derivatives", "balancing_a_pole", "cost_surfaces", "loops_vs_vectorized", "sklearn_drop_in",
+         "the_book_replayed", "vanishing_gradients")  # fmt: skip
 PAGE = """
 .. raw:: html
 
