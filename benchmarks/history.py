@@ -25,9 +25,9 @@ def measured(folder: Path) -> list[dict[str, Any]]:
         values = {}
         for key in sorted(filter(lambda key: key.startswith(RATIOS), result.get_all_result_keys())):
             parameters = result.get_result_params(key)
-            names = itertools.product(*parameters)
-            for chosen, value in zip(names, result.get_result_value(key, parameters), strict=True):
-                if value == value and value is not None:  # NaN: the commit does not have it yet
+            found = result.get_result_value(key, parameters) or []  # none, if all failed
+            for chosen, value in zip(itertools.product(*parameters), found, strict=False):
+                if value is not None and value == value:  # NaN: the commit does not have it yet
                     values[", ".join([key, *(name.strip("'") for name in chosen)])] = round(float(value), 4)
         if values:
             day = datetime.fromtimestamp(result.date / 1000, UTC).isoformat(timespec="minutes")

@@ -33,6 +33,48 @@ needs_browser = pytest.mark.skipif(
 )
 
 
+def test_scripts_run_where_what_they_need_is_there(tmp_path, monkeypatch):
+    gallery = pytest.importorskip("steps.gallery", reason="the site's packages are not installed")
+    for name, line in (("the_first_experiment", ""), ("a", "import sklearn\n"), ("b", "import no_such\n")):
+        (tmp_path / "gallery").mkdir(exist_ok=True)
+        (tmp_path / "gallery" / f"{name}.py").write_text(line)
+    monkeypatch.delenv("FASTBP_DATA", raising=False)
+    monkeypatch.setattr(gallery, "find_spec", lambda name: None)
+    assert "FASTBP_DATA" in gallery.missing(tmp_path / "gallery" / "the_first_experiment.py")
+    assert gallery.missing(tmp_path / "gallery" / "a.py") == "sklearn"
+    runs = re.compile(gallery.pattern(tmp_path))
+    assert runs.search("gallery/b.py") and not runs.search("gallery/a.py")
+    assert not runs.search("gallery/the_first_experiment.py")
+    monkeypatch.setenv("FASTBP_DATA", str(tmp_path))
+    assert re.search(gallery.pattern(tmp_path), "gallery/the_first_experiment.py")
+
+
+def test_a_script_becomes_a_page_and_stays_a_program(tmp_path):
+    sources = pytest.importorskip("steps.sources", reason="the site's packages are not installed")
+    script = tmp_path / "two_lines.py"
+    script.write_text('"""What it does.\n\n    python two_lines.py\n\nMore.\n"""\n\nprint(__doc__.splitlines()[1])\n')
+    page = sources.with_title(script, "a package")
+    assert page.startswith('"""\nTwo lines\n=========\n\nWhat it does.\n\n::\n\n    python two_lines.py\n\nMore.')
+    assert "it needs a package" in page and page.endswith("print(__doc__.splitlines()[1])\n")
+    script.write_text(page)
+    assert subprocess.check_output([sys.executable, str(script)], text=True) == "Two lines\n"
+
+
+def test_links_to_files_of_the_repository_lead_to_their_pages():
+    names = pytest.importorskip("steps.names", reason="the site's packages are not installed")
+    folder = names.HERE / "learn"
+    for given, page in {
+        "[a](../../jacobians.py)": "[a](/gallery/jacobians.rst)",
+        "[a](../../README.md#b)": "[a](/gallery/index.rst#b)",
+        "[a](../../../CONTRIBUTING.md)": "[a](/contributing.md)",
+        "[a](../../../tests/conftest.py)": "a",
+        "[a](other.md)": "[a](other.md)",
+        "[a](https://example.org)": "[a](https://example.org)",
+        "![a](../../crossover.png)": "![a](../../crossover.png)",
+    }.items():
+        assert names.linked(given, folder) == page
+
+
 @pytest.fixture(scope="module")
 def html(tmp_path_factory):
     if BUILT:
