@@ -69,6 +69,7 @@ def main():
     parser.add_argument("folder", nargs="?", default=".", type=Path)
     parser.add_argument("--quick", action="store_true", help="shorter training")
     asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
     X, y = data(500, np.random.default_rng(0))
     Z = np.linspace(-1.3, 1.3, 261)[:, None]
     New, of_new = data(4000, np.random.default_rng(1))

@@ -61,6 +61,7 @@ def main():
     parser.add_argument("folder", nargs="?", default=".", type=Path)
     parser.add_argument("--quick", action="store_true", help="two seeds instead of five")
     asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
     side = np.linspace(-1, 1, 61)
     Z = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
     truth, _ = simulate(Z)

@@ -78,6 +78,7 @@ def main():
     parser.add_argument("folder", nargs="?", default=".", type=Path)
     parser.add_argument("--quick", action="store_true", help="shorter training")
     asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     train, calibration, (X, y) = data(1000, rng), data(1000, rng), data(10_000, rng)
     found = list(bands(train, calibration, 100 if asked.quick else 400))

@@ -51,6 +51,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=".", type=Path)
     asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     x, z = np.linspace(-1, 1, 41)[:, None], np.linspace(-1, 1, 401)[:, None]
     y = np.sin(2 * np.pi * x) + NOISE * rng.standard_normal(x.shape)

@@ -45,6 +45,14 @@ class Row:
         All rounds.
     left_out : str
         The reason, if it was.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> result = fastbp.compare([4, 3, 2], batch_sizes=[8], formulations=["textbook", "vectorized"], rounds=1)
+    >>> row = result.rows[0]
+    >>> row.formulation, row.sizes, row.difference < 1e-5
+    ('textbook', (4, 3, 2), True)
     """
 
     sizes: tuple[int, ...]

@@ -39,7 +39,19 @@ Custom: TypeAlias = Activation | Cost | type[Optimizer]
 
 
 class ModelFileError(ValueError):
-    """A file is not a model that fastbp can read; the message names the file and says why."""
+    """A file is not a model that fastbp can read; the message names the file and says why.
+
+    Examples
+    --------
+    >>> import fastbp, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "no_model.safetensors")
+    ...     _ = path.write_text("something else")
+    ...     fastbp.load(path)
+    Traceback (most recent call last):
+        ...
+    fastbp.files.serialization.ModelFileError: ...
+    """
 
 
 class TrainingState(NamedTuple):

@@ -56,6 +56,14 @@ class GradientCheck:
         Weights and biases of every layer.
     advice : str
         Where to look if something is wrong.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([2, 3, 1], activation="tanh", cost="quadratic", seed=0)
+    >>> result = fastbp.check_gradient(net, [[1, 2], [3, -1]], [[1], [0]])
+    >>> result.ok, [(row.layer, row.what, row.verdict) for row in result.layers[:2]]
+    (True, [(1, 'weights', 'right'), (1, 'biases', 'right')])
     """
 
     layers: tuple[LayerCheck, ...]

@@ -22,9 +22,10 @@ SMALLEST = 4.5  # points: numbers that need smaller letters are left out
 
 # Okabe & Ito's colours, which colour-blind people can distinguish. Blue and orange also differ in black and white.
 POSITIVE, NEGATIVE = "#0072B2", "#D55E00"  # of weights and derivatives
-GREY = "#666666"
-TRAINING: dict[str, Any] = {"color": "#0072B2", "marker": "o"}
-HELD_OUT: dict[str, Any] = {"color": "#E69F00", "marker": "s"}
+GREY = "#666666"  # of what has no sign, and of lines that help to read
+TRAINING: dict[str, Any] = {"color": "#0072B2", "marker": "o"}  # the line of the training samples
+HELD_OUT: dict[str, Any] = {"color": "#E69F00", "marker": "s"}  # the line of the samples held out
+# Of lines, in this order.
 STYLES: list[dict[str, Any]] = [
     TRAINING, HELD_OUT, {"color": "#009E73", "marker": "^"}, {"color": "#CC79A7", "marker": "D"},
     {"color": "#D55E00", "marker": "v"}, {"color": "#56B4E9", "marker": "P"},
@@ -37,6 +38,14 @@ def check(path: PathLike | None = None) -> None:
     """Raise ImportError, saying how to install it, if matplotlib is missing.
 
     Raise ValueError for a path with a suffix that matplotlib cannot write, TypeError for anything but a path.
+
+    Examples
+    --------
+    >>> check("net.pdf")
+    >>> check("net.txt")
+    Traceback (most recent call last):
+        ...
+    ValueError: the picture 'net.txt' needs a name that ends in one of ...
     """
     figure = new_figure(1, 1)
     if path is None:
@@ -54,6 +63,13 @@ def new_figure(width: float, height: float, dpi: float = 150) -> Figure:
     """Return an empty figure of this size in inches, drawn by Agg.
 
     Raises ImportError without matplotlib, TypeError or ValueError unless each side is 1 to 65535 pixels.
+
+    Examples
+    --------
+    >>> figure = new_figure(COLUMN, 2)
+    >>> plain(figure.subplots())
+    >>> tuple(map(float, figure.get_size_inches()))
+    (3.5, 2.0)
     """
     for what, inches in (("width", width), ("height", height)):
         pixels = validation.positive(what, inches) * validation.positive("dpi", dpi)
@@ -108,14 +124,29 @@ def sign_colour(number: float) -> str:
 
 
 def signed_colours() -> LinearSegmentedColormap:
-    """Return the colour map from `NEGATIVE` over white to `POSITIVE`."""
+    """Return the colour map from `NEGATIVE` over white to `POSITIVE`.
+
+    Examples
+    --------
+    >>> from matplotlib.colors import to_hex
+    >>> [to_hex(signed_colours()(place)) for place in (0.0, 1.0)] == [NEGATIVE.lower(), POSITIVE.lower()]
+    True
+    """
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("fastbp_signed", [NEGATIVE, "white", POSITIVE])
 
 
 def plain(axes: Axes) -> None:
-    """Give axes a light grid, small letters, and no frame above and at the right. Raises TypeError for other things."""
+    """Give axes a light grid, small letters, and no frame above and at the right. Raises TypeError for other things.
+
+    Examples
+    --------
+    >>> axes = new_figure(COLUMN, 2).subplots()
+    >>> plain(axes)
+    >>> axes.spines["top"].get_visible()
+    False
+    """
     check_axes(axes)
     light_frame(axes)
     small_letters(axes)
@@ -128,7 +159,15 @@ def light_frame(axes: Axes) -> None:
 
 
 def small_letters(axes: Axes) -> None:
-    """Give axes the font sizes of pictures one column wide. Raises TypeError for anything but axes."""
+    """Give axes the font sizes of pictures one column wide. Raises TypeError for anything but axes.
+
+    Examples
+    --------
+    >>> axes = new_figure(COLUMN, 2).subplots()
+    >>> small_letters(axes)
+    >>> axes.xaxis.label.get_fontsize()
+    8.0
+    """
     check_axes(axes)
     axes.tick_params(which="both", labelsize=SMALL)  # minor ticks have labels if all data lie in one decade
     axes.xaxis.label.set_fontsize(LABEL)

@@ -12,7 +12,7 @@ from fastbp.plots.canvas import COLUMN, GREY, STYLES, Axes, Figure, PathLike
 
 LOGARITHMIC_FROM = 20  # a cost that shrinks by more than this factor has a logarithmic axis
 FEW_EPOCHS = 40  # with more epochs, the lines have no markers
-PANELS_A_ROW = 3
+PANELS_A_ROW = 3  # of a history with many metrics
 NARROWEST = 2.8  # inches: panels that would be narrower go below each other
 MARKS = "os^DvPX*<>"
 

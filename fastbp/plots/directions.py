@@ -28,6 +28,13 @@ class Directions:
         Vectors in the order of ``net.parameters``.
     names : (str, str)
         Of α and β, for the axes of a picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plane = Directions(np.zeros(3), u=np.array([1.0, 0, 0]), v=np.array([0, 2.0, 0]), names=("w", "b"))
+    >>> plane.coordinates([3.0, 4.0, 5.0])  # of the point 3 u + 2 v, which is nearest
+    array([[3., 2.]])
     """
 
     origin: Array

@@ -36,6 +36,16 @@ class CostSurface:
         The coordinates along u and v.
     costs : (n, n) array
         ``costs[i, j]`` is the mean cost at ``betas[i]``, ``alphas[j]``; NaN where it is not finite.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> from fastbp import plots
+    >>> net = fastbp.Network([1, 1], cost="quadratic", initializer="zeros", dtype="float64")
+    >>> plane = plots.parameter_directions(net, (1, 0, 0), (1, 0))
+    >>> surface = plots.cost_surface(net, [[1.0]], [0.0], plane, extent=((0, 1), (0, 2)), points=3)
+    >>> surface.alphas, surface.costs[0]  # ½ (w + b)² at b = 0
+    (array([0. , 0.5, 1. ]), array([0.   , 0.125, 0.5  ]))
     """
 
     directions: Directions

@@ -33,6 +33,14 @@ class Book:
         50,000, 10,000 and 10,000 images in float64, and their labels.
     results : Path or None
         The folder of ``overfitting.json`` and the others; None if there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X, y = np.zeros((4, 784)), np.array([5, 0, 4, 1])
+    >>> book = Book((X, y), (X, y), (X, y))
+    >>> book.first(2)[1], book.published("overfitting")  # without a folder nothing is known
+    (array([5, 0]), {})
     """
 
     training: Pair
@@ -89,6 +97,14 @@ def read_book(folder: str | os.PathLike[str] | None = None) -> Book:
         `folder` is not a path.
     FileNotFoundError
         MNIST is not there.
+
+    Examples
+    --------
+    >>> book = read_book()  # doctest: +SKIP
+    >>> read_book("no/such/folder")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: ...
     """
     named = os.environ.get("FASTBP_DATA") or None if folder is None else folder
     root = None if named is None else disk.expanded_path(named, "folder")

@@ -37,6 +37,15 @@ class Replay:
         The speed of learning of each layer, by the number of hidden layers.
     interrupted : bool
         Whether Ctrl-C ended it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastbp.replay import Book, replay
+    >>> X, y = np.zeros((4, 784)), np.array([5, 0, 4, 1])
+    >>> result = replay(Book((X, y), (X, y), (X, y)), only=["one_neuron"], quick=True, progress=False)
+    >>> result.formulation, result.quick, len(result.neurons)
+    ('tiles', True, 4)
     """
 
     quick: bool = False

@@ -58,6 +58,15 @@ def replay(
     ------
     TypeError, ValueError
         A parameter is not what is described above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastbp.replay import Book
+    >>> X, y = np.zeros((4, 784)), np.array([5, 0, 4, 1])
+    >>> result = replay(Book((X, y), (X, y), (X, y)), only=["one_neuron"], quick=True, progress=False)
+    >>> [(neuron.cost, neuron.start) for neuron in result.neurons]  # it needs no images
+    [...('quadratic', 2.0)...]
     """
     if not isinstance(book, Book):
         raise TypeError(f"book is {book!r}; it must be what fastbp.replay.read_book returns")

@@ -48,6 +48,14 @@ class Column:
         Whether dates such as 01/02/2020 are read with the day first.
     n_different : int
         Different values.
+
+    Examples
+    --------
+    >>> from fastbp.tables import Preprocessor
+    >>> rows = {"age": [3.0, float("nan"), 7.0, 5.0], "sex": ["f", "m", "f", "f"]}
+    >>> age, sex = Preprocessor().fit(rows).columns
+    >>> age.kind, age.n_missing, sex.kind, sex.n_different
+    ('number', 1, 'category', 2)
     """
 
     name: str

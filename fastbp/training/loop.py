@@ -36,7 +36,17 @@ from fastbp.training.steps import Steps, drive, in_pieces
 
 
 class DivergenceError(ArithmeticError):
-    """Training diverged: the cost or a weight is no longer finite. The network has its last finite weights."""
+    """Training diverged: the cost or a weight is no longer finite. The network has its last finite weights.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([1, 1], cost="quadratic", seed=0)
+    >>> net.fit([[1.0]], [[0.0]], epochs=9, optimizer=fastbp.SGD(1e30), progress=False)
+    Traceback (most recent call last):
+        ...
+    fastbp.training.loop.DivergenceError: ...
+    """
 
 
 class Loop:

@@ -30,6 +30,16 @@ class Evaluation:
         The fraction of samples whose class is right; None where the targets are not classes.
     metrics : dict of str to float
         The other metrics, by name.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> net = fastbp.Network([2, 3, 2], cost="cross_entropy", initializer="zeros", seed=0)
+    >>> result = net.evaluate([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    >>> print(result)
+    cost 0.6931  accuracy 50.00%
+    >>> result.values()["accuracy"]
+    0.5
     """
 
     cost: float

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from conftest import PACKAGE, TESTS
 
-ACROSS = {"properties", "oracles", "fuzz", "stress"}
+ACROSS = {"properties", "oracles", "fuzz", "stress", "site"}
 FOLDER_OF = {"scikit_learn": "sklearn"}  # a folder named sklearn could be imported as scikit-learn
 FILES = sorted(TESTS.rglob("test_*.py"))
 MIRRORS = [path for path in FILES if path.relative_to(TESTS).parts[0] not in ACROSS]
