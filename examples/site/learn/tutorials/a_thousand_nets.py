@@ -31,9 +31,9 @@ print(pop)
 # Halving
 # -------
 #
-# Most of these networks are a waste of time, and after one epoch you can tell. :class:`fastbp.Halving` trains all for an
-# epoch, keeps the best third, trains these for another epoch, and so on. Nothing starts again. **A list has one option
-# for each member; anything else is for all.**
+# Most of these networks are a waste of time, and after one epoch you can tell. :class:`fastbp.Halving` trains all for
+# an epoch, keeps the best third, trains these for another epoch, and so on. Nothing starts again. **A list has one
+# option for each member; anything else is for all.**
 
 pop.fit(
     X[:1150],
