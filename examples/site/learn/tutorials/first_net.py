@@ -71,7 +71,7 @@ print(history)
 # %%
 # ``history`` has a number for each epoch, and draws them. The suffix of the file is the format of the picture.
 
-history.plot(folder / "history.png")
+figure = history.plot(folder / "history.png")
 
 # %%
 # What it says
@@ -90,7 +90,7 @@ print("answer:", answers[0], "  label:", data.y_test[0])
 wrong = np.flatnonzero(answers != data.y_test)
 print(f"{len(wrong)} of {len(answers)} are wrong")
 captions = [f"{data.y_test[i]}, read as {answers[i]}" for i in wrong]
-plots.images(data.X_test[wrong], captions, folder / "misread.png", columns=3)
+figure = plots.images(data.X_test[wrong], captions, folder / "misread.png", columns=3)
 
 # %%
 # The same numbers by hand

@@ -90,7 +90,7 @@ print(net.nudge(X[1], y[1], weight=(2, 1, 0), by=0.1, steps=3))
 #
 # Blue is positive, vermilion negative. On the lines are the derivatives of this sample.
 
-plots.network(net, X[1], y[1], folder / "network.png", edges="gradient")
+figure = plots.network(net, X[1], y[1], folder / "network.png", edges="gradient")
 
 # %%
 # As a page for the browser
