@@ -77,7 +77,7 @@ EXPLAINED: dict[str, dict[str, str]] = {
     "optimizer": {
         "trainscg": "there is no scaled conjugate gradient; 'conjugate_gradient', with a line search, is similar",
         "trainbfg": "'lbfgs' is BFGS with limited memory",
-        "trainbr": "there is no Bayesian regularisation; 'levenberg_marquardt' with l2 is similar",
+        "trainbr": "use fastbp.LevenbergMarquardt(regularization='evidence')",
         "nadam": "it combines 'adam' and 'nesterov', which fastbp has separately",
     },
 }  # fmt: skip
@@ -130,7 +130,8 @@ FIT_PARAMETERS = {
     **dict.fromkeys(("eval_set", "test_data", "X_val"), "it is called validation_data: (X, Y)"),
     "goal": "give early_stopping=fastbp.EarlyStopping(\"training_cost\", patience=None, goal=…)",
     "patience": "give early_stopping=fastbp.EarlyStopping(patience=…)",
-    **dict.fromkeys(("alpha", "lmbda"), "the penalty is called l2, and is divided by the number of samples"),
+    "lmbda": "the penalty is called l2, and is divided by the number of samples",
+    "alpha": "the penalty is called l2; for scikit-learn's alpha and n samples, give l2=alpha * n / batch_size",
     "weight_decay": "it is called l2; or give fastbp.AdamW(weight_decay=…)",
     "seed": _OF_NETWORK.format("seed=…"), "random_state": _OF_NETWORK.format("seed=…"),
     "initial_epoch": "a second fit continues from the first one",
