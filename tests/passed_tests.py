@@ -51,7 +51,7 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     action, file = worker["passed"] if worker else (plugin.action, plugin.file)
     if action != "read":
         return
-    with_versions, *names = Path(file).read_text(encoding="utf-8").splitlines()
+    with_versions, *names = Path(file).read_text(encoding="utf-8").split("\n")
     passed = set(names) if with_versions == versions() else set()
     left_out = {item for item in items if item.nodeid in passed and not item.nodeid.startswith(AGAIN)}
     config.hook.pytest_deselected(items=list(left_out))

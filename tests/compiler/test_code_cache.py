@@ -171,8 +171,10 @@ def test_functions_with_damaged_files_are_compiled_anew(filled, tmp_path):
     assert len(damaged) >= len(DAMAGES)
     for i, path in enumerate(damaged):
         path.write_bytes(list(DAMAGES.values())[i % len(DAMAGES)](path.read_bytes()))
+    contents = [path.read_bytes() for path in damaged]
     passes, predicted = run(cache)
     assert passes > 0 and predicted == filled[1]
+    assert all(path.read_bytes() != content for path, content in zip(damaged, contents, strict=True))
     assert run(cache) == (0, filled[1])  # because the files were written anew
 
 

@@ -1,5 +1,6 @@
 """A user's functions on disk: they are named by a digest of their content, if it can be digested."""
 
+import itertools
 import math
 import os
 from pathlib import Path
@@ -46,24 +47,35 @@ CHANGES = {  # old text, new text, and the cost and the gradient afterwards
 }
 
 
+# Runs several programs one after the other, as cells of a notebook, and says how many files there are after each.
+CELLS = """
+import sys
+from fastbp.compiler.code_cache import cache_folder
+for cell in sys.argv[1:]:
+    exec(compile(cell, "<cell>", "exec"), {"__name__": "__main__"})
+    print(len(list(cache_folder().glob("*.machinecode"))))
+"""
+
+
 def test_a_users_functions_are_kept_by_their_content(tmp_path):
     """The functions are in `__main__` without a source file, as in a notebook."""
+    cells = [USERS, *(USERS.replace(old, new) for old, new, _ in CHANGES.values())]
+    assert len(set(cells)) == 1 + len(CHANGES)
+    expected = [(27, -18), *(result for _, _, result in CHANGES.values())]
 
-    def passes_and_result(script=USERS):
-        passes, *result = map(float, run_python(script, FASTBP_CACHE=str(tmp_path)).split())
-        return passes, tuple(result)
+    def run():
+        """The passes, the costs with the gradients, and the numbers of files, of all cells."""
+        lines = run_python(CELLS, *cells, FASTBP_CACHE=str(tmp_path)).splitlines()
+        passes, *results = zip(*(map(float, line.split()) for line in lines[::2]), strict=True)
+        return passes, list(zip(*results, strict=True)), [int(line) for line in lines[1::2]]
 
     copy_machine_code(tmp_path)
-    passes, result = passes_and_result()
-    assert passes > 0 and result == (27, -18)
-    assert passes_and_result() == (0, (27, -18))
-    for what, (old, new, expected) in CHANGES.items():
-        before = files_of(tmp_path)
-        assert old in USERS
-        passes, result = passes_and_result(USERS.replace(old, new))
-        assert passes > 0 and result == pytest.approx(expected), what
-        assert set(files_of(tmp_path)) > set(before), what
-    assert passes_and_result() == (0, (27, -18))
+    before = len(files_of(tmp_path))
+    passes, results, files = run()
+    for what, found, right in zip(["nothing", *CHANGES], results, expected, strict=True):
+        assert found == pytest.approx(right), what
+    assert min(passes) > 0 and all(a < b for a, b in itertools.pairwise([before, *files]))
+    assert run() == ((0,) * len(cells), results, files[-1:] * len(cells))
 
 
 def content(function):

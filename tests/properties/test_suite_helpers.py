@@ -1,15 +1,22 @@
-"""What decides which tests run: covering cases, and the tests that another environment has passed."""
+"""What decides which tests run: covering cases, and what another environment has passed; what is compiled before."""
 
 import itertools
 import os
 from types import SimpleNamespace
 from typing import Any
 
+import common_test_calls
 import passed_tests
 import pytest
 from covering import every_pair, in_turn
 
 LISTS = ["abcde", [1, 2, 3], (True, False), range(4)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("call", common_test_calls.CALLS, ids=lambda call: call.__name__)
+def test_every_common_call_of_the_tests_works(call: Any, dtype: str) -> None:
+    call(dtype)
 
 
 def fast(cases: list[Any]) -> list[tuple[Any, ...]]:
