@@ -11,8 +11,8 @@ from sphinx_gallery.scrapers import figure_rst
 from sphinx_gallery.sorting import FileNameSortKey
 
 BOOK = ("the_first_experiment", "the_book_replayed")  # need MNIST, and the first would download it
-# What takes more than 15 seconds of a core without --quick.
-QUICK = ("a_surrogate_from_derivatives", "balancing_a_pole", "cost_surfaces", "loops_vs_vectorized", "sklearn_drop_in",
+# What takes more than 15 seconds of a core without --quick, and says the same with it.
+QUICK = ("a_surrogate_from_derivatives", "balancing_a_pole", "cost_surfaces", "loops_vs_vectorized",
          "the_book_replayed", "vanishing_gradients")  # fmt: skip
 PAGE = """
 .. raw:: html
