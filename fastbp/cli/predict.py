@@ -143,7 +143,7 @@ def _ids(table: Table, preprocessor: Preprocessor, options: argparse.Namespace) 
         chosen = [tabular.named(name, table.names) for name in options.id]
     else:
         chosen = [c.name for c in preprocessor.columns if c.kind in ("index", "identifier") and c.name in table]
-    return {name or "row": label_texts(table[name]).tolist() for name in chosen}
+    return {name or "row": label_texts(table._column(name)).tolist() for name in chosen}
 
 
 def _of_numbers(net: fastbp.Network, options: argparse.Namespace) -> Predictions:

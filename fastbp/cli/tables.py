@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastbp.data import Split, Table, read_table
-from fastbp.tables.arrays import Array, missing_in
+from fastbp.tables.arrays import Array, Values
 from fastbp.tables.errors import DataFileError, shorten, unknown_name
 from fastbp.tables.preprocessor import Preprocessor
 from fastbp.tables.target import Target
@@ -203,9 +203,9 @@ def majority(labels: Array) -> tuple[int, float]:
     return int(counts.argmax()), float(counts.max() / counts.sum())
 
 
-def values_of(table: Table, names: list[str]) -> Array:
+def values_of(table: Table, names: list[str]) -> Values:
     """Return the column of a target, or several as (n, k)."""
-    return table[names[0]] if len(names) == 1 else np.column_stack([table[name] for name in names])
+    return table._column(names[0]) if len(names) == 1 else np.column_stack([table[name] for name in names])
 
 
 def _target(table: Table, names: list[str], kind: Any, scale: bool, like: Target | None = None) -> Target:
@@ -221,7 +221,7 @@ def _with_target(table: Table, names: list[str], target: Target, which: str, not
     """Return the rows that have a target, and note how many others there were, and why."""
     y = target.encode(values_of(table, names))
     good = y >= 0 if target.classes is not None else ~np.isnan(y).any(axis=1)
-    empty = np.any([missing_in(table[name]) for name in names], axis=0)
+    empty = np.any([table.missing(name) for name in names], axis=0)
     n_empty, odd = int(empty.sum()), np.flatnonzero(~good & ~empty)
     if n_empty:
         notes.append(f"{_rows(n_empty)}{which} without a target left out")

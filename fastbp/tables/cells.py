@@ -1,15 +1,13 @@
 """The meaning of texts in a column: numbers with signs and separators, true and false, dates."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, TypeVar
 
 import numpy as np
 
-from fastbp.tables.arrays import Array
-
-T = TypeVar("T")
+from fastbp.tables.arrays import Array, Values
+from fastbp.tables.texts import Texts
 
 LONGEST = 400  # characters of a number or a date
 TRUE_WORDS = {"true": "false", "yes": "no", "t": "f", "y": "n", "on": "off"}  # and their opposites
@@ -21,7 +19,7 @@ _SIGNS = str.maketrans("", "", "$€£¥₹ \u00a0\u202f'%")
 _PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _WITHOUT_YEAR_FIRST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:[ T](.+))?")
 _YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})(?:\2(\d{1,2}))?(?:[ T](.+))?")
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T][\d:.]+)?$")
+_ISO_LINES = re.compile(r"(?:\d{4}-\d{2}-\d{2}(?:[ T][\d:.]+)?\n)*")
 _IN_WORDS = ("%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y", "%b %Y", "%B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y",
              "%d-%b-%y", "%b-%d-%Y", "%a %b %d %H:%M:%S %Y")  # fmt: skip
 _CLOCK = ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S.%fZ", "%H:%M:%SZ", "%H:%M:%S%z")
@@ -45,33 +43,39 @@ def number(text: str, decimal: str = ".") -> float:
     return float(bare) if _PLAIN.fullmatch(bare) else np.nan
 
 
-def numbers(column: Array, decimal: str = ".") -> Array:
+def numbers(column: Values, decimal: str = ".") -> Array:
     """Return a column as float64; NaN where it is missing or no number.
 
-    >>> numbers(np.array(["1", "2%", None, "x"], dtype=object))
+    >>> numbers(Texts.of(["1", "2%", None, "x"]))
     array([ 1.,  2., nan, nan])
     """
+    if isinstance(column, Texts):
+        return column.each(
+            ("numbers", decimal), lambda values: np.array([number(v, decimal) for v in values], np.float64), np.nan
+        )
     if column.dtype.kind == "f":
         return column
     if column.dtype.kind == "b":
         return column.astype(np.float64)
-    if column.dtype.kind == "M":
-        return np.full(len(column), np.nan)
-    return np.array(_each(column, lambda text: number(text, decimal), np.nan), dtype=np.float64)
+    return np.full(len(column), np.nan)
 
 
-def truths(column: Array, yes: str, no: str) -> Array:
+def truths(column: Values, yes: str, no: str) -> Array:
     """Return +1 for one word, −1 for the other, 0 for what is missing, NaN for anything else, in any case.
 
-    >>> truths(np.array(["Yes", "no", None, "x"], dtype=object), "yes", "no")
+    >>> truths(Texts.of(["Yes", "no", None, "x"]), "yes", "no")
     array([ 1., -1.,  0., nan])
     """
+    if isinstance(column, Texts):
+        meaning = {yes: 1.0, no: -1.0, "1": 1.0, "0": -1.0, "true": 1.0, "false": -1.0}
+        return column.each(
+            ("truths", yes, no), lambda values: np.array([meaning.get(v.lower(), np.nan) for v in values], float), 0.0
+        )
     if column.dtype.kind == "b":
         return np.where(column, 1.0, -1.0)
     if column.dtype.kind == "f":
         return np.where(column == 1, 1.0, np.where(column == 0, -1.0, np.where(np.isnan(column), 0.0, np.nan)))
-    meaning = {yes: 1.0, no: -1.0, "1": 1.0, "0": -1.0, "true": 1.0, "false": -1.0}
-    return np.array(_each(column, lambda text: meaning.get(text.lower(), np.nan), 0.0), dtype=np.float64)
+    return np.full(len(column), np.nan)
 
 
 def words_of_truth(values: Iterable[str]) -> tuple[str, str] | None:
@@ -131,20 +135,23 @@ def date(text: str, day_is_first: bool = False) -> np.datetime64:
         return np.datetime64("NaT")
 
 
-def dates(column: Array, day_is_first: bool = False) -> Array:
+def dates(column: Values, day_is_first: bool = False) -> Array:
     """Return a column as datetime64; NaT where it is missing or no date."""
+    if isinstance(column, Texts):
+        return column.each(("dates", day_is_first), lambda values: dates_of(values, day_is_first), np.datetime64("NaT"))
     if column.dtype.kind == "M":
         return column
-    if column.dtype.kind != "O":
-        return np.full(len(column), np.datetime64("NaT"), dtype="datetime64[us]")
-    listed = column.tolist()
-    if all(text is None or _ISO.match(text) for text in listed):  # as nearly all programs write them
+    return np.full(len(column), np.datetime64("NaT"), dtype="datetime64[us]")
+
+
+def dates_of(texts: list[str], day_is_first: bool) -> Array:
+    """Return the dates that texts stand for; NaT for one that stands for none."""
+    if _ISO_LINES.fullmatch("".join([text + "\n" for text in texts])):  # as nearly all programs write them
         try:
-            return np.array(["NaT" if text is None else text for text in listed], dtype="datetime64[us]")
+            return np.array(texts, dtype="datetime64[us]")
         except ValueError:
             pass  # 2001-02-30
-    read = _each(column, lambda text: date(text, day_is_first), np.datetime64("NaT"))
-    return np.array(read, dtype="datetime64[us]")
+    return np.array([date(text, day_is_first) for text in texts], dtype="datetime64[us]")
 
 
 def _at(moment: datetime, clock: str) -> datetime:
@@ -166,10 +173,3 @@ def _date_in_words(text: str) -> np.datetime64:
             except ValueError:
                 continue
     return np.datetime64("NaT")
-
-
-def _each(column: Array, meaning: Callable[[str], T], missing: Any) -> list[Any]:
-    """Return the meaning of every text; each different text is read once."""
-    listed = column.tolist()
-    known = {text: missing if text is None else meaning(text) for text in dict.fromkeys(listed)}
-    return list(map(known.__getitem__, listed))

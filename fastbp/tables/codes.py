@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
-from fastbp.tables.arrays import Array
+from fastbp.tables import cells
+from fastbp.tables.arrays import Array, Values
 from fastbp.tables.columns import Column
+from fastbp.tables.texts import Texts
 
 CLIP = 3.0  # smooth clipping keeps numbers within ±3
 LARGEST = 1e18  # of a scaled number; its square is a float32
@@ -86,16 +88,16 @@ def of_number(column: Column, values: Array, n_bins: int, scaled: bool, missing:
     return code
 
 
-def of_date(column: Column, moments: Array, missing: bool) -> Code:
+def of_date(column: Column, values: Values, missing: bool) -> Code:
     """Return the code of dates: those of their parts that are not constant."""
-    scales = dict(zip(DATE_PARTS, map(scale_of, parts_of(moments, list(DATE_PARTS))), strict=True))
+    scales = dict(zip(DATE_PARTS, map(scale_of, date_parts(values, column.day_first, DATE_PARTS)), strict=True))
     scales = {part: (center, factor) for part, (center, factor) in scales.items() if factor > 0}
     center, factor = [center for center, _ in scales.values()], [factor for _, factor in scales.values()]
     features = [f"{column.name}.{part}" for part in scales] + [f"{column.name} is missing"] * missing
     return Code(column, features, list(scales), center, factor, missing=missing)
 
 
-def of_category(column: Column, texts: Array, most: int, least: int) -> Code:
+def of_category(column: Column, texts: Texts, most: int, least: int) -> Code:
     """Return the code of a category: a feature for each value, or one for two values."""
     levels, other = levels_of(texts, most, least)
     if len(levels) == 2 and not other:
@@ -152,7 +154,16 @@ def smoothly_clipped(scaled: Array) -> Array:
     return scaled
 
 
-def parts_of(moments: Array, parts: list[str]) -> Array:
+def date_parts(column: Values, day_first: bool, parts: tuple[str, ...]) -> Array:
+    """Return parts of the dates of a column, (n_parts, n): of text, those of each different one."""
+    if not isinstance(column, Texts):
+        return parts_of(cells.dates(column), parts)
+    return column.each(
+        ("parts", day_first, parts), lambda values: parts_of(cells.dates_of(values, day_first), parts).T, np.nan
+    ).T
+
+
+def parts_of(moments: Array, parts: Sequence[str]) -> Array:
     """Return parts of dates, (n_parts, n): days since 1970, year, month, day, weekday (Monday is 0), hour of the day.
 
     >>> parts_of(np.array(["2020-02-03T12:00"], dtype="datetime64[us]"), ["month", "day", "weekday", "hour"])
@@ -207,17 +218,16 @@ def piecewise_linear(values: Array, edges: Array) -> Array:
     return np.minimum(shares, 1, out=shares)
 
 
-def levels_of(texts: Array, most: int, least: int) -> tuple[list[str], bool]:
+def levels_of(texts: Texts, most: int, least: int) -> tuple[list[str], bool]:
     """Return the values of a category in alphabetical order, and whether rare ones were left out.
 
     Values in fewer than `least` rows are rare, and so are all but the `most` frequent ones.
 
-    >>> levels_of(np.array(["b", "a", "b", "a", "c", "d", None], dtype=object), most=9, least=2)
+    >>> levels_of(Texts.of(["b", "a", "b", "a", "c", "d", None]), most=9, least=2)
     (['a', 'b'], True)
     """
-    counts = Counter(texts.tolist())
-    counts.pop(None, None)
-    frequent = [text for text, n in counts.most_common(most) if n >= least]
+    counts = texts.counts()
+    frequent = [text for text in sorted(counts, key=counts.__getitem__, reverse=True)[:most] if counts[text] >= least]
     if len(frequent) + 1 == len(counts):  # a feature for all rare values would be that of the only one
         frequent = list(counts)
     return sorted(frequent), len(frequent) < len(counts)

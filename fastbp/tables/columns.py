@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fastbp.tables import cells
-from fastbp.tables.arrays import Array, label_texts, missing_in
+from fastbp.tables.arrays import Array, Values, label_of, label_texts, missing_in
 from fastbp.tables.table import Table
+from fastbp.tables.texts import Texts
 
 Kind = Literal["number", "category", "boolean", "date", "text", "identifier", "constant", "index", "empty", "dropped"]
 
@@ -87,10 +88,10 @@ def describe(table: Table, *, drop: Collection[str] = (), categorical: Collectio
     unit constant 0 always 'm'
     """
     for name in (*drop, *categorical):
-        table[name]
+        table._column(name)
     found = []
     for place, name in enumerate(table.names):
-        column = table[name]
+        column = table._column(name)
         n_missing = int(missing_in(column).sum())
         if name in drop:
             found.append(Column(name, "dropped", n_missing, why="left out as asked"))
@@ -100,11 +101,13 @@ def describe(table: Table, *, drop: Collection[str] = (), categorical: Collectio
     return found
 
 
-def _described(name: str, column: Array, n_missing: int, first: bool, as_categories: bool, decimal: str) -> Column:
+def _described(name: str, column: Values, n_missing: int, first: bool, as_categories: bool, decimal: str) -> Column:
     if n_missing == len(column):
         return Column(name, "empty", n_missing, why="no value in any row")
     if as_categories:
         return _categories(name, label_texts(column), n_missing, forced=True)
+    if isinstance(column, Texts):
+        return _texts(name, column, n_missing, first, decimal)
     kind = column.dtype.kind
     if kind == "f":
         return _numbers(name, column, n_missing)
@@ -112,12 +115,10 @@ def _described(name: str, column: Array, n_missing: int, first: bool, as_categor
         if column.all() or not column.any():
             return Column(name, "constant", n_missing, why=f"always {bool(column[0])}")
         return Column(name, "boolean", n_missing, why="true or false", words=("true", "false"), n_different=2)
-    if kind == "M":
-        different = np.unique(column[~np.isnat(column)])
-        if len(different) == 1:
-            return Column(name, "constant", n_missing, why=f"always {different[0]}")
-        return Column(name, "date", n_missing, n_different=len(different))
-    return _texts(name, column, n_missing, first, decimal)
+    different = np.unique(column[~np.isnat(column)])
+    if len(different) == 1:
+        return Column(name, "constant", n_missing, why=f"always {different[0]}")
+    return Column(name, "date", n_missing, n_different=len(different))
 
 
 def _numbers(name: str, column: Array, n_missing: int, **more: Any) -> Column:
@@ -130,8 +131,7 @@ def _numbers(name: str, column: Array, n_missing: int, **more: Any) -> Column:
         return Column(name, "empty", n_missing, why="no finite number in any row")
     low, high = float(present.min()), float(present.max())
     if low == high:
-        (value,) = label_texts(np.array([low]))
-        return Column(name, "constant", n_missing, why=f"always {value}")
+        return Column(name, "constant", n_missing, why=f"always {label_of(low)}")
     if is_identifier_name(name) and n_missing == 0 and len(present) > 2 and bool((present == np.floor(present)).all()):
         if name.lower() in INDEX_NAMES and bool((np.diff(present) > 0).all()):
             return Column(name, "index", why="the numbers of the rows")
@@ -152,23 +152,24 @@ def is_identifier_name(name: str) -> bool:
     )
 
 
-def _texts(name: str, column: Array, n_missing: int, first: bool, decimal: str) -> Column:
-    listed = [text for text in column.tolist() if text is not None]
-    different = list(dict.fromkeys(listed))
+def _texts(name: str, column: Texts, n_missing: int, first: bool, decimal: str) -> Column:
+    counts, n_present = column.counts(), len(column) - n_missing
+    different = list(counts)
     if len(different) == 1:
         return Column(name, "constant", n_missing, why=f"always {_quoted(different[0])}")
     if len(different) == 2 and (words := cells.words_of_truth(different)):
         return Column(name, "boolean", n_missing, why=" or ".join(words), words=words, n_different=2)
-    if name == "" and first and len(different) == len(listed):
+    if name == "" and first and len(different) == n_present:
         return Column(name, "index", n_missing, why="a name for every row")
-    odd = [text for text in different if np.isnan(cells.number(text, decimal))]
-    if few_are_odd(len(odd), len(different), _count(odd, listed), len(listed)):
+    values = cells.numbers(column, decimal)
+    odd = list(column[np.isnan(values)].counts())
+    n_odd = sum(counts[text] for text in odd)
+    if few_are_odd(len(odd), len(different), n_odd, n_present):
         signs = sorted({c for text in different[:1000] for c in text if c in "$€£¥₹%," and not (c == "," == decimal)})
         why = f"written with {' or '.join(signs)}" if signs else ""
-        values = cells.numbers(column, decimal)
-        return _numbers(name, values, n_missing, n_odd=_count(odd, listed), odd=odd[0] if odd else None, why=why)
+        return _numbers(name, values, n_missing, n_odd=n_odd, odd=odd[0] if odd else None, why=why)
     if _looks_like_date(different[0]) or (len(different) > 1 and _looks_like_date(different[1])):
-        if (found := _as_dates(name, listed, different, n_missing)) is not None:
+        if (found := _as_dates(name, column, counts, n_missing)) is not None:
             return found
     return _categories(name, column, n_missing)
 
@@ -186,39 +187,31 @@ def few_are_odd(odd: int, different: int, odd_rows: int, rows: int) -> bool:
     return odd <= FEW_WORDS and different - odd > FEW_VALUES and odd_rows <= rows / 2
 
 
-def _count(odd: list[str], listed: list[str]) -> int:
-    if not odd:
-        return 0
-    wanted = set(odd)
-    return sum(text in wanted for text in listed)
-
-
 def _looks_like_date(text: str) -> bool:
     return not (np.isnat(cells.date(text, False)) and np.isnat(cells.date(text, True)))
 
 
-def _as_dates(name: str, listed: list[str], different: list[str], n_missing: int) -> Column | None:
+def _as_dates(name: str, column: Texts, counts: dict[str, int], n_missing: int) -> Column | None:
+    different = list(counts)
     told = cells.day_first(different)
     first = bool(told)
-    objects = np.empty(len(different), dtype=object)
-    objects[:] = different
-    odd = objects[np.isnat(cells.dates(objects, first))].tolist()
-    if not few_are_odd(len(odd), len(different), _count(odd, listed), len(listed)):
+    odd = column[np.isnat(cells.dates(column, first))].counts()
+    n_odd = sum(odd.values())
+    if not few_are_odd(len(odd), len(different), n_odd, len(column) - n_missing):
         return None
     why = ""
     if any(map(cells.is_ambiguous, different[:10])):
         order = "day/month" if first else "month/day"
         why = f"read as {order}" if told is not None else f"read as {order}: no date tells which"
-    more: dict[str, Any] = {"n_odd": _count(odd, listed), "odd": odd[0] if odd else None}
+    more: dict[str, Any] = {"n_odd": n_odd, "odd": next(iter(odd), None)}
     return Column(name, "date", n_missing, why=why, day_first=first, n_different=len(different), **more)
 
 
-def _categories(name: str, column: Array, n_missing: int, forced: bool = False) -> Column:
-    listed = [text for text in column.tolist() if text is not None]
-    different = set(listed)
-    n, n_rows = len(different), len(listed)
+def _categories(name: str, column: Texts, n_missing: int, forced: bool = False) -> Column:
+    different = column.counts()
+    n, n_rows = len(different), len(column) - n_missing
     if n == 1:
-        return Column(name, "constant", n_missing, why=f"always {_quoted(listed[0])}")
+        return Column(name, "constant", n_missing, why=f"always {_quoted(next(iter(different)))}")
     if not forced:
         if n == n_rows and n_rows > 2:
             kind: Kind = "text" if _mean_length(different) > LONG_TEXT else "identifier"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.tables.arrays import LARGEST_EXACT, Array, text_column
+from fastbp.tables.arrays import LARGEST_EXACT, Values, cleaned
 from fastbp.tables.dialect import Dialect
 from fastbp.tables.table import Table
 from fastbp.tables.text_file import as_numbers, places_of
@@ -60,7 +60,7 @@ def _has_whole_lines(path: Path, delimiter: bytes, n_columns: int) -> bool:
         return all(line.count(delimiter) >= n_columns - 1 or not line.strip() for line in file)
 
 
-def _column(pl: Any, series: Any, marks: frozenset[str], decimal: str) -> Array:
+def _column(pl: Any, series: Any, marks: frozenset[str], decimal: str) -> Values:
     """Return a series as a column; without a decimal mark it stays text."""
     dtype = series.dtype
     if dtype.is_float():
@@ -73,11 +73,9 @@ def _column(pl: Any, series: Any, marks: frozenset[str], decimal: str) -> Array:
         return np.asarray(series.to_numpy())
     # Each different text is made into a str of Python once.
     texts = series.cast(pl.String)
-    different = texts.drop_nulls().unique()
+    different = texts.drop_nulls().unique(maintain_order=True)
     listed = different.to_list()
-    levels: Array | None = as_numbers([*listed, ""], marks, decimal) if decimal else None
-    if levels is None:  # otherwise polars did not take it for numbers because of a mark
-        levels = text_column([*listed, None], marks)
-    codes = texts.cast(pl.Enum(different)).to_physical().fill_null(len(different)).to_numpy()
-    column: Array = levels[codes]
-    return column
+    codes = texts.cast(pl.Enum(different)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+    if decimal and (numbers := as_numbers([*listed, ""], marks, decimal)) is not None:
+        return np.asarray(numbers[codes])  # polars did not take it for numbers because of a mark
+    return cleaned(codes, listed, marks)

@@ -1,23 +1,24 @@
 """Columns of pandas, polars and pyarrow tables."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from fastbp.tables.arrays import Array
+from fastbp.tables.arrays import Array, Values, cleaned
 
 
-def columns_of(frame: Any) -> dict[str, Array]:
-    """Return the columns of a frame by name, as arrays that `Table` takes; all but pandas' through narwhals.
+def columns_of(frame: Any) -> dict[str, Values]:
+    """Return the columns of a frame by name, as `Table` takes them; all but pandas' through narwhals.
 
     Raises ImportError without narwhals, TypeError for what is no frame, ValueError if names are there twice.
     """
-    names = [str(name) for name in getattr(frame, "column_names", getattr(frame, "columns", ()))]
+    names = names_of(frame)
     if len(set(names)) < len(names):
         double = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the column name {double!r} is there twice; every column needs its own")
     if hasattr(frame, "items") and hasattr(frame, "dtypes"):  # pandas itself takes a tenth of narwhals' time
-        return {name: _of_pandas(series) for name, (_, series) in zip(names, frame.items(), strict=True)}
+        return {name: _of_pandas(array) for name, array in zip(names, _arrays_of_pandas(frame), strict=True)}
     try:
         import narwhals.stable.v1 as nw
     except ImportError:
@@ -36,13 +37,31 @@ def columns_of(frame: Any) -> dict[str, Array]:
     return {name: _values(nw, data.get_column(own)) for name, own in zip(names, data.columns, strict=True)}
 
 
-def _of_pandas(series: Any) -> Array:
-    if isinstance(series.dtype, np.dtype):
-        return np.asarray(series.to_numpy())
-    if hasattr(series.dtype, "tz"):
-        series = series.dt.tz_localize(None)
-        return np.asarray(series.to_numpy())
-    return np.asarray(series.to_numpy(dtype=object, na_value=None))
+def names_of(frame: Any) -> list[str]:
+    """Return the names of the columns of a frame."""
+    names = getattr(frame, "column_names", getattr(frame, "columns", ()))
+    return [str(name) for name in (names.tolist() if hasattr(names, "tolist") else names)]
+
+
+def _arrays_of_pandas(frame: Any) -> Iterable[Any]:
+    """Return the arrays of all columns. A Series of each takes as long as reading it: pandas has a way around that."""
+    if hasattr(frame, "_iter_column_arrays"):
+        return frame._iter_column_arrays()  # type: ignore[no-any-return]
+    return (series.array for _, series in frame.items())
+
+
+def _of_pandas(array: Any) -> Values:
+    dtype = array.dtype
+    if isinstance(dtype, np.dtype):
+        return np.asarray(array)
+    if hasattr(dtype, "tz"):
+        return np.asarray(array.tz_localize(None))
+    if hasattr(dtype, "categories") and dtype.categories.dtype.type is str:
+        return cleaned(np.asarray(array.codes), dtype.categories.tolist())
+    if dtype.type is str:
+        codes, different = array.factorize()
+        return cleaned(codes, different.tolist())
+    return np.asarray(array.to_numpy(dtype=object, na_value=None))
 
 
 def _values(nw: Any, series: Any) -> Array:

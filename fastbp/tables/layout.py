@@ -6,7 +6,7 @@ import numpy as np
 
 from fastbp.tables import cells
 from fastbp.tables.arrays import Array, label_texts
-from fastbp.tables.codes import LARGEST, Code, parts_of, piecewise_linear, smoothly_clipped
+from fastbp.tables.codes import LARGEST, Code, date_parts, piecewise_linear, smoothly_clipped
 from fastbp.tables.table import Table
 
 
@@ -48,11 +48,11 @@ class Layout:
         self._scaled, self._scaled_from = _places_of(scaled), np.array(scaled_from, dtype=np.intp)
         self._center, self._factor = np.array(center, dtype=np.float64), np.array(factor, dtype=np.float64)
         self._marks, self._marked = np.array(marks, dtype=np.intp), np.array(marked, dtype=np.intp)
-        self._places = {code.column.name: _places(code) for code, _ in self._others if code.column.kind == "category"}
+        self._levels = {code.column.name: tuple(code.levels) for code, _ in self._others}
 
     def fill(self, out: Array, table: Table, smooth_clip: bool) -> None:
         """Write the features of all rows into `out`, (n, n_features), which is 0."""
-        quantities = self._quantities(table)
+        quantities = self.quantities(table)
         for place, at, edges in self._piecewise:
             values = np.where(np.isinf(quantities[place]), np.nan, quantities[place])
             out[:, at : at + len(edges) - 1] = piecewise_linear(values, edges)
@@ -71,44 +71,48 @@ class Layout:
             out[:, self._scaled] = (smoothly_clipped(scaled) if smooth_clip else scaled).T
         rows = np.arange(len(table))
         for code, at in self._others:
-            column = table[code.column.name]
-            if code.column.kind == "boolean":
-                out[:, at] = np.nan_to_num(cells.truths(column, *code.column.words), copy=False)
-                continue
-            found = self._levels_found(code, column)
-            if len(code.features) == 1 and len(code.levels) == 2:
-                out[:, at] = np.array([-1.0, 1.0, 0.0])[found]
+            if is_sign(code):
+                out[:, at] = self.signs(code, table)
             else:
+                found = self.places(code, table)
                 known = found >= 0
                 out[rows[known], at + found[known]] = 1
 
-    def _quantities(self, table: Table) -> Array:
+    def quantities(self, table: Table) -> Array:
         """Return the numbers and the parts of dates, (n_quantities, n); not finite where missing."""
         result = np.empty((self._n_quantities, len(table)))
         place = 0
         for code in self._quantified:
-            column = table[code.column.name]
+            column = table._column(code.column.name)
             if code.column.kind == "number":
                 result[place] = cells.numbers(column, table.decimal)
             else:
-                moments = cells.dates(column, code.column.day_first)
-                result[place : place + len(code.parts)] = parts_of(moments, code.parts)
+                found = date_parts(column, code.column.day_first, tuple(code.parts))
+                result[place : place + len(code.parts)] = found
             place += len(code.center)
         return result
 
-    def _levels_found(self, code: Code, column: Array) -> Array:
-        places, n = self._places[code.column.name], len(code.levels)
-        unseen = n if code.other else -1
-        texts = label_texts(column).tolist()
-        if not places.keys() >= (different := set(texts)):
-            places = {text: places.get(text, unseen) for text in different}
-        return np.fromiter(map(places.__getitem__, texts), np.intp, len(texts))
+    def signs(self, code: Code, table: Table) -> Array:
+        """Return the feature of a boolean, or of a category of two values: +1, −1, or 0 for neither."""
+        if code.column.kind == "boolean":
+            return np.nan_to_num(cells.truths(table._column(code.column.name), *code.column.words), copy=False)
+        return np.array([-1.0, 1.0, 0.0])[self.places(code, table)]
+
+    def places(self, code: Code, table: Table) -> Array:
+        """Return which of the features of a category is 1 in each row, −1 for none."""
+        levels, n = self._levels[code.column.name], len(code.levels)
+        unseen, missing = n if code.other else -1, n + code.other if code.missing else -1
+
+        def of_values(values: list[str]) -> Array:
+            known = {level: i for i, level in enumerate(levels)}
+            return np.array([known.get(value, unseen) for value in values], np.intp)
+
+        return label_texts(table._column(code.column.name)).each((levels, unseen, missing), of_values, missing)
 
 
-def _places(code: Code) -> dict[str | None, int]:
-    places: dict[str | None, int] = {level: i for i, level in enumerate(code.levels)}
-    places[None] = len(code.levels) + code.other if code.missing else -1
-    return places
+def is_sign(code: Code) -> bool:
+    """Whether a boolean, or a category of two values, is one feature."""
+    return code.column.kind == "boolean" or (len(code.features) == 1 and len(code.levels) == 2)
 
 
 def _places_of(listed: list[int]) -> slice | Array:

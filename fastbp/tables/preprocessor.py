@@ -11,12 +11,13 @@ from numpy.typing import DTypeLike
 
 from fastbp import validation
 from fastbp.tables import cells, codes
-from fastbp.tables.arrays import Array, label_texts, missing_in
+from fastbp.tables.arrays import Array, Values, label_texts, missing_in
 from fastbp.tables.codes import Code
 from fastbp.tables.columns import Column, describe
 from fastbp.tables.errors import DataFileError, shorten, unknown_name
 from fastbp.tables.layout import Layout
 from fastbp.tables.table import Table
+from fastbp.tables.terms import Terms
 
 Numbers = Literal["scaled", "piecewise_linear", "both"]
 
@@ -100,7 +101,7 @@ class Preprocessor:
         self.categorical = _names("categorical", categorical)
         self.dtype = validation.float_type(dtype)
         self.columns: list[Column] = []
-        self._codes: list[Code] = []
+        self.codes: list[Code] = []
 
     def fit(self, table: Any, target: str | Sequence[str] | None = None) -> Self:
         """Learn from the rows of a table. Returns self.
@@ -128,7 +129,9 @@ class Preprocessor:
             reasons = "; ".join(f"{shorten(c.name)}: {c.kind}, {c.why}" for c in columns[:10]) or "it has no columns"
             raise DataFileError(f"no column can be learned from ({reasons})")
         self.columns = columns
-        self._hold([self._learned(column, table[column.name], table.decimal) for column in columns if column.used])
+        self._hold(
+            [self._learned(column, table._column(column.name), table.decimal) for column in columns if column.used]
+        )
         return self
 
     def transform(self, table: Any) -> Array:
@@ -142,7 +145,7 @@ class Preprocessor:
         ValueError
             If columns are missing from the table, or `fit` was not called.
         """
-        table = self._checked(table)
+        table = self.checked(table)
         out = np.zeros((len(table), len(self.feature_names_out)), dtype=self.dtype)
         for start in range(0, len(table), BLOCK):
             rows = slice(start, start + BLOCK)
@@ -160,10 +163,10 @@ class Preprocessor:
         >>> Preprocessor().fit({"a": [1, 2, 3]}).unreadable({"a": ["2", "?", "x"]})
         {2: "column 'a': 'x' is not a number"}
         """
-        table = self._checked(table)
+        table = self.checked(table)
         found = dict(table.bad_rows)
-        for code in self._codes:
-            name, kind, column = code.column.name, code.column.kind, table[code.column.name]
+        for code in self.codes:
+            name, kind, column = code.column.name, code.column.kind, table._column(code.column.name)
             if kind == "category":
                 continue
             if kind == "number":
@@ -173,7 +176,8 @@ class Preprocessor:
             else:
                 bad, what = np.isnan(cells.truths(column, *code.column.words)), " or ".join(code.column.words)
             for row in np.flatnonzero(bad & ~missing_in(column)).tolist():
-                found.setdefault(row, f"column {shorten(name)}: {shorten(str(column[row]))} is not {what}")
+                cell = shorten(str(column[row : row + 1].tolist()[0]))
+                found.setdefault(row, f"column {shorten(name)}: {cell} is not {what}")
         return dict(sorted(found.items()))
 
     def unseen(self, table: Any) -> dict[str, list[str]]:
@@ -182,12 +186,12 @@ class Preprocessor:
         >>> Preprocessor(min_count=1).fit({"c": ["a", "b", "a"]}).unseen({"c": ["b", "z", None]})
         {'c': ['z']}
         """
-        table = self._checked(table)
+        table = self.checked(table)
         result = {}
-        for code in self._codes:
+        for code in self.codes:
             if code.column.kind == "category":
-                known = {*code.levels, None}
-                texts = dict.fromkeys(label_texts(table[code.column.name]).tolist())
+                known = {*code.levels}
+                texts = label_texts(table._column(code.column.name)).counts()
                 new = [text for text in texts if text not in known]
                 if new:
                     result[code.column.name] = new
@@ -201,7 +205,7 @@ class Preprocessor:
     def enters(self, column: str) -> str:
         """Return in words how a column enters, or why it does not."""
         found = self._known(column)
-        code = next((code for code in self._codes if code.column.name == column), None)
+        code = next((code for code in self.codes if code.column.name == column), None)
         return found.why if code is None else code.in_words()
 
     def _known(self, name: str) -> Column:
@@ -217,7 +221,7 @@ class Preprocessor:
             "version": 1, **options, "drop": list(self.drop), "categorical": list(self.categorical),
             "dtype": self.dtype.name,
             "columns": [asdict(column) for column in self.columns],
-            "codes": [{**asdict(code), "column": code.column.name} for code in self._codes],
+            "codes": [{**asdict(code), "column": code.column.name} for code in self.codes],
         }  # fmt: skip
 
     @classmethod
@@ -240,29 +244,32 @@ class Preprocessor:
             raise ValueError(f"this is no description of a preprocessing ({type(error).__name__}: {error})") from None
         return result
 
-    def _learned(self, column: Column, values: Array, decimal: str) -> Code:
+    def _learned(self, column: Column, values: Values, decimal: str) -> Code:
         missing = self.missing_indicators and column.n_missing + column.n_odd > 0
         if column.kind == "boolean":
             return Code(column, [column.name])
         if column.kind == "category":
             return codes.of_category(column, label_texts(values), self.max_categories, self.min_count)
         if column.kind == "date":
-            return codes.of_date(column, cells.dates(values, column.day_first), missing)
+            return codes.of_date(column, values, missing)
         n_bins, scaled = 0 if self.numbers == "scaled" else self.n_bins, self.numbers != "piecewise_linear"
         return codes.of_number(column, cells.numbers(values, decimal), n_bins, scaled, missing)
 
     def _hold(self, learned: list[Code]) -> None:
-        self._codes, self._layout = learned, Layout(learned)
+        self.codes, self._layout = learned, Layout(learned)
+        self.terms = Terms(self._layout, learned)
+
         self.feature_names_out = [feature for code in learned for feature in code.features]
         self.column_of_feature = [code.column.name for code in learned for _ in code.features]
 
-    def _checked(self, given: Any) -> Table:
-        if not self._codes:
+    def checked(self, given: Any) -> Table:
+        """Return a table that has the columns of the training. Raises ValueError as `transform`."""
+        if not self.codes:
             raise ValueError("the preprocessor has learned nothing yet; call fit first")
         table, names = Table.of(given), [column.name for column in self.columns]
         if isinstance(given, np.ndarray | list | tuple) and len(table.names) == len(names):
             table = Table.of(given, names)  # rows without names have the columns of the training, in order
-        absent = [code.column.name for code in self._codes if code.column.name not in table]
+        absent = [code.column.name for code in self.codes if code.column.name not in table]
         if len(absent) == 1:
             raise unknown_name("column", absent[0], table.names)
         if absent:

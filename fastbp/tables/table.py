@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastbp import validation
-from fastbp.tables.arrays import Array, as_column, missing_in
+from fastbp.tables.arrays import Array, Values, as_column, missing_in
 from fastbp.tables.errors import unknown_name
+from fastbp.tables.texts import Texts
 
 
 class Table:
@@ -58,7 +59,7 @@ class Table:
     def __init__(self, columns: Mapping[str, Any]) -> None:
         if not isinstance(columns, Mapping):
             raise TypeError(f"columns is a {type(columns).__name__}; it must be a dict of columns: Table.of takes more")
-        self._columns: dict[str, Array] = {}
+        self._columns: dict[str, Values] = {}
         for name, values in columns.items():
             if not isinstance(name, str):
                 raise TypeError(f"the column name {name!r} is a {type(name).__name__}; names must be str")
@@ -138,6 +139,11 @@ class Table:
 
     def __getitem__(self, name: str) -> Array:
         """Return a column. Raises DataFileError, a ValueError, with the most similar name if there is none."""
+        column = self._column(name)
+        return column.expanded() if isinstance(column, Texts) else column
+
+    def _column(self, name: str) -> Values:
+        """Return a column as it is kept: text as `Texts`."""
         try:
             return self._columns[name]
         except (KeyError, TypeError):
@@ -148,17 +154,17 @@ class Table:
 
     def missing(self, name: str) -> Array:
         """Return a mask of the rows in which the column has no value."""
-        return missing_in(self[name])
+        return missing_in(self._column(name))
 
     def select(self, names: Iterable[str]) -> Table:
         """Return the table with these columns only, in this order. Nothing is copied."""
-        return self._like({name: self[name] for name in names})
+        return self._like({name: self._column(name) for name in names})
 
     def drop(self, names: Iterable[str]) -> Table:
         """Return the table without these columns. Nothing is copied."""
         gone = set(names)
         for name in gone - self._columns.keys():
-            self[name]
+            self._column(name)
         return self._like({name: column for name, column in self._columns.items() if name not in gone})
 
     def rows(self, index: Any) -> Table:
@@ -175,11 +181,19 @@ class Table:
         return result
 
     @classmethod
-    def _of_columns(cls, columns: dict[str, Array]) -> Table:
+    def _of_columns(cls, columns: dict[str, Values]) -> Table:
         """Return a table of columns that have one of the four kinds already."""
         result = cls({})
         result._columns, result.n_rows = columns, len(next(iter(columns.values())))
         return result
+
+    def renamed(self, names: Iterable[str]) -> Table:
+        """Return the table with other names for its columns, in their order. Nothing is copied.
+
+        >>> Table({"a": [1]}).renamed(["b"])["b"]
+        array([1.])
+        """
+        return self._like(dict(zip(names, self._columns.values(), strict=True)))
 
     def where(self, row: int) -> str:
         """Return where a row is, for a message: its line in the file, otherwise its number.
@@ -189,7 +203,7 @@ class Table:
         """
         return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
 
-    def _like(self, columns: dict[str, Array]) -> Table:
+    def _like(self, columns: dict[str, Values]) -> Table:
         result = object.__new__(Table)
         result._columns = columns
         result.n_rows, result.notes, result.bad_rows = self.n_rows, self.notes, dict(self.bad_rows)

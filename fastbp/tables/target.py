@@ -10,9 +10,10 @@ import numpy as np
 
 from fastbp import validation
 from fastbp.tables import cells
-from fastbp.tables.arrays import LARGEST_EXACT, Array, as_column, label_texts, missing_in
+from fastbp.tables.arrays import LARGEST_EXACT, Array, Values, as_column, counts_of, label_of, label_texts, missing_in
 from fastbp.tables.columns import MOST_ODD, few_are_odd
 from fastbp.tables.errors import DataFileError, shorten
+from fastbp.tables.texts import Texts
 
 Asked = Literal["classify", "regress"]
 
@@ -91,17 +92,18 @@ class Target:
             names = tuple(f"{name}_{j}" for j in range(values.shape[1]))
             return cls(names, None, *_scales(values.astype(np.float64), scale))
         column = as_column(values.ravel() if isinstance(values, np.ndarray) else values, name)
-        if column.dtype.kind == "M" and kind != "classify" and not np.isnat(column).all():
+        of = "O" if isinstance(column, Texts) else column.dtype.kind
+        if of == "M" and kind != "classify" and not missing_in(column).all():
             raise DataFileError(f"the target {name!r} is dates, which are not learned; name another column")
-        counts = Counter(column[~missing_in(column)].tolist())  # of each different value
+        counts = counts_of(column)
         if not counts:
             raise DataFileError(f"the target {name!r} has no value in any row")
         numbers = {value: _number(value, decimal) for value in counts}
         odd = [value for value, number in numbers.items() if not np.isfinite(number)]
-        n_odd, n_present = sum(counts[value] for value in odd), counts.total()
+        n_odd, n_present = sum(counts[value] for value in odd), sum(counts.values())
         codes = kind is None and any(map(_is_code, counts))
         few = few_are_odd(len(odd), len(counts), n_odd, n_present)
-        numeric = column.dtype.kind != "b" and not codes and (n_odd <= MOST_ODD * n_present or few)
+        numeric = of != "b" and not codes and (n_odd <= MOST_ODD * n_present or few)
         first_odd = str(odd[0]) if odd else None
         if kind == "regress" and not numeric:
             what = f"text, for example {shorten(first_odd)}" if first_odd else "true and false"
@@ -118,7 +120,7 @@ class Target:
         labels = Counter[str]()
         for value, n in counts.items():
             if value not in odd:
-                labels[_label(str(label_texts(np.array([value], dtype=column.dtype))[0]))] += n
+                labels[_label(label_of(value))] += n
         return cls((name,), _classes(labels, name), n_odd=n_odd, odd=first_odd, decimal=decimal)
 
     def encode(self, values: Any) -> Array:
@@ -129,14 +131,13 @@ class Target:
         if self.classes is not None:
             numbers = {label: i for i, label in enumerate(self.classes)}
             texts = _labels(as_column(np.ravel(values) if isinstance(values, np.ndarray) else values))
-            listed = texts.tolist()
-            known = {text: numbers.get(text, -1) for text in dict.fromkeys(listed)}
-            return np.fromiter(map(known.__getitem__, listed), np.intp, len(listed))
-        array = np.asarray(values)
-        if array.ndim == 2 and array.shape[1] > 1:
+            return np.array([*(numbers.get(text, -1) for text in texts.values), -1], np.intp)[texts.codes]
+        array = None if isinstance(values, Texts) else np.asarray(values)
+        if array is not None and array.ndim == 2 and array.shape[1] > 1:
             read = array.astype(np.float64)
         else:
-            read = cells.numbers(as_column(array.ravel() if array.ndim == 2 else values), self.decimal)[:, None]
+            one = array.ravel() if array is not None and array.ndim == 2 else values
+            read = cells.numbers(as_column(one), self.decimal)[:, None]
         if read.shape[1] != len(self.names):
             raise ValueError(f"the target has {read.shape[1]} columns, but {len(self.names)} were learned")
         with np.errstate(invalid="ignore"):
@@ -229,17 +230,10 @@ def _scales(values: Array, scale: bool) -> tuple[tuple[float, ...], tuple[float,
     return tuple(mean), tuple(deviation)
 
 
-def _labels(column: Array) -> Array:
+def _labels(column: Values) -> Texts:
     """Return labels as text: those that are the same plain number get the same text, 0123 and long ones stay."""
-    if column.dtype.kind != "O":
-        return label_texts(column)
-    listed = column.tolist()
-    known = {text: None if text is None else _label(text) for text in dict.fromkeys(listed)}
-    if all(text == label for text, label in known.items()):
-        return column
-    result = np.empty(len(column), dtype=object)
-    result[:] = list(map(known.__getitem__, listed))
-    return result
+    texts = label_texts(column)
+    return Texts.coded(texts.codes, map(_label, texts.values)) if texts is column else texts
 
 
 def _number(value: Any, decimal: str) -> float:

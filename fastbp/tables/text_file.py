@@ -16,10 +16,11 @@ from typing import IO, cast
 import numpy as np
 
 from fastbp.tables import dialect as dialects
-from fastbp.tables.arrays import LARGEST_EXACT, Array, text_column
+from fastbp.tables.arrays import LARGEST_EXACT, Array, Values, text_column
 from fastbp.tables.dialect import Dialect
 from fastbp.tables.errors import DataFileError
 from fastbp.tables.table import Table
+from fastbp.tables.texts import Texts
 
 CHUNK = 1 << 14  # rows that are converted at once
 LARGE = 1 << 23  # bytes from which on polars reads a file, if it is there
@@ -154,7 +155,7 @@ class _Columns:
         self, names: Sequence[str], marks: frozenset[str], decimal: str, text: set[int], keep_bad: bool
     ) -> None:
         self.names, self.marks, self.decimal, self.text, self.keep_bad = names, marks, decimal, set(text), keep_bad
-        self.chunks: list[list[Array]] = [[] for _ in names]
+        self.chunks: list[list[Values]] = [[] for _ in names]
         self.lines = array("q")
         self.failed: set[int] = set()
         self.bad_rows: dict[int, str] = {}
@@ -196,7 +197,9 @@ class _Columns:
             self.text.add(j)
         self.chunks[j].append(text_column(list(values), self.marks))
 
-    def columns(self) -> Iterator[Array]:
+    def columns(self) -> Iterator[Values]:
         for chunks in self.chunks:
-            yield np.concatenate(chunks) if len(chunks) > 1 else chunks[0]
+            texts = [chunk for chunk in chunks if isinstance(chunk, Texts)]
+            arrays = [chunk for chunk in chunks if not isinstance(chunk, Texts)]  # all, or none
+            yield Texts.joined(texts) if texts else np.concatenate(arrays)
             chunks.clear()

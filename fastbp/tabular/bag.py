@@ -69,14 +69,6 @@ def folds_of(y: Array, n_folds: int, rng: np.random.Generator) -> npt.NDArray[np
     return folds
 
 
-def outputs(bag: Population, Z: Array) -> Array:
-    """Return the outputs of all members, (n_members, n, n_out).
-
-    A single row goes twice through the sums, which have then the bits of the same row among others.
-    """
-    return bag.predict(Z) if len(Z) > 1 else bag.predict(np.repeat(Z, 2, axis=0))[:, :1]
-
-
 def probabilities(each: Array, temperature: float = 1.0) -> Array:
     """Return the geometric mean of members' probabilities, (n_members, n, n_classes), with the sum 1 for each row.
 
@@ -88,6 +80,18 @@ def probabilities(each: Array, temperature: float = 1.0) -> Array:
 def logarithms(p: Array) -> Array:
     """Return log p, float64, where p is not too small."""
     return np.asarray(np.log(np.maximum(p, SMALLEST, dtype=np.float64)))
+
+
+def log_softmax(logits: Array) -> Array:
+    """Return log p for p = softmax(logits), along the last axis, float64, where p is not too small.
+
+    >>> log_softmax(np.array([0.0, np.log(3)])).round(4), log_softmax(np.array([0.0, 1e3])).round(1)
+    (array([-1.3863, -0.2877]), array([-20.7,   0. ]))
+    """
+    found = np.array(np.moveaxis(logits, -1, 0), np.float64, order="C")  # an axis of few is the first, which is faster
+    found -= found.max(axis=0)
+    found -= np.log(np.exp(found).sum(axis=0))
+    return np.moveaxis(np.maximum(found, np.log(SMALLEST), out=found), 0, -1)
 
 
 def softmax(logits: Array) -> Array:

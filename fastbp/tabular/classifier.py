@@ -131,9 +131,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             Whether to return their standard deviation over members, too, of the same shape.
         """
         wants_std = validation.truth("return_std", return_std)
-        _, each = self._outputs(self._table(X))
-        p = bag.probabilities(each, self.temperature_)
-        return (p, each.std(axis=0)) if wants_std else p
+        rows = self._rows(self._table(X))
+        logs, n = bag.log_softmax(self._outputs(rows)), len(rows.x)
+        p = np.ascontiguousarray(bag.softmax(logs.mean(axis=0) / self.temperature_)[:n])
+        return (p, np.ascontiguousarray(np.exp(logs).std(axis=0)[:n])) if wants_std else p
 
     def _gradients(self, Z: Array) -> Array:
         """Return ∂p_k/∂z of the features, (n, n_features, n_classes).

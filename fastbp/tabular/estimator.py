@@ -20,7 +20,8 @@ from fastbp.functions.activations import ACTIVATIONS
 from fastbp.model import Array
 from fastbp.population import Population
 from fastbp.tables import Column, Preprocessor, Table
-from fastbp.tabular import bag, files
+from fastbp.tables.terms import Rows
+from fastbp.tabular import bag, files, stacked
 from fastbp.tabular.explained import Explained
 from fastbp.tabular.exported import Exported
 from fastbp.tabular.recipe import Recipe, batch_size_for
@@ -179,13 +180,14 @@ class BaseTabular(Explained, Exported, BaseEstimator):
                 self.n_features_in_ = len(table.names)
             return table
         if hasattr(X, "columns") or hasattr(X, "column_names"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            columns = getattr(X, "column_names", getattr(X, "columns", ()))
+            if reset or [*columns] != getattr(self, "feature_names_in_", np.empty(0)).tolist():
+                validate_data(self, X, reset=reset, skip_check_array=True)
             table = Table.of(X)
             own = table.names if reset else self._column_names()
             if len(table) == 0:
                 raise ValueError(f"Found array with 0 sample(s) (shape={(0, len(own))}); at least one is required")
-            columns = map(table.__getitem__, table.names)
-            return table if table.names == own else Table(dict(zip(own, columns, strict=True)))
+            return table if table.names == own else table.renamed(own)
         least = 2 if reset else 1
         X = validate_data(
             self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", ensure_min_samples=least
@@ -195,10 +197,13 @@ class BaseTabular(Explained, Exported, BaseEstimator):
     def _column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.preprocessor_.columns)
 
-    def _outputs(self, table: Table) -> tuple[Array, Array]:
-        """Return the features of a table and the outputs of all members, (n_members, n, n_out)."""
-        Z = self.preprocessor_.transform(table)
-        return Z, bag.outputs(self.population_, Z)
+    def _rows(self, table: Table) -> Rows:
+        """Return what each row of a table adds to the first layers."""
+        return self.preprocessor_.terms.of(self.preprocessor_.checked(table))
+
+    def _outputs(self, rows: Rows) -> Array:
+        """Return z of the last layer of all members, (n_members, n, n_out)."""
+        return stacked.outputs(self.population_, self.preprocessor_, rows)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one safetensors file, preprocessing included, which `load` reads; no code is in it.

@@ -86,7 +86,7 @@ class Explained:
         found, described = {}, self.preprocessor_.to_dict()
         for code in described["codes"]:
             if (name := code["column"]) in (c.name for c in self.columns_ if c.kind == "number"):
-                x = cells.numbers(table[name], table.decimal)
+                x = cells.numbers(table._column(name), table.decimal)
                 slopes = _slopes(code, x, described["smooth_clip"])
                 places = self.preprocessor_.features_of(name)[: slopes.shape[1]]
                 linear = self._linear_slope(code) * np.isfinite(x)[:, None]

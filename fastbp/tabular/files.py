@@ -63,6 +63,11 @@ def load(kind: type[Any], path: str | os.PathLike[str]) -> Any:
         if (names := words["feature_names_in"]) is not None:
             model.feature_names_in_ = np.array(names, dtype=object)
         model._take_target(words["target"])
+        output = ("softmax", len(model.classes_)) if hasattr(model, "classes_") else ("identity", 1)
+        for net in population:
+            alike = (net.sizes, net.activations) == (population[0].sizes, population[0].activations)
+            if not alike or (net.activations[-1].name, net.sizes[-1]) != output:
+                raise ValueError("its networks do not fit its target, or differ")
         model.population_ = population
     return model
 

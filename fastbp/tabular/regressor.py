@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_y
 from fastbp import validation
 from fastbp.model import Array
 from fastbp.tables import Table
+from fastbp.tables.terms import Rows
 from fastbp.tabular import linear
 from fastbp.tabular.estimator import BaseTabular
 from fastbp.tabular.linear import LinearFeatures
@@ -102,15 +103,15 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             beta = linear.fitted(LinearFeatures(self.preprocessor_).of(table, Z), (y - y.mean()) / scale)
         self.coef_ = None if beta is None else beta[1:] * scale
         self.intercept_ = float(y.mean()) + (0.0 if beta is None else float(beta[0]) * scale)
-        rest = y - self._linear_part(table, Z)
+        rest = y - self._linear_part(self._rows(table))
         self.scale_ = float(np.std(rest)) or 1.0
         return (rest / self.scale_).astype(np.float32), 0
 
-    def _linear_part(self, table: Table, Z: Array) -> Array:
+    def _linear_part(self, rows: Rows) -> Any:
         """Return what the linear model predicts, (n,): a constant where it has no say."""
         if self.coef_ is None:
-            return np.full(len(table), self.intercept_)
-        return np.asarray(self.intercept_ + LinearFeatures(self.preprocessor_).of(table, Z) @ self.coef_)
+            return self.intercept_
+        return LinearFeatures(self.preprocessor_).predicted(rows, self.intercept_, self.coef_)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return the mean prediction of the members, (n_samples,).
@@ -124,10 +125,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             disagree: it is no prediction interval, because it knows nothing of the noise in y.
         """
         wants_std = validation.truth("return_std", return_std)
-        table = self._table(X)
-        Z, each = self._outputs(table)
-        mean = self._linear_part(table, Z) + self.scale_ * each[:, :, 0].mean(axis=0, dtype=np.float64)
-        return (mean, self.scale_ * each[:, :, 0].std(axis=0, dtype=np.float64)) if wants_std else mean
+        rows = self._rows(self._table(X))
+        each, n = self._outputs(rows)[:, :, 0], len(rows.x)
+        mean = self._linear_part(rows) + self.scale_ * each.mean(axis=0, dtype=np.float64)[:n]
+        return (mean, self.scale_ * each.std(axis=0, dtype=np.float64)[:n]) if wants_std else mean
 
     def _gradients(self, Z: Array) -> Array:
         one = np.ones((len(Z), 1), np.float32)
@@ -137,7 +138,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def _linear_slope(self, code: dict[str, Any]) -> float:
         if self.coef_ is None:
             return 0.0
-        place = [each["column"] for each in LinearFeatures(self.preprocessor_).codes].index(code["column"])
+        place = [each.column.name for each in LinearFeatures(self.preprocessor_).codes].index(code["column"])
         return float(self.coef_[place] * code["factor"][0])
 
     def _like_target(self, values: Array) -> Array:

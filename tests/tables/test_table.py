@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from fastbp.tables import Table
-from fastbp.tables.arrays import as_column
 
 DATE = datetime.datetime(2024, 2, 3, 4, 5)
 
@@ -36,7 +35,7 @@ DATE = datetime.datetime(2024, 2, 3, 4, 5)
     ],
 )
 def test_kinds_of_columns(values: Any, kind: str, expected: list[Any]) -> None:
-    column = as_column(values)
+    column = Table({"column": values})["column"]
     assert column.dtype.kind == kind
     assert [None if x != x else x for x in column.tolist()] == expected
     table = Table({"c": values})

@@ -83,7 +83,7 @@ def test_the_mean_and_the_deviation_of_members():
         mean, std = model.predict(given, return_std=True)
         Z = model.preprocessor_.transform(given)
         each = np.array([net.predict(Z)[:, 0] for net in model.population_], np.float64)
-        linear = model._linear_part(given, Z)
+        linear = model._linear_part(model._rows(Table.of(given)))
         np.testing.assert_allclose(mean, linear + model.scale_ * each.mean(axis=0), rtol=1e-6)
         np.testing.assert_allclose(std, model.scale_ * each.std(axis=0), rtol=1e-4, atol=1e-7)
         assert (std > 0).any() and (np.ptp(linear) > 0) == (model.coef_ is not None)
