@@ -17,7 +17,7 @@ from fastbp.network import Network
 from fastbp.population import Population
 from fastbp.tables import Preprocessor
 from fastbp.tables.terms import Rows
-from fastbp.tabular.first_layers import AT_ONCE, first_layers
+from fastbp.tabular.first_layers import AT_ONCE, Memory, first_layers
 
 IDENTITY = ACTIVATIONS["identity"]
 
@@ -44,10 +44,10 @@ def sums(a: Array, preprocessor: Preprocessor, rows: Rows, matrix: Array, sigma:
 
     Shapes: a (n_members, n, n_out), matrix (…, n_members n_out). Writes: a.
     """
-    most = 3 * rows.x.shape[1] + rows.added.shape[1] + AT_ONCE
-    memory = (*np.empty((2, matrix.shape[1]), matrix.dtype), np.empty(most, np.intp), np.empty(most, matrix.dtype))
-    function = activation_function(sigma, matrix.dtype)
-    first_layers(a, *memory, *rows, matrix, *preprocessor.terms.quantities, preprocessor.smooth_clip, function)
+    most, dtype = 3 * rows.x.shape[1] + rows.added.shape[1] + AT_ONCE, matrix.dtype
+    memory = Memory(*np.empty((2, matrix.shape[1]), dtype), np.empty(most, np.intp), np.empty(most, dtype))
+    function = activation_function(sigma, dtype)
+    first_layers(a, memory, rows, matrix, preprocessor.terms.quantities, preprocessor.smooth_clip, function)
 
 
 def _matrix(nets: list[Network], preprocessor: Preprocessor) -> Array:
