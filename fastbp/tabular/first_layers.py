@@ -32,7 +32,7 @@ def add_number(memory, n, v, q, of, smooth):
         return n
     if of.scaled[q] >= 0:
         u = min(max((v - of.center[q]) * of.factor[q], -LARGEST), LARGEST)
-        numbers[n], shares[n] = of.scaled[q], u / np.sqrt(1 + (u / CLIP) ** 2) if smooth else u
+        numbers[n], shares[n] = of.scaled[q], u / np.sqrt(1 + (u / CLIP) * (u / CLIP)) if smooth else u
         n += 1
     below = 0
     for e in range(of.first[q], of.first[q] + of.n_edges[q]):

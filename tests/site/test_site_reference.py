@@ -12,8 +12,14 @@ PUBLIC = runpy.run_path(str(TESTS / "properties" / "test_public_names.py"))
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+def names():
+    """All public names, for which all packages must be there."""
     pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn 1.6 or newer is not installed")
+    return reference.public_names()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, names):
     folder = tmp_path_factory.mktemp("reference")
     reference.write(folder)
     return {path.stem: path.read_text(encoding="utf-8") for path in folder.iterdir()}
@@ -47,8 +53,8 @@ def test_every_command_and_every_choice_is_described(pages):
             assert f".. _{kind}-{name.replace('_', '-')}:" in pages["choices"], name
 
 
-def test_every_constant_of_a_package_says_what_it_means():
-    missing = [name.full for name in reference.public_names() if name.is_data and not name.summary]
+def test_every_constant_of_a_package_says_what_it_means(names):
+    missing = [name.full for name in names if name.is_data and not name.summary]
     assert missing == []
 
 
@@ -56,10 +62,10 @@ def test_no_two_pages_differ_only_by_case(pages):
     assert len({page.lower() for page in pages}) == len(pages)
 
 
-def test_subjects_are_folders_of_the_package():
-    subjects = {name.subject for name in reference.public_names()}
+def test_subjects_are_folders_of_the_package(names):
+    subjects = {name.subject for name in names}
     assert {"network", "optimizers", "plots", "training"} <= subjects
-    for name in reference.public_names():
+    for name in names:
         assert name.is_data or inspect.getmodule(name.thing).__name__.split(".")[1] == name.subject
 
 

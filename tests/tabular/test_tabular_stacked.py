@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn 1.6 or newer is not installed")
+
 from fastbp.tables import Preprocessor, Table
 from fastbp.tabular import TabularClassifier, TabularRegressor, bag, stacked
 

@@ -64,9 +64,9 @@ def written(_: Any, variables: dict[str, Any], settings: dict[str, Any]) -> str:
 
 
 class Order(FileNameSortKey):
-    """The order of the table in the gallery's README; tutorials by name."""
+    """The order of the tables in the gallery's README and, of the tutorials, in `learn/index.md`."""
 
     def __call__(self, filename: str) -> Any:
-        table = Path(self.src_dir).parent / "examples" / "README.md"
-        place = table.read_text(encoding="utf-8").find(f"[`{Path(filename).name}`]")
-        return place, filename
+        examples, path = Path(self.src_dir).parent / "examples", Path(filename)
+        tables = [(examples / page).read_text(encoding="utf-8") for page in ("README.md", "site/learn/index.md")]
+        return [tables[0].find(f"[`{path.name}`]"), tables[1].find(f"<tutorials/{path.stem}>"), filename]

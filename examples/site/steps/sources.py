@@ -27,7 +27,7 @@ def copied(root: Path, target: Path) -> Path:
     site = target / "examples" / "site"
     tutorials = root / "examples" / "site" / "learn" / "tutorials"
     shutil.copytree(tutorials, target / "tutorials", dirs_exist_ok=True)
-    (target / "tutorials" / "GALLERY_HEADER.rst").write_text(":orphan:\n\nTutorials\n=========\n", encoding="utf-8")
+    (target / "tutorials" / "GALLERY_HEADER.rst").write_text("Tutorials\n=========\n", encoding="utf-8")
     scripts = target / "gallery"
     for folder in (scripts, site / "extra"):
         folder.mkdir(exist_ok=True)

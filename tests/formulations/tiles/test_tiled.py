@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 import fastbp
 from fastbp.compiler import threads
-from fastbp.formulations.tiles import panel_sums, tiled
+from fastbp.formulations.tiles import formulation, panel_sums, tiled
 from fastbp.formulations.tiles.panels import pack, unpack
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
@@ -112,7 +112,7 @@ def test_steps_of_one_sample_with_and_without_a_shared_pass(dtype):
     )
     shared.fit(X, Y, epochs=2, batch_size=1, optimizer=fastbp.SGD(0.01), progress=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiled, "ONE_BY_ONE_UNTIL", 0)
+        patch.setattr(formulation, "ONE_BY_ONE_UNTIL", 0)
         apart.fit(X, Y, epochs=2, batch_size=1, optimizer=fastbp.SGD(0.01), progress=False)
     textbook.fit(X, Y, epochs=2, batch_size=1, optimizer=fastbp.SGD(0.01), progress=False)
     assert_close(shared.parameters, textbook.parameters, dtype)
@@ -186,7 +186,7 @@ def test_padding_never_enters_a_result(sizes, m, dtype, monkeypatch):
             buffer[:] = np.nan
         return work
 
-    monkeypatch.setattr(tiled, "tiled_workspace", poisoned)
+    monkeypatch.setattr(formulation, "tiled_workspace", poisoned)
     assert_close(tiles.gradient(X, Y).vector, textbook.gradient(X, Y).vector, dtype)
     assert_close(tiles.predict(X), textbook.predict(X), dtype)
     for optimizer in (fastbp.SGD(0.1), fastbp.Adam(0.01)):
