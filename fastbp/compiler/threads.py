@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import numba
+from llvmlite.binding import ffi
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as numba_threads
 
@@ -42,17 +43,20 @@ _forked_with_threads = False
 def _before_fork() -> None:
     global _region_is_mine
     global_compiler_lock.acquire()
+    ffi.lib._lock.__enter__()
     _region_is_mine = _region.acquire(timeout=LONGEST_REGION)
 
 
 def _after_fork_in_parent() -> None:
     if _region_is_mine:
         _region.release()
+    ffi.lib._lock.__exit__()
     global_compiler_lock.release()
 
 
 def _after_fork_in_child() -> None:
     global _region, _forked_with_threads
+    ffi.lib._lock.__exit__()
     global_compiler_lock.release()
     _region = threading.Lock()
     _forked_with_threads = _forked_with_threads or numba_threads._is_initialized
@@ -60,8 +64,9 @@ def _after_fork_in_child() -> None:
 
 _region_is_mine = False
 if hasattr(os, "register_at_fork"):
-    # A fork waits until no thread compiles, because in the child nobody would release Numba's lock; and until none is
-    # inside a region, because TBB must stop its workers before a fork.
+    # A fork waits until no thread compiles or is inside LLVM, as when machine code is thrown away, because in the child
+    # nobody would release the locks of Numba and llvmlite; and until none is inside a region, because TBB must stop its
+    # workers before a fork.
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 

@@ -50,7 +50,7 @@ def seen(monkeypatch):
 def test_rounds_of_half_the_members_on_a_thread_of_their_own(seen):
     with fastbp.threads(2):
         fastbp.Population(networks(8, **WIDE)).fit(X, Y, **OPTIONS)
-    assert sum(n for n, _, _ in seen) == 24
+    assert 24 - 3 <= sum(n for n, _, _ in seen) <= 24  # the last one of an epoch may be alone, and train outside
     assert all(2 <= n <= 4 and wanted == 2 and not main for n, wanted, main in seen)
     assert not any(thread.name.startswith("fastbp") for thread in threading.enumerate())
 

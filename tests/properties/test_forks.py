@@ -6,6 +6,7 @@ import time
 
 import pytest
 from conftest import needs_two_threads, run_python
+from llvmlite.binding import ffi
 
 import fastbp
 from fastbp.compiler import threads
@@ -96,6 +97,25 @@ print("all ended")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_fork_while_another_thread_compiles():
     assert run_python(FORK_WHILE_COMPILING) == "all ended"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_waits_until_no_thread_is_inside_llvm():
+    entered = threading.Event()
+
+    def inside():
+        with ffi.lib._lock:
+            entered.set()
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    entered.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if ffi.lib._lock._lock.acquire(timeout=5) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
