@@ -67,7 +67,8 @@ def own_loop(dtype: str) -> None:
         net, X, Y = fastbp.Network(SIZES, dtype=dtype, seed=0), _samples(n, 20, dtype), np.full((n, 4), 0.25)
         for _ in range(2):  # the second goes on from the first
             net.train_on_batch(X, Y, optimizer="adam")
-        net.apply_gradient(net.parameter_vjp(X, net.predict(X) - Y), optimizer="adam")
+        gradient: Any = net.parameter_vjp(X, net.predict(X) - Y)
+        net.apply_gradient(gradient, optimizer="adam")
 
 
 def all_functions(dtype: str) -> None:

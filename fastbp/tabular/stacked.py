@@ -45,7 +45,8 @@ def sums(a: Array, preprocessor: Preprocessor, rows: Rows, matrix: Array, sigma:
     Shapes: a (n_members, n, n_out), matrix (…, n_members n_out). Writes: a.
     """
     most, dtype = 3 * rows.x.shape[1] + rows.added.shape[1] + AT_ONCE, matrix.dtype
-    memory = Memory(*np.empty((2, matrix.shape[1]), dtype), np.empty(most, np.intp), np.empty(most, dtype))
+    z, sigma_z = np.empty((2, matrix.shape[1]), dtype)
+    memory = Memory(z, sigma_z, np.empty(most, np.intp), np.empty(most, dtype))
     function = activation_function(sigma, dtype)
     first_layers(a, memory, rows, matrix, preprocessor.terms.quantities, preprocessor.smooth_clip, function)
 
