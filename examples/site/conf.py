@@ -15,7 +15,10 @@ extensions = [
     "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest", "sphinx.ext.viewcode", "numpydoc",
     "sphinx_gallery.gen_gallery", "sphinx-mathjax-offline", "steps.names", "steps.examples",
 ]  # fmt: skip
-exclude_patterns = ["steps", "extra", "learn/tutorials/*.ipynb", "**/sg_execution_times.rst", "sg_execution_times.rst"]
+exclude_patterns = [
+    "steps", "extra", "learn/tutorials/*.ipynb", "**/sg_execution_times.rst", "sg_execution_times.rst",
+    "learn/tutorials/index.rst",  # `learn/index.md` is that page
+]  # fmt: skip
 suppress_warnings = ["config.cache"]  # the gallery's settings hold functions
 
 # Pages
