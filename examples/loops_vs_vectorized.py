@@ -1,6 +1,6 @@
 """The three sums of one layer in five versions: what differs, what does not, and why.
 
-    python examples/loops_vs_vectorized.py [--quick] [--output PICTURE.png]
+    python examples/loops_vs_vectorized.py [FOLDER] [--quick]
 
 Books usually show backpropagation vectorized, with a transpose and a Hadamard product. This page computes its three
 sums with Python loops, the same loops compiled, compiled in parallel, and as register tiles, and with NumPy. It checks
@@ -388,9 +388,10 @@ def picture(layer: Layer, seconds: dict[str, dict[str, list[float]]], path: Path
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="for the picture, default: current folder")
     parser.add_argument("--quick", action="store_true", help="a smaller layer, fewer rounds")
-    parser.add_argument("--output", type=Path, default=Path("loops_vs_vectorized.png"), help="default %(default)s")
     arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     layer, rounds = (Layer(12, 96, 96), 3) if arguments.quick else (Layer(96, 768, 96), 25)
     print(f"A layer of {layer.n_out} neurons on {layer.n_in}, {layer.m} samples, float32. One thread, except for the "
           f"parallel\nloops, which have {numba.get_num_threads()}; registers of {LANES} numbers.")  # fmt: skip
@@ -400,7 +401,7 @@ def main() -> None:
         explain(layer, name, seconds[name], difference)
     summary(layer, seconds)
     small_layer(rounds)
-    picture(layer, seconds, arguments.output)
+    picture(layer, seconds, arguments.folder / "loops_vs_vectorized.png")
 
 
 if __name__ == "__main__":

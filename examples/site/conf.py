@@ -46,7 +46,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["gallery", "learn/tutorials"],
     "filename_pattern": gallery.pattern(ROOT),
     "reset_argv": "steps.gallery.arguments",
-    "image_scrapers": ("matplotlib", "steps.gallery.written"),
+    "image_scrapers": ("steps.gallery.written",),  # a figure that is shown and saved would be there twice
     "within_subsection_order": "steps.gallery.Order",
     "remove_config_comments": True,
     "download_all_examples": False,
