@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numba
@@ -42,6 +43,7 @@ _forked_with_threads = False
 
 def _before_fork() -> None:
     global _region_is_mine
+    import_module("numpy.ma")
     global_compiler_lock.acquire()
     ffi.lib._lock.__enter__()
     _region_is_mine = _region.acquire(timeout=LONGEST_REGION)
@@ -66,7 +68,8 @@ _region_is_mine = False
 if hasattr(os, "register_at_fork"):
     # A fork waits until no thread compiles or is inside LLVM, as when machine code is thrown away, because in the child
     # nobody would release the locks of Numba and llvmlite; and until none is inside a region, because TBB must stop its
-    # workers before a fork.
+    # workers before a fork. And until no thread imports numpy.ma, which Numba does outside its lock, when it first sees
+    # an array.
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 

@@ -99,6 +99,37 @@ def test_a_fork_while_another_thread_compiles():
     assert run_python(FORK_WHILE_COMPILING) == "all ended"
 
 
+FORK_WHILE_IMPORTING = """
+import os, sys, threading, time
+import fastbp
+
+importing = threading.Event()
+
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "numpy.ma":
+            importing.set()
+            time.sleep(0.3)
+
+assert "numpy.ma" not in sys.modules
+sys.meta_path.insert(0, Slow())
+threading.Thread(target=__import__, args=("numpy.ma",)).start()
+importing.wait()
+child = os.fork()
+if child == 0:
+    import numpy.ma
+    os._exit(0)
+time.sleep(3)
+print(os.waitpid(child, os.WNOHANG) == (child, 0) or os.kill(child, 9))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_waits_until_no_thread_imports_what_numba_imports():
+    """Numba imports numpy.ma when it first sees an array. A child would wait for ever for a thread that it has not."""
+    assert run_python(FORK_WHILE_IMPORTING) == "True"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_fork_waits_until_no_thread_is_inside_llvm():
     entered = threading.Event()
