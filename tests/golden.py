@@ -46,6 +46,7 @@ BY_LLVM = {
     *("output: softmax", "cost: cross_entropy of softmax", "cost: poisson of softmax"),  # activations.softmax
 }
 WIDTH, LLVM = f"registers of {VECTOR_BYTES} bytes", f"LLVM {binding.llvm_version_info[0]}"
+VECTORS = "registers of 64 bytes" if levels.level().cpu == "x86-64-v4" else WIDTH  # that LLVM uses
 SIZES = [20, 35, 9, 4]  # wider and narrower than a panel, for every width of the registers
 OPTIMIZERS = {
     "SGD": partial(fastbp.SGD, 0.05),
@@ -170,7 +171,7 @@ def cases() -> Iterator[tuple[str, Case]]:
 def place(name: str, formulation: str, dtype: str) -> str:
     """Return the key of a digest in the record of its case: it names what the bits depend on."""
     if formulation == "loops" or name in BY_LLVM:
-        return f"{formulation} {dtype}, {WIDTH}, {LLVM}"
+        return f"{formulation} {dtype}, {VECTORS}, {LLVM}"
     return f"{formulation} {dtype}, {WIDTH}" if name in BY_WIDTH else f"{formulation} {dtype}"
 
 
@@ -216,7 +217,7 @@ def why_not(target: str | None = None) -> str | None:
     if target:
         lowest = levels.x86_64(levels.present(), TARGETS[target]).name
         return None if lowest == TARGETS[target] else f"this machine's level is {levels.level().name}"
-    if levels.level().name in ("x86-64-v3", "x86-64-v4", "aarch64"):
+    if levels.level().name in ("x86-64-v3", "x86-64-v4", levels.HALVES, "aarch64"):
         return None
     return "the target has no fused multiply-add (FMA): products and sums are rounded one by one, and the bits differ"
 

@@ -54,7 +54,7 @@ def add_options(parser: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compile and report; return the exit status."""
     asked = options.level or [levels.level().name]
-    asked = levels.names()[1:] or levels.names() if asked == ["all"] else asked
+    asked = list(levels.names())[1:] or list(levels.names()) if asked == ["all"] else asked
     for name in asked:
         if name not in levels.names():
             here = ", ".join(levels.names())
@@ -110,7 +110,7 @@ def warm_up(
     failed: list[str] = []
     with LiveLine(progress, "{desc}  {bar}", "compiling", len(level_names) * sum(weights), leave=False) as line:
         for name in level_names:
-            environment = {"NUMBA_CPU_NAME": name} if name in levels.X86_64 else {}
+            environment = {"NUMBA_CPU_NAME": levels.names()[name]} if levels.names()[name] else {}
             environment |= {"FASTBP_CACHE": os.path.abspath(folder)} if folder else {}
             line.tell(f"compiling for {name}")
             done = _in_processes(units, weights, environment, line)

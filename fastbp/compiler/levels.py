@@ -22,6 +22,9 @@ X86_64 = {
     "x86-64-v3": ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
     "x86-64-v4": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
 }
+# x86-64-v4 for processors that do its instructions of 64 bytes in two halves: tiles of 32 bytes are as fast there, and
+# have less padding. It may be chosen on others by NUMBA_CPU_NAME, by the name of such a processor.
+HALVES, IN_HALVES = "x86-64-v4-256", ("znver4",)
 # LLVM would not use the whole width of the vector registers: some Intel processors then lower their clock.
 WHOLE_WIDTH = "-prefer-256-bit"
 
@@ -33,7 +36,7 @@ class Level:
     name: str
     cpu: str
     features: str
-    vector_bytes: int
+    vector_bytes: int  # of a register of a tile
     n_registers: int  # that hold vectors
 
 
@@ -46,13 +49,13 @@ def level() -> Level:
     """
     machine = binding.get_default_triple().partition("-")[0]
     if machine in ("x86_64", "amd64"):
-        return x86_64(present(), config.CPU_NAME)
+        return x86_64(present(), config.CPU_NAME, binding.get_host_cpu_name())
     if machine in ("aarch64", "arm64"):
         return Level("aarch64", "generic", "", 16, 32)
     return Level("host", config.CPU_NAME or binding.get_host_cpu_name(), _features(), 16, 16)
 
 
-def x86_64(instructions: set[str], most: str | None = None) -> Level:
+def x86_64(instructions: set[str], most: str | None = None, processor: str = "") -> Level:
     """Return the highest level that needs no other instructions, and is no higher than the one called `most`."""
     found = "x86-64"
     for name, needed in X86_64.items():
@@ -62,13 +65,18 @@ def x86_64(instructions: set[str], most: str | None = None) -> Level:
         if name == most:
             break
     vector_bytes, n_registers = {"x86-64-v4": (64, 32), "x86-64-v3": (32, 16)}.get(found, (16, 16))
-    return Level(found, found, WHOLE_WIDTH if vector_bytes == 64 else "", vector_bytes, n_registers)
+    features = WHOLE_WIDTH if vector_bytes == 64 else ""
+    if vector_bytes == 64 and most != found and not {most, processor}.isdisjoint(IN_HALVES):
+        return Level(HALVES, found, features, 32, n_registers)
+    return Level(found, found, features, vector_bytes, n_registers)
 
 
-def names() -> list[str]:
-    """Return the levels that this processor has: the highest and those below it."""
-    highest = level().name
-    return list(X86_64)[: list(X86_64).index(highest) + 1] if highest in X86_64 else [highest]
+def names() -> dict[str, str]:
+    """Return the levels whose machine code this processor can run, and the NUMBA_CPU_NAME that chooses each, if any."""
+    if level().cpu not in X86_64:
+        return {level().name: ""}
+    here = list(X86_64)[: list(X86_64).index(level().cpu) + 1]
+    return {name: name for name in here} | ({HALVES: IN_HALVES[0]} if "x86-64-v4" in here else {})
 
 
 def present() -> set[str]:
