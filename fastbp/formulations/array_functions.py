@@ -54,6 +54,17 @@ def activate_in_two_passes(a, z):
 TWO_PASSES = {activations.tanh: (elementary.exp_of_twice, elementary.tanh_from_exp)}
 
 
+def activate_rows(a, z, n, m):
+    """a_sj = σ(z_s)_j of m samples, each with n numbers of a and z and perhaps padding after them."""
+    width = z.size // m
+    for i in range(0, z.size, width):
+        function(stretch(a, i, n), stretch(z, i, n))
+
+
+# σ of several samples that is not σ of each.
+OF_ROWS = {activations.softmax: activations.softmax_of_rows}
+
+
 def multiply_by_derivative_of_z(delta, z, a):
     """δ_j ← δ_j σ′(z_j)."""
     for j in range(a.size):
@@ -160,6 +171,15 @@ def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     return _address(activation.function, "RR", dtype, activate)
 
 
+def rows_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
+    """σ of several samples, each with n numbers and perhaps padding after them: ``call(…, a, z, n, m)``."""
+    of_rows = OF_ROWS.get(activation.function)
+    if of_rows:
+        return _address(of_rows, "RRii", dtype)
+    templates = (activate_rows,) if activation.whole_layer else (activate, activate_rows)
+    return _address(activation.function, "RRii", dtype, *templates, sums=activation.whole_layer)
+
+
 def derivative_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """δ ← δ ⊙ σ′(z) of a whole layer: ``call(…, delta, z, a)``."""
     template = multiply_by_derivative_of_a if activation.derivative_of == "a" else multiply_by_derivative_of_z
@@ -187,7 +207,10 @@ def cost_functions(cost: Cost, output: Activation, dtype: np.dtype[Any]) -> tupl
     """
     own = PAIRS.get((output.function, cost.function))
     if own:
-        function = _cost_address(own.cost, "DRRRid", dtype, each_sample, sums=True)
+        if own.cost_of_rows:
+            function = _address(own.cost_of_rows, "DRRRid", dtype)
+        else:
+            function = _cost_address(own.cost, "DRRRid", dtype, each_sample, sums=True)
         return function, _cost_address(own.error, "RRRRd", dtype), _address(own.derivative or leave, "RRR", dtype)
     if cost.whole_sample:
         function = _sample_address(cost, cost.function, "DRRRid", dtype, sample_templates.cost_of_sample, each_sample)

@@ -17,6 +17,7 @@ from fastbp.formulations.network_data import NetworkData, OptimizerData, Workspa
 from fastbp.formulations.output_weights import weighted_costs_of_rows
 from fastbp.formulations.rounds import Row, RowOfArrays
 from fastbp.formulations.step_options import StepOptions
+from fastbp.functions.cost_pairs import PAIRS
 from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState, layer_rates
 
@@ -195,11 +196,14 @@ def network_data(model: Model) -> NetworkData:
     return net
 
 
-def of_network(model: Model) -> tuple[int, Any, Any, float]:
-    """Return the first fields of `NetworkData`: L, and the cost."""
-    cost, cost_gradient, _ = array_functions.cost_functions(model.cost, model.activations[-1], model.dtype)
+def of_network(model: Model) -> tuple[int, Any, Any, float, Any, bool]:
+    """Return the first fields of `NetworkData`: L, the cost, and the output layer."""
+    output, pair = model.activations[-1], PAIRS.get((model.activations[-1].function, model.cost.function))
+    cost, cost_gradient, _ = array_functions.cost_functions(model.cost, output, model.dtype)
     parameter = model.cost.parameter if isinstance(model.cost.parameter, float) else 0.0  # levels are compiled in
-    return model.n_layers, cost, cost_gradient, parameter
+    by_sample = output.whole_layer or model.cost.whole_sample
+    rows = array_functions.rows_function(output, model.dtype) if by_sample else 0
+    return model.n_layers, cost, cost_gradient, parameter, rows, by_sample and not (pair and pair.is_fused)
 
 
 def layer_places(model: Model) -> list[dict[str, Any]]:

@@ -16,7 +16,9 @@ from fastbp.compiler.views import matrix, stretch
 class NetworkData(Struct):
     """The shape of a network and its functions.
 
-    ``cost`` and ``cost_gradient`` are what `call` takes, C and ∂C/∂a; both are given ``cost_parameter``.
+    ``cost`` and ``cost_gradient`` are what `call` takes, C and ∂C/∂a; both are given ``cost_parameter``. So is
+    ``output_activation``, σ of the output layer for several samples, if it is not ``elementwise``: see below.
+    ``errors_by_sample`` says whether ∂C/∂a and σ′ of that layer take one sample at a time.
     ``layers[l]`` has, for the layers l = 1…L and with l = 0 for the input,
 
     =================  ===============================================================================================
@@ -26,7 +28,7 @@ class NetworkData(Struct):
     biases_at          and where its biases do
     activation         what `call` takes: σ of the whole layer
     derivative         the same: δ ← δ ⊙ σ′
-    elementwise        whether σ, and of the output layer ∂C/∂a, may run over many samples at once, padding included
+    elementwise        whether σ may run over many samples at once, padding included
     columns            neurons in panels (`panels.py`), padding included
     columns_before     those of all layers before l
     panels_at          where the weights of layer l begin in panels
@@ -41,6 +43,8 @@ class NetworkData(Struct):
     cost: Any
     cost_gradient: Any
     cost_parameter: float
+    output_activation: Any
+    errors_by_sample: bool
     layers: npt.NDArray[Any]
     functions: npt.NDArray[Any]
     widths: int

@@ -6,27 +6,54 @@ similar formulas give C here, and σ′ cancels in δ. `out` is one number, `del
 
 from typing import Any, NamedTuple
 
-from fastbp.compiler.options import INNER, njit
+from fastbp.compiler.options import INNER, STRICT, njit
+from fastbp.compiler.views import stretch
 from fastbp.functions import elementary
-from fastbp.functions.activations import exponential, sigmoid, softmax, softplus
+from fastbp.functions.activations import exponential, largest_of, sigmoid, softmax, softplus, sum_of
 from fastbp.functions.costs import cross_entropy, poisson
 from fastbp.functions.elementary import like
 
 FAR = -40.0  # below it, log(1 + exp z) = exp z, also in float64
 
 
-@njit(**INNER)
-def largest_and_log_sum(z, a):
-    """Return the largest z_i, and log Σ_j exp(z_j − z_i) from the a of softmax, as a_i = 1 / Σ_j exp(z_j − z_i).
+# C of softmax needs log Σ_j exp(z_j − z_i), z_i being the largest: computed in passes over many samples, so that log1p
+# becomes vector instructions.
 
-    log1p of the sum of the others keeps all digits of a small logarithm, because z_i is not added to it.
-    """
+
+@njit(**INNER)
+def others_over_largest(z, a):
+    """Σ_{j ≠ i} exp(z_j − z_i) from the a of softmax, z_i being the largest. With the 1 of j = i, it is 1 / a_i."""
     i, others = 0, 0.0
     for j in range(1, z.size):
         i = j if z[j] > z[i] else i
     for j in range(z.size):
         others += 0.0 if j == i else a[j]
-    return z[i], elementary.log1p(others / a[i])
+    return others / a[i]
+
+
+@njit(**INNER)
+def add_log_sum(out, z, y):
+    """Out = Σ_j y_j (out + z_i − z_j) = −Σ_j y_j log a_j, where out was log Σ_j exp(z_j − z_i)."""
+    total, weight, largest = 0.0, 0.0, largest_of(z)
+    for j in range(z.size):
+        total += y[j] * (largest - z[j])
+        weight += y[j]
+    out[0] = total + weight * out[0]
+
+
+@njit(**INNER, **STRICT)
+def cross_entropies(costs, z, a, y, n):
+    """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j) of softmax, of several samples with n numbers each.
+
+    log1p of the sum without that of z_i keeps all digits of a small logarithm, because no 1 is added to it.
+    """
+    width = z.size // costs.size
+    for s in range(costs.size):
+        costs[s] = others_over_largest(stretch(z, s * width, n), stretch(a, s * width, n))
+    for s in range(costs.size):
+        costs[s] = elementary.log1p(costs[s])
+    for s in range(costs.size):
+        add_log_sum(stretch(costs, s, 1), stretch(z, s * width, n), stretch(y, s * width, n))
 
 
 def sigmoid_cross_entropy(out, z, a, y):
@@ -42,13 +69,13 @@ def sigmoid_cross_entropy(out, z, a, y):
 
 
 def softmax_cross_entropy(out, z, a, y):
-    """C = −Σ_j y_j log a_j = Σ_j y_j (log Σ_i exp z_i − z_j)."""
-    largest, log_sum = largest_and_log_sum(z, a)
-    total, weight = 0.0, 0.0
-    for j in range(z.size):
-        total += y[j] * (largest - z[j])
-        weight += y[j]
-    out[0] = total + weight * log_sum  # not in the loop, where the compiler would add it to `largest`
+    """C = −Σ_j y_j log a_j: see `cross_entropies`."""
+    cross_entropies(out, z, a, y, z.size)
+
+
+def softmax_cross_entropy_of_rows(costs, z, a, y, n, parameter):
+    """The same of several samples, each with n numbers and perhaps padding after them."""
+    cross_entropies(costs, z, a, y, n)
 
 
 def exponential_poisson(out, z, a, y):
@@ -100,13 +127,16 @@ def softplus_poisson_error(delta, z, a, y):
 
 
 def softmax_poisson(out, z, a, y):
-    """C = Σ_j a_j − y_j log a_j, log a_j as in `softmax_cross_entropy`."""
-    largest, log_sum = largest_and_log_sum(z, a)
-    total, weight = 0.0, 0.0
-    for j in range(z.size):
-        total += a[j] + y[j] * (largest - z[j])
-        weight += y[j]
-    out[0] = total + weight * log_sum
+    """C = Σ_j a_j − y_j log a_j, log a_j as in `cross_entropies`."""
+    cross_entropies(out, z, a, y, z.size)
+    out[0] += sum_of(a)
+
+
+def softmax_poisson_of_rows(costs, z, a, y, n, parameter):
+    """The same of several samples, each with n numbers and perhaps padding after them."""
+    cross_entropies(costs, z, a, y, n)
+    for s in range(costs.size):
+        costs[s] += sum_of(stretch(a, s * (a.size // costs.size), n))
 
 
 def softmax_poisson_error(delta, z, a, y):
@@ -236,6 +266,7 @@ class Pair(NamedTuple):
     gauss_newton: Any
     fisher: Any
     diagonal: Any  # of the Gauss–Newton matrix: h_j of softmax, else δ̇_j for ż_j = 1
+    cost_of_rows: Any = None  # of several samples, if that is not `cost` of each: ``(costs, z, a, y, n, parameter)``
 
     @property
     def is_fused(self) -> bool:
@@ -247,7 +278,8 @@ class Pair(NamedTuple):
 PAIRS: dict[tuple[Any, Any], Pair] = {
     (sigmoid, cross_entropy): Pair(sigmoid_cross_entropy, error_is_difference, None, *[difference_and_tangent] * 4),
     (softmax, cross_entropy): Pair(
-        softmax_cross_entropy, error_is_difference, None, *[difference_and_tangent] * 3, outputs_are_weights
+        softmax_cross_entropy, error_is_difference, None, *[difference_and_tangent] * 3, outputs_are_weights,
+        softmax_cross_entropy_of_rows,
     ),
     (exponential, poisson): Pair(exponential_poisson, error_is_difference, None, *[difference_and_tangent] * 4),
     (sigmoid, poisson): Pair(
@@ -261,5 +293,6 @@ PAIRS: dict[tuple[Any, Any], Pair] = {
     (softmax, poisson): Pair(
         softmax_poisson, softmax_poisson_error, softmax_poisson_derivative,
         softmax_poisson_tangent, softmax_poisson_gauss_newton, softmax_poisson_fisher, targets_are_weights,
+        softmax_poisson_of_rows,
     ),
 }  # fmt: skip

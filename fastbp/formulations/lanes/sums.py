@@ -57,10 +57,9 @@ def output_error(delta, z, work, data, block, share, net):
     if output.elementwise:
         call(output.activation, a_of, z_of)
     else:
-        for i in range(0, size, n):
-            call(output.activation, stretch(a_of, i, n), stretch(z_of, i, n))
+        call(net.output_activation, a_of, z_of, n, size // n)
     call(net.cost, work.costs, z_of, a_of, y_of, n, net.cost_parameter)
-    if output.elementwise:
+    if not net.errors_by_sample:
         call(net.cost_gradient, delta_of, z_of, a_of, y_of, net.cost_parameter)
         call(output.derivative, delta_of, z_of, a_of)
     else:

@@ -52,10 +52,17 @@ def activate(a, z, block, layer, net):
         for j in range(0, n, wide(z.numbers)):
             call(layer.activation, rows_at(a, j, block.first, m), rows_at(z, j, block.first, m))
     else:
-        for s in range(block.first, block.first + m):
-            z_s, a_s = rows_of(z, block.scratch, 0, s, 1, net), rows_of(a, block.scratch, n, s, 1, net)
-            call(layer.activation, stretch(a_s, 0, n), stretch(z_s, 0, n))
-            put_back(a, a_s, s, 1, net)
+        for start in range(0, m, rows_at_once(z)):
+            some, s = min(rows_at_once(z), m - start), block.first + start
+            z_s, a_s = rows_of(z, block.scratch, 0, s, some, net), rows_of(a, block.scratch, some * n, s, some, net)
+            call(net.output_activation, a_s, z_s, n, some)
+            put_back(a, a_s, s, some, net)
+
+
+@njit(**INNER)
+def rows_at_once(z):
+    """Samples of the output layer that are brought to rows for one call: z, a, δ and y fit into `OUTPUTS` bytes."""
+    return max(1, OUTPUTS // (4 * row_width(z) * z.numbers.itemsize))
 
 
 @njit(**INNER)
@@ -65,14 +72,13 @@ def output_error(delta, z, a, data, costs, block, share, net):
     The 1/m of the mean over the mini-batch, `share`, comes in here: everything after is linear in δ.
     """
     n, width, output, scratch = z.n, row_width(z), net.layers[net.L], block.scratch
-    some = max(1, OUTPUTS // (4 * width * z.numbers.itemsize))  # samples at a time, for one call
-    for start in range(0, block.m, some):
-        m, s = min(some, block.m - start), block.first + start
+    for start in range(0, block.m, rows_at_once(z)):
+        m, s = min(rows_at_once(z), block.m - start), block.first + start
         z_s, a_s = rows_of(z, scratch, 0, s, m, net), rows_of(a, scratch, m * n, s, m, net)
         delta_s, y_s = rows_of(delta, scratch, 2 * m * n, s, m, net), stretch(scratch, 3 * m * n, m * width)
         take_targets(y_s, data.Y, stretch(block.samples, start, m), n, net)
         call(net.cost, stretch(costs, s, m), z_s, a_s, y_s, n, net.cost_parameter)
-        if output.elementwise:
+        if not net.errors_by_sample:
             call(net.cost_gradient, delta_s, z_s, a_s, y_s, net.cost_parameter)
             call(output.derivative, delta_s, z_s, a_s)
         else:
