@@ -23,9 +23,9 @@ FAR = -40.0  # below it, log(1 + exp z) = exp z, also in float64
 @njit(**INNER)
 def others_over_largest(z, a):
     """Σ_{j ≠ i} exp(z_j − z_i) from the a of softmax, z_i being the largest. With the 1 of j = i, it is 1 / a_i."""
-    i, others = 0, 0.0
-    for j in range(1, z.size):
-        i = j if z[j] > z[i] else i
+    i, others, largest = 0, 0.0, largest_of(z)  # a loop that compares with z[i] would branch
+    for j in range(z.size):
+        i = j if z[j] == largest else i
     for j in range(z.size):
         others += 0.0 if j == i else a[j]
     return others / a[i]
