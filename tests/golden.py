@@ -40,7 +40,8 @@ TARGETS = {"avx2": "x86-64-v3"}  # other levels to compile for
 # The case of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
 # depend on the width of the registers.
 BY_WIDTH = {"layers of one neuron"}  # column_sums.forward_column
-# The case of `tiles` with a sum that LLVM vectorizes: the bits depend on the width and on the version of LLVM. All of `loops` do.
+# The case of `tiles` with a sum that LLVM vectorizes: the bits depend on the width of its vectors and on its
+# version. So do those of all of `loops`.
 BY_LLVM = {"predict: a row"}  # loops.forward_row
 WIDTH, LLVM = f"registers of {VECTOR_BYTES} bytes", f"LLVM {binding.llvm_version_info[0]}"
 VECTORS = "registers of 64 bytes" if levels.level().cpu == "x86-64-v4" else WIDTH  # that LLVM uses

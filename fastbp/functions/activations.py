@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fastbp.compiler.options import INNER, STRICT, njit
+from fastbp.compiler.options import LEAN, STRICT, njit
 from fastbp.compiler.views import stretch
 from fastbp.functions import elementary
 from fastbp.functions.elementary import like
+
+# For parts of functions of arrays, which Python calls too, to check derivatives.
+STRICT_PART: dict[str, Any] = {"forceinline": True, "on_disk": False, **LEAN, **STRICT}
 
 
 def no_curvature(z):  # the second derivative of piecewise linear functions, also at their kinks
@@ -205,7 +208,7 @@ def softmax_of_rows(a, z, n, m):
 # Side by side, in four chains: in one, each comparison or addition would wait for the one before.
 
 
-@njit(**INNER, **STRICT)
+@njit(**STRICT_PART)
 def largest_of(z):
     """max_j z_j."""
     most, most1, most2, most3 = z[0], z[0], z[0], z[0]
@@ -217,7 +220,7 @@ def largest_of(z):
     return max(max(most, most1), max(most2, most3))
 
 
-@njit(**INNER, **STRICT)
+@njit(**STRICT_PART)
 def sum_of(a):
     """Σ_j a_j."""
     total, total1, total2, total3 = 0.0, 0.0, 0.0, 0.0
@@ -229,7 +232,7 @@ def sum_of(a):
     return (total + total1) + (total2 + total3)
 
 
-@njit(**INNER, **STRICT)
+@njit(**STRICT_PART)
 def subtract_largest(a, z):
     """a_j = z_j − max_i z_i."""
     largest = largest_of(z)
@@ -237,7 +240,7 @@ def subtract_largest(a, z):
         a[j] = z[j] - largest
 
 
-@njit(**INNER, **STRICT)
+@njit(**STRICT_PART)
 def divide_by_sum(a):
     """a_j ← a_j / Σ_i a_i."""
     total = like(a[0], sum_of(a))
