@@ -9,9 +9,9 @@ from numba import config
 from fastbp.formulations import array_functions
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
+from fastbp.functions.layer_activations import LAYER_ACTIVATIONS
 
 M, PADDING = 5, 3
-LAYERS = [name for name, sigma in ACTIVATIONS.items() if sigma.whole_layer]
 
 
 def called(function, *arguments):
@@ -49,14 +49,14 @@ def test_softmax_of_each_sample_is_that_of_the_sample_alone(n, dtype):
     np.testing.assert_allclose(alone, exact, rtol=10 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "softmax"])
+@pytest.mark.parametrize("name", LAYER_ACTIVATIONS)
 def test_other_layers_are_activated_sample_by_sample(name):
     n, dtype = 4, np.dtype("float64")
     z, padded = samples(n, dtype)
     a, alone = np.full_like(padded, np.inf), np.empty_like(z)
-    called(array_functions.rows_function(ACTIVATIONS[name], dtype), a.ravel(), padded.ravel(), n, len(z))
+    called(array_functions.rows_function(LAYER_ACTIVATIONS[name], dtype), a.ravel(), padded.ravel(), n, len(z))
     for one, z_s in zip(alone, z, strict=True):
-        called(array_functions.activation_function(ACTIVATIONS[name], dtype), one, z_s)
+        called(array_functions.activation_function(LAYER_ACTIVATIONS[name], dtype), one, z_s)
     np.testing.assert_array_equal(a[:, :n], alone)
     assert np.isinf(a[:, n:]).all()
 
