@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from conftest import state_of
+from conftest import needs_two_threads, state_of
 from population_samples import HELD_OUT, X, Y, network, networks
 
 import fastbp
@@ -71,6 +71,7 @@ def test_options(options, kind, words):
     assert not any(net._model.training.locked() for net in nets)
 
 
+@needs_two_threads  # one trains a member after the other
 def test_more_memory_than_there_is(monkeypatch):
     """Each member alone would have room."""
     pop = fastbp.Population(networks(3))

@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from conftest import needs_two_threads
 from population_samples import HELD_OUT, X, Y, learned, n_threads, networks  # noqa: F401
 
 import fastbp
@@ -60,8 +61,9 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Stop])
 @pytest.mark.parametrize("n", [1, 2, 4])
-@pytest.mark.parametrize("where, threads", [("go_on", 1), ("train", 1), ("go_on", 2), ("_compute", 2), ("finish", 2),
-                                            ("start", 2)])  # fmt: skip
+@pytest.mark.parametrize("where, threads", [("go_on", 1), ("train", 1), ("go_on", 2),
+                                            pytest.param("_compute", 2, marks=needs_two_threads),
+                                            ("finish", 2), ("start", 2)])  # fmt: skip
 def test_an_error_at_any_moment(where, threads, n, error, monkeypatch):
     """Each member is as after a whole number of epochs, and continues with the bits of an uninterrupted training."""
     owner = next(kind for kind in (members.NetworkMember, steps.Piece, rounds.Rounds) if hasattr(kind, where))

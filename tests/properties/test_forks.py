@@ -149,6 +149,7 @@ def test_a_fork_waits_until_no_thread_is_inside_llvm():
     thread.join()
 
 
+@needs_two_threads
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_fork_waits_for_the_end_of_a_region(monkeypatch):
     for layer in threads.PARALLEL_FROM:

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn 1.6 or newer is not installed")
 
 import joblib
-from conftest import received
+from conftest import needs_two_threads, received
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -50,6 +50,7 @@ def test_a_pipeline_with_a_search_in_every_backend():
     assert cross_val_score(model, X, y, n_jobs=2).mean() > 0.9
 
 
+@needs_two_threads
 def test_workers_take_the_threads_that_joblib_grants():
     granted = fastbp.get_num_threads
     before = granted()
