@@ -61,7 +61,12 @@ def activate_rows(a, z, n, m):
         function(stretch(a, i, n), stretch(z, i, n))
 
 
-# σ of several samples that is not σ of each.
+def activate_row(a, z):
+    """The same of one sample, by a function of several."""
+    function(a, z, z.size, 1)
+
+
+# σ that has a function of several samples, which serves for one, too.
 OF_ROWS = {activations.softmax: activations.softmax_of_rows}
 
 
@@ -163,6 +168,8 @@ def information_tangent(delta, delta_dot, z, a, y, z_dot, a_dot, parameter):
 
 def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """σ of a whole layer: ``call(…, a, z)``."""
+    if activation.function in OF_ROWS:
+        return _address(OF_ROWS[activation.function], "RR", dtype, activate_row)
     if activation.whole_layer:
         return _address(activation.function, "RR", dtype, sums=True)
     if activation.function in TWO_PASSES:
@@ -173,9 +180,8 @@ def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
 
 def rows_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
     """σ of several samples, each with n numbers and perhaps padding after them: ``call(…, a, z, n, m)``."""
-    of_rows = OF_ROWS.get(activation.function)
-    if of_rows:
-        return _address(of_rows, "RRii", dtype)
+    if activation.function in OF_ROWS:
+        return _address(OF_ROWS[activation.function], "RRii", dtype)
     templates = (activate_rows,) if activation.whole_layer else (activate, activate_rows)
     return _address(activation.function, "RRii", dtype, *templates, sums=activation.whole_layer)
 

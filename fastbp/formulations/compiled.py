@@ -220,11 +220,16 @@ def layer_places(model: Model) -> list[dict[str, Any]]:
     return [*rows, {"neurons_before": neurons_before, "weights_at": weights_at}]
 
 
-def with_functions(layers: npt.NDArray[Any], model: Model) -> npt.NDArray[Any]:
-    """Return a copy of `NetworkData.layers` that has σ and σ′ of each layer."""
+def with_functions(layers: npt.NDArray[Any], model: Model, *, in_rows: bool = False) -> npt.NDArray[Any]:
+    """Return a copy of `NetworkData.layers` that has σ and σ′ of each layer.
+
+    `in_rows` says that `NetworkData.output_activation` is used, where there is one: then that layer has no σ here.
+    """
     dtype, layers = model.dtype, layers.copy()
     *hidden, output = model.activations
-    layers["activation"][1:-1] = [array_functions.activation_function(sigma, dtype) for sigma in model.activations]
+    for l, sigma in enumerate(model.activations, 1):
+        if layers["elementwise"][l] or not in_rows:
+            layers["activation"][l] = array_functions.activation_function(sigma, dtype)
     # The input has no σ: δ⁽⁰⁾ = ∂C/∂x, which error propagation leaves as it is.
     layers["derivative"][0] = array_functions.no_derivative(dtype)
     layers["derivative"][1:-2] = [array_functions.derivative_function(sigma, dtype) for sigma in hidden]

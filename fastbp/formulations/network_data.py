@@ -26,7 +26,7 @@ class NetworkData(Struct):
     neurons_before     that of all layers before l
     weights_at         where the weights of layer l begin in the parameter vector
     biases_at          and where its biases do
-    activation         what `call` takes: σ of the whole layer
+    activation         what `call` takes: σ of the whole layer; 0 where ``output_activation`` is used
     derivative         the same: δ ← δ ⊙ σ′
     elementwise        whether σ may run over many samples at once, padding included
     columns            neurons in panels (`panels.py`), padding included

@@ -9,13 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fastbp.compiler.options import LEAN, STRICT, njit
+from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import stretch
 from fastbp.functions import elementary
 from fastbp.functions.elementary import like
-
-# For parts of functions of arrays, which Python calls too, to check derivatives.
-STRICT_PART: dict[str, Any] = {"forceinline": True, "on_disk": False, **LEAN, **STRICT}
 
 
 def no_curvature(z):  # the second derivative of piecewise linear functions, also at their kinks
@@ -188,14 +185,23 @@ def softmax(a, z):
 
     Subtracting the largest z from all does not change the quotient, and keeps exp from overflowing.
     """
-    subtract_largest(a, z)
+    largest = z[0]
+    for j in range(1, z.size):
+        largest = max(largest, z[j])
     for j in range(z.size):
-        a[j] = elementary.exp(a[j])
-    divide_by_sum(a)
+        a[j] = elementary.exp(z[j] - largest)
+    total = 0.0
+    for j in range(z.size):
+        total += a[j]
+    for j in range(z.size):
+        a[j] /= total
 
 
 def softmax_of_rows(a, z, n, m):
-    """The same for m samples, each with n numbers and perhaps padding after them: exp of all at once is faster."""
+    """The same for m samples, each with n numbers and perhaps padding after them: exp of all at once is faster.
+
+    This is what networks call.
+    """
     width = z.size // m
     for i in range(0, z.size, width):
         subtract_largest(stretch(a, i, n), stretch(z, i, n))
@@ -208,7 +214,7 @@ def softmax_of_rows(a, z, n, m):
 # Side by side, in four chains: in one, each comparison or addition would wait for the one before.
 
 
-@njit(**STRICT_PART)
+@njit(**INNER, **STRICT)
 def largest_of(z):
     """max_j z_j."""
     most, most1, most2, most3 = z[0], z[0], z[0], z[0]
@@ -220,7 +226,7 @@ def largest_of(z):
     return max(max(most, most1), max(most2, most3))
 
 
-@njit(**STRICT_PART)
+@njit(**INNER, **STRICT)
 def sum_of(a):
     """Σ_j a_j."""
     total, total1, total2, total3 = 0.0, 0.0, 0.0, 0.0
@@ -232,7 +238,7 @@ def sum_of(a):
     return (total + total1) + (total2 + total3)
 
 
-@njit(**STRICT_PART)
+@njit(**INNER, **STRICT)
 def subtract_largest(a, z):
     """a_j = z_j − max_i z_i."""
     largest = largest_of(z)
@@ -240,7 +246,7 @@ def subtract_largest(a, z):
         a[j] = z[j] - largest
 
 
-@njit(**STRICT_PART)
+@njit(**INNER, **STRICT)
 def divide_by_sum(a):
     """a_j ← a_j / Σ_i a_i."""
     total = like(a[0], sum_of(a))

@@ -50,7 +50,7 @@ def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
         functions, dtype = table([{}, {}, {}], functions=NAMES), model.dtype
-        layers = with_functions(panel_layout(model), model)
+        layers = with_functions(panel_layout(model), model, in_rows=True)
         made = NetworkData(*of_network(model), layers, functions, panel_widths(model))
         add_functions(made, EVERY_NET, dtype)
         if 1 in model.sizes[1:]:
