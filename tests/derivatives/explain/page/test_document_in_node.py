@@ -53,7 +53,7 @@ def data_of(page):
 def run_node(folder, pages, report=REPORT):
     """Run `report` with the scripts and the data of each page; return what it has pushed to `reports`."""
     scripts = re.search(r"<script>\n(.*)</script>", pages[0], re.S)[1]
-    scripts = scripts[: scripts.index("// The page itself:")]  # without what needs a browser
+    scripts = scripts[: scripts.index("const data = JSON.parse(document")]  # without what needs a browser
     (folder / "data.json").write_text(json.dumps([data_of(page) for page in pages]), encoding="utf-8")
     program = f"""
 const fs = require("fs"), reports = [];
