@@ -123,9 +123,9 @@ def check_size(traces: Sequence[Traced]) -> None:
 def packed(array: Array) -> dict[str, Any]:
     """Return an array as JSON, to the last bit: float32 or float64, how many numbers, their exponents, their bits.
 
-    `d` is base 85 of bits: for each number its sign and mantissa; from the next whole byte on, for each number the place
-    of its exponent in `e`, counted from 1, as Elias' γ code: its n binary digits behind n − 1 zeros. Frequent exponents
-    come first in `e`, so that most take 1 or 3 bits of 8 or 11.
+    `d` is base 85 of bits: for each number its sign and mantissa; from the next whole byte on, for each number the
+    place of its exponent in `e`, counted from 1, as Elias' γ code: its n binary digits behind n − 1 zeros. Frequent
+    exponents come first in `e`, so that most take 1 or 3 bits instead of 8 or 11.
 
     >>> packed(np.array([1.0, 0.5]))
     {'f': 'f4', 'n': 2, 'e': [126, 127], 'd': '00000002+`'}
@@ -156,7 +156,7 @@ def _without_exponents(numbers: Array, wide: int) -> bytes:
 
 
 def _gamma_codes(places: Array, wide: int) -> Array:
-    """Return the bits of Elias' γ code of each place, each in a byte: 1; 010, 011; 00100, …"""
+    """Return the bits of Elias' γ code of each place (1, 010, 011, 00100, …), each in a byte."""
     lowest = np.arange(2 * wide + 1)[::-1]  # the bits of the longest code, the highest first
     digits = np.frexp(places)[1][:, None]
     return (places[:, None] >> lowest & 1)[lowest < 2 * digits - 1].astype(np.uint8)
