@@ -91,9 +91,10 @@ def beside_sklearn(rounds: int) -> None:
                     cold.append(first_fit("fastbp", empty))
             warm.append(first_fit("fastbp", kept))
             other.append(first_fit("scikit-learn", kept))
-    print("first fit of a process, [64, 30, 10], 1,000 samples, one epoch: seconds of processor time, without the import")
+    print("seconds of processor time of the first fit of a process, [64, 30, 10], 1,000 samples, one epoch; no import")
     for name, times in (("fastbp, nothing cached", cold), ("fastbp, cache warm", warm), ("scikit-learn", other)):
-        print(f"{name:<24}{statistics.median(times):9.3f}   {min(times):.3f} to {max(times):.3f}, {len(times)} processes")
+        least, most = min(times), max(times)
+        print(f"{name:<24}{statistics.median(times):9.3f}   {least:.3f} to {most:.3f}, {len(times)} processes")
 
 
 def main() -> None:
