@@ -200,7 +200,8 @@ def test_search_finds_a_name(name, html, opened):
 
 
 PAGES = ("index.html", "reference/fastbp.Network-class.html", "gallery/four_equations.html", "gallery/index.html",
-         "learn/tutorials/first_net.html", "measure/history.html", "measure/where_fastbp_loses.html")  # fmt: skip
+         "learn/tutorials/first_net.html", "measure/history.html", "measure/where_fastbp_loses.html",
+         "use/from_pytorch.html")  # fmt: skip
 
 
 @needs_browser
