@@ -18,6 +18,8 @@ import pytest
 from conftest import TESTS
 from steps import links
 
+from fastbp.data import mnist
+
 SITE = TESTS.parent / "examples" / "site"
 NEEDED = ("sphinx", "pydata_sphinx_theme", "sphinx_gallery", "numpydoc", "myst_parser", "sklearn", "matplotlib")
 MISSING = [name for name in NEEDED if find_spec(name) is None]
@@ -38,15 +40,27 @@ def test_scripts_run_where_what_they_need_is_there(tmp_path, monkeypatch):
     for name, line in (("the_first_experiment", ""), ("a", "import sklearn\n"), ("b", "import no_such\n")):
         (tmp_path / "gallery").mkdir(exist_ok=True)
         (tmp_path / "gallery" / f"{name}.py").write_text(line)
-    monkeypatch.delenv("FASTBP_DATA", raising=False)
     monkeypatch.setattr(gallery, "find_spec", lambda name: None)
+    monkeypatch.setattr(gallery, "has_mnist", lambda: False)
     assert "FASTBP_DATA" in gallery.missing(tmp_path / "gallery" / "the_first_experiment.py")
     assert gallery.missing(tmp_path / "gallery" / "a.py") == "sklearn"
     runs = re.compile(gallery.pattern(tmp_path))
     assert runs.search("gallery/b.py") and not runs.search("gallery/a.py")
     assert not runs.search("gallery/the_first_experiment.py")
-    monkeypatch.setenv("FASTBP_DATA", str(tmp_path))
+    monkeypatch.setattr(gallery, "has_mnist", lambda: True)
     assert re.search(gallery.pattern(tmp_path), "gallery/the_first_experiment.py")
+
+
+def test_a_folder_without_the_files_is_not_mnist(tmp_path, monkeypatch, capsys):
+    """Then the first experiment would download them, and the build is offline."""
+    gallery = pytest.importorskip("steps.gallery", reason="the site's packages are not installed")
+    monkeypatch.setenv("FASTBP_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    assert not gallery.has_mnist.__wrapped__() and "train-images" in capsys.readouterr().err
+    for name in mnist.FILES:
+        (tmp_path / "mnist" / name).write_bytes(b"damaged")
+    assert not gallery.has_mnist.__wrapped__()
 
 
 def test_a_script_becomes_a_page_and_stays_a_program(tmp_path):
@@ -65,6 +79,7 @@ def test_links_to_files_of_the_repository_lead_to_their_pages():
     folder = names.HERE / "learn"
     for given, page in {
         "[a](../../jacobians.py)": "[a](/gallery/jacobians.rst)",
+        "[`four_equations.py`](../../four_equations.py)": "[Four equations](/gallery/four_equations.rst)",
         "[a](../../README.md#b)": "[a](/gallery/index.rst#b)",
         "[a](../../../CONTRIBUTING.md)": "[a](/contributing.md)",
         "[a](../../../tests/conftest.py)": "a",
@@ -184,8 +199,9 @@ def test_search_finds_a_name(name, html, opened):
     assert any(link.startswith(wanted) for link in links_found), links_found
 
 
-PAGES = ("index.html", "reference/fastbp.Network-class.html", "gallery/four_equations.html",
-         "learn/tutorials/first_net.html", "measure/history.html")  # fmt: skip
+PAGES = ("index.html", "reference/fastbp.Network-class.html", "gallery/four_equations.html", "gallery/index.html",
+         "learn/tutorials/first_net.html", "measure/history.html", "measure/where_fastbp_loses.html",
+         "use/from_pytorch.html")  # fmt: skip
 
 
 @needs_browser

@@ -53,6 +53,15 @@ def test_every_command_and_every_choice_is_described(pages):
             assert f".. _{kind}-{name.replace('_', '-')}:" in pages["choices"], name
 
 
+def test_every_choice_says_something_of_its_own(pages):
+    """No two names have the same description, and none is left without."""
+    for section in re.split(r"\.\. _choices-\w+:", pages["choices"])[1:]:
+        said = re.findall(r"^``(\w+)``\n   (\S.+)$", section, re.M)
+        assert len(said) == len(re.findall(r"^``\w+``$", section, re.M)) > 1
+        assert len({words for _, words in said}) == len(said), said
+        assert [name for name, words in said if words.startswith(("see", "Return", "σ′ of", "∂C/∂a of"))] == []
+
+
 def test_every_constant_of_a_package_says_what_it_means(names):
     missing = [name.full for name in names if name.is_data and not name.summary]
     assert missing == []

@@ -1,8 +1,9 @@
 """How sphinx-gallery runs the scripts of `examples/`: as programs, each with a folder for what it writes."""
 
-import os
 import re
 import shutil
+import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,18 @@ from typing import Any
 from sphinx_gallery.scrapers import figure_rst
 from sphinx_gallery.sorting import FileNameSortKey
 
+import fastbp
+import fastbp.data
+
 BOOK = ("the_first_experiment", "the_book_replayed")  # need MNIST, and the first would download it
-# What takes more than 15 seconds of a core without --quick, and says the same with it.
-QUICK = ("a_surrogate_from_derivatives", "balancing_a_pole", "cost_surfaces", "loops_vs_vectorized",
-         "the_book_replayed", "vanishing_gradients")  # fmt: skip
+# What takes more than 15 seconds of a core without --quick, and what is different with it.
+MORE = "without it, the program does more"
+QUICK = dict.fromkeys(("a_surrogate_from_derivatives", "balancing_a_pole", "cost_surfaces", "loops_vs_vectorized",
+                       "vanishing_gradients"), MORE)  # fmt: skip
+QUICK["the_book_replayed"] = (
+    "each network learns for a few epochs, so most accuracies stay below the book's. Without it, a network learns as "
+    "long as in the book, and the program takes some minutes"
+)
 PAGE = """
 .. raw:: html
 
@@ -26,9 +35,20 @@ def missing(script: Path) -> str:
     """Return what a script needs and this machine lacks, in words; an empty text if it can run."""
     imported = re.findall(r"^(?:from|import) (sklearn|mapie|polars)\b", script.read_text(encoding="utf-8"), re.M)
     lacking = [name for name in dict.fromkeys(imported) if find_spec(name) is None]
-    if script.stem in BOOK and not os.environ.get("FASTBP_DATA"):
-        lacking.append("the book's data, in the folder that FASTBP_DATA names")
+    if script.stem in BOOK and not has_mnist():
+        lacking.append("MNIST, in the folder `mnist` of the folder that FASTBP_DATA names")
     return " and ".join(lacking)
+
+
+@cache
+def has_mnist() -> bool:
+    """Whether the four files are where `fastbp.load_mnist` looks for them, and intact."""
+    try:
+        fastbp.load_mnist()
+    except (FileNotFoundError, fastbp.data.DataFileError) as error:
+        print(f"no MNIST: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def pattern(scripts: Path) -> str:

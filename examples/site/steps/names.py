@@ -33,16 +33,23 @@ def find(app: Sphinx, _: Any, node: pending_xref, code: nodes.Element) -> nodes.
     return nodes.literal("", node.astext(), classes=["code"])
 
 
+def title_of(script: str) -> str:
+    """Return the title of the page of a script of the gallery."""
+    return script[0].upper() + script[1:].replace("_", " ")
+
+
 def linked(text: str, folder: PurePosixPath) -> str:
     """Let the links of a Markdown text in `folder` to files of the repository lead to the site's pages of them.
 
-    A file that has no page is named, without a link.
+    A script of the gallery is named as its page is. A file that has no page is named, without a link.
     """
 
     def page(link: re.Match[str]) -> str:
         words, path, place = link[1], link[2], link[3] or ""
         target = normpath(folder / path)
         script = re.fullmatch(r"examples/(\w+)\.py", target)
+        if script and words == f"`{script[1]}.py`":
+            words = title_of(script[1])
         name = f"gallery/{script[1]}.rst" if script else PAGES.get(target)
         if name:
             return f"[{words}](/{name}{place})"

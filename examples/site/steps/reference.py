@@ -10,22 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from steps.choices import page_of_choices
+
 from fastbp.cli.options import new_parser
-from fastbp.formulations import FORMULATIONS
-from fastbp.functions.activations import ACTIVATIONS
-from fastbp.functions.costs import COSTS
-from fastbp.functions.initializers import INITIALIZERS
-from fastbp.functions.layer_activations import LAYER_ACTIVATIONS
-from fastbp.functions.sample_costs import SAMPLE_COSTS
-from fastbp.optimizers import BY_NAME
-from fastbp.training.metrics import METRICS
 
 PACKAGES = ("fastbp", "fastbp.comparison", "fastbp.data", "fastbp.plots", "fastbp.replay", "fastbp.sklearn",
             "fastbp.tables", "fastbp.tabular")  # fmt: skip
-CHOICES: dict[str, dict[str, Any]] = {
-    "activation": ACTIVATIONS | LAYER_ACTIVATIONS, "cost": COSTS | SAMPLE_COSTS, "initializer": INITIALIZERS,
-    "formulation": FORMULATIONS, "optimizer": BY_NAME, "metric": METRICS,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,18 +120,6 @@ def commands_page() -> str:
     return page
 
 
-def choices_page() -> str:
-    """Return the names that stand for functions in arguments, with what each is."""
-    page = titled("Names in arguments") + "\nFunctions, optimizers and metrics that an argument names by a text.\n"
-    for kind, table in CHOICES.items():
-        page += f"\n.. _choices-{kind}:\n\n{titled(kind.capitalize(), '-')}\n"
-        for name, thing in table.items():
-            said = thing if inspect.isclass(thing) or kind == "formulation" else getattr(thing, "function", thing)
-            said = first_sentence(inspect.getdoc(said) or "").replace("|", r"\|")
-            page += f"\n.. _{kind}-{name.replace('_', '-')}:\n\n``{name}``\n   {said or 'see above'}\n"
-    return page
-
-
 def index_page(names: list[Name]) -> str:
     subjects: dict[str, list[Name]] = defaultdict(list)
     for name in names:
@@ -169,7 +147,7 @@ def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     names = public_names()
     constants: dict[str, list[Name]] = defaultdict(list)
-    pages = {"index": index_page(names), "commands": commands_page(), "choices": choices_page()}
+    pages = {"index": index_page(names), "commands": commands_page(), "choices": page_of_choices()}
     for name in names:
         if name.is_data:
             constants[name.package].append(name)

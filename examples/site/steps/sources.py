@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from steps import gallery
-from steps.names import linked
+from steps.names import linked, title_of
 
 import fastbp
 from fastbp import plots
@@ -47,11 +47,10 @@ def with_title(path: Path, missing: str) -> str:
     """Return a script whose docstring is a page: its name as a title, the commands as code, what is missing here."""
     source = path.read_text(encoding="utf-8")
     text = ast.get_docstring(ast.parse(source)) or ""
-    title = path.stem.replace("_", " ")
-    title = title[0].upper() + title[1:]
+    title = title_of(path.stem)
     text = re.sub(r"^(?! )(.+)\n\n(?=    )", r"\1\n\n::\n\n", text, flags=re.M)
     if path.stem in gallery.QUICK and not missing:
-        text += "\n\n.. note::\n\n   The output is that of ``--quick``; without it, the program does more."
+        text += f"\n\n.. note::\n\n   The output is that of ``--quick``: {gallery.QUICK[path.stem]}."
     if missing:
         text += f"\n\n.. note::\n\n   The program did not run in this build: it needs {missing}."
     page = f"{title}\n{'=' * len(title)}\n\n{text}"

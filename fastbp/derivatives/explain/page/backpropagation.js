@@ -238,19 +238,40 @@ function sigmaPrime(state, net, l, j, i = j) {
   return wholeLayer ? a[i] * ((i === j ? 1 : 0) - a[j]) : prime(state.z[l][j], a[j]);
 }
 
-// Numbers written by Python: base 85 of the bytes of float32 or float64 (document.py).
+// Numbers written by Python (`packed` in document.py): base 85 of bits, for each number its sign and its mantissa; then,
+// from a whole byte on, the place of its exponent in e, counted from 1: its m binary digits behind m − 1 zeros.
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
-function unpack({f, d}) {
-  const bytes = new DataView(new ArrayBuffer(d.length / 5 * 4)), size = f === "f4" ? 4 : 8;
-  const value = new Uint8Array(128);
-  for (let i = 0; i < 85; i++) value[DIGITS.charCodeAt(i)] = i;
-  for (let i = 0, at = 0; i < d.length; at += 4) {
+function unpack({f, n, e, d}) {
+  const digit = new Uint8Array(128), bits = new DataView(new ArrayBuffer(d.length / 5 * 4 + 4));
+  for (let i = 0; i < 85; i++) digit[DIGITS.charCodeAt(i)] = i;
+  for (let i = 0, word = 0; i < d.length; word += 4) {
     let number = 0;
-    for (const end = i + 5; i < end; i++) number = number * 85 + value[d.charCodeAt(i)];
-    bytes.setUint32(at, number);
+    for (const end = i + 5; i < end; i++) number = number * 85 + digit[d.charCodeAt(i)];
+    bits.setUint32(word, number);
   }
-  return Float64Array.from({length: bytes.byteLength / size}, (_, i) =>
-    size === 4 ? bytes.getFloat32(4 * i, true) : bytes.getFloat64(8 * i, true));
+  let at = 0;
+  const next = () => { // the next 32 bits
+    const word = at >> 5 << 2, skipped = at & 31, first = bits.getUint32(word);
+    return skipped ? first << skipped | bits.getUint32(word + 4) >>> 32 - skipped : first;
+  };
+  const read = count => { // 1 to 32 bits, as a number
+    const number = next() >>> 32 - count;
+    at += count;
+    return number;
+  };
+  const long = f === "f8", size = long ? 8 : 4, upper = long ? 20 : 23; // bits of a mantissa in the word of the exponent
+  const numbers = new DataView(new ArrayBuffer(size * n));
+  for (let i = 0; i < n; i++) {
+    numbers.setUint32(size * i, read(1) << 31 | read(upper));
+    if (long) numbers.setUint32(size * i + 4, read(32));
+  }
+  at += -at & 7;
+  for (let i = 0; i < n; i++) {
+    const zeros = Math.clz32(next());
+    at += zeros;
+    numbers.setUint32(size * i, numbers.getUint32(size * i) | e[read(zeros + 1) - 1] << upper);
+  }
+  return Float64Array.from({length: n}, (_, i) => long ? numbers.getFloat64(8 * i) : numbers.getFloat32(4 * i));
 }
 
 // θ in the order of net.parameters: w(1), b(1), …, w(L), b(L).

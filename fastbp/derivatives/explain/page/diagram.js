@@ -36,13 +36,16 @@ function bring(l, j) {
 function draw() {
   const svg = $("net"), rows = page.shown.map((shown, l) => shown.length + (shown.length < data.sizes[l] ? 1 : 0));
   const most = Math.max(...rows), spacing = most <= 3 ? 96 : most <= 6 ? 70 : 52;
-  const maps = rows.some((n, l) => n > page.shown[l].length);
+  const mapped = l => page.shown[l]?.length < data.sizes[l];
   const names = data.inputNames ? 90 : data.sizes[0] > MOST ? MAP / 2 : 14;
   const wide = $("scroll").clientWidth, right = !data.names ? 125 : wide > 500 ? 200 : 165;
   const width = Math.max(wide, names + right + 2 * RADIUS + 64 * L);
   const room = width - names - 2 * RADIUS - right, gap = Math.min(room / L, 300);
   const left = names + RADIUS + (room - gap * L) / 2;
-  const top = 62, bottom = top + most * spacing, height = bottom + (maps ? MAP + 40 : 8);
+  const crowded = gap < MAP + 8 && rows.some((_, l) => mapped(l) && mapped(l + 1)); // every other map stands lower
+  const lower = l => crowded && l % 2 ? MAP + 24 : 0;
+  const maps = rows.flatMap((_, l) => mapped(l) ? [MAP + 32 + lower(l)] : []);
+  const top = 62, bottom = top + most * spacing, height = bottom + 8 + Math.max(0, ...maps);
   const X = l => left + l * gap, Y = (l, row) => top + spacing * (row + 0.5 + (most - rows[l]) / 2);
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -79,7 +82,7 @@ function draw() {
     element("text", {class: "quantity", x: box.x, y: box.y - 11}, "C "), text);
   drawn.cost.text = text;
   front.append(drawn.cost.node);
-  for (let l = 0; l <= L; l++) if (page.shown[l].length < data.sizes[l]) drawMap(front, l, X(l), bottom + 8);
+  for (let l = 0; l <= L; l++) if (mapped(l)) drawMap(front, l, X(l), bottom + 8 + lower(l));
   setTabStop();
 }
 

@@ -72,8 +72,28 @@ def test_a_page_is_one_small_file_that_asks_no_network(small, tmp_path):
     assert len(page.encode()) < 120_000
 
 
-def test_pages_of_the_books_network_are_small(tmp_path):
-    assert len(page_of(trace_of([784, 30, 10]), tmp_path).encode()) < 300_000
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pages_of_the_books_network_are_small(dtype, tmp_path):
+    assert len(page_of(trace_of([784, 30, 10], dtype), tmp_path).encode()) < 300_000
+
+
+def test_pages_of_weights_far_apart_are_small(tmp_path):
+    """Exponents that differ from weight to weight take no more bits than they have in memory, or few more."""
+    net = fastbp.Network([784, 30, 10], seed=0, dtype="float64")
+    net.parameters[:] *= 2.0 ** np.random.default_rng(1).integers(-300, 300, size=len(net.parameters))
+    page = page_of(net.trace(np.zeros(784), np.zeros(10)), tmp_path)
+    assert len(page.encode()) < 80_000 + 1.25 * 8 * 1.1 * len(net.parameters)
+
+
+@pytest.mark.parametrize("name", module.SCRIPTS)
+def test_scripts_lose_their_comments_only(name):
+    """What a page has of a script: the same lines, in the same order; no comment is left and no text is cut."""
+    whole = Path(module.__file__).with_name(name).read_text("utf-8")
+    short = module._without_comments(whole)
+    assert "//" not in short.replace("http://www.w3.org/2000/svg", "") and "\n\n" not in short
+    for kept, line in zip(short.splitlines(), (line for line in whole.splitlines() if not re.match(r" *(//|$)", line)),
+                          strict=True):  # fmt: skip
+        assert line.strip().split(" //")[0] == kept
 
 
 def test_a_page_has_the_numbers_of_the_trace(small, tmp_path):

@@ -340,6 +340,15 @@ def test_a_large_layer_is_summed_up_and_its_map_brings_neurons(opened):
     assert "the 34 others" in panel(page)
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_map_covers_another(width, opened):
+    page = opened("large", viewport={"width": width, "height": 844})
+    one, other = (page.locator(".map-frame").nth(i).bounding_box() for i in range(2))
+    beside = one["x"] + one["width"] <= other["x"]
+    assert beside or one["y"] + one["height"] <= other["y"]
+    assert beside == (width == 1280)
+
+
 def test_epochs_by_mouse_and_keyboard(opened):
     net, recorder = small_net(), fastbp.Recorder(lambda net: net.trace(X[0], Y[0]))
     net.fit(X, Y, epochs=3, batch_size=8, optimizer=fastbp.SGD(2.0), callbacks=[recorder], progress=False)

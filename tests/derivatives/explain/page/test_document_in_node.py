@@ -53,7 +53,7 @@ def data_of(page):
 def run_node(folder, pages, report=REPORT):
     """Run `report` with the scripts and the data of each page; return what it has pushed to `reports`."""
     scripts = re.search(r"<script>\n(.*)</script>", pages[0], re.S)[1]
-    scripts = scripts[: scripts.index("// The page itself:")]  # without what needs a browser
+    scripts = scripts[: scripts.index("const data = JSON.parse(document")]  # without what needs a browser
     (folder / "data.json").write_text(json.dumps([data_of(page) for page in pages]), encoding="utf-8")
     program = f"""
 const fs = require("fs"), reports = [];
@@ -164,6 +164,7 @@ def test_saturated_outputs_are_finite(tmp_path):
 
 def test_numbers_arrive_to_the_last_bit(tmp_path):
     patterns = np.random.default_rng(1).integers(0, 2**64, size=1000, dtype=np.uint64)
+    patterns = np.append(patterns, np.arange(2047, dtype=np.uint64) << np.uint64(52))  # every exponent
     special = np.array([0.0, -0.0, 5e-324, np.inf, -np.inf, 1.7976931348623157e308, 0.1])
     for of_bits in (patterns.view(np.float64), patterns.view(np.float32)):
         numbers = np.concatenate([special[:2], of_bits[np.isfinite(of_bits)].astype(np.float64), special[2:]])
