@@ -84,12 +84,27 @@ for); four periods of a cosine and dropout change nothing that can be told from 
 time for the same error.
 """
 
-try:
-    import sklearn  # noqa: F401
-except ImportError:
-    raise ImportError("fastbp.tabular needs scikit-learn: install it with `pip install 'fastbp[tabular]'`") from None
+from typing import TYPE_CHECKING, Any
 
-from fastbp.tabular.classifier import TabularClassifier
-from fastbp.tabular.regressor import TabularRegressor
+if TYPE_CHECKING:
+    from fastbp.tabular.classifier import TabularClassifier
+    from fastbp.tabular.regressor import TabularRegressor
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
+
+_FILES = {"TabularClassifier": "classifier", "TabularRegressor": "regressor"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import an estimator on first use: the command line, which needs no scikit-learn, uses the parts only."""
+    from importlib import import_module
+
+    if name not in _FILES:
+        raise AttributeError(f"module 'fastbp.tabular' has no attribute {name!r}")
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            "fastbp.tabular needs scikit-learn: install it with `pip install 'fastbp[tabular]'`"
+        ) from None
+    return getattr(import_module(f"fastbp.tabular.{_FILES[name]}"), name)
