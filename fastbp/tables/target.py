@@ -140,8 +140,14 @@ class Target:
             read = cells.numbers(as_column(one), self.decimal)[:, None]
         if read.shape[1] != len(self.names):
             raise ValueError(f"the target has {read.shape[1]} columns, but {len(self.names)} were learned")
+        return self.scaled(read)
+
+    def scaled(self, values: Array) -> Array:
+        """Return what a network learns of numbers, (n, k), NaN where they are not finite; classes stay as they are."""
+        if self.classes is not None:
+            return values
         with np.errstate(invalid="ignore"):
-            scaled: Array = (read - self.mean) * self._factor
+            scaled: Array = (values - self.mean) * self._factor
         scaled[~np.isfinite(scaled)] = np.nan
         return scaled
 

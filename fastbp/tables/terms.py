@@ -55,7 +55,7 @@ class Terms:
                     self._row_of(at + k)
                 if is_sign(code):
                     self._row_of(at, -1.0)
-            n_bins = max(len(code.edges) - 1, 0)
+            n_bins = code.n_bins
             n_scaled = len(code.features) - n_bins - code.missing
             last = self._row_of(at + len(code.features) - 1) if code.missing and code.center else -1
             for i, (center, factor) in enumerate(zip(code.center, code.factor, strict=True)):

@@ -22,10 +22,9 @@ from fastbp.tables import Column, Table
 from fastbp.tabular import files
 from fastbp.tabular.explained import Explained
 from fastbp.tabular.exported import Exported
-from fastbp.tabular.learner import Learner
+from fastbp.tabular.learner import Learner, seed_of
 from fastbp.tabular.recipe import Recipe
 
-LARGEST_SEED = np.iinfo(np.int32).max
 OF_RECIPE = frozenset(field.name for field in fields(Recipe))  # parameters that are an estimator's, too
 
 PARAMETERS = """\
@@ -130,8 +129,7 @@ class BaseTabular(Explained, Exported, Learner, BaseEstimator):
             raise ValueError("the table has n_samples = 1; at least 2 rows are required, for one to be left out")
         recipe = self._recipe()
         prepared = self._prepare(table, y, recipe, recipe.preprocessor(self.drop, self.categorical))
-        seed = check_random_state(self.random_state).randint(LARGEST_SEED)
-        self._train(prepared, seed, self.time_limit, self.progress)
+        self._train(prepared, seed_of(check_random_state(self.random_state)), self.time_limit, self.progress)
         return self
 
     def _recipe(self) -> Recipe:

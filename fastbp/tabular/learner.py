@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
+
 from fastbp.batches.orders import Order
 from fastbp.model import Array
 from fastbp.population import Population
@@ -17,6 +19,14 @@ from fastbp.tables.terms import Rows
 from fastbp.tabular import bag, stacked
 from fastbp.tabular.bag import Prepared
 from fastbp.tabular.recipe import Recipe
+
+LARGEST_SEED = np.iinfo(np.int32).max
+
+
+def seed_of(random_state: int | np.random.RandomState) -> int:
+    """Return the seed of a bag for the `random_state` of an estimator."""
+    state = np.random.RandomState(random_state % 2**32) if isinstance(random_state, int) else random_state
+    return int(state.randint(LARGEST_SEED))
 
 
 class Learner:
