@@ -58,9 +58,16 @@ list says what each column was taken for, how it enters and how many values are 
 Columns in which nothing can be learned (identifiers, constants, free text) are left
 out, and so are rows without a target. Text means classes, and so do whole numbers with
 2 to 20 different values in at least 5 times as many rows (--regress and --classify
-overrule this). Classes get softmax outputs and the cost cross_entropy, other numbers
-identity outputs and the cost quadratic. A part of the training rows decides when
-training stops; the best epoch is kept. The model file holds how the columns enter.
+overrule this).
+
+A table is learned by the recipe of the estimators of fastbp.tabular: eight networks,
+each without a fold of the training rows, on which its best epoch is chosen, and their
+mean. --plot, and any option of the groups "network" and "training" but --seed and
+--threads, describes one network instead: [64, 64] relu with softmax outputs and the cost
+cross_entropy for classes, identity outputs and the cost quadratic for numbers, where the
+options say nothing else; a part of the training rows decides when training stops. So do
+several targets, several processes of MPI, and a table of more than 10,000,000 cells. A
+line says which of the two, and why. The model file holds how the columns enter.
 
 Ctrl-C ends the training early; the model of the last whole epoch is tested and saved.
 The first run on a machine compiles for some seconds and keeps the machine code.
@@ -171,7 +178,7 @@ def _add_reading_options(group: Any) -> None:
 
 
 def _add_network_options(group: Any) -> None:
-    text = "sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128)"
+    text = "sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128; tables see above)"
     group.add_argument("--hidden", metavar="SIZES", type=sizes, help=text)
     names = "sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, mish, gelu, exponential, identity"
     text = f"of the hidden layers: {names} (default: relu)"
@@ -187,7 +194,7 @@ def _add_network_options(group: Any) -> None:
 
 
 def _add_training_options(group: Any) -> None:
-    text = "how often every sample is used (default: 30; mnist 10; tables at most 200, and 60 if they are small)"
+    text = "how often every sample is used (default: 30; mnist 10; one network for a table at most 200, a small one 60)"
     group.add_argument("--epochs", metavar="N", type=whole(1), help=text)
     text = "tables: hold no training rows out, and train for all epochs"
     group.add_argument("--no-early-stopping", action="store_true", help=text)

@@ -103,8 +103,8 @@ def _why_one_network(problem: tabular.Problem, options: argparse.Namespace, rank
         return f"the target has {len(problem.target.names)} columns"
     if n * len(problem.training.names) > MOST_CELLS:
         return f"the training rows have more than {MOST_CELLS:,} cells"
-    if n < 2 or (problem.classes and len(np.unique(problem.y)) < 2):
-        return "the training rows are one, or of one class"
+    if problem.classes and len(np.unique(problem.y)) < 2:
+        return "the training rows are of one class"
     return None
 
 

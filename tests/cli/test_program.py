@@ -167,7 +167,8 @@ def test_the_columns_are_listed_before_training(
         "column": ["taken", "for"], "id": ["identifier", "·"], "size": ["number", "6"], "colour": ["category", "·"],
         "sold": ["boolean", "·"], "day": ["date", "·"], "remark": ["dropped", "·"], "unit": ["constant", "·"],
     }  # fmt: skip
-    assert "scaled + 6 bins + missing" in out and "3 values, one-hot" in out and "not used: always 'm'" in out
+    assert re.search(r"scaled \+ \d bins \+ missing", out)
+    assert "3 values, one-hot" in out and "not used: always 'm'" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
