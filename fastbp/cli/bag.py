@@ -6,7 +6,6 @@ import argparse
 import time
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +14,9 @@ from fastbp.cli.models import BagModel
 from fastbp.cli.tables import Problem
 from fastbp.cli.trainings import Trained, Training
 from fastbp.tabular.classes import Classes
-from fastbp.tabular.learner import seed_of
+from fastbp.tabular.learner import Learner, seed_of
 from fastbp.tabular.numbers import Numbers
 from fastbp.tabular.recipe import Recipe
-
-if TYPE_CHECKING:
-    from fastbp.tabular.learner import Learner
 
 EPOCHS = 32  # half of the estimators', for half of the time: the docstring of `fastbp.tabular` has the same error
 
@@ -65,6 +61,7 @@ class Bag(Training):
         made = {
             "networks": len(done), "epochs": recipe.epochs, "batch_size": recipe.batch_size, "optimizer": "adamw",
             "learning_rate": recipe.learning_rate, "seed": options.seed,
+            **({"interrupted_after_epoch": epochs} if interrupted else {}),
             **{name: list(given) for name in ("drop", "categorical") if (given := getattr(options, name))},
         }  # fmt: skip
         words = f"{len(done)} networks, {epochs} epochs each, in {seconds:.2f} s"

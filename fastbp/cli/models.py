@@ -7,7 +7,7 @@ probabilities of its classes, or numbers in its units.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,10 @@ from fastbp.tables.arrays import Array, label_of
 from fastbp.tables.preprocessor import Preprocessor
 from fastbp.tables.table import Table
 from fastbp.tables.target import Target
-
-if TYPE_CHECKING:
-    from fastbp.tabular.learner import Learner
-
-OF_LEARNERS = "fastbp.tabular"  # the key of the metadata of a file that has a bag
+from fastbp.tabular import files
+from fastbp.tabular.classes import Classes
+from fastbp.tabular.learner import Learner
+from fastbp.tabular.numbers import Numbers
 
 
 class Model(ABC):
@@ -79,9 +78,6 @@ class BagModel(Model):
 
     def outputs(self, rows: Table) -> Array:
         """Return what the bag says. A class of the target that no training row has has the probability 0."""
-        from fastbp.tabular.classes import Classes
-        from fastbp.tabular.numbers import Numbers
-
         terms = self.learner._rows(rows)
         if isinstance(self.learner, Classes):
             assert self.target.classes is not None
@@ -98,21 +94,15 @@ class BagModel(Model):
 
     def save(self, path: str) -> None:
         """Write the learner, as its estimator does."""
-        from fastbp.tabular import files
-
-        made = self.learner.metadata_.get("made", {})
+        made = self.learner.metadata_["made"]
         parameters = {name: made[name] for name in ("epochs", "drop", "categorical") if name in made}
-        files.save(self.learner, path, {**parameters, "random_state": made.get("seed")})
+        files.save(self.learner, path, {**parameters, "random_state": made["seed"] % 2**32})  # the most of scikit-learn
 
 
 def load(path: str) -> fastbp.Network | Learner:
     """Return the network or the learner of a file. Raises OSError or ModelFileError."""
-    if OF_LEARNERS not in serialization.metadata_of(path):
+    if files.KEY not in serialization.metadata_of(path):
         return fastbp.load(path)
-    from fastbp.tabular import files
-    from fastbp.tabular.classes import Classes
-    from fastbp.tabular.numbers import Numbers
-
     found: Learner = files.load(path, {kind.estimator: kind for kind in (Classes, Numbers)})
     return found
 

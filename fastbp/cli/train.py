@@ -18,6 +18,7 @@ from fastbp import plots
 from fastbp.cli import mpi, report, scores
 from fastbp.cli import tables as tabular
 from fastbp.cli.arguments import EXIT_INTERRUPTED
+from fastbp.cli.bag import Bag
 from fastbp.cli.one_network import OneNetwork
 from fastbp.cli.options import DATA_SETS, complete
 from fastbp.cli.trainings import Trained, Training
@@ -81,11 +82,7 @@ def chosen(problem: tabular.Problem, options: argparse.Namespace, ranks: Ranks) 
     """Return the training of a problem, prepared: a bag of networks, unless there is a reason for one network."""
     why = _why_one_network(problem, options, ranks)
     try:
-        if why is not None:
-            return OneNetwork(problem, options, ranks, why)
-        from fastbp.cli.bag import Bag  # imported where it is needed, because that takes a fifth of a second
-
-        return Bag(problem, options)
+        return Bag(problem, options) if why is None else OneNetwork(problem, options, ranks, why)
     except DataFileError as error:
         raise DataFileError(f"{options.data}: {error}") from None
 

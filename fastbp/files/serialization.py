@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from fastbp import disk
-from fastbp.files.container import LARGEST_HEADER, decode, encode, words_of
+from fastbp.files.container import decode, encode, words_of
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, PARAMETRIC, Cost
 from fastbp.functions.layer_activations import LAYER_ACTIVATIONS
@@ -165,7 +165,7 @@ def metadata_of(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     with disk.checked_path(path).open("rb") as file:
         content = file.read(8)
-        content += file.read(min(int.from_bytes(content, "little"), LARGEST_HEADER))
+        content += file.read(min(int.from_bytes(content, "little"), os.fstat(file.fileno()).st_size))
     with refusing(path):
         found = _content(words_of(content))
         metadata = found["population"][0]["metadata"] if "population" in found else found["metadata"]

@@ -5,7 +5,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 import math
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from fastbp import validation
-from fastbp.batches.orders import Order
 from fastbp.batches.samples import SomeRows
 from fastbp.compiler.together import at_once, telling
 from fastbp.distributed.agreement import digest
@@ -34,7 +33,7 @@ from fastbp.training.paused import Paused
 from fastbp.training.plan import Plan
 from fastbp.training.scheduled import Scheduled
 from fastbp.training.state import Training
-from fastbp.training.steps import Steps, drive, in_pieces
+from fastbp.training.steps import Steps, drive, in_pieces, one_step_each
 
 
 class DivergenceError(ArithmeticError):
@@ -194,7 +193,7 @@ class Loop:
             self.trainer = trainer
             epoch = partial(source.epoch, training.rng)
             if self._scheduled.by_step:
-                epoch = partial(self._step_by_step, epoch)
+                epoch = partial(one_step_each, epoch, plan.batch_size, self._begin_step)
             yield from in_pieces(trainer, training.model, epoch, plan.epochs, self, self._first)
         finally:
             trainer.let_go()
@@ -202,21 +201,10 @@ class Loop:
         small = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options) <= KEPT_BYTES
         training.kept = kept if small else None
 
-    def _step_by_step(self, pieces: Callable[[], Iterator[Order]]) -> Iterator[Order]:
-        """Return the pieces of an epoch in pieces of one step each, and set what follows steps before each."""
-        size, n, done = self._plan.batch_size, self._plan.samples_per_epoch, 0
-        assert n is not None
-        for rows in pieces():
-            for start in range(0, len(rows), size):
-                if done:
-                    self._begin_step(done, n)
-                step = rows[start : start + size]
-                yield step
-                done += len(step)
-
-    def _begin_step(self, done: int, n: int) -> None:
-        """Set what follows steps, after so many of the n samples of the running epoch."""
-        self._scheduled.begin_step(self._run.epoch - 1 + min(done / n, 1.0), self.training.state.rate)
+    def _begin_step(self, done: int) -> None:
+        """Set what follows steps, after so many samples of the running epoch."""
+        share = min(done / (self._plan.samples_per_epoch or 1), 1.0)
+        self._scheduled.begin_step(self._run.epoch - 1 + share, self.training.state.rate)
 
     def _scheduled_by(self, options: StepOptions) -> Scheduled:
         return Scheduled(self._plan.schedules, self.training.optimizer, options)
@@ -235,7 +223,7 @@ class Loop:
                 done += n_samples
                 self.advance(n_samples)
                 if done < len(samples):
-                    self._begin_step(done, len(samples))
+                    self._begin_step(done)
                 if not math.isfinite(cost):
                     break
             if self.epoch_done(epoch, cost / len(samples), len(samples)) or epoch == plan.epochs or (yield None):
