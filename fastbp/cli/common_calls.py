@@ -107,7 +107,7 @@ def derivatives(dtype: str) -> None:
 def tables(dtype: str) -> None:
     """Learn tables by the recipe of `fastbp train`, in float32, and predict; its linear model is in float64."""
     if dtype == "float32":
-        x, recipe = np.arange(64.0), Recipe(epochs=1)
+        x, recipe = np.arange(64.0), Recipe(epochs=4)  # so many that members train together
         table = Table({"x": x, "colour": ["red", "blue"] * 32})
         for learner, y in ((Classes(), x % 2), (Numbers(), 2 * x)):
             learner._train(learner._prepare(table, y, recipe, recipe.preprocessor()), 0)

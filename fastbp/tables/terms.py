@@ -65,7 +65,8 @@ class Terms:
                 self._bins.append(slice(at + n_scaled, at + n_scaled + n_bins))
                 edges += code.edges
             at += len(code.features)
-        columns = np.array(quantities, np.float64).reshape(-1, 6).T
+        # In memory of their own, so that there is one machine code for a single quantity and for many.
+        columns = np.ascontiguousarray(np.array(quantities, np.float64).reshape(-1, 6).T)
         scaled, missing, first, n_edges = columns[2:].astype(np.intp)
         bins = 2 + len(self._singles) + first
         self.quantities = Quantities(columns[0], columns[1], scaled, missing, first, n_edges, bins, np.array(edges))
