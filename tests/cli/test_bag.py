@@ -223,10 +223,12 @@ def test_ctrl_c_keeps_the_last_whole_epochs(
     assert len(rows(run(capsys, "predict", "shop.safetensors", shop)[0])[1]) == 150
 
 
+@pytest.mark.parametrize("calls", [0, 4])
 def test_ctrl_c_in_the_first_epoch(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shop: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shop: Path, calls: int
 ) -> None:
-    interrupt_after(monkeypatch, 0)
+    """Of any network: after four calls one has done an epoch, and others have not begun."""
+    interrupt_after(monkeypatch, calls)
     _, err = run(capsys, "train", shop, "--target", "kind", status=130)
     assert "before the first epoch was done; nothing was saved" in err and os.listdir() == ["shop.csv"]
 

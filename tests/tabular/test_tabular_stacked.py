@@ -42,6 +42,14 @@ def test_sums_are_those_over_the_features(numbers: Any, smooth_clip: bool) -> No
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_one_machine_code_for_few_and_many_numbers() -> None:
+    """Strides of a single number would be those of contiguous memory, of several not."""
+    for names in (["whole"], ["number", "whole", "day"]):
+        preprocessor = Preprocessor(numbers="both").fit({name: TABLE[name] for name in names})
+        quantities = preprocessor.terms.quantities
+        assert len(quantities.center) >= len(names) and all(array.flags.c_contiguous for array in quantities)
+
+
 @pytest.mark.parametrize("sizes, activation", [((), "relu"), ((7,), "gelu"), ((20, 5), "tanh")])
 @pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
 def test_outputs_are_those_of_the_members(kind: Any, sizes: tuple[int, ...], activation: str) -> None:

@@ -192,10 +192,18 @@ def test_ranks_follow_schedules(by_step):
         )  # fmt: skip
         return net.parameters.tobytes(), history.learning_rate
 
+    def without_decay(communicator):
+        nonlocal schedule
+        decayed = job(communicator)[0]
+        schedule = {"learning_rate": schedule["learning_rate"], "weight_decay": lambda epoch, decay: 0.0}
+        return decayed, job(communicator)[0]
+
     (one,), two = on_ranks(1, job), on_ranks(2, job)
     assert two == [one, one]
     last = 2 + 32 / 48 if by_step else 2
     assert one[1][-1] == pytest.approx(fastbp.CosineDecay(3)(last, 0.05))
+    ((decayed, not_decayed),) = on_ranks(1, without_decay)
+    assert decayed != not_decayed
 
 
 def test_chunks_by_step():
