@@ -73,7 +73,8 @@ def _run_on(ranks: Ranks, options: argparse.Namespace) -> int:
         print(f"saved     {options.output}    (next: fastbp predict {options.output} {options.data})")
     if trained.interrupted:
         saved = "tested" if options.no_save else f"tested and saved as {options.output}"
-        print(f"fastbp: interrupted; the model after epoch {trained.epochs} was {saved}", file=sys.stderr)
+        after = f"epoch{'s' * (' ' in trained.epochs)} {trained.epochs}"
+        print(f"fastbp: interrupted; the model after {after} was {saved}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
 

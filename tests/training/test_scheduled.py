@@ -192,18 +192,20 @@ def test_ranks_follow_schedules(by_step):
         )  # fmt: skip
         return net.parameters.tobytes(), history.learning_rate
 
-    def without_decay(communicator):
+    def decayed_later(communicator):
         nonlocal schedule
-        decayed = job(communicator)[0]
-        schedule = {"learning_rate": schedule["learning_rate"], "weight_decay": lambda epoch, decay: 0.0}
-        return decayed, job(communicator)[0]
+        found = []
+        for factor in (0.0, 1.0):
+            schedule = {"weight_decay": lambda epoch, decay, factor=factor: decay * factor * (epoch >= 1)}
+            found.append(job(communicator)[0])
+        return found
 
     (one,), two = on_ranks(1, job), on_ranks(2, job)
     assert two == [one, one]
     last = 2 + 32 / 48 if by_step else 2
     assert one[1][-1] == pytest.approx(fastbp.CosineDecay(3)(last, 0.05))
-    ((decayed, not_decayed),) = on_ranks(1, without_decay)
-    assert decayed != not_decayed
+    ((never, later),) = on_ranks(1, decayed_later)
+    assert never != later
 
 
 def test_chunks_by_step():
