@@ -25,6 +25,7 @@ from fastbp.cli.trainings import Trained, Training
 from fastbp.data import DataFileError, Split
 from fastbp.distributed.ranks import Ranks
 from fastbp.tables.arrays import Array
+from fastbp.tables.preprocessor import Preprocessor
 
 MOST_CELLS = 10_000_000  # of training rows × columns: the features of a bag, 17 of a number, fill half a gigabyte
 
@@ -47,6 +48,7 @@ def _run_on(ranks: Ranks, options: argparse.Namespace) -> int:
         problem = _problem(options)
         training = chosen(problem, options, ranks)
         if training.preprocessor is not None:
+            _check_test_file(problem, training.preprocessor, options)
             problem.warnings += tabular.doubts(problem, training.preprocessor)
         if not options.quiet:
             _print_data(problem, training)
@@ -132,6 +134,14 @@ def _problem(options: argparse.Namespace) -> tabular.Problem:
     problem.name = options.data
     problem.metadata["table"] |= {"na": list(options.na or ()), "header": "column_1" not in table.names[:1]}
     return problem
+
+
+def _check_test_file(problem: tabular.Problem, preprocessor: Preprocessor, options: argparse.Namespace) -> None:
+    """Raise ValueError if the table to test on lacks a column: before training, not after it."""
+    try:
+        preprocessor.checked(problem.test)
+    except DataFileError as error:
+        raise ValueError(f"{options.test}: {error}; the training rows have it") from None
 
 
 def split_of(name: str, dtype: str, folder: str | None, download: bool, progress: bool) -> Split:

@@ -94,7 +94,11 @@ class Loop:
         self._scheduled.begin_epoch(epoch - 1, rate)
         theta = self.training.model.parameters.vector
         self._plan.ranks.same(
-            lambda: {f"learning rate of epoch {epoch}": f"{rate[0]}", "parameters (their digest)": digest(theta)}
+            lambda: {
+                f"learning rate of epoch {epoch}": f"{rate[0]}",
+                f"weight decay of epoch {epoch}": f"{self._plan.options.decay[0]}",
+                "parameters (their digest)": digest(theta),
+            }
         )
         self._start = time.perf_counter()
 

@@ -123,6 +123,24 @@ def test_predict_takes_other_columns_and_bad_rows(capsys: pytest.CaptureFixture[
     refused(capsys, "predict", "shop.safetensors", "digits", says="is a model of a table, and digits is images")
 
 
+@pytest.mark.parametrize("more", [[], ["--epochs", 1]])
+def test_a_test_file_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shop: Path, more: list[Any]
+) -> None:
+    lines = shop.read_text().splitlines()
+    Path("later.csv").write_text("\n".join(lines[:41]) + "\nA,1,red,no,0,99")
+    told = trained(capsys, shop, "--target", "kind", "--test", "later.csv", *more)
+    assert told["made"]["test_rows"] == 40 and told["made"]["training_rows"] == (128 if more else 150)
+    assert told["notes"] == ["1 row of the test file left out, whose target is not one of the classes (line 42: '99')"]
+    Path("later.csv").write_text("kind,size\n1,2\n")
+    for owner in (fastbp.Population, fastbp.Network):
+        monkeypatch.setattr(owner, "fit", None)
+    refused(
+        capsys, "train", shop, "--target", "kind", "--test", "later.csv", *more,
+        says=r"later\.csv: 3 columns are not there: 'colour', 'sold', 'weight'; .*; the training rows have it",
+    )  # fmt: skip
+
+
 def test_no_header(capsys: pytest.CaptureFixture[str]) -> None:
     Path("t.data").write_text("\n".join(f"{'MF'[i % 2]},{i % 7},{i % 3}" for i in range(120)))
     assert trained(capsys, "t.data", "--target", "1")["target"] == "column_1"

@@ -208,6 +208,18 @@ def test_ranks_follow_schedules(by_step):
     assert never != later
 
 
+def test_ranks_with_different_schedules_are_told_so():
+    def job(communicator):
+        rows, factor = slice(24 * communicator.Get_rank(), 24 * (communicator.Get_rank() + 1)), communicator.Get_rank()
+        network().fit(
+            X[rows], Y[rows], epochs=2, batch_size=16, optimizer=fastbp.AdamW(0.05, weight_decay=0.9), shards=2,
+            schedule={"weight_decay": lambda epoch, decay: decay / (1 + factor)}, communicator=communicator,
+            progress=False,
+        )  # fmt: skip
+
+    assert all("weight decay of epoch 1" in str(error) for error in on_ranks(2, job))
+
+
 def test_chunks_by_step():
     def chunks():
         yield X[:20], Y[:20]
