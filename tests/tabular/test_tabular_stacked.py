@@ -64,6 +64,17 @@ def test_outputs_are_those_of_the_members(kind: Any, sizes: tuple[int, ...], act
     np.testing.assert_allclose(found, expected, rtol=2e-5)
 
 
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_blocks_of_rows_change_no_bit(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of them has one row only."""
+    y = (["u", "v", "w"] * N)[:N] if kind is TabularClassifier else TABLE["whole"]
+    model = kind((8,), n_members=2, epochs=2, random_state=0).fit(TABLE, y)
+    predict = model.predict_proba if kind is TabularClassifier else model.predict
+    whole = predict(TABLE)
+    monkeypatch.setattr(stacked, "BLOCK", 59)
+    assert np.array_equal(predict(TABLE), whole)
+
+
 def test_changed_weights_count() -> None:
     model = TabularRegressor((4,), n_members=2, epochs=2, random_state=0).fit(TABLE, TABLE["whole"])
     before = model.predict(OTHER)
