@@ -80,9 +80,9 @@ worse. Two splits of the same tables but penguins, which has one or two wrong ro
 
 So the bins, the bag, the best epoch and, on one table, the linear start are worth most. What RealMLP has besides does
 not pay here: selu and mish, a smaller rate for biases, a rate of its own for the first layer (what its input scales are
-for); four periods of a cosine and dropout change nothing that can be told from chance. Nor do decay or dropout that fall along
-a cosine (error 1.003 and 1.004 on the tables with a star, three splits), or a rate by step (0.992, in three times the
-time). ``epochs=32`` takes half the time for the same error, and is what ``fastbp train`` does.
+for); four periods of a cosine and dropout change nothing that can be told from chance. Nor do decay or dropout that
+fall along a cosine (error 1.003 and 1.004 on the tables with a star, three splits), or a rate by step (0.992, in three
+times the time). ``epochs=32`` takes half the time for the same error, and is what ``fastbp train`` does.
 """
 
 from typing import TYPE_CHECKING, Any
