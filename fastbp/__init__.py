@@ -29,6 +29,7 @@ with no_collection():  # in the middle of an import it takes a tenth of the time
         Rprop,
     )
     from fastbp.optimizers.schedules import (
+        ByStep,
         ConstantRate,
         CosineDecay,
         ExponentialDecay,
@@ -57,13 +58,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "LBFGS", "SGD", "Activation", "Adagrad", "Adam", "AdamW", "CSVLogger", "Callback", "Checkpoint", "Comparison",
-    "ConjugateGradient", "ConstantRate", "CosineDecay", "Cost", "DivergenceError", "EarlyStopping", "Evaluation",
-    "ExponentialDecay", "GaussianNLL", "GradientCheck", "Halving", "History", "Huber", "Initializer", "InverseScaling",
-    "LevenbergMarquardt", "LogCosine", "MeasuringError", "ModelFileError", "Momentum", "Nesterov", "Network", "Nudge",
-    "OneCycle", "ParameterVector", "Population", "Posterior", "Quantile", "Quantiles", "RMSProp", "Recorder",
-    "ReduceOnPlateau", "Rprop", "StepDecay", "Trace", "check_derivative", "check_gradient", "compare", "error_norms",
-    "from_keras", "from_torch", "get_num_threads", "load", "load_digits", "load_mnist", "set_num_threads", "threads",
+    "LBFGS", "SGD", "Activation", "Adagrad", "Adam", "AdamW", "ByStep", "CSVLogger", "Callback", "Checkpoint",
+    "Comparison", "ConjugateGradient", "ConstantRate", "CosineDecay", "Cost", "DivergenceError", "EarlyStopping",
+    "Evaluation", "ExponentialDecay", "GaussianNLL", "GradientCheck", "Halving", "History", "Huber", "Initializer",
+    "InverseScaling", "LevenbergMarquardt", "LogCosine", "MeasuringError", "ModelFileError", "Momentum", "Nesterov",
+    "Network", "Nudge", "OneCycle", "ParameterVector", "Population", "Posterior", "Quantile", "Quantiles", "RMSProp",
+    "Recorder", "ReduceOnPlateau", "Rprop", "StepDecay", "Trace", "check_derivative", "check_gradient", "compare",
+    "error_norms", "from_keras", "from_torch", "get_num_threads", "load", "load_digits", "load_mnist",
+    "set_num_threads", "threads",
 ]  # fmt: skip
 
 _LATER = {

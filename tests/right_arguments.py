@@ -30,6 +30,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "Network": {"sizes": [3, 4, 2], "seed": 0},
     "LogCosine": {"epochs": 9},
     "OneCycle": {"epochs": 9},
+    "ByStep": {"schedule": fastbp.ConstantRate()},
     "ParameterVector": {"sizes": [3, 4, 2], "vector": V},
     "Population": {"networks": [net()]},
     "Quantiles": {"q": [0.1, 0.9]},

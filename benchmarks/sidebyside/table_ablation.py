@@ -16,8 +16,8 @@ def variant(recipe: dict[str, Any] | None = None, **parameters: Any) -> Callable
         known = kind().get_params()
         model = kind(random_state=seed, **{name: value for name, value in parameters.items() if name in known})
         if recipe:
-            of_model: Callable[[int], Recipe] = model._recipe
-            model._recipe = lambda n_rows: replace(of_model(n_rows), **recipe)
+            of_model: Callable[[], Recipe] = model._recipe
+            model._recipe = lambda: replace(of_model(), **recipe)
         return model
 
     return make

@@ -12,6 +12,10 @@ from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
 from fastbp.model import Array
 from fastbp.optimizers import OPTIMIZERS
+from fastbp.tables import Table
+from fastbp.tabular.classes import Classes
+from fastbp.tabular.numbers import Numbers
+from fastbp.tabular.recipe import Recipe
 
 SIZES = [20, 35, 9, 4]  # wider and narrower than a panel, for every width of the registers
 RATE = 1e-3
@@ -100,6 +104,17 @@ def derivatives(dtype: str) -> None:
         net.trace(X[0], Y[0])
 
 
+def tables(dtype: str) -> None:
+    """Learn tables by the recipe of `fastbp train`, in float32, and predict; its linear model is in float64."""
+    if dtype == "float32":
+        x, recipe = np.arange(64.0), Recipe(epochs=4)  # so many that members train together
+        table = Table({"x": x, "colour": ["red", "blue"] * 32})
+        for learner, y in ((Classes(), x % 2), (Numbers(), 2 * x)):
+            learner._train(learner._prepare(table, y, recipe, recipe.preprocessor()), 0)
+            rows = learner._rows(table)
+            learner._probabilities(rows) if isinstance(learner, Classes) else learner._mean(rows)
+
+
 def full_batch(dtype: str) -> None:
     """Optimizers that use all samples in every step."""
     optimizers: list[Any] = [fastbp.LBFGS(), fastbp.ConjugateGradient(), fastbp.LevenbergMarquardt(), fastbp.Rprop()]
@@ -111,7 +126,7 @@ def full_batch(dtype: str) -> None:
 # The longest first, in seconds on one core.
 CALLS: dict[Callable[[str], None], float] = {
     training: 20, derivatives: 15, several_threads: 10, all_functions: 10, full_batch: 5, many_zeros: 5,
-    options_of_fit: 5, own_loop: 1,
+    options_of_fit: 5, own_loop: 1, tables: 1,
 }  # fmt: skip
 
 

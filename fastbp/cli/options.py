@@ -18,10 +18,15 @@ LEARNING_RATES = {
     "sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adam": 0.002, "adamw": 0.002, "rmsprop": 0.001, "adagrad": 0.02,
 }  # fmt: skip
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "digits": {"hidden": [64, 64], "epochs": 30, "batch_size": 32, "dtype": "float32"},
-    "mnist": {"hidden": [128], "epochs": 10, "batch_size": 64, "dtype": "float32"},
-    "table": {"dtype": "float32", "test_share": 0.2},  # `train.recipe_of` decides the rest
+    "digits": {"hidden": [64, 64], "epochs": 30, "batch_size": 32},
+    "mnist": {"hidden": [128], "epochs": 10, "batch_size": 64},
+    "table": {"test_share": 0.2},  # `one_network.recipe_of` decides the rest of one network
 }
+OF_ONE_NETWORK: dict[str, Any] = {  # what describes one network or its training, and the defaults for all data
+    "hidden": None, "activation": "relu", "cost": None, "dtype": "float32", "formulation": "tiles", "epochs": None,
+    "no_early_stopping": False, "goal": None, "batch_size": None, "optimizer": "adam", "learning_rate": None,
+    "plot": None,
+}  # fmt: skip
 OF_TABLES = (
     "target", "kind", "test_share", "test", "drop", "categorical", "no_early_stopping", "no_header", "delimiter",
     "decimal", "encoding", "na",
@@ -53,9 +58,16 @@ list says what each column was taken for, how it enters and how many values are 
 Columns in which nothing can be learned (identifiers, constants, free text) are left
 out, and so are rows without a target. Text means classes, and so do whole numbers with
 2 to 20 different values in at least 5 times as many rows (--regress and --classify
-overrule this). Classes get softmax outputs and the cost cross_entropy, other numbers
-identity outputs and the cost quadratic. A part of the training rows decides when
-training stops; the best epoch is kept. The model file holds how the columns enter.
+overrule this).
+
+A table is learned by the recipe of the estimators of fastbp.tabular: eight networks,
+each without a fold of the training rows, on which its best epoch is chosen, and their
+mean. --plot, and any option of the groups "network" and "training" but --seed and
+--threads, describes one network instead: [64, 64] relu with softmax outputs and the cost
+cross_entropy for classes, identity outputs and the cost quadratic for numbers, where the
+options say nothing else; a part of the training rows decides when training stops. So do
+several targets, several processes of MPI, and a table of more than 10,000,000 cells. A
+line says which of the two, and why. The model file holds how the columns enter.
 
 Ctrl-C ends the training early; the model of the last whole epoch is tested and saved.
 The first run on a machine compiles for some seconds and keeps the machine code.
@@ -166,11 +178,11 @@ def _add_reading_options(group: Any) -> None:
 
 
 def _add_network_options(group: Any) -> None:
-    text = "sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128)"
+    text = "sizes of the hidden layers, such as 64,32, or none (default: 64,64; mnist 128; tables see above)"
     group.add_argument("--hidden", metavar="SIZES", type=sizes, help=text)
     names = "sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, silu, mish, gelu, exponential, identity"
     text = f"of the hidden layers: {names} (default: relu)"
-    group.add_argument("--activation", metavar="NAME", default="relu", help=text)
+    group.add_argument("--activation", metavar="NAME", help=text)
     text = (
         "cross_entropy for classes; quadratic, squared_error, absolute, huber, quantile, poisson for numbers; "
         "quadratic and squared_error for classes, too, on sigmoid outputs (default: cross_entropy or quadratic)"
@@ -178,11 +190,11 @@ def _add_network_options(group: Any) -> None:
     group.add_argument("--cost", metavar="NAME", help=text)
     group.add_argument("--dtype", choices=["float32", "float64"], help="(default: float32)")
     text = "what computes: tiles, loops, vectorized, textbook; they give the same numbers (default: tiles)"
-    group.add_argument("--formulation", metavar="NAME", default="tiles", help=text)
+    group.add_argument("--formulation", metavar="NAME", help=text)
 
 
 def _add_training_options(group: Any) -> None:
-    text = "how often every sample is used (default: 30; mnist 10; tables at most 200, and 60 if they are small)"
+    text = "how often every sample is used (default: 30; mnist 10; one network for a table at most 200, a small one 60)"
     group.add_argument("--epochs", metavar="N", type=whole(1), help=text)
     text = "tables: hold no training rows out, and train for all epochs"
     group.add_argument("--no-early-stopping", action="store_true", help=text)
@@ -190,7 +202,7 @@ def _add_training_options(group: Any) -> None:
     group.add_argument("--goal", metavar="COST", type=positive, help=text)
     text = "samples in a mini-batch (default: 32; mnist 64, large tables 64 or 256)"
     group.add_argument("--batch-size", metavar="N", type=whole(1), help=text)
-    group.add_argument("--optimizer", choices=list(LEARNING_RATES), default="adam", help="(default: adam)")
+    group.add_argument("--optimizer", choices=list(LEARNING_RATES), help="(default: adam)")
     rates = ", ".join(f"{name} {rate:g}" for name, rate in LEARNING_RATES.items())
     group.add_argument("--learning-rate", metavar="RATE", type=positive, help=f"(default: {rates})")
     text = "decides the initial weights, the order of the samples and the rows to test on (default: 0)"
@@ -209,6 +221,7 @@ def _add_output_options(group: Any) -> None:
 def complete(options: argparse.Namespace) -> None:
     """Fill in the defaults of the data, and check before the training what would fail after it.
 
+    ``options.of_one_network`` are then the options given that describe one network.
     Raises ValueError or ImportError for an option that is for other data, or a file that cannot be written.
     """
     kind = options.data if options.data in DATA_SETS else "table"
@@ -216,9 +229,10 @@ def complete(options: argparse.Namespace) -> None:
         given = getattr(options, name)
         if given not in (None, False, []) and kind != belongs:
             flags = {"kind": f"--{options.kind}", "folder": "--data"}
-            flag = flags.get(name, f"--{name.replace('_', '-')}")
+            flag = flags.get(name, _flag(name))
             raise ValueError(f"{flag} is for {belongs if belongs == 'mnist' else 'tables'}, not for {options.data}")
-    for name, value in DEFAULTS[kind].items():
+    options.of_one_network = [_flag(name) for name in OF_ONE_NETWORK if getattr(options, name) not in (None, False)]
+    for name, value in (*DEFAULTS[kind].items(), *OF_ONE_NETWORK.items()):
         if getattr(options, name) is None:
             setattr(options, name, value)
     if options.learning_rate is None:
@@ -230,3 +244,7 @@ def complete(options: argparse.Namespace) -> None:
     if options.plot:
         plots.check(options.plot)
         check_writable(options.plot, [options.data, options.output])
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -11,9 +11,10 @@ import numpy as np
 
 import fastbp
 from fastbp import disk
-from fastbp.cli import report
+from fastbp.cli import models, report
 from fastbp.cli import tables as tabular
 from fastbp.cli.arguments import check_writable
+from fastbp.cli.models import Model
 from fastbp.cli.options import DATA_SETS
 from fastbp.cli.predictions import Predictions
 from fastbp.cli.train import existing, split_of
@@ -28,15 +29,18 @@ MOST_NAMED = 3  # rows or values that a warning names
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
-    net = fastbp.load(options.model)
+    found = models.load(options.model)
     if options.output:
         check_writable(options.output, [options.model, options.data])
-    if options.data in DATA_SETS:
-        predictions = _of_images(net, options)
-    elif isinstance(net.metadata, dict) and "table" in net.metadata:
-        predictions = _of_table(net, net.metadata["table"], options)
+    of_table = None if options.data in DATA_SETS else models.of_table(found, options.model)
+    if of_table is not None:
+        predictions = _of_table(*of_table, options)
+    elif not isinstance(found, fastbp.Network):
+        raise ValueError(f"{options.model} is a model of a table, and {options.data} is images")
+    elif options.data in DATA_SETS:
+        predictions = _of_images(found, options)
     else:
-        predictions = _of_numbers(net, options)
+        predictions = _of_numbers(found, options)
     for line in predictions.warnings:
         print(f"fastbp: warning: {line}", file=sys.stderr)
     if predictions.score:
@@ -60,19 +64,18 @@ def _of_images(net: fastbp.Network, options: argparse.Namespace) -> Predictions:
     return result
 
 
-def _of_table(net: fastbp.Network, kept: Any, options: argparse.Namespace) -> Predictions:
+def _of_table(model: Model, kept: dict[str, Any], options: argparse.Namespace) -> Predictions:
     """Predict for a table with the columns of the training, and with whatever else."""
-    preprocessor, target, names = _kept(net, kept, options)
-    table = _table_like(kept, names, target, preprocessor, options)
+    preprocessor, target = model.preprocessor, model.target
+    assert preprocessor is not None and target is not None
+    table = _table_like(kept, target, preprocessor, options)
     try:
-        X = preprocessor.transform(table)
+        outputs = model.outputs(table)
     except DataFileError as error:
         raise ValueError(f"{options.data}: {error}; {options.model} was trained with it") from None
     bad = preprocessor.unreadable(table)
-    outputs = net.predict(X)
     result = Predictions(
-        outputs if target.classes is not None else target.decode(outputs).reshape(len(outputs), -1),
-        None if target.classes is None else list(target.classes), list(target.names),
+        outputs, None if target.classes is None else list(target.classes), list(target.names),
         ids=_ids(table, preprocessor, options), bad=np.isin(np.arange(len(table)), list(bad)),
         probabilities=options.probabilities,
     )  # fmt: skip
@@ -92,27 +95,11 @@ def _of_table(net: fastbp.Network, kept: Any, options: argparse.Namespace) -> Pr
     return result
 
 
-def _kept(net: fastbp.Network, kept: Any, options: argparse.Namespace) -> tuple[Preprocessor, Target, list[str]]:
-    """Return what the model file says of its table, checked: anyone may have written it."""
-    try:
-        preprocessor, target = Preprocessor.from_dict(kept["preprocessing"]), Target.from_dict(kept["target"])
-        names, marks = kept["names"], kept.get("na", [])
-        if not all(isinstance(name, str) for name in (*names, *marks)):
-            raise ValueError("its names are not texts")
-        if len(preprocessor.feature_names_out) != net.sizes[0] or target.n_outputs != net.sizes[-1]:
-            raise ValueError("its columns do not fit the network")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{options.model}: its preprocessing cannot be read ({error}); train it again") from None
-    return preprocessor, target, list(names)
-
-
-def _table_like(
-    kept: Any, names: list[str], target: Target, preprocessor: Preprocessor, options: argparse.Namespace
-) -> Table:
+def _table_like(kept: dict[str, Any], target: Target, preprocessor: Preprocessor, options: argparse.Namespace) -> Table:
     """Read the table as that of the training was read."""
+    names, header = kept["names"], kept["header"] and not options.no_header
     text = [column.name for column in preprocessor.columns if column.kind == "category"]
-    header = bool(kept.get("header", True)) and not options.no_header
-    options.na = [*(options.na or ()), *kept.get("na", [])]
+    options.na = [*(options.na or ()), *kept["na"]]
     given = [*text, *target.names, *tabular.place_or_name(options.target)]
     path = existing(options.data)
     try:

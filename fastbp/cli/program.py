@@ -9,9 +9,9 @@ import numpy as np
 
 import fastbp
 from fastbp.cli import compare as compare_command
+from fastbp.cli import models, report
 from fastbp.cli import predict as predict_command
 from fastbp.cli import replay as replay_command
-from fastbp.cli import report
 from fastbp.cli import train as train_command
 from fastbp.cli import warm_up as warm_up_command
 from fastbp.cli.arguments import EXIT_INTERRUPTED
@@ -75,7 +75,8 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.print_help()
         return EXIT_USAGE
     if options.command == "info":
-        print(report.info(fastbp.load(options.model), width=shutil.get_terminal_size().columns))
+        found, width = models.load(options.model), shutil.get_terminal_size().columns
+        print(report.info(found, width=width))
         return 0
     commands = {
         "train": train_command.run, "predict": predict_command.run, "compare": compare_command.run,

@@ -1,6 +1,6 @@
 """Results in words and in tables of characters. Every function returns what to print."""
 
-from __future__ import annotations  # so that naming Network does not import it
+from __future__ import annotations
 
 import json
 import statistics
@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastbp.network.network import Network
 from fastbp.tables.errors import shorten
 from fastbp.tables.preprocessor import Preprocessor
 from fastbp.text import aligned, column_widths, shortened
 
 if TYPE_CHECKING:
     from fastbp.cli.tables import Problem
-    from fastbp.network.network import Network
+    from fastbp.cli.trainings import Training
     from fastbp.tables.columns import Column
     from fastbp.tables.table import Table
+    from fastbp.tabular.learner import Learner
     from fastbp.training.history import History
 
 Array = npt.NDArray[Any]
@@ -104,15 +106,15 @@ def regression_scores(y: Array, outputs: Array, names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def data(problem: Problem) -> str:
+def data(problem: Problem, training: Training) -> str:
     """Return what there is to learn from, in a line."""
-    held = "" if problem.X_validation is None else f"{len(problem.X_validation):,} validation, "
-    samples = f"{len(problem.X_train):,} training, {held}{len(problem.X_test):,} test"
+    held = f"{training.n_validation:,} validation, " if training.n_validation else ""
+    samples = f"{training.n_rows:,} training, {held}{len(problem.y_test):,} test"
     if problem.target is not None:
         assert problem.table is not None
         n_columns = len(problem.table.names)
         return f"{Path(problem.name).name}: {len(problem.table):,} rows, {n_columns} columns\nrows      {samples}"
-    return f"{problem.name}: {samples} samples; {problem.X_train.shape[1]} features, {problem.n_outputs} classes"
+    return f"{problem.name}: {samples} samples; {problem.training.shape[1]} features, {problem.n_outputs} classes"
 
 
 def target(problem: Problem) -> str:
@@ -201,7 +203,7 @@ def timing(history: History) -> str:
     return f"1 epoch, {each}, {speed}" if n == 1 else f"{n} epochs, {each} each, {speed} (medians)"
 
 
-def info(net: Network, longest: int = 200, width: int = 80) -> str:
+def info(found: Network | Learner, longest: int = 200, width: int = 80) -> str:
     """Return what a model file holds: layers, parameters, metadata; of a table, its columns.
 
     >>> import fastbp
@@ -212,24 +214,39 @@ def info(net: Network, longest: int = 200, width: int = 80) -> str:
     formulation tiles
     metadata    none
     """
-    lines = [("network", architecture(net)), ("parameters", f"{net.parameters.size:,} in {net.dtype}")]
-    for l, (w, activation) in enumerate(zip(net.weights, net.activations, strict=True), start=1):
+    if not isinstance(found, Network):
+        return _info_of_bag(found, longest, width)
+    lines = [("network", architecture(found)), ("parameters", f"{found.parameters.size:,} in {found.dtype}")]
+    for l, (w, activation) in enumerate(zip(found.weights, found.activations, strict=True), start=1):
         lines.append((f"layer {l}", f"{w.shape[1]} -> {w.shape[0]}, {activation.name}, {w.size + len(w):,} parameters"))
-    lines.append(("formulation", net.formulation))
-    metadata = net.metadata if isinstance(net.metadata, dict) else {"": net.metadata}
+    lines.append(("formulation", found.formulation))
     try:
-        preprocessor = Preprocessor.from_dict(metadata["table"]["preprocessing"])
+        preprocessor = Preprocessor.from_dict(found.metadata["table"]["preprocessing"])
     except (KeyError, TypeError, ValueError):
-        pass
-    else:
-        return "\n".join(
-            [*_aligned_heads([*lines, *_of_table(metadata, width)]), "", columns(preprocessor, None, width)]
-        )
-    lines += [
+        return "\n".join(_aligned_heads([*lines, *_of_metadata(found.metadata, longest)]))
+    return _with_columns([*lines, *_of_table(found.metadata, width)], preprocessor, width)
+
+
+def _info_of_bag(learner: Learner, longest: int, width: int) -> str:
+    nets, metadata = list(learner.population_), learner.metadata_
+    lines = [
+        ("estimator", f"fastbp.tabular.{learner.estimator}, {len(nets)} network{'s' * (len(nets) > 1)}"),
+        ("network", architecture(nets[0])),
+        ("parameters", f"{len(nets)} × {nets[0].parameters.size:,} in {nets[0].dtype}"),
+        *(_of_table(metadata, width) if "table" in metadata else _of_metadata(metadata, longest)),
+    ]
+    return _with_columns(lines, learner.preprocessor_, width)
+
+
+def _with_columns(lines: list[tuple[str, str]], preprocessor: Preprocessor, width: int) -> str:
+    return "\n".join([*_aligned_heads(lines), "", columns(preprocessor, None, width)])
+
+
+def _of_metadata(metadata: dict[str, Any], longest: int) -> list[tuple[str, str]]:
+    return [
         ("metadata", f"{shortened(key)}: {shortened(json.dumps(value, ensure_ascii=False), longest)}")
         for key, value in metadata.items()
     ] or [("metadata", "none")]
-    return "\n".join(_aligned_heads(lines))
 
 
 def _aligned_heads(lines: list[tuple[str, str]]) -> list[str]:

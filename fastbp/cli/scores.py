@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fastbp.cli.tables import Problem
-    from fastbp.network.network import Network
 
     Array = npt.NDArray[Any]
 
@@ -30,17 +29,12 @@ class Scores:
     warnings: list[str] = field(default_factory=list)
 
 
-def of_problem(net: Network, problem: Problem) -> Scores:
-    """Return the scores of a trained network on the test rows."""
-    outputs = net.predict(problem.X_test)
+def of_problem(problem: Problem, outputs: Array) -> Scores:
+    """Return the scores of what a model says of the test rows."""
     if problem.classes is not None:
-        return of_classes(problem.y_test, outputs, problem.classes, int(np.bincount(problem.y_train).argmax()))
+        return of_classes(problem.y_test, outputs, problem.classes, int(np.bincount(problem.y).argmax()))
     assert problem.target is not None
-    names, decode = problem.target.names, problem.target.decode
-    y, predicted, trained = (
-        decode(values).reshape(len(values), -1) for values in (problem.y_test, outputs, problem.y_train)
-    )
-    return of_numbers(y, predicted, list(names), trained.mean(axis=0))
+    return of_numbers(problem.y_test, outputs, list(problem.target.names), problem.y.mean(axis=0))
 
 
 def of_classes(y: Array, outputs: Array, classes: list[str], most_frequent: int) -> Scores:

@@ -1,4 +1,4 @@
-"""Tables as learning problems: the target, rows held out, and what the columns become."""
+"""Tables as learning problems: the target, the rows to test on, and doubts."""
 
 from __future__ import annotations
 
@@ -19,34 +19,33 @@ from fastbp.tables.target import Target
 Rows = npt.NDArray[np.intp]
 
 READING = ("delimiter", "decimal", "encoding")  # options of `read_table`
-FEW_ROWS = 60  # training rows: with fewer, none are held out to stop early
-VALIDATION_SHARE = 0.15  # of the training rows otherwise
 TELLTALE_ROWS = 5  # rows that each value of a column must have before it can tell the target
 
 
 @dataclass
 class Problem:
-    """Samples to train, to stop early and to test on, as a network sees them."""
+    """What there is to learn from: samples to train and to test on, as they come.
 
-    X_train: Array
-    y_train: Array  # (n,) labels of classes, or (n, n_outputs) scaled numbers
-    X_test: Array
+    Rows of a table are without the target; images are arrays. y is numbers of classes, (n,), or numbers as they are,
+    (n, k).
+    """
+
+    training: Any
+    y: Array
+    test: Any
     y_test: Array
     classes: list[str] | None  # their names; None for regression
-    X_validation: Array | None = None
-    y_validation: Array | None = None
     name: str = ""  # of the data
-    target: Target | None = None  # of a table
-    preprocessor: Preprocessor | None = None
-    table: Table | None = None
+    target: Target | None = None  # of a table, not scaled
+    table: Table | None = None  # all rows that have a target, with it
     metadata: dict[str, Any] = field(default_factory=dict)  # for the model file
     notes: list[str] = field(default_factory=list)  # what was done to the rows
     warnings: list[str] = field(default_factory=list)
 
     @property
     def n_outputs(self) -> int:
-        """How many outputs its network has."""
-        return len(self.classes) if self.classes else int(self.y_train.shape[1])
+        """How many outputs its networks have."""
+        return len(self.classes) if self.classes else int(self.y.shape[1])
 
 
 def problem_of_split(split: Split, name: str) -> Problem:
@@ -114,55 +113,33 @@ def problem_of_table(
     test: Table | None = None,
     test_share: float = 0.2,
     seed: int = 0,
-    scale_targets: bool = True,
-    early_stopping: bool = True,
-    drop: tuple[str, ...] = (),
-    categorical: tuple[str, ...] = (),
-    dtype: str = "float32",
 ) -> Problem:
     """Return the problem of a table whose columns `names` are to be learned: classes or numbers.
 
     Rows without a target are left out. `seed` decides which rows are held out, `test_share` of all, unless there is a
-    table `test`; classes have the same share of both. With `early_stopping`, some training rows are held out, too.
-    Raises ValueError where `Target.of`, `Preprocessor.fit` or `split_rows` does.
+    table `test`; classes have the same share of both. Raises ValueError where `Target.of` or `split_rows` does.
     """
     notes: list[str] = []
-    target = _target(table, names, kind, scale_targets)
+    target = _target(table, names, kind)
     table = _with_target(table, names, target, "", notes)
     y = target.encode(values_of(table, names))
-    labels = y if target.classes is not None else None
+    train = np.arange(len(table))
     if test is None:
-        train, held_out = split_rows(len(table), test_share, seed, labels)
+        train, held_out = split_rows(len(table), test_share, seed, y if target.classes is not None else None)
         test = table.rows(held_out)
     else:
-        train = np.arange(len(table))
         test = _with_target(test, names, target, " of the test file", notes)
-    validation: Rows = np.arange(0)
-    if early_stopping and len(train) >= FEW_ROWS:
-        inner, outer = split_rows(len(train), VALIDATION_SHARE, seed + 1, None if labels is None else labels[train])
-        train, validation = train[inner], train[outer]
-    training = table.rows(train)
-    target = _target(training, names, "classify" if target.classes else "regress", scale_targets, target)
-    preprocessor = Preprocessor(drop=drop, categorical=categorical, dtype=dtype).fit(training, names)
-    features = table.drop(names)
-    problem = Problem(
-        preprocessor.transform(features.rows(train)), target.encode(values_of(training, names)),
-        preprocessor.transform(test), target.encode(values_of(test, names)),
-        None if target.classes is None else list(target.classes),
-        target=target, preprocessor=preprocessor, table=table, notes=notes,
-    )  # fmt: skip
-    if len(validation):
-        held = table.rows(validation)
-        problem.X_validation, problem.y_validation = preprocessor.transform(held), target.encode(values_of(held, names))
-    problem.warnings = _doubts(problem, features, names, labels)
-    problem.metadata = {
+    classes = None if target.classes is None else list(target.classes)
+    metadata: dict[str, Any] = {
         "target": names[0] if len(names) == 1 else names[0].rpartition("_")[0],
-        "table": {"version": 1, "names": list(table.names), "preprocessing": preprocessor.to_dict(),
-                  "target": target.to_dict()},
-    }  # fmt: skip
-    if target.classes is not None:
-        problem.metadata["classes"] = list(target.classes)
-    return problem
+        "table": {"version": 1, "names": list(table.names)},
+    }
+    if classes is not None:
+        metadata["classes"] = classes
+    return Problem(
+        table.drop(names).rows(train), y[train], test.drop(names), target.encode(values_of(test, names)), classes,
+        target=target, table=table, metadata=metadata, notes=notes,
+    )  # fmt: skip
 
 
 def split_rows(n: int, share: float, seed: int, labels: Array | None = None) -> tuple[Rows, Rows]:
@@ -208,13 +185,11 @@ def values_of(table: Table, names: list[str]) -> Values:
     return table._column(names[0]) if len(names) == 1 else np.column_stack([table[name] for name in names])
 
 
-def _target(table: Table, names: list[str], kind: Any, scale: bool, like: Target | None = None) -> Target:
-    if like is not None and like.classes is not None:
-        return like
+def _target(table: Table, names: list[str], kind: Any) -> Target:
     if len(names) > 1 and kind == "classify":
         raise DataFileError(f"the target has {len(names)} columns; classes are one column of labels")
     name = names[0] if len(names) == 1 else names[0].rpartition("_")[0]
-    return Target.of(values_of(table, names), name, kind, scale=scale, decimal=table.decimal)
+    return Target.of(values_of(table, names), name, kind, scale=False, decimal=table.decimal)
 
 
 def _with_target(table: Table, names: list[str], target: Target, which: str, notes: list[str]) -> Table:
@@ -239,21 +214,24 @@ def _rows(n: int) -> str:
     return f"{n:,} row{'s' * (n != 1)}"
 
 
-def _doubts(problem: Problem, features: Table, names: list[str], labels: Array | None) -> list[str]:
-    """Return warnings about the table itself."""
-    n_test, n_features = len(problem.X_test), problem.X_train.shape[1]
+def doubts(problem: Problem, preprocessor: Preprocessor) -> list[str]:
+    """Return warnings about a table itself; the preprocessor says what its columns are."""
+    assert problem.table is not None and problem.target is not None
+    n_test, n_rows = len(problem.y_test), len(problem.y)
+    n_features = sum(len(code.features) - code.n_bins for code in preprocessor.codes)  # without bins
     found = []
     if n_test < 30:
         found.append(f"only {_rows(n_test)} to test on: the scores say little")
-    if n_features > len(problem.X_train):
-        found.append(f"{n_features:,} features for {len(problem.X_train):,} training rows: it may learn them by heart")
-    if labels is not None and problem.classes is not None:
+    if n_features > n_rows:
+        found.append(f"{n_features:,} features for {n_rows:,} training rows: it may learn them by heart")
+    if problem.classes is not None:
+        labels = problem.target.encode(values_of(problem.table, list(problem.target.names)))
         counts = np.bincount(labels, minlength=len(problem.classes))
         single = [problem.classes[i] for i in np.flatnonzero(counts == 1)]
         if single:
             found.append(f"classes with one row only: {', '.join(map(shorten, single[:5]))}{', …' * (len(single) > 5)}")
-        for column in problem.preprocessor.columns if problem.preprocessor else ():
-            if column.kind in ("category", "boolean") and _tells(features[column.name], labels):
+        for column in preprocessor.columns:
+            if column.kind in ("category", "boolean") and _tells(problem.table[column.name], labels):
                 found.append(
                     f"{shorten(column.name)} alone tells the target in every row: if it is not known beforehand, "
                     f"--drop {column.name}"

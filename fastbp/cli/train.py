@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 import sys
-import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +18,16 @@ from fastbp import plots
 from fastbp.cli import mpi, report, scores
 from fastbp.cli import tables as tabular
 from fastbp.cli.arguments import EXIT_INTERRUPTED
+from fastbp.cli.bag import Bag
+from fastbp.cli.one_network import OneNetwork
 from fastbp.cli.options import DATA_SETS, complete
+from fastbp.cli.trainings import Trained, Training
 from fastbp.data import DataFileError, Split
 from fastbp.distributed.ranks import Ranks
-from fastbp.optimizers import OPTIMIZERS
+from fastbp.tables.arrays import Array
+from fastbp.tables.preprocessor import Preprocessor
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a table is learned, where no option says so."""
-
-    hidden: list[int]
-    epochs: int
-    batch_size: int
-    patience: int | None  # None: all epochs
-
-
-def recipe_of(n_rows: int, early_stopping: bool) -> Recipe:
-    """Return how a table with so many training rows is learned: the one place that decides.
-
-    >>> recipe_of(800, True)
-    Recipe(hidden=[64, 64], epochs=200, batch_size=32, patience=20)
-    """
-    batch_size = 32 if n_rows < 5_000 else 64 if n_rows < 20_000 else 256
-    return Recipe([64, 64], 200 if early_stopping else 60, batch_size, 20 if early_stopping else None)
+MOST_CELLS = 10_000_000  # of training rows × columns: the features of a bag, 17 of a number, fill half a gigabyte
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,38 +46,66 @@ def _run_on(ranks: Ranks, options: argparse.Namespace) -> int:
     complete(options)
     with fastbp.threads(options.threads):
         problem = _problem(options)
-        patience = _complete_for(problem, options)
-        net = _new_network(options, problem)
+        training = chosen(problem, options, ranks)
+        if training.preprocessor is not None:
+            _check_test_file(problem, training.preprocessor, options)
+            problem.warnings += tabular.doubts(problem, training.preprocessor)
         if not options.quiet:
-            _print_data(problem)
-            print(f"network   {report.architecture(net)}")
-            print(f"          {net.parameters.size:,} parameters in {net.dtype}")
-            until = "at most " if patience else ""
-            steps = f"{until}{options.epochs} epochs, mini-batches of {options.batch_size}"
-            rate = f"{options.optimizer} with learning rate {options.learning_rate:g}"
-            print(f"training  {steps}, {rate}, seed {options.seed}", flush=True)
-        history = _fit(net, problem, patience, options, ranks)
-        if len(history) == 0:
+            _print_data(problem, training)
+        trained = training.run()
+        if trained.epochs == "0":
             raise KeyboardInterrupt("interrupted before the first epoch was done; nothing was saved")
-        reached = scores.of_problem(net, problem)
-        problem.warnings += reached.warnings
-        net.metadata = _metadata(problem, reached, options, history)
+        outputs = trained.model.outputs(problem.test)
+        reached = scores.of_problem(problem, outputs)
+        problem.warnings += [*trained.warnings, *reached.warnings]
+        made = _made(problem, training, trained, options)
+        trained.model.keep({**problem.metadata, "scores": reached.numbers, "made": made})
         # Saved before anything is printed: a closed terminal must not cost the model.
         if not options.no_save:
-            net.save(options.output)
-        if options.plot:
-            plots.history(history, options.plot, held_out="test" if problem.target is None else "validation")
+            trained.model.save(options.output)
+        if options.plot and trained.history is not None:
+            held_out = "test" if problem.target is None else "validation"
+            plots.history(trained.history, options.plot, held_out=held_out)
         if not options.quiet:
-            _print_results(net, problem, history, reached)
+            _print_results(problem, trained, reached, outputs)
     if options.json:
-        print(json.dumps(_as_json(net, problem, options, history, reached), ensure_ascii=False))
+        told = _as_json(problem, training, trained, options) | {"scores": reached.numbers, "made": made}
+        print(json.dumps(told, ensure_ascii=False))
     if not options.no_save and not options.quiet:
         print(f"saved     {options.output}    (next: fastbp predict {options.output} {options.data})")
-    if history.interrupted:
+    if trained.interrupted:
         saved = "tested" if options.no_save else f"tested and saved as {options.output}"
-        print(f"fastbp: interrupted; the model after epoch {len(history)} was {saved}", file=sys.stderr)
+        after = f"epoch{'s' * (' ' in trained.epochs)} {trained.epochs}"
+        print(f"fastbp: interrupted; the model after {after} was {saved}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+def chosen(problem: tabular.Problem, options: argparse.Namespace, ranks: Ranks) -> Training:
+    """Return the training of a problem, prepared: a bag of networks, unless there is a reason for one network."""
+    why = _why_one_network(problem, options, ranks)
+    try:
+        return Bag(problem, options) if why is None else OneNetwork(problem, options, ranks, why)
+    except DataFileError as error:
+        raise DataFileError(f"{options.data}: {error}") from None
+
+
+def _why_one_network(problem: tabular.Problem, options: argparse.Namespace, ranks: Ranks) -> str | None:
+    """Return why one network is trained and not a bag, or None."""
+    given, n = options.of_one_network, len(problem.y)
+    if problem.target is None:
+        return "images are no table"
+    if given:
+        return f"{', '.join(given)} {'describes' if len(given) == 1 else 'describe'} one"
+    if ranks.size > 1:
+        return f"{ranks.size} processes train it together"
+    if len(problem.target.names) > 1:
+        return f"the target has {len(problem.target.names)} columns"
+    if n * len(problem.training.names) > MOST_CELLS:
+        return f"the training rows have more than {MOST_CELLS:,} cells"
+    if problem.classes and len(np.unique(problem.y)) < 2:
+        return "the training rows are of one class"
+    return None
 
 
 def _problem(options: argparse.Namespace) -> tabular.Problem:
@@ -112,17 +124,24 @@ def _problem(options: argparse.Namespace) -> tabular.Problem:
             absent = [name for name in names if name not in test]
             if absent:
                 raise DataFileError(f"the test file {options.test} has no column {absent[0]!r}, the target")
+        for what in ("drop", "categorical"):
+            setattr(options, what, tuple(tabular.named(name, table.names) for name in getattr(options, what)))
         problem = tabular.problem_of_table(
-            table, names, options.kind, test=test, test_share=options.test_share, seed=options.seed,
-            scale_targets=options.cost != "poisson", early_stopping=not options.no_early_stopping,
-            drop=tuple(tabular.named(name, table.names) for name in options.drop),
-            categorical=tuple(tabular.named(name, table.names) for name in options.categorical), dtype=options.dtype,
-        )  # fmt: skip
+            table, names, options.kind, test=test, test_share=options.test_share, seed=options.seed
+        )
     except ValueError as error:
         raise ValueError(f"{options.data}: {error}") from None
     problem.name = options.data
     problem.metadata["table"] |= {"na": list(options.na or ()), "header": "column_1" not in table.names[:1]}
     return problem
+
+
+def _check_test_file(problem: tabular.Problem, preprocessor: Preprocessor, options: argparse.Namespace) -> None:
+    """Raise ValueError if the table to test on lacks a column: before training, not after it."""
+    try:
+        preprocessor.checked(problem.test)
+    except DataFileError as error:
+        raise ValueError(f"{options.test}: {error}; the training rows have it") from None
 
 
 def split_of(name: str, dtype: str, folder: str | None, download: bool, progress: bool) -> Split:
@@ -148,107 +167,49 @@ def existing(path: str) -> str:
     return path
 
 
-def _complete_for(problem: tabular.Problem, options: argparse.Namespace) -> int | None:
-    """Fill in what the recipe decides about a table; return the patience of early stopping."""
-    if problem.target is None:
-        return None
-    recipe = recipe_of(len(problem.X_train), problem.X_validation is not None)
-    for name in ("hidden", "epochs", "batch_size"):
-        if getattr(options, name) is None:
-            setattr(options, name, getattr(recipe, name))
-    return recipe.patience
-
-
-def _new_network(options: argparse.Namespace, problem: tabular.Problem) -> fastbp.Network:
-    cost = options.cost or ("cross_entropy" if problem.classes else "quadratic")
-    if problem.classes:
-        output = "softmax" if cost == "cross_entropy" else "sigmoid"
-    elif cost == "cross_entropy":
-        raise ValueError("cost cross_entropy is for classes, but the target is numbers: choose another, or --classify")
-    else:
-        output = "exponential" if cost == "poisson" else "identity"
-    sizes = [problem.X_train.shape[1], *options.hidden, problem.n_outputs]
-    return fastbp.Network(
-        sizes, activation=options.activation, output_activation=output, cost=cost, dtype=options.dtype,
-        seed=options.seed, formulation=options.formulation,
-    )  # fmt: skip
-
-
-def _fit(
-    net: fastbp.Network, problem: tabular.Problem, patience: int | None, options: argparse.Namespace, ranks: Ranks
-) -> fastbp.History:
-    """Train each rank on its rows."""
-    X, y = (array[ranks.rows(len(array))] for array in (problem.X_train, problem.y_train))
-    held_out = (problem.X_test, problem.y_test)
-    if problem.target is not None:
-        held_out = (problem.X_validation, problem.y_validation)  # type: ignore[assignment]
-    validation = None if held_out[0] is None else tuple(array[ranks.rows(len(array))] for array in held_out)
-    stopping = None
-    if options.goal is not None:
-        stopping = fastbp.EarlyStopping("training_cost", patience=None, goal=options.goal, restore_best=False)
-    elif patience is not None:
-        stopping = fastbp.EarlyStopping(patience=patience)
-    optimizer = OPTIMIZERS[options.optimizer](learning_rate=options.learning_rate)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
-        return net.fit(
-            X, y, epochs=options.epochs, batch_size=options.batch_size, optimizer=optimizer,
-            validation_data=validation, progress=not options.quiet, early_stopping=stopping,
-            communicator=ranks.communicator, shards=max(8, ranks.size),
-        )  # fmt: skip
-
-
-def _print_data(problem: tabular.Problem) -> None:
+def _print_data(problem: tabular.Problem, training: Training) -> None:
     width = shutil.get_terminal_size().columns
-    print(f"data      {report.data(problem)}")
-    if problem.target is not None:
+    print(f"data      {report.data(problem, training)}")
+    if training.preprocessor is not None:
         print(f"target    {report.target(problem)}")
         for note in (*(problem.table.notes if problem.table else ()), *problem.notes):
             print(f"note      {note}")
-        assert problem.preprocessor is not None
-        print("\n" + report.columns(problem.preprocessor, problem.table, width) + "\n")
+        print("\n" + report.columns(training.preprocessor, problem.table, width) + "\n")
+        print(f"recipe    {training.recipe}")
+    print("\n".join(training.lines()), flush=True)
 
 
-def _print_results(
-    net: fastbp.Network, problem: tabular.Problem, history: fastbp.History, reached: scores.Scores
-) -> None:
-    print(f"time      {report.timing(history)}")
-    if history.stopped:
-        print(f"stopped   {history.stopped}")
+def _print_results(problem: tabular.Problem, trained: Trained, reached: scores.Scores, outputs: Array) -> None:
+    print(f"time      {trained.time}")
+    if trained.stopped:
+        print(f"stopped   {trained.stopped}")
     for line in reached.lines:
         print(f"test      {line}")
     print(f"baseline  {reached.baseline}")
     for warning in problem.warnings:
         print(f"warning   {warning}")
     if problem.classes is not None:
-        matrix = report.confusion_matrix(
-            problem.y_test, net.predict(problem.X_test).argmax(axis=1), len(problem.classes)
-        )
+        matrix = report.confusion_matrix(problem.y_test, outputs.argmax(axis=1), len(problem.classes))
         print("\n" + report.confusion_table(matrix, problem.classes, shutil.get_terminal_size().columns) + "\n")
 
 
-def _metadata(
-    problem: tabular.Problem, reached: scores.Scores, options: argparse.Namespace, history: fastbp.History
+def _made(
+    problem: tabular.Problem, training: Training, trained: Trained, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Return what the file holds besides the network: what it is for, how good it is, how it was made."""
-    made = {
-        "fastbp": fastbp.__version__, "data": Path(options.data).name, "training_rows": len(problem.X_train),
-        "validation_rows": 0 if problem.X_validation is None else len(problem.X_validation),
-        "test_rows": len(problem.X_test), "epochs": len(history), "batch_size": options.batch_size,
-        "optimizer": options.optimizer, "learning_rate": options.learning_rate, "seed": options.seed,
+    """Return how a model was made."""
+    return {
+        "fastbp": fastbp.__version__, "data": Path(options.data).name, "training_rows": training.n_rows,
+        "validation_rows": training.n_validation, "test_rows": len(problem.y_test), **trained.made,
     }  # fmt: skip
-    return {**problem.metadata, "scores": reached.numbers, "made": made}
 
 
 def _as_json(
-    net: fastbp.Network, problem: tabular.Problem, options: argparse.Namespace, history: fastbp.History,
-    reached: scores.Scores,
-) -> dict[str, Any]:  # fmt: skip
-    columns = [] if problem.preprocessor is None else report.columns_as_data(problem.preprocessor, problem.table)
+    problem: tabular.Problem, training: Training, trained: Trained, options: argparse.Namespace
+) -> dict[str, Any]:
+    columns = [] if training.preprocessor is None else report.columns_as_data(training.preprocessor, problem.table)
     return {
-        "model": None if options.no_save else options.output,
-        "target": problem.metadata.get("target"), "classes": problem.classes,
-        "columns": columns, "scores": reached.numbers, "made": net.metadata["made"],
-        "seconds": float(np.sum(history.seconds)), "stopped": history.stopped, "interrupted": history.interrupted,
+        "model": None if options.no_save else options.output, "recipe": training.recipe,
+        "target": problem.metadata.get("target"), "classes": problem.classes, "columns": columns,
+        "seconds": trained.seconds, "stopped": trained.stopped, "interrupted": trained.interrupted,
         "notes": [*(problem.table.notes if problem.table else ()), *problem.notes], "warnings": problem.warnings,
     }  # fmt: skip

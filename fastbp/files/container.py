@@ -55,6 +55,11 @@ def decode(content: bytes) -> tuple[dict[str, Array], dict[str, str]]:
     return arrays, metadata
 
 
+def words_of(content: bytes) -> dict[str, str]:
+    """Return the metadata of a file whose first bytes are `content`, to the end of the header. Raises as `decode`."""
+    return dict(_header(content)[0].get("__metadata__", {}))
+
+
 def _header(content: bytes) -> tuple[dict[str, Any], int]:
     """Return the header, and where it ends."""
     if len(content) < 8:

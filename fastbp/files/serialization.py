@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from fastbp import disk
-from fastbp.files.container import decode, encode
+from fastbp.files.container import decode, encode, words_of
 from fastbp.functions.activations import ACTIVATIONS, Activation
 from fastbp.functions.costs import COSTS, PARAMETRIC, Cost
 from fastbp.functions.layer_activations import LAYER_ACTIVATIONS
@@ -156,6 +156,22 @@ def load_several(path: str | os.PathLike[str], custom: Iterable[Custom]) -> list
                 raise ValueError(f"its array {name!r} belongs to no network")
             of_member[int(number)][own] = array
         return [_saved_network(*of_one, of_user) for of_one in zip(of_member, members, strict=True)]
+
+
+def metadata_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the metadata of the network in a file, of a population that of its first member. Raises as `load`.
+
+    Only the header of the file is read.
+    """
+    with disk.checked_path(path).open("rb") as file:
+        content = file.read(8)
+        content += file.read(min(int.from_bytes(content, "little"), os.fstat(file.fileno()).st_size))
+    with refusing(path):
+        found = _content(words_of(content))
+        metadata = found["population"][0]["metadata"] if "population" in found else found["metadata"]
+        if not isinstance(metadata, dict):
+            raise ValueError(f"its metadata is not a JSON object but {metadata!r}")
+    return metadata
 
 
 @contextlib.contextmanager

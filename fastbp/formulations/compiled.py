@@ -144,7 +144,7 @@ class Compiled:
         theta, make = model.parameters.vector, partial(_for_update, model, optimizer, state, options)
         rules = options.l2, options.l1, options.clip_value, options.clip_norm, options.max_norm
         with borrowed(model, "update", (id(state), rules), make) as (apply_gradient, data, steps, net, _):
-            data.hyper[0] = state.rate[0]
+            data.hyper[0], data.decay[0] = state.rate[0], options.decay[0]
             is_written = data.changes_gradient or data.l2 > 0 or data.clip_norm < np.inf
             gradient = gradient.copy() if is_written or data.rates.size > 0 else gradient  # 0 where a layer is frozen
             apply_gradient(theta, gradient, data, steps, net)
@@ -163,7 +163,8 @@ def _for_update(
     model: Model, optimizer: Optimizer, state: OptimizerState, options: StepOptions
 ) -> tuple[Any, OptimizerData, Array, NetworkData, OptimizerState]:
     """Return what `loops.apply_gradient` needs; and the state, so that no other one can have its id."""
-    data, net = optimizer_data(model, optimizer, state, options), network_data(model)
+    own = replace(options, decay=options.decay.copy())  # the options of the next call may be others
+    data, net = optimizer_data(model, optimizer, state, own), network_data(model)
     like_theta = model.parameters.vector
     apply = rates.apply_gradient if data.rates.size > 0 else loops.apply_gradient
     loop = entry(variant(apply, 1), like_theta, like_theta, data, options.steps, net)

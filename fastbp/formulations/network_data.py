@@ -81,7 +81,7 @@ class OptimizerData(Struct):
     changes_gradient: bool = False  # whether l1 or clip_value is on: `rules.py`
     l2: float = 0.0  # λ/n
     l1: float = 0.0  # λ₁/n
-    decay: float = 0.0
+    decay: npt.NDArray[np.float64] = np.zeros(1)  # (1,): of the running step, which a schedule changes
     clip_value: float = math.inf
     clip_norm: float = math.inf
     max_norm: float = math.inf

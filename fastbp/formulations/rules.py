@@ -45,14 +45,14 @@ def scale(vector, factor):
 @njit(**INNER)
 def has_rules(optimizer):
     """Whether `apply_rules` does anything."""
-    return optimizer.changes_gradient or optimizer.l2 > 0 or optimizer.decay > 0
+    return optimizer.changes_gradient or optimizer.l2 > 0 or optimizer.decay[0] > 0
 
 
 @njit(**INNER)
 def shrink(theta, n_biases, optimizer):
     """w ← (1 − η (λ/n + κ)) w, which with w ← w − η g is the step of plain descent under l2 and decay. Writes: θ."""
     w = stretch(theta, n_biases, theta.size - n_biases)
-    scale(w, 1 - optimizer.hyper[0] * (optimizer.hyper[L2] + optimizer.decay))
+    scale(w, 1 - optimizer.hyper[0] * (optimizer.hyper[L2] + optimizer.decay[0]))
 
 
 @njit(**INNER)
@@ -72,8 +72,8 @@ def apply_rules(gradient, theta, n_biases, optimizer):
             g = gradient[i]
             g = limit if g > limit else g
             gradient[i] = -limit if g < -limit else g
-    if optimizer.decay > 0:
-        scale(w, 1 - optimizer.hyper[0] * optimizer.decay)
+    if optimizer.decay[0] > 0:
+        scale(w, 1 - optimizer.hyper[0] * optimizer.decay[0])
 
 
 # The same for a whole network in the layout of θ, as `loops` has it; `tiles/rules.py` has it for panels.

@@ -34,10 +34,12 @@ class StepOptions:
         λ/n and λ₁/n: what the user gives, divided by the number of training samples.
     clip_value, clip_norm, max_norm : float
         Limits; infinite where there is none.
-    decay : float
-        κ of decoupled weight decay.
-    dropout : tuple of float
-        p of every hidden layer, or empty.
+    decay : (1,) array
+        κ of decoupled weight decay, given as a number. A schedule changes what is in it, and all that was made with
+        these options follows.
+    dropout : (L,) array
+        0 for the input, then p of every hidden layer, given as a tuple of these; or empty. A schedule changes what is
+        in it.
     seed : int
         Decides which neurons are dropped, with the count of steps.
     steps : (1,) array
@@ -55,26 +57,31 @@ class StepOptions:
     clip_value: float = math.inf
     clip_norm: float = math.inf
     max_norm: float = math.inf
-    decay: float = 0.0
-    dropout: tuple[float, ...] = ()
+    decay: Any = 0.0
+    dropout: Any = ()
     seed: int = 0
     steps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     sample_weight: Array = field(default_factory=lambda: np.empty(0))
     per_batch: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.decay, np.ndarray):
+            object.__setattr__(self, "decay", np.array([float(self.decay)]))
+        if not isinstance(self.dropout, np.ndarray):
+            object.__setattr__(self, "dropout", np.array([0.0, *self.dropout] if any(self.dropout) else []))
+
     @property
     def rules(self) -> dict[str, Any]:
         """The rules as fields of `OptimizerData`."""
-        names = "l2", "l1", "decay", "clip_value", "clip_norm", "max_norm"
+        names = "l2", "l1", "clip_value", "clip_norm", "max_norm"
         changes_gradient = self.l1 > 0 or self.clip_value < math.inf
         numbers = {name: float(getattr(self, name)) for name in names}
-        return {"changes_gradient": changes_gradient, "per_batch": self.per_batch, **numbers}
+        return {"changes_gradient": changes_gradient, "per_batch": self.per_batch, "decay": self.decay, **numbers}
 
     def of_samples(self, dtype: np.dtype[Any]) -> dict[str, Any]:
         """What is done to samples, as fields of a workspace."""
-        dropout = np.array([0.0, *self.dropout] if any(self.dropout) else [])
         sample_weight = np.ascontiguousarray(self.sample_weight, dtype).reshape(-1)
-        return {"dropout": dropout, "seed": self.seed, "steps": self.steps, "sample_weight": sample_weight}
+        return {"dropout": self.dropout, "seed": self.seed, "steps": self.steps, "sample_weight": sample_weight}
 
     @property
     def weight(self) -> Array | None:
@@ -88,14 +95,15 @@ class StepOptions:
 
     def are_like(self, other: "StepOptions") -> bool:
         """Whether these are the same rules, for other samples."""
-        of_samples = "sample_weight", "steps"
-        rules, others = ({k: v for k, v in vars(o).items() if k not in of_samples} for o in (self, other))
-        return rules == others and self.steps is other.steps and self.weighted == other.weighted
+        names = [name for name in vars(self) if name not in ("sample_weight", "steps")]
+        alike = all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+        return alike and self.steps is other.steps and self.weighted == other.weighted
 
     @property
     def plain(self) -> bool:
         """Whether a step only follows the gradient."""
-        penalties, limits = self.l2 + self.l1 + self.decay, min(self.clip_value, self.clip_norm, self.max_norm)
+        penalties = self.l2 + self.l1 + float(self.decay[0])
+        limits = min(self.clip_value, self.clip_norm, self.max_norm)
         others = any(self.dropout) or self.weighted or self.per_batch
         return not (penalties > 0 or limits < math.inf or others)
 
@@ -130,9 +138,9 @@ class StepOptions:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > self.clip_norm:
                 g *= g.dtype.type(self.clip_norm / norm)
-        if self.decay:
+        if (decay := float(self.decay[0])) > 0:
             for w, factor in zip(parameters.weights, rates[:, 0], strict=True):
-                w *= w.dtype.type(1 - eta * factor * self.decay)
+                w *= w.dtype.type(1 - eta * factor * decay)
 
     def of_weights(self, parameters: ParameterVector, rates: Array) -> None:
         """Apply the rule after an optimizer's step, in NumPy. Writes: parameters."""
@@ -144,7 +152,7 @@ class StepOptions:
     def kept(self, l: int, m: int, n: int, dtype: np.dtype[Any]) -> Array:
         """Return what a⁽ˡ⁾ of m samples is multiplied by, (m, n): 0 where a neuron is dropped, else 1 / (1 − p)."""
         factors = np.ones((m, n), dtype)
-        p = self.dropout[l - 1] if l <= len(self.dropout) else 0.0
+        p = float(self.dropout[l]) if l < len(self.dropout) else 0.0
         if p > 0:
             for place, row in enumerate(factors):
                 drop(row, p, layer_key(self.seed, int(self.steps[0]), l, place), 0)

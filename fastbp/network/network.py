@@ -220,7 +220,7 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         dropout: float | Sequence[float] | None = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
-        schedule: Callable[[int, float], float] | None = None,
+        schedule: Callable[[Any, float], float] | Mapping[str, Callable[[Any, float], float]] | None = None,
         early_stopping: EarlyStopping | None = None,
         metrics: Iterable[str | Callable[[Array, Array], float]] | Mapping[str, Callable[[Array, Array], float]] = (),
         callbacks: Iterable[Callback] = (),
@@ -301,9 +301,12 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         clip_norm, clip_value : float, optional
             Each element of the gradient of a step is limited to ±clip_value; then the gradient is scaled down to the
             norm clip_norm if it is longer, g ← g · min(1, clip_norm / ‖g‖).
-        schedule : function of the epoch and the base learning rate, optional
-            Called before each epoch, counted from 0 in each `fit`; returns its learning rate. If it has a method
-            ``observe``, that is called after each epoch with the validation cost, or without one the training cost.
+        schedule : function of the epoch and the base learning rate, or dict of such functions, optional
+            Called before each epoch, counted from 0 in each `fit`; returns its learning rate. A dict has one for some
+            of "learning_rate", "weight_decay" (that of `AdamW` is the base value) and "dropout" (each p is), as in
+            ``{"dropout": fastbp.CosineDecay(30)}``; base values must not be 0. In a `ByStep` it is called before each
+            step. If it has a method ``observe``, that is called after each epoch with the validation cost, or without
+            one the training cost.
         early_stopping : EarlyStopping, optional
             When to stop before the last epoch: nothing improves, or a goal is reached.
         metrics : list of names and functions, or dict of name to function, optional

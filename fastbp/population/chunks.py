@@ -93,7 +93,7 @@ def _trained(given: Given, chunk: Chunk) -> list[Trained]:
     for i, options, paused in zip(chunk.members, chunk.options, chunk.paused, strict=True):
         asked.append(of_member := Asked(**options, **given.of_members[i], optimizer=None))  # that of its training
         if paused is not None:
-            of_member.schedule, of_member.callbacks = paused.schedule, paused.callbacks
+            of_member.schedules, of_member.callbacks = paused.schedules, paused.callbacks
             if not isinstance(of_member.shuffle, bool):
                 of_member.shuffle = islice(of_member.shuffle, len(paused.history), None)
     for net, training in zip(chunk.nets, chunk.trainings, strict=True):

@@ -29,4 +29,6 @@ def _own(name: str, value: Any, i: int) -> Any:
     """Return the value of member i. A schedule that observes costs remembers them, so each has its own."""
     if isinstance(value, list):
         return value[i]
+    if name == "schedule" and isinstance(value, Mapping):
+        return {of: _own(name, schedule, i) for of, schedule in value.items()}
     return copy.deepcopy(value) if name == "schedule" and hasattr(value, "observe") else value

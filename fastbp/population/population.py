@@ -151,7 +151,7 @@ class Population(Results):
         dropout: OrEach[float | tuple[float, ...] | None] = None,
         clip_norm: OrEach[float | None] = None,
         clip_value: OrEach[float | None] = None,
-        schedule: OrEach[Callable[[int, float], float] | None] = None,
+        schedule: OrEach[Callable[[Any, float], float] | Mapping[str, Callable[[Any, float], float]] | None] = None,
         early_stopping: OrEach[EarlyStopping | None] = None,
         metrics: OrEach[Metrics] = (),
         callbacks: OrEach[tuple[Callback, ...] | Callback] = (),

@@ -126,7 +126,7 @@ class BaseMLP(Checks):
 
     def _checked(self, given: Given, incremental: bool, kept: Kept | None) -> tuple[Network, Weighted, Weighted | None]:
         """Check everything. Return the network, the samples to train on and the validation samples."""
-        parameters.check_numbers(self)
+        parameters.check_values(self)
         hidden = parameters.hidden_layer_sizes(self.hidden_layer_sizes)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         if "checked" in given.made:

@@ -15,6 +15,7 @@ from fastbp.functions.costs import COSTS, Cost, Huber, Quantile
 from fastbp.functions.sample_costs import SAMPLE_COSTS, Quantiles
 from fastbp.network.network import Network
 from fastbp.optimizers import Optimizer
+from fastbp.optimizers.schedules import ByStep
 from fastbp.validation import foreign_names
 
 STOCHASTIC = ("sgd", "adam")
@@ -60,11 +61,13 @@ def dropout(given: Any, n_hidden: int) -> tuple[float, ...]:
     return tuple(validation.number(f"dropout[{l}]", share, 0.0, below=1.0) for l, share in enumerate(listed))
 
 
-def check_numbers(estimator: Any) -> None:
-    """Raise ValueError for a whole number larger than any float; scikit-learn's checks let it pass."""
+def check_values(estimator: Any) -> None:
+    """Raise ValueError for what scikit-learn's checks let pass: a number larger than any float, a schedule by step."""
     for name, value in estimator.get_params(deep=False).items():
         if isinstance(value, Integral) and abs(int(value)) > sys.float_info.max:
             raise ValueError(f"{name} is {value}; it must be less than {sys.float_info.max:g}")
+    if isinstance(estimator.schedule, ByStep):
+        raise ValueError("schedule is a ByStep, which estimators do not follow: give the schedule in it")
 
 
 def activations(given: Any, n_hidden: int) -> list[Any]:

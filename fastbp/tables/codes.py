@@ -52,15 +52,20 @@ class Code:
         if kind == "date":
             known = set(self.parts) <= set(DATE_PARTS)
             return known and n == len(self.parts) + self.missing and scales == (len(self.parts),) * 2
-        n_bins = max(len(self.edges) - 1, 0)
         ascending = len(self.edges) != 1 and bool((np.diff(self.edges) > 0).all())
-        return kind == "number" and ascending and scales == (1, 1) and n - n_bins - self.missing in (0, 1)
+        return kind == "number" and ascending and scales == (1, 1) and n - self.n_bins - self.missing in (0, 1)
+
+    @property
+    def n_bins(self) -> int:
+        """The features that are bins of a number."""
+        return max(len(self.edges) - 1, 0)
 
     def in_words(self) -> str:
         """Return how the column enters, in words."""
         kind, n = self.column.kind, len(self.features)
         if kind == "number":
-            words = f"{len(self.edges) - 1} bins, piecewise linear" if self.edges else "scaled"
+            scaled = ["scaled"] * (n - self.n_bins - self.missing)
+            words = " + ".join(scaled + [f"{self.n_bins} bins"] * (self.n_bins > 0))
         elif kind == "date":
             words = ", ".join(self.parts)
         elif kind == "boolean":

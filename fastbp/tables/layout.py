@@ -31,7 +31,7 @@ class Layout:
             if code.column.kind in ("boolean", "category"):
                 self._others.append((code, at))
             else:
-                n_bins = max(len(code.edges) - 1, 0)
+                n_bins = code.n_bins
                 n_scaled = len(code.features) - n_bins - code.missing
                 scaled += range(at, at + n_scaled)
                 scaled_from += range(place, place + n_scaled)

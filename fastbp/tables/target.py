@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -90,7 +90,7 @@ class Target:
                 k = values.shape[1]
                 raise DataFileError(f"the target {name!r} has {k} columns; classes are one column of labels")
             names = tuple(f"{name}_{j}" for j in range(values.shape[1]))
-            return cls(names, None, *_scales(values.astype(np.float64), scale))
+            return cls(names, None, *scales(values.astype(np.float64), scale))
         column = as_column(values.ravel() if isinstance(values, np.ndarray) else values, name)
         of = "O" if isinstance(column, Texts) else column.dtype.kind
         if of == "M" and kind != "classify" and not missing_in(column).all():
@@ -113,8 +113,8 @@ class Target:
             kind is None and numeric and not means_classes(np.array(list(good)), n_present - n_odd)
         ):
             present = cells.numbers(column, decimal)
-            scales = _scales(present[np.isfinite(present)][:, None], scale)
-            return cls((name,), None, *scales, n_odd, first_odd, decimal)
+            learned = scales(present[np.isfinite(present)][:, None], scale)
+            return cls((name,), None, *learned, n_odd, first_odd, decimal)
         if not numeric or kind == "classify":
             odd, n_odd, first_odd = [], 0, None  # a class like the others
         labels = Counter[str]()
@@ -140,8 +140,14 @@ class Target:
             read = cells.numbers(as_column(one), self.decimal)[:, None]
         if read.shape[1] != len(self.names):
             raise ValueError(f"the target has {read.shape[1]} columns, but {len(self.names)} were learned")
+        return self.scaled(read)
+
+    def scaled(self, values: Array) -> Array:
+        """Return what a network learns of numbers, (n, k), NaN where they are not finite; classes stay as they are."""
+        if self.classes is not None:
+            return values
         with np.errstate(invalid="ignore"):
-            scaled: Array = (read - self.mean) * self._factor
+            scaled: Array = (values - self.mean) * self._factor
         scaled[~np.isfinite(scaled)] = np.nan
         return scaled
 
@@ -153,6 +159,18 @@ class Target:
             return labels
         values: Array = np.asarray(outputs, dtype=np.float64) * self.deviation + self.mean
         return values[:, 0] if len(self.names) == 1 else values
+
+    def scaled_to(self, values: Array) -> Target:
+        """Return it with the mean and the deviation of these numbers, (n, k); classes stay as they are.
+
+        >>> Target.of([1.0, 9.0], "t", scale=False).scaled_to(np.array([[2.0], [4.0]])).encode([3.0, 4.0])
+        array([[0.],
+               [1.]])
+        """
+        if self.classes is not None:
+            return self
+        mean, deviation = scales(values)
+        return replace(self, mean=mean, deviation=deviation)
 
     @property
     def n_outputs(self) -> int:
@@ -168,8 +186,8 @@ class Target:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON. `from_dict` is the inverse."""
         classes = None if self.classes is None else list(self.classes)
-        scales = {"mean": list(self.mean), "deviation": list(self.deviation)}
-        return {"version": 1, "names": list(self.names), "classes": classes, **scales, "decimal": self.decimal}
+        scale = {"mean": list(self.mean), "deviation": list(self.deviation)}
+        return {"version": 1, "names": list(self.names), "classes": classes, **scale, "decimal": self.decimal}
 
     @classmethod
     def from_dict(cls, given: Any) -> Target:
@@ -214,8 +232,14 @@ def means_classes(different: Array, n_rows: int) -> bool:
     return whole and 2 <= len(np.unique(different)) <= min(MOST_VALUES, n_rows // ROWS_PER_VALUE)
 
 
-def _scales(values: Array, scale: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and deviation of columns; NaN are left out, and a constant has the deviation 0."""
+def scales(values: Array, scale: bool = True) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation of columns; NaN are left out, and a constant has the deviation 0.
+
+    Without `scale` they are those of numbers that stay as they are, 0 and 1.
+
+    >>> scales(np.array([[1e300], [3e300]]))
+    ((2e+300,), (1e+300,))
+    """
     mean, deviation = [], []
     for column in values.T:
         present = column[np.isfinite(column)]

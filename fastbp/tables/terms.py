@@ -55,7 +55,7 @@ class Terms:
                     self._row_of(at + k)
                 if is_sign(code):
                     self._row_of(at, -1.0)
-            n_bins = max(len(code.edges) - 1, 0)
+            n_bins = code.n_bins
             n_scaled = len(code.features) - n_bins - code.missing
             last = self._row_of(at + len(code.features) - 1) if code.missing and code.center else -1
             for i, (center, factor) in enumerate(zip(code.center, code.factor, strict=True)):
@@ -65,7 +65,8 @@ class Terms:
                 self._bins.append(slice(at + n_scaled, at + n_scaled + n_bins))
                 edges += code.edges
             at += len(code.features)
-        columns = np.array(quantities, np.float64).reshape(-1, 6).T
+        # In memory of their own, so that there is one machine code for a single quantity and for many.
+        columns = np.ascontiguousarray(np.array(quantities, np.float64).reshape(-1, 6).T)
         scaled, missing, first, n_edges = columns[2:].astype(np.intp)
         bins = 2 + len(self._singles) + first
         self.quantities = Quantities(columns[0], columns[1], scaled, missing, first, n_edges, bins, np.array(edges))

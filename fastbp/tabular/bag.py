@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fastbp.batches.orders import Order
 from fastbp.model import Array
+from fastbp.network import Network
 from fastbp.optimizers.schedules import ConstantRate
 from fastbp.population import Population
 from fastbp.tabular.recipe import Recipe
@@ -20,19 +21,35 @@ HOTTEST = 2.0  # a temperature is at most this, and at least 1 over this
 SMALLEST = 1e-9  # of a probability whose logarithm is taken
 
 
+class Prepared(NamedTuple):
+    """What a bag is trained on, and how.
+
+    Z are features, (n, n_features). y is classes 0…n_classes − 1, or with n_classes = 0 scaled numbers.
+    """
+
+    Z: Array
+    y: Array
+    n_classes: int
+    recipe: Recipe
+
+    def network(self, seed: int) -> Network:
+        """Return a member as it begins."""
+        return self.recipe.network(self.Z.shape[1], max(self.n_classes, 1), seed, classes=self.n_classes > 0)
+
+
 def trained(
-    Z: Array, y: Array, n_classes: int, recipe: Recipe, n_members: int, seed: int, limit: float | None, progress: bool
+    given: Prepared, seed: int, limit: float | None = None, progress: bool = False
 ) -> tuple[Population, list[Order]]:
     """Return the members of a bag, trained, and the rows that each has left out.
 
-    Z are features, (n, n_features); the members train on Z minus its means, which then become part of their first
-    biases. y is classes 0…n_classes − 1, or with n_classes = 0 scaled numbers. After `limit` seconds training
-    stops; the schedule then ends by that time.
+    They train on Z minus its means, which then become part of their first biases. After `limit` seconds training
+    stops; the schedule then ends by that time. Ctrl-C ends it, with a RuntimeWarning, after the last whole epoch of
+    each.
     """
-    rng, classes = np.random.default_rng(seed), n_classes > 0
+    (Z, y, n_classes, recipe), rng = given, np.random.default_rng(seed)
+    n_members, classes = recipe.n_members, n_classes > 0
     folds = folds_of(y, min(max(n_members, FEWEST_FOLDS), len(y)), rng)
-    n_out = n_classes if classes else 1
-    nets = [recipe.network(Z.shape[1], n_out, int(s), classes=classes) for s in rng.integers(2**31, size=n_members)]
+    nets = [given.network(int(s)) for s in rng.integers(2**31, size=n_members)]
     held_out = [np.flatnonzero(folds == i % (folds.max() + 1)) for i in range(n_members)]
     if classes:
         shares = np.bincount(y, minlength=n_classes) / len(y)

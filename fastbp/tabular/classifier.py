@@ -13,14 +13,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
 from fastbp import validation
-from fastbp.batches.orders import Order
 from fastbp.model import Array
 from fastbp.tables import Table
-from fastbp.tabular import bag
+from fastbp.tabular.classes import Classes
 from fastbp.tabular.estimator import BaseTabular
 
 
-class TabularClassifier(ClassifierMixin, BaseTabular):
+class TabularClassifier(ClassifierMixin, Classes, BaseTabular):
     """Classes from a table: a bag of networks by a recipe that needs no tuning.
 
     Parameters
@@ -50,7 +49,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         **BaseTabular._parameter_constraints,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
-    classes_: Array
 
     def __init__(
         self,
@@ -95,20 +93,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         check_classification_targets(y)
         return np.asarray(y)
 
-    def _learn_target(self, y: Array, table: Table, Z: Array) -> tuple[Array, int]:
-        classes, targets = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"y has one class only, {classes[0]!r}; give at least 2 classes")
-        self.classes_ = classes
-        return targets, len(classes)
-
-    def _calibrate(self, Z: Array, targets: Array, held_out: list[Order]) -> None:
-        self.temperature_ = 1.0
-        if held_out:
-            each = zip(self.population_, held_out, strict=True)
-            logs = np.concatenate([bag.logarithms(net.predict(Z[rows])) for net, rows in each])
-            self.temperature_ = bag.temperature_of(logs, np.concatenate([targets[rows] for rows in held_out]))
-
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row, (n_samples,).
 
@@ -131,44 +115,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             Whether to return their standard deviation over members, too, of the same shape.
         """
         wants_std = validation.truth("return_std", return_std)
-        rows = self._rows(self._table(X))
-        logs, n = bag.log_softmax(self._outputs(rows)), len(rows.x)
-        p = np.ascontiguousarray(bag.softmax(logs.mean(axis=0) / self.temperature_)[:n])
-        return (p, np.ascontiguousarray(np.exp(logs).std(axis=0)[:n])) if wants_std else p
-
-    def _gradients(self, Z: Array) -> Array:
-        """Return ∂p_k/∂z of the features, (n, n_features, n_classes).
-
-        With l_k the mean of members' log p_k, ∂p_k/∂z = p_k (∂l_k/∂z − Σ_j p_j ∂l_j/∂z) / T.
-        """
-        each = self.population_.predict(Z)
-        p, of_logs = bag.probabilities(each, self.temperature_), np.zeros((len(Z), Z.shape[1], len(self.classes_)))
-        for net, a in zip(self.population_, each, strict=True):
-            for k in range(a.shape[1]):
-                U = np.zeros_like(a)
-                U[:, k] = 1 / np.maximum(a[:, k], bag.SMALLEST)
-                of_logs[:, :, k] += net.vjp(Z, U) / len(self.population_)
-        mean = np.einsum("nfk,nk->nf", of_logs, p)
-        return np.asarray(p[:, None, :] * (of_logs - mean[:, :, None]) / self.temperature_)
-
-    def _linear_slope(self, code: dict[str, Any]) -> float:
-        return 0.0
-
-    def _like_target(self, values: Array) -> Array:
-        return values
+        p, logs = self._probabilities(self._rows(self._table(X)))
+        return (p, np.ascontiguousarray(np.exp(logs).std(axis=0))) if wants_std else p
 
     def _score_of(self, table: Table, y: Any) -> float:
         found: Array = self.predict(table) == np.asarray(y)
         return float(found.mean())
-
-    def _target_words(self) -> dict[str, Any]:
-        dtype = self.classes_.dtype.str
-        return {"classes": self.classes_.tolist(), "dtype": dtype, "temperature": self.temperature_}
-
-    def _take_target(self, words: Any) -> None:
-        dtype = np.dtype(str(words["dtype"]))
-        if dtype.kind not in "biufUO" or len(words["classes"]) < 2:
-            raise ValueError("its classes are no labels")
-        self.classes_, self.temperature_ = np.array(words["classes"], dtype=dtype), float(words["temperature"])
-        if not 0 < self.temperature_ < np.inf:
-            raise ValueError(f"its temperature is {self.temperature_}")

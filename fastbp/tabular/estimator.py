@@ -1,10 +1,11 @@
-"""What the estimators share: tables become features, a bag of networks is trained, and its outputs are averaged."""
+"""What the estimators share: scikit-learn's interface of a learner."""
 
 from __future__ import annotations
 
 import os
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -15,18 +16,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from fastbp.batches.orders import Order
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.model import Array
-from fastbp.population import Population
-from fastbp.tables import Column, Preprocessor, Table
-from fastbp.tables.terms import Rows
-from fastbp.tabular import bag, files, stacked
+from fastbp.tables import Column, Table
+from fastbp.tabular import files
 from fastbp.tabular.explained import Explained
 from fastbp.tabular.exported import Exported
-from fastbp.tabular.recipe import Recipe, batch_size_for
+from fastbp.tabular.learner import Learner, seed_of
+from fastbp.tabular.recipe import Recipe
 
-LARGEST_SEED = np.iinfo(np.int32).max
+OF_RECIPE = frozenset(field.name for field in fields(Recipe))  # parameters that are an estimator's, too
 
 PARAMETERS = """\
     hidden_layer_sizes : tuple of int, default (32, 32)
@@ -62,12 +61,15 @@ ATTRIBUTES = """\
         What was learned of the columns; `columns_` says what each was taken for.
     population_ : fastbp.Population
         The networks.
+    metadata_ : dict
+        What `save` writes besides, empty after `fit`: anything that JSON can hold. ``fastbp train`` puts the target,
+        the scores and how the model was made there.
     n_features_in_, feature_names_in_ : int, array
         As everywhere in scikit-learn; names only where X had some."""
 
 
-class BaseTabular(Explained, Exported, BaseEstimator):
-    """The steps of `fit` and `predict`. The classes for use are `TabularClassifier` and `TabularRegressor`."""
+class BaseTabular(Explained, Exported, Learner, BaseEstimator):
+    """Learners with scikit-learn's interface. The classes for use are `TabularClassifier` and `TabularRegressor`."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "hidden_layer_sizes": [tuple, list],
@@ -86,9 +88,6 @@ class BaseTabular(Explained, Exported, BaseEstimator):
         "random_state": ["random_state"],
         "progress": ["boolean"],
     }
-    label_smoothing: float = 0.0  # a parameter of the classifier
-    preprocessor_: Preprocessor
-    population_: Population
     n_features_in_: int
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -100,18 +99,6 @@ class BaseTabular(Explained, Exported, BaseEstimator):
     @abstractmethod
     def _checked_target(self, y: Any) -> Array:
         """Return y, checked."""
-
-    @abstractmethod
-    def _learn_target(self, y: Array, table: Table, Z: Array) -> tuple[Array, int]:
-        """Learn what y is; return what networks learn, and the number of classes, 0 for numbers."""
-
-    @abstractmethod
-    def _target_words(self) -> dict[str, Any]:
-        """Return what a file holds of the target, as plain JSON."""
-
-    @abstractmethod
-    def _take_target(self, words: Any) -> None:
-        """Learn the target from a file."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any) -> Self:
@@ -140,34 +127,20 @@ class BaseTabular(Explained, Exported, BaseEstimator):
         check_consistent_length(table, y)
         if len(table) < 2:
             raise ValueError("the table has n_samples = 1; at least 2 rows are required, for one to be left out")
-        preprocessor = Preprocessor(
-            numbers=self.numbers, n_bins=self.n_bins, categorical=self.categorical, drop=self.drop, dtype="float32"
-        )
-        Z = preprocessor.fit_transform(table)
-        self.preprocessor_ = preprocessor
-        targets, n_classes = self._learn_target(y, table, Z)
-        recipe = self._recipe(len(Z))
-        self.population_, held_out = bag.trained(
-            Z, targets, n_classes, recipe, self.n_members,
-            check_random_state(self.random_state).randint(LARGEST_SEED), self.time_limit, self.progress,
-        )  # fmt: skip
-        self._calibrate(Z, targets, held_out if recipe.tempered else [])
+        recipe = self._recipe()
+        prepared = self._prepare(table, y, recipe, recipe.preprocessor(self.drop, self.categorical))
+        self._train(prepared, seed_of(check_random_state(self.random_state)), self.time_limit, self.progress)
         return self
 
-    def _calibrate(self, Z: Array, targets: Array, held_out: list[Order]) -> None:
-        """Learn from the rows that each member has left out, if there are any."""
-
-    def _recipe(self, n_rows: int) -> Recipe:
-        return Recipe(
-            tuple(self.hidden_layer_sizes), self.activation, self.learning_rate, self.weight_decay,
-            self.label_smoothing, self.dropout, self.epochs, self.batch_size or batch_size_for(n_rows),
-        )  # fmt: skip
+    def _recipe(self) -> Recipe:
+        given = {name: value for name, value in self.get_params(deep=False).items() if name in OF_RECIPE}
+        return Recipe(**{**given, "hidden_layer_sizes": tuple(self.hidden_layer_sizes)})
 
     @property
     def columns_(self) -> list[Column]:
         """What each column of the training table was taken for."""
         check_is_fitted(self, "preprocessor_")
-        return self.preprocessor_.columns
+        return super().columns_
 
     def _table(self, X: Any, reset: bool = False) -> Table:
         """Return X as a table, checked as scikit-learn does. A `Table` or dict has its columns found by name."""
@@ -197,26 +170,18 @@ class BaseTabular(Explained, Exported, BaseEstimator):
     def _column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.preprocessor_.columns)
 
-    def _rows(self, table: Table) -> Rows:
-        """Return what each row of a table adds to the first layers."""
-        return self.preprocessor_.terms.of(self.preprocessor_.checked(table))
-
-    def _outputs(self, rows: Rows) -> Array:
-        """Return z of the last layer of all members, (n_members, n, n_out)."""
-        return stacked.outputs(self.population_, self.preprocessor_, rows)
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one safetensors file, preprocessing included, which `load` reads; no code is in it.
 
         An existing file is replaced only when the new one is complete. Raises OSError if it cannot be written.
         """
         check_is_fitted(self, "population_")
-        files.save(self, path)
+        files.save(self, path, self.get_params(deep=False))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a model that `save` wrote. Raises OSError, or `fastbp.ModelFileError` for any other file."""
-        found: Self = files.load(cls, path)
+        found: Self = files.load(path, {cls.__name__: cls})
         return found
 
     def __sklearn_tags__(self) -> Any:

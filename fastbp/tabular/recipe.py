@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from fastbp.network import Network
 from fastbp.optimizers import AdamW
 from fastbp.optimizers.schedules import CosineDecay, LogCosine
+from fastbp.tables import Preprocessor
 from fastbp.training.early_stopping import EarlyStopping
 
 SMALLEST_BATCH, LARGEST_BATCH = 32, 1024
@@ -19,17 +20,22 @@ SMALLEST_BATCH, LARGEST_BATCH = 32, 1024
 class Recipe:
     """What is alike in all members of a bag: the parameters of the estimators, and what only measurements vary.
 
-    `first_rate` and `bias_rate` are factors of the learning rate, of the first layer and of all biases.
+    `batch_size` is None for that of `batch_size_for`. `first_rate` and `bias_rate` are factors of the learning rate, of
+    the first layer and of all biases.
     """
 
-    hidden_layer_sizes: tuple[int, ...]
-    activation: str
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-    dropout: float | None
-    epochs: int
-    batch_size: int
+    hidden_layer_sizes: tuple[int, ...] = (32, 32)
+    activation: str = "relu"
+    learning_rate: float = 0.005
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.05
+    dropout: float | None = None
+    epochs: int = 64
+    batch_size: int | None = None
+    n_members: int = 8
+    numbers: Literal["scaled", "piecewise_linear", "both"] = "both"
+    n_bins: int = 16
+    linear_start: bool = True
     schedule: Literal["cosine", "log_cosine", "constant"] = "cosine"
     beta_2: float = 0.95
     first_rate: float = 1.0
@@ -55,6 +61,16 @@ class Recipe:
         }  # fmt: skip
         found: Callable[[int, float], float] | None = schedules[self.schedule]
         return found
+
+    def preprocessor(self, drop: Collection[str] = (), categorical: Collection[str] = ()) -> Preprocessor:
+        """Return what will make features of the columns."""
+        return Preprocessor(
+            numbers=self.numbers, n_bins=self.n_bins, categorical=categorical, drop=drop, dtype="float32"
+        )
+
+    def for_rows(self, n_rows: int) -> Recipe:
+        """Return the recipe with the size of a mini-batch for so many rows, if it has none."""
+        return self if self.batch_size is not None else replace(self, batch_size=batch_size_for(n_rows))
 
     def options(self, *, classes: bool) -> dict[str, Any]:
         """Return the options of the `fit` of a member, without its data, optimizer and schedule."""

@@ -20,6 +20,7 @@ from fastbp.tables.terms import Rows
 from fastbp.tabular.first_layers import AT_ONCE, Memory, first_layers
 
 IDENTITY = ACTIVATIONS["identity"]
+BLOCK = 1 << 12  # rows whose first layers are in memory at once
 
 
 def outputs(population: Population, preprocessor: Preprocessor, rows: Rows) -> Array:
@@ -28,9 +29,21 @@ def outputs(population: Population, preprocessor: Preprocessor, rows: Rows) -> A
     The members have the same sizes and activations. The result has two rows at least, because sums of one row have
     another order; so each row has the same bits among others as alone.
     """
-    nets, first, deep = list(population), population[0], len(population[0].sizes) > 2
+    nets, n = list(population), len(rows.x)
+    matrix = _matrix(nets, preprocessor)
+    if n <= BLOCK:
+        return _of_block(nets, preprocessor, rows, matrix)
+    z = np.empty((len(nets), n, nets[0].sizes[-1]), nets[0].dtype)
+    for start in range(0, n, BLOCK):
+        some = Rows(*(each[start : start + BLOCK] for each in rows))
+        z[:, start : start + BLOCK] = _of_block(nets, preprocessor, some, matrix)[:, : len(some.x)]
+    return z
+
+
+def _of_block(nets: list[Network], preprocessor: Preprocessor, rows: Rows, matrix: Array) -> Array:
+    first, deep = nets[0], len(nets[0].sizes) > 2
     a = np.zeros((len(nets), max(len(rows.x), 2), first.sizes[1]), first.dtype)
-    sums(a, preprocessor, rows, _matrix(nets, preprocessor), first.activations[0] if deep else IDENTITY)
+    sums(a, preprocessor, rows, matrix, first.activations[0] if deep else IDENTITY)
     if not deep:
         return a
     z = np.empty((*a.shape[:2], first.sizes[-1]), a.dtype)

@@ -31,8 +31,9 @@ from fastbp.training.kept import kept_trainer
 from fastbp.training.metrics import Evaluation, evaluate, in_words
 from fastbp.training.paused import Paused
 from fastbp.training.plan import Plan
+from fastbp.training.scheduled import Scheduled
 from fastbp.training.state import Training
-from fastbp.training.steps import Steps, drive, in_pieces
+from fastbp.training.steps import Steps, drive, in_pieces, one_step_each
 
 
 class DivergenceError(ArithmeticError):
@@ -66,6 +67,7 @@ class Loop:
             greater = greater_is_better(series, asked.mode, history, plan.metrics)
             self._best = Best(series, greater, asked.min_delta, asked.goal)
         self._first, self._start = 1, 0.0
+        self._scheduled = self._scheduled_by(plan.options)
         if paused is not None:
             vars(run.history).update(vars(paused.history))
             self._best, self._best_state = paused.best, paused.best_state
@@ -74,7 +76,7 @@ class Loop:
 
     def paused(self) -> Paused:
         """Return what another process needs to continue from here, between two epochs, besides `last`."""
-        chosen = self._plan.schedule, self._plan.callbacks
+        chosen = self._plan.schedules, self._plan.callbacks
         return Paused(self._run.history, self._best, self._best_state, *chosen)
 
     def begin(self) -> None:
@@ -88,14 +90,15 @@ class Loop:
         self._run.epoch = epoch
         self.call("on_epoch_begin")
         self._take_over_changes()
-        rate = self.training.optimizer.learning_rate
-        if self._plan.schedule is not None:
-            rate = self._plan.schedule(epoch - 1, rate)
-            rate = validation.number(f"the learning rate that schedule gives for epoch {epoch}", rate, 0.0)
-        self.training.state.rate[0] = rate
+        rate = self.training.state.rate
+        self._scheduled.begin_epoch(epoch - 1, rate)
         theta = self.training.model.parameters.vector
         self._plan.ranks.same(
-            lambda: {f"learning rate of epoch {epoch}": f"{rate}", "parameters (their digest)": digest(theta)}
+            lambda: {
+                f"learning rate of epoch {epoch}": f"{rate[0]}",
+                f"weight decay of epoch {epoch}": f"{self._plan.options.decay[0]}",
+                "parameters (their digest)": digest(theta),
+            }
         )
         self._start = time.perf_counter()
 
@@ -148,10 +151,8 @@ class Loop:
             history.stopped = why
 
     def _tell_schedule(self, cost: float, evaluations: dict[str, Evaluation]) -> None:
-        observe = getattr(self._plan.schedule, "observe", None)
-        if observe is not None:
-            monitored = [evaluations[name].cost for name in ("validation", *evaluations) if name in evaluations]
-            observe(monitored[0] if monitored else cost)
+        monitored = [evaluations[name].cost for name in ("validation", *evaluations) if name in evaluations]
+        self._scheduled.observe(monitored[0] if monitored else cost)
 
     def call(self, name: str) -> None:
         """Call this method of all callbacks."""
@@ -189,16 +190,28 @@ class Loop:
         with at_once(lambda: _dry_evaluation(plan)):
             kept = kept_trainer(training, plan.formulation, source.X, source.Y, plan.batch_size, options)
         trainer = kept.trainer
+        self._scheduled = self._scheduled_by(kept.options)  # the trainer follows these
         try:
             self.begin()
             trainer.begin()
             self.trainer = trainer
             epoch = partial(source.epoch, training.rng)
+            if self._scheduled.by_step:
+                epoch = partial(one_step_each, epoch, plan.batch_size, self._begin_step)
             yield from in_pieces(trainer, training.model, epoch, plan.epochs, self, self._first)
         finally:
             trainer.let_go()
+            self._scheduled.end()
         small = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options) <= KEPT_BYTES
         training.kept = kept if small else None
+
+    def _begin_step(self, done: int) -> None:
+        """Set what follows steps, after so many samples of the running epoch."""
+        share = min(done / (self._plan.samples_per_epoch or 1), 1.0)
+        self._scheduled.begin_step(self._run.epoch - 1 + share, self.training.state.rate)
+
+    def _scheduled_by(self, options: StepOptions) -> Scheduled:
+        return Scheduled(self._plan.schedules, self.training.optimizer, options)
 
     def _in_shards(self, samples: Sharded) -> Steps:
         """Take steps over mini-batches of rows of every shard, on all ranks. Yield None between two epochs."""
@@ -208,9 +221,13 @@ class Loop:
         self.begin()
         for epoch in range(1, plan.epochs + 1):
             cost = 0.0
+            done = 0
             for n_samples, mean in steps.epoch(training.rng, plan.shuffle):
                 cost += n_samples * mean
+                done += n_samples
                 self.advance(n_samples)
+                if done < len(samples):
+                    self._begin_step(done)
                 if not math.isfinite(cost):
                     break
             if self.epoch_done(epoch, cost / len(samples), len(samples)) or epoch == plan.epochs or (yield None):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastbp.training.callbacks import Callback
 from fastbp.training.early_stopping import Best
 from fastbp.training.history import History
+from fastbp.training.scheduled import Schedules
 from fastbp.training.state import Snapshot
 
 
@@ -18,5 +18,5 @@ class Paused:
     history: History
     best: Best | None
     best_state: Snapshot | None
-    schedule: Callable[[int, float], float] | None
+    schedules: Schedules
     callbacks: tuple[Callback, ...]

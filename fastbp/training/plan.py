@@ -4,7 +4,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeAlias
@@ -24,7 +24,8 @@ from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
 from fastbp.model import Array, Model
 from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop, layer_rates
-from fastbp.training import full_batch, levenberg_marquardt
+from fastbp.optimizers.schedules import ByStep
+from fastbp.training import full_batch, levenberg_marquardt, scheduled
 from fastbp.training import metrics as of_metrics
 from fastbp.training.callbacks import Callback
 from fastbp.training.callbacks import checked as checked_callbacks
@@ -63,7 +64,7 @@ class Plan:
     batch_size: int
     data_sets: Mapping[str, AnySamples | Sharded]  # evaluated after every epoch
     metrics: list[of_metrics.Metric]
-    schedule: Callable[[int, float], float] | None
+    schedules: scheduled.Schedules  # of the learning rate and more, by name
     early_stopping: EarlyStopping | None
     callbacks: tuple[Callback, ...]
     history: History
@@ -93,9 +94,6 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
     metrics = of_metrics.chosen(asked.metrics, model.sizes[-1])
     of_metrics.check_cost(metrics, model)
     history = _history(data, metrics, asked)
-    schedule = asked.schedule
-    if schedule is not None and not callable(schedule):
-        raise TypeError(f"schedule is {schedule!r}; it must be a function of the epoch and the base learning rate")
     data = smoothed(data, asked.label_smoothing, model)
     shards: Sharded | None = None
     data_sets: Mapping[str, AnySamples | Sharded] = data.data_sets
@@ -106,9 +104,13 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
     if data.samples is not None and data.samples_per_epoch is not None:
         rows = min(rows, data.samples_per_epoch)
     samples = source(data, weights, asked.shuffle, model, rows, epochs)
+    options = _options(asked, data, samples, training, net._own_seed)
+    schedules = scheduled.checked(asked.schedule, training.optimizer, options)
+    if data.samples_per_epoch is None and any(isinstance(schedule, ByStep) for schedule in schedules.values()):
+        raise ValueError("schedule has a ByStep, but nobody knows how many steps an epoch has: give steps_per_epoch")
     plan = Plan(
-        training, formulation, samples, _options(asked, data, samples, training, net._own_seed), epochs, rows,
-        data_sets, metrics, schedule, asked.early_stopping, _callbacks(asked, ranks), history,
+        training, formulation, samples, options, epochs, rows,
+        data_sets, metrics, schedules, asked.early_stopping, _callbacks(asked, ranks), history,
         data.samples_per_epoch, validation.truth("progress", asked.progress) and ranks.rank == 0,
         ranks, shards, asked.shuffle is not False,
     )  # fmt: skip

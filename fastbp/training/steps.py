@@ -79,6 +79,23 @@ def in_pieces(
         book.begin_epoch(epoch + 1)
 
 
+def one_step_each(
+    epoch_in_pieces: Callable[[], Iterator[Order]], batch_size: int, begin_step: Callable[[int], None]
+) -> Iterator[Order]:
+    """Yield an epoch in pieces of one step each.
+
+    Before each but the first, `begin_step` is called with the number of samples that the epoch has had.
+    """
+    done = 0
+    for rows in epoch_in_pieces():
+        for start in range(0, len(rows), batch_size):
+            if done:
+                begin_step(done)
+            step = rows[start : start + batch_size]
+            yield step
+            done += len(step)
+
+
 def drive(steps: Steps) -> None:
     """Compute one step after the other."""
     with closing(steps), suppress(StopIteration):

@@ -13,7 +13,7 @@ import pytest
 from command_line import SPECIES, refused, rows, run
 
 import fastbp
-from fastbp.cli import options
+from fastbp.cli import models, options
 from fastbp.cli import train as train_command
 from fastbp.data import Split
 from fastbp.formulations import FORMULATIONS
@@ -154,7 +154,7 @@ def test_the_columns_are_listed_before_training(
             f"{i + 1},{size},{colour},{'yes' if i % 2 else 'no'},2024-01-{i % 28 + 1:02},note {i},m,${i},000.5"
         )
     Path("t.csv").write_text("\n".join(lines).replace("$", '"$').replace(".5", '.5"'))
-    monkeypatch.setattr(fastbp.Network, "fit", None)
+    monkeypatch.setattr(fastbp.Population, "fit", None)
     capsys.readouterr()
     with pytest.raises(TypeError):
         train_command.run(
@@ -167,7 +167,8 @@ def test_the_columns_are_listed_before_training(
         "column": ["taken", "for"], "id": ["identifier", "·"], "size": ["number", "6"], "colour": ["category", "·"],
         "sold": ["boolean", "·"], "day": ["date", "·"], "remark": ["dropped", "·"], "unit": ["constant", "·"],
     }  # fmt: skip
-    assert "scaled + missing" in out and "3 values, one-hot" in out and "not used: always 'm'" in out
+    assert re.search(r"scaled \+ \d bins \+ missing", out)
+    assert "3 values, one-hot" in out and "not used: always 'm'" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
@@ -292,7 +293,7 @@ def test_ctrl_c_elsewhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     def pressed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fastbp, "load", pressed)
+    monkeypatch.setattr(models, "load", pressed)
     assert run(capsys, "info", "x", status=130) == ("", "fastbp: interrupted\n")
 
 

@@ -1,4 +1,4 @@
-"""Tables as learning problems: rows without a target, the split, what is learned from which rows, and doubts."""
+"""Tables as learning problems: rows without a target, the split, and doubts."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fastbp.cli import tables as tabular
 from fastbp.data import Table
+from fastbp.tables import Preprocessor
 
 RNG = np.random.default_rng(0)
 
@@ -54,15 +55,13 @@ def test_impossible_splits(n: int, share: float, message: str) -> None:
         tabular.split_rows(n, share, 0)
 
 
-def test_all_is_learned_from_training_rows() -> None:
-    problem = tabular.problem_of_table(table(), ["t"], dtype="float64")
-    assert problem.X_validation is not None and problem.y_validation is not None
-    assert (len(problem.X_train), len(problem.X_validation), len(problem.X_test)) == (136, 24, 40)
-    np.testing.assert_allclose([problem.y_train.mean(), problem.y_train.std()], [0, 1], atol=1e-12)
-    np.testing.assert_allclose(np.median(problem.X_train, axis=0), 0, atol=1e-3)
+def test_the_rows_are_shared_out() -> None:
+    problem = tabular.problem_of_table(table(), ["t"])
+    assert (len(problem.training), len(problem.y), len(problem.test), len(problem.y_test)) == (160, 160, 40, 40)
+    assert problem.training.names == problem.test.names == ("a", "b") and problem.table is not None
+    expected = np.sort(problem.table["t"])
+    np.testing.assert_array_equal(np.sort(np.concatenate([problem.y, problem.y_test])[:, 0]), expected)
     assert problem.n_outputs == 1 and problem.classes is None and problem.metadata["target"] == "t"
-    assert tabular.problem_of_table(table(), ["t"], early_stopping=False).X_validation is None
-    assert tabular.problem_of_table(table(40), ["t"]).X_validation is None
 
 
 def test_kinds_overrule_the_look_of_the_target() -> None:
@@ -86,7 +85,7 @@ def test_rows_without_a_target_are_left_out_and_counted() -> None:
 def test_a_test_table() -> None:
     test = table(50, t=[*range(48), None, 1], more=["x"] * 50)
     problem = tabular.problem_of_table(table(), ["t"], test=test)
-    assert len(problem.X_test) == 49 and len(problem.X_train) == 170
+    assert len(problem.test) == 49 and len(problem.training) == 200
     assert problem.notes == ["1 row of the test file without a target left out"]
     labels = table(50, t=["p", "q", "z"] + ["p"] * 47)
     problem = tabular.problem_of_table(table(t=["p", "q"] * 100), ["t"], test=labels)
@@ -99,25 +98,22 @@ def test_a_test_table() -> None:
         ({}, 60, "only 12 rows to test on"),
         ({"t": ["a", "b"] * 99 + ["c", "a"]}, 200, "classes with one row only: 'c'"),
         ({"t": ["a", "b"] * 100, "alive": ["yes", "no"] * 100}, 200, "'alive' alone tells the target in every row"),
-        ({f"c{j}": RNG.normal(size=200) for j in range(180)}, 200, "182 features for 136 training rows"),
+        ({f"c{j}": RNG.normal(size=200) for j in range(180)}, 200, "182 features for 160 training rows"),
     ],
 )
 def test_doubts(columns: dict[str, Any], n: int, warning: str) -> None:
-    problem = tabular.problem_of_table(table(n, **columns), ["t"])
-    assert any(line.startswith(warning) for line in problem.warnings), problem.warnings
-    assert tabular.problem_of_table(table(), ["t"]).warnings == []
+    def doubts(given: Table) -> list[str]:
+        problem = tabular.problem_of_table(given, ["t"])
+        return tabular.doubts(problem, Preprocessor(numbers="both").fit(problem.training))
+
+    found = doubts(table(n, **columns))
+    assert any(line.startswith(warning) for line in found), found
+    assert doubts(table()) == []
 
 
-@pytest.mark.parametrize(
-    ("columns", "kind", "message"),
-    [
-        ({"a": [1] * 200, "b": [2] * 200}, None, "no column can be learned from"),
-        ({"t": ["a", "b"] * 100}, "regress", "'t' is text"),
-    ],
-)
-def test_impossible_problems(columns: dict[str, Any], kind: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        tabular.problem_of_table(table(**columns), ["t"], kind)
+def test_an_impossible_problem() -> None:
+    with pytest.raises(ValueError, match="'t' is text"):
+        tabular.problem_of_table(table(t=["a", "b"] * 100), ["t"], "regress")
 
 
 def test_targets_by_name_and_place() -> None:

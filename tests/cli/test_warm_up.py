@@ -46,6 +46,26 @@ def test_a_first_program_compiles_nothing_after_them():
     assert run_python(FIRST_PROGRAM).split()[0] == "0"
 
 
+TABLE = """
+from numba.core import event
+passes = event.install_recorder("numba:run_pass")
+with passes as recorder:
+    from fastbp.cli.program import main
+    assert main(["train", "t.csv", "--target", "y", "--quiet"]) == main(["predict", "t.safetensors", "t.csv"]) == 0
+print(len(recorder.buffer))
+"""
+
+
+@pytest.mark.parametrize("target", [lambda i: "ab"[i % 3 == 0], lambda i: 2.5 * i, lambda i: (i % 7) ** 2.5])
+def test_a_table_compiles_nothing_after_them(folder, target):
+    """With classes, a linear start, or none."""
+    for call in (common_calls.training, common_calls.options_of_fit, common_calls.several_threads, common_calls.tables):
+        call("float32")
+    lines = [f"{i},{i * 37 % 101},{'?' if i % 9 == 0 else i % 5},{target(i)}" for i in range(200)]
+    Path("t.csv").write_text("\n".join(["x,z,v,y", *lines]))
+    assert run_python(TABLE).split()[-1] == "0"
+
+
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """Let the common calls be two that compile nothing, and the folder one that is empty."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from model_files import assert_equal
 
 import fastbp
+from fastbp.files import serialization
 from fastbp.formulations import FORMULATIONS
 from fastbp.functions.activations import ACTIVATIONS
 from fastbp.functions.costs import COSTS
@@ -92,6 +93,17 @@ def test_metadata_that_json_cannot_hold_are_refused_and_the_old_file_stays(path)
     with pytest.raises(TypeError):
         net.save(path)
     assert path.read_bytes() == before and os.listdir(path.parent) == [path.name]
+
+
+def test_metadata_without_the_network(path):
+    """Of a population they are those of its first member."""
+    net = fastbp.Network([2, 1])
+    net.metadata = {"a": [1, "é"]}
+    net.save(path)
+    assert serialization.metadata_of(path) == {"a": [1, "é"]}
+    fastbp.Population([net, fastbp.Network([2, 1])]).save(path)
+    assert serialization.metadata_of(path) == {"a": [1, "é"]}
+    assert serialization.metadata_of(TESTS / "data" / "format-1.safetensors")["note"] == "written by format version 1"
 
 
 def test_a_path_may_be_a_string(path):

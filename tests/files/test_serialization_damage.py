@@ -8,6 +8,7 @@ import pytest
 from model_files import load_or_refuse, rebuilt, replaced, small_file
 
 import fastbp
+from fastbp.files import serialization
 
 
 @pytest.fixture
@@ -19,6 +20,17 @@ def test_truncation_at_every_byte(path):
     _, content = small_file(path)
     for length in range(len(content)):
         assert load_or_refuse(path, content[:length]) is None, length
+
+
+def test_metadata_of_a_truncated_header(path):
+    _, content = small_file(path)
+    for length in range(8 + int.from_bytes(content[:8], "little")):
+        path.write_bytes(content[:length])
+        with pytest.raises(fastbp.ModelFileError):
+            serialization.metadata_of(path)
+    path.write_bytes((2**63).to_bytes(8, "little") + content[8:])
+    with pytest.raises(fastbp.ModelFileError, match="its header should be"):
+        serialization.metadata_of(path)
 
 
 @pytest.mark.parametrize("extra", [b"\0", b"x", b"\n" * 100])

@@ -25,6 +25,7 @@ PAIRS = {
             o, [s.LinearLR(o, 0.25, total_iters=6), s.CosineAnnealingLR(o, EPOCHS - 6, 0.03)], milestones=[6]
         ),
     ),
+    "by step": (fastbp.ByStep(fastbp.CosineDecay(EPOCHS)), lambda s, o: s.CosineAnnealingLR(o, EPOCHS)),
     "log cosine": (
         fastbp.LogCosine(EPOCHS, cycles=3),
         lambda s, o: s.LambdaLR(
@@ -170,6 +171,7 @@ def test_values_out_of_range_are_refused(make, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: fastbp.ByStep(0.1), "ByStep: schedule is 0.1; it must be a function of the epoch and a base value"),
         (lambda: fastbp.StepDecay(2.5), "StepDecay: every is 2.5; it must be a whole number"),
         (lambda: fastbp.StepDecay(True), "StepDecay: every is True; it must be a whole number"),
         (lambda: fastbp.ExponentialDecay("0.9"), "ExponentialDecay: factor is '0.9'; it must be a number"),

@@ -110,3 +110,20 @@ def test_members_that_differ_are_no_team(rows):
     nets = [*networks(LANES - 1), fastbp.Network([5, 8, 2], activation="tanh", cost="quadratic", seed=0)]
     fastbp.Population(nets).fit(X, Y, epochs=1)
     assert rows == []
+
+
+@pytest.mark.parametrize("by_step", [False, True])
+def test_members_of_a_team_follow_schedules_of_their_own(rows, by_step):
+    """Of the rate and the decay; there is no dropout in lanes."""
+    n, made = LANES, fastbp.ByStep if by_step else (lambda schedule: schedule)
+    decays = [made(fastbp.StepDecay(1, factor=0.1 + 0.8 * i / n)) for i in range(n)]
+    schedules = [{"weight_decay": decay, "learning_rate": made(fastbp.CosineDecay(4))} for decay in decays]
+    pop, optimizers = fastbp.Population(networks(n)), [fastbp.AdamW(0.01, weight_decay=2.0) for _ in range(n)]
+    pop.fit(X, Y, epochs=4, batch_size=16, optimizer=optimizers, schedule=schedules, progress=False)
+    assert max(rows) == LANES
+    for net, member, schedule in zip(networks(n), pop, schedules, strict=True):
+        net.fit(X, Y, epochs=4, batch_size=16, optimizer=fastbp.AdamW(0.01, weight_decay=2.0), schedule=schedule)
+        assert np.array_equal(net.parameters, member.parameters)
+    plain = networks(1)[0]
+    plain.fit(X, Y, epochs=4, batch_size=16, optimizer=fastbp.AdamW(0.01, weight_decay=2.0))
+    assert not np.allclose(plain.parameters, pop[0].parameters, atol=1e-3)

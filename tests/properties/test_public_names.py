@@ -15,7 +15,7 @@ from fastbp.training.metrics import METRICS
 
 NAMES = {
     "fastbp": """
-        Activation Adagrad Adam AdamW CSVLogger Callback Checkpoint Comparison ConjugateGradient ConstantRate
+        Activation Adagrad Adam AdamW ByStep CSVLogger Callback Checkpoint Comparison ConjugateGradient ConstantRate
         CosineDecay Cost DivergenceError EarlyStopping Evaluation ExponentialDecay GaussianNLL GradientCheck Halving
         History Huber Initializer InverseScaling LBFGS LevenbergMarquardt LogCosine MeasuringError ModelFileError
         Momentum Nesterov Network Nudge OneCycle ParameterVector Population Posterior Quantile Quantiles RMSProp

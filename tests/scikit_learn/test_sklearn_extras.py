@@ -213,6 +213,11 @@ def test_each_fit_that_goes_on_drops_other_neurons():
     assert model.set_params(warm_start=False).fit(Xr[:1], [1])._steps[0] == 1
 
 
+def test_a_schedule_by_step_is_refused():
+    with pytest.raises(ValueError, match="schedule is a ByStep, which estimators do not follow: give the schedule in"):
+        MLPClassifier(**SMALL, schedule=fastbp.ByStep(fastbp.CosineDecay(3))).fit([[0.0], [1.0]], [0, 1])
+
+
 def test_callbacks_schedules_and_optimizers():
     class Watch(fastbp.Callback):
         def on_epoch_end(self, run):

@@ -150,6 +150,24 @@ def test_a_time_limit_ends_the_training():
     assert late(0, 1.0) == recipe.rates()(8, 1.0) < 0.1 and early(0, 1.0) == 1.0
 
 
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_the_defaults_of_the_estimators_are_the_recipe(kind):
+    """Which `fastbp train` uses."""
+    own, recipe = kind().get_params(), vars(Recipe())
+    assert {name: own[name] for name in own.keys() & recipe.keys()} == {
+        name: recipe[name] for name in own.keys() & recipe.keys()
+    }
+    assert len(own.keys() & recipe.keys()) == 11 and kind()._recipe() == Recipe()
+
+
+def test_targets_whose_squares_are_no_numbers():
+    x = np.random.default_rng(0).normal(size=60)
+    model = TabularRegressor(**SMALL).fit({"x": x}, 1e300 * x)
+    np.testing.assert_allclose(model.predict({"x": [1.0, -1.0]}), [1e300, -1e300], rtol=0.1)
+    constant = TabularRegressor(**SMALL).fit({"x": x}, np.full(60, 0.1))
+    assert constant.predict({"x": [1.0]}) == pytest.approx([0.1]) and constant.scale_ == 1
+
+
 def test_the_recipe():
     recipe = Recipe((5,), "relu", 0.01, 0.1, 0.2, None, 9, 32, bias_rate=0.5)
     assert recipe.optimizer().layer_rates == ((1.0, 0.5), (1.0, 0.5)) and recipe.rates()(9, 1.0) == 0.0

@@ -26,6 +26,15 @@ def test_a_loaded_model_predicts_the_same(name, tmp_path):
     assert model.population_[0].metadata == {}
 
 
+def test_what_a_user_adds_to_the_file_returns(tmp_path):
+    model = TabularRegressor((3,), n_members=1, epochs=1, random_state=0).fit({"x": [1.0, 2, 3]}, [1.0, 2, 4])
+    assert model.metadata_ == {}
+    model.metadata_ = {"author": "us", "scores": [0.5]}
+    model.save(tmp_path / "m")
+    assert TabularRegressor.load(tmp_path / "m").metadata_ == {"author": "us", "scores": [0.5]}
+    assert model.fit({"x": [1.0, 2, 3]}, [1.0, 2, 4]).metadata_ == {}
+
+
 @pytest.mark.parametrize("labels", [["b", "a"], [0, 1], [0.0, 2.0], [True, False], np.array(["x", "y"], object)])
 def test_labels_of_every_kind_return(labels, tmp_path):
     y = np.array(labels)[np.arange(20) % 2]

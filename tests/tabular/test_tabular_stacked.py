@@ -42,6 +42,14 @@ def test_sums_are_those_over_the_features(numbers: Any, smooth_clip: bool) -> No
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_one_machine_code_for_few_and_many_numbers() -> None:
+    """Strides of a single number would be those of contiguous memory, of several not."""
+    for names in (["whole"], ["number", "whole", "day"]):
+        preprocessor = Preprocessor(numbers="both").fit({name: TABLE[name] for name in names})
+        quantities = preprocessor.terms.quantities
+        assert len(quantities.center) >= len(names) and all(array.flags.c_contiguous for array in quantities)
+
+
 @pytest.mark.parametrize("sizes, activation", [((), "relu"), ((7,), "gelu"), ((20, 5), "tanh")])
 @pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
 def test_outputs_are_those_of_the_members(kind: Any, sizes: tuple[int, ...], activation: str) -> None:
@@ -54,6 +62,17 @@ def test_outputs_are_those_of_the_members(kind: Any, sizes: tuple[int, ...], act
         expected = model._linear_part(model._rows(Table.of(OTHER))) + model.scale_ * each[:, :, 0].mean(axis=0)
         found = model.predict(OTHER)
     np.testing.assert_allclose(found, expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_blocks_of_rows_change_no_bit(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of them has one row only."""
+    y = (["u", "v", "w"] * N)[:N] if kind is TabularClassifier else TABLE["whole"]
+    model = kind((8,), n_members=2, epochs=2, random_state=0).fit(TABLE, y)
+    predict = model.predict_proba if kind is TabularClassifier else model.predict
+    whole = predict(TABLE)
+    monkeypatch.setattr(stacked, "BLOCK", 59)
+    assert np.array_equal(predict(TABLE), whole)
 
 
 def test_changed_weights_count() -> None:

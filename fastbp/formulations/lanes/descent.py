@@ -28,7 +28,7 @@ class Rules(NamedTuple):
     hyper: Any
     l2: float
     l1: float
-    decay: float
+    decay: Any
     clip_value: float
     changes_gradient: bool
     clip_norm: float
@@ -118,7 +118,8 @@ def step(optimizer, i, size, net):
         second = stretch(optimizer.second, i * size, size)
     n_hyper, update = optimizer.hyper.shape[1], optimizer.updates[i]
     hyper, t, limits = stretch(optimizer.hyper, i * n_hyper, n_hyper), stretch(optimizer.t, i, 1), optimizer.limits[i]
-    rules = Rules(hyper, limits[L2], limits[L1], limits[DECAY], limits[CLIP], update.changes_gradient != 0, math.inf)
+    decay, changes = stretch(limits, DECAY, 1), update.changes_gradient != 0
+    rules = Rules(hyper, limits[L2], limits[L1], decay, limits[CLIP], changes, math.inf)
     t[0] += 1
     call(update.begin_step, hyper, t)
     if update.plain_descent and not rules.changes_gradient:

@@ -13,7 +13,7 @@ from fastbp.compiler.together import at_once
 from fastbp.compiler.variants import entry
 from fastbp.formulations import array_functions
 from fastbp.formulations.compiled import layer_places, of_network, rates_of, with_functions
-from fastbp.formulations.lanes.descent import train_epoch
+from fastbp.formulations.lanes.descent import DECAY, train_epoch
 from fastbp.formulations.lanes.functions import FUNCTIONS, function
 from fastbp.formulations.lanes.layout import LanesData, LanesWorkspace, Members
 from fastbp.formulations.lanes.products import COLUMN
@@ -111,14 +111,15 @@ class LanesTrainer:
             self._optimizer.t[i] = state.t[0]
 
     def take(self, orders: npt.NDArray[np.int64]) -> None:
-        """Take the samples of the next call, rows of X and Y, (n_networks, n), and the present learning rates."""
+        """Take the samples of the next call, rows of X and Y, (n_networks, n), and the present rates and decays."""
         n_nets, lanes = len(self._models), len(self._data.order)
         if self._data.order.shape[1] != orders.shape[1]:
             self._data._put(order=np.empty((lanes, orders.shape[1]), np.int64))
         self._data.order[:n_nets], self._data.order[n_nets:] = orders, orders[0]  # idle lanes compute something, too
         for i, state in enumerate(self._states):
             self._optimizer.hyper[i, 0] = state.rate[0]
-        for options in self._options:
+        for i, options in enumerate(self._options):
+            self._optimizer.limits[i, DECAY] = options.decay[0]
             options.steps[0] += -(-orders.shape[1] // self._batch_size)
 
     def train(self, orders: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -204,7 +205,7 @@ def members(
     updates = table(rows, integers=("plain_descent", "changes_gradient"), functions=("begin_step", "update"))
     hyper = np.array([optimizer.hyper for optimizer in optimizers])
     hyper[:, L2] = [rules.l2 for rules in options]
-    limits = np.array([(rules.l2, rules.l1, rules.decay, rules.clip_value) for rules in options])
+    limits = np.array([(rules.l2, rules.l1, rules.decay[0], rules.clip_value) for rules in options])
     vectors = (aligned_zeros(size, dtype).reshape(lanes, -1) for size in sizes)
     return Members(*vectors, hyper, np.zeros(len(optimizers), np.int64), limits, updates, costs)
 

@@ -159,7 +159,7 @@ class TiledTrainer:
             "descend_share": not work.in_parts,
             "step_row": self._one_by_one,
             "drop_neurons": work.dropout.size > 0,
-            "apply_rules": rules.changes_gradient or rules.l2 > 0 or rules.decay > 0,
+            "apply_rules": rules.changes_gradient or rules.l2 > 0 or rules.decay[0] > 0,
             "descend_whole": (needs_whole or work.in_parts) and rules.rates.size == 0,
             "descend_at_rates": rules.rates.size > 0,
             "square_norm": rules.per_batch,

@@ -70,8 +70,7 @@ print("\n".join(path.read_text().splitlines()[:4]))
 #    fastbp train flats.csv --target rent --output flats.safetensors
 #
 # This page calls the same command from Python, so that you see what it prints. It finds out how the file is written
-# and what each column is. The identifier is left out, and it says so. A fifth of the rows is for the test; other rows
-# decide when training stops.
+# and what each column is. The identifier is left out, and it says so. A fifth of the rows is for the test.
 
 
 def run(*words):
@@ -145,8 +144,9 @@ print("the same predictions:", bool((again.predict(X[test]) == model.predict(X[t
 # Which of the two?
 # -----------------
 #
-# * ``fastbp train`` needs no program, reads any text file, and tells you what it thinks of your table. It trains one
-#   network.
-# * ``fastbp.tabular`` is for programs. It trains eight networks and is usually more accurate.
+# * ``fastbp train`` needs no program, reads any text file, and tells you what it thinks of your table.
+# * ``fastbp.tabular`` is for programs: it explains its predictions, and writes C and ONNX.
+#
+# Both learn by the same recipe, and ``TabularRegressor.load`` reads the file of ``fastbp train``.
 #
 # Both say where they are weak: :doc:`/measure/where_fastbp_loses`. More about tables: :doc:`/use/tables`.

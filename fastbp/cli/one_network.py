@@ -1,0 +1,147 @@
+"""One network, as the options describe it; what they leave open about a table, `recipe_of` decides."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import fastbp
+from fastbp.cli import report
+from fastbp.cli.models import NetworkModel
+from fastbp.cli.tables import Problem, split_rows
+from fastbp.cli.trainings import Trained, Training
+from fastbp.distributed.ranks import Ranks
+from fastbp.optimizers import OPTIMIZERS
+from fastbp.tables.arrays import Array
+from fastbp.tables.preprocessor import Preprocessor
+
+if TYPE_CHECKING:
+    from fastbp.tables.target import Target
+
+FEW_ROWS = 60  # training rows: with fewer, none are held out to stop early
+VALIDATION_SHARE = 0.15  # of the training rows otherwise
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a table is learned, where no option says so."""
+
+    hidden: list[int]
+    epochs: int
+    batch_size: int
+    patience: int | None  # None: all epochs
+
+
+def recipe_of(n_rows: int, early_stopping: bool) -> Recipe:
+    """Return how a table with so many training rows is learned: the one place that decides.
+
+    >>> recipe_of(800, True)
+    Recipe(hidden=[64, 64], epochs=200, batch_size=32, patience=20)
+    """
+    batch_size = 32 if n_rows < 5_000 else 64 if n_rows < 20_000 else 256
+    return Recipe([64, 64], 200 if early_stopping else 60, batch_size, 20 if early_stopping else None)
+
+
+class OneNetwork(Training):
+    """Trains one network. Of a table, a part of the training rows may decide when training stops."""
+
+    def __init__(self, problem: Problem, options: argparse.Namespace, ranks: Ranks, why: str):
+        self._options, self._ranks, self.recipe = options, ranks, f"one network: {why}"
+        self.preprocessor: Preprocessor | None = None
+        self._target: Target | None = None
+        self._patience: int | None = None
+        self._held_out: tuple[Array, Array] | None = None
+        if problem.target is None:
+            self._training, self._held_out = (problem.training, problem.y), (problem.test, problem.y_test)
+            self.n_rows, self.n_validation = len(problem.y), 0
+        else:
+            self._prepare(problem)
+        self._model = NetworkModel(self._new_network(problem), self.preprocessor, self._target)
+
+    def _prepare(self, problem: Problem) -> None:
+        """Hold rows out, and learn from the others what the columns and the target are."""
+        options, n, held_out = self._options, len(problem.y), np.arange(0)
+        train = np.arange(n)
+        if not options.no_early_stopping and n >= FEW_ROWS:
+            labels = None if problem.classes is None else problem.y
+            train, held_out = split_rows(n, VALIDATION_SHARE, options.seed + 1, labels)
+        rows, drop, categorical = problem.training.rows(train), options.drop, options.categorical
+        self.preprocessor = Preprocessor(drop=drop, categorical=categorical, dtype=options.dtype).fit(rows)
+        assert problem.target is not None
+        target = problem.target if options.cost == "poisson" else problem.target.scaled_to(problem.y[train])
+        self._target = target
+        self._training = self.preprocessor.transform(rows), target.scaled(problem.y[train])
+        if len(held_out):
+            validation = problem.training.rows(held_out)
+            self._held_out = self.preprocessor.transform(validation), target.scaled(problem.y[held_out])
+        self.n_rows, self.n_validation = len(train), len(held_out)
+        recipe = recipe_of(len(train), bool(len(held_out)))
+        for name in ("hidden", "epochs", "batch_size"):
+            if getattr(options, name) is None:
+                setattr(options, name, getattr(recipe, name))
+        self._patience = recipe.patience
+
+    def _new_network(self, problem: Problem) -> fastbp.Network:
+        options = self._options
+        cost = options.cost or ("cross_entropy" if problem.classes else "quadratic")
+        if problem.classes:
+            output = "softmax" if cost == "cross_entropy" else "sigmoid"
+        elif cost == "cross_entropy":
+            raise ValueError(
+                "cost cross_entropy is for classes, but the target is numbers: choose another, or --classify"
+            )
+        else:
+            output = "exponential" if cost == "poisson" else "identity"
+        sizes = [self._training[0].shape[1], *options.hidden, problem.n_outputs]
+        return fastbp.Network(
+            sizes, activation=options.activation, output_activation=output, cost=cost, dtype=options.dtype,
+            seed=options.seed, formulation=options.formulation,
+        )  # fmt: skip
+
+    def lines(self) -> list[str]:
+        """Return what is trained, and how."""
+        net, options = self._model.net, self._options
+        until = "at most " if self._patience else ""
+        steps = f"{until}{options.epochs} epochs, mini-batches of {options.batch_size}"
+        rate = f"{options.optimizer} with learning rate {options.learning_rate:g}"
+        return [
+            f"network   {report.architecture(net)}",
+            f"          {net.parameters.size:,} parameters in {net.dtype}",
+            f"training  {steps}, {rate}, seed {options.seed}",
+        ]
+
+    def run(self) -> Trained:
+        """Train, each rank on its rows."""
+        options, ranks = self._options, self._ranks
+        X, y = self._of_rank(self._training)
+        stopping = None
+        if options.goal is not None:
+            stopping = fastbp.EarlyStopping("training_cost", patience=None, goal=options.goal, restore_best=False)
+        elif self._patience is not None:
+            stopping = fastbp.EarlyStopping(patience=self._patience)
+        optimizer = OPTIMIZERS[options.optimizer](learning_rate=options.learning_rate)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
+            history = self._model.net.fit(
+                X, y, epochs=options.epochs, batch_size=options.batch_size, optimizer=optimizer,
+                validation_data=None if self._held_out is None else self._of_rank(self._held_out),
+                progress=not options.quiet, early_stopping=stopping,
+                communicator=ranks.communicator, shards=max(8, ranks.size),
+            )  # fmt: skip
+        made = {
+            "epochs": len(history), "batch_size": options.batch_size, "optimizer": options.optimizer,
+            "learning_rate": options.learning_rate, "seed": options.seed,
+        }  # fmt: skip
+        time = report.timing(history) if len(history) else ""
+        return Trained(
+            self._model, made, float(np.sum(history.seconds)), time, str(len(history)), history.interrupted,
+            history.stopped, history=history,
+        )  # fmt: skip
+
+    def _of_rank(self, samples: tuple[Array, Array]) -> tuple[Array, Array]:
+        X, y = (array[self._ranks.rows(len(array))] for array in samples)
+        return X, y
