@@ -52,12 +52,12 @@ class Tiled(Compiled):
             borrowed(model, "forward", needs, partial(_forward_call, model, rows)) as call,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
-            work, data, net = call.work, call.data, call.net
+            loop, work, data, net = self._variant(tile_steps.forward_blocks, n_threads), call.work, call.data, call.net
             call.take(X)
             call.pack()
             for start in range(0, n, rows):
                 stop = min(n, start + rows)
-                call.run(tile_steps.forward_blocks, n_threads, outputs, work, data, start, stop, net)
+                call.run(loop, n_threads, outputs, work, data, start, stop, net)
                 if weights is not None and Y is not None:
                     of_block = Y[start:stop], weights[start:stop]
                     to_call(tile_steps.weighted_costs_of_rows)(costs[start:stop], work, *of_block, net)
@@ -84,7 +84,7 @@ class Tiled(Compiled):
             loop = tile_gradient.gradient_in_parts if in_parts else tile_gradient.gradient
             call.take(X, Y, sample_weight)
             call.pack()
-            total = call.run(loop, n_threads, call.work, call.data, share, call.net)
+            total = call.run(self._variant(loop, n_threads), n_threads, call.work, call.data, share, call.net)
             call.copy(call.work.gradient, gradient, pack=False)
             call.let_go()
             return float(total)
@@ -97,7 +97,7 @@ class Tiled(Compiled):
         return sum(sizes.values()) * model.dtype.itemsize
 
     def _trainer(self, *arguments: Any) -> Any:
-        return TiledTrainer(*arguments)
+        return TiledTrainer(self, *arguments)
 
 
 def _forward_call(model: Model, rows: int) -> Call:
@@ -125,6 +125,7 @@ class TiledTrainer:
 
     def __init__(
         self,
+        formulation: Tiled,
         model: Model,
         optimizer: Optimizer,
         state: OptimizerState,
@@ -133,7 +134,7 @@ class TiledTrainer:
         batch_size: int,
         options: StepOptions,
     ):
-        self._model, self._rate = model, state.rate
+        self._formulation, self._model, self._rate = formulation, model, state.rate
         rates = rates_of(optimizer, model)
         self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain and rates.size == 0
         needs_whole = options.clip_norm < np.inf or rates.size > 0
@@ -201,7 +202,7 @@ class TiledTrainer:
         loop, arguments = self._prepared(order)
         rows = 1 if loop is descent.train_one_by_one else min(self._batch_size, len(order), ROWS)
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
-            return float(self._call.run(loop, n_threads, *arguments))
+            return float(self._call.run(self._formulation._variant(loop, n_threads), n_threads, *arguments))
 
     def row(self, order: npt.NDArray[np.int64]) -> Row | None:
         """Prepare `train` for a round."""
