@@ -31,7 +31,8 @@ def page(folder: Path, commits: list[dict[str, Any]]) -> str:
         name = benchmark.replace(".", "_").lower()
         for scheme, colours in (("light", {}), ("dark", DARK)):
             draw(folder / f"{name}_{scheme}.svg", commits, variants, colours)
-        text += f"\n## {benchmark}\n\n"
+        title = benchmark.split(".")[-1].removeprefix("track_").replace("_", " ").capitalize()
+        text += f"\n## {title}\n\n`{benchmark}`\n\n"
         for scheme in ("light", "dark"):
             text += f"```{{image}} {name}_{scheme}.svg\n:class: only-{scheme}\n:alt: the table as a picture\n```\n\n"
         text += f"| commit | date | {' | '.join(variants)} |\n|---|---|{'---|' * len(variants)}\n"
@@ -53,6 +54,8 @@ def draw(path: Path, commits: list[dict[str, Any]], variants: dict[str, Any], co
             axes.plot([float("nan") if v is None else v for v in values], label=variant, **style)
         axes.axhline(1, color=plots.GREY, linewidth=1)
         axes.set(yscale="log", ylabel="time, in that of the peer")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
         axes.set_xticks(range(len(commits)), [commit["commit"] for commit in commits], rotation=45, ha="right")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False, fontsize="small", bbox_to_anchor=(1, 1), loc="upper left")
