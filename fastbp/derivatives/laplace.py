@@ -21,8 +21,9 @@ import numpy as np
 
 from fastbp.derivatives.curvature import OutputJacobian
 from fastbp.formulations.tiles.formulation import Tiled
-from fastbp.functions.activations import ACTIVATIONS, sigmoid, softmax
+from fastbp.functions.activations import ACTIVATIONS, sigmoid
 from fastbp.functions.costs import COSTS, cross_entropy, quadratic, squared_error
+from fastbp.functions.softmax import softmax
 from fastbp.model import Array, Model, ParameterVector
 
 Kind = Literal["full", "last_layer", "diagonal"]

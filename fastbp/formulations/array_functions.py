@@ -24,6 +24,7 @@ from fastbp.functions.activations import Activation
 from fastbp.functions.cost_pairs import PAIRS
 from fastbp.functions.costs import Cost, WithParameter
 from fastbp.functions.sample_costs import WithLevels
+from fastbp.functions.softmax import softmax, softmax_of_rows
 from fastbp.optimizers import updates
 
 # Templates: loops over the elements of a layer. `_address` binds `function` to the function of one number, and `second`
@@ -67,7 +68,7 @@ def activate_row(a, z):
 
 
 # σ that has a function of several samples, which serves for one, too.
-OF_ROWS = {activations.softmax: activations.softmax_of_rows}
+OF_ROWS = {softmax: softmax_of_rows}
 
 
 def multiply_by_derivative_of_z(delta, z, a):

@@ -14,6 +14,7 @@ from fastbp.functions.activations import SELU_ALPHA, SELU_SCALE, Activation
 from fastbp.functions.cost_pairs import FAR, PAIRS
 from fastbp.functions.costs import Cost
 from fastbp.functions.layer_activations import MOST
+from fastbp.functions.softmax import softmax as compiled_softmax
 from fastbp.model import Array
 
 # NumPy does not warn of infinities and NaN, as compiled code does not: callers check the cost.
@@ -178,7 +179,7 @@ def increasing_back(error: Array, z: Array, a: Array) -> Array:
 
 # Activations of whole layers: σ(z), and error ↦ Jᵀ error as a function of error, z and a.
 _LAYERS: dict[Any, tuple[Sigma, Backward]] = {
-    activations.softmax: (softmax, lambda error, z, a: a * (error - np.sum(a * error, axis=-1, keepdims=True))),
+    compiled_softmax: (softmax, lambda error, z, a: a * (error - np.sum(a * error, axis=-1, keepdims=True))),
     layer_activations.mean_log_variance: (mean_log_variance, mean_log_variance_back),
     layer_activations.increasing: (increasing, increasing_back),
 }
@@ -263,7 +264,7 @@ def backward(activation: Activation) -> Backward:
 def cost_gradient(cost: Cost, output: Activation) -> Callable[[Array, Array], Array]:
     """Return ∇_a C, a function of (a, y). With softmax, cross_entropy is C = −Σ y log a."""
     if cost.function is costs.cross_entropy:
-        if output.function is activations.softmax:
+        if output.function is compiled_softmax:
             return lambda a, y: np.where(y == 0, a.dtype.type(0), -y / a)
         return lambda a, y: (a - y) / (a * (1 - a))
     if cost.whole_sample:

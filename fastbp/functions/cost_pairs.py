@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import stretch
 from fastbp.functions import elementary
-from fastbp.functions.activations import exponential, largest_of, sigmoid, softmax, softplus, sum_of
+from fastbp.functions.activations import exponential, sigmoid, softplus
 from fastbp.functions.costs import cross_entropy, poisson
 from fastbp.functions.elementary import like
+from fastbp.functions.softmax import largest_of, softmax, sum_of
 
 FAR = -40.0  # below it, log(1 + exp z) = exp z, also in float64
 

@@ -328,7 +328,8 @@ def _is_classes(Y: Array, output: Activation) -> bool:
 
 def _row_sums(Y: Array) -> Array:
     """Return the sum of each row; exact for zeros and ones, else rounded. Ten times faster than `sum`."""
-    sums: Array = Y @ np.ones(Y.shape[1], Y.dtype)
+    with np.errstate(all="ignore"):  # BLAS may warn of numbers that it reads beside the matrix
+        sums: Array = Y @ np.ones(Y.shape[1], Y.dtype)
     return sums
 
 

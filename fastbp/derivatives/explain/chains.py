@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from fastbp.derivatives.explain import symbols
 from fastbp.derivatives.explain.factors import Factor, Factors, Terms
 from fastbp.derivatives.explain.layer_trace import LayerTrace
-from fastbp.functions.activations import softmax
 from fastbp.functions.cost_pairs import PAIRS
 from fastbp.functions.costs import Cost
+from fastbp.functions.softmax import softmax
 
 
 class Chains:

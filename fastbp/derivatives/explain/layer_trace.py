@@ -13,7 +13,8 @@ from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import pack
 from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.formulations.tiles.tiled import tiled_network, tiled_workspace
-from fastbp.functions.activations import Activation, softmax
+from fastbp.functions.activations import Activation
+from fastbp.functions.softmax import softmax
 from fastbp.model import Array, Model, ParameterVector
 
 Arrays = Sequence[Array]  # one for each layer
