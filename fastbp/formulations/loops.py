@@ -22,6 +22,7 @@ from numba import prange
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import LEAN, njit
+from fastbp.compiler.subnormals import compute_as, flush_subnormals
 from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
 from fastbp.formulations.network_data import biases, layer, weights
@@ -163,8 +164,9 @@ def update(theta, optimizer, gradient):
     """
     for block in prange((theta.size + BLOCK - 1) // BLOCK):
         start, stop = block * BLOCK, min(theta.size, (block + 1) * BLOCK)
-        first, second = optimizer.first[start:stop], optimizer.second[start:stop]
+        first, second, before = optimizer.first[start:stop], optimizer.second[start:stop], flush_subnormals()
         call(optimizer.update, theta[start:stop], first, second, optimizer.hyper, optimizer.t, gradient[start:stop])
+        compute_as(before)
 
 
 BLOCK = 4096

@@ -6,8 +6,7 @@ computes in that dtype.
 
 A function reduces its argument to a short interval around 0, evaluates a polynomial there, and undoes the reduction by
 arithmetic on exponents. There are no branches (``a if test else b`` selects one of two computed values), tables or
-calls. NaN gives NaN; overflow, subnormal arguments and signed zeros are as in C. Underflow is not gradual: e^x is 0 where
-it is less than the smallest normal number, because Intel's processors take up to 20 times as long for a subnormal one.
+calls. NaN gives NaN; overflow, gradual underflow, subnormal arguments and signed zeros are as in C.
 
 They are compiled without fast-math, which may simplify sums such as (x + big) - big. Fast-math is a property of each
 instruction, so the functions stay exact when inlined into a caller that is compiled with it.
@@ -61,11 +60,10 @@ def times_power_of_two(x, n):
 def exp(x):
     """Return e^x = 2^n e^r, where e^r = 1 + r + r^2 p(r). Error: 1.02 / 0.98 ulp. Source: Cody and Waite, ch. 6."""
     c = constants(x)
-    inside = c.exp_low if x < c.exp_low else x
-    inside = c.exp_high if inside > c.exp_high else inside
-    n, r, _ = reduce_exp(inside)
-    result = times_power_of_two(c.one + multiply_add(r * r, polynomial(r, c.exp_rest), r), n)
-    return c.zero if x < c.exp_low else result
+    x = c.exp_low if x < c.exp_low else x
+    x = c.exp_high if x > c.exp_high else x
+    n, r, _ = reduce_exp(x)
+    return times_power_of_two(c.one + multiply_add(r * r, polynomial(r, c.exp_rest), r), n)
 
 
 @elementary
@@ -75,7 +73,7 @@ def exp_of_negative(x):
     n, r, r_tail = reduce_exp(c.exp_low if x < c.exp_low else x)
     total = c.one + r
     rest = multiply_add(r * r, polynomial(r, c.exp_rest), r_tail) + (r - (total - c.one))
-    return c.zero if x < c.exp_low else (total + rest) * power_of_two(n)
+    return (total + rest) * power_of_two(n + c.subnormal_shift) / c.subnormal_scale
 
 
 @elementary

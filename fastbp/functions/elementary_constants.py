@@ -31,7 +31,7 @@ class Constants(NamedTuple):
     ln2_head: np.floating  # ln 2 to so few digits that its product with any exponent is exact
     ln2_tail: np.floating  # ln 2 - ln2_head
     sqrt2_minus_1: np.floating
-    exp_low: np.floating  # e^x is less than the smallest normal number below
+    exp_low: np.floating  # e^x rounds to 0 below
     exp_high: np.floating  # and to infinity above
     one_is_lost: np.floating  # e^x - 1 is -1 below -it; tanh is 1 above half of it; 1 - 2^-it is 1
     erfc_high: np.floating  # erfc x rounds to 0 above
@@ -64,7 +64,7 @@ def constants_of(dtype: type[np.floating], ln2_bits: int, own: tuple[float, ...]
 
 
 FLOAT32 = constants_of(
-    np.float32, 15, (-87.33, 89.0, 32.0, 10.1, 3.0),
+    np.float32, 15, (-104.0, 89.0, 32.0, 10.1, 3.0),
     [0.5, 0.16666666, 0.041666362, 0.00833339, 0.0013940628, 0.00019845876],
     [-0.33333282, 0.13331442, -0.053739712, 0.020639078, -0.005704978],
     [0.66666776, 0.39977536, 0.29871863],
@@ -75,7 +75,7 @@ FLOAT32 = constants_of(
     ],
 )  # fmt: skip
 FLOAT64 = constants_of(
-    np.float64, 42, (-708.39, 710.0, 64.0, 27.3, 4.0),
+    np.float64, 42, (-746.0, 710.0, 64.0, 27.3, 4.0),
     [
         0.5, 0.16666666666666677, 0.04166666666666651, 0.008333333333321691, 0.001388888888896237,
         0.0001984126988596592, 2.4801587172538122e-05, 2.7557244374217137e-06, 2.755740264352864e-07,

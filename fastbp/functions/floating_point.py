@@ -1,4 +1,4 @@
-"""Seven operations on float32 and float64 that Numba lacks, each without a branch or a call.
+"""Six operations on float32 and float64 that Numba lacks, each without a branch or a call.
 
 Each is a Python function, which runs without Numba's JIT, and below it a function that emits its LLVM instructions.
 Integers are as wide as the number: Numba would widen them to 64 bits, which halves the lanes of a float32 vector.
@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
-__all__ = ["copy_sign", "exponent", "mantissa", "multiply_add", "normal_or_zero", "polynomial", "power_of_two"]
+__all__ = ["copy_sign", "exponent", "mantissa", "multiply_add", "polynomial", "power_of_two"]
 
 
 def compiles_to(function: Callable[..., Any], *arguments: type[types.Type]) -> Callable[..., Any]:
@@ -124,22 +124,3 @@ def _copy_sign(builder, magnitude, sign):
     signature = ir.FunctionType(magnitude.type, [magnitude.type, magnitude.type])
     function = builder.module.declare_intrinsic("llvm.copysign", [magnitude.type], signature)
     return builder.call(function, [magnitude, sign])
-
-
-def normal_or_zero(x):
-    """Return x, or 0 if x is denormal: smaller than 2^-126 in float32, 2^-1022 in float64. NaN stays NaN.
-
-    Intel's processors take about 150 cycles for a product with a denormal number, others a few.
-    """
-    return x * 0 if abs(x) < np.finfo(x.dtype).tiny else x
-
-
-@compiles_to(normal_or_zero, types.Float)
-def _normal_or_zero(builder, x):
-    # By its bits, because a comparison of denormal numbers takes as long. A number whose exponent bits are 0 keeps its sign.
-    integer, fraction_bits, _, _ = layout(x)
-    pattern = builder.bitcast(x, integer)
-    exponent_bits = integer(2 ** (integer.width - 1) - 2**fraction_bits)
-    is_denormal = builder.icmp_unsigned("==", builder.and_(pattern, exponent_bits), integer(0))
-    sign = builder.and_(pattern, integer(2 ** (integer.width - 1)))
-    return builder.bitcast(builder.select(is_denormal, sign, pattern), x.type)

@@ -3,15 +3,11 @@
 `hyper` has the hyperparameters in the order of an optimizer's fields, then the numbers that `begin_step` computes for a
 step. `first` and `second` are the optimizer's moments, with the layout of θ, or not used. `t` counts the steps, from 1.
 `hyper` is always in float64: 1 − 0.999ᵗ loses too many digits in float32.
-
-A mean that forgets becomes 0 once it is denormal (`normal_or_zero`). Where the gradient stays 0, as that of a neuron
-with a relu that is never active, it would become a denormal number and, rounded in every step, remain one.
 """
 
 import math
 
 from fastbp.functions.elementary import one_minus_power
-from fastbp.functions.floating_point import normal_or_zero
 
 N_HYPER = 9  # the length of `hyper`: up to six hyperparameters, two numbers of `begin_step`, and λ of the step
 STEP_RATE = 6  # where in `hyper` a `begin_step` leaves the rate of its step; if there is none, it is in hyper[0]
@@ -29,7 +25,7 @@ def momentum(theta, first, second, hyper, t, gradient):
     number = theta.dtype.type
     eta, mu = number(hyper[0]), number(hyper[1])
     for i in range(gradient.size):
-        first[i] = normal_or_zero(mu * first[i] - eta * gradient[i])
+        first[i] = mu * first[i] - eta * gradient[i]
         theta[i] += first[i]
 
 
@@ -38,7 +34,7 @@ def nesterov(theta, first, second, hyper, t, gradient):
     number = theta.dtype.type
     eta, mu = number(hyper[0]), number(hyper[1])
     for i in range(gradient.size):
-        first[i] = normal_or_zero(mu * first[i] - eta * gradient[i])
+        first[i] = mu * first[i] - eta * gradient[i]
         theta[i] += mu * first[i] - eta * gradient[i]
 
 
@@ -62,8 +58,8 @@ def adam(theta, first, second, hyper, t, gradient):
     rest1, rest2 = number(1 - hyper[1]), number(1 - hyper[2])
     step, correction = number(hyper[6]), number(hyper[7])
     for i in range(gradient.size):
-        first[i] = normal_or_zero(beta1 * first[i] + rest1 * gradient[i])
-        second[i] = normal_or_zero(beta2 * second[i] + rest2 * gradient[i] * gradient[i])
+        first[i] = beta1 * first[i] + rest1 * gradient[i]
+        second[i] = beta2 * second[i] + rest2 * gradient[i] * gradient[i]
         theta[i] -= step * first[i] / (math.sqrt(second[i]) * correction + epsilon)
 
 
@@ -81,7 +77,7 @@ def rmsprop(theta, first, second, hyper, t, gradient):
     number = theta.dtype.type
     eta, alpha, epsilon, rest = number(hyper[0]), number(hyper[1]), number(hyper[2]), number(1 - hyper[1])
     for i in range(gradient.size):
-        first[i] = normal_or_zero(alpha * first[i] + rest * gradient[i] * gradient[i])
+        first[i] = alpha * first[i] + rest * gradient[i] * gradient[i]
         theta[i] -= eta * gradient[i] / (math.sqrt(first[i]) + epsilon)
 
 
@@ -91,8 +87,8 @@ def rmsprop_momentum(theta, first, second, hyper, t, gradient):
     eta, alpha, epsilon, rest = number(hyper[0]), number(hyper[1]), number(hyper[2]), number(1 - hyper[1])
     mu = number(hyper[3])
     for i in range(gradient.size):
-        first[i] = normal_or_zero(alpha * first[i] + rest * gradient[i] * gradient[i])
-        second[i] = normal_or_zero(mu * second[i] + gradient[i] / (math.sqrt(first[i]) + epsilon))
+        first[i] = alpha * first[i] + rest * gradient[i] * gradient[i]
+        second[i] = mu * second[i] + gradient[i] / (math.sqrt(first[i]) + epsilon)
         theta[i] -= eta * second[i]
 
 
@@ -102,8 +98,8 @@ def rmsprop_centered(theta, first, second, hyper, t, gradient):
     eta, alpha, epsilon, rest = number(hyper[0]), number(hyper[1]), number(hyper[2]), number(1 - hyper[1])
     zero = number(0)
     for i in range(gradient.size):
-        first[i] = normal_or_zero(alpha * first[i] + rest * gradient[i] * gradient[i])
-        second[i] = normal_or_zero(alpha * second[i] + rest * gradient[i])
+        first[i] = alpha * first[i] + rest * gradient[i] * gradient[i]
+        second[i] = alpha * second[i] + rest * gradient[i]
         variance = first[i] - second[i] * second[i]
         variance = zero if variance < zero else variance  # by rounding; NaN stays NaN
         theta[i] -= eta * gradient[i] / (math.sqrt(variance) + epsilon)

@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from numba import njit
 
 import fastbp
-from fastbp.functions.floating_point import normal_or_zero
 
 OPTIMIZERS = [
     fastbp.Momentum(0.1),
@@ -35,22 +33,3 @@ def test_the_moments_of_an_input_that_stays_0_become_0(optimizer, formulation):
         assert sizes[-1] == 0, name
         assert ((sizes == 0) | (sizes >= smallest)).all(), name
         assert sizes[sizes > 0].min() < 2 * smallest, f"{name} became 0 too early"
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_normal_or_zero(dtype):
-    @njit
-    def in_loop(x, out):
-        for i in range(x.size):
-            out[i] = normal_or_zero(x[i])
-
-    info = np.finfo(dtype)
-    below = np.nextafter(info.smallest_normal, dtype(0))
-    stays = [0.0, -0.0, info.smallest_normal, -info.smallest_normal, 1, -info.max, np.inf, -np.inf, np.nan]
-    x = np.array([*stays, info.smallest_subnormal, -info.smallest_subnormal, below, -below] * 5, dtype)
-    expected = np.array([*stays, 0.0, -0.0, 0.0, -0.0] * 5, dtype)
-    result = np.empty_like(x)
-    in_loop(x, result)
-    np.testing.assert_array_equal(result, expected)
-    np.testing.assert_array_equal(np.signbit(result[~np.isnan(x)]), np.signbit(expected[~np.isnan(x)]))
-    np.testing.assert_array_equal([normal_or_zero(number) for number in x], expected)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.subnormals import compute_as, flush_subnormals
 from fastbp.compiler.views import matrix, stretch
 from fastbp.formulations.lanes.layout import Block, biases, layer, weights
 from fastbp.formulations.lanes.sums import (
@@ -163,7 +164,7 @@ def train_epoch(n_threads, optimizer, work, data, batch_size, net):
 
     A net whose sum of costs is not finite takes no more steps. Returns 0. Writes: optimizer, costs among it; work.
     """
-    n = data.order.size // lanes(work.theta)
+    n, before = data.order.size // lanes(work.theta), flush_subnormals()
     for i in range(optimizer.costs.size):
         optimizer.costs[i] = 0
     call(net.functions[0].to_lanes, work.theta, optimizer.theta, net.layers[net.L + 1].weights_at)
@@ -172,4 +173,5 @@ def train_epoch(n_threads, optimizer, work, data, batch_size, net):
         gradient(work, data, start, m, net)
         descend(optimizer, work, net)
         add_costs(optimizer, work, m)
+    compute_as(before)
     return 0.0

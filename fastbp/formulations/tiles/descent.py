@@ -10,6 +10,7 @@ from numpy import int64
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, LEAN, njit
+from fastbp.compiler.subnormals import compute_as, control_word, flush_subnormals
 from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import begin_rules, has_rules, shrink
 from fastbp.formulations.tiles.gradient import PATCH, add_parts, is_mine, patch_of, sum_parts
@@ -111,8 +112,11 @@ def descend(n_threads, optimizer, work, m, part, net):
     Parallel: over patches of weights. Each is one thread's, which sums its gradient over all m samples and updates it
     at once, so the bits do not depend on the number of threads.
     """
+    word = control_word()
     for thread in prange(n_threads):
+        before = compute_as(word)
         call(net.functions[0].descend_share, int64(thread), n_threads, optimizer, work, m, part, net)
+        compute_as(before)
 
 
 @njit(**INNER)
@@ -134,7 +138,7 @@ def train_epoch(n_threads, optimizer, work, data, batch_size, net):
     The cost of a sample is the one before the step that it takes part in. Once the sum is not finite, it takes no more
     steps. Writes: `optimizer`, `work`.
     """
-    total_cost, whole = 0.0, optimizer.clip_norm < math.inf or optimizer.rates.size > 0
+    before, total_cost, whole = flush_subnormals(), 0.0, optimizer.clip_norm < math.inf or optimizer.rates.size > 0
     for start in range(0, data.order.size, batch_size):
         mean = begin_step(optimizer, work, data, start, batch_size)
         m, penalty, cost = work.batch[1], penalty_of_batch(optimizer, work, net), 0.0
@@ -149,13 +153,14 @@ def train_epoch(n_threads, optimizer, work, data, batch_size, net):
         end_step(optimizer, work, whole, net)
         if not abs(total_cost) < math.inf:  # isfinite is x - x, which fastmath makes 0
             break
+    compute_as(before)
     return total_cost
 
 
 @njit(calls=(sum_parts,))
 def train_epoch_in_parts(n_threads, optimizer, work, data, batch_size, net):
     """The same by `sum_parts`. A function of its own, so that only those wait for its compilation who need it."""
-    total_cost = 0.0
+    before, total_cost = flush_subnormals(), 0.0
     for start in range(0, data.order.size, batch_size):
         mean = begin_step(optimizer, work, data, start, batch_size)
         m, penalty = work.batch[1], penalty_of_batch(optimizer, work, net)
@@ -165,6 +170,7 @@ def train_epoch_in_parts(n_threads, optimizer, work, data, batch_size, net):
         end_step(optimizer, work, True, net)
         if not abs(total_cost) < math.inf:  # isfinite is x - x, which fastmath makes 0
             break
+    compute_as(before)
     return total_cost
 
 
@@ -174,6 +180,7 @@ def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
 
     So they are read once a step: when a weight has changed, its part in the next sample's z is added at once.
     """
+    before = flush_subnormals()
     one, total_cost, n_in, order = work.theta.dtype.type(1), 0.0, net.layers[0].n, data.order
     z, a, delta = layer(work.z, net, 1), layer(work.a, net, 1), layer(work.delta, net, 1)
     w, last = weights(work.theta, net, 1), order.size - 1
@@ -202,4 +209,5 @@ def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
         activate(a, z, block, net.layers[1], net)
         if not abs(total_cost) < math.inf:  # isfinite is x - x, which fastmath makes 0
             break
+    compute_as(before)
     return total_cost

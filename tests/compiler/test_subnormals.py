@@ -1,0 +1,92 @@
+"""A training has no subnormal results, with the same bits on any number of threads; what comes after it has them."""
+
+from platform import machine
+
+import numpy as np
+import pytest
+from numba import config, njit, prange
+
+import fastbp
+from fastbp.compiler.subnormals import compute_as, flush_subnormals
+from fastbp.formulations.lanes.trainer import lanes_of
+
+pytestmark = [
+    pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled"),
+    pytest.mark.skipif(machine() not in ("x86_64", "AMD64"), reason="other processors are as fast with them"),
+]
+
+
+def saturated(sizes, formulation="tiles", seed=0):
+    """Return a network whose sigmoids, for inputs up to 255, are saturated: its errors are tiny."""
+    return fastbp.Network(sizes, activation="sigmoid", cost="quadratic", seed=seed, formulation=formulation)
+
+
+def samples(n, n_in, n_out):
+    rng = np.random.default_rng(0)
+    return 255 * rng.random((n, n_in), dtype=np.float32), rng.random((n, n_out), dtype=np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_flush_and_restore(dtype):
+    @njit
+    def products(x, y, results):
+        results[0] = x[0] * y[0]
+        before = flush_subnormals()
+        results[1] = x[0] * y[0]
+        results[2] = x[1] * y[1]  # of a subnormal number: no other one becomes 0
+        compute_as(before)
+        results[3] = x[0] * y[0]
+
+    smallest = np.finfo(dtype).smallest_normal
+    results = np.ones(4, dtype)
+    products(np.array([smallest, smallest / 4], dtype), np.array([0.25, 4], dtype), results)
+    np.testing.assert_array_equal(results, [smallest / 4, 0, smallest, smallest / 4])
+
+
+@njit(parallel=True)
+def products_on_all_threads(x, y):
+    for i in prange(x.size):
+        y[i] = x[i] * 0.25
+
+
+@pytest.mark.parametrize("formulation", ["tiles", "loops"])
+def test_after_a_training_subnormal_numbers_are_numbers_again(formulation):
+    X, Y = samples(1024, 64, 10)
+    saturated([64, 256, 10], formulation).fit(X, Y, epochs=2, batch_size=512, progress=False)
+    tiny = np.full(100_000, np.finfo(np.float64).smallest_normal)
+    result = np.empty_like(tiny)
+    products_on_all_threads(tiny, result)
+    np.testing.assert_array_equal(result, tiny / 4)
+    assert tiny[0] / 4 > 0
+
+
+@pytest.mark.parametrize("formulation", ["tiles", "loops"])
+@pytest.mark.parametrize("optimizer", [fastbp.SGD(0.1), fastbp.Adam(0.1)], ids=repr)
+def test_the_bits_do_not_depend_on_threads(optimizer, formulation):
+    X, Y = samples(512, 64, 10)
+    bits = set()
+    for n_threads in (1, 2):
+        net = saturated([64, 256, 10], formulation)
+        with fastbp.threads(n_threads):
+            net.fit(X, Y, epochs=3, batch_size=512, optimizer=optimizer, progress=False)
+        bits.add(net.parameters.tobytes())
+    assert len(bits) == 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 16])
+@pytest.mark.parametrize("optimizer", [fastbp.SGD(0.1), fastbp.Adam(0.1)], ids=repr)
+def test_the_bits_do_not_depend_on_who_takes_the_step(optimizer, batch_size):
+    X, Y = samples(64, 8, 1)
+    options = {"optimizer": optimizer, "batch_size": batch_size, "shuffle": False, "progress": False}
+    seeds = range(lanes_of(np.dtype(np.float32)))
+    nets = [saturated([8, 16, 1], seed=seed) for seed in seeds]
+    for net in nets:
+        net.fit(X, Y, epochs=3, **options)
+    alone = saturated([8, 16, 1])
+    for step in range(3 * 64 // batch_size):
+        rows = slice(step * batch_size % 64, step * batch_size % 64 + batch_size)
+        alone.train_on_batch(X[rows], Y[rows], optimizer=optimizer)
+    assert alone.parameters.tobytes() == nets[0].parameters.tobytes()
+    together = fastbp.Population([saturated([8, 16, 1], seed=seed) for seed in seeds])
+    together.fit(X, Y, epochs=3, **options)
+    assert all(one.parameters.tobytes() == net.parameters.tobytes() for one, net in zip(together, nets, strict=True))
