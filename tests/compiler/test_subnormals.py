@@ -18,12 +18,12 @@ pytestmark = [
 
 
 def saturated(sizes, formulation="tiles"):
-    """Return a network whose hidden a and δ are subnormal, unless these become 0.
+    """Return a network whose hidden δ is subnormal, unless it becomes 0.
 
     Its weights of the first layer are 0 and remain so only then: for inputs so large, their gradient is not subnormal.
     """
     net = fastbp.Network(sizes, activation="sigmoid", cost="quadratic", seed=0, formulation=formulation)
-    net.weights[0][:], net.biases[0][:] = 0, -90
+    net.weights[0][:], net.biases[0][:] = 0, -85
     return net
 
 
