@@ -25,8 +25,12 @@ def flush_subnormals() -> int:
     return 0
 
 
-def control_word() -> int:
-    """Return how this thread computes, so that those of a parallel region can `compute_as` the one that begins it."""
+def keep_subnormals() -> int:
+    """Let results on this thread be subnormal again. Return its control word before.
+
+    So before a parallel region, whose threads then `compute_as` the one that begins it: threads are made in the first
+    region, and compute as their maker from then on.
+    """
     return 0
 
 
@@ -47,9 +51,8 @@ def _compiled(emit: Any) -> Any:
         word = emit(
             builder, before, *(context.cast(builder, v, k, types.uint32) for v, k in zip(values, sig.args, strict=True))
         )
-        if word is not before:
-            builder.store(word, slot)
-            _call(builder, "ldmxcsr", slot)
+        builder.store(word, slot)
+        _call(builder, "ldmxcsr", slot)
         return before
 
     return implementation
@@ -64,8 +67,8 @@ def _call(builder: Any, instruction: str, slot: Any) -> None:
 
 
 type_callable(flush_subnormals)(lambda context: lambda: types.uint32)
-type_callable(control_word)(lambda context: lambda: types.uint32)
+type_callable(keep_subnormals)(lambda context: lambda: types.uint32)
 type_callable(compute_as)(lambda context: lambda control_word: types.uint32)
 lower_builtin(flush_subnormals)(_compiled(lambda builder, before: builder.or_(before, WORD(FLUSH_RESULTS))))
-lower_builtin(control_word)(_compiled(lambda builder, before: before))
+lower_builtin(keep_subnormals)(_compiled(lambda builder, before: builder.and_(before, WORD(~FLUSH_RESULTS))))
 lower_builtin(compute_as, types.Integer)(_compiled(lambda builder, before, word: word))

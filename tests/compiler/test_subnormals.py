@@ -1,13 +1,15 @@
 """A training has no subnormal results, with the same bits on any number of threads; what comes after it has them."""
 
+from pathlib import Path
 from platform import machine
 
 import numpy as np
 import pytest
+from conftest import run_python
 from numba import config, njit, prange
 
 import fastbp
-from fastbp.compiler.subnormals import compute_as, flush_subnormals
+from fastbp.compiler.subnormals import compute_as, flush_subnormals, keep_subnormals
 from fastbp.formulations.lanes.trainer import lanes_of
 
 pytestmark = [
@@ -40,13 +42,17 @@ def test_flush_and_restore(dtype):
         before = flush_subnormals()
         results[1] = x[0] * y[0]
         results[2] = x[1] * y[1]  # of a subnormal number: no other one becomes 0
-        compute_as(before)
+        word = keep_subnormals()
         results[3] = x[0] * y[0]
+        compute_as(word)
+        results[4] = x[0] * y[0]
+        compute_as(before)
+        results[5] = x[0] * y[0]
 
     smallest = np.finfo(dtype).smallest_normal
-    results = np.ones(4, dtype)
+    results = np.ones(6, dtype)
     products(np.array([smallest, smallest / 4], dtype), np.array([0.25, 4], dtype), results)
-    np.testing.assert_array_equal(results, [smallest / 4, 0, smallest, smallest / 4])
+    np.testing.assert_array_equal(results, [smallest / 4, 0, smallest, smallest / 4, 0, smallest / 4])
 
 
 @njit(parallel=True)
@@ -98,3 +104,22 @@ def test_the_bits_do_not_depend_on_who_takes_the_step(optimizer, batch_size):
     together = fastbp.Population([saturated([8, 16, 1]) for _ in range(lanes_of(np.dtype(np.float32)))])
     together.fit(X, Y, epochs=3, **options)
     assert all(one.parameters.tobytes() == net.parameters.tobytes() for one in together)
+
+
+FIRST_REGION = """
+import sys
+import numpy as np
+sys.path.insert(0, {folder!r})
+from test_subnormals import products_on_all_threads, samples, saturated
+X, Y = samples(1024, 64, 10)
+saturated([64, 256, 10]).fit(X, Y, epochs=1, batch_size=512, progress=False)
+tiny = np.full(100_000, np.finfo(np.float64).smallest_normal)
+products_on_all_threads(tiny, tiny)
+assert tiny.all()
+"""
+
+
+def test_threads_that_begin_in_a_training_have_subnormal_numbers_later():
+    """The threads of OpenMP begin in the first region."""
+    program = FIRST_REGION.format(folder=str(Path(__file__).parent))
+    run_python(program, NUMBA_THREADING_LAYER="omp", NUMBA_NUM_THREADS="2")

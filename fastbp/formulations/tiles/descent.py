@@ -10,7 +10,7 @@ from numpy import int64
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, LEAN, njit
-from fastbp.compiler.subnormals import compute_as, control_word, flush_subnormals
+from fastbp.compiler.subnormals import compute_as, flush_subnormals, keep_subnormals
 from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import begin_rules, has_rules, shrink
 from fastbp.formulations.tiles.gradient import PATCH, add_parts, is_mine, patch_of, sum_parts
@@ -112,11 +112,12 @@ def descend(n_threads, optimizer, work, m, part, net):
     Parallel: over patches of weights. Each is one thread's, which sums its gradient over all m samples and updates it
     at once, so the bits do not depend on the number of threads.
     """
-    word = control_word()
+    word = keep_subnormals()
     for thread in prange(n_threads):
         before = compute_as(word)
         call(net.functions[0].descend_share, int64(thread), n_threads, optimizer, work, m, part, net)
         compute_as(before)
+    compute_as(word)
 
 
 @njit(**INNER)

@@ -5,7 +5,7 @@ from numpy import int64
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
-from fastbp.compiler.subnormals import compute_as, control_word
+from fastbp.compiler.subnormals import compute_as, keep_subnormals
 from fastbp.compiler.views import stretch
 from fastbp.formulations.tiles.panel_sums import LEAST
 from fastbp.formulations.tiles.panels import layer, panel_width
@@ -107,11 +107,12 @@ def sum_parts(n_threads, work, data, start, stop, share, net):
     Writes: work.gradient, a row for each part; work.costs behind those of samples, the parts' costs.
     Parallel: over parts. They are cut in the same way for any number of threads, and so is then the sum over them.
     """
-    word = control_word()
+    word = keep_subnormals()
     for thread in prange(n_threads):
         before = compute_as(word)
         call(net.functions[0].part_share, int64(thread), n_threads, work, data, start, stop, share, net)
         compute_as(before)
+    compute_as(word)
 
 
 @njit(**INNER)

@@ -5,7 +5,7 @@ from numpy import int64
 
 from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, LEAN, njit
-from fastbp.compiler.subnormals import compute_as, control_word
+from fastbp.compiler.subnormals import compute_as, keep_subnormals
 from fastbp.compiler.views import stretch
 from fastbp.formulations.dropout import drop, layer_key
 from fastbp.formulations.output_weights import weighted_cost
@@ -151,11 +151,12 @@ def errors(n_threads, work, data, start, stop, share, net):
     They are a mini-batch or a part of it, as many as the workspace has rows. Writes: work.costs; z, a and δ of every
     layer. Parallel: over blocks of samples, which do not interact; how they are cut changes no bits.
     """
-    word = control_word()
+    word = keep_subnormals()
     for thread in prange(n_threads):
         before = compute_as(word)
         call(net.functions[0].errors_share, int64(thread), n_threads, work, data, start, stop, share, net)
         compute_as(before)
+    compute_as(word)
 
 
 def forward_share(thread, n_threads, outputs, work, data, start, stop, net):
