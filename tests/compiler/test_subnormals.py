@@ -108,8 +108,10 @@ def test_the_bits_do_not_depend_on_who_takes_the_step(optimizer, batch_size):
 
 FIRST_REGION = """
 import sys
+import warnings
 import numpy as np
-sys.path.insert(0, {folder!r})
+warnings.simplefilter("ignore")
+sys.path[:0] = {folders}
 from test_subnormals import products_on_all_threads, samples, saturated
 X, Y = samples(1024, 64, 10)
 saturated([64, 256, 10]).fit(X, Y, epochs=1, batch_size=512, progress=False)
@@ -121,5 +123,5 @@ assert tiny.all()
 
 def test_threads_that_begin_in_a_training_have_subnormal_numbers_later():
     """The threads of OpenMP begin in the first region."""
-    program = FIRST_REGION.format(folder=str(Path(__file__).parent))
+    program = FIRST_REGION.format(folders=[str(folder) for folder in Path(__file__).parents[:2]])
     run_python(program, NUMBA_THREADING_LAYER="omp", NUMBA_NUM_THREADS="2")
