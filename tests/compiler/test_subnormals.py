@@ -88,6 +88,16 @@ def test_the_bits_do_not_depend_on_threads(sizes, formulation):
     assert len(bits) == 1
 
 
+@pytest.mark.parametrize("formulation", ["tiles", "loops"])
+def test_moments_become_0_on_all_threads(formulation):
+    net, (X, Y) = saturated([64, 256, 10], formulation), samples(512, 64, 10)
+    options = {"batch_size": 512, "optimizer": fastbp.Momentum(0.1, 0.5), "progress": False}
+    net.fit(0 * X, Y, epochs=1, **options)
+    net._training.state.first[:] = 4 * np.finfo(np.float32).smallest_normal
+    net.fit(0 * X, Y, epochs=4, **options)
+    assert not net._training.state.first[: net.weights[0].size].any()
+
+
 @pytest.mark.parametrize("batch_size", [1, 16])
 @pytest.mark.parametrize("optimizer", [fastbp.SGD(0.1), fastbp.Adam(0.1)], ids=repr)
 def test_the_bits_do_not_depend_on_who_takes_the_step(optimizer, batch_size):
