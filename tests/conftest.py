@@ -47,6 +47,19 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "Adagrad": lambda: fastbp.Adagrad(0.1, rate_decay=0.1, epsilon=1e-3),
 }
 
+# At the beginning of a script, which then ends where its first compilation begins.
+END_WHERE_IT_COMPILES = """
+import os
+from numba.core import event
+class End(event.Listener):
+    def on_start(self, _):
+        print("1\\ncompiles", flush=True)
+        os._exit(0)
+    def on_end(self, _):
+        pass
+event.register("numba:run_pass", End())
+"""
+
 
 # Docstring examples that need more packages than the tests, by the end of their names.
 EXAMPLES_THAT_NEED = {
