@@ -3,9 +3,10 @@
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,14 @@ def compiled(request: pytest.FixtureRequest) -> str:
 def new_optimizer(request: pytest.FixtureRequest) -> Callable[[], Any]:
     """Return a function that makes a new optimizer at every call."""
     return OPTIMIZERS[request.param]
+
+
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """Let SIGINT interrupt this process, also where a shell has started it in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
