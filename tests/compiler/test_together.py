@@ -112,8 +112,10 @@ def test_several_processes_make_the_same_files_and_bits(
     _, saved, started, digest = lines[-1].split()
     assert [line.split()[0] for line in lines[:-1]] == ["main", "told"]
     assert (int(started), digest) == (n_workers, whole[1])
-    assert files_in(tmp_path) == files_in(whole[0])
-    if change == "pass":
+    if change != "pass":
+        assert files_in(tmp_path) == files_in(whole[0])
+    else:  # with those of functions that are needed only while others are compiled
+        assert files_in(whole[0]) < files_in(tmp_path) <= files_in(cache_folder())
         assert 0 < int(saved) < len(files_in(tmp_path))  # the worker has made the others
         assert run(tmp_path, NUMBA_NUM_THREADS="2")[-1].split() == ["0", "0", "0", whole[1]]
 
