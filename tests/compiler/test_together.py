@@ -85,7 +85,8 @@ def copy_what_is_not_missing(folder: Path, to: Path) -> None:
 
 def test_one_process_compiles_where_there_is_one_core(whole: tuple[Path, str], tmp_path: Path) -> None:
     copy_what_is_not_missing(whole[0], tmp_path)
-    main, told, last = run(tmp_path, NUMBA_NUM_THREADS="1")
+    worker_pays = "together.SECONDS_OF_A_WORKER = 0.1"
+    main, told, last = run(tmp_path, worker_pays, NUMBA_NUM_THREADS="1")
     passes, saved, n_workers, digest = last.split()
     assert main == "main" and told.startswith("told compiling for this machine, once: ")
     assert int(passes) > 0 and int(saved) >= len(MISSING) and (n_workers, digest) == ("0", whole[1])
