@@ -3,8 +3,11 @@
 from itertools import product
 from typing import Any
 
+import pytest
+
 from fastbp.comparison import Comparison
 from fastbp.comparison.cells import Cell, Task
+from fastbp.comparison.process import Process, WorkerProcess
 from fastbp.comparison.rows import Limits, rows_of
 
 SMALL = Cell((4, 3, 2), 5, "float32", 1)
@@ -12,6 +15,16 @@ QUICK: dict[str, Any] = {"rounds": 2, "at_least_s": 1e-4, "progress": False}
 SGD = Task("sigmoid", "quadratic", "sgd", 0)
 LIMITS = Limits(1, {"float32": 200.0, "float64": 100.0}, [(2**14, 500.0), (2**18, 200.0), (2**28, 40.0)])
 MACHINE = {"processor": "A processor", "numpy": "2.0", "numba": "0.61", "blas": "a BLAS"}
+
+
+def know_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let measuring processes be asked for all but the limits of the machine, which take them a second or two."""
+    limits = {"peak_gflops": LIMITS.peak_gflops, "bandwidth_gbs": [list(pair) for pair in LIMITS.bandwidth_gbs]}
+
+    def ask(process: Process, do: str, **request: Any) -> dict[str, Any]:
+        return limits if do == "limits" else WorkerProcess.ask(process, do, **request)
+
+    monkeypatch.setattr(Process, "ask", ask)
 
 
 def checked(*names: str, **more: Any) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,19 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "RMSProp centered": lambda: fastbp.RMSProp(0.01, alpha=0.8, epsilon=1e-1, centered=True),
     "Adagrad": lambda: fastbp.Adagrad(0.1, rate_decay=0.1, epsilon=1e-3),
 }
+
+# At the beginning of a script, which then ends where its first compilation begins.
+END_WHERE_IT_COMPILES = """
+import os
+from numba.core import event
+class End(event.Listener):
+    def on_start(self, _):
+        print("1\\ncompiles", flush=True)
+        os._exit(0)
+    def on_end(self, _):
+        pass
+event.register("numba:run_pass", End())
+"""
 
 
 # Docstring examples that need more packages than the tests, by the end of their names.
@@ -97,6 +111,14 @@ def compiled(request: pytest.FixtureRequest) -> str:
 def new_optimizer(request: pytest.FixtureRequest) -> Callable[[], Any]:
     """Return a function that makes a new optimizer at every call."""
     return OPTIMIZERS[request.param]
+
+
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """Let SIGINT interrupt this process, also where a shell has started it in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

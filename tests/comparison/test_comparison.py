@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparison_data import LIMITS, QUICK, SGD, SMALL, checked, comparison
+from comparison_data import LIMITS, QUICK, SGD, SMALL, checked, comparison, know_limits
 from conftest import PACKAGE
 
 import fastbp
@@ -57,6 +57,7 @@ def test_the_figures_follow_from_the_rounds(measured: Comparison) -> None:
 
 
 def test_python_loops_are_checked_and_measured_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    know_limits(monkeypatch)
     asked = []
 
     class Child(Process):
@@ -215,6 +216,7 @@ def test_bad_input_is_refused_before_anything_starts(
 
 
 def test_a_grid_that_turns_out_to_take_longer_is_refused_before_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    know_limits(monkeypatch)
     monkeypatch.setattr(run.Run, "_measure", None)
     monkeypatch.setattr(run.Run, "_least_seconds", lambda *_: 0.0)
     with pytest.raises(ValueError, match=r"measuring 1 cell takes about .*, and seconds=0\.001"):
@@ -280,6 +282,7 @@ def test_compile_times_are_of_the_first_cell_and_of_what_had_to_be_compiled() ->
 
 
 def test_cold_is_another_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    know_limits(monkeypatch)
     seen: list[Any] = []
 
     class Child(Process):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_data import QUICK, SMALL
+from comparison_data import QUICK, SMALL, know_limits
 from conftest import PACKAGE
 
 from fastbp.comparison import MeasuringError, compare, process, run
@@ -66,6 +66,7 @@ def stops_at(
     monkeypatch: pytest.MonkeyPatch, n: int, how: type[BaseException] | None = KeyboardInterrupt
 ) -> list[Process]:
     """Press Ctrl-C at the n-th cell, or with `how=None` kill the processes; return the processes."""
+    know_limits(monkeypatch)
     measure, done, children = run.Run._measure, [0], []
 
     def interrupted(self: Any, cell: Cell) -> None:

@@ -11,10 +11,12 @@ from conftest import needs_two_threads, run_python
 
 import fastbp
 from fastbp.compiler import together
+from fastbp.compiler.code_cache import cache_folder
 from fastbp.formulations import FORMULATIONS
 from fastbp.optimizers import Adam
 
-# A first fit, as a file that says when it is run. It prints what it compiles itself, who helps, and the weights.
+# A first fit, as a file that says when it is run. It prints what it compiles itself, in passes and in files, who helps,
+# and the weights.
 PROGRAM = """
 print("main")
 import hashlib, sys
@@ -22,9 +24,11 @@ import numpy as np
 from numba.core import event
 passes = event.install_recorder("numba:run_pass")
 import fastbp
-from fastbp.compiler import together
+from fastbp.compiler import code_cache, together
 exec(sys.argv[1])
-started = []
+started, saved = [], []
+save = code_cache.MachineCodeCache.save_overload
+code_cache.MachineCodeCache.save_overload = lambda *arguments: saved.append(save(*arguments))
 start_worker = together.start_worker
 together.start_worker = lambda *arguments: started.append(start_worker(*arguments)) or started[-1]
 net = fastbp.Network([5, 4, 3], seed=0, formulation="loops")
@@ -32,16 +36,26 @@ fastbp.progress.LiveLine.tell = lambda line, words, **_: words.startswith("compi
 with passes as recorder:
     net.fit(np.eye(5), np.eye(5)[:, :3], epochs=2, batch_size=2, progress=False)
 own = len(recorder.buffer)
-print(own, len(started), hashlib.sha256(net.parameters.tobytes()).hexdigest())
+print(own, len(saved), len(started), hashlib.sha256(net.parameters.tobytes()).hexdigest())
+"""
+
+
+# For `change`: the program prints the names of its files at its end.
+NAMES = """
+import atexit
+names, read = set(), code_cache._read
+code_cache._read = lambda name: names.add(name) or read(name)
+atexit.register(lambda: print(*names))
 """
 
 
 def run(folder: Path, change: str = "", **environment: str) -> list[str]:
     """Return the lines that the program prints, as a file in a folder, with an empty cache or the one that is there."""
+    environment = {"FASTBP_CACHE": str(folder / "cache"), **environment}
     path = folder / "program.py"
     path.write_text(PROGRAM)
     script = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
-    return run_python(script, change, FASTBP_CACHE=str(folder / "cache"), **environment).splitlines()
+    return run_python(script, change, **environment).splitlines()
 
 
 def files_in(folder: Path) -> set[str]:
@@ -49,21 +63,34 @@ def files_in(folder: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A cache that one process has filled, and what it printed."""
-    folder = tmp_path_factory.mktemp("alone")
-    return folder, run(folder, NUMBA_NUM_THREADS="1")
-
-
-def test_one_process_compiles_where_there_is_one_core(alone: tuple[Path, list[str]]) -> None:
-    folder, (main, told, last) = alone
-    passes, n_workers, _ = last.split()
-    assert main == "main" and told.startswith("told compiling for this machine, once: ")
-    assert int(passes) > 0 and n_workers == "0" and len(files_in(folder)) > 5
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A cache of the files that the program needs, which the cache that the tests share has, and its weights."""
+    shared, folder = cache_folder(), tmp_path_factory.mktemp("whole")
+    assert shared is not None
+    *_, last, names = run(folder, NAMES, FASTBP_CACHE=str(shared.parent))
+    (folder / "cache" / shared.name).mkdir(parents=True)
+    for name in names.split():
+        shutil.copy2(shared / name, folder / "cache" / shared.name)
+    return folder, last.split()[-1]
 
 
 # They are taken for a second of work: less is not told.
 MISSING = ("relu", "identity", "quadratic", "adam_begin_step", "leave")
+
+
+def copy_what_is_not_missing(folder: Path, to: Path) -> None:
+    shutil.copytree(folder / "cache", to / "cache", ignore=shutil.ignore_patterns(*(f"{name}*" for name in MISSING)))
+    assert len(files_in(folder)) - len(files_in(to)) >= len(MISSING)
+
+
+def test_one_process_compiles_where_there_is_one_core(whole: tuple[Path, str], tmp_path: Path) -> None:
+    copy_what_is_not_missing(whole[0], tmp_path)
+    worker_pays = "together.SECONDS_OF_A_WORKER = 0.1"
+    main, told, last = run(tmp_path, worker_pays, NUMBA_NUM_THREADS="1")
+    passes, saved, n_workers, digest = last.split()
+    assert main == "main" and told.startswith("told compiling for this machine, once: ")
+    assert int(passes) > 0 and int(saved) >= len(MISSING) and (n_workers, digest) == ("0", whole[1])
+    assert files_in(tmp_path) == files_in(whole[0])
 
 
 @needs_two_threads
@@ -77,23 +104,21 @@ MISSING = ("relu", "identity", "quadratic", "adam_begin_step", "leave")
     ids=["a worker", "a worker that dies", "no processes"],
 )
 def test_several_processes_make_the_same_files_and_bits(
-    alone: tuple[Path, list[str]], change: str, n_workers: int, tmp_path: Path
+    whole: tuple[Path, str], change: str, n_workers: int, tmp_path: Path
 ) -> None:
     """From an empty cache; where the worker is of no help, from one that lacks but a few files."""
-    *_, expected = alone[1][-1].split()
     if change != "pass":
-        shutil.copytree(alone[0] / "cache", tmp_path / "cache")
-        for path in tmp_path.rglob("*.machinecode"):
-            if path.name.startswith(MISSING):
-                path.unlink()
+        copy_what_is_not_missing(whole[0], tmp_path)
     lines = run(tmp_path, f"{change}\ntogether._n_workers = lambda seconds: 1", NUMBA_NUM_THREADS="2")
-    passes, started, digest = lines[-1].split()
+    _, saved, started, digest = lines[-1].split()
     assert [line.split()[0] for line in lines[:-1]] == ["main", "told"]
-    assert (int(started), digest) == (n_workers, expected)
-    assert files_in(tmp_path) == files_in(alone[0])
-    if change == "pass":
-        assert int(passes) < int(alone[1][-1].split()[0])
-        assert run(tmp_path, NUMBA_NUM_THREADS="2")[-1].split() == ["0", "0", expected]
+    assert (int(started), digest) == (n_workers, whole[1])
+    if change != "pass":
+        assert files_in(tmp_path) == files_in(whole[0])
+    else:  # with those of functions that are needed only while others are compiled
+        assert files_in(whole[0]) < files_in(tmp_path) <= files_in(cache_folder())
+        assert 0 < int(saved) < len(files_in(tmp_path))  # the worker has made the others
+        assert run(tmp_path, NUMBA_NUM_THREADS="2")[-1].split() == ["0", "0", "0", whole[1]]
 
 
 DRY_RUN = """

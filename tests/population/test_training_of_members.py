@@ -97,6 +97,7 @@ def test_an_error_at_any_moment(where, threads, n, error, monkeypatch):
         assert {k: v for k, v in learned(net).items() if k != "history"} == {k: last[k] for k in last if k != "history"}
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no SIGINT to the main thread on Windows")
 def test_a_real_ctrl_c(n_threads):  # noqa: F811
     class Interrupts(fastbp.Callback):

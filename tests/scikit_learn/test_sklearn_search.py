@@ -293,6 +293,7 @@ def test_a_parameter_of_fit_that_there_is_not(name):
         MLPSearchCV(MODEL, {}, cv=2, error_score="raise").fit(X, y, **{name: 1})
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no SIGINT to the main thread on Windows")
 def test_ctrl_c_ends_the_search():
     pressed = []
