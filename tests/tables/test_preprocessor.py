@@ -78,6 +78,12 @@ def test_unseen_rare_and_missing_values() -> None:
     np.testing.assert_array_equal(two.transform({"kind": ["a", "b", None, "c"]})[:, 0], [-1, 1, 0, 0])
 
 
+def test_values_without_a_feature_change_no_other_feature() -> None:
+    rows = {"size": [1, 2, 3, 4], "kind": ["a", "b", "c", "a"]}
+    X = Preprocessor(min_count=1).fit(rows).transform({"size": [2.5, 2.5, 2.5], "kind": ["z", "b", None]})
+    assert X.tolist() == [[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+
+
 def test_numbers_as_categories() -> None:
     fitted = Preprocessor(categorical=["k"]).fit({"k": [1, 2, 10] * 3})
     assert fitted.feature_names_out == ["k=1", "k=10", "k=2"]
