@@ -33,6 +33,8 @@ def number(text: str, decimal: str = ".") -> float:
     """
     if len(text) > LONGEST:
         return np.nan
+    if decimal == "." and _PLAIN.fullmatch(text):
+        return float(text)
     if text.startswith("(") and text.endswith(")"):
         return -number(text[1:-1], decimal)
     bare = text.translate(_SIGNS).replace("−", "-")

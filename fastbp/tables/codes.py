@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -83,7 +83,7 @@ def _short(text: str) -> str:
 
 def of_number(column: Column, values: Array, n_bins: int, scaled: bool, missing: bool) -> Code:
     """Return the code of numbers: scaled, or in at most `n_bins` bins, or both."""
-    center, factor = scale_of(values)
+    center, factor = scale_of(np.asarray(drawn_from(values)), lambda: values)
     code = Code(column, center=[center], factor=[factor], missing=missing)
     code.edges = piecewise_edges(values, n_bins) if n_bins else []
     if scaled or not code.edges:
@@ -95,7 +95,12 @@ def of_number(column: Column, values: Array, n_bins: int, scaled: bool, missing:
 
 def of_date(column: Column, values: Values, missing: bool) -> Code:
     """Return the code of dates: those of their parts that are not constant."""
-    scales = dict(zip(DATE_PARTS, map(scale_of, date_parts(values, column.day_first, DATE_PARTS)), strict=True))
+
+    def scale(part: str, drawn: Array) -> tuple[float, float]:
+        return scale_of(drawn, lambda: date_parts(values, column.day_first, (part,))[0])
+
+    of_drawn = date_parts(drawn_from(values), column.day_first, DATE_PARTS)
+    scales = dict(zip(DATE_PARTS, map(scale, DATE_PARTS, of_drawn), strict=True))
     scales = {part: (center, factor) for part, (center, factor) in scales.items() if factor > 0}
     center, factor = [center for center, _ in scales.values()], [factor for _, factor in scales.values()]
     features = [f"{column.name}.{part}" for part in scales] + [f"{column.name} is missing"] * missing
@@ -112,24 +117,24 @@ def of_category(column: Column, texts: Texts, most: int, least: int) -> Code:
     return Code(column, features + [f"{column.name} is missing"] * missing, levels=levels, other=other, missing=missing)
 
 
-def scale_of(values: Array) -> tuple[float, float]:
+def scale_of(drawn: Array, every: Callable[[], Array]) -> tuple[float, float]:
     """Return the median, and 1 over the distance of the quartiles (or half the range, where that is 0).
 
     The scaling of RealMLP (Holzmüller, Grinsztajn & Steinwart 2024, https://arxiv.org/abs/2407.04491). NaN are left
-    out. A constant has the factor 0.
+    out. A constant has the factor 0. `every` returns all values, of which `drawn` are some; few columns need them.
 
-    >>> scale_of(np.array([0.0, 1, 2, 3, 4, np.nan]))
+    >>> values = np.array([0.0, 1, 2, 3, 4, np.nan])
+    >>> scale_of(values, lambda: values)
     (2.0, 0.5)
     """
-    drawn = values[_some_of(len(values))] if len(values) > ENOUGH else values
-    present = drawn[np.isfinite(drawn)]
+    present = _finite(drawn)
     if present.size < len(drawn) / 10:  # too few were drawn
-        present = values[np.isfinite(values)]
+        present = _finite(every())
     if not present.size:
         return 0.0, 0.0
-    first, median, third = np.quantile(present, [0.25, 0.5, 0.75])
+    first, median, third = quartiles(present)
     if third == first:
-        finite = values[np.isfinite(values)]
+        finite = _finite(every())
         low, high = float(finite.min()), float(finite.max())
     else:
         low = high = 0.0
@@ -137,6 +142,41 @@ def scale_of(values: Array) -> tuple[float, float]:
         spread = third - first if third > first else (high / 2 - low / 2)
         factor = 1 / spread if spread > 0 else 0.0
     return float(median), float(factor) if np.isfinite(factor) else 0.0
+
+
+def quartiles(values: Array) -> list[float]:
+    """Return ``np.quantile(values, [0.25, 0.5, 0.75])``, the same bits in a fifth of the time.
+
+    NumPy orders an array around one place several times as fast as around many, so each half is ordered by itself.
+
+    >>> quartiles(np.array([0.0, 3, 2, 9]))
+    [1.5, 2.5, 4.5]
+    """
+    last = len(values) - 1
+    low, middle, high = (int(share * last) for share in (0.25, 0.5, 0.75))
+    ordered = np.partition(values, middle)
+    if low < middle:
+        ordered[:middle].partition(low)
+    if high > middle:
+        ordered[middle + 1 :].partition(high - middle - 1)
+    found = []
+    for share, place in ((0.25, low), (0.5, middle), (0.75, high)):
+        below = ordered[place]
+        above = ordered[place + 1 :].min() if place < last else below
+        t = share * last - place
+        with np.errstate(over="ignore", invalid="ignore"):
+            found.append(float(below + (above - below) * t if t < 0.5 else above - (above - below) * (1 - t)))
+    return found
+
+
+def _finite(values: Array) -> Array:
+    finite = np.isfinite(values)
+    return values if finite.all() else values[finite]
+
+
+def drawn_from(values: Values) -> Values:
+    """Return `ENOUGH` of the values of a long column, all of a shorter one."""
+    return values[_some_of(len(values))] if len(values) > ENOUGH else values
 
 
 @lru_cache(maxsize=1)

@@ -92,7 +92,7 @@ def describe(table: Table, *, drop: Collection[str] = (), categorical: Collectio
     found = []
     for place, name in enumerate(table.names):
         column = table._column(name)
-        n_missing = int(missing_in(column).sum())
+        n_missing = int(np.count_nonzero(missing_in(column)))
         if name in drop:
             found.append(Column(name, "dropped", n_missing, why="left out as asked"))
         else:
@@ -122,14 +122,14 @@ def _described(name: str, column: Values, n_missing: int, first: bool, as_catego
 
 
 def _numbers(name: str, column: Array, n_missing: int, **more: Any) -> Column:
-    finite = np.isfinite(column)
-    infinite = int(np.isinf(column).sum()) if not finite.all() else 0
-    if infinite:
-        more = {"why": "", "odd": "inf", **more, "n_odd": more.get("n_odd", 0) + infinite}
-    present = column if finite.all() else column[finite]
-    if not present.size:
-        return Column(name, "empty", n_missing, why="no finite number in any row")
-    low, high = float(present.min()), float(present.max())
+    present, low, high = column, float(column.min()), float(column.max())
+    if not np.isfinite([low, high]).all():  # NaN and ∞ are the smallest or the largest number if they are there
+        present = column[np.isfinite(column)]
+        if infinite := int(np.count_nonzero(np.isinf(column))):
+            more = {"why": "", "odd": "inf", **more, "n_odd": more.get("n_odd", 0) + infinite}
+        if not present.size:
+            return Column(name, "empty", n_missing, why="no finite number in any row")
+        low, high = float(present.min()), float(present.max())
     if low == high:
         return Column(name, "constant", n_missing, why=f"always {label_of(low)}")
     if is_identifier_name(name) and n_missing == 0 and len(present) > 2 and bool((present == np.floor(present)).all()):
@@ -161,12 +161,13 @@ def _texts(name: str, column: Texts, n_missing: int, first: bool, decimal: str) 
         return Column(name, "boolean", n_missing, why=" or ".join(words), words=words, n_different=2)
     if name == "" and first and len(different) == n_present:
         return Column(name, "index", n_missing, why="a name for every row")
-    values = cells.numbers(column, decimal)
-    odd = list(column[np.isnan(values)].counts())
+    once = column.once()
+    odd = list(once[np.isnan(cells.numbers(once, decimal))].counts())
     n_odd = sum(counts[text] for text in odd)
     if few_are_odd(len(odd), len(different), n_odd, n_present):
         signs = sorted({c for text in different[:1000] for c in text if c in "$€£¥₹%," and not (c == "," == decimal)})
         why = f"written with {' or '.join(signs)}" if signs else ""
+        values = cells.numbers(column, decimal)
         return _numbers(name, values, n_missing, n_odd=n_odd, odd=odd[0] if odd else None, why=why)
     if _looks_like_date(different[0]) or (len(different) > 1 and _looks_like_date(different[1])):
         if (found := _as_dates(name, column, counts, n_missing)) is not None:
@@ -195,15 +196,16 @@ def _as_dates(name: str, column: Texts, counts: dict[str, int], n_missing: int) 
     different = list(counts)
     told = cells.day_first(different)
     first = bool(told)
-    odd = column[np.isnat(cells.dates(column, first))].counts()
-    n_odd = sum(odd.values())
+    once = column.once()
+    odd = list(once[np.isnat(cells.dates(once, first))].counts())
+    n_odd = sum(counts[text] for text in odd)
     if not few_are_odd(len(odd), len(different), n_odd, len(column) - n_missing):
         return None
     why = ""
     if any(map(cells.is_ambiguous, different[:10])):
         order = "day/month" if first else "month/day"
         why = f"read as {order}" if told is not None else f"read as {order}: no date tells which"
-    more: dict[str, Any] = {"n_odd": n_odd, "odd": next(iter(odd), None)}
+    more: dict[str, Any] = {"n_odd": n_odd, "odd": odd[0] if odd else None}
     return Column(name, "date", n_missing, why=why, day_first=first, n_different=len(different), **more)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from math import isnan
 
 import numpy as np
 
@@ -181,7 +182,7 @@ def _delimiter(lines: Sequence[str], suffix: str) -> str:
 
 
 def _looks_like_number(cell: str, mark: str) -> bool:
-    return cell.lower() in MISSING or not np.isnan(cells.number(cell, "," if mark != "," and "," in cell else "."))
+    return cell.lower() in MISSING or not isnan(cells.number(cell, "," if mark != "," and "," in cell else "."))
 
 
 def _with_decimal(dialect: Dialect, body: list[list[str]]) -> Dialect:
@@ -248,13 +249,13 @@ def _names_rows(values: list[str]) -> bool:
 
 
 def _is_number(cell: str, decimal: str) -> bool:
-    return not np.isnan(cells.number(cell, decimal))
+    return not isnan(cells.number(cell, decimal))
 
 
 def _counts_up(first: list[str], decimal: str) -> bool:
     """Whether numbers in a first line are names: all are 0, 1, 2, …, or some are years one after the other."""
     numbers = [cells.number(cell, decimal) for cell in first]
-    found = [number for number in numbers if not np.isnan(number)]
+    found = [number for number in numbers if not isnan(number)]
     if len(found) < 2 or not bool((np.diff(found) == 1).all()):
         return False
     return found[0] > 1500 or (found[0] in (0, 1) and len(found) == len(first))

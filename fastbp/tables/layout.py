@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from fastbp.tables import cells
@@ -45,38 +47,43 @@ class Layout:
                 place += len(code.center)
             at += len(code.features)
         self._n_quantities = place
-        self._scaled, self._scaled_from = _places_of(scaled), np.array(scaled_from, dtype=np.intp)
+        self._scaled, self._scaled_from = _runs_of(scaled), np.array(scaled_from, dtype=np.intp)
         self._center, self._factor = np.array(center, dtype=np.float64), np.array(factor, dtype=np.float64)
-        self._marks, self._marked = np.array(marks, dtype=np.intp), np.array(marked, dtype=np.intp)
+        self._marks = list(zip(marks, marked, strict=True))
         self._levels = {code.column.name: tuple(code.levels) for code, _ in self._others}
 
     def fill(self, out: Array, table: Table, smooth_clip: bool) -> None:
-        """Write the features of all rows into `out`, (n, n_features), which is 0."""
+        """Write the features of all rows into `out`, (n, n_features), C-contiguous, which is 0."""
         quantities = self.quantities(table)
         for place, at, edges in self._piecewise:
             values = np.where(np.isinf(quantities[place]), np.nan, quantities[place])
             out[:, at : at + len(edges) - 1] = piecewise_linear(values, edges)
-        unknown = ~np.isfinite(quantities)
-        if len(self._marks):
-            out[:, self._marks] = unknown[self._marked].T
+        known = np.isfinite(quantities)
+        for at, place in self._marks:
+            np.logical_not(known[place], out=out[:, at])
         if len(self._scaled_from):
             if len(self._scaled_from) < len(quantities):
-                quantities, unknown = quantities[self._scaled_from], unknown[self._scaled_from]
+                quantities, known = quantities[self._scaled_from], known[self._scaled_from]
             with np.errstate(over="ignore", invalid="ignore"):
                 quantities -= self._center[:, None]
                 quantities *= self._factor[:, None]
-            np.copyto(quantities, 0, where=unknown)
+            for j in np.flatnonzero(~known.all(axis=1)):
+                np.copyto(quantities[j], 0, where=~known[j])
             np.clip(quantities, -LARGEST, LARGEST, out=quantities)
             scaled = quantities.astype(out.dtype, copy=False)
-            out[:, self._scaled] = (smoothly_clipped(scaled) if smooth_clip else scaled).T
-        rows = np.arange(len(table))
+            if smooth_clip:
+                smoothly_clipped(scaled)
+            for features, places in self._scaled:
+                out[:, features] = scaled[places].T
+        # The rows of `out` one behind the other, because NumPy finds one index of each 1 faster than two.
+        ones, starts = out.reshape(-1), np.arange(len(out)) * out.shape[1]
         for code, at in self._others:
             if is_sign(code):
                 out[:, at] = self.signs(code, table)
             else:
                 found = self.places(code, table)
-                known = found >= 0
-                out[rows[known], at + found[known]] = 1
+                at_ones = starts + (found + at)
+                ones[at_ones if found.min() >= 0 else at_ones[found >= 0]] = 1
 
     def quantities(self, table: Table) -> Array:
         """Return the numbers and the parts of dates, (n_quantities, n); not finite where missing."""
@@ -95,7 +102,9 @@ class Layout:
     def signs(self, code: Code, table: Table) -> Array:
         """Return the feature of a boolean, or of a category of two values: +1, −1, or 0 for neither."""
         if code.column.kind == "boolean":
-            return np.nan_to_num(cells.truths(table._column(code.column.name), *code.column.words), copy=False)
+            found = cells.truths(table._column(code.column.name), *code.column.words)
+            found[np.isnan(found)] = 0
+            return found
         return np.array([-1.0, 1.0, 0.0])[self.places(code, table)]
 
     def places(self, code: Code, table: Table) -> Array:
@@ -115,8 +124,12 @@ def is_sign(code: Code) -> bool:
     return code.column.kind == "boolean" or (len(code.features) == 1 and len(code.levels) == 2)
 
 
-def _places_of(listed: list[int]) -> slice | Array:
-    """Return places as an index: a slice, which NumPy fills faster, if they follow one another."""
-    if listed and listed[-1] - listed[0] == len(listed) - 1:
-        return slice(listed[0], listed[-1] + 1)
-    return np.array(listed, dtype=np.intp)
+def _runs_of(features: list[int]) -> list[tuple[slice, slice]]:
+    """Return features that follow one another as slices, which NumPy fills much faster, and their places in the list.
+
+    >>> _runs_of([3, 4, 7])
+    [(slice(3, 5, None), slice(0, 2, None)), (slice(7, 8, None), slice(2, 3, None))]
+    """
+    cuts = [0, *(np.flatnonzero(np.diff(features) != 1) + 1).tolist(), len(features)]
+    runs = [(i, j) for i, j in pairwise(cuts) if j > i]
+    return [(slice(features[i], features[i] + j - i), slice(i, j)) for i, j in runs]

@@ -21,7 +21,7 @@ from fastbp.tables.terms import Terms
 
 Numbers = Literal["scaled", "piecewise_linear", "both"]
 
-BLOCK = 1 << 12  # rows that are transformed at once
+BLOCK = 4000  # rows that are transformed at once: of a power of two, all columns would share few places of a cache
 
 
 class Preprocessor:

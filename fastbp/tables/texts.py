@@ -75,6 +75,16 @@ class Texts:
         """A mask of the rows without a text."""
         return self.codes < 0
 
+    def once(self) -> Texts:
+        """Return each text that a row has, once, in the order of `counts`.
+
+        >>> Texts.of(["b", "a", None, "b"]).once().tolist()
+        ['b', 'a']
+        """
+        counts = self.counts()
+        places = (i for i, value in enumerate(self.values) if value in counts)
+        return Texts(np.fromiter(places, np.int32, len(counts)), self.values, self._known)
+
     def counts(self) -> dict[str, int]:
         """Return how many rows each text has, without those that have none.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastbp.data import DataFileError, read_table
-from fastbp.tables import Table, text_file
+from fastbp.tables import Table, fast, text_file
 
 COLUMNS: dict[str, list[Any]] = {"a": [1.5, None, 3], "b": ["x", None, "y"], "c": [1, 2, 3]}
 
@@ -122,3 +122,29 @@ def test_polars_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         path.write_text("\n".join([*lines[:20], change, *lines[20:]]) + "\n")
         with pytest.raises(DataFileError, match=message):
             read_table(path)
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_polars_reads_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: bool) -> None:
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("narwhals")
+    path, n = tmp_path / "t.csv", 30_000
+    long = [f"0{2**60 + i}" if i > n // 2 else i for i in range(n)]  # names from the middle on
+    late = [f"new {i % 7}" if i > n - 99 else f"{i % 3}" for i in range(n)]
+    rows = zip(range(n), long, late, ["true", "false"] * (n // 2), ["true", "", "false"] * (n // 3), strict=True)
+    lines = [f"{i / 7},{i if i < n - 9 else i / 4},{big},{word},{i % 5 or 'NA'},{yes},{perhaps},w{i % 9000}"
+             for i, big, word, yes, perhaps in rows]  # fmt: skip
+    path.write_text("\n".join(["x,late,big,word,gaps,yes,perhaps,many", *lines]))
+    slow = read_table(path)
+    monkeypatch.setattr(text_file, "LARGE", 1)
+    monkeypatch.setattr(fast, "_rows_of", lambda path: 3)  # too few: columns grow
+    monkeypatch.setattr(fast, "ROWS_AT_ONCE", 1000)
+    if not batches:  # as polars was before it had them
+        monkeypatch.delattr(polars.LazyFrame, "collect_batches", raising=False)
+    found = read_table(path)
+    assert found.lines is None and len(found) == n
+    assert found["yes"].dtype == bool and found["yes"].tolist() == [True, False] * (n // 2)
+    names = [name for name in found.names if name != "yes"]  # which our reader takes for text
+    assert as_dict(found.select(names)) == as_dict(slow.select(names))
+    assert [found[name].dtype.kind for name in names] == [slow[name].dtype.kind for name in names]
+    assert found["big"][-1] == long[-1]

@@ -78,6 +78,12 @@ def test_unseen_rare_and_missing_values() -> None:
     np.testing.assert_array_equal(two.transform({"kind": ["a", "b", None, "c"]})[:, 0], [-1, 1, 0, 0])
 
 
+def test_values_without_a_feature_change_no_other_feature() -> None:
+    rows = {"size": [1, 2, 3, 4], "kind": ["a", "b", "c", "a"]}
+    X = Preprocessor(min_count=1).fit(rows).transform({"size": [2.5, 2.5, 2.5], "kind": ["z", "b", None]})
+    assert X.tolist() == [[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+
+
 def test_numbers_as_categories() -> None:
     fitted = Preprocessor(categorical=["k"]).fit({"k": [1, 2, 10] * 3})
     assert fitted.feature_names_out == ["k=1", "k=10", "k=2"]
@@ -164,13 +170,36 @@ def test_any_numbers_become_finite_ones(values: list[float]) -> None:
     assert np.isfinite(X).all() and np.abs(X).max() <= 3
 
 
+@given(st.lists(st.floats(-1e300, 1e300) | st.integers(0, 3).map(float), min_size=1, max_size=40))
+def test_quartiles_are_those_of_numpy(values: list[float]) -> None:
+    given = np.array(values)
+    with np.errstate(over="ignore"):
+        assert codes.quartiles(given) == np.quantile(given, [0.25, 0.5, 0.75]).tolist()
+    assert given.tolist() == values
+
+
 def test_quartiles_of_long_columns_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scale_of(values: np.ndarray) -> tuple[float, float]:
+        return codes.scale_of(np.asarray(codes.drawn_from(values)), lambda: values)
+
     monkeypatch.setattr(codes, "ENOUGH", 2000)
     codes._some_of.cache_clear()
-    center, factor = codes.scale_of(np.arange(50_000.0))
-    assert abs(center / 25_000 - 1) < 0.05 and abs(factor * 25_000 - 1) < 0.05
+    center, factor = scale_of(np.arange(50_000.0))
+    assert center != 24_999.5 and abs(center / 25_000 - 1) < 0.05 and abs(factor * 25_000 - 1) < 0.05
     few = np.full(50_000, np.nan)
     few[:9] = np.arange(9.0)
-    assert codes.scale_of(few) == (4.0, 0.25)
-    assert codes.scale_of(np.where(np.arange(50_000) == 7, 10.0, 0.0)) == (0.0, 0.2)
+    assert scale_of(few) == (4.0, 0.25)
+    assert scale_of(np.where(np.arange(50_000) == 7, 10.0, 0.0)) == (0.0, 0.2)
+    codes._some_of.cache_clear()
+
+
+def test_parts_of_dates_of_which_few_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codes, "ENOUGH", 50)
+    codes._some_of.cache_clear()
+    texts = [f"2024-0{1 + i % 9}-10" for i in range(5000)]
+    texts[4321] = "2024-03-10 12:00"  # is not drawn
+    of_text, of_dates = (Preprocessor().fit({"day": day}) for day in (texts, np.array(texts, "datetime64[us]")))
+    assert of_text.feature_names_out == ["day.elapsed", "day.month", "day.weekday", "day.hour"]
+    assert of_text.codes[0].factor[-1] == 1 / 6  # half of 12 hours
+    assert of_text.codes[0].center == of_dates.codes[0].center and of_text.codes[0].factor == of_dates.codes[0].factor
     codes._some_of.cache_clear()

@@ -19,6 +19,14 @@ def test_some_rows_have_the_values_of_all_and_their_own_counts() -> None:
     assert some[np.array([1])].counts() == {}
 
 
+def test_each_text_of_some_rows_once() -> None:
+    texts = Texts.of(["a", "b", None, "a", "c", "b"])
+    length = texts.each("length", lambda values: np.array([len(value) for value in values]), 0)
+    some = texts[2:]
+    assert some.once().tolist() == list(some.counts()) == ["a", "b", "c"] and texts[1:3].once().tolist() == ["b"]
+    assert some.once().each("length", lambda values: length[:0], 0).tolist() == [1, 1, 1]  # is known already
+
+
 def test_a_meaning_is_found_once_for_all_rows() -> None:
     asked = []
 
