@@ -1,4 +1,4 @@
-"""A large CSV file, read and prepared, beside polars' own reader: ``python benchmarks/reading.py`` (`--help`: sizes).
+"""A large CSV file, read and prepared, beside polars' and pyarrow's own readers: ``python benchmarks/reading.py`` (`--help`: sizes).
 
 The file has numbers, of which two columns have missing values, categories, dates, true and false; it is written to a
 temporary folder. "prepared" is what `fastbp train` does before it trains: `read_table`, then
@@ -21,6 +21,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import numpy as np
 import polars
+from pyarrow import csv
 
 from fastbp.data import read_table
 from fastbp.tables import Preprocessor
@@ -51,6 +52,11 @@ def by_polars(path: Path) -> Any:
     return polars.read_csv(path)
 
 
+def by_pyarrow(path: Path) -> Any:
+    """Read it with pyarrow."""
+    return csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False))
+
+
 def read(path: Path) -> Any:
     """Read it."""
     return read_table(path)
@@ -61,7 +67,8 @@ def prepared(path: Path) -> Any:
     return Preprocessor(dtype="float32").fit_transform(read_table(path), TARGET)
 
 
-KINDS: dict[str, Callable[[Path], Any]] = {"polars": by_polars, "read_table": read, "read and prepared": prepared}
+PEERS: dict[str, Callable[[Path], Any]] = {"polars": by_polars, "pyarrow": by_pyarrow}
+KINDS = PEERS | {"read_table": read, "read and prepared": prepared}
 
 
 def main() -> int:
@@ -87,14 +94,16 @@ def main() -> int:
                 wall, processor = time.perf_counter(), time.process_time()
                 call(path)
                 took[name].append((time.perf_counter() - wall, time.process_time() - processor))
-        of_polars = [p for _, p in took["polars"][1:]]
-        print(f"{'':20}{'wall, s':>9}{'processor, s':>14}{'/ polars':>10}{'memory, GB':>12}")
+        print(f"{'':20}{'wall, s':>9}{'processor, s':>14}{'/ polars':>10}{'/ pyarrow':>11}{'memory, GB':>12}")
         for name, times in took.items():
             command = [sys.executable, __file__, "--once", name, str(path)]
             memory = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
             wall, processor = (statistics.median(each) for each in zip(*times[1:], strict=True))
-            ratio = statistics.median(p / of for (_, p), of in zip(times[1:], of_polars, strict=True))
-            print(f"{name:20}{wall:9.2f}{processor:14.2f}{ratio:10.2f}{float(memory):12.2f}")
+            polars_, pyarrow_ = (
+                statistics.median(mine / its for (_, mine), (_, its) in zip(times[1:], took[peer][1:], strict=True))
+                for peer in PEERS
+            )
+            print(f"{name:20}{wall:9.2f}{processor:14.2f}{polars_:10.2f}{pyarrow_:11.2f}{float(memory):12.2f}")
     return 0
 
 
