@@ -1,4 +1,4 @@
-"""A large CSV file, read and prepared, beside polars' and pyarrow's own readers: ``python benchmarks/reading.py`` (`--help`: sizes).
+"""A large CSV file, read and prepared, beside the readers of polars and pyarrow: ``python benchmarks/reading.py``.
 
 The file has numbers, of which two columns have missing values, categories, dates, true and false; it is written to a
 temporary folder. "prepared" is what `fastbp train` does before it trains: `read_table`, then
