@@ -92,23 +92,25 @@ class Rounds:
     def start(self, members: list[Member], active: int, *, wait: bool = False) -> list[Member]:
         """Begin a round of members that are ready, and return the rest of them; `active` members are in training.
 
-        It takes half of the active ones at most, so that the other half can be made ready meanwhile, but enough for all
-        threads; and no more than takes about a tenth of a second, because Ctrl-C waits for its end. With `wait`, those
-        stay that wait for others of their team.
+        It takes half of the active ones at most, so that the other half can be made ready meanwhile, and no more than
+        takes about a tenth of a second, because Ctrl-C waits for its end; but enough for all threads. With `wait`,
+        those stay that wait for others of their team, and all, if they are not enough for all threads.
         """
-        most, flops, taken, rest = max(self.n_threads, -(-active // 2)), 0.0, list[Member](), list[Member]()
-        n_jobs = 0
+        flops, n_jobs, taken, rest = 0.0, 0, list[Member](), list[Member]()
         for together in units(members):
             team, with_these = team_of(together[0]), flops + sum(member.flops for member in together)
-            full = n_jobs >= self.n_threads and with_these > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
-            if len(taken) >= most or full or (wait and team is not None and len(together) < team.n_training):
+            many = 2 * len(taken) >= active or with_these > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
+            full = n_jobs >= self.n_threads and many
+            if full or (wait and team is not None and len(together) < team.n_training):
                 rest += together
             else:
                 taken += together
                 flops, n_jobs = with_these, n_jobs + 1
+        if wait and n_jobs < self.n_threads:
+            return members
         self._jobs, alone = jobs_of(taken)
         wanted = min(worth(flops), len(self._jobs))
-        if self._jobs and wanted > 1 and self._pool is not None:
+        if wanted > 1 and self._pool is not None:
             self._running = self._pool.submit(self._compute, wanted)
             self._begun.acquire()  # go on when it needs Python's lock no more; it would wait for that for milliseconds
         elif self._jobs:
