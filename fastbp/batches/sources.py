@@ -33,7 +33,10 @@ class Source(Protocol):
     weight: Array | None  # of the rows of X and Y
     sample_weight: Array | None  # of all samples; None if they come in chunks
     buffer_bytes: int  # that `open` allocates
-    epochs_together: int  # that may be trained in one call, at least 1; where it is more, an epoch has one order
+
+    @property
+    def epochs_together(self) -> int:
+        """How many epochs may be trained in one call, at least 1; where it is more, an epoch has one order."""
 
     @property
     def samples(self) -> AnySamples | None:
@@ -54,14 +57,17 @@ class InMemory:
     def __init__(self, samples: Samples | SomeRows, weight: Array | None, orders: Orders, rows: int):
         self.samples, self.weight, self.sample_weight = samples, weight, weight
         self._orders, self._rows = orders, rows
-        at_once = min(int(rows * PART_TOGETHER), SAMPLES_TOGETHER)
-        self.epochs_together = max(1, at_once // len(samples)) if orders.are_ours else 1
         self._places: Order | None = samples.rows if isinstance(samples, SomeRows) else None
         whole = samples.whole if isinstance(samples, SomeRows) else samples
         self.X, self.Y = whole.X, whole.Y
         if weight is not None and self._places is not None:  # of the other rows of X, anything
             self.weight = np.ones((len(whole), *weight.shape[1:]), weight.dtype)
             self.weight[self._places] = weight
+
+    @property
+    def epochs_together(self) -> int:
+        at_once = min(int(self._rows * PART_TOGETHER), SAMPLES_TOGETHER)
+        return max(1, at_once // len(self.samples)) if self._orders.are_ours else 1
 
     def open(self) -> None:
         """Do nothing."""

@@ -155,8 +155,8 @@ class Epochs:
             self._solver.state.rate[0] = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
         self._call("on_epoch_begin")
 
-    def together(self, epoch: int) -> int:
-        """Return how many epochs, from this one on, may be trained before anybody has to look.
+    def together(self) -> int:
+        """Return how many of the next epochs may be trained before anybody has to look.
 
         Without a goal, training does not stop before more than `n_iter_no_change` epochs are no improvement. The
         user's generator gives no numbers ahead, and changes of the rate and weights of Poisson's constant are by epoch.

@@ -105,8 +105,8 @@ class Loop:
         """Move the progress bar."""
         self.progress.advance(n_samples)
 
-    def together(self, epoch: int) -> int:
-        """Return how many epochs, from this one on, may be trained before anybody has to look."""
+    def together(self) -> int:
+        """Return how many of the next epochs may be trained before anybody has to look."""
         plan = self._plan
         looks = plan.data_sets or plan.schedules or plan.early_stopping or plan.callbacks
         return 1 if looks else plan.source.epochs_together
@@ -116,9 +116,10 @@ class Loop:
         if self.trainer is not None:
             self.trainer.end_epoch()
         trained = time.perf_counter()
-        if len(costs) > 1 and not _is_finite(costs, self.training):
+        if len(costs) == 1:
+            _check_finite(epoch, costs[0], self.training)
+        elif not _is_finite(costs, self.training):
             return self._one_by_one(epoch, len(costs), n_samples)
-        _check_finite(epoch, costs, self.training)
         plan, model = self._plan, self.training.model
         data_sets = plan.data_sets.items()
         evaluations = {name: evaluate(plan.formulation, model, data, plan.metrics) for name, data in data_sets}
@@ -181,7 +182,7 @@ class Loop:
     def _take_over_changes(self) -> None:
         """Continue with the weights of a callback that changed them."""
         if self._plan.callbacks and not np.array_equal(self.training.model.parameters.vector, self.last.theta):
-            _check_finite(self._run.epoch, (), self.training)
+            _check_finite(self._run.epoch, 0.0, self.training)
             self.last, self._spare = self.training.copy_to(self._spare, self.last.epochs_done), self.last
             if self.trainer is not None:
                 self.trainer.begin()
@@ -326,8 +327,8 @@ def _is_finite(costs: Sequence[float], training: Training) -> bool:
     return all(map(math.isfinite, costs)) and validation.all_finite(training.model.parameters.vector)
 
 
-def _check_finite(epoch: int, costs: Sequence[float], training: Training) -> None:
-    if _is_finite(costs, training):
+def _check_finite(epoch: int, cost: float, training: Training) -> None:
+    if _is_finite([cost], training):
         return
     smaller = f"Try a smaller learning rate than {training.optimizer.learning_rate:g}"
     advice = "Scale X and Y, or begin with smaller weights" if training.optimizer.full_batch else smaller

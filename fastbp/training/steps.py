@@ -52,8 +52,8 @@ class Book(Protocol):
     def begin_epoch(self, epoch: int) -> None:
         """Begin an epoch, counted from 1, and those that are trained with it."""
 
-    def together(self, epoch: int) -> int:
-        """Return how many epochs, from this one on, may be trained before anybody has to look, at least 1."""
+    def together(self) -> int:
+        """Return how many of the next epochs may be trained before anybody has to look, at least 1."""
 
     def advance(self, n_samples: int) -> None:
         """Count samples that were trained on."""
@@ -78,7 +78,7 @@ def in_pieces(
     done, drawn = first - 1, list[Order]()
     while done < epochs and (allowed := (yield None)):
         book.begin_epoch(done + 1)
-        together = min(allowed, book.together(done + 1), epochs - done)
+        together = min(allowed, book.together(), epochs - done)
         if together > 1 or drawn:
             drawn += [rows for _ in range(together - len(drawn)) for rows in epoch_in_pieces()]
             n_samples = len(drawn[0])
