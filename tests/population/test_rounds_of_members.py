@@ -10,6 +10,7 @@ from population_samples import X, Y, networks
 import fastbp
 from fastbp.batches import sources
 from fastbp.compiler.threads import get_num_threads
+from fastbp.formulations.lanes.trainer import lanes_of
 from fastbp.population import rounds
 
 WIDE = {"hidden": (40,)}  # too wide for lanes
@@ -68,6 +69,14 @@ def test_a_round_takes_no_longer_than_ctrl_c_may_wait(seen, monkeypatch):
     with fastbp.threads(1):
         fastbp.Population(nets).fit(X, Y, **OPTIONS)
     assert max(n for n, _, _ in seen) == 3
+
+
+@needs_two_threads
+def test_two_teams_share_a_round(seen):
+    """One of them is half of the members, and is ready first."""
+    with fastbp.threads(2):
+        fastbp.Population(networks(2 * lanes_of(np.dtype("float32")))).fit(X, Y, **OPTIONS)
+    assert seen == [(2, 2, False)]
 
 
 def test_members_of_numpy_and_the_last_one_are_in_no_round(seen):

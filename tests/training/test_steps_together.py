@@ -9,6 +9,7 @@ import fastbp
 from fastbp.batches import sources
 from fastbp.progress import Progress
 from fastbp.training import loop as training
+from fastbp.training import steps
 
 EPOCHS, N = 7, len(X)
 
@@ -27,7 +28,11 @@ def check_the_same(one, other):
     assert one.history.cost == other.history.cost and one.history.learning_rate == other.history.learning_rate
     assert one.history.stopped == other.history.stopped
     for net in (one, other):
-        assert len(net.history.seconds) == len(net.history.samples_per_second) == len(net.history)
+        seconds, speed = net.history.seconds, net.history.samples_per_second
+        assert len(seconds) == len(speed) == len(net.history)
+        assert sum(seconds) * max(speed, default=0.0) >= len(seconds) * N * (
+            1 - 1e-9
+        )  # seconds are of more than training
 
 
 @pytest.mark.parametrize(
@@ -124,6 +129,43 @@ def test_weights_that_are_not_finite_after_finite_costs(monkeypatch):
     with pytest.raises(fastbp.DivergenceError, match="in epoch 3"):
         fit(net, 5)
     check_the_same(net, other)
+
+
+class BookOfNobody:
+    """Lets three epochs be trained together; notes their costs."""
+
+    def __init__(self):
+        self.costs, self.ends = [], []
+
+    def together(self):
+        return 3
+
+    def begin_epoch(self, epoch):
+        assert epoch == len(self.costs) + 1
+
+    def advance(self, n_samples):
+        pass
+
+    def epochs_done(self, epoch, costs, n_samples):
+        self.costs += costs
+        self.ends.append(epoch)
+        return False
+
+
+class TrainerOfNobody:
+    """Trains nothing: the cost is in the order, 0 for one that is not finite."""
+
+    def train(self, order):
+        return float(order[0]) or np.inf
+
+
+def test_orders_behind_a_cost_that_is_not_finite_are_those_of_the_next_epochs():
+    book, costs = BookOfNobody(), [1, 2, 3, 4, 0, 6, 7, 8, 9]
+    drawn = iter(costs)
+    training_steps = steps.in_pieces(TrainerOfNobody(), None, lambda: [np.array([next(drawn)])], 9, book)
+    steps.drive(training_steps)
+    assert book.costs == [cost or np.inf for cost in costs]
+    assert book.ends == [3, 5, 8, 9]
 
 
 class Counts(Progress):
