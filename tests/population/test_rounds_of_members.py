@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 from conftest import needs_two_threads, run_python
+from pieces_of_epochs import at_most
 from population_samples import X, Y, networks
 
 import fastbp
@@ -49,7 +50,7 @@ def seen(monkeypatch):
 
 @needs_two_threads
 def test_rounds_of_half_the_members_on_a_thread_of_their_own(seen):
-    with fastbp.threads(2):
+    with fastbp.threads(2), at_most(0):
         fastbp.Population(networks(8, **WIDE)).fit(X, Y, **OPTIONS)
     assert 24 - 3 <= sum(n for n, _, _ in seen) <= 24  # the last one of an epoch may be alone, and train outside
     assert all(2 <= n <= 4 and wanted == 2 and not main for n, wanted, main in seen)
