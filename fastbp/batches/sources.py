@@ -19,7 +19,7 @@ from fastbp.model import Array, Model, aligned_empty
 # Between two compiled calls Python handles Ctrl-C and updates the progress bar. A long epoch is split into calls of
 # about this many floating-point operations, about a tenth of a second. The split does not change any weight.
 FLOPS_BETWEEN_LOOKS = 1e9
-# Short epochs are trained together if they are no more than this part of it, so that a round of many networks has enough
+# Short epochs are trained together if they are no more than this part of it, so that a round of networks has enough
 # rows to spread over all threads, and no more than so many samples, whose orders wait in memory.
 PART_TOGETHER, SAMPLES_TOGETHER = 1 / 8, 16_384
 KINDS_OF_WEIGHTS = "no sample_weight", "a sample_weight for each sample", "a sample_weight for each output"  # by ndim
