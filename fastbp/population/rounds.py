@@ -18,6 +18,8 @@ from fastbp.formulations.lanes.team import Team, TeamTrainer
 from fastbp.formulations.rounds import Row, train_all
 from fastbp.population.members import Member
 
+JOBS = 2  # for each thread in a long round, at least: if a thread is slowed down, another one takes its second job
+
 
 @dataclass
 class Job:
@@ -99,9 +101,9 @@ class Rounds:
         flops, n_jobs, taken, rest = 0.0, 0, list[Member](), list[Member]()
         for together in units(members):
             team, with_these = team_of(together[0]), flops + sum(member.flops for member in together)
-            many = 2 * len(taken) >= active or with_these > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
-            full = n_jobs >= self.n_threads and many
-            if full or (wait and team is not None and len(together) < team.n_training):
+            half = n_jobs >= self.n_threads and 2 * len(taken) >= active
+            long = n_jobs >= JOBS * self.n_threads and with_these > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
+            if half or long or (wait and team is not None and len(together) < team.n_training):
                 rest += together
             else:
                 taken += together

@@ -73,6 +73,14 @@ def test_a_round_takes_no_longer_than_ctrl_c_may_wait(seen, monkeypatch):
 
 
 @needs_two_threads
+def test_a_long_round_has_two_members_for_each_thread(seen, monkeypatch):
+    monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", 1)
+    with fastbp.threads(2):
+        fastbp.Population(networks(16, **WIDE)).fit(X, Y, **OPTIONS | {"batch_size": len(X)})
+    assert max(n for n, _, _ in seen) == 4
+
+
+@needs_two_threads
 def test_two_teams_share_a_round(seen):
     """One of them is half of the members, and is ready first."""
     with fastbp.threads(2):
