@@ -85,9 +85,9 @@ class Progress(LiveLine):
         options: dict[str, Any] = {"initial": n, "unit": " samples", "unit_scale": True}
         super().__init__(True, layout, f"epoch 1/{self._epochs}", self._total, **options)
 
-    def epoch_done(self, description: str) -> None:
-        """Write the result of an epoch."""
-        self._done += 1
+    def epochs_done(self, n: int, description: str) -> None:
+        """Write the result of the last of n epochs that were trained together."""
+        self._done += n
         self.tell(f"epoch {min(self._done + 1, self._epochs)}/{self._epochs}  {description}", now=False)
 
 

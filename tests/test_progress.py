@@ -48,15 +48,15 @@ def test_the_line_says_where_training_stands(clock: list[float], monkeypatch: py
     clock[0] += 20  # compiling
     line.advance(50)
     assert terminal.line.startswith("epoch 1/4  ?")
-    line.epoch_done("cost 0.5")
+    line.epochs_done(1, "cost 0.5")
     clock[0] += 1
     line.advance(50)
     assert terminal.line.startswith("epoch 2/4  cost 0.5  00:01 left  50.0 samples/s")
-    line.epoch_done("cost 0.25")
+    line.epochs_done(1, "cost 0.25")
     clock[0] += 2
     line.advance(100)
-    line.epoch_done("cost 0.2")
-    line.epoch_done("cost 0.125")
+    line.epochs_done(1, "cost 0.2")
+    line.epochs_done(1, "cost 0.125")
     line.close()
     assert terminal.line.startswith("epoch 4/4  cost 0.125  00:00 left  50.0 samples/s")
     assert terminal.getvalue().endswith("\n") and terminal.getvalue().count("\n") == 1
@@ -78,7 +78,7 @@ def test_the_line_never_wraps(clock: list[float], monkeypatch: pytest.MonkeyPatc
     for _ in range(4):
         clock[0] += 1
         line.advance(50)
-        line.epoch_done("cost 0.123456789  accuracy 12.34%")
+        line.epochs_done(1, "cost 0.123456789  accuracy 12.34%")
     line.close()
     assert max(map(len, terminal.getvalue().rstrip("\n").split("\r"))) <= 19
 
@@ -139,7 +139,7 @@ def test_silence_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
             steps.done()
         line = Progress(wanted, 1, 1)
         line.advance(1)
-        line.epoch_done("cost 0.5")
+        line.epochs_done(1, "cost 0.5")
         line.close()
         with LiveLine(wanted, "{desc}", "words", 1) as live:
             live.tell("others")

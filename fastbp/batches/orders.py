@@ -37,6 +37,11 @@ class Orders:
                 self._checked(epoch, permutation)
         self._own = iter(shuffle)
 
+    @property
+    def are_ours(self) -> bool:
+        """Whether no orders come from the user: those are asked for when their epoch begins."""
+        return self._own is None
+
     def next(self, rng: np.random.Generator) -> Order:
         """Return the order of the next epoch. Raises ValueError or TypeError if the iterable gives no permutation."""
         if self._own is None:

@@ -19,6 +19,9 @@ from fastbp.model import Array, Model, aligned_empty
 # Between two compiled calls Python handles Ctrl-C and updates the progress bar. A long epoch is split into calls of
 # about this many floating-point operations, about a tenth of a second. The split does not change any weight.
 FLOPS_BETWEEN_LOOKS = 1e9
+# Short epochs are trained together if they are no more than this part of it, so that a round of networks has enough
+# rows to spread over all threads, and no more than so many samples, whose orders wait in memory.
+PART_TOGETHER, SAMPLES_TOGETHER = 1 / 8, 16_384
 KINDS_OF_WEIGHTS = "no sample_weight", "a sample_weight for each sample", "a sample_weight for each output"  # by ndim
 
 
@@ -30,6 +33,10 @@ class Source(Protocol):
     weight: Array | None  # of the rows of X and Y
     sample_weight: Array | None  # of all samples; None if they come in chunks
     buffer_bytes: int  # that `open` allocates
+
+    @property
+    def epochs_together(self) -> int:
+        """How many epochs may be trained in one call, at least 1; where it is more, an epoch has one order."""
 
     @property
     def samples(self) -> AnySamples | None:
@@ -57,6 +64,11 @@ class InMemory:
             self.weight = np.ones((len(whole), *weight.shape[1:]), weight.dtype)
             self.weight[self._places] = weight
 
+    @property
+    def epochs_together(self) -> int:
+        at_once = min(int(self._rows * PART_TOGETHER), SAMPLES_TOGETHER)
+        return max(1, at_once // len(self.samples)) if self._orders.are_ours else 1
+
     def open(self) -> None:
         """Do nothing."""
 
@@ -67,6 +79,8 @@ class InMemory:
 
 class FromFiles:
     """Samples in files: those of a piece are read into buffers."""
+
+    epochs_together = 1
 
     def __init__(self, samples: MappedSamples, weight: Array | None, orders: Orders, buffers: Buffers):
         self.samples, self.sample_weight, self._orders, self._buffers = samples, weight, orders, buffers
@@ -87,6 +101,7 @@ class FromChunks:
 
     samples = None
     sample_weight: Array | None = None
+    epochs_together = 1
 
     def __init__(self, chunks: Chunks, weights_of: Callable[[Samples], Array | None], buffers: Buffers, n: int | None):
         self._chunks, self._weights_of, self._buffers, self._samples_per_epoch = chunks, weights_of, buffers, n

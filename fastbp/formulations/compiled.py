@@ -1,5 +1,6 @@
 """The Python side of a compiled formulation: builds what its loops need, picks the parallel or the serial variant."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -131,9 +132,9 @@ class Compiled:
 
         rows = RowOfArrays(serial_variant(loop), model.parameters.vector, data, work, X, Y, batch_size, net)
 
-        def row(order: npt.NDArray[np.int64]) -> Row | None:
+        def row(orders: Sequence[npt.NDArray[np.int64]]) -> Row | None:
             data.hyper[0] = state.rate[0]
-            return rows(order)
+            return rows(orders)
 
         return InPlaceTrainer(train, row)
 

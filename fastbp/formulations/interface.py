@@ -40,8 +40,11 @@ class Trainer(Protocol):
     def train(self, order: npt.NDArray[np.int64]) -> float:
         """Train on the samples of `order`, mini-batch by mini-batch, and return the sum of their costs."""
 
-    def row(self, order: npt.NDArray[np.int64]) -> Row | None:
-        """Prepare the same for a round of many networks, or return None: this trainer cannot join one."""
+    def row(self, orders: Sequence[npt.NDArray[np.int64]]) -> Row | None:
+        """Prepare the same for a round of many networks, with an order for each epoch.
+
+        Return None if this trainer cannot join one.
+        """
 
     def end_epoch(self, parameters: bool = True, moments: bool = True) -> None:
         """Copy the parameters back to the model, the moments to the state."""
@@ -54,7 +57,7 @@ class Trainer(Protocol):
         """
 
 
-def no_row(order: npt.NDArray[np.int64]) -> None:
+def no_row(orders: Sequence[npt.NDArray[np.int64]]) -> None:
     """Return None: see `Trainer.row`."""
 
 
@@ -63,7 +66,7 @@ class InPlaceTrainer:
     """A trainer that works on the parameters of the model itself."""
 
     train: Callable[[npt.NDArray[np.int64]], float]
-    row: Callable[[npt.NDArray[np.int64]], Row | None] = no_row
+    row: Callable[[Sequence[npt.NDArray[np.int64]]], Row | None] = no_row
 
     def fits(self, batch_size: int) -> bool:
         """Return False: another one is quick to make."""

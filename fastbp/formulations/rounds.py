@@ -1,11 +1,13 @@
-"""A round: a piece of the training of each of many networks, one network a thread, in one compiled call.
+"""A round: one or several epochs of each of many networks, one network a thread, in one compiled call.
 
 A network's row names the loop that its trainer would run on one thread, and what that loop gets. So a network has the
 same bits as in a `fit` of its own, and there is no parallel region inside.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +22,20 @@ from fastbp.compiler.threads import region
 from fastbp.compiler.variants import address_of, entry, variant
 
 WORD = ir.IntType(64)
+AnyStruct = TypeVar("AnyStruct", bound=Struct)
 
 
 class Row(NamedTuple):
     """A training loop and its arguments: addresses of structs, which the trainer keeps alive, and the batch size.
 
-    The loop takes (n_threads, optimizer, work, data, batch_size, net) and returns the sum of the costs.
+    The loop takes (n_threads, optimizer, work, data, batch_size, net) and returns the sum of the costs. It runs once
+    for each epoch, with the samples of that epoch in `data`.
     """
 
     loop: int
     optimizer: int
     work: int
-    data: int
+    data: tuple[int, ...]  # of each epoch
     batch_size: int
     net: int
 
@@ -55,19 +59,23 @@ def _next_code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
 
 
 @njit(parallel=True)
-def train_rows(n_threads, costs, rows, counter):
-    """Train each row's network. Writes: costs, counter, the networks.
+def train_rows(n_threads, costs, rows, data, counter):
+    """Train each row's network, epoch after epoch while costs are finite. Writes: costs, counter, the networks.
 
-    Shapes: costs (n,); rows (n, 6), the fields of `Row`; counter (1,), 0 before.
+    Shapes: costs and data (n_epochs,), of all rows one behind the other; rows (n, 6), the fields of `Row`, with the
+    number of the first epoch behind the row's own in place of `data`; counter (1,), 0 before.
 
     Parallel: over threads. Each takes the next row as soon as it is done with one, so no thread waits for another
     before the end; a network is one thread's.
     """
     for _ in prange(n_threads):
         i = take_next(counter)
-        while i < costs.size:
-            loop, optimizer, work, data, batch_size, net = rows[i]
-            costs[i] = cost_of(loop, 1, optimizer, work, data, batch_size, net)
+        while i < rows.shape[0]:
+            loop, optimizer, work, stop, batch_size, net = rows[i]
+            for epoch in range(rows[i - 1, 3] if i > 0 else 0, stop):
+                costs[epoch] = cost_of(loop, 1, optimizer, work, data[epoch], batch_size, net)
+                if not abs(costs[epoch]) < math.inf:  # isfinite is x - x, which fastmath makes 0
+                    break
             i = take_next(counter)
 
 
@@ -93,9 +101,10 @@ class RowOfArrays:
     def __init__(self, loop: Any, theta: Any, optimizer: Struct, work: Struct, X: Any, Y: Any, rows: int, net: Struct):
         self._loop, self._arguments = loop, (theta, optimizer, work, X, Y, np.empty(0, np.int64), rows, net)
         self._made: tuple[int, Arrays] | None = None
+        self._of_epochs: list[Arrays] = []
 
-    def __call__(self, order: npt.NDArray[np.int64]) -> Row | None:
-        """Return the row for the samples of `order`."""
+    def __call__(self, orders: Sequence[npt.NDArray[np.int64]]) -> Row | None:
+        """Return the row for the samples of an order for each epoch."""
         if config.DISABLE_JIT:
             return None
         theta, optimizer, work, X, Y, no_order, batch_size, net = self._arguments
@@ -103,18 +112,43 @@ class RowOfArrays:
             data = Arrays(address_of(self._loop, *self._arguments), theta, X, Y, no_order)
             self._made = address_of(train_on_arrays, 1, optimizer, work, data, batch_size, net), data
         loop, data = self._made
-        data._put(order=np.ascontiguousarray(order, np.int64))
-        return Row(loop, optimizer._address, work._address, data._address, batch_size, net._address)
+        self._of_epochs = of_epochs(data, orders)
+        return Row(loop, optimizer._address, work._address, addresses(self._of_epochs), batch_size, net._address)
 
 
-def train_all(rows: Sequence[Row], wanted: int, begun: Callable[[], None]) -> npt.NDArray[np.float64]:
-    """Train each row's network, on as many threads as are wanted, and may run now. Return the sums of their costs.
+def of_epochs(data: AnyStruct, orders: Sequence[npt.NDArray[np.int64]]) -> list[AnyStruct]:
+    """Return the samples of each epoch: copies of `data` that differ in their orders."""
+    return [data._replace(order=np.ascontiguousarray(order, np.int64)) for order in orders]
 
-    `begun` is called just before the compiled call, which needs no lock of Python's.
+
+def addresses(structs: Sequence[Struct]) -> tuple[int, ...]:
+    """Return where structs lie: they must be kept alive."""
+    return tuple(struct._address for struct in structs)
+
+
+def train_all(rows: Sequence[Row], wanted: int, begun: Callable[[], None]) -> list[list[float]]:
+    """Train each row's network, on as many threads as are wanted, and may run now.
+
+    Return the sums of costs of its epochs, up to the first that is not finite. `begun` is called just before the
+    compiled call, which needs no lock of Python's.
     """
-    costs, table, counter = np.empty(len(rows)), np.array(rows, np.int64), np.zeros(1, np.int64)
+    stops = list(itertools.accumulate(len(row.data) for row in rows))
+    table = np.array([row._replace(data=stop) for row, stop in zip(rows, stops, strict=True)], np.int64)
+    data = np.array([address for row in rows for address in row.data], np.int64)
+    costs, counter = np.empty(len(data)), np.zeros(1, np.int64)
     with region(wanted) as n_threads:
-        train = entry(variant(train_rows, n_threads), n_threads, costs, table, counter)
+        train = entry(variant(train_rows, n_threads), n_threads, costs, table, data, counter)
         begun()
-        train(n_threads, costs, table, counter)
-    return costs
+        train(n_threads, costs, table, data, counter)
+    found = costs.tolist()
+    return [until_not_finite(found[start:stop]) for start, stop in zip([0, *stops], stops, strict=False)]
+
+
+def until_not_finite(costs: Iterable[float]) -> list[float]:
+    """Return the costs of epochs up to the first that is not finite: what is behind does not count."""
+    found = []
+    for cost in costs:
+        found.append(cost)
+        if not math.isfinite(cost):
+            break
+    return found

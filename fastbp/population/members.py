@@ -18,7 +18,7 @@ class Member(ABC):
 
     def __init__(self, steps: Steps, epochs: int):
         self._steps, self.epochs = steps, epochs
-        self.piece: Piece | None = None  # to train on next; None between two epochs
+        self.piece: Piece | None = None  # to train on next; None between epochs
         self.row: Row | None = None  # the same for a round; None also if this member trains alone
         self.ended = False
         self.n_bytes = 0  # in use from the first step to the end, where it matters how many train at once
@@ -28,8 +28,8 @@ class Member(ABC):
     def epochs_done(self) -> int:
         """Whole epochs so far."""
 
-    def go_on(self, answer: float | None) -> None:
-        """Answer the last step (None begins) and find the next one, or the end."""
+    def go_on(self, answer: Any) -> None:
+        """Answer the last step, as `Steps` says (None begins), and find the next one, or the end."""
         try:
             self.piece = next(self._steps) if answer is None else self._steps.send(answer)
         except StopIteration:
@@ -61,7 +61,7 @@ class NetworkMember(Member):
         """Those in the history."""
         return len(self.history)
 
-    def go_on(self, answer: float | None) -> None:
+    def go_on(self, answer: Any) -> None:
         """Answer the last step and find the next one, or the end."""
         try:
             with self.loop.numbers():

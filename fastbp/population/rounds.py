@@ -16,8 +16,9 @@ from fastbp.batches import sources
 from fastbp.compiler.threads import get_num_threads, worth
 from fastbp.formulations.lanes.team import Team, TeamTrainer
 from fastbp.formulations.rounds import Row, train_all
-from fastbp.model import Array
 from fastbp.population.members import Member
+
+JOBS = 2  # for each thread in a long round, at least: if a thread is slowed down, another one takes its second job
 
 
 @dataclass
@@ -25,20 +26,20 @@ class Job:
     """One row of a round, and the members that it trains: one, or some of a team."""
 
     row: Row
-    of_team: Callable[[], list[float]] | None  # to call after the round
+    of_team: Callable[[], list[list[float]]] | None  # to call after the round
     members: list[Member]
 
-    def costs(self, cost: float) -> list[float]:
-        """Return the cost of each member, from what the row's loop has returned."""
-        return [cost] if self.of_team is None else self.of_team()
+    def costs(self, costs: list[float]) -> list[list[float]]:
+        """Return the costs of each member's epochs, from what the row's loop has returned."""
+        return [costs] if self.of_team is None else self.of_team()
 
 
 def units(members: list[Member]) -> list[list[Member]]:
-    """Return members that train together, those of a team with as many samples; others one by one."""
+    """Return members that train together, those of a team with as many epochs and samples; others one by one."""
     found: dict[Any, list[Member]] = {}
     for member in members:
-        team, n = team_of(member), 0 if member.piece is None else len(member.piece.rows)
-        found.setdefault(member if team is None else (team, n), []).append(member)
+        team, orders = team_of(member), () if member.piece is None else member.piece.orders
+        found.setdefault(member if team is None else (team, *map(len, orders)), []).append(member)
     return list(found.values())
 
 
@@ -56,7 +57,7 @@ def jobs_of(members: list[Member]) -> tuple[list[Job], list[Member]]:
         if team is not None:
             pieces = [member.piece for member in together if member.piece is not None]
             trainers = [piece.trainer for piece in pieces if isinstance(piece.trainer, TeamTrainer)]
-            jobs.append(Job(*team.row(trainers, [piece.rows for piece in pieces]), together))
+            jobs.append(Job(*team.row(trainers, [piece.orders for piece in pieces]), together))
         elif row is not None:
             jobs.append(Job(row, None, together))
         else:
@@ -77,8 +78,8 @@ class Rounds:
         self.n_threads = get_num_threads()
         self._pool, self._begun = pool, Semaphore(0)
         self._jobs: list[Job] = []
-        self._running: Future[Array] | None = None
-        self._done: list[tuple[Member, float]] = []
+        self._running: Future[list[list[float]]] | None = None
+        self._done: list[tuple[Member, list[float]]] = []
 
     @property
     def running(self) -> bool:
@@ -93,22 +94,25 @@ class Rounds:
     def start(self, members: list[Member], active: int, *, wait: bool = False) -> list[Member]:
         """Begin a round of members that are ready, and return the rest of them; `active` members are in training.
 
-        It takes half of the active ones at most, so that the other half can be made ready meanwhile, but enough for all
-        threads; and no more than takes about a tenth of a second, because Ctrl-C waits for its end. With `wait`, those
-        stay that wait for others of their team.
+        It takes half of the active ones at most, so that the other half can be made ready meanwhile, and no more than
+        takes about a tenth of a second, because Ctrl-C waits for its end; but enough for all threads. With `wait`,
+        those stay that wait for others of their team, and all, if they are not enough for all threads.
         """
-        most, flops, taken, rest = max(self.n_threads, -(-active // 2)), 0.0, list[Member](), list[Member]()
+        flops, n_jobs, taken, rest = 0.0, 0, list[Member](), list[Member]()
         for together in units(members):
             team, with_these = team_of(together[0]), flops + sum(member.flops for member in together)
-            full = len(taken) >= self.n_threads and with_these > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
-            if len(taken) >= most or full or (wait and team is not None and len(together) < team.n_training):
+            half = n_jobs >= self.n_threads and 2 * len(taken) >= active
+            long = n_jobs >= JOBS * self.n_threads and with_these > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
+            if half or long or (wait and team is not None and len(together) < team.n_training):
                 rest += together
             else:
                 taken += together
-                flops = with_these
+                flops, n_jobs = with_these, n_jobs + 1
+        if wait and n_jobs < self.n_threads:
+            return members
         self._jobs, alone = jobs_of(taken)
         wanted = min(worth(flops), len(self._jobs))
-        if self._jobs and wanted > 1 and self._pool is not None:
+        if wanted > 1 and self._pool is not None:
             self._running = self._pool.submit(self._compute, wanted)
             self._begun.acquire()  # go on when it needs Python's lock no more; it would wait for that for milliseconds
         elif self._jobs:
@@ -117,18 +121,18 @@ class Rounds:
         self._done += [(member, member.piece.train()) for member in alone if member.piece is not None]
         return rest
 
-    def _compute(self, wanted: int) -> Array:
+    def _compute(self, wanted: int) -> list[list[float]]:
         try:
             return train_all([job.row for job in self._jobs], wanted, self._begun.release)
         except BaseException:
             self._begun.release()
             raise
 
-    def _take(self, costs: Array) -> None:
-        for job, cost in zip(self._jobs, costs.tolist(), strict=True):
-            self._done += zip(job.members, job.costs(cost), strict=True)
+    def _take(self, costs: list[list[float]]) -> None:
+        for job, of_job in zip(self._jobs, costs, strict=True):
+            self._done += zip(job.members, job.costs(of_job), strict=True)
 
-    def finish(self) -> list[tuple[Member, float]]:
+    def finish(self) -> list[tuple[Member, list[float]]]:
         """Wait for the end of the round, and return its members with the costs of their steps."""
         if self._running is not None:
             self._take(self._running.result())

@@ -15,6 +15,7 @@ from fastbp.population.rounds import Rounds, rounds
 from fastbp.progress import Members
 from fastbp.training.history import History
 from fastbp.training.plan import Plan
+from fastbp.training.steps import ANY_NUMBER
 
 MOST_NAMED = 10  # members in a warning
 ROOM = 2**30  # bytes: while those in training use less, another member begins
@@ -37,7 +38,7 @@ class Training:
     def __init__(self, members: Iterable[Member], race: Race | None, progress: Members):
         self._race, self._progress = race, progress
         self._not_begun = deque(members)
-        self._waiting: deque[tuple[Member, float | None]] = deque()
+        self._waiting: deque[tuple[Member, Any]] = deque()
         self._ready: list[Member] = []
         self._paused: list[Member] = []
         self._active = self._n_bytes = 0  # of those that have begun and not ended
@@ -64,8 +65,10 @@ class Training:
         self._active += 1
         self._go_on(member, None)
         self._n_bytes += member.n_bytes
+        if self._waiting and self._waiting[-1][0] is member:  # before its first epoch
+            self._go_on(*self._waiting.pop())
 
-    def _go_on(self, member: Member, answer: float | None) -> None:
+    def _go_on(self, member: Member, answer: Any) -> None:
         """Do the work of Python until the member's next step."""
         before = member.epochs_done
         member.go_on(answer)
@@ -76,17 +79,19 @@ class Training:
             left_out = member.epochs - member.epochs_done
         elif member.piece is not None:
             self._ready.append(member)
-        elif self._race is not None and member.epochs_done % self._race.every == 0:
+        elif self._race is None:
+            self._waiting.append((member, ANY_NUMBER))
+        elif done > 0 and member.epochs_done % self._race.every == 0:
             self._paused.append(member)
         else:
-            self._waiting.append((member, 0.0))
+            self._waiting.append((member, self._race.every - member.epochs_done % self._race.every))
         self._progress.member(done, left_out, self._active + len(self._not_begun))
 
     def _stop_losers(self) -> None:
         """Stop the losers of the paused members; the others go on. All are paused after the same epoch."""
         assert self._race is not None
         losers, paused, self._paused = self._race.losers(self._paused), self._paused, []
-        self._waiting.extend((member, float(member in losers)) for member in paused)
+        self._waiting.extend((member, 0 if member in losers else self._race.every) for member in paused)
 
 
 class Runner(Protocol):

@@ -6,6 +6,7 @@ import weakref
 from abc import abstractmethod
 from collections.abc import Hashable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,13 @@ LARGEST_LOSS = math.sqrt(sys.float_info.max)
 
 class BaseMLP(Checks):
     """A multi-layer perceptron. The classes for use are `MLPClassifier` and `MLPRegressor`."""
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Return what scikit-learn looks up in the signature whenever it copies or checks an estimator, only once."""
+        names: list[str] = super()._get_param_names()
+        return names
 
     def _take_parameters(self, given: dict[str, Any]) -> None:
         """Store what `__init__` was given, unchanged and under the same names, as scikit-learn requires."""

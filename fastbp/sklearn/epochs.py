@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -126,7 +126,6 @@ class Epochs:
     def _pieces(self) -> Steps:
         epoch = partial(self._source.epoch, self._estimator._random_state)
         self._call("on_train_begin")
-        self.begin_epoch(1)
         yield from in_pieces(self._trainer, self.net._model, epoch, self._epochs, self)
 
     def _end(self) -> None:
@@ -150,17 +149,31 @@ class Epochs:
         self._progress.advance(n_samples)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Begin an epoch, counted from 1."""
+        """Begin an epoch, counted from 1, and those that are trained with it."""
         estimator, self._run.epoch, self._start = self._estimator, epoch, time.perf_counter()
         if estimator.schedule is not None:
             self._solver.state.rate[0] = float(estimator.schedule(epoch - 1, self._solver.optimizer.learning_rate))
         self._call("on_epoch_begin")
 
-    def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
+    def together(self) -> int:
+        """Return how many of the next epochs may be trained before anybody has to look.
+
+        Without a goal, training does not stop before more than `n_iter_no_change` epochs are no improvement. The
+        user's generator gives no numbers ahead, and changes of the rate and weights of Poisson's constant are by epoch.
+        """
+        estimator, watcher = self._estimator, self._watcher
+        looks = watcher.looks or watcher.incremental or self._callbacks or estimator.schedule or self._solver.changes
+        own = isinstance(estimator.random_state, np.random.RandomState)
+        if looks or own or estimator.goal is not None or (self._constant is not None and self._data.weight is not None):
+            return 1
+        return int(max(1, min(self._source.epochs_together, estimator.n_iter_no_change + 1 - watcher.waited)))
+
+    def epochs_done(self, epoch: int, costs: Sequence[float], n_samples: int) -> bool:
         """Set the fitted attributes. Return whether to stop."""
-        if self._ends(epoch, cost + self._constant_term()):
-            return True
-        self._progress.epoch_done(f"loss {self._estimator.loss_:.4g}")
+        for number, cost in enumerate(costs, epoch - len(costs) + 1):
+            if self._ends(number, cost + self._constant_term()):
+                return True
+        self._progress.epochs_done(len(costs), f"loss {self._estimator.loss_:.4g}")
         return False
 
     def _ends(self, epoch: int, loss: float) -> bool:

@@ -40,7 +40,7 @@ class EstimatorMember(Member):
         """Those of the estimator."""
         return getattr(self.mlp, "n_iter_", 0)
 
-    def go_on(self, answer: float | None) -> None:
+    def go_on(self, answer: Any) -> None:
         """Answer the last step and find the next one, or the end."""
         start = time.perf_counter()
         super().go_on(answer)

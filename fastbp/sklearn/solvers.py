@@ -20,9 +20,14 @@ class Solver:
     rule: str  # constant, invscaling or adaptive
     power_t: float
 
+    @property
+    def changes(self) -> bool:
+        """Whether the learning rate is another one in every epoch."""
+        return self.rule == "invscaling"
+
     def epoch_done(self, samples_seen: int) -> None:
         """Change the rate after an epoch, if it is a function of the samples seen so far in all `fit`s."""
-        if self.rule == "invscaling":
+        if self.changes:
             self.state.rate[0] = float(self.optimizer.learning_rate) / (samples_seen + 1) ** self.power_t
 
     def no_improvement(self) -> tuple[bool, str]:

@@ -35,7 +35,7 @@ class History:
     validation_cost, validation_accuracy : list of float
         On the validation data, after the epoch; empty without validation data, or without classes.
     seconds : list of float
-        The time of the epoch, including evaluation.
+        The time of the epoch, including evaluation. Short epochs that were trained together have equal shares.
     samples_per_second : list of float
         Training samples per second of training alone.
     learning_rate : list of float

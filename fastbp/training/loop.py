@@ -5,7 +5,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 import math
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -51,7 +51,7 @@ class DivergenceError(ArithmeticError):
 
 
 class Loop:
-    """The work between two epochs of a network's training."""
+    """The work of Python between epochs of a network's training."""
 
     def __init__(self, plan: Plan, run: Run, paused: Paused | None = None):
         self.training = training = plan.training
@@ -80,13 +80,12 @@ class Loop:
         return Paused(self._run.history, self._best, self._best_state, *chosen)
 
     def begin(self) -> None:
-        """Begin the training and its first epoch, or continue with the next one."""
+        """Begin the training, or continue."""
         if self._first == 1:
             self.call("on_train_begin")
-        self.begin_epoch(self._first)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Begin an epoch, counted from 1."""
+        """Begin an epoch, counted from 1, and those that are trained with it."""
         self._run.epoch = epoch
         self.call("on_epoch_begin")
         self._take_over_changes()
@@ -106,28 +105,49 @@ class Loop:
         """Move the progress bar."""
         self.progress.advance(n_samples)
 
-    def epoch_done(self, epoch: int, cost: float, n_samples: int) -> bool:
-        """Evaluate and record an epoch, counted from 1. Return whether to stop."""
+    def together(self) -> int:
+        """Return how many of the next epochs may be trained before anybody has to look."""
+        plan = self._plan
+        looks = plan.data_sets or plan.schedules or plan.early_stopping or plan.callbacks
+        return 1 if looks else plan.source.epochs_together
+
+    def epochs_done(self, epoch: int, costs: Sequence[float], n_samples: int) -> bool:
+        """Evaluate and record epochs that were trained together, `epoch` the last one. Return whether to stop."""
         if self.trainer is not None:
             self.trainer.end_epoch()
         trained = time.perf_counter()
-        _check_finite(epoch, cost, self.training)
+        if len(costs) == 1:
+            _check_finite(epoch, costs[0], self.training)
+        elif not _is_finite(costs, self.training):
+            return self._one_by_one(epoch, len(costs), n_samples)
         plan, model = self._plan, self.training.model
         data_sets = plan.data_sets.items()
         evaluations = {name: evaluate(plan.formulation, model, data, plan.metrics) for name, data in data_sets}
-        speed = n_samples / max(trained - self._start, 1e-9)
-        _record(self._run.history, cost, evaluations, float(self.training.state.rate[0]), self._start, speed)
-        # From this assignment on the epoch counts: Ctrl-C before it undoes the epoch.
+        speed = n_samples * len(costs) / max(trained - self._start, 1e-9)
+        _record(self._run.history, costs, evaluations, float(self.training.state.rate[0]), self._start, speed)
+        # From this assignment on the epochs count: Ctrl-C before it undoes them.
         self.last, self._spare = self.training.copy_to(self._spare, epoch), self.last
-        self.progress.epoch_done(in_words(cost, evaluations))
+        self.progress.epochs_done(len(costs), in_words(costs[-1], evaluations))
         self._look_for_best(epoch)
-        self._tell_schedule(cost, evaluations)
+        self._tell_schedule(costs[-1], evaluations)
         self.call("on_epoch_end")
         self._run.stop = plan.ranks.any(self._run.stop)
         self._take_over_changes()
         if epoch < plan.epochs and self._run.stop:
             self._run.history.stopped = self._run.history.stopped or "stopped by a callback"
         return self._run.stop
+
+    def _one_by_one(self, epoch: int, n: int, n_samples: int) -> bool:
+        """Train the last n epochs again one by one, `epoch` the last one: the one that diverges raises the error."""
+        assert self.trainer is not None
+        self.training.restore(self.last)
+        self.trainer.begin()
+        stop = False
+        for again in range(epoch - n + 1, epoch + 1):
+            self.begin_epoch(again)
+            (order,) = self._plan.source.epoch(self.training.rng)
+            stop = self.epochs_done(again, [self.trainer.train(order) / n_samples], n_samples)
+        return stop
 
     def _look_for_best(self, epoch: int) -> None:
         asked, best, history = self._plan.early_stopping, self._best, self._run.history
@@ -220,6 +240,7 @@ class Loop:
         steps = StepsOverShards(*chosen, self._options_of_all())
         self.begin()
         for epoch in range(1, plan.epochs + 1):
+            self.begin_epoch(epoch)
             cost = 0.0
             done = 0
             for n_samples, mean in steps.epoch(training.rng, plan.shuffle):
@@ -230,9 +251,8 @@ class Loop:
                     self._begin_step(done)
                 if not math.isfinite(cost):
                     break
-            if self.epoch_done(epoch, cost / len(samples), len(samples)) or epoch == plan.epochs or (yield None):
+            if self.epochs_done(epoch, [cost / len(samples)], len(samples)) or epoch == plan.epochs or not (yield None):
                 return
-            self.begin_epoch(epoch + 1)
 
     def _options_of_all(self) -> StepOptions:
         """Return the options of steps with the weights of all samples."""
@@ -247,6 +267,7 @@ class Loop:
             samples = samples.copied()
         options = self._options_of_all()
         self.begin()
+        self.begin_epoch(1)
         given = training.optimizer, training.state, samples
         iterations = full_batch.iterations(plan.formulation, training.model, *given, plan.epochs, options)
         with closing(iterations):
@@ -254,7 +275,7 @@ class Loop:
         if len(self._run.history) < plan.epochs:
             self._run.history.stopped = self._run.history.stopped or why
 
-    def _iterate(self, iterations: full_batch.Iterations, n: int) -> Generator[None, float, str]:
+    def _iterate(self, iterations: full_batch.Iterations, n: int) -> Generator[None, Any, str]:
         """Do the work after each iteration over n samples; return why they ended."""
         answer: bool | None = None  # begins them; then, whether to stop
         while True:
@@ -263,9 +284,9 @@ class Loop:
             except StopIteration as end:
                 return str(end.value)
             self.advance(n)
-            answer = self.epoch_done(epoch, cost, n)
+            answer = self.epochs_done(epoch, [cost], n)
             if not answer and epoch < self._plan.epochs:
-                answer = bool((yield None))
+                answer = not (yield None)
                 if not answer:
                     self.begin_epoch(epoch + 1)
 
@@ -302,9 +323,12 @@ def _dry_evaluation(plan: Plan) -> None:
         plan.formulation.costs(model, X, Y)
 
 
+def _is_finite(costs: Sequence[float], training: Training) -> bool:
+    return all(map(math.isfinite, costs)) and validation.all_finite(training.model.parameters.vector)
+
+
 def _check_finite(epoch: int, cost: float, training: Training) -> None:
-    theta = training.model.parameters.vector
-    if math.isfinite(cost) and validation.all_finite(theta):
+    if _is_finite([cost], training):
         return
     smaller = f"Try a smaller learning rate than {training.optimizer.learning_rate:g}"
     advice = "Scale X and Y, or begin with smaller weights" if training.optimizer.full_batch else smaller
@@ -315,12 +339,18 @@ def _check_finite(epoch: int, cost: float, training: Training) -> None:
 
 
 def _record(
-    history: History, cost: float, evaluations: dict[str, Evaluation], rate: float, start: float, speed: float
+    history: History,
+    costs: Sequence[float],
+    evaluations: dict[str, Evaluation],
+    rate: float,
+    start: float,
+    speed: float,
 ) -> None:
+    n = len(costs)
     for data, evaluation in evaluations.items():
         for name, value in evaluation.values().items():
             history.series(f"{data}_{name}").append(value)
-    history.learning_rate.append(rate)
-    history.seconds.append(time.perf_counter() - start)
-    history.samples_per_second.append(speed)
-    history.cost.append(cost)
+    history.learning_rate += [rate] * n
+    history.seconds += [(time.perf_counter() - start) / n] * n
+    history.samples_per_second += [speed] * n
+    history.cost += costs

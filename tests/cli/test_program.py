@@ -266,12 +266,12 @@ def test_divergence(capsys: pytest.CaptureFixture[str], houses: Path, formulatio
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
     done = []
 
-    def hook(self: Any, _: Any) -> None:
+    def hook(self: Any, *_: Any) -> None:
         done.append(1)
         if len(done) >= epochs:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Progress, "epoch_done" if epochs else "advance", hook)
+    monkeypatch.setattr(Progress, "epochs_done" if epochs else "advance", hook)
 
 
 def test_ctrl_c_keeps_the_last_whole_epoch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastbp
+from fastbp.batches import sources
 from fastbp.formulations.lanes.team import Team
 from fastbp.formulations.lanes.trainer import lanes_of
 
@@ -88,13 +89,14 @@ def test_ctrl_c_leaves_every_member_at_a_whole_epoch(where, call, monkeypatch):
 
     pop = fastbp.Population(networks(LANES))
     with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match="interrupted"):
+        patch.setattr(sources, "SAMPLES_TOGETHER", 2 * len(X))
         patch.setattr(Team, "row", interrupted)
-        pop.fit(X, Y, epochs=4, optimizer=fastbp.Adam(0.01))
+        pop.fit(X, Y, epochs=8, optimizer=fastbp.Adam(0.01))
     for net, member in zip(networks(LANES), pop, strict=True):
         done = len(member.history)
-        assert done == call - 1
-        net.fit(X, Y, epochs=4, optimizer=fastbp.Adam(0.01))
-        member.fit(X, Y, epochs=4 - done)
+        assert done == 2 * (call - 1) == len(member.history.seconds)
+        net.fit(X, Y, epochs=8, optimizer=fastbp.Adam(0.01))
+        member.fit(X, Y, epochs=8 - done)
         assert np.array_equal(net.parameters, member.parameters)
 
 

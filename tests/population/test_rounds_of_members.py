@@ -5,11 +5,13 @@ import threading
 import numpy as np
 import pytest
 from conftest import needs_two_threads, run_python
+from pieces_of_epochs import at_most
 from population_samples import X, Y, networks
 
 import fastbp
 from fastbp.batches import sources
 from fastbp.compiler.threads import get_num_threads
+from fastbp.formulations.lanes.trainer import lanes_of
 from fastbp.population import rounds
 
 WIDE = {"hidden": (40,)}  # too wide for lanes
@@ -48,7 +50,7 @@ def seen(monkeypatch):
 
 @needs_two_threads
 def test_rounds_of_half_the_members_on_a_thread_of_their_own(seen):
-    with fastbp.threads(2):
+    with fastbp.threads(2), at_most(0):
         fastbp.Population(networks(8, **WIDE)).fit(X, Y, **OPTIONS)
     assert 24 - 3 <= sum(n for n, _, _ in seen) <= 24  # the last one of an epoch may be alone, and train outside
     assert all(2 <= n <= 4 and wanted == 2 and not main for n, wanted, main in seen)
@@ -68,6 +70,22 @@ def test_a_round_takes_no_longer_than_ctrl_c_may_wait(seen, monkeypatch):
     with fastbp.threads(1):
         fastbp.Population(nets).fit(X, Y, **OPTIONS)
     assert max(n for n, _, _ in seen) == 3
+
+
+@needs_two_threads
+def test_a_long_round_has_two_members_for_each_thread(seen, monkeypatch):
+    monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", 1)
+    with fastbp.threads(2):
+        fastbp.Population(networks(16, **WIDE)).fit(X, Y, **OPTIONS | {"batch_size": len(X)})
+    assert max(n for n, _, _ in seen) == 4
+
+
+@needs_two_threads
+def test_two_teams_share_a_round(seen):
+    """One of them is half of the members, and is ready first."""
+    with fastbp.threads(2):
+        fastbp.Population(networks(2 * lanes_of(np.dtype("float32")))).fit(X, Y, **OPTIONS)
+    assert seen == [(2, 2, False)]
 
 
 def test_members_of_numpy_and_the_last_one_are_in_no_round(seen):

@@ -367,3 +367,21 @@ def test_layers_that_the_optimizer_freezes(kind):
     )
     assert (short.coefs_[0] == long.coefs_[0]).all() and (short.intercepts_[0] == long.intercepts_[0]).all()
     assert (short.coefs_[1] != long.coefs_[1]).any()
+
+
+def test_the_names_of_parameters_are_looked_up_once_for_each_class(monkeypatch):
+    class Mine(MLPRegressor):
+        def __init__(self, alpha=1.0):
+            super().__init__(alpha=alpha)
+
+        def _take_parameters(self, given):
+            super()._take_parameters({"alpha": 1.0, **given})
+
+    assert [*MLPRegressor().get_params()] == sorted(inspect.signature(MLPRegressor).parameters)
+    looks, original = [], inspect.signature
+    monkeypatch.setattr(inspect, "signature", lambda *of, **more: (looks.append(of), original(*of, **more))[1])
+    assert Mine._get_param_names() == ["alpha"] and len(looks) == 1
+    for _ in range(2):
+        Mine().get_params()
+        MLPRegressor().get_params()
+    assert len(looks) == 1

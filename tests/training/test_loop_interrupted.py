@@ -37,7 +37,7 @@ class Raises(Progress):
     def advance(self, samples):
         self._count()
 
-    def epoch_done(self, description):
+    def epochs_done(self, n, description):
         self._count()
 
     def close(self):
@@ -251,7 +251,7 @@ from fastbp.training import loop as training
 from fastbp.progress import Progress
 
 class Tell(Progress):
-    def epoch_done(self, description):
+    def epochs_done(self, n, description):
         print("epoch\\n", end="", flush=True)  # in one piece
 
 rng = np.random.default_rng(0)

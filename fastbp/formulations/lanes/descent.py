@@ -99,12 +99,12 @@ def gradient(work, data, start, m, net):
 
 
 @njit(**INNER)
-def descend(optimizer, work, net):
+def descend(optimizer, work, data, net):
     """A step of the optimizer of each net whose costs so far are finite. Writes: θ, and what is the optimizers' own."""
     size, n = optimizer.theta.size // lanes(work.theta), net.layers[net.L + 1].weights_at
     call(net.functions[0].from_lanes, optimizer.gradient, work.gradient, n)
-    for i in range(optimizer.costs.size):
-        if abs(optimizer.costs[i]) < math.inf:
+    for i in range(data.costs.size):
+        if abs(data.costs[i]) < math.inf:
             call(net.functions[0].step, optimizer, i, size, net)
     call(net.functions[0].to_lanes, work.theta, optimizer.theta, n)
 
@@ -147,31 +147,31 @@ def add_scaled(theta, alpha, gradient):
 
 
 @njit(**INNER)
-def add_costs(optimizer, work, m):
-    """Add the costs of m samples to those of each net, as long as they are finite. Writes: optimizer.costs."""
+def add_costs(data, work, m):
+    """Add the costs of m samples to those of each net, as long as they are finite. Writes: data.costs."""
     batch_size = work.batch_costs.size // lanes(work.theta)
-    for i in range(optimizer.costs.size):
+    for i in range(data.costs.size):
         of_net, cost = stretch(work.batch_costs, i * batch_size, m), 0.0
         for s in range(m):
             cost += of_net[s]
-        if abs(optimizer.costs[i]) < math.inf:
-            optimizer.costs[i] += cost
+        if abs(data.costs[i]) < math.inf:
+            data.costs[i] += cost
 
 
 @njit(**LEAN)
 def train_epoch(n_threads, optimizer, work, data, batch_size, net):
     """Gradient descent of all nets through all mini-batches of their orders, one step each, on one thread.
 
-    A net whose sum of costs is not finite takes no more steps. Returns 0. Writes: optimizer, costs among it; work.
+    A net whose sum of costs is not finite takes no more steps. Returns 0. Writes: optimizer; work; data.costs.
     """
     n, before = data.order.size // lanes(work.theta), flush_subnormals()
-    for i in range(optimizer.costs.size):
-        optimizer.costs[i] = 0
+    for i in range(data.costs.size):
+        data.costs[i] = 0
     call(net.functions[0].to_lanes, work.theta, optimizer.theta, net.layers[net.L + 1].weights_at)
     for start in range(0, n, batch_size):
         m = min(batch_size, n - start)
         gradient(work, data, start, m, net)
-        descend(optimizer, work, net)
-        add_costs(optimizer, work, m)
+        descend(optimizer, work, data, net)
+        add_costs(data, work, m)
     compute_as(before)
     return 0.0

@@ -27,7 +27,6 @@ class Members(Struct):
     t: npt.NDArray[np.int64]  # (n_nets,)
     limits: npt.NDArray[np.float64]  # (n_nets, 4): l2, l1, decay and clip_value of `OptimizerData`
     updates: npt.NDArray[Any]  # of each net begin_step and update, and whether it is plain_descent or changes_gradient
-    costs: npt.NDArray[np.float64]  # (n_nets,): the sum over the samples of the last call
 
 
 class LanesWorkspace(Struct):
@@ -56,11 +55,12 @@ class Block(NamedTuple):
 
 
 class LanesData(Struct):
-    """The samples of a call: sample i of net c is row order[c, i] of X and Y."""
+    """The samples of an epoch, sample i of net c is row order[c, i] of X and Y; and their costs."""
 
     X: npt.NDArray[Any]
     Y: npt.NDArray[Any]
     order: npt.NDArray[np.int64]  # (lanes, n)
+    costs: npt.NDArray[np.float64]  # (n_nets,): sums over the samples
 
 
 # Views that begin where they should and go on to the end of the buffer, because a tile may reach a little further.

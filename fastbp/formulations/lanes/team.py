@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastbp.compiler.variants import address_of
 from fastbp.formulations.interface import InPlaceTrainer, Trainer
 from fastbp.formulations.lanes.trainer import LanesTrainer, lanes_trainer
-from fastbp.formulations.rounds import Row
+from fastbp.formulations.rounds import Row, addresses, until_not_finite
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles.formulation import Tiled
 from fastbp.model import Array, Model
@@ -34,8 +34,13 @@ class Team(Tiled):
     def _trainer(self, *arguments: Any) -> Any:
         return TeamTrainer(self, *arguments)
 
-    def row(self, trainers: Sequence[TeamTrainer], orders: Sequence[Any]) -> tuple[Row, Callable[[], list[float]]]:
-        """Return the row that trains some of them, each on its order, and what returns their costs afterwards."""
+    def row(
+        self, trainers: Sequence[TeamTrainer], orders: Sequence[Sequence[Any]]
+    ) -> tuple[Row, Callable[[], list[list[float]]]]:
+        """Return the row that trains some of them, each on its orders of epochs.
+
+        And what returns their costs afterwards, of each its epochs up to the first that is not finite.
+        """
         if (*trainers,) not in self._made:
             if len(self._made) == MOST_KEPT:
                 self._made.clear()
@@ -43,17 +48,18 @@ class Team(Tiled):
             models, optimizers, states, options = map(list, columns)
             X, Y, batch_size = trainers[0].X, trainers[0].Y, trainers[0].batch_size
             made = lanes_trainer(models, optimizers, states, X, Y, batch_size, options)
-            self._made[*trainers,] = made, address_of(made.loop, *made.arguments)
+            self._made[*trainers,] = made, address_of(made.loop, *made.arguments[0])
         lanes, loop = self._made[*trainers,]
         lanes.begin()
-        lanes.take(np.array(orders, np.int64))
-        _, optimizer, work, data, batch_size, net = lanes.arguments
+        lanes.take(np.array([*zip(*orders, strict=True)], np.int64))
+        _, optimizer, work, _, batch_size, net = lanes.arguments[0]
 
-        def costs() -> list[float]:
+        def costs() -> list[list[float]]:
             lanes.end_epoch()
-            return [float(cost) for cost in lanes.costs]
+            return [until_not_finite(of_one) for of_one in lanes.costs.T.tolist()]
 
-        return Row(loop, optimizer._address, work._address, data._address, batch_size, net._address), costs
+        of_epochs = addresses(lanes.samples)
+        return Row(loop, optimizer._address, work._address, of_epochs, batch_size, net._address), costs
 
     def leave(self) -> None:
         """Let a trainer end: forget those that have trained together, and their samples."""

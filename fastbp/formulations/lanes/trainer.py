@@ -62,9 +62,10 @@ class LanesTrainer:
     All have the same sizes, dtype, activations and cost, and `suits` holds for each. Optimizers, options and the order
     of the samples are each network's own. From `begin` to `end_epoch` nothing else changes parameters or states.
 
-    For rounds of many groups: ``loop(*arguments)`` is what `train` runs after `take`: a compiled loop, a number of
-    threads that is 1, structs, whose addresses stay as they are, the batch size, and another struct. It writes the
-    sums of costs to `costs`, returns 0, allocates nothing, and shares no memory that is written with other groups.
+    For rounds of many groups: ``loop(*arguments)`` for each of the `arguments` is what `train` runs after `take`: a
+    compiled loop, and for each epoch a number of threads that is 1, structs, the batch size, and another struct. Only
+    the samples differ by epoch; all other structs stay where they are. The loop writes the sums of costs to `costs`,
+    returns 0, allocates nothing, and shares no memory that is written with other groups.
 
     Parameters
     ----------
@@ -89,19 +90,19 @@ class LanesTrainer:
     ):
         self._models, self._states, self._options = models, states, options
         model, self._batch_size = models[0], batch_size
-        self.costs = np.zeros(len(models))
-        self._optimizer = members(model, optimizers, options, self.costs)
+        self.costs = np.zeros((1, len(models)))  # of each epoch
+        self._optimizer = members(model, optimizers, options)
         self._work, self._net = workspace(model, batch_size), network(model)
-        self._data = LanesData(X, Y, np.empty((lanes_of(model.dtype), 0), np.int64))
+        self.samples = [LanesData(X, Y, np.empty((lanes_of(model.dtype), 0), np.int64), self.costs[0])]
         for name in FUNCTIONS:
             if 1 in model.sizes[1:] or name != "forward_column":
                 self._net.functions[name][0] = function(name, model.dtype, O=self._optimizer, N=self._net)
         self._entry: Any = None
 
     @property
-    def arguments(self) -> tuple[Any, ...]:
-        """The arguments of `loop`."""
-        return 1, self._optimizer, self._work, self._data, self._batch_size, self._net
+    def arguments(self) -> list[tuple[Any, ...]]:
+        """The arguments of `loop` for each epoch."""
+        return [(1, self._optimizer, self._work, data, self._batch_size, self._net) for data in self.samples]
 
     def begin(self) -> None:
         """Copy parameters, moments and counts of steps into the trainer's own memory."""
@@ -111,27 +112,30 @@ class LanesTrainer:
             self._optimizer.t[i] = state.t[0]
 
     def take(self, orders: npt.NDArray[np.int64]) -> None:
-        """Take the samples of the next call, rows of X and Y, (n_networks, n), and the present rates and decays."""
-        n_nets, lanes = len(self._models), len(self._data.order)
-        if self._data.order.shape[1] != orders.shape[1]:
-            self._data._put(order=np.empty((lanes, orders.shape[1]), np.int64))
-        self._data.order[:n_nets], self._data.order[n_nets:] = orders, orders[0]  # idle lanes compute something, too
+        """Take the samples of epochs, rows of X and Y, (epochs, n_networks, n), and the present rates and decays."""
+        epochs, n_nets, n = orders.shape
+        of_lanes = np.empty((epochs, len(self.samples[0].order), n), np.int64)
+        of_lanes[:, :n_nets], of_lanes[:, n_nets:] = orders, orders[:, :1]  # idle lanes compute something, too
+        self.costs = np.zeros((epochs, n_nets))
+        pairs = zip(of_lanes, self.costs, strict=True)
+        self.samples = [self.samples[0]._replace(order=order, costs=costs) for order, costs in pairs]
         for i, state in enumerate(self._states):
             self._optimizer.hyper[i, 0] = state.rate[0]
         for i, options in enumerate(self._options):
             self._optimizer.limits[i, DECAY] = options.decay[0]
-            options.steps[0] += -(-orders.shape[1] // self._batch_size)
+            options.steps[0] += epochs * -(-n // self._batch_size)
 
     def train(self, orders: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Train each network on its own order of samples, (n_networks, n), and return the sums of costs, (n_networks,).
 
         A network whose sum is not finite has stopped within the call.
         """
-        self.take(orders)
+        self.take(orders[None])
+        (arguments,) = self.arguments
         if self._entry is None:
-            self._entry = entry(self.loop, *self.arguments)
-        self._entry(*self.arguments)
-        return self.costs.copy()
+            self._entry = entry(self.loop, *arguments)
+        self._entry(*arguments)
+        return self.costs[0]
 
     def end_epoch(self) -> None:
         """Copy them back to the models and states."""
@@ -190,9 +194,7 @@ def workspace(model: Model, batch_size: int) -> LanesWorkspace:
     return LanesWorkspace(theta, gradient, quarters, z, a, delta, inputs, outputs, *costs, scratch, rows)
 
 
-def members(
-    model: Model, optimizers: Sequence[Optimizer], options: Sequence[StepOptions], costs: npt.NDArray[np.float64]
-) -> Members:
+def members(model: Model, optimizers: Sequence[Optimizer], options: Sequence[StepOptions]) -> Members:
     """Return the optimizers of networks like `model`, and room for what they work on."""
     dtype, lanes = model.dtype, lanes_of(model.dtype)
     n, n_moments = round_up(model.parameters.vector.size, lanes), max(each.n_moments for each in optimizers)
@@ -207,7 +209,7 @@ def members(
     hyper[:, L2] = [rules.l2 for rules in options]
     limits = np.array([(rules.l2, rules.l1, rules.decay[0], rules.clip_value) for rules in options])
     vectors = (aligned_zeros(size, dtype).reshape(lanes, -1) for size in sizes)
-    return Members(*vectors, hyper, np.zeros(len(optimizers), np.int64), limits, updates, costs)
+    return Members(*vectors, hyper, np.zeros(len(optimizers), np.int64), limits, updates)
 
 
 def round_up(n: int, unit: int) -> int:

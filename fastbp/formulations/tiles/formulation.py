@@ -1,5 +1,6 @@
 """`tiles` as a formulation: its calls and its trainer, which keep prepared structs and choose the form that runs."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from fastbp.compiler.variants import address_of, entry, serial_variant
 from fastbp.formulations.borrowing import borrowed
 from fastbp.formulations.compiled import Compiled, optimizer_data, rates_of
 from fastbp.formulations.interface import PLAIN
-from fastbp.formulations.rounds import Row
+from fastbp.formulations.rounds import Row, addresses, of_epochs
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import descent
 from fastbp.formulations.tiles import gradient as tile_gradient
@@ -21,6 +22,7 @@ from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles.alone import Alone, alone, step_alone
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK
+from fastbp.formulations.tiles.panels import Data
 from fastbp.formulations.tiles.prepared import Call
 from fastbp.formulations.tiles.tiled import (
     ROWS,
@@ -147,6 +149,7 @@ class TiledTrainer:
         self._packed = optimizer_data(model, optimizer, state, options, work.first, work.second)
         self._add_functions(needs_whole)
         moments = (state.first, work.first), (state.second, work.second)
+        self._of_epochs: list[Data] = []  # samples of the epochs of a round
         self._looked = False  # whether there are so many zeros in X that it pays to list them
         self._parameters = [(model.parameters.vector, work.theta)]
         self._moments = [(vector, panels) for vector, panels in moments if vector.size > 0]
@@ -188,6 +191,7 @@ class TiledTrainer:
 
     def let_go(self) -> None:
         """Release the samples: they are the caller's, and may be large."""
+        self._of_epochs = []
         self._call.let_go()
 
     def begin(self, moments: bool = True) -> None:
@@ -204,15 +208,17 @@ class TiledTrainer:
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
             return float(self._call.run(self._formulation._variant(loop, n_threads), n_threads, *arguments))
 
-    def row(self, order: npt.NDArray[np.int64]) -> Row | None:
-        """Prepare `train` for a round."""
+    def row(self, orders: Sequence[npt.NDArray[np.int64]]) -> Row | None:
+        """Prepare `train` for a round, with an order for each epoch."""
         if config.DISABLE_JIT:
             return None
-        loop, arguments = self._prepared(order)
+        loop, arguments = self._prepared(orders[0])
         if self._address is None:
             self._address = address_of(serial_variant(loop), 1, *arguments)
         optimizer, work, data, batch_size, net = arguments
-        return Row(self._address, optimizer._address, work._address, data._address, batch_size, net._address)
+        self._of_epochs = [data, *of_epochs(data, orders[1:])]
+        of_data = addresses(self._of_epochs)
+        return Row(self._address, optimizer._address, work._address, of_data, batch_size, net._address)
 
     def step_alone(self, X: Array, Y: Array, order: npt.NDArray[np.int64]) -> float | None:
         """Take a step on the samples of `order`, from θ to θ, in one compiled call; return the sum of the costs.
@@ -221,7 +227,7 @@ class TiledTrainer:
         cost or a parameter would no longer be finite. None, and nothing is done, where that needs several threads.
         """
         rows = min(self._batch_size, len(order), ROWS)
-        if worth(self._model.flops_per_sample * rows) > 1 or (self._address is None and self.row(order) is None):
+        if worth(self._model.flops_per_sample * rows) > 1 or (self._address is None and self.row([order]) is None):
             return None
         call = self._call
         optimizer, data = self._packed, call.data

@@ -72,11 +72,12 @@ def test_the_loop_runs_with_the_arguments_that_it_offers():
     trainer, nets, _ = group([0.01, 0.02])
     other, copies, _ = group([0.01, 0.02])
     trainer.begin()
-    costs = trainer.train(orders(2))
+    costs = [trainer.train(orders(2, epoch)) for epoch in range(2)]
     trainer.end_epoch()
     other.begin()
-    other.take(orders(2))
-    assert other.loop(*other.arguments) == 0
+    other.take(np.array([orders(2), orders(2, 1)]))
+    for arguments in other.arguments:
+        assert other.loop(*arguments) == 0
     other.end_epoch()
     assert_array_equal(other.costs, costs)
     assert_array_equal(copies[1].parameters, nets[1].parameters)
