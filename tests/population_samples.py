@@ -9,8 +9,6 @@ import pytest
 from conftest import state_of
 
 import fastbp
-from fastbp.compiler.threads import get_num_threads
-from fastbp.population import rounds
 
 N_IN, N_OUT = 5, 3
 TIMES = "seconds", "samples_per_second"  # of a history, which depend on other members
@@ -66,8 +64,7 @@ def check_as_alone(
 
 
 @pytest.fixture(params=[1, 2])
-def n_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Use so many threads, for every round, however small."""
-    monkeypatch.setattr(rounds, "worth", lambda flops: get_num_threads())
+def n_threads(request: pytest.FixtureRequest) -> Any:
+    """Use so many threads."""
     with fastbp.threads(request.param):
         yield request.param

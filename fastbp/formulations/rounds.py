@@ -1,7 +1,8 @@
-"""A round: one or several epochs of each of many networks, one network a thread, in one compiled call.
+"""A round: one or several epochs of each of some networks, one after the other, in one compiled call.
 
 A network's row names the loop that its trainer would run on one thread, and what that loop gets. So a network has the
-same bits as in a `fit` of its own, and there is no parallel region inside.
+same bits as in a `fit` of its own. The call needs no lock of Python's, and as many threads as there are may each have
+a round.
 """
 
 import itertools
@@ -11,17 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import config, prange, types
-from numba.extending import lower_builtin, type_callable
+from numba import config
 
 from fastbp.compiler.call import cost_of
 from fastbp.compiler.options import LEAN, njit
 from fastbp.compiler.structs import Struct
-from fastbp.compiler.threads import region
-from fastbp.compiler.variants import address_of, entry, variant
+from fastbp.compiler.variants import address_of, entry
 
-WORD = ir.IntType(64)
 AnyStruct = TypeVar("AnyStruct", bound=Struct)
 
 
@@ -40,43 +37,19 @@ class Row(NamedTuple):
     net: int
 
 
-def take_next(counter: Any) -> int:
-    """Return counter[0] and add 1 to it: no two threads get the same. Shapes: counter (1,) of int64."""
-    number = int(counter[0])
-    counter[0] += 1
-    return number
-
-
-@type_callable(take_next)
-def _type_of_next(context: Any) -> Any:
-    return lambda counter: types.int64
-
-
-@lower_builtin(take_next, types.Array)
-def _next_code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-    data = context.make_array(sig.args[0])(context, builder, values[0]).data
-    return builder.atomic_rmw("add", data, WORD(1), "monotonic")
-
-
-@njit(parallel=True)
-def train_rows(n_threads, costs, rows, data, counter):
-    """Train each row's network, epoch after epoch while costs are finite. Writes: costs, counter, the networks.
+@njit(**LEAN)
+def train_rows(costs, rows, data):
+    """Train each row's network, epoch after epoch while costs are finite. Writes: costs, the networks.
 
     Shapes: costs and data (n_epochs,), of all rows one behind the other; rows (n, 6), the fields of `Row`, with the
-    number of the first epoch behind the row's own in place of `data`; counter (1,), 0 before.
-
-    Parallel: over threads. Each takes the next row as soon as it is done with one, so no thread waits for another
-    before the end; a network is one thread's.
+    number of the first epoch behind the row's own in place of `data`.
     """
-    for _ in prange(n_threads):
-        i = take_next(counter)
-        while i < rows.shape[0]:
-            loop, optimizer, work, stop, batch_size, net = rows[i]
-            for epoch in range(rows[i - 1, 3] if i > 0 else 0, stop):
-                costs[epoch] = cost_of(loop, 1, optimizer, work, data[epoch], batch_size, net)
-                if not abs(costs[epoch]) < math.inf:  # isfinite is x - x, which fastmath makes 0
-                    break
-            i = take_next(counter)
+    for i in range(rows.shape[0]):
+        loop, optimizer, work, stop, batch_size, net = rows[i]
+        for epoch in range(rows[i - 1, 3] if i > 0 else 0, stop):
+            costs[epoch] = cost_of(loop, 1, optimizer, work, data[epoch], batch_size, net)
+            if not abs(costs[epoch]) < math.inf:  # isfinite is x - x, which fastmath makes 0
+                break
 
 
 class Arrays(Struct):
@@ -126,22 +99,23 @@ def addresses(structs: Sequence[Struct]) -> tuple[int, ...]:
     return tuple(struct._address for struct in structs)
 
 
-def train_all(rows: Sequence[Row], wanted: int, begun: Callable[[], None]) -> list[list[float]]:
-    """Train each row's network, on as many threads as are wanted, and may run now.
+def prepared(rows: Sequence[Row]) -> Callable[[], list[list[float]]]:
+    """Return what trains each row's network. It can be called on any thread, and holds Python's lock for microseconds.
 
-    Return the sums of costs of its epochs, up to the first that is not finite. `begun` is called just before the
-    compiled call, which needs no lock of Python's.
+    It returns the sums of costs of each row's epochs, up to the first that is not finite.
     """
     stops = list(itertools.accumulate(len(row.data) for row in rows))
     table = np.array([row._replace(data=stop) for row, stop in zip(rows, stops, strict=True)], np.int64)
     data = np.array([address for row in rows for address in row.data], np.int64)
-    costs, counter = np.empty(len(data)), np.zeros(1, np.int64)
-    with region(wanted) as n_threads:
-        train = entry(variant(train_rows, n_threads), n_threads, costs, table, data, counter)
-        begun()
-        train(n_threads, costs, table, data, counter)
-    found = costs.tolist()
-    return [until_not_finite(found[start:stop]) for start, stop in zip([0, *stops], stops, strict=False)]
+    costs = np.empty(len(data))
+    train = entry(train_rows, costs, table, data)
+
+    def run() -> list[list[float]]:
+        train(costs, table, data)
+        found = costs.tolist()
+        return [until_not_finite(found[start:stop]) for start, stop in zip([0, *stops], stops, strict=False)]
+
+    return run
 
 
 def until_not_finite(costs: Iterable[float]) -> list[float]:

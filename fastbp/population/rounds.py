@@ -1,24 +1,29 @@
-"""Rounds of many members in compiled code, while Python does the work between the epochs of others.
+"""Rounds of members in compiled code, each on one thread, while Python does the work between the epochs of others.
 
-A round is computed by a thread of its own, which holds Python's lock at its beginning and end only.
+A thread takes the next round as soon as it is done with one. It holds Python's lock at the beginning and the end only.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Semaphore
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from fastbp.batches import sources
-from fastbp.compiler.threads import get_num_threads, worth
+from fastbp.compiler.threads import get_num_threads
 from fastbp.formulations.lanes.team import Team, TeamTrainer
-from fastbp.formulations.rounds import Row, train_all
+from fastbp.formulations.rounds import Row, prepared
 from fastbp.population.members import Member
 
-JOBS = 2  # for each thread in a long round, at least: if a thread is slowed down, another one takes its second job
+# A round takes some milliseconds, so that none of the threads that wait for Python's lock between two of them does so
+# often: at least this part of FLOPS_BETWEEN_LOOKS, or one job.
+PART_OF_ROUND = 1 / 16
+QUEUED = 2  # rounds for each thread, the running one among them
+SWITCH = 5e-4  # seconds after which Python takes its lock from a thread for another one that waits, by default 5e-3
 
 
 @dataclass
@@ -43,26 +48,17 @@ def units(members: list[Member]) -> list[list[Member]]:
     return list(found.values())
 
 
-def jobs_of(members: list[Member]) -> tuple[list[Job], list[Member]]:
-    """Return the jobs of a round, the longest first, and the members that train alone, outside.
+def job_of(together: list[Member]) -> Job | None:
+    """Return the job of members that train together; None for one that trains alone, outside rounds.
 
     This is the place that decides which members are trained together.
     """
-    if len(members) == 1:  # a single one may use all threads
-        return [], members
-    jobs: list[Job] = []
-    alone: list[Member] = []
-    for together in units(members):
-        team, row = team_of(together[0]), together[0].row
-        if team is not None:
-            pieces = [member.piece for member in together if member.piece is not None]
-            trainers = [piece.trainer for piece in pieces if isinstance(piece.trainer, TeamTrainer)]
-            jobs.append(Job(*team.row(trainers, [piece.orders for piece in pieces]), together))
-        elif row is not None:
-            jobs.append(Job(row, None, together))
-        else:
-            alone += together
-    return sorted(jobs, key=lambda job: -sum(member.flops for member in job.members)), alone
+    team, row = team_of(together[0]), together[0].row
+    if team is None:
+        return None if row is None else Job(row, None, together)
+    pieces = [member.piece for member in together if member.piece is not None]
+    trainers = [piece.trainer for piece in pieces if isinstance(piece.trainer, TeamTrainer)]
+    return Job(*team.row(trainers, [piece.orders for piece in pieces]), together)
 
 
 def team_of(member: Member) -> Team | None:
@@ -72,86 +68,99 @@ def team_of(member: Member) -> Team | None:
 
 
 class Rounds:
-    """Computes the steps of members, a round at a time: `start`, then `finish`."""
+    """Computes the steps of members, in rounds: `start` some, then take those that have `finished`."""
 
     def __init__(self, pool: ThreadPoolExecutor | None):
         self.n_threads = get_num_threads()
-        self._pool, self._begun = pool, Semaphore(0)
-        self._jobs: list[Job] = []
-        self._running: Future[list[list[float]]] | None = None
-        self._done: list[tuple[Member, list[float]]] = []
+        self._pool, self._n_running = pool, 0
+        self._ended: SimpleQueue[tuple[list[Job], Future[list[list[float]]]]] = SimpleQueue()
+        self._done: list[tuple[Member, list[float]]] = []  # outside rounds
 
     @property
     def running(self) -> bool:
-        """Whether a round has begun whose results have not been taken."""
-        return bool(self._running or self._done)
+        """Whether there are results that have not been taken, or will be."""
+        return bool(self._n_running or self._done)
 
     @property
-    def ready(self) -> bool:
-        """Whether `finish` returns at once."""
-        return self._running is None or self._running.done()
+    def free(self) -> bool:
+        """Whether `start` begins rounds."""
+        return self._n_running < QUEUED * self.n_threads
 
-    def start(self, members: list[Member], active: int, *, wait: bool = False) -> list[Member]:
-        """Begin a round of members that are ready, and return the rest of them; `active` members are in training.
+    def start(self, members: list[Member], *, wait: bool = False) -> list[Member]:
+        """Begin rounds of members that are ready while a thread is free, and return the rest of them.
 
-        It takes half of the active ones at most, so that the other half can be made ready meanwhile, and no more than
-        takes about a tenth of a second, because Ctrl-C waits for its end; but enough for all threads. With `wait`,
-        those stay that wait for others of their team, and all, if they are not enough for all threads.
+        With `wait`, because more members will be ready, those stay that wait for others of their team; and those that
+        are too few for a round, unless a thread has nothing to do.
         """
-        flops, n_jobs, taken, rest = 0.0, 0, list[Member](), list[Member]()
+        if len(members) == 1 and not wait:  # the only one may use all threads
+            self._train_alone(members)
+            return []
+        taken, flops, rest = list[list[Member]](), 0.0, list[Member]()
         for together in units(members):
-            team, with_these = team_of(together[0]), flops + sum(member.flops for member in together)
-            half = n_jobs >= self.n_threads and 2 * len(taken) >= active
-            long = n_jobs >= JOBS * self.n_threads and with_these > self.n_threads * sources.FLOPS_BETWEEN_LOOKS
-            if half or long or (wait and team is not None and len(together) < team.n_training):
+            team = team_of(together[0])
+            if not self.free or (wait and team is not None and len(together) < team.n_training):
                 rest += together
+                continue
+            taken.append(together)
+            flops += sum(member.flops for member in together)
+            if flops >= PART_OF_ROUND * sources.FLOPS_BETWEEN_LOOKS:
+                self._begin(taken)
+                taken, flops = [], 0.0
+        if taken and (not wait or self._n_running < self.n_threads):
+            self._begin(taken)
+            taken = []
+        return rest + [member for together in taken for member in together]
+
+    def _begin(self, taken: list[list[Member]]) -> None:
+        """Begin a round of those that do not train alone."""
+        jobs, alone = list[Job](), list[Member]()
+        for together in taken:
+            job = job_of(together)
+            if job is None:
+                alone += together
             else:
-                taken += together
-                flops, n_jobs = with_these, n_jobs + 1
-        if wait and n_jobs < self.n_threads:
-            return members
-        self._jobs, alone = jobs_of(taken)
-        wanted = min(worth(flops), len(self._jobs))
-        if wanted > 1 and self._pool is not None:
-            self._running = self._pool.submit(self._compute, wanted)
-            self._begun.acquire()  # go on when it needs Python's lock no more; it would wait for that for milliseconds
-        elif self._jobs:
-            self._take(self._compute(1))
-            self._begun.acquire()
-        self._done += [(member, member.piece.train()) for member in alone if member.piece is not None]
-        return rest
+                jobs.append(job)
+        if jobs:
+            run = prepared([job.row for job in jobs])
+            self._n_running += 1
+            if self._pool is None:
+                result = Future[list[list[float]]]()
+                result.set_result(run())
+                self._ended.put((jobs, result))
+            else:
+                self._pool.submit(run).add_done_callback(lambda result: self._ended.put((jobs, result)))
+        self._train_alone(alone)
 
-    def _compute(self, wanted: int) -> list[list[float]]:
-        try:
-            return train_all([job.row for job in self._jobs], wanted, self._begun.release)
-        except BaseException:
-            self._begun.release()
-            raise
+    def _train_alone(self, members: list[Member]) -> None:
+        self._done += [(member, member.piece.train()) for member in members if member.piece is not None]
 
-    def _take(self, costs: list[list[float]]) -> None:
-        for job, of_job in zip(self._jobs, costs, strict=True):
-            self._done += zip(job.members, job.costs(of_job), strict=True)
-
-    def finish(self) -> list[tuple[Member, list[float]]]:
-        """Wait for the end of the round, and return its members with the costs of their steps."""
-        if self._running is not None:
-            self._take(self._running.result())
-        self._running, done, self._done = None, self._done, []
+    def finished(self, *, wait: bool = False) -> list[tuple[Member, list[float]]]:
+        """Return the members that have been trained, with the costs of their epochs; `wait` for some, if need be."""
+        done, self._done = self._done, []
+        with suppress(Empty):
+            while self._n_running:
+                jobs, result = self._ended.get(block=wait and not done)
+                self._n_running -= 1
+                for job, costs in zip(jobs, result.result(), strict=True):
+                    done += zip(job.members, job.costs(costs), strict=True)
         return done
 
 
 @contextmanager
 def rounds() -> Iterator[Rounds]:
     """Yield what computes rounds. At the end of the block nothing is computed any more."""
-    if get_num_threads() == 1:
+    n_threads, before = get_num_threads(), sys.getswitchinterval()
+    if n_threads == 1:
         yield Rounds(None)
         return
-    pool = ThreadPoolExecutor(1, "fastbp-rounds")
+    pool = ThreadPoolExecutor(n_threads, "fastbp-rounds")
+    sys.setswitchinterval(min(SWITCH, before))
     try:
         yield Rounds(pool)
     finally:
+        sys.setswitchinterval(before)
         waits = True
         while waits:
             with suppress(KeyboardInterrupt):  # a round that goes on would write what is being undone
-                pool.shutdown(wait=True)
+                pool.shutdown(wait=True, cancel_futures=True)
                 waits = False

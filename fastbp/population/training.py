@@ -33,7 +33,7 @@ class Race(Protocol):
 
 
 class Training:
-    """Members in training: each waits for Python, is ready for a round, in the running one, or paused by a race."""
+    """Members in training: each waits for Python, is ready for a round, in one, or paused by a race."""
 
     def __init__(self, members: Iterable[Member], race: Race | None, progress: Members):
         self._race, self._progress = race, progress
@@ -46,18 +46,16 @@ class Training:
     def run(self, rounds: Rounds) -> None:
         """Train until all members have ended."""
         while self._active or self._not_begun:
-            if rounds.running and rounds.ready:
-                self._waiting.extend(rounds.finish())
+            self._waiting.extend(rounds.finished())
             room = bool(self._not_begun) and self._n_bytes < ROOM
-            enough = max(rounds.n_threads, self._active // 4)
-            if self._ready and not rounds.running and (len(self._ready) >= enough or not (self._waiting or room)):
-                self._ready = rounds.start(self._ready, self._active, wait=bool(self._waiting or self._not_begun))
+            if self._ready and rounds.free:
+                self._ready = rounds.start(self._ready, wait=bool(self._waiting or self._not_begun or rounds.running))
             if room or (self._not_begun and not (self._waiting or rounds.running)):
                 self._begin(self._not_begun.popleft())
             elif self._waiting:
                 self._go_on(*self._waiting.popleft())
             elif rounds.running:
-                self._waiting.extend(rounds.finish())
+                self._waiting.extend(rounds.finished(wait=True))
             else:
                 self._stop_losers()
 

@@ -1,12 +1,11 @@
-"""A round: rows of many networks, each trained by the loop that it names, on the thread that takes it first."""
+"""A round: rows of some networks, each trained by the loop that it names, on any thread."""
 
-import numba
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
-from conftest import needs_two_threads
 
 import fastbp
-from fastbp.compiler.options import njit
 from fastbp.formulations import FORMULATIONS, rounds
 from fastbp.formulations.step_options import StepOptions
 
@@ -34,15 +33,13 @@ def trainers(formulation, optimizer, batch_size, n=5):
 
 
 @pytest.mark.parametrize("formulation, optimizer, batch_size", CASES)
-@pytest.mark.parametrize("n_threads", [1, pytest.param(2, marks=needs_two_threads)])
-def test_a_round_does_what_each_trainer_does_alone(formulation, optimizer, batch_size, n_threads):
+def test_a_round_does_what_each_trainer_does_alone(formulation, optimizer, batch_size):
     one, other = (trainers(formulation, optimizer, batch_size) for _ in range(2))
     for orders in ([np.arange(33)], [np.arange(20)[::-1], np.arange(13, 33), np.arange(5, 25)]):
-        begun = []
         expected = [[trainer.train(order) for order in orders] for trainer, _, _ in one]
         rows = [trainer.row(orders) for trainer, _, _ in other]
-        assert rounds.train_all(rows, n_threads, lambda: begun.append(1)) == expected  # noqa: B023
-        assert begun == [1]
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(rounds.prepared(rows)).result() == expected
     for (trainer, net, state), (trainer_2, net_2, state_2) in zip(one, other, strict=True):
         trainer.end_epoch()
         trainer_2.end_epoch()
@@ -53,24 +50,3 @@ def test_a_round_does_what_each_trainer_does_alone(formulation, optimizer, batch
 @pytest.mark.parametrize("formulation", ["vectorized", "textbook"])
 def test_formulations_in_numpy_join_no_round(formulation):
     assert trainers(formulation, fastbp.Adam(), 8)[0][0].row([np.arange(33)]) is None
-
-
-@needs_two_threads
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_every_number_is_taken_once(n_threads):
-    taken, counter = np.zeros(10_000, np.int64), np.zeros(1, np.int64)
-    numba.set_num_threads(n_threads)
-    try:
-        take_all(n_threads, taken, counter)
-    finally:
-        numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
-    assert (taken == 1).all() and counter[0] == 10_000 + n_threads
-
-
-@njit(parallel=True, on_disk=False)
-def take_all(n_threads, taken, counter):
-    for _ in numba.prange(n_threads):
-        i = rounds.take_next(counter)
-        while i < taken.size:
-            taken[i] += 1
-            i = rounds.take_next(counter)

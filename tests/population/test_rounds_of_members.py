@@ -1,6 +1,9 @@
 """Rounds while Python works: on how many threads, which members, and in processes of any kind."""
 
+import sys
 import threading
+from concurrent.futures import Future
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +13,8 @@ from population_samples import X, Y, networks
 
 import fastbp
 from fastbp.batches import sources
-from fastbp.compiler.threads import get_num_threads
 from fastbp.formulations.lanes.trainer import lanes_of
+from fastbp.formulations.rounds import Row
 from fastbp.population import rounds
 
 WIDE = {"hidden": (40,)}  # too wide for lanes
@@ -21,7 +24,6 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import multiprocessing, numpy as np
 import fastbp
-from fastbp.population import rounds
 
 rng = np.random.default_rng(0)
 X, Y = rng.uniform(-1, 1, (23, 3)), rng.integers(0, 2, 23)
@@ -35,57 +37,90 @@ def trained(_=None):
 
 @pytest.fixture
 def seen(monkeypatch):
-    """Let every round be worth all threads; note the members, the threads and the Python thread of each."""
-    noted = []
-    monkeypatch.setattr(rounds, "worth", lambda flops: get_num_threads())
-    original = rounds.train_all
+    """Note how many jobs each round has, and whether it is computed by Python's main thread."""
+    noted, original = [], rounds.prepared
 
-    def noting(rows, wanted, begun):
-        noted.append((len(rows), wanted, threading.current_thread() is threading.main_thread()))
-        return original(rows, wanted, begun)
+    def noting(rows):
+        run = original(rows)
 
-    monkeypatch.setattr(rounds, "train_all", noting)
+        def noting_run():
+            noted.append((len(rows), threading.current_thread() is threading.main_thread()))
+            return run()
+
+        return noting_run
+
+    monkeypatch.setattr(rounds, "prepared", noting)
     return noted
 
 
 @needs_two_threads
-def test_rounds_of_half_the_members_on_a_thread_of_their_own(seen):
+def test_rounds_are_on_threads_of_their_own(seen):
+    interval = sys.getswitchinterval()
     with fastbp.threads(2), at_most(0):
         fastbp.Population(networks(8, **WIDE)).fit(X, Y, **OPTIONS)
-    assert 24 - 3 <= sum(n for n, _, _ in seen) <= 24  # the last one of an epoch may be alone, and train outside
-    assert all(2 <= n <= 4 and wanted == 2 and not main for n, wanted, main in seen)
+    assert 24 - 3 <= sum(n for n, _ in seen) <= 24  # the last one of an epoch may be alone, and train outside
+    assert not any(main for _, main in seen)
     assert not any(thread.name.startswith("fastbp") for thread in threading.enumerate())
+    assert sys.getswitchinterval() == interval
 
 
 def test_one_thread_is_enough(seen):
     with fastbp.threads(1):
         fastbp.Population(networks(16)).fit(X, Y, **OPTIONS)
-    assert seen and all(wanted == 1 and main for _, wanted, main in seen)
+    assert seen and all(main for _, main in seen)
 
 
-def test_a_round_takes_no_longer_than_ctrl_c_may_wait(seen, monkeypatch):
-    """It would begin with the four that are ready, and takes as many as are no more than so many operations."""
+@needs_two_threads
+def test_a_round_has_as_many_jobs_as_make_it_long_enough(seen, monkeypatch):
+    """Where a thread has nothing to do, also fewer."""
     nets = networks(16, **WIDE)
-    monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", 3.5 * nets[0]._model.flops_per_sample * len(X))
-    with fastbp.threads(1):
+    long_enough = 2.5 * nets[0]._model.flops_per_sample * len(X)
+    monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", long_enough / rounds.PART_OF_ROUND)
+    with fastbp.threads(2), at_most(0):
         fastbp.Population(nets).fit(X, Y, **OPTIONS)
-    assert max(n for n, _, _ in seen) == 3
+    assert max(n for n, _ in seen) == 3
 
 
-@needs_two_threads
-def test_a_long_round_has_two_members_for_each_thread(seen, monkeypatch):
-    monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", 1)
+class Ready:
+    """A member that is ready for a step of so many operations."""
+
+    row, piece = Row(0, 0, 0, (0,), 1, 0), SimpleNamespace(trainer=None, orders=[()])
+
+    def __init__(self, flops):
+        self.flops = flops
+
+
+@pytest.mark.parametrize("wait, begins", [(True, [[3, 1], [5], [5], [5]]), (False, [[3, 1], [5], [5], [5]])])
+def test_a_thread_has_one_round_and_one_that_is_next(wait, begins, monkeypatch):
+    begun, pool = [], SimpleNamespace(submit=lambda run: Future())
+    monkeypatch.setattr(rounds, "prepared", lambda rows: None)
+    monkeypatch.setattr(sources, "FLOPS_BETWEEN_LOOKS", 4 / rounds.PART_OF_ROUND)
     with fastbp.threads(2):
-        fastbp.Population(networks(16, **WIDE)).fit(X, Y, **OPTIONS | {"batch_size": len(X)})
-    assert max(n for n, _, _ in seen) == 4
+        compute = rounds.Rounds(pool)
+    compute.n_threads = 2
+    original = compute._begin
+    monkeypatch.setattr(compute, "_begin", lambda taken: (begun.append([m.flops for (m,) in taken]), original(taken)))
+    rest = compute.start([Ready(flops) for flops in (3, 1, 5, 5, 5, 7, 2)], wait=wait)
+    assert begun == begins
+    assert [member.flops for member in rest] == [7, 2]
+    assert compute.running and not compute.free
+
+
+@pytest.mark.parametrize("n_running, begins", [(0, 1), (1, 1), (2, 0)])
+def test_a_short_round_waits_for_more_members_unless_a_thread_is_idle(n_running, begins, monkeypatch):
+    monkeypatch.setattr(rounds, "prepared", lambda rows: None)
+    compute = rounds.Rounds(SimpleNamespace(submit=lambda run: Future()))
+    compute.n_threads, compute._n_running = 2, n_running
+    members = [Ready(1), Ready(1)]
+    assert compute.start(members, wait=True) == ([] if begins else members)
+    assert compute._n_running == n_running + begins
 
 
 @needs_two_threads
-def test_two_teams_share_a_round(seen):
-    """One of them is half of the members, and is ready first."""
+def test_two_teams_are_two_rounds(seen):
     with fastbp.threads(2):
         fastbp.Population(networks(2 * lanes_of(np.dtype("float32")))).fit(X, Y, **OPTIONS)
-    assert seen == [(2, 2, False)]
+    assert seen == [(1, False)] * 2
 
 
 def test_members_of_numpy_and_the_last_one_are_in_no_round(seen):
@@ -105,11 +140,10 @@ def test_without_compilation():
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork on Windows")
 def test_in_a_forked_process():
-    """Whose parent has running threads: it trains on one."""
+    """Whose parent has running threads."""
     forked = """
-rounds.worth, before = (lambda flops: 2), rounds.worth
 first = trained()
-rounds.worth = before
+fastbp.compiler.threads.launched_layer()
 with multiprocessing.get_context("fork").Pool(1) as pool:
     print(pool.map(trained, [0]) == [first])
 """

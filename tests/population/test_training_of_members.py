@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 from conftest import needs_two_threads
+from pieces_of_epochs import at_most
 from population_samples import HELD_OUT, X, Y, learned, n_threads, networks  # noqa: F401
 
 import fastbp
@@ -62,8 +63,8 @@ class Stop(Exception):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Stop])
 @pytest.mark.parametrize("n", [1, 2, 4])
 @pytest.mark.parametrize("where, threads", [("go_on", 1), ("train", 1), ("go_on", 2),
-                                            pytest.param("_compute", 2, marks=needs_two_threads),
-                                            ("finish", 2), ("start", 2)])  # fmt: skip
+                                            pytest.param("_begin", 2, marks=needs_two_threads),
+                                            ("finished", 2), ("start", 2)])  # fmt: skip
 def test_an_error_at_any_moment(where, threads, n, error, monkeypatch):
     """Each member is as after a whole number of epochs, and continues with the bits of an uninterrupted training."""
     owner = next(kind for kind in (members.NetworkMember, steps.Piece, rounds.Rounds) if hasattr(kind, where))
@@ -77,12 +78,11 @@ def test_an_error_at_any_moment(where, threads, n, error, monkeypatch):
             raise error("on purpose")
         return result
 
-    nets = networks(4)
+    nets = networks(4, formulation="vectorized" if where == "train" else "tiles")
     known = {epochs: after(epochs, nets) for epochs in range(1, 4)}
     start, pop = [net.parameters.tobytes() for net in nets], fastbp.Population(nets)
     expected = pytest.raises(Stop) if error is Stop else pytest.warns(RuntimeWarning, match=r"was interrupted after")
-    with monkeypatch.context() as patch, expected, fastbp.threads(threads):
-        patch.setattr(rounds, "worth", lambda flops: threads)
+    with monkeypatch.context() as patch, expected, fastbp.threads(threads), at_most(0):
         patch.setattr(owner, where, failing)
         pop.fit(X, Y, epochs=3, **OPTIONS)
     assert calls >= n

@@ -24,8 +24,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastbp
-from fastbp.compiler.threads import get_num_threads
-from fastbp.population import rounds, training
+from fastbp.population import training
 from fastbp.sklearn import MLPClassifier, MLPRegressor, MLPSearchCV, candidates
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -37,9 +36,8 @@ FOLDS = KFold(3, shuffle=True, random_state=0)
 
 
 @pytest.fixture(autouse=True, params=[1, 2])
-def n_threads(request, monkeypatch):
-    """Use so many threads, for every round, however small."""
-    monkeypatch.setattr(rounds, "worth", lambda flops: get_num_threads())
+def n_threads(request):
+    """Use so many threads."""
     with fastbp.threads(request.param):
         yield request.param
 
