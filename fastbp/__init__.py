@@ -40,9 +40,9 @@ with no_collection():  # in the middle of an import it takes a tenth of the time
         StepDecay,
     )
     from fastbp.training.callbacks import Callback, Checkpoint, CSVLogger
+    from fastbp.training.divergence import DivergenceError
     from fastbp.training.early_stopping import EarlyStopping
     from fastbp.training.history import History
-    from fastbp.training.loop import DivergenceError
     from fastbp.training.metrics import Evaluation
 
 if TYPE_CHECKING:

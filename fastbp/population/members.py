@@ -7,7 +7,8 @@ from typing import Any
 
 from fastbp.formulations.rounds import Row
 from fastbp.training.callbacks import Run
-from fastbp.training.loop import DivergenceError, Loop
+from fastbp.training.divergence import DivergenceError
+from fastbp.training.loop import Loop
 from fastbp.training.paused import Paused
 from fastbp.training.plan import Plan
 from fastbp.training.steps import Piece, Steps

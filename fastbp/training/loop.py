@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import validation
 from fastbp.batches.samples import SomeRows
 from fastbp.compiler.together import at_once, telling
 from fastbp.distributed.agreement import digest
@@ -25,6 +24,7 @@ from fastbp.formulations.step_options import StepOptions
 from fastbp.progress import Progress
 from fastbp.training import full_batch
 from fastbp.training.callbacks import Run
+from fastbp.training.divergence import check_finite, is_finite
 from fastbp.training.early_stopping import Best, greater_is_better, watched
 from fastbp.training.history import History
 from fastbp.training.kept import kept_trainer
@@ -32,22 +32,7 @@ from fastbp.training.metrics import Evaluation, evaluate, in_words
 from fastbp.training.paused import Paused
 from fastbp.training.plan import Plan
 from fastbp.training.scheduled import Scheduled
-from fastbp.training.state import Training
 from fastbp.training.steps import Steps, drive, in_pieces, one_step_each
-
-
-class DivergenceError(ArithmeticError):
-    """Training diverged: the cost or a weight is no longer finite. The network has its last finite weights.
-
-    Examples
-    --------
-    >>> import fastbp
-    >>> net = fastbp.Network([1, 1], cost="quadratic", seed=0)
-    >>> net.fit([[1.0]], [[0.0]], epochs=9, optimizer=fastbp.SGD(1e30), progress=False)
-    Traceback (most recent call last):
-        ...
-    fastbp.training.loop.DivergenceError: ...
-    """
 
 
 class Loop:
@@ -117,8 +102,8 @@ class Loop:
             self.trainer.end_epoch()
         trained = time.perf_counter()
         if len(costs) == 1:
-            _check_finite(epoch, costs[0], self.training)
-        elif not _is_finite(costs, self.training):
+            check_finite(epoch, costs[0], self.training)
+        elif not is_finite(costs, self.training):
             return self._one_by_one(epoch, len(costs), n_samples)
         plan, model = self._plan, self.training.model
         data_sets = plan.data_sets.items()
@@ -182,7 +167,7 @@ class Loop:
     def _take_over_changes(self) -> None:
         """Continue with the weights of a callback that changed them."""
         if self._plan.callbacks and not np.array_equal(self.training.model.parameters.vector, self.last.theta):
-            _check_finite(self._run.epoch, 0.0, self.training)
+            check_finite(self._run.epoch, 0.0, self.training)
             self.last, self._spare = self.training.copy_to(self._spare, self.last.epochs_done), self.last
             if self.trainer is not None:
                 self.trainer.begin()
@@ -321,21 +306,6 @@ def _dry_evaluation(plan: Plan) -> None:
     for samples in plan.data_sets.values():
         X, Y = (np.zeros((min(len(samples), 4096), n), model.dtype) for n in (model.sizes[0], model.sizes[-1]))
         plan.formulation.costs(model, X, Y)
-
-
-def _is_finite(costs: Sequence[float], training: Training) -> bool:
-    return all(map(math.isfinite, costs)) and validation.all_finite(training.model.parameters.vector)
-
-
-def _check_finite(epoch: int, cost: float, training: Training) -> None:
-    if _is_finite([cost], training):
-        return
-    smaller = f"Try a smaller learning rate than {training.optimizer.learning_rate:g}"
-    advice = "Scale X and Y, or begin with smaller weights" if training.optimizer.full_batch else smaller
-    raise DivergenceError(
-        f"training diverged in epoch {epoch}: the cost or a weight is no longer finite. The network has the weights "
-        f"from before that epoch. {advice}"
-    )
 
 
 def _record(

@@ -14,8 +14,8 @@ from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
 from fastbp.model import Array
 from fastbp.training import plan as plans
+from fastbp.training.divergence import DivergenceError
 from fastbp.training.kept import Kept, kept_trainer
-from fastbp.training.loop import DivergenceError
 from fastbp.training.plan import Asked, Trainable
 from fastbp.training.state import Training
 

@@ -301,7 +301,7 @@ def test_an_interrupted_fit_has_its_rate_again(monkeypatch):
     net, optimizer = network("loops"), fastbp.SGD(0.25)
     net.fit(*samples(), epochs=1, optimizer=optimizer)
     with pytest.warns(RuntimeWarning, match="interrupted"), monkeypatch.context() as patch:
-        patch.setattr("fastbp.training.loop._check_finite", interrupt)
+        patch.setattr("fastbp.training.loop.check_finite", interrupt)
         net.fit(*samples(), epochs=1, optimizer=optimizer)
     assert net._training.state.rate.tolist() == [0.25]
 
