@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.memory import no_collection
 
-with no_collection():  # in the middle of an import it takes a tenth of the time, and finds nothing
+with no_collection(stays=True):  # in the middle of an import it takes a tenth of the time, and finds nothing
     from fastbp.compiler.threads import get_num_threads, set_num_threads, threads
     from fastbp.files.serialization import ModelFileError
     from fastbp.functions.activations import Activation

@@ -8,14 +8,21 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
-    """Let Python collect no garbage in this block, if it collects any."""
+def no_collection(*, stays: bool = False) -> Iterator[None]:
+    """Let Python collect no garbage in this block, if it collects any.
+
+    With `stays`, what the block makes goes to the oldest generation. A first collection of all of it, right after the
+    block, would find nothing.
+    """
     collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if collects:
+            if stays and gc.get_freeze_count() == 0:  # else what the user has frozen would no longer be
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

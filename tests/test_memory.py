@@ -4,6 +4,7 @@ import gc
 import os
 
 import pytest
+from conftest import run_python
 
 from fastbp import memory
 
@@ -37,3 +38,22 @@ def test_collection_pauses_and_goes_on_as_before_also_after_an_error(collects: b
         assert gc.isenabled() == collects
     finally:
         (gc.enable if was else gc.disable)()
+
+
+@pytest.mark.parametrize("users_are_frozen", [True, False])
+def test_what_stays_is_old_at_once_unless_the_user_has_frozen_objects(
+    users_are_frozen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thawed: list[int] = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: 5 * users_are_frozen)
+    monkeypatch.setattr(gc, "unfreeze", lambda original=gc.unfreeze: (thawed.append(1), original()))
+    gc.enable()
+    with memory.no_collection(stays=True):
+        made: list[list[int]] = [[]]
+        made[0].append(made)  # type: ignore[arg-type]
+    oldest = any(thing is made for thing in gc.get_objects(generation=2))
+    assert (oldest, len(thawed)) == ((False, 0) if users_are_frozen else (True, 1))
+
+
+def test_an_import_leaves_nothing_frozen() -> None:
+    assert run_python("import gc, fastbp; print(gc.get_freeze_count())") == "0"
