@@ -28,17 +28,6 @@ with no_collection(stays=True):  # in the middle of an import it takes a tenth o
         RMSProp,
         Rprop,
     )
-    from fastbp.optimizers.schedules import (
-        ByStep,
-        ConstantRate,
-        CosineDecay,
-        ExponentialDecay,
-        InverseScaling,
-        LogCosine,
-        OneCycle,
-        ReduceOnPlateau,
-        StepDecay,
-    )
     from fastbp.training.callbacks import Callback, Checkpoint, CSVLogger
     from fastbp.training.divergence import DivergenceError
     from fastbp.training.early_stopping import EarlyStopping
@@ -52,6 +41,17 @@ if TYPE_CHECKING:
     from fastbp.derivatives.explain.nudge import Nudge
     from fastbp.derivatives.explain.trace import Trace
     from fastbp.network.foreign import from_keras, from_torch
+    from fastbp.optimizers.schedules import (
+        ByStep,
+        ConstantRate,
+        CosineDecay,
+        ExponentialDecay,
+        InverseScaling,
+        LogCosine,
+        OneCycle,
+        ReduceOnPlateau,
+        StepDecay,
+    )
     from fastbp.population import Halving, Population
     from fastbp.training.recording import Recorder, error_norms
 
@@ -76,6 +76,10 @@ _LATER = {
     "Trace": "fastbp.derivatives.explain.trace",
     "Recorder": "fastbp.training.recording", "error_norms": "fastbp.training.recording",
     "Halving": "fastbp.population", "Population": "fastbp.population",
+    **dict.fromkeys(
+        ["ByStep", "ConstantRate", "CosineDecay", "ExponentialDecay", "InverseScaling", "LogCosine", "OneCycle",
+         "ReduceOnPlateau", "StepDecay"], "fastbp.optimizers.schedules",
+    ),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ the two can be a schedule. If it has a method `observe`, `fit` calls that with t
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from fastbp.optimizers import hyperparameters
 
@@ -266,6 +267,8 @@ class ByStep(Schedule):
     >>> [round(schedule(epoch, 0.8), 3) for epoch in (0.0, 0.5, 1.0, 1.5)]
     [0.8, 0.683, 0.4, 0.117]
     """
+
+    asked_before_every_step: ClassVar[bool] = True
 
     schedule: Callable[[float, float], float]
 

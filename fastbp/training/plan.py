@@ -24,13 +24,13 @@ from fastbp.formulations.step_options import StepOptions
 from fastbp.memory import require_memory
 from fastbp.model import Array, Model
 from fastbp.optimizers import BY_NAME, Adam, LevenbergMarquardt, Optimizer, Rprop, layer_rates
-from fastbp.optimizers.schedules import ByStep
 from fastbp.training import full_batch, levenberg_marquardt, scheduled
 from fastbp.training import metrics as of_metrics
 from fastbp.training.callbacks import Callback
 from fastbp.training.callbacks import checked as checked_callbacks
 from fastbp.training.early_stopping import EarlyStopping, greater_is_better, watched
 from fastbp.training.history import History
+from fastbp.training.scheduled import is_by_step
 from fastbp.training.state import Training
 from fastbp.training.with_derivatives import with_derivatives
 
@@ -106,7 +106,7 @@ def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) 
     samples = source(data, weights, asked.shuffle, model, rows, epochs)
     options = _options(asked, data, samples, training, net._own_seed)
     schedules = scheduled.checked(asked.schedule, training.optimizer, options)
-    if data.samples_per_epoch is None and any(isinstance(schedule, ByStep) for schedule in schedules.values()):
+    if data.samples_per_epoch is None and any(map(is_by_step, schedules.values())):
         raise ValueError("schedule has a ByStep, but nobody knows how many steps an epoch has: give steps_per_epoch")
     plan = Plan(
         training, formulation, samples, options, epochs, rows,

@@ -13,7 +13,6 @@ import numpy as np
 from fastbp import validation
 from fastbp.formulations.step_options import StepOptions
 from fastbp.optimizers import Optimizer
-from fastbp.optimizers.schedules import ByStep
 
 Schedules: TypeAlias = Mapping[str, Callable[[float, float], float]]
 
@@ -45,6 +44,11 @@ def checked(given: Any, optimizer: Optimizer, options: StepOptions) -> Schedules
     return found
 
 
+def is_by_step(schedule: Any) -> bool:
+    """Whether this is a `ByStep`: by an attribute, so that importing fastbp imports no schedules."""
+    return getattr(schedule, "asked_before_every_step", False) is True
+
+
 class Scheduled:
     """The present values: η in the state of the optimizer, κ and p in the options of a step.
 
@@ -54,7 +58,7 @@ class Scheduled:
     def __init__(self, schedules: Schedules, optimizer: Optimizer, options: StepOptions):
         self._schedules, self._optimizer, self._options = schedules, optimizer, options
         self._decay, self._dropout = options.decay.copy(), options.dropout.copy()
-        self.by_step = any(isinstance(schedule, ByStep) for schedule in schedules.values())
+        self.by_step = any(is_by_step(schedule) for schedule in schedules.values())
 
     def begin_epoch(self, epoch: int, rate: Any) -> None:
         """Set all values for an epoch, counted from 0. Writes: rate, and what is in the options."""
@@ -63,7 +67,7 @@ class Scheduled:
 
     def begin_step(self, time: float, rate: Any) -> None:
         """Set what follows steps; `time` is 2.5 in the middle of the third epoch. Writes: as `begin_epoch`."""
-        some = {name: schedule for name, schedule in self._schedules.items() if isinstance(schedule, ByStep)}
+        some = {name: schedule for name, schedule in self._schedules.items() if is_by_step(schedule)}
         self._set(int(time), time, some, rate)
 
     def end(self) -> None:
@@ -78,7 +82,7 @@ class Scheduled:
 
     def _set(self, epoch: int, time: float, schedules: Schedules, rate: Any) -> None:
         for name, schedule in schedules.items():
-            when = time if isinstance(schedule, ByStep) else epoch
+            when = time if is_by_step(schedule) else epoch
             what = f"the {name.replace('_', ' ')} that schedule gives for epoch {epoch + 1}"
             if name == "learning_rate":
                 rate[0] = validation.number(what, schedule(when, self._optimizer.learning_rate), 0.0)
