@@ -149,3 +149,21 @@ def test_only_so_many_files_of_users_are_kept(tmp_path, monkeypatch):
     code_cache.MachineCodeCache(users_new).save_overload("()", Data())
     new, *rest = sorted(os.listdir(tmp_path), key=lambda name: not name.startswith("users_new"))
     assert new.startswith("users_new") and sorted(rest) == ["ours.machinecode", "users_0.machinecode"]
+
+
+INSIDE = """
+import fastbp
+def half(z):
+    times = lambda x, by: x * by
+    return times(z, 0.5)
+net = fastbp.Network([1, 1], output_activation=fastbp.Activation("half", half, lambda z: (lambda x: 0 * x + 0.5)(z)),
+                     cost="quadratic", initializer="zeros")
+net.biases[0][:] = 3
+print(net.predict([[0.0]])[0, 0], net.gradient([[0.0]], [[0.0]]).biases[0][0])
+"""
+
+
+def test_a_users_function_may_have_functions_inside(tmp_path):
+    """Ours have none, and are compiled without the passes for them."""
+    copy_machine_code(tmp_path)
+    assert run_python(INSIDE, FASTBP_CACHE=str(tmp_path)) == "1.5 0.75"
