@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import copy_machine_code, run_python
 
+import fastbp
 from fastbp.compiler import code_cache
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.functions import elementary
@@ -151,19 +152,9 @@ def test_only_so_many_files_of_users_are_kept(tmp_path, monkeypatch):
     assert new.startswith("users_new") and sorted(rest) == ["ours.machinecode", "users_0.machinecode"]
 
 
-INSIDE = """
-import fastbp
-def half(z):
-    times = lambda x, by: x * by
-    return times(z, 0.5)
-net = fastbp.Network([1, 1], output_activation=fastbp.Activation("half", half, lambda z: (lambda x: 0 * x + 0.5)(z)),
-                     cost="quadratic", initializer="zeros")
-net.biases[0][:] = 3
-print(net.predict([[0.0]])[0, 0], net.gradient([[0.0]], [[0.0]]).biases[0][0])
-"""
-
-
-def test_a_users_function_may_have_functions_inside(tmp_path):
-    """Ours have none, and are compiled without the passes for them."""
-    copy_machine_code(tmp_path)
-    assert run_python(INSIDE, FASTBP_CACHE=str(tmp_path)) == "1.5 0.75"
+def test_a_users_function_with_a_comprehension_gets_a_clear_error():
+    """Ours have none, and are compiled without the pass for them."""
+    activation = fastbp.Activation("mine", lambda z: z * [0.5 * k for k in range(3)][1], lambda z: 0.5)
+    net = fastbp.Network([1, 1], output_activation=activation, cost="quadratic")
+    with pytest.raises(TypeError, match="Numba cannot compile <function"):
+        net.predict([[0.0]])
