@@ -19,8 +19,8 @@ from fastbp.formulations.lanes.team import Team, TeamTrainer
 from fastbp.formulations.rounds import Row, prepared
 from fastbp.population.members import Member
 
-# A round takes some milliseconds, so that none of the threads that wait for Python's lock between two of them does so
-# often: at least this part of FLOPS_BETWEEN_LOOKS, or one job.
+# A round has at least this part of FLOPS_BETWEEN_LOOKS, some milliseconds: before and after it, its thread waits for
+# Python's lock.
 PART_OF_ROUND = 1 / 16
 QUEUED = 2  # rounds for each thread, the running one among them
 SWITCH = 5e-4  # seconds after which Python takes its lock from a thread for another one that waits, by default 5e-3
