@@ -133,7 +133,7 @@ def raising_at(function, n, position):
         OPTIMIZERS,
         ["before", "after"],
         [1, 2, 3],
-        ["evaluate", "_record", "_check_finite", "Training.copy_to", "OptimizerState.copy_to"],
+        ["evaluate", "_record", "check_finite", "Training.copy_to", "OptimizerState.copy_to"],
     ),
 )
 def test_ctrl_c_during_evaluation_and_snapshot(where, n, position, optimizer_name, uninterrupted, monkeypatch):
@@ -223,7 +223,7 @@ def test_ctrl_c_before_any_instruction_of_training(each, uninterrupted):
     came_out = 0
     for n in chosen:
         net, optimizer = network(), OPTIMIZERS["Momentum"]()
-        # An interruption between two instructions of `_check_finite` can leave NumPy's error state changed. A real
+        # An interruption between two instructions of `check_finite` can leave NumPy's error state changed. A real
         # Ctrl-C comes only after calls and jumps.
         with warnings.catch_warnings(), np.errstate():
             warnings.simplefilter("ignore")

@@ -6,6 +6,7 @@ from fit_samples import HELD_OUT, X, Y, fit, network, state
 from pieces_of_epochs import at_most, pieces  # noqa: F401
 
 import fastbp
+from fastbp import validation
 from fastbp.batches import sources
 from fastbp.progress import Progress
 from fastbp.training import loop as training
@@ -116,14 +117,14 @@ def test_a_divergence_among_them(formulation, options, pieces):  # noqa: F811
 
 def test_weights_that_are_not_finite_after_finite_costs(monkeypatch):
     """The third epoch of five ends with such weights, and costs say nothing: only a look after each epoch finds it."""
-    looks = training.validation.all_finite
+    looks = validation.all_finite
     net, other = network(), network()
     fit(other, 2)
     third = network()
     fit(third, 3)
     bad = third.parameters.tobytes(), third._training.steps[0]
     monkeypatch.setattr(
-        training.validation, "all_finite",
+        validation, "all_finite",
         lambda theta: looks(theta) and theta.tobytes() != bad[0] and net._training.steps[0] <= bad[1],
     )  # fmt: skip
     with pytest.raises(fastbp.DivergenceError, match="in epoch 3"):
