@@ -1,4 +1,4 @@
-"""No subnormal results while a training runs: Intel's processors take some 150 cycles for each.
+"""No subnormal results while a training runs: Intel's processors are ten times as slow with them.
 
 A training makes them where numbers decay: the moments of a parameter whose gradient stays 0, as behind a relu that is
 never active, or the errors of saturated neurons. In float32 they are smaller than 2^-126, in float64 than 2^-1022.
