@@ -26,7 +26,7 @@ from fastbp.formulations.tiles import (
     steps,
     sums,
 )
-from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.registers import REGISTERS, VECTOR_BYTES
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
 FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the table
@@ -85,7 +85,9 @@ def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, *structs:
     """The address of one of the above, or itself where nothing is compiled; `structs` are the types of its structs."""
     function, kinds = FOR_ALL.get(name) or BY_WIDTH[name]
     rows = VECTOR_BYTES // dtype.itemsize if VECTOR_BYTES >= 64 else 4  # they divide the padding of a layer
-    names = {"VECS": vecs, "LISTED": name.endswith("_listed"), "ROWS": rows}
+    listed = name.endswith("_listed")
+    tall = REGISTERS == 32 or (vecs == 1 and not listed)  # see `next_rows`
+    names = {"VECS": vecs, "LISTED": listed, "ROWS": rows, "TALL": tall}
     unique = f"{name}_{vecs}_{dtype.name}"
     loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
     if numba.config.DISABLE_JIT:

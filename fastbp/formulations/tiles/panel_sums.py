@@ -34,6 +34,7 @@ from fastbp.formulations.tiles.tile import (
 
 VECS: Any = None  # bound to 1 and 2
 LISTED: Any = None  # bound to False and True
+TALL: Any = None  # bound to whether there are registers for tiles of 8 and 12 rows
 LEAST = 4  # rows of a tile, at least
 BLOCK = 256  # samples whose gradient is summed in one go
 
@@ -134,14 +135,15 @@ def forward_panel(z, a_previous, w, b, lists, coming, first, m, begin, ahead):
     s, last = first, first + m
     while s < last:
         size = next_rows(last - s, 2 if LISTED else VECS)
-        if size == 12:
-            forward_tile(zeros(z, 12, VECS), of, s, size)
-        elif size == 8:
-            forward_tile(zeros(z, 8, VECS), of, s, size)
+        if size == 4:
+            forward_tile(zeros(z, 4, VECS), of, s, size)
         elif size == 6:
             forward_tile(zeros(z, 6, VECS), of, s, size)
-        else:
-            forward_tile(zeros(z, 4, VECS), of, s, size)
+        elif TALL:  # else nothing is compiled here
+            if size == 8:
+                forward_tile(zeros(z, 8, VECS), of, s, size)
+            else:
+                forward_tile(zeros(z, 12, VECS), of, s, size)
         s += size
 
 
@@ -204,14 +206,15 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, rows, first, beg
             size = min(LISTED_ROWS, stop - k) if LISTED else next_rows(stop - k, VECS)
             for row in range(k, k + size if LISTED else k):  # a list may be too short to prefetch them meanwhile
                 prefetch_row(of, row)
-            if size == 12:
-                gradient_tile(zeros(dw, 12, VECS), of, k)
-            elif size == 8:
-                gradient_tile(zeros(dw, 8, VECS), of, k)
+            if size == 4:
+                gradient_tile(zeros(dw, 4, VECS), of, k)
             elif size == 6:
                 gradient_tile(zeros(dw, 6, VECS), of, k)
-            else:
-                gradient_tile(zeros(dw, 4, VECS), of, k)
+            elif TALL:
+                if size == 8:
+                    gradient_tile(zeros(dw, 8, VECS), of, k)
+                else:
+                    gradient_tile(zeros(dw, 12, VECS), of, k)
             k += size
 
 
