@@ -4,6 +4,7 @@ import os
 import threading
 import time
 
+import loops_chosen
 import pytest
 from conftest import needs_two_threads, run_python
 from llvmlite.binding import ffi
@@ -16,13 +17,14 @@ import multiprocessing, os, sys
 import numpy as np
 import fastbp
 from fastbp.compiler import threads
-from fastbp.formulations.compiled import Compiled
+
+sys.path.append(sys.argv[2])
+from loops_chosen import watch_loops
 
 for layer in threads.PARALLEL_FROM:
     threads.PARALLEL_FROM[layer] = 0
 seen = []
-original = Compiled._variant
-Compiled._variant = lambda self, loop, n_threads: (seen.append(n_threads > 1), original(self, loop, n_threads))[1]
+watch_loops(lambda loop, n_threads: seen.append(n_threads > 1))
 
 def train(*_):
     seen.clear()
@@ -56,7 +58,11 @@ print("parent", after == expected and all_parallel)
 @needs_two_threads
 def test_a_forked_child_trains_with_the_same_bits(compiled):
     pytest.importorskip("multiprocessing").get_context("fork")
-    assert run_python(FORK, compiled).splitlines() == ["fork 0 same", "pool True", "parent True"]
+    assert run_python(FORK, compiled, os.path.dirname(loops_chosen.__file__)).splitlines() == [
+        "fork 0 same",
+        "pool True",
+        "parent True",
+    ]
 
 
 FORK_WHILE_COMPILING = """

@@ -10,11 +10,12 @@ import numba
 import numpy as np
 import pytest
 from conftest import COMPILED, OPTIMIZERS, needs_two_threads
+from loops_chosen import watch_loops
 
 import fastbp
 from fastbp.compiler import threads
+from fastbp.compiler.variants import variant
 from fastbp.formulations import loops
-from fastbp.formulations.compiled import Compiled
 from fastbp.formulations.tiles import steps as tile_steps
 from fastbp.formulations.tiles import tiled
 
@@ -41,15 +42,12 @@ def forms(monkeypatch):
     for layer in threads.PARALLEL_FROM:
         monkeypatch.setitem(threads.PARALLEL_FROM, layer, 0)
     seen: list[tuple[str, bool]] = []
-    original = Compiled._variant
 
-    def spy(self, loop, n_threads):
-        variant, parallel = original(self, loop, n_threads), n_threads > 1
-        seen.append((loop.__name__, parallel))
-        assert variant.targetoptions.get("parallel", False) in (False, parallel)
-        return variant
+    def spy(loop, n_threads):
+        seen.append((loop.__name__, n_threads > 1))
+        assert variant(loop, n_threads).targetoptions.get("parallel", False) in (False, n_threads > 1)
 
-    monkeypatch.setattr(Compiled, "_variant", spy)
+    watch_loops(spy, monkeypatch.setattr)
     return seen
 
 
@@ -105,8 +103,7 @@ def test_a_parallel_loop_on_one_thread_has_the_same_bits_too(compiled, forms, mo
 
 def test_small_steps_stay_serial(compiled, monkeypatch):
     seen = []
-    original = Compiled._variant
-    monkeypatch.setattr(Compiled, "_variant", lambda self, loop, n: (seen.append(n > 1), original(self, loop, n))[1])
+    watch_loops(lambda loop, n_threads: seen.append(n_threads > 1), monkeypatch.setattr)
     net = fastbp.Network([2, 3, 1], formulation=compiled)
     net.fit([[1, 2]], [1], epochs=1)
     net.predict([[1, 2]])
@@ -116,8 +113,7 @@ def test_small_steps_stay_serial(compiled, monkeypatch):
 @needs_two_threads
 def test_large_steps_run_in_parallel(compiled, monkeypatch):
     seen = []
-    original = Compiled._variant
-    monkeypatch.setattr(Compiled, "_variant", lambda self, loop, n: (seen.append(n > 1), original(self, loop, n))[1])
+    watch_loops(lambda loop, n_threads: seen.append(n_threads > 1), monkeypatch.setattr)
     net = fastbp.Network([400, 300, 200], formulation=compiled, dtype="float32", seed=0)
     X, Y = samples(512, 400, 200)
     net.gradient(X, Y)  # 6 · 180,000 · 512 operations

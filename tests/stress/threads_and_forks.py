@@ -30,6 +30,9 @@ import fastbp
 from fastbp.compiler import threads
 from fastbp.formulations.compiled import Compiled
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from loops_chosen import watch_loops
+
 LAYERS = ("omp", "tbb", "workqueue")
 METHODS = ("fork", "spawn", "forkserver")
 CELLS = [(form, act) for form in ("parallel", "serial") for act in ("train", "predict")]
@@ -44,14 +47,8 @@ def watch() -> None:
     """Make every step large enough for a parallel region, and record its number of threads."""
     for layer in threads.PARALLEL_FROM:
         threads.PARALLEL_FROM[layer] = 0
-    original = Compiled._variant
-    if original.__name__ == "_variant":
-
-        def watched(self: Compiled, loop: object, n_threads: int) -> object:
-            seen.add(n_threads)
-            return original(self, loop, n_threads)
-
-        Compiled._variant = watched  # type: ignore[method-assign]
+    if Compiled._variant.__name__ == "_variant":
+        watch_loops(lambda loop, n_threads: seen.add(n_threads))
 
 
 def results(act: str, sizes: tuple[int, ...] = (100, 50, 5), n: int = 45) -> str:

@@ -54,7 +54,7 @@ class Tiled(Compiled):
             borrowed(model, "forward", needs, partial(_forward_call, model, rows)) as call,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
-            loop, work, data, net = self._variant(tile_steps.forward_blocks, n_threads), call.work, call.data, call.net
+            loop, work, data, net = tile_steps.forward_blocks, call.work, call.data, call.net
             call.take(X)
             call.pack()
             for start in range(0, n, rows):
@@ -86,7 +86,7 @@ class Tiled(Compiled):
             loop = tile_gradient.gradient_in_parts if in_parts else tile_gradient.gradient
             call.take(X, Y, sample_weight)
             call.pack()
-            total = call.run(self._variant(loop, n_threads), n_threads, call.work, call.data, share, call.net)
+            total = call.run(loop, n_threads, call.work, call.data, share, call.net)
             call.copy(call.work.gradient, gradient, pack=False)
             call.let_go()
             return float(total)
@@ -206,7 +206,7 @@ class TiledTrainer:
         loop, arguments = self._prepared(order)
         rows = 1 if loop is descent.train_one_by_one else min(self._batch_size, len(order), ROWS)
         with parallel_region(self._model.flops_per_sample * rows) as n_threads:
-            return float(self._call.run(self._formulation._variant(loop, n_threads), n_threads, *arguments))
+            return float(self._call.run(loop, n_threads, *arguments))
 
     def row(self, orders: Sequence[npt.NDArray[np.int64]]) -> Row | None:
         """Prepare `train` for a round, with an order for each epoch."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.compiler.variants import entry
+from fastbp.compiler.variants import entry, variant
 from fastbp.formulations.network_data import NetworkData
 from fastbp.formulations.tiles import panels
 from fastbp.formulations.tiles.panel_functions import add_functions
@@ -64,10 +64,10 @@ class Call:
         self._copy(values, vector, self.net, pack)
 
     def run(self, loop: Any, n_threads: int, *arguments: Any) -> Any:
-        """Call a variant of the loop: always the same loop, with arguments of the same types."""
+        """Call the loop's variant for so many threads: always the same loop, with arguments of the same types."""
         compiled = self._entries[n_threads > 1]
         if compiled is None:
-            compiled = self._entries[n_threads > 1] = entry(loop, n_threads, *arguments)
+            compiled = self._entries[n_threads > 1] = entry(variant(loop, n_threads), n_threads, *arguments)
         return compiled(n_threads, *arguments)
 
 
