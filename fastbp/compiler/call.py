@@ -14,6 +14,7 @@ from numba import types
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
 
+from fastbp.compiler.arrays import DATA, N_ITEMS, field_of
 from fastbp.compiler.structs import StructType
 
 
@@ -44,8 +45,7 @@ def _call(context: Any, builder: Any, sig: Any, values: Any) -> Any:
     passed = []
     for kind, value in zip(sig.args[1:], values[1:], strict=True):
         if isinstance(kind, types.Array):
-            array = context.make_array(kind)(context, builder, value)
-            passed += [array.data, array.nitems]
+            passed += [field_of(builder, value, field) for field in (DATA, N_ITEMS)]
         elif isinstance(kind, types.Float | StructType):
             passed.append(value)
         else:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -17,6 +18,7 @@ from numba.core.untyped_passes import InlineClosureLikes
 
 from fastbp.compiler import together
 from fastbp.compiler.code_cache import MachineCodeCache
+from fastbp.compiler.few_instructions import in_few_instructions
 from fastbp.compiler.levels import in_level
 from fastbp.compiler.libraries import Part, Whole
 from fastbp.memory import no_collection
@@ -85,6 +87,9 @@ class LevelCompiler(Compiler):
 NOT_OURS = InlineClosureLikes, NopythonRewrites
 
 
+_ours = cache(in_few_instructions)
+
+
 class WideCompiler(LevelCompiler):
     """The same with `WideLowering`. Loops over memory run 1.1 to 1.4 times faster where there is AVX-512."""
 
@@ -94,6 +99,7 @@ class WideCompiler(LevelCompiler):
         source = self.state.func_id.func
         if str(source.__module__).startswith("fastbp.") and not source.__name__.startswith("users_"):
             passes.passes = [(step, why) for step, why in passes.passes if step not in NOT_OURS]
+            self.state.targetctx = _ours(self.state.targetctx)
         passes.finalize()
         return [passes]
 

@@ -20,7 +20,8 @@ from numba.core.extending import NativeValue, register_model, unbox
 from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 
-WORD = ir.IntType(64)
+from fastbp.compiler.arrays import WORD, new_view
+
 DATA, DIMENSIONS = 2, 4  # words of NumPy's PyArrayObject, behind the two that every Python object begins with
 
 
@@ -145,8 +146,6 @@ class _Fields(AttributeTemplate):
 
 @lower_getattr_generic(StructType)
 def _field(context: Any, builder: Any, struct: StructType, pointer: Any, name: str) -> Any:
-    from numba.np.arrayobj import populate_array  # costs as much as the whole of fastbp to import
-
     kind, at = struct.fields[name]
     word = builder.load(builder.gep(pointer, [WORD(at)]))
     if isinstance(kind, types.Boolean):
@@ -158,12 +157,6 @@ def _field(context: Any, builder: Any, struct: StructType, pointer: Any, name: s
     array = builder.inttoptr(word, WORD.as_pointer())
     address, dimensions = (builder.load(builder.gep(array, [WORD(place)])) for place in (DATA, DIMENSIONS))
     lengths = builder.inttoptr(dimensions, WORD.as_pointer())
-    itemsize = context.get_abi_sizeof(context.get_data_type(kind.dtype))
     shape = [builder.load(builder.gep(lengths, [WORD(d)])) for d in range(kind.ndim)]
-    strides = [WORD(itemsize)]
-    for n in reversed(shape[1:]):
-        strides.insert(0, builder.mul(strides[0], n))
-    view = context.make_array(kind)(context, builder)
     data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
-    populate_array(view, data=data, shape=shape, strides=strides, itemsize=WORD(itemsize), meminfo=None)
-    return view._getvalue()
+    return new_view(context, builder, kind, data, shape)

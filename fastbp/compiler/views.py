@@ -9,6 +9,8 @@ from typing import Any
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
+from fastbp.compiler.arrays import DATA, field_of, new_view
+
 
 def matrix(vector: Any, start: int, n_rows: int, n_columns: int) -> Any:
     """Return vector[start : start + n_rows n_columns] as a matrix. It must not outlive `vector`."""
@@ -22,20 +24,11 @@ def stretch(vector: Any, start: int, n: int) -> Any:
 
 def borrow(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     """Write the instructions for a view: of args[0], from args[1] on, of the shape args[2:]."""
-    from numba.np.arrayobj import populate_array  # costs as much as the whole of fastbp to import
-
-    source_type, start_type, *shape_types = sig.args
+    start_type, *shape_types = sig.args[1:]
     source, start, *shape = args
     index = context.cast(builder, start, start_type, types.intp)
     shape = [context.cast(builder, n, kind, types.intp) for n, kind in zip(shape, shape_types, strict=True)]
-    itemsize = context.get_constant(types.intp, source_type.dtype.bitwidth // 8)
-    strides = [itemsize]
-    for n in reversed(shape[1:]):
-        strides.insert(0, builder.mul(strides[0], n))
-    data = builder.gep(context.make_array(source_type)(context, builder, source).data, [index])
-    view = context.make_array(sig.return_type)(context, builder)
-    populate_array(view, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
-    return view._getvalue()
+    return new_view(context, builder, sig.return_type, builder.gep(field_of(builder, source, DATA), [index]), shape)
 
 
 # Not @overload: that compiles a function, which may not return an array where it does not count references.

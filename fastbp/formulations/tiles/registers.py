@@ -9,6 +9,7 @@ from numba.core import cgutils
 from numba.core.typing import signature
 from numba.extending import lower_builtin, models, register_model, type_callable
 
+from fastbp.compiler.arrays import DATA, STRIDES, field_of
 from fastbp.compiler.levels import level
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
@@ -105,11 +106,10 @@ class Code:
 
     def corner(self, array_type, array, *index):
         """Return the address of array[index], and the array's strides in bytes."""
-        struct = self.context.make_array(array_type)(self.context, self.builder, array)
-        strides = cgutils.unpack_tuple(self.builder, struct.strides)
+        strides = [field_of(self.builder, array, STRIDES, d) for d in range(array_type.ndim)]
         if array_type.layout in "CF":  # a stride known to the compiler becomes part of the address
             strides[-1 if array_type.layout == "C" else 0] = I64(array_type.dtype.bitwidth // 8)
-        pointer = self.builder.bitcast(struct.data, ir.IntType(8).as_pointer())
+        pointer = self.builder.bitcast(field_of(self.builder, array, DATA), ir.IntType(8).as_pointer())
         for n, stride in zip(index, strides, strict=True):
             pointer = self.builder.gep(pointer, [self.builder.mul(n, stride)])
         return pointer, strides
@@ -175,7 +175,7 @@ class Code:
 
     def rows(self, tile):
         """Return the rows of a tile."""
-        return [self.builder.extract_value(tile, r) for r in range(self.tile.rows)]
+        return [field_of(self.builder, tile, r) for r in range(self.tile.rows)]
 
     def combine(self, tile, new_row):
         """Return the tile whose row r is new_row(old, r)."""

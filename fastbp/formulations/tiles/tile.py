@@ -26,6 +26,7 @@ from numba import types
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
 
+from fastbp.compiler.arrays import DATA, field_of
 from fastbp.formulations.tiles.registers import I32, I64, VECS, VECTOR_BYTES, Code, Tile, compiles
 
 
@@ -298,8 +299,7 @@ def _address_type(context):
 
 @lower_builtin(address_of, types.Array, types.intp)
 def _address_code(context, builder, sig, args):
-    data = context.make_array(sig.args[0])(context, builder, args[0]).data
-    return builder.ptrtoint(builder.gep(data, [args[1]]), I64)
+    return builder.ptrtoint(builder.gep(field_of(builder, args[0], DATA), [args[1]]), I64)
 
 
 def _width(tile, columns):
