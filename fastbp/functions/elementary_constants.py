@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
-from numba.extending import overload
-
-from fastbp.compiler.options import STRICT
+from numba.core.imputils import lower_getattr_generic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import lower_builtin, models, register_model, type_callable
 
 __all__ = ["constants", "like"]
 
@@ -110,10 +110,43 @@ def constants(x: np.floating) -> Constants:
     return FLOAT32 if isinstance(x, np.float32) else FLOAT64
 
 
-@overload(constants, jit_options=STRICT)
-def _constants(x):
-    chosen = {types.float32: FLOAT32, types.float64: FLOAT64}.get(x)
-    return None if chosen is None else lambda x: chosen
+class ConstantsType(types.Type):
+    """Numba's type of `Constants`: nothing at run time. What is read from them are numbers in the machine code."""
+
+    def __init__(self, dtype: types.Float):
+        self.dtype, self.values = dtype, {types.float32: FLOAT32, types.float64: FLOAT64}[dtype]
+        super().__init__(f"Constants({dtype})")
+
+
+register_model(ConstantsType)(models.OpaqueModel)
+
+
+@type_callable(constants)
+def _type_of_constants(context):
+    return lambda x: ConstantsType(x) if x in (types.float32, types.float64) else None
+
+
+@lower_builtin(constants, types.Float)
+def _constants(context, builder, sig, args):
+    return context.get_dummy_value()
+
+
+@infer_getattr
+class _OneOfThem(AttributeTemplate):
+    key = ConstantsType
+
+    def generic_resolve(self, value: Any, attr: str) -> Any:  # type: ignore[override]
+        return _type_of_one(value, attr)
+
+
+def _type_of_one(kind, name):
+    value = getattr(kind.values, name)
+    return types.UniTuple(kind.dtype, len(value)) if isinstance(value, tuple) else kind.dtype
+
+
+@lower_getattr_generic(ConstantsType)
+def _one_of_them(context, builder, kind, value, name):
+    return context.get_constant_generic(builder, _type_of_one(kind, name), getattr(kind.values, name))
 
 
 def like(x: Any, value: float) -> Any:
@@ -121,7 +154,13 @@ def like(x: Any, value: float) -> Any:
     return type(x)(value)
 
 
-@overload(like, jit_options=STRICT)
-def _like(x, value):
-    number = {types.float32: np.float32, types.float64: np.float64}.get(x)
-    return None if number is None else lambda x, value: number(value)
+@type_callable(like)
+def _type_of_like(context):
+    return lambda x, value: (
+        x if isinstance(x, types.Float) and isinstance(value, types.Number | types.Boolean) else None
+    )
+
+
+@lower_builtin(like, types.Float, types.Any)
+def _like(context, builder, sig, args):
+    return context.cast(builder, args[1], sig.args[1], sig.return_type)
