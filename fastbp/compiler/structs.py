@@ -6,9 +6,11 @@ where these objects lie; compiled code looks up there what it reads: ``work.thet
 """
 
 import hashlib
+import sys
 from array import array
 from collections.abc import Sequence
 from functools import cache
+from struct import pack
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import numba
@@ -57,8 +59,15 @@ class Struct:
         if not named.keys() <= self.__annotations__.keys():
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._names)}, not {', '.join(named)}")
         copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__, **named)
-        copy._lay_out()
+        fields = copy.__dict__
+        fields.update(self.__dict__)
+        if "_words" in fields and all(_same_kind(fields[name], value) for name, value in named.items()):
+            fields["_words"] = self._words[:]
+            fields["_address"] = fields["_words"].buffer_info()[0]
+            copy._put(**named)
+        else:
+            fields.update(named)
+            copy._lay_out()
         return copy
 
     def _put(self, **arrays: np.ndarray[Any, Any]) -> None:
@@ -99,8 +108,15 @@ class Struct:
         fields["_numba_type_"] = last_type
 
 
+def _same_kind(one: Any, other: Any) -> bool:
+    """Whether both are arrays of the same type, and the other is contiguous."""
+    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+        return False
+    return one.dtype == other.dtype and one.ndim == other.ndim and other.flags.c_contiguous
+
+
 def _bits(number: float) -> int:
-    return int(np.float64(number).view(np.int64))
+    return int.from_bytes(pack("d", number), sys.byteorder, signed=True)
 
 
 @cache

@@ -9,9 +9,14 @@ from functools import cache
 from typing import Any
 
 import numba
+import numpy as np
 
 from fastbp.compiler import together
 from fastbp.compiler.options import INNER, LEAN, njit, rebind
+
+# By loop and kinds of arguments, because Numba looks for a tenth of a millisecond.
+_entries: dict[Any, Any] = {}
+_addresses: dict[Any, int] = {}
 
 
 def variant(loop: Any, n_threads: int) -> Any:
@@ -26,15 +31,32 @@ def entry(loop: Any, *arguments: Any) -> Any:
     """
     if numba.config.DISABLE_JIT or together.is_dry():
         return together.to_call(loop)
-    return loop.compile(tuple(map(numba.typeof, arguments)))
+    kinds = loop, *map(_kind, arguments)
+    if kinds not in _entries:
+        _entries[kinds] = _compiled(loop, arguments).entry_point
+    return _entries[kinds]
 
 
 def address_of(loop: Any, *arguments: Any) -> int:
     """Return the address of `loop`, compiled for arguments of these types, for `cost_of`: the same machine code."""
+    kinds = loop, *map(_kind, arguments)
+    if kinds not in _addresses:
+        compiled = _compiled(loop, arguments)
+        _addresses[kinds] = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+    return _addresses[kinds]
+
+
+def _compiled(loop: Any, arguments: tuple[Any, ...]) -> Any:
     types = tuple(map(numba.typeof, arguments))
     loop.compile(types)
-    compiled = loop.overloads[types]
-    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name))
+    return loop.overloads[types]
+
+
+def _kind(value: Any) -> Any:
+    """Return what Numba's type of a value depends on."""
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.ndim, value.flags.num
+    return getattr(value, "_numba_type_", None) or numba.typeof(value)
 
 
 @cache

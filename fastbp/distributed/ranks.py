@@ -89,6 +89,8 @@ class Ranks:
         return told
 
     def _tell(self, mine: int) -> int:
+        if not self._partners:
+            return mine
         bits, theirs = np.array([mine], np.int64), np.zeros(1, np.int64)
         for partner in self._partners:
             self.communicator.Sendrecv(bits, dest=partner, recvbuf=theirs, source=partner)

@@ -23,6 +23,7 @@ from fastbp.model import Array, Model, ParameterVector, aligned_empty
 from fastbp.optimizers import Optimizer, OptimizerState, layer_rates
 
 ROWS_AT_ONCE = 1024  # how many samples are held in memory where any number could be asked for
+NO_RATES = np.empty((0, 2))
 
 
 class Compiled:
@@ -184,8 +185,10 @@ def optimizer_data(
 
 def rates_of(optimizer: Optimizer, model: Model) -> npt.NDArray[np.float64]:
     """Return `OptimizerData.rates`."""
+    if optimizer.layer_rates is None:
+        return NO_RATES
     found = layer_rates.of_layers(optimizer, model.n_layers)
-    return found[:0] if (found == 1).all() else found
+    return NO_RATES if (found == 1).all() else found
 
 
 def network_data(model: Model) -> NetworkData:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,10 +55,17 @@ def table(
     rows: list[dict[str, Any]], *, integers: Sequence[str] = (), functions: Sequence[str] = ()
 ) -> npt.NDArray[Any]:
     """Rows of integers, and of functions as `call` takes them, as an array with fields; what a row lacks is 0."""
-    address = object if config.DISABLE_JIT else np.int64
-    dtype = np.dtype([*((name, np.int64) for name in integers), *((name, address) for name in functions)])
-    array = np.array([tuple(row.get(name, 0) for name in dtype.names or ()) for row in rows], dtype)
+    dtype = _type_of_row(tuple(integers), tuple(functions), object if config.DISABLE_JIT else np.int64)
+    array = np.zeros(len(rows), dtype)
+    for i, row in enumerate(rows):
+        if row:
+            array[i] = tuple(row.get(name, 0) for name in dtype.names or ())
     return array.view(np.recarray) if config.DISABLE_JIT else array  # compiled code needs no recarray for array[l].n
+
+
+@cache
+def _type_of_row(integers: tuple[str, ...], functions: tuple[str, ...], address: Any) -> np.dtype[Any]:
+    return np.dtype([*((name, np.int64) for name in integers), *((name, address) for name in functions)])
 
 
 def layer_table(rows: list[dict[str, Any]]) -> npt.NDArray[Any]:

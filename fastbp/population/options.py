@@ -22,7 +22,8 @@ def of_members(options: Mapping[str, Any], n: int) -> list[Asked]:
             )
         if isinstance(value, Iterator) and n > 1:
             raise ValueError(f"{name} is an iterator, which {n} members cannot share: give a list with one for each")
-    return [Asked(**{name: _own(name, value, i) for name, value in options.items()}) for i in range(n)]
+    own = {name: value for name, value in options.items() if isinstance(value, list) or name == "schedule"}
+    return [Asked(**{**options, **{name: _own(name, value, i) for name, value in own.items()}}) for i in range(n)]
 
 
 def _own(name: str, value: Any, i: int) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 from fastbp.batches import sources
@@ -74,7 +74,7 @@ class Rounds:
         self.n_threads = get_num_threads()
         self._pool, self._n_running = pool, 0
         self._ended: SimpleQueue[tuple[list[Job], Future[list[list[float]]]]] = SimpleQueue()
-        self._done: list[tuple[Member, list[float]]] = []  # outside rounds
+        self._done: list[list[tuple[Member, list[float]]]] = []  # outside rounds
 
     @property
     def running(self) -> bool:
@@ -132,17 +132,19 @@ class Rounds:
         self._train_alone(alone)
 
     def _train_alone(self, members: list[Member]) -> None:
-        self._done += [(member, member.piece.train()) for member in members if member.piece is not None]
+        self._done += [[(member, member.piece.train())] for member in members if member.piece is not None]
 
-    def finished(self, *, wait: bool = False) -> list[tuple[Member, list[float]]]:
-        """Return the members that have been trained, with the costs of their epochs; `wait` for some, if need be."""
+    def finished(self, *, wait: bool = False) -> list[list[tuple[Member, list[float]]]]:
+        """Return the members that have been trained, those that did together in one list, with costs of their epochs.
+
+        `wait` for some, if need be.
+        """
         done, self._done = self._done, []
-        with suppress(Empty):
-            while self._n_running:
-                jobs, result = self._ended.get(block=wait and not done)
-                self._n_running -= 1
-                for job, costs in zip(jobs, result.result(), strict=True):
-                    done += zip(job.members, job.costs(costs), strict=True)
+        while not self._ended.empty() or (wait and self._n_running and not done):
+            jobs, result = self._ended.get()
+            self._n_running -= 1
+            for job, costs in zip(jobs, result.result(), strict=True):
+                done.append([*zip(job.members, job.costs(costs), strict=True)])
         return done
 
 

@@ -38,7 +38,7 @@ class Training:
     def __init__(self, members: Iterable[Member], race: Race | None, progress: Members):
         self._race, self._progress = race, progress
         self._not_begun = deque(members)
-        self._waiting: deque[tuple[Member, Any]] = deque()
+        self._waiting: deque[list[tuple[Member, Any]]] = deque()  # those that trained together
         self._ready: list[Member] = []
         self._paused: list[Member] = []
         self._active = self._n_bytes = 0  # of those that have begun and not ended
@@ -53,7 +53,8 @@ class Training:
             if room or (self._not_begun and not (self._waiting or rounds.running)):
                 self._begin(self._not_begun.popleft())
             elif self._waiting:
-                self._go_on(*self._waiting.popleft())
+                for member, answer in self._waiting.popleft():
+                    self._go_on(member, answer)
             elif rounds.running:
                 self._waiting.extend(rounds.finished(wait=True))
             else:
@@ -63,8 +64,8 @@ class Training:
         self._active += 1
         self._go_on(member, None)
         self._n_bytes += member.n_bytes
-        if self._waiting and self._waiting[-1][0] is member:  # before its first epoch
-            self._go_on(*self._waiting.pop())
+        if self._waiting and self._waiting[-1][0][0] is member:  # before its first epoch
+            self._go_on(*self._waiting.pop()[0])
 
     def _go_on(self, member: Member, answer: Any) -> None:
         """Do the work of Python until the member's next step."""
@@ -78,18 +79,18 @@ class Training:
         elif member.piece is not None:
             self._ready.append(member)
         elif self._race is None:
-            self._waiting.append((member, ANY_NUMBER))
+            self._waiting.append([(member, ANY_NUMBER)])
         elif done > 0 and member.epochs_done % self._race.every == 0:
             self._paused.append(member)
         else:
-            self._waiting.append((member, self._race.every - member.epochs_done % self._race.every))
+            self._waiting.append([(member, self._race.every - member.epochs_done % self._race.every)])
         self._progress.member(done, left_out, self._active + len(self._not_begun))
 
     def _stop_losers(self) -> None:
         """Stop the losers of the paused members; the others go on. All are paused after the same epoch."""
         assert self._race is not None
         losers, paused, self._paused = self._race.losers(self._paused), self._paused, []
-        self._waiting.extend((member, 0 if member in losers else self._race.every) for member in paused)
+        self._waiting.extend([(member, 0 if member in losers else self._race.every)] for member in paused)
 
 
 class Runner(Protocol):

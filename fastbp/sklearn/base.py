@@ -141,7 +141,7 @@ class BaseMLP(Checks):
             validate_data(self, given.X, reset=first_pass, skip_check_array=True)  # it learns the names of the columns
         X, y = given.once("checked", lambda: self._validated(given.X, given.y, reset=first_pass, warn=True))
         new = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
-        self._look_at_classes(y, new, same=self.warm_start)
+        self._look_at_classes(y, given if new else None, same=self.warm_start)
         if first_pass:
             self._look_at_targets(y)
         kind = self._kind_of_targets()

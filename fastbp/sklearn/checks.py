@@ -37,8 +37,8 @@ class Checks(Linked):
     def _targets_if_valid(self, y: Any, n: int, net: Network) -> Array | None:
         """Return `_targets` of y if a short look shows that all checks of n samples would pass; None if in doubt."""
 
-    def _look_at_classes(self, y: Any, new: bool, same: bool) -> None:
-        """Learn the classes if they are `new`; else check that y has no others and, if `same`, all of them."""
+    def _look_at_classes(self, y: Any, new: Given | None, same: bool) -> None:
+        """Learn the classes from the `new` y, or check that y has no others and, if `same`, all of them."""
 
     def _validated(self, X: Any, y: Any, reset: bool = False, warn: bool = False) -> tuple[Any, Any]:
         """Return X and y as scikit-learn checks them; y of one column is made a vector, which `warn` tells the user."""
@@ -49,7 +49,7 @@ class Checks(Linked):
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Array]:
         """Return X and the targets of samples that are not trained on."""
         X, y = self._validated(X, y)
-        self._look_at_classes(y, new=False, same=False)
+        self._look_at_classes(y, None, same=False)
         return X, self._targets(y, X.dtype)
 
     def _samples_if_valid(self, net: Network, X: Any, y: Any, sample_weight: Any) -> Weighted | None:

@@ -174,9 +174,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probabilities = self.predict_proba(X)
         return np.log(probabilities, out=probabilities)
 
-    def _look_at_classes(self, y: Any, new: bool, same: bool) -> None:
-        if new:
-            self._label_binarizer = LabelBinarizer().fit(y)
+    def _look_at_classes(self, y: Any, new: Given | None, same: bool) -> None:
+        if new is not None:
+            self._label_binarizer = new.once("classes", lambda: LabelBinarizer().fit(y))
             self.classes_ = self._label_binarizer.classes_
         else:
             found = unique_labels(y)

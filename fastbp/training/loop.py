@@ -156,6 +156,8 @@ class Loop:
             history.stopped = why
 
     def _tell_schedule(self, cost: float, evaluations: dict[str, Evaluation]) -> None:
+        if not self._plan.schedules:
+            return
         monitored = [evaluations[name].cost for name in ("validation", *evaluations) if name in evaluations]
         self._scheduled.observe(monitored[0] if monitored else cost)
 
@@ -207,8 +209,7 @@ class Loop:
         finally:
             trainer.let_go()
             self._scheduled.end()
-        small = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, options) <= KEPT_BYTES
-        training.kept = kept if small else None
+        training.kept = kept if plan.step_bytes <= KEPT_BYTES else None
 
     def _begin_step(self, done: int) -> None:
         """Set what follows steps, after so many samples of the running epoch."""

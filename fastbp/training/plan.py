@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeAlias
 
@@ -78,6 +79,12 @@ class Plan:
     def keeps_best(self) -> bool:
         """Whether the state after the best epoch is kept."""
         return self.early_stopping is not None and self.early_stopping.restore_best
+
+    @cached_property
+    def step_bytes(self) -> int:
+        """How much memory a step needs."""
+        of_model = self.training.model, self.training.optimizer
+        return self.formulation.step_bytes(*of_model, self.batch_size, self.options)
 
 
 def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) -> Plan:
@@ -299,5 +306,4 @@ def memory_needed(plan: Plan) -> int:
     summed = plan.shards.n_spares + 1 if plan.shards is not None else 0
     kept = snapshots * (training.model.parameters.vector.nbytes + state)
     kept += summed * training.model.parameters.vector.nbytes
-    step = plan.formulation.step_bytes(training.model, training.optimizer, plan.batch_size, plan.options)
-    return kept + step + plan.source.buffer_bytes
+    return kept + plan.step_bytes + plan.source.buffer_bytes

@@ -5,12 +5,14 @@ import importlib
 import pkgutil
 
 import numba
+import numpy as np
 import pytest
 
 import fastbp.derivatives
 import fastbp.formulations.tiles
-from fastbp.compiler.variants import serial_variant, variant
+from fastbp.compiler.variants import address_of, entry, serial_variant, variant
 from fastbp.formulations import loops
+from fastbp.formulations.rounds import train_rows
 from fastbp.formulations.tiles import descent
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
@@ -52,3 +54,15 @@ def test_the_serial_variant_calls_serial_variants(loop):
     for callee in loop.calls:
         assert found.py_func.__globals__[callee.__name__] is serial_variant(callee, inside=True)
     assert variant(loop, 1) is found and variant(loop, 2) is loop
+
+
+def test_a_loop_is_looked_for_by_the_types_of_its_arguments():
+    given = np.empty(0), np.empty((0, 6), np.int64), np.empty(0, np.int64)
+    others = np.empty(0, np.float32), *given[1:]
+    for found in (entry, address_of):
+        assert found(train_rows, *given) == found(train_rows, *(array.copy() for array in given))
+        assert found(train_rows, *given) != found(train_rows, *others)
+    read_only = given[0].copy()
+    read_only.flags.writeable = False
+    with pytest.raises(numba.core.errors.TypingError):  # of which the costs would be written to
+        entry(train_rows, read_only, *given[1:])

@@ -57,6 +57,27 @@ def test_rows_and_early_stopping_are_each_members_own(rows):
         assert alone.cost == history.cost and np.array_equal(net.parameters, member.parameters)
 
 
+class Halves(fastbp.Callback):
+    """Halves the weights after an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, run):
+        if run.epoch == self.epoch:
+            run.net.parameters[:] *= 0.5
+
+
+def test_a_team_trains_on_weights_that_a_callback_changed(rows):
+    """Which a team finds out, though it keeps those of its last round."""
+    pop, callbacks = fastbp.Population(networks(LANES)), [Halves(1 + i % 3) for i in range(LANES)]
+    pop.fit(X, Y, epochs=4, optimizer="adam", callbacks=callbacks)
+    assert rows == [LANES] * 4
+    for net, member, callback in zip(networks(LANES), pop, callbacks, strict=True):
+        net.fit(X, Y, epochs=4, optimizer="adam", callbacks=[callback])
+        assert np.array_equal(net.parameters, member.parameters)
+
+
 def test_a_member_that_diverges_leaves_its_team(rows):
     n = LANES
     rates = [0.01] * (n - 1) + [1e20]

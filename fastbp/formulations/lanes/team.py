@@ -50,7 +50,10 @@ class Team(Tiled):
             made = lanes_trainer(models, optimizers, states, X, Y, batch_size, options)
             self._made[*trainers,] = made, address_of(made.loop, *made.arguments[0])
         lanes, loop = self._made[*trainers,]
-        lanes.begin()
+        if any(trainer.held_by is not lanes for trainer in trainers):
+            lanes.begin()
+            for trainer in trainers:
+                trainer.held_by = lanes
         lanes.take(np.array([*zip(*orders, strict=True)], np.int64))
         _, optimizer, work, _, batch_size, net = lanes.arguments[0]
 
@@ -70,6 +73,8 @@ class Team(Tiled):
 class TeamTrainer(InPlaceTrainer):
     """A trainer of a team. It works on the parameters of its model; alone it is that of `tiles`."""
 
+    held_by: LanesTrainer | None = None  # that has the same parameters and moments in lanes
+
     def __init__(
         self,
         team: Team,
@@ -86,8 +91,13 @@ class TeamTrainer(InPlaceTrainer):
         self.X, self.Y, self.batch_size, self.options = X, Y, batch_size, options
         self._alone: Trainer | None = None
 
+    def begin(self, moments: bool = True) -> None:
+        """Take the parameters and moments of the model again: they have changed."""
+        self.held_by = None
+
     def let_go(self) -> None:
         """Release the samples: they are the caller's, and may be large."""
+        self.held_by = None
         self.X = self.Y = np.empty((0, 0), self.model.dtype)
         self._alone = None
         self.team.leave()
@@ -96,6 +106,7 @@ class TeamTrainer(InPlaceTrainer):
         if self._alone is None:
             of_model = self.model, self.optimizer, self.state
             self._alone = TILES.trainer(*of_model, self.X, self.Y, self.batch_size, self.options)
+        self.begin()
         self._alone.begin()
         cost = self._alone.train(order)
         self._alone.end_epoch()

@@ -114,10 +114,10 @@ class LanesTrainer:
     def take(self, orders: npt.NDArray[np.int64]) -> None:
         """Take the samples of epochs, rows of X and Y, (epochs, n_networks, n), and the present rates and decays."""
         epochs, n_nets, n = orders.shape
-        of_lanes = np.empty((epochs, len(self.samples[0].order), n), np.int64)
-        of_lanes[:, :n_nets], of_lanes[:, n_nets:] = orders, orders[:, :1]  # idle lanes compute something, too
+        if (idle := len(self.samples[0].order) - n_nets) > 0:  # those lanes compute something, too
+            orders = np.concatenate([orders, np.repeat(orders[:, :1], idle, axis=1)], axis=1)
         self.costs = np.zeros((epochs, n_nets))
-        pairs = zip(of_lanes, self.costs, strict=True)
+        pairs = zip(orders, self.costs, strict=True)
         self.samples = [self.samples[0]._replace(order=order, costs=costs) for order, costs in pairs]
         for i, state in enumerate(self._states):
             self._optimizer.hyper[i, 0] = state.rate[0]

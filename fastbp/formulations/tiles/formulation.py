@@ -141,8 +141,8 @@ class TiledTrainer:
         self._one_by_one = batch_size == 1 and optimizer.update == "sgd" and options.plain and rates.size == 0
         needs_whole = options.clip_norm < np.inf or rates.size > 0
         work = tiled_workspace(model, batch_size, options=options, n_moments=optimizer.n_moments, gradient=needs_whole)
-        trained = np.flatnonzero(rates.any(axis=1)) if rates.size > 0 else np.arange(1)
-        work = work._replace(lowest=1 + int(trained[0]))
+        if rates.size > 0:
+            work = work._replace(lowest=1 + int(np.flatnonzero(rates.any(axis=1))[0]))
         self._call = Call(model, tiled_network(model), work)
         self.take(X, Y, options.sample_weight, batch_size)
         self._needs = self._needs_of(batch_size)
