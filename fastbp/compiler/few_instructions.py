@@ -73,7 +73,7 @@ def _quotient(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     """⌊a / b⌋, where b is known to be greater than 0; else as Numba has it."""
     a, b = args
     if not _is_positive(b):
-        return super(type(context), context).get_function(_function(context, operator.floordiv), sig)(builder, args)
+        return _by_numba(operator.floordiv, context, builder, sig, args)
     negative = builder.icmp_signed("<", builder.srem(a, b), WORD(0))
     return builder.sub(builder.sdiv(a, b), builder.zext(negative, WORD))
 
@@ -82,13 +82,14 @@ def _remainder(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     """a − b ⌊a / b⌋, likewise."""
     a, b = args
     if not _is_positive(b):
-        return super(type(context), context).get_function(_function(context, operator.mod), sig)(builder, args)
+        return _by_numba(operator.mod, context, builder, sig, args)
     rest = builder.srem(a, b)
     return builder.select(builder.icmp_signed("<", rest, WORD(0)), builder.add(rest, b), rest)
 
 
-def _function(context: Any, key: Any) -> Any:
-    return context.typing_context.resolve_value_type(key)
+def _by_numba(operation: Any, context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    function = context.typing_context.resolve_value_type(operation)
+    return super(type(context), context).get_function(function, sig)(builder, args)
 
 
 def _is_positive(value: Any) -> bool:
