@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numba import carray, from_dtype, types
+from numba import from_dtype, types
 
 from fastbp.compiler.options import compile_callback
+from fastbp.compiler.views import at_address
 
 ARRAYS = "RDIU"
 
@@ -43,11 +44,11 @@ def _c_signature(kinds: str, dtype: np.dtype[Any], structs: Mapping[str, Any]) -
 
 
 def _wrapper(function: Any, kinds: str, name: str) -> Callable[..., None]:
-    """For "RRi": def name(x0, n0, x1, n1, x2): function(carray(x0, n0), carray(x1, n1), x2)."""
+    """For "RRi": def name(x0, n0, x1, n1, x2): function(at_address(x0, n0), at_address(x1, n1), x2)."""
     parameters = [f"x{i}, n{i}" if kind in ARRAYS else f"x{i}" for i, kind in enumerate(kinds)]
-    arguments = [f"carray(x{i}, n{i})" if kind in ARRAYS else f"x{i}" for i, kind in enumerate(kinds)]
+    arguments = [f"at_address(x{i}, n{i})" if kind in ARRAYS else f"x{i}" for i, kind in enumerate(kinds)]
     source = f"def wrapper({', '.join(parameters)}):\n    function({', '.join(arguments)})\n"
-    names: dict[str, Any] = {"carray": carray, "function": function, "__name__": __name__}
+    names: dict[str, Any] = {"at_address": at_address, "function": function, "__name__": __name__}
     exec(source, names)
     wrapper: Callable[..., None] = names["wrapper"]
     wrapper.__name__ = wrapper.__qualname__ = name

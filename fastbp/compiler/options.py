@@ -13,12 +13,14 @@ from numba.core.ccallback import CFunc
 from numba.core.compiler import Compiler, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
-from numba.core.typed_passes import NativeLowering, NopythonRewrites
-from numba.core.untyped_passes import InlineClosureLikes
+from numba.core.typed_passes import InlineOverloads, NativeLowering, NopythonRewrites
+from numba.core.untyped_passes import InlineClosureLikes, LiteralUnroll, WithLifting
 
 from fastbp.compiler import together
+from fastbp.compiler.by_value import ByValue, by_value
 from fastbp.compiler.code_cache import MachineCodeCache
 from fastbp.compiler.few_instructions import in_few_instructions
+from fastbp.compiler.known_types import with_memory
 from fastbp.compiler.levels import in_level
 from fastbp.compiler.libraries import Part, Whole
 from fastbp.memory import no_collection
@@ -49,9 +51,37 @@ STRICT: dict[str, Any] = {"fastmath": False}
 class WideLower(Lower):
     """Lets LLVM use the whole width of the vector registers: on Intel it stops at half, for the clock's sake."""
 
+    def __init__(self, context: Any, library: Any, fndesc: Any, *rest: Any, **named: Any):
+        if library.by_value:
+            fndesc.__class__ = ByValue
+        super().__init__(context, library, fndesc, *rest, **named)
+
     def setup_function(self, fndesc: Any) -> None:
         super().setup_function(fndesc)
         set.add(self.function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no such pair
+
+    # Without reference counting, a variable needs no 0 where it begins and where it ends, and what it had is not read.
+
+    def alloca_lltype(self, name: str, lltype: Any, datamodel: Any = None) -> Any:
+        if self._counts():
+            return super().alloca_lltype(name, lltype, datamodel)
+        with self.builder.goto_entry_block():
+            return self.builder.alloca(lltype, name=name)
+
+    def storevar(self, value: Any, name: str, argidx: int | None = None) -> None:
+        if self._counts() or name in self._singly_assigned_vars:
+            super().storevar(value, name, argidx)
+        else:
+            self.builder.store(value, self.getvar(name))
+
+    def delvar(self, name: str) -> None:
+        if self._counts():
+            super().delvar(name)
+        elif name not in self._blk_local_varmap:
+            self._singly_assigned_vars.discard(name)
+
+    def _counts(self) -> bool:
+        return self.context.enable_nrt or self._disable_sroa_like_opt
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -64,6 +94,8 @@ class WideLowering(NativeLowering):
         kind = Part if state.flags.no_cfunc_wrapper else Whole
         state.library = kind(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
+        raises = not state.flags.no_cpython_wrapper or state.targetctx.enable_boundscheck
+        state.library.by_value = is_ours(state.func_id.func) and not raises
         return bool(super().run_pass(state))
 
     @property
@@ -75,7 +107,7 @@ class LevelCompiler(Compiler):
     """Numba's compiler, for the level of this processor."""
 
     def __init__(self, typing_context: Any, target_context: Any, *rest: Any):
-        super().__init__(typing_context, in_level(target_context), *rest)
+        super().__init__(typing_context, by_value(in_level(target_context)), *rest)
 
     def compile_extra(self, func: Any) -> Any:
         """Compile. Python would spend a sixth of that time on collections, for the many objects that come and go."""
@@ -83,11 +115,17 @@ class LevelCompiler(Compiler):
             return super().compile_extra(func)
 
 
-# Passes for closures, comprehensions and operations on whole arrays: our loops have none, a user's functions may.
-NOT_OURS = InlineClosureLikes, NopythonRewrites
+# Passes for what our loops do not have and a user's functions may: closures, `with`, loops over tuples, operations on
+# whole arrays, overloaded functions to be copied.
+NOT_OURS = InlineClosureLikes, WithLifting, LiteralUnroll, NopythonRewrites, InlineOverloads
 
 
-_ours = cache(in_few_instructions)
+_known = cache(with_memory)
+
+
+def is_ours(function: Any) -> bool:
+    """Whether a function is neither a user's nor made around one."""
+    return str(function.__module__).startswith("fastbp.") and not function.__name__.startswith("users_")
 
 
 class WideCompiler(LevelCompiler):
@@ -96,10 +134,10 @@ class WideCompiler(LevelCompiler):
     def define_pipelines(self) -> list[Any]:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.passes = [(WideLowering if step is NativeLowering else step, why) for step, why in passes.passes]
-        source = self.state.func_id.func
-        if str(source.__module__).startswith("fastbp.") and not source.__name__.startswith("users_"):
+        if is_ours(self.state.func_id.func):
             passes.passes = [(step, why) for step, why in passes.passes if step not in NOT_OURS]
-            self.state.targetctx = _ours(self.state.targetctx)
+            self.state.targetctx = in_few_instructions(self.state.targetctx)
+            self.state.typingctx = _known(self.state.typingctx)
         passes.finalize()
         return [passes]
 
@@ -134,7 +172,8 @@ def compile_callback(function: Callable[..., Any], signature: Any, *, on_disk: b
     In a dry run (`together.py`), note it if it is missing on the disk, and return 0.
     """
     sig = (signature.args, signature.return_type)
-    callback = CFunc(function, sig, locals={}, options={**OPTIONS, **STRICT}, pipeline_class=WideCompiler)
+    options = {**OPTIONS, **STRICT, **(LEAN if is_ours(function) else {})}
+    callback = CFunc(function, sig, locals={}, options=options, pipeline_class=WideCompiler)
     kept = MachineCodeCache(function, together.before_compiling)
     if together.is_dry():
         if on_disk and not kept.has(callback._sig):

@@ -6,7 +6,7 @@ for some 50 ns each time. Kernels make such views per layer and sample, and know
 
 from typing import Any
 
-from numba import types
+from numba import carray, types
 from numba.extending import lower_builtin, type_callable
 
 from fastbp.compiler.arrays import DATA, field_of, new_view
@@ -20,6 +20,11 @@ def matrix(vector: Any, start: int, n_rows: int, n_columns: int) -> Any:
 def stretch(vector: Any, start: int, n: int) -> Any:
     """Return numbers start … start + n − 1 of a contiguous array. It must not outlive `vector`."""
     return vector.reshape(-1)[start : start + n]
+
+
+def at_address(pointer: Any, n: int) -> Any:
+    """Return the n numbers at a C pointer, as a vector. It must not outlive them."""
+    return carray(pointer, n)
 
 
 def borrow(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -42,6 +47,16 @@ def _type_of_matrix(context: Any) -> Any:
 @type_callable(stretch)
 def _type_of_stretch(context: Any) -> Any:
     return lambda vector, start, n: vector.copy(ndim=1)
+
+
+@type_callable(at_address)
+def _type_at_address(context: Any) -> Any:
+    return lambda pointer, n: types.Array(pointer.dtype, 1, "C")
+
+
+@lower_builtin(at_address, types.CPointer, types.Integer)
+def _code_at_address(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return new_view(context, builder, sig.return_type, args[0], [args[1]])
 
 
 lower_builtin(matrix, types.Array, types.Integer, types.Integer, types.Integer)(borrow)

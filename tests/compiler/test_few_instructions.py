@@ -82,8 +82,22 @@ def test_quotients_and_remainders(divisor):
         assert constant(a) == general(a, divisor) == divmod(a, divisor)
 
 
+def test_quotients_by_variables():
+    general = compiled(divided_by)
+    assert all(general(a, b) == divmod(a, b) for a in NUMBERS for b in NUMBERS if b != 0)
+
+
 def test_a_divisor_of_0_gives_0():
     assert compiled(divided_by)(7, 0) == (0, 0)
+
+
+def smaller_and_greater(a, b):
+    return min(a, b), max(a, b)
+
+
+def test_smaller_and_greater():
+    function = compiled(smaller_and_greater)
+    assert all(function(a, b) == (min(a, b), max(a, b)) for a in NUMBERS for b in NUMBERS)
 
 
 def exchanged(vector, i, j):
@@ -98,6 +112,30 @@ def test_elements(dtype, step):
     ours, expected = (np.arange(5 * step).astype(dtype)[::step] for _ in range(2))
     assert compiled(exchanged)(ours, 1, -2) == exchanged(expected, 1, -2)
     assert ours.tolist() == expected.tolist()
+
+
+def in_rows(matrix, i, j):
+    row = matrix[i]
+    matrix[j, -1], row[0] = row[-1], matrix[j, 1]
+    return matrix.shape[0] + 10 * matrix.shape[1] + 100 * row.size + 1000 * matrix.itemsize + matrix[-1, i]
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_rows_and_numbers_of_matrices(step):
+    ours, expected = (np.arange(12.0 * step).reshape(4, 3 * step)[:, ::step] for _ in range(2))
+    assert compiled(in_rows)(ours, 1, -2) == in_rows(expected, 1, -2)
+    assert ours.tolist() == expected.tolist()
+
+
+FACTORS = None
+
+
+def product_of_constants(a):
+    return a * FACTORS[0], FACTORS[0] * FACTORS[1]
+
+
+def test_products():
+    assert compiled(product_of_constants, FACTORS=(-3, 7))(5) == (-15, -21)
 
 
 def of_records(table, i):
