@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastbp.batches import sources
 from fastbp.compiler.threads import get_num_threads
@@ -39,13 +39,14 @@ class Job:
         return [costs] if self.of_team is None else self.of_team()
 
 
-def units(members: list[Member]) -> list[list[Member]]:
-    """Return members that train together, those of a team with as many epochs and samples; others one by one."""
-    found: dict[Any, list[Member]] = {}
-    for member in members:
-        team, orders = team_of(member), () if member.piece is None else member.piece.orders
-        found.setdefault(member if team is None else (team, *map(len, orders)), []).append(member)
-    return list(found.values())
+# Members that are ready for a round, by unit: those of a unit train together.
+Ready: TypeAlias = dict[Any, list[Member]]
+
+
+def unit_of(member: Member) -> Any:
+    """Return what the members have in common that train together: their team, and how many epochs and samples."""
+    team, orders = team_of(member), () if member.piece is None else member.piece.orders
+    return member if team is None else (team, *map(len, orders))
 
 
 def job_of(together: list[Member]) -> Job | None:
@@ -86,30 +87,29 @@ class Rounds:
         """Whether `start` begins rounds."""
         return self._n_running < QUEUED * self.n_threads
 
-    def start(self, members: list[Member], *, wait: bool = False) -> list[Member]:
-        """Begin rounds of members that are ready while a thread is free, and return the rest of them.
+    def start(self, ready: Ready, *, wait: bool = False) -> None:
+        """Begin rounds of members that are ready while a thread is free. Removes them from `ready`.
 
         With `wait`, because more members will be ready, those stay that wait for others of their team; and those that
         are too few for a round, unless a thread has nothing to do.
         """
-        if len(members) == 1 and not wait:  # the only one may use all threads
-            self._train_alone(members)
-            return []
-        taken, flops, rest = list[list[Member]](), 0.0, list[Member]()
-        for together in units(members):
-            team = team_of(together[0])
-            if not self.free or (wait and team is not None and len(together) < team.n_training):
-                rest += together
+        if not wait and sum(map(len, ready.values())) == 1:  # the only one may use all threads
+            self._train_alone(ready.popitem()[1])
+            return
+        taken, flops = list[Any](), 0.0
+        for unit in list(ready):
+            if not self.free:
+                break
+            together, team = ready[unit], team_of(ready[unit][0])
+            if wait and team is not None and len(together) < team.n_training:
                 continue
-            taken.append(together)
+            taken.append(unit)
             flops += sum(member.flops for member in together)
             if flops >= PART_OF_ROUND * sources.FLOPS_BETWEEN_LOOKS:
-                self._begin(taken)
+                self._begin([ready.pop(unit) for unit in taken])
                 taken, flops = [], 0.0
         if taken and (not wait or self._n_running < self.n_threads):
-            self._begin(taken)
-            taken = []
-        return rest + [member for together in taken for member in together]
+            self._begin([ready.pop(unit) for unit in taken])
 
     def _begin(self, taken: list[list[Member]]) -> None:
         """Begin a round of those that do not train alone."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from fastbp.compiler.together import telling
 from fastbp.population.halving import Halving, Judge
 from fastbp.population.members import Member, NetworkMember
-from fastbp.population.rounds import Rounds, rounds
+from fastbp.population.rounds import Ready, Rounds, rounds, unit_of
 from fastbp.progress import Members
 from fastbp.training.history import History
 from fastbp.training.plan import Plan
@@ -39,7 +39,7 @@ class Training:
         self._race, self._progress = race, progress
         self._not_begun = deque(members)
         self._waiting: deque[list[tuple[Member, Any]]] = deque()  # those that trained together
-        self._ready: list[Member] = []
+        self._ready: Ready = {}
         self._paused: list[Member] = []
         self._active = self._n_bytes = 0  # of those that have begun and not ended
 
@@ -49,7 +49,7 @@ class Training:
             self._waiting.extend(rounds.finished())
             room = bool(self._not_begun) and self._n_bytes < ROOM
             if self._ready and rounds.free:
-                self._ready = rounds.start(self._ready, wait=bool(self._waiting or self._not_begun or rounds.running))
+                rounds.start(self._ready, wait=bool(self._waiting or self._not_begun or rounds.running))
             if room or (self._not_begun and not (self._waiting or rounds.running)):
                 self._begin(self._not_begun.popleft())
             elif self._waiting:
@@ -77,7 +77,7 @@ class Training:
             self._n_bytes -= member.n_bytes
             left_out = member.epochs - member.epochs_done
         elif member.piece is not None:
-            self._ready.append(member)
+            self._ready.setdefault(unit_of(member), []).append(member)
         elif self._race is None:
             self._waiting.append([(member, ANY_NUMBER)])
         elif done > 0 and member.epochs_done % self._race.every == 0:

@@ -90,6 +90,10 @@ class Ready:
         self.flops = flops
 
 
+def by_unit(members):
+    return {rounds.unit_of(member): [member] for member in members}
+
+
 @pytest.mark.parametrize("wait, begins", [(True, [[3, 1], [5], [5], [5]]), (False, [[3, 1], [5], [5], [5]])])
 def test_a_thread_has_one_round_and_one_that_is_next(wait, begins, monkeypatch):
     begun, pool = [], SimpleNamespace(submit=lambda run: Future())
@@ -100,9 +104,10 @@ def test_a_thread_has_one_round_and_one_that_is_next(wait, begins, monkeypatch):
     compute.n_threads = 2
     original = compute._begin
     monkeypatch.setattr(compute, "_begin", lambda taken: (begun.append([m.flops for (m,) in taken]), original(taken)))
-    rest = compute.start([Ready(flops) for flops in (3, 1, 5, 5, 5, 7, 2)], wait=wait)
+    ready = by_unit([Ready(flops) for flops in (3, 1, 5, 5, 5, 7, 2)])
+    compute.start(ready, wait=wait)
     assert begun == begins
-    assert [member.flops for member in rest] == [7, 2]
+    assert [member.flops for (member,) in ready.values()] == [7, 2]
     assert compute.running and not compute.free
 
 
@@ -111,8 +116,9 @@ def test_a_short_round_waits_for_more_members_unless_a_thread_is_idle(n_running,
     monkeypatch.setattr(rounds, "prepared", lambda rows: None)
     compute = rounds.Rounds(SimpleNamespace(submit=lambda run: Future()))
     compute.n_threads, compute._n_running = 2, n_running
-    members = [Ready(1), Ready(1)]
-    assert compute.start(members, wait=True) == ([] if begins else members)
+    ready = by_unit([Ready(1), Ready(1)])
+    compute.start(ready, wait=True)
+    assert len(ready) == (0 if begins else 2)
     assert compute._n_running == n_running + begins
 
 
