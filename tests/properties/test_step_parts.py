@@ -1,0 +1,28 @@
+"""`benchmarks/step_parts.py` leaves out parts that steps have, and each that counts makes a step faster."""
+
+import re
+import subprocess
+import sys
+
+from conftest import TESTS
+
+from fastbp.formulations.tiles.panel_functions import NAMES
+
+BENCHMARKS = TESTS.parent / "benchmarks"
+
+
+def test_its_parts_are_functions_of_tiles(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import step_parts
+
+    assert {name for names in step_parts.PARTS.values() for name in names} <= set(NAMES)
+
+
+def test_without_the_sums_a_step_is_faster():
+    command = [sys.executable, BENCHMARKS / "step_parts.py", "--case", "medium", "--rounds", "2", "--seconds", "0.001"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300)
+    assert done.returncode == 0, done.stderr
+    (share,) = re.findall(r"^  sums .* (\d+\.\d)%$", done.stdout, re.MULTILINE)
+    assert 30 < float(share) < 100
+    (rest,) = re.findall(r"^  rest .* (\d+\.\d)%$", done.stdout, re.MULTILINE)
+    assert 0 < float(rest) < 30
