@@ -91,7 +91,10 @@ def test_digests_know_what_a_function_refers_to(monkeypatch):
     values = [
         *(0, False, 0.0, -0.0, 1, True, "0", b"0", None, (), (0,), (0.0,), ((0,),), 1j, frozenset({1}), np.float32(1)),
         *(np.float64(1), np.int8(1), np.zeros(2), np.zeros((2, 1)), np.zeros((2, 2)), np.zeros((2, 2), order="F")),
-        *(math.sin, math.cos, np.sin, abs, math, np, float, np.float32, elementary.exp, elementary.log),
+        *(math.sin, math.cos, abs, math, np, float, np.float32, elementary.exp, elementary.log),
+        *(
+            [np.sin] if hasattr(np.sin, "__qualname__") else []
+        ),  # before NumPy 2.2 a ufunc does not say where it is from
     ]
     names = [of(value) for value in values]
     assert None not in names and len(set(names)) == len(names)
