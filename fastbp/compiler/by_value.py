@@ -48,7 +48,7 @@ class Convention(CPUCallConv):
             super().return_status_propagate(builder, status)
 
     def _ends(self, builder: Any) -> bool:
-        """Whether this is where the program would end, because a function that is called by value cannot raise."""
+        """Write the end of the program in place of an error; return False if the function can raise."""
         if not hasattr(builder.function, "by_value"):
             return False
         builder.call(builder.module.declare_intrinsic("llvm.trap", (), ir.FunctionType(ir.VoidType(), ())), ())

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import config
 
 from fastbp.compiler.threads import max_threads, parallel_region, worth
-from fastbp.compiler.together import to_call
+from fastbp.compiler.together import at_once, to_call
 from fastbp.compiler.variants import address_of, entry, serial_variant
 from fastbp.formulations.borrowing import borrowed
 from fastbp.formulations.compiled import Compiled, optimizer_data, rates_of
@@ -104,18 +104,28 @@ class Tiled(Compiled):
 
 def _forward_call(model: Model, rows: int) -> Call:
     """Prepare `forward_blocks` for so many rows at once."""
-    net = tiled_network(model)
-    call = Call(model, net, tiled_workspace(model, rows, training=False))
-    add_functions(net, ["forward_share", "take_rows"], model.dtype, W=call.work, A=call.data, N=net)
-    return call
+
+    def prepared(model: Model) -> Call:
+        net = tiled_network(model)
+        call = Call(model, net, tiled_workspace(model, rows, training=False))
+        add_functions(net, ["forward_share", "take_rows"], model.dtype, W=call.work, A=call.data, N=net)
+        return call
+
+    with at_once(lambda: prepared(model.unprepared())):
+        return prepared(model)
 
 
 def _gradient_call(model: Model, samples: int) -> Call:
     """Prepare `gradient`, or `gradient_in_parts`, for so many samples."""
-    call = Call(model, tiled_network(model), tiled_workspace(model, samples, gradient=True))
-    shares = ["part_share"] if call.work.in_parts else ["errors_share", "sum_share"]
-    add_gradient_functions(model, shares, W=call.work, A=call.data)
-    return call
+
+    def prepared(model: Model) -> Call:
+        call = Call(model, tiled_network(model), tiled_workspace(model, samples, gradient=True))
+        shares = ["part_share"] if call.work.in_parts else ["errors_share", "sum_share"]
+        add_gradient_functions(model, shares, W=call.work, A=call.data)
+        return call
+
+    with at_once(lambda: prepared(model.unprepared())):
+        return prepared(model)
 
 
 class TiledTrainer:
