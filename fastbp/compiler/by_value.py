@@ -6,8 +6,6 @@ it reads. A part of our code (`libraries.py`) raises nothing, so it is called *b
 they are, the result comes back. If Numba writes an error into a part, the program would end there.
 """
 
-import copy
-from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -16,6 +14,8 @@ from numba.core import cgutils
 from numba.core.base import _wrap_impl
 from numba.core.callconv import CPUCallConv
 from numba.core.funcdesc import PythonFunctionDescriptor
+
+from fastbp.compiler.contexts import with_methods
 
 
 class ByValue(PythonFunctionDescriptor):
@@ -58,13 +58,10 @@ class Convention(CPUCallConv):
 
 def by_value(context: Any) -> Any:
     """Return a copy of Numba's context that calls functions by value that are described so."""
-    made = copy.copy(context)
-    made.__class__ = _class(type(context))
-    return made
+    return with_methods(context, _calls)
 
 
-@cache
-def _class(base: Any) -> Any:
+def _calls(base: Any) -> Any:
     class Calls(base):  # type: ignore[misc]
         @property
         def call_conv(self) -> Convention:

@@ -4,9 +4,7 @@ Numba's are general: a step of 0, a divisor of 0, an array of any layout. LLVM w
 takes a fifth of the time of compiling for it.
 """
 
-import copy
 import operator
-from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -14,17 +12,15 @@ from numba import types
 from numba.core.base import _wrap_impl
 
 from fastbp.compiler.arrays import DATA, N_ITEMS, SHAPE, WORD, field_of, new_view, tuple_of
+from fastbp.compiler.contexts import with_methods
 
 
 def in_few_instructions(context: Any) -> Any:
     """Return a copy of Numba's context that compiles these operations so. No step of a range may be 0."""
-    made = copy.copy(context)
-    made.__class__ = _class(type(context))
-    return made
+    return with_methods(context, _few_instructions)
 
 
-@cache
-def _class(base: Any) -> Any:
+def _few_instructions(base: Any) -> Any:
     class FewInstructions(base):  # type: ignore[misc]
         def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
             found = OPERATIONS.get(fn if isinstance(fn, str) else getattr(fn, "typing_key", None))

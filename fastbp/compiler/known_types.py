@@ -4,11 +4,12 @@ Numba asks its templates one after the other, for each `+` of each function, and
 remember it saves a sixth of the time of compiling.
 """
 
-import copy
 from typing import Any
 
 from numba import types
 from numba.core.typing import signature
+
+from fastbp.compiler.contexts import with_methods
 
 
 def with_memory(context: Any) -> Any:
@@ -16,35 +17,36 @@ def with_memory(context: Any) -> Any:
 
     A constant in a call of a compiled function is an ordinary number: Numba would compile the function for it apart.
     """
-    operations: dict[Any, Any] = {}
-    attributes: dict[Any, Any] = {}
+    made = with_methods(context, _with_memory)
+    made.found_operations, made.found_attributes = {}, {}
+    return made
 
-    class WithMemory(type(context)):  # type: ignore[misc]
+
+def _with_memory(base: Any) -> Any:
+    class WithMemory(base):  # type: ignore[misc]
         def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
             if isinstance(func, types.Dispatcher):
                 return super().resolve_function_type(func, tuple(map(types.unliteral, args)), kws)
             if kws or not isinstance(func, types.Function):
                 return super().resolve_function_type(func, args, kws)
             asked = func, tuple(args)
-            if asked not in operations:
+            if asked not in self.found_operations:
                 found = _of_two_numbers(func, args) or super().resolve_function_type(func, args, kws)
                 if found is None:
                     return None
-                operations[asked] = found
-            return operations[asked]
+                self.found_operations[asked] = found
+            return self.found_operations[asked]
 
         def resolve_getattr(self, typ: Any, attr: str) -> Any:
             asked = typ, attr
-            if asked not in attributes:
+            if asked not in self.found_attributes:
                 found = super().resolve_getattr(typ, attr)
                 if found is None:
                     return None
-                attributes[asked] = found
-            return attributes[asked]
+                self.found_attributes[asked] = found
+            return self.found_attributes[asked]
 
-    made = copy.copy(context)
-    made.__class__ = WithMemory
-    return made
+    return WithMemory
 
 
 def _of_two_numbers(func: Any, args: Any) -> Any:
