@@ -87,9 +87,10 @@ def layers_of_sample(model: Model, x: Array, y: Array) -> tuple[float, tuple[Lay
     z, a and δ come from the loops of `tiles`, so ∂C/∂w and ∂C/∂b equal the gradient to the last bit.
     """
     net, work, data = tiled_network(model), tiled_workspace(model, 1), samples_of(x[None, :], y[None, :])
-    add_functions(net, ["errors_share"], model.dtype, W=work, A=data, N=net)
+    add_functions(net, ["errors_share", "forward_share", "take_rows"], model.dtype, W=work, A=data, N=net)
     pack(work.theta, model.parameters.vector, net)
     variant(tile_steps.errors, 1)(1, work, data, 0, 1, model.dtype.type(1), net)
+    variant(tile_steps.forward_blocks, 1)(1, np.empty((1, model.sizes[-1]), model.dtype), work, data, 0, 1, net)
     starts = net.layers["columns_before"]  # the panels of a layer are one row, that of the sample
     zs, activations, deltas = (
         [panels[starts[l] : starts[l] + n].copy() for l, n in enumerate(model.sizes)]

@@ -19,14 +19,7 @@ from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Block, layer, panel_width, rows_at, weights
 from fastbp.formulations.tiles.products import Into, from_, lists_of_samples
 from fastbp.formulations.tiles.rules import end_step, penalty_of_batch
-from fastbp.formulations.tiles.steps import (
-    backward_block,
-    block_of,
-    errors,
-    forward_block,
-    rows_of_thread,
-    take_samples,
-)
+from fastbp.formulations.tiles.steps import block_of, errors, errors_of_block, rows_of_thread, take_samples
 from fastbp.formulations.tiles.sums import accumulate_gradient, activate, forward
 from fastbp.formulations.tiles.tile import address_of, lanes, prefetch, wide
 
@@ -193,8 +186,7 @@ def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
         for k in range(0, n_in, lanes(z.numbers)):  # the sample after the next is on its way meanwhile
             prefetch(data.X, order[min(i + 2, last)], k)
         block = block_of(work, data, 0, 0, i, i + 1)
-        forward_block(work, block, 2, net.L, net)
-        backward_block(work, data, block, one, net)
+        errors_of_block(work, data, block, 2, one, net)
         total_cost += work.costs[0]
         begin_step(optimizer, work, data, i, 1)
         block = Block(0, 1, block.samples, 0, block.scratch, block.lists, work.coming[0])

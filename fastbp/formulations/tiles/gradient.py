@@ -10,14 +10,7 @@ from fastbp.compiler.views import stretch
 from fastbp.formulations.tiles.panel_sums import LEAST
 from fastbp.formulations.tiles.panels import layer, panel_width
 from fastbp.formulations.tiles.products import Into, Patch
-from fastbp.formulations.tiles.steps import (
-    backward_block,
-    block_of,
-    errors,
-    forward_block,
-    rows_of_thread,
-    take_samples,
-)
+from fastbp.formulations.tiles.steps import block_of, errors, errors_of_block, rows_of_thread, take_samples
 from fastbp.formulations.tiles.sums import accumulate_gradient
 from fastbp.formulations.tiles.tile import wide
 
@@ -92,8 +85,7 @@ def part_share(thread, n_threads, work, data, start, stop, share, net):
         for at in range(begin, end, PART_BLOCK):
             block = block_of(work, data, thread, first, at, min(end, at + PART_BLOCK))
             take_samples(work, block, data.X, net)
-            forward_block(work, block, 1, net.L, net)
-            backward_block(work, data, block, share, net)
+            errors_of_block(work, data, block, 1, share, net)
             for s in range(first, first + block.m):
                 cost += work.costs[s]
             sum_patches(dw, 0, 1, work, block, at == begin, net)

@@ -44,6 +44,7 @@ FOR_16_REGISTERS = 0, 4, 4, 4, 4, 6, 6, 4, 4
 FOR_32_REGISTERS = 0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8, 8, 8
 
 LISTED_ROWS = 8 if ROWS == 12 else 4  # of a tile of the gradient that goes by a list
+FEW = 24  # samples whose inputs are copied one after the other
 LINE = 64  # bytes of a cache line
 CACHED = 16 * 1024  # bytes of weights that stay in the first-level cache while the samples pass by
 
@@ -248,18 +249,34 @@ def transpose_weights(to, w, n_in, n_out):
             store_transposed(load(zeros(w, lanes(w), 1), w, k, j), to, j, k)
 
 
+@njit(**INNER)
+def gather_part(a, X, sample, ahead, rows, row, start):
+    """a_sk = x_k of one sample, for the inputs of a panel, from `start` on; prefetches those of the sample `ahead`."""
+    left = X.shape[1] - start
+    panel = matrix(a, start * rows, rows, panel_width(a, left))
+    prefetch(X, ahead, start)
+    prefetch(X, ahead, start + lanes(a))
+    if left >= wide(a):
+        store(load(zeros(a, 1, 2), X, sample, start), panel, row, 0)
+    elif left > lanes(a):
+        store(load(zeros(a, 1, 2), X, sample, start, left), panel, row, 0)
+    else:
+        store(load(zeros(a, 1, 1), X, sample, start, left), panel, row, 0)
+
+
 def gather(a, X, samples, rows, first, n):
-    """a_sk = x_k for some samples. Shapes: a (rows, n), in panels; X (n_samples, n). Writes: a, rows `first` on."""
-    X = matrix(X, 0, X.size // n, n)
-    for s in range(samples.size):
-        ahead = samples[min(s + 4, samples.size - 1)]
-        for start in range(0, n, wide(a)):
-            prefetch(X, ahead, start)
-            prefetch(X, ahead, start + lanes(a))
-            panel = matrix(a, start * rows, rows, panel_width(a, n - start))
-            if n - start >= wide(a):
-                store(load(zeros(a, 1, 2), X, samples[s], start), panel, first + s, 0)
-            elif n - start > lanes(a):
-                store(load(zeros(a, 1, 2), X, samples[s], start, n - start), panel, first + s, 0)
-            else:
-                store(load(zeros(a, 1, 1), X, samples[s], start, n - start), panel, first + s, 0)
+    """a_sk = x_k for some samples. Shapes: a (rows, n), in panels; X (n_samples, n). Writes: a, rows `first` on.
+
+    Few samples are in the first-level cache: one after the other. Of many, some at a time, panel by panel, so that
+    lines that are written lie one behind the other.
+    """
+    X, last = matrix(X, 0, X.size // n, n), samples.size - 1
+    if samples.size <= FEW:
+        for s in range(samples.size):
+            for start in range(0, n, wide(a)):
+                gather_part(a, X, samples[s], samples[min(s + 4, last)], rows, first + s, start)
+    else:
+        for begin in range(0, samples.size, 8):
+            for start in range(0, n, wide(a)):
+                for s in range(begin, min(begin + 8, samples.size)):
+                    gather_part(a, X, samples[s], samples[min(s + 8, last)], rows, first + s, start)

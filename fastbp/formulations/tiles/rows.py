@@ -14,13 +14,17 @@ def row_width(A):
 
 
 @njit(**INLINE)
+def room_for(A, scratch, at, first, m):
+    """Where m rows of A go, one behind the other: where they lie if A is one panel, else `scratch` from `at` on."""
+    return stretch(scratch, at, m * A.n) if A.n > wide(A.numbers) else rows_at(A, 0, first, m)
+
+
+@njit(**INLINE)
 def rows_of(A, scratch, at, first, m, net):
-    """m rows of A, one behind the other: where they lie if A is one panel, else copied to `scratch` from `at` on."""
+    """The same with m rows of A there."""
+    view = room_for(A, scratch, at, first, m)
     if A.n > wide(A.numbers):
-        view = stretch(scratch, at, m * A.n)
         take_layer(view, A, first, m, net)
-    else:
-        view = rows_at(A, 0, first, m)
     return view
 
 

@@ -27,7 +27,7 @@ from fastbp.formulations.tiles.products import (
     sum_biases,
     sum_outer_products,
 )
-from fastbp.formulations.tiles.rows import put_back, put_errors, row_width, rows_of, take_targets
+from fastbp.formulations.tiles.rows import put_back, put_errors, room_for, row_width, rows_of, take_targets
 from fastbp.formulations.tiles.tile import wide
 
 OUTPUTS = 16 * 1024  # bytes of the output layer that are brought to rows at a time
@@ -54,7 +54,7 @@ def activate(a, z, block, layer, net):
     else:
         for start in range(0, m, rows_at_once(z)):
             some, s = min(rows_at_once(z), m - start), block.first + start
-            z_s, a_s = rows_of(z, block.scratch, 0, s, some, net), rows_of(a, block.scratch, some * n, s, some, net)
+            z_s, a_s = rows_of(z, block.scratch, 0, s, some, net), room_for(a, block.scratch, some * n, s, some)
             call(net.output_activation, a_s, z_s, n, some)
             put_back(a, a_s, s, some, net)
 
@@ -67,16 +67,21 @@ def rows_at_once(z):
 
 @njit(**INNER)
 def output_error(delta, z, a, data, costs, block, share, net):
-    """C and δ_sj = ∂C/∂a_j · σ′(z_sj) / m: BP1, the output layer, a block of samples. Writes: costs, its rows of δ.
+    """a_sj = σ(z_sj), C and δ_sj = ∂C/∂a_j · σ′(z_sj) / m: BP1, the output layer, a block of samples.
 
     The 1/m of the mean over the mini-batch, `share`, comes in here: everything after is linear in δ.
+    Writes: costs, the block's rows of δ, and those of a if they are one panel.
     """
     n, width, output, scratch = z.n, row_width(z), net.layers[net.L], block.scratch
     for start in range(0, block.m, rows_at_once(z)):
         m, s = min(rows_at_once(z), block.m - start), block.first + start
-        z_s, a_s = rows_of(z, scratch, 0, s, m, net), rows_of(a, scratch, m * n, s, m, net)
-        delta_s, y_s = rows_of(delta, scratch, 2 * m * n, s, m, net), stretch(scratch, 3 * m * n, m * width)
+        z_s, a_s = rows_of(z, scratch, 0, s, m, net), room_for(a, scratch, m * n, s, m)
+        delta_s, y_s = room_for(delta, scratch, 2 * m * n, s, m), stretch(scratch, 3 * m * n, m * width)
         take_targets(y_s, data.Y, stretch(block.samples, start, m), n, net)
+        if output.elementwise:
+            call(output.activation, a_s, z_s)
+        else:
+            call(net.output_activation, a_s, z_s, n, m)
         call(net.cost, stretch(costs, s, m), z_s, a_s, y_s, n, net.cost_parameter)
         if not net.errors_by_sample:
             call(net.cost_gradient, delta_s, z_s, a_s, y_s, net.cost_parameter)

@@ -102,10 +102,10 @@ def test_one_neuron(sizes, dtype):
 
 
 @both
-def test_steps_of_one_sample_with_and_without_a_shared_pass(dtype):
+@pytest.mark.parametrize("sizes", [[9, 40, 3], [40, 12], [20, 1]], ids=str)
+def test_steps_of_one_sample_with_and_without_a_shared_pass(sizes, dtype):
     """The update of one step and the first layer of the next share a pass over the weights, or do not."""
-    sizes, m = [9, 40, 3], 30
-    X, Y = data(sizes, m)
+    X, Y = data(sizes, 30)
     shared, apart, textbook = (
         fastbp.Network(sizes, dtype=dtype, seed=1, activation="tanh", formulation=name)
         for name in ("tiles", "tiles", "textbook")
