@@ -1,6 +1,5 @@
 """Addresses of second derivatives, and memory, for the loops with tangents."""
 
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -93,7 +92,7 @@ def borrowed_workspaces(model: Model, samples: int) -> Loan[tuple[TiledWorkspace
     """Lend `workspaces` for one product: those of the last product of this size, unless another thread has them."""
     in_parts = sums_in_parts(model, samples)
     needs = rows_at_once(model, samples, in_parts=in_parts), in_parts
-    return borrowed(model, "workspaces", needs, partial(workspaces, model, samples))
+    return borrowed(model, "workspaces", needs, workspaces, model, samples)
 
 
 def zeros(size: int, dtype: np.dtype[Any]) -> Array:

@@ -12,36 +12,40 @@ Memory = TypeVar("Memory")
 
 
 class Loan(Generic[Memory]):
-    """Made by `borrowed`."""
+    """Made by `borrowed`. While nobody has it, it lies with the model, and knows nothing of it."""
 
-    __slots__ = ("_kept", "_kind", "_make", "_needs", "_prepared")
+    __slots__ = ("_prepared", "is_kept", "kind", "memory", "needs")
 
-    def __init__(self, prepared: dict[str, Any], kind: str, needs: Any, make: Callable[[], Memory]):
-        self._prepared, self._kind, self._needs, self._make = prepared, kind, needs, make
+    def __init__(self, kind: str, needs: Any, memory: Memory):
+        self.kind, self.needs, self.memory = kind, needs, memory
+        self.is_kept = _nbytes(memory) <= KEPT_BYTES
+        self._prepared: dict[str, Any] = {}
 
     def __enter__(self) -> Memory:
-        kept = self._prepared.pop(self._kind, None)  # in one step: no two threads get the same
-        if kept is None or kept[0] != self._needs:
-            memory = self._make()
-            kept = self._needs, memory, _nbytes(memory)
-        self._kept = kept
-        lent: Memory = kept[1]
-        return lent
+        return self.memory
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and self._kept[2] <= KEPT_BYTES:
-            self._prepared[self._kind] = self._kept
+        prepared, self._prepared = self._prepared, {}
+        if kind is None and self.is_kept:
+            prepared[self.kind] = self
 
 
-def borrowed(model: Model, kind: str, needs: Any, make: Callable[[], Memory]) -> Loan[Memory]:
+def borrowed(
+    model: Model, kind: str, needs: Any, make: Callable[..., Memory], *arguments: Any, **named: Any
+) -> Loan[Memory]:
     """Lend memory for one call: that of the last call of this kind with the same needs, unless somebody else has it.
 
-    Making it takes as long as the gradient of a small net; and new memory comes from the system page by page, for as
-    long as the sums of a large one take. What the last call left in it is not cleared.
+    Else `make` it, which takes as long as the gradient of a small net; and new memory comes from the system page by
+    page, for as long as the sums of a large one take. What the last call left in it is not cleared.
     """
-    return Loan(model.prepared, kind, needs, make)
+    prepared = model.prepared
+    loan: Loan[Memory] | None = prepared.pop(kind, None)  # in one step: no two threads get the same
+    if loan is None or loan.needs != needs:
+        loan = Loan(kind, needs, make(*arguments, **named))
+    loan._prepared = prepared
+    return loan
 
 
 def _nbytes(memory: Any) -> int:

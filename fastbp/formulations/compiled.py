@@ -38,7 +38,7 @@ class Compiled:
         if len(X) > 1:
             self._forward(model, X, None, out)
         else:
-            with borrowed(model, "row", None, partial(_for_row, model, X, out)) as (forward_row, scratch, net):
+            with borrowed(model, "row", None, _for_row, model, X, out) as (forward_row, scratch, net):
                 forward_row(out, scratch, model.parameters.vector, X, net)
         return out
 

@@ -174,7 +174,7 @@ def is_ready(data: Any, dtype: np.dtype[Any]) -> bool:
 def read_only(array: Array) -> Array:
     """Return a view that cannot be written to."""
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 

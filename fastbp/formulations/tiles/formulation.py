@@ -1,7 +1,6 @@
 """`tiles` as a formulation: its calls and its trainer, which keep prepared structs and choose the form that runs."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +50,7 @@ class Tiled(Compiled):
         costs = np.empty(0 if Y is None else n)
         needs = rows_of_workspace(rows, False)
         with (
-            borrowed(model, "forward", needs, partial(_forward_call, model, rows)) as call,
+            borrowed(model, "forward", needs, _forward_call, model, rows) as call,
             parallel_region(model.flops_per_sample / 3 * rows) as n_threads,
         ):
             loop, work, data, net = tile_steps.forward_blocks, call.work, call.data, call.net
@@ -80,7 +79,7 @@ class Tiled(Compiled):
         n, in_parts = len(X), sums_in_parts(model, len(X))
         needs = rows_of_workspace(n, in_parts), in_parts
         with (
-            borrowed(model, "gradient", needs, partial(_gradient_call, model, n)) as call,
+            borrowed(model, "gradient", needs, _gradient_call, model, n) as call,
             parallel_region(model.flops_per_sample * min(n, ROWS)) as n_threads,
         ):
             loop = tile_gradient.gradient_in_parts if in_parts else tile_gradient.gradient

@@ -1,7 +1,6 @@
 """How a network lies in memory for `tiles`, what is allocated for a call, and what is compiled for it."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -180,5 +179,5 @@ def borrowed_workspace(
     """Lend a `tiled_workspace` for one call: see `borrowed`."""
     in_parts = training and sums_in_parts(model, samples)
     needs = rows_of_workspace(samples, in_parts), in_parts, gradient, samples > ROWS
-    make = partial(tiled_workspace, model, samples, training=training, gradient=gradient)
-    return borrowed(model, f"workspace, training={training}", needs, make)
+    kind, wanted = f"workspace, training={training}", {"training": training, "gradient": gradient}
+    return borrowed(model, kind, needs, tiled_workspace, model, samples, **wanted)
