@@ -57,8 +57,8 @@ def weights_in_panels(w, b):
 
 
 def network_with_functions(dtype):
-    """What the products need to know of a network: where their functions are."""
-    net = tiled_network(fastbp.Network([2, 1], dtype=dtype, seed=0)._model)._replace(widths=3)  # all panels
+    """What the products need to know of a network: where their functions are, of all panels that there can be."""
+    net = tiled_network(fastbp.Network([max(SIZES), 1], dtype=dtype, seed=0)._model)
     add_functions(net, FUNCTIONS, np.dtype(dtype))
     return net
 
