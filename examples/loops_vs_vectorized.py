@@ -14,7 +14,7 @@ import os
 import textwrap
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +226,7 @@ class Layer:
         parallel = njit(on_disk=False, parallel=True)(loops)
         return {
             "Python loops": partial(filled, loops, aligned(self.like[name]), for_loops),
-            "compiled loops": partial(filled, njit(on_disk=False)(loops), aligned(self.like[name]), for_loops),
+            "compiled loops": partial(filled, as_compiled(loops), aligned(self.like[name]), for_loops),
             "parallel loops": partial(filled, parallel, aligned(self.like[name]), for_loops),
             "register tiles": partial(filled, tiles, aligned(self.like[name]), for_tiles),
             "vectorized": partial(vectorized, *for_numpy),
@@ -238,6 +238,12 @@ def aligned(array: Any) -> Any:
     copy = aligned_empty(array.size, array.dtype).reshape(array.shape)
     copy[:] = array
     return copy
+
+
+@cache
+def as_compiled(loops: Callable[..., None]) -> Callable[..., None]:
+    """Return a sum's loops compiled for one thread: once, for the large layer and for the small one."""
+    return njit(on_disk=False)(loops)
 
 
 def filled(function: Callable[..., None], result: Any, arguments: tuple[Any, ...]) -> Any:
@@ -350,7 +356,7 @@ def small_layer(rounds: int) -> None:
     for name in EQUATIONS:
         arguments = aligned(layer.like[name]), *layer.arguments[name][0]
         both = {
-            "compiled": again(njit(on_disk=False)(globals()[name]), calls, arguments),
+            "compiled": again(as_compiled(globals()[name]), calls, arguments),
             "vectorized": partial(globals()[f"{name}_vectorized"], *layer.arguments[name][2]),
         }
         seconds = interleaved_rounds(both, rounds, 0.002)

@@ -31,15 +31,20 @@ def run(script, folder, *arguments, search=""):
     return subprocess.run(command, cwd=folder, env=environment(search), **options)
 
 
-# A Python that has imported what all scripts import, which takes as long as most of them run. It reads which script is
-# to be run where, forks, runs it as Python would, and prints the exit status.
+# A Python that has imported what all scripts import, with a first picture and gradient, which take as long as most of
+# them run. It reads which script is to be run where, forks, runs it as Python would, and prints the exit status.
 FORKING = """
-import json, os, runpy, sys
+import io, json, os, runpy, sys
 import fastbp, numpy
 try:
-    import matplotlib.figure, matplotlib.backends.backend_agg
+    from matplotlib import pyplot
+    pyplot.title("$x$")
+    pyplot.savefig(io.BytesIO())
+    pyplot.close()
 except ImportError:
     pass
+net = fastbp.Network([3, 4, 2], seed=0, dtype="float64")
+net.gradient(numpy.eye(3), numpy.eye(3)[:, :2])
 for line in sys.stdin:
     script, folder, *arguments = json.loads(line)
     child = os.fork()
@@ -161,13 +166,13 @@ def test_loops_vs_vectorized_prints_what_ran_and_draws(outputs):
     assert (folder / "loops_vs_vectorized.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_loops_vs_vectorized_compares_nothing_that_differs(tmp_path):
+def test_loops_vs_vectorized_compares_nothing_that_differs(tmp_path, forking):
     source = (EXAMPLES / "loops_vs_vectorized.py").read_text(encoding="utf-8")
     right, wrong = "tile = outer_add(tile, A, s, k, w_T, k, j)", "tile = outer_add(tile, A, s, 0, w_T, k, j)"
     assert right in source
     script = tmp_path / "wrong.py"
     script.write_text(source.replace(right, wrong), encoding="utf-8")
-    done = run(script, tmp_path, "--quick")
+    done = forking(script, tmp_path, "--quick")
     assert done.returncode == 1
     assert "forward: the five forms differ by" in done.stderr
     assert "GFLOP/s" not in done.stdout
