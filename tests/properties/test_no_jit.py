@@ -1,6 +1,6 @@
 """The loops as plain Python, and compiled with index checks: the same numbers, and no index out of bounds."""
 
-from functools import cache
+import sys
 
 import numpy as np
 import pytest
@@ -29,37 +29,44 @@ for hidden, output, cost, optimizer in [
     net.train_on_batch(X[:3], Y[:3], optimizer=optimizer)
     net.apply_gradient(net.parameter_vjp(X, Y - 0.5), optimizer=optimizer)
     results += [net.parameters, net.gradient(X, Y).vector, net.predict(X).ravel(), [net.evaluate(X, Y).cost]]
+passes.__exit__(None, None, None)
 print(len(recorder.buffer), *(float(number).hex() for number in np.concatenate(results)))
 """
 
 
+def numbers(words):
+    return np.array([float.fromhex(word) for word in words])
+
+
 def passes_and_numbers(formulation, networks, **environment):
     passes, *words = run_python(PROGRAM, formulation, networks, **environment).split()
-    return int(passes), np.array([float.fromhex(word) for word in words])
+    return int(passes), numbers(words)
 
 
-@cache
-def expected_numbers(formulation):
+@pytest.fixture
+def expected(compiled, monkeypatch, capsys):
     """The numbers of all networks, those of the first one at the beginning."""
-    return passes_and_numbers(formulation, "4")[1]
+    monkeypatch.setattr(sys, "argv", ["", compiled, "4"])
+    exec(PROGRAM, {})
+    return numbers(capsys.readouterr().out.split()[1:])
 
 
-def test_without_compilation(compiled):
+def test_without_compilation(compiled, expected):
     """Nothing is compiled. NumPy raises IndexError where an index is beyond the end of an array."""
     passes, given = passes_and_numbers(compiled, "4", NUMBA_DISABLE_JIT="1")
     assert passes == 0 and given.size > 200 and np.isfinite(given).all()
-    assert given == pytest.approx(expected_numbers(compiled), rel=1e-12, abs=1e-13)
+    assert given == pytest.approx(expected, rel=1e-12, abs=1e-13)
 
 
 @pytest.mark.slow
-def test_with_checked_indices(compiled, tmp_path):
+def test_with_checked_indices(compiled, expected, tmp_path):
     """It compiles every loop anew, and finds no index that `test_without_compilation` would not."""
     _, given = passes_and_numbers(compiled, "1", NUMBA_BOUNDSCHECK="1", FASTBP_CACHE=str(tmp_path))
-    assert given == pytest.approx(expected_numbers(compiled)[: given.size], rel=1e-12, abs=1e-13)
+    assert given == pytest.approx(expected[: given.size], rel=1e-12, abs=1e-13)
     assert any(tmp_path.iterdir())
 
 
-def test_an_index_out_of_bounds_is_found(compiled, tmp_path):
+def test_an_index_out_of_bounds_is_found(tmp_path):
     """The faulty function is compiled with fastbp's own options."""
     script = """
 import numpy as np
