@@ -88,6 +88,7 @@ def test_the_folder_is_said(quick, capsys, monkeypatch):
 
 def test_calls_that_fail_are_named(quick, monkeypatch, capsys):
     monkeypatch.setattr(warm_up, "CALLS", {math.sqrt: 1})
+    monkeypatch.setattr(together, "cores", lambda: 1)
     assert main(["warm-up", "--folder", str(quick), "--dtype", "float64"]) == 2
     assert f"sqrt in float64 for {levels.level().name} could not be compiled" in capsys.readouterr().err
 
