@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -41,19 +42,18 @@ def processes():
         yield executor
 
 
-@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("kind", ["threads", "processes", "loky"])
-def test_the_same_bits_on_any_executor(kind, case, processes):
-    expected = outcome(**CASES[case])
-    if kind == "processes":
-        assert outcome(processes, **CASES[case]) == expected
-    elif kind == "threads":
-        with ThreadPoolExecutor(2) as executor:
-            assert outcome(executor, **CASES[case]) == expected
+def test_the_same_bits_on_any_executor(kind, processes):
+    if kind == "threads":
+        executor = ThreadPoolExecutor(2)
+    elif kind == "processes":
+        executor = nullcontext(processes)
     else:
         loky = pytest.importorskip("joblib.externals.loky", reason="joblib, which has loky, is not installed")
-        with loky.get_reusable_executor(2) as executor:  # closed, for joblib would use it again and miss its own
-            assert outcome(executor, **CASES[case]) == expected
+        executor = loky.get_reusable_executor(2)
+    with executor as workers:  # loky's is closed, for joblib would use it again and miss its own
+        for case, options in CASES.items():
+            assert outcome(workers, **options) == outcome(**options), case
 
 
 def test_the_cases_stop_some_members_early_and_let_some_go_on():
