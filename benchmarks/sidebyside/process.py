@@ -58,5 +58,6 @@ class Process(WorkerProcess):
     """The process of a peer."""
 
     def __init__(self, name: str, settings: Settings, cache: Path):
-        arguments = [name, settings.threads, settings.seed, settings.cores, settings.plant_wrong == name]
+        wrong = name in (settings.plant_wrong or "").split(",")
+        arguments = [name, settings.threads, settings.seed, settings.cores, wrong]
         super().__init__("its process", "sidebyside.worker:Worker", arguments, settings.environment(cache))

@@ -24,7 +24,9 @@ from fastbp.comparison.worker import Worker, Workload
 
 @pytest.fixture(scope="module")
 def measured() -> Comparison:
-    return compare([4, 3, 2], batch_sizes=[5], dtypes=["float32", "float64"], **QUICK)
+    with pytest.MonkeyPatch.context() as patch:
+        know_limits(patch)
+        return compare([4, 3, 2], batch_sizes=[5], dtypes=["float32", "float64"], **QUICK)
 
 
 # Measurements

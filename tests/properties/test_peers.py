@@ -1,31 +1,45 @@
 """`benchmarks/peers.py`: a short run of NumPy and fastbp; a peer that learns something else has failed."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
-from conftest import TESTS
+from conftest import TESTS, copy_machine_code
 
 SCRIPT = TESTS.parent / "benchmarks" / "peers.py"
+OPTIONS = "--quick", "--seconds", "0.001", "--output"
 
 
-def run(folder, *arguments):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
-    command = [sys.executable, SCRIPT, "--quick", "--seconds", "0.001", "--output", folder / "out", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300)
-    return done, json.loads((folder / "out.json").read_text(encoding="utf-8"))
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Call the program in this process; return its exit status, what it printed and its result."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    peers = importlib.import_module("peers")
+    for name in [name for name in os.environ if name.startswith("NUMBA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(peers.tempfile, "TemporaryDirectory", lambda **_: nullcontext(tmp_path / "cache"))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["peers.py", *OPTIONS, str(tmp_path / "out"), *arguments])
+        status = peers.main()
+        return status, capsys.readouterr(), json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+
+    return call
 
 
 def peers_of(result):
     return {peer["name"]: peer for peer in result["cases"][0]["peers"]}
 
 
-def test_a_run_measures_all_peers_and_says_so(tmp_path):
-    done, result = run(tmp_path, "--case", "small", "--peers", "numpy,vectorized,loops")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""  # the progress line is for terminals
+def test_a_run_measures_all_peers_and_says_so(run, tmp_path):
+    copy_machine_code(tmp_path / "cache" / "small-loops" / "fastbp")
+    status, said, result = run("--case", "small", "--peers", "numpy,vectorized,loops")
+    assert status == 0, said
+    assert said.err == ""  # the progress line is for terminals
     assert result["format"] == 1 and not result["interrupted"]
     assert {"processor", "cores", "system", "python", "load_average"} <= set(result["machine"])
     (case,) = result["cases"]
@@ -41,34 +55,40 @@ def test_a_run_measures_all_peers_and_says_so(tmp_path):
         assert 0 < peer["share_of_peak"] <= 1
         assert peer["first_epoch_s"] > 0
         assert (peer["times_fastest_fastbp"] == 1) == (name == case["fastest_fastbp"])
-        assert peer["label"] in done.stdout
+        assert peer["label"] in said.out
     assert (tmp_path / "out.png").read_bytes()[:4] == b"\x89PNG"
 
 
-@pytest.mark.parametrize("wrong", ["numpy", "vectorized"])
-def test_a_peer_that_learns_something_else_has_failed(tmp_path, wrong):
-    done, result = run(tmp_path, "--case", "small", "--peers", "numpy,vectorized", "--plant-wrong", wrong)
+def test_a_peer_that_learns_something_else_has_failed(run, tmp_path):
+    copy_machine_code(tmp_path / "cache" / "small-loops" / "fastbp")
+    chosen = "--case", "small", "--peers", "numpy,vectorized,loops", "--plant-wrong"
+    status, said, result = run(*chosen, "numpy,vectorized")
     peers = peers_of(result)
-    assert done.returncode == 1
-    assert {name for name, peer in peers.items() if peer["status"] == "failed"} == {wrong}
-    assert "reached a cost of" in peers[wrong]["reason"]
-    assert "FAILED: reached a cost of" in done.stdout
+    assert status == 1
+    assert {name for name, peer in peers.items() if peer["status"] == "failed"} == {"numpy", "vectorized"}
+    assert all("reached a cost of" in peers[name]["reason"] for name in ("numpy", "vectorized"))
+    assert said.out.count("FAILED: reached a cost of") == 2
 
 
-def test_predictions_are_checked_and_what_is_missing_is_said(tmp_path, monkeypatch):
+def test_predictions_are_checked_and_what_is_missing_is_said(tmp_path):
+    """Here as a program."""
     absent = tmp_path / "absent" / "jax"
     absent.mkdir(parents=True)
     (absent / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'jax'\")\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(absent.parent), str(SCRIPT.parent.parent)]))
-    done, result = run(tmp_path, "--predict", "--peers", "numpy,vectorized,jax")
-    peers = peers_of(result)
-    assert done.returncode == 0, done.stdout
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(absent.parent), str(SCRIPT.parent.parent)])
+    given = [*OPTIONS, tmp_path / "out", "--predict", "--peers", "numpy,vectorized,jax"]
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *given], env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300
+    )
+    peers = peers_of(json.loads((tmp_path / "out.json").read_text(encoding="utf-8")))
+    assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
     assert peers["numpy"]["status"] == peers["vectorized"]["status"] == "ok"
     assert peers["jax"]["status"] == "left out"
     assert "left out: not installed" in done.stdout
 
 
-def test_unknown_names_are_refused(tmp_path):
-    command = [sys.executable, SCRIPT, "--peers", "nunpy"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2 and "unknown peers: nunpy; there are numpy, sklearn" in done.stderr
+def test_unknown_names_are_refused(run, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("--peers", "nunpy")
+    assert ended.value.code == 2 and "unknown peers: nunpy; there are numpy, sklearn" in capsys.readouterr().err

@@ -41,13 +41,15 @@ def test_a_pipeline_with_a_search_in_every_backend():
     model = make_pipeline(StandardScaler(), MLPClassifier(**SMALL))
     grid = {"mlpclassifier__alpha": [1e-4, 0.1], "mlpclassifier__activation": ["tanh", "gelu"]}
     scores = []
+    own_workers = {"backend": "loky", "inner_max_num_threads": 1}  # also those of the next test
     for backend in ("sequential", "threading", "multiprocessing", "loky"):
-        with joblib.parallel_config(backend=backend):
+        with joblib.parallel_config(**own_workers if backend == "loky" else {"backend": backend}):
             search = GridSearchCV(model, grid, n_jobs=2, cv=3).fit(X, y)
         assert search.best_score_ > 0.9
         scores.append(search.cv_results_["mean_test_score"])
     assert all(np.array_equal(scores[0], others) for others in scores)  # the same bits from every backend
-    assert cross_val_score(model, X, y, n_jobs=2).mean() > 0.9
+    with joblib.parallel_config(**own_workers):
+        assert cross_val_score(model, X, y, n_jobs=2).mean() > 0.9
 
 
 @needs_two_threads
@@ -165,7 +167,7 @@ def test_a_fork_of_a_process_that_has_trained_can_train():
 import os, numpy as np, warnings
 warnings.simplefilter("ignore")
 from fastbp.sklearn import MLPClassifier
-X = np.random.RandomState(0).rand(3000, 300); y = X[:, 0] > 0.5
+X = np.random.RandomState(0).rand(600, 300); y = X[:, 0] > 0.5
 model = MLPClassifier(hidden_layer_sizes=(300,), max_iter=2, random_state=0).fit(X, y)
 pid = os.fork()
 again = MLPClassifier(hidden_layer_sizes=(300,), max_iter=2, random_state=0).fit(X, y)
