@@ -1,10 +1,7 @@
 """`fastbp.compare`: what it measures and proves, what it refuses, and the numbers in its rows."""
 
 import csv
-import json
 import os
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from comparison_data import LIMITS, QUICK, SGD, SMALL, checked, comparison, know_limits
-from conftest import PACKAGE
 
 import fastbp
 from fastbp import memory
@@ -295,12 +291,3 @@ def test_cold_is_another_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "Process", Child)
     compare([2, 2], batch_sizes=[2], formulations=["vectorized"], cold=True, **QUICK)
     assert seen[0] is not None and not seen[0].exists()
-
-
-def test_importing_fastbp_does_not_import_comparison() -> None:
-    code = "import sys, fastbp; assert 'fastbp.comparison' not in sys.modules; fastbp.compare; print(json.dumps(1))"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import json; {code}"], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
-    )  # fmt: skip
-    assert json.loads(done.stdout) == 1, done.stderr

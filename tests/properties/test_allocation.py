@@ -1,7 +1,7 @@
 """A step allocates no memory: Numba counts the allocations of compiled code."""
 
 import numba
-from conftest import run_python
+from conftest import COMPILED, run_python
 
 # Prints the counts of one step, one step and a thousand, for each of the cases that it is given.
 PROGRAM = """
@@ -39,16 +39,17 @@ allocate(3)
 before = rtsys.get_allocation_stats()
 allocate(3)
 assert rtsys.get_allocation_stats().alloc - before.alloc == 1, "Numba does not count"
-for case in sys.argv[2:]:
-    counts = counts_of(sys.argv[1], *case.split())
+for case in sys.argv[1:]:
+    counts = counts_of(*case.split())
     print(case, counts[0] == counts[1] == counts[2], counts)
 """
 
 
-def test_a_thousand_steps_allocate_no_more_than_one(compiled):
+def test_a_thousand_steps_allocate_no_more_than_one():
     parallel = ["parallel float32 Adam"] if numba.config.NUMBA_NUM_THREADS > 1 else []
-    cases = ["serial float32 Adam", "serial float64 SGD", *parallel]
-    results = run_python(PROGRAM, compiled, *cases, NUMBA_NRT_STATS="1").splitlines()
+    forms = ["serial float32 Adam", "serial float64 SGD", *parallel]
+    cases = [f"{name} {form}" for form in forms for name in COMPILED]
+    results = run_python(PROGRAM, *cases, NUMBA_NRT_STATS="1").splitlines()
     assert len(results) == len(cases)
     for case, result in zip(cases, results, strict=True):
         assert result.startswith(f"{case} True"), result

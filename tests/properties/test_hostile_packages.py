@@ -16,7 +16,7 @@ from right_arguments import ELSEWHERE, FUNCTIONS, HISTORY, TRACE, X, Y, net
 import fastbp
 from fastbp.training.history import History
 
-OF_4 = np.full((5, 4), 0.5)
+OF_4 = np.full((2, 4), 0.5)
 
 
 def history():
@@ -63,7 +63,7 @@ PLOTS = {
     "random_directions": lambda: {"net": net},
     "regression": lambda: {"data": {"training": (WALK[:, :2], WALK[:, 2:4])}},
     "small_letters": lambda: {"axes": axes},
-    "weight_images": lambda: {"net": lambda: fastbp.Network([4, 3], seed=0)},
+    "weight_images": lambda: {"net": lambda: fastbp.Network([4, 2], seed=0)},
 }
 CONSTANTS = {
     "fastbp.plots": {"CHARACTER", "COLUMN", "FEW_EPOCHS", "GREY", "HELD_OUT", "LOGARITHMIC_FROM", "MOST_NAMES",

@@ -38,6 +38,7 @@ with event.install_recorder("numba:compile") as compiles, event.install_recorder
     before = set(sys.modules)
     import fastbp
     import fastbp.formulations, fastbp.network.network
+assert "fastbp.comparison" not in sys.modules and fastbp.compare
 print(json.dumps([sorted({name.split(".")[0] for name in set(sys.modules) - before}),
                   len(compiles.buffer), len(passes.buffer)]))
 """

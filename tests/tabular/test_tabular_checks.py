@@ -13,7 +13,7 @@ from fastbp import tabular
 
 @pytest.mark.parametrize("name", ["TabularClassifier", "TabularRegressor"])
 def test_check_estimator(name):
-    model = getattr(tabular, name)((16,), n_members=2, epochs=40, learning_rate=0.02)
+    model = getattr(tabular, name)((16,), n_members=2, epochs=20, learning_rate=0.02)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = check_estimator(model, on_fail=None, on_skip=None)

@@ -255,8 +255,8 @@ class Tell(Progress):
         print("epoch\\n", end="", flush=True)  # in one piece
 
 rng = np.random.default_rng(0)
-X, Y = rng.uniform(-1, 1, (500, 20)), rng.uniform(0, 1, (500, 3))
-network = lambda: fastbp.Network([20, 10, 3], activation="tanh", seed=1, formulation=sys.argv[1])
+X, Y = rng.uniform(-1, 1, (100, 200)), rng.uniform(0, 1, (100, 3))
+network = lambda: fastbp.Network([200, 60, 3], activation="tanh", seed=1, formulation=sys.argv[1])
 net, other = network(), network()
 training.Progress, original = lambda *_: Tell(False, 1, 1), training.Progress
 with warnings.catch_warnings(record=True) as caught:
