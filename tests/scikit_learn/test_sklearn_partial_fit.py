@@ -62,7 +62,7 @@ def train(model, kind, X, y, weight=None):
 
 
 def state(model):
-    moments = copy.deepcopy(model)._solver.state
+    moments = model.__getstate__()["_solver"].state
     arrays = *model.coefs_, *model.intercepts_, *vars(moments).values(), np.array(model.loss_curve_)
     return [array.tobytes() for array in arrays], model.t_, model.n_iter_, model.best_loss_, model._no_improvement_count
 

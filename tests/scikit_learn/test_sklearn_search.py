@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -105,11 +106,18 @@ def test_candidates_that_are_drawn():
     check_as_scikit_learn(ours, RandomizedSearchCV(MODEL, space, n_iter=4, cv=FOLDS, random_state=1))
 
 
-def test_the_winner_is_that_of_scikit_learns_own_mlp():
-    names = {"max_iter": 40, "random_state": 0, "batch_size": 32, "tol": 0}
-    space = {"learning_rate_init": [1e-4, 0.02], "hidden_layer_sizes": [(3,), (16,)]}
-    ours = MLPSearchCV(MLPClassifier(**names), space, cv=FOLDS).fit(X, y)
-    theirs = GridSearchCV(neural_network.MLPClassifier(**names), space, cv=FOLDS).fit(X, y)
+@pytest.fixture(scope="module")
+def of_scikit_learns_own_mlp():
+    return GridSearchCV(neural_network.MLPClassifier(**OWN), OWN_SPACE, cv=FOLDS).fit(X, y)
+
+
+OWN = {"max_iter": 40, "random_state": 0, "batch_size": 32, "tol": 0}
+OWN_SPACE = {"learning_rate_init": [1e-4, 0.02], "hidden_layer_sizes": [(3,), (16,)]}
+
+
+def test_the_winner_is_that_of_scikit_learns_own_mlp(of_scikit_learns_own_mlp):
+    theirs = of_scikit_learns_own_mlp
+    ours = MLPSearchCV(MLPClassifier(**OWN), OWN_SPACE, cv=FOLDS).fit(X, y)
     assert ours.best_params_ == theirs.best_params_
     for name in ("split0_test_score", "split1_test_score", "split2_test_score"):
         assert np.abs(ours.cv_results_[name] - theirs.cv_results_[name]).max() <= 1 / 80 + 1e-12  # one sample
@@ -179,30 +187,33 @@ def test_the_rows_of_a_fold_are_copied_once_for_all_candidates(monkeypatch):
     assert len(seen) == 8 and len(set(seen)) == 2 * 2
 
 
-def alone(parameters, n_epochs, split):
+@cache
+def alone(model, learning_rate_init, activation, n_epochs, fold):
     """The score of a candidate on a fold after so many epochs."""
-    model = clone(MODEL).set_params(**parameters, max_iter=n_epochs)
-    return model.fit(X[split[0]], y[split[0]]).score(X[split[1]], y[split[1]])
+    rows, others = list(FOLDS.split(X, y))[fold]
+    model = clone(model).set_params(learning_rate_init=learning_rate_init, activation=activation, max_iter=n_epochs)
+    return model.fit(X[rows], y[rows]).score(X[others], y[others])
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"early_stopping": True, "n_iter_no_change": 3}], ids=["plain", "early_stopping"]
-)
-def test_a_halving_lets_the_best_go_on_with_the_bits_of_an_uninterrupted_fit(options, monkeypatch):
-    monkeypatch.setattr("test_sklearn_search.MODEL", clone(MODEL).set_params(max_iter=12, tol=0, **options))
+PLAIN = clone(MODEL).set_params(max_iter=12, tol=0)
+STOPS = clone(PLAIN).set_params(early_stopping=True, n_iter_no_change=3)
+
+
+@pytest.mark.parametrize("model", [PLAIN, STOPS], ids=["plain", "early_stopping"])
+def test_a_halving_lets_the_best_go_on_with_the_bits_of_an_uninterrupted_fit(model):
     space = {"learning_rate_init": [1e-4, 1e-3, 0.003, 0.01, 0.03], "activation": ["relu", "tanh"]}
     halving = fastbp.Halving(factor=3, every=4)
-    search = MLPSearchCV(MODEL, space, cv=FOLDS, halving=halving, return_train_score=True).fit(X, y)
-    results, splits = search.cv_results_, list(FOLDS.split(X, y))
+    search = MLPSearchCV(model, space, cv=FOLDS, halving=halving, return_train_score=True).fit(X, y)
+    results = search.cv_results_
     assert sorted(results["n_halvings"]) == [0] * 6 + [1] * 2 + [2] * 2
-    after_4 = [np.mean([alone(parameters, 4, split) for split in splits]) for parameters in results["params"]]
+    after_4 = [np.mean([alone(model, **given, n_epochs=4, fold=k) for k in range(3)]) for given in results["params"]]
     survivors = set(np.argsort(np.negative(after_4), kind="stable")[:4].tolist())
     assert survivors == set(np.flatnonzero(results["n_halvings"]).tolist())
-    for i, parameters in enumerate(results["params"]):
+    for i, given in enumerate(results["params"]):
         n_epochs = (4, 8, 12)[results["n_halvings"][i]]
-        assert results["n_epochs"][i] == n_epochs or options
-        for k, split in enumerate(splits):
-            assert results[f"split{k}_test_score"][i] == alone(parameters, n_epochs, split)
+        assert results["n_epochs"][i] == n_epochs or model is STOPS
+        for k in range(3):
+            assert results[f"split{k}_test_score"][i] == alone(model, **given, n_epochs=n_epochs, fold=k)
     last = np.flatnonzero(results["n_halvings"] == 2)
     assert search.best_index_ == last[results["mean_test_score"][last].argmax()]
     assert search.best_estimator_.n_iter_ <= 12 and search.best_params_ == results["params"][search.best_index_]
