@@ -17,7 +17,7 @@ from fastbp.formulations.lanes.trainer import lanes_of
 from fastbp.formulations.rounds import Row
 from fastbp.population import rounds
 
-WIDE = {"hidden": (40,)}  # too wide for lanes
+WIDE = {"hidden": (60, 60)}  # too many weights for lanes
 OPTIONS = {"epochs": 3, "batch_size": 8, "optimizer": fastbp.Adam(0.03)}
 SCRIPT = """
 import sys

@@ -12,7 +12,7 @@ from fastbp.formulations.lanes.trainer import lanes_of
 from fastbp.population import members
 
 LANES, ADAM = lanes_of(np.dtype("float32")), fastbp.Adam(0.03)
-WIDE = {"hidden": (40,)}  # too wide for lanes
+WIDE = {"hidden": (60, 60)}  # too many weights for lanes
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix
-from fastbp.formulations.lanes.register_tile import lanes_add, lanes_add_row, load_lanes, store_lanes
+from fastbp.formulations.lanes.register_tile import store_rows
 from fastbp.formulations.tiles.registers import ROWS
 from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, load, store, wide, zeros
 
 COLUMN = 4  # samples at a time in `forward_column`
-# Rows of a tile of two registers. Four rows are too few to hide how long each addition takes, so the
+# Rows of two tiles of one register each. Four rows are too few to hide how long each addition takes, so the
 # rows are shared out evenly among tiles.
 MOST, MIDDLE, LEAST = (12, 8, 4) if ROWS == 12 else (6, 5, 4)
 
@@ -48,19 +48,24 @@ class Walk(NamedTuple):
 
 
 @njit(**INNER)
-def tile_of_products(tile, of, size, i, j, pair):
-    """A tile of c: `size` rows from i on, column j and, if there is a `pair`, not 0, the next one."""
-    row, column, row_step, column_step = i + j * of.c_rows, j * of.c_columns, pair * of.c_rows, pair * of.c_columns
+def tiles_of_products(tile, of, size, i, j, pair):
+    """Two tiles of c: `size` rows from i on, of column j and, if there is a `pair`, not 0, of the next one."""
+    other, row, column = tile, i + j * of.c_rows, j * of.c_columns
+    next_row, next_column, width = row + pair * of.c_rows, column + pair * of.c_columns, lanes(of.c)
     if not of.begin:
-        tile = load_lanes(tile, of.c, row, column, row_step, column_step)
-    elif of.start.shape[0] > 0:
-        tile = lanes_add_row(tile, of.start, j, pair)
-    for p in range(of.n_p):
-        tile = lanes_add(tile, of.a, i + p * of.a_rows, p * of.a_columns, of.b, p * of.bp + j * of.bj, pair * of.bj)
+        tile, other = load(tile, of.c, row, column), load(other, of.c, next_row, next_column)
+    elif of.start.size > 0:
+        tile, other = add_row(tile, of.start, j * width), add_row(other, of.start, (j + pair) * width)
+    for p in range(of.n_p):  # both read the same registers of a
+        a_row, a_column, b_row = i + p * of.a_rows, p * of.a_columns, p * of.bp + j * of.bj
+        tile = inner_add(tile, of.a, a_row, a_column, of.b, b_row, 0)
+        other = inner_add(other, of.a, a_row, a_column, of.b, b_row + pair * of.bj, 0)
     if of.n_i - i >= size:
-        store_lanes(tile, of.c, row, column, row_step, column_step)
+        store(tile, of.c, row, column)
+        store(other, of.c, next_row, next_column)
     else:
-        store_lanes(tile, of.c, row, column, row_step, column_step, of.n_i - i)
+        store_rows(tile, of.c, row, column, of.n_i - i)
+        store_rows(other, of.c, next_row, next_column, of.n_i - i)
 
 
 def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj, begin):
@@ -74,19 +79,18 @@ def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj, begin):
     A, B = matrix(a, 0, a.size // (ai * width), ai * width), matrix(b, 0, b.size // width, width)
     c_rows, c_columns = (cj, 0) if ci == 1 else (0, cj * width)
     a_rows, a_columns = (ap, 0) if ai == 1 else (0, ap * width)
-    starts = matrix(start, 0, start.size // width, width)
-    of = Walk(C, A, B, starts, n_i, n_p, c_rows, c_columns, a_rows, a_columns, bp, bj, begin != 0)
+    of = Walk(C, A, B, start, n_i, n_p, c_rows, c_columns, a_rows, a_columns, bp, bj, begin != 0)
     i = 0
     while i < n_i:
         size = rows_of_tile(n_i - i)
         for j in range(0, n_j, 2):
             pair = 1 if j + 1 < n_j else 0
             if size == MOST:
-                tile_of_products(zeros(c, MOST, 2), of, MOST, i, j, pair)
+                tiles_of_products(zeros(c, MOST, 1), of, MOST, i, j, pair)
             elif size == MIDDLE:
-                tile_of_products(zeros(c, MIDDLE, 2), of, MIDDLE, i, j, pair)
+                tiles_of_products(zeros(c, MIDDLE, 1), of, MIDDLE, i, j, pair)
             else:
-                tile_of_products(zeros(c, LEAST, 2), of, LEAST, i, j, pair)
+                tiles_of_products(zeros(c, LEAST, 1), of, LEAST, i, j, pair)
         i += size
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,15 @@ from fastbp.formulations.network_data import NetworkData, layer_table, table
 from fastbp.formulations.rules import L2
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles.panel_sums import BLOCK
-from fastbp.formulations.tiles.registers import VECTOR_BYTES
+from fastbp.formulations.tiles.registers import REGISTERS, VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_zeros
 from fastbp.optimizers import Optimizer, OptimizerState
 
-# Neurons and inputs up to which a group takes less time than its networks one after the other in `tiles`: with three
-# layers and Adam, mini-batches of 32 and AVX2, 2.8 times less in float32 at a width of 4, 1.8 at 8, 1.2 at 16, 1.4 at
-# 24, 1.1 at 32, and as much at 48; 0.9 with 784 inputs. Larger mini-batches gain less, to 1.1 times with 256 at 32.
-WIDEST, MOST_INPUTS = 32, 64
+# Weights up to which a group takes less time than its networks one after the other in `tiles`, for each lane of a
+# register. On Zen 4 in float32, with Adam and mini-batches of 32: 0.66 of the time of [8, 8, 8, 1], 0.84 of [8, 16, 16,
+# 1], 0.96 of [8, 32, 32, 1], 1.17 of [64, 32, 32, 1]; float64 has half as many lanes, and 0.82, 0.94, 1.01, 1.23. With
+# 16 registers tiles takes longer, lanes does not: 0.88 and 1.06 in place of 0.96 and 1.17.
+WEIGHTS_PER_LANE = 160 if REGISTERS == 32 else 320
 BLOCK_BYTES = 128 * 1024  # of z, a and δ of a block of samples
 
 
@@ -42,8 +44,7 @@ def suits(model: Model, optimizer: Optimizer, options: StepOptions, batch_size: 
     others = replace(options, l2=0.0, l1=0.0, decay=0.0, clip_value=math.inf)
     return (
         not config.DISABLE_JIT
-        and max(model.sizes[1:]) <= WIDEST
-        and model.sizes[0] <= MOST_INPUTS
+        and sum(map(mul, model.sizes, model.sizes[1:])) <= WEIGHTS_PER_LANE * lanes_of(model.dtype)
         and 1 < batch_size <= BLOCK
         and others.plain
         and not optimizer.full_batch

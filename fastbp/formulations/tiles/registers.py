@@ -158,21 +158,6 @@ class Code:
         part = self.shuffle(row, row, list(range(first, first + count)))
         self.builder.store(part, self.builder.bitcast(pointer, part.type.as_pointer()), align=self.tile.itemsize)
 
-    def load_register(self, pointer, stride, row):
-        """Return the first register of a row."""
-        kind = ir.VectorType(self.tile.element, self.tile.lanes)
-        return self.builder.load(self.at(pointer, stride, row, kind), align=self.tile.itemsize)
-
-    def join(self, registers):
-        """Return a row of these registers, at most two."""
-        return self.shuffle(registers[0], registers[-1], list(range(len(registers) * self.tile.lanes)))
-
-    def join_registers(self, array_type, array, row, step):
-        """Return a row of registers, each the first of a row of the array, `step` rows from one to the next."""
-        corner, strides = self.corner(array_type, array, row, I64(0))
-        stride = self.builder.mul(strides[0], step)
-        return self.join([self.load_register(corner, stride, v) for v in range(self.tile.vecs)])
-
     def rows(self, tile):
         """Return the rows of a tile."""
         return [field_of(self.builder, tile, r) for r in range(self.tile.rows)]
