@@ -38,6 +38,7 @@ import io, json, os, runpy, sys
 import fastbp, numpy
 try:
     from matplotlib import pyplot
+    pyplot.rcParams["savefig.dpi"] = 30  # nobody looks at them here
     pyplot.title("$x$")
     pyplot.savefig(io.BytesIO())
     pyplot.close()
