@@ -4,9 +4,8 @@ So machine code that one machine has compiled serves every machine of its level,
 fast as code for the very processor, and has the same bits.
 """
 
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import binding
 from numba.core import config
@@ -29,8 +28,7 @@ HALVES, IN_HALVES = "x86-64-v4-256", ("znver4",)
 WHOLE_WIDTH = "-prefer-256-bit"
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(NamedTuple):
     """What to compile for: LLVM's name of a processor, and what it has more or less than that one's."""
 
     name: str

@@ -26,14 +26,7 @@ def digest(*arrays: Any) -> str:
 
 
 def agreed(
-    net: Any,
-    training: Any,
-    data: Data,
-    asked: Any,
-    batch_size: int,
-    weights_ndim: int,
-    metrics: list[str],
-    ranks: Ranks,
+    net: Any, training: Any, data: Data, asked: Any, batch_size: int, weights_ndim: int, metrics: Any, ranks: Ranks
 ) -> tuple[Sharded, dict[str, Sharded]]:
     """Return the samples of a `fit` and its data sets in shards.
 
@@ -66,7 +59,7 @@ def agreed(
     return trained_on, found
 
 
-def _check(asked: Any, data: Data, metrics: list[str], ranks: Ranks) -> None:
+def _check(asked: Any, data: Data, metrics: Any, ranks: Ranks) -> None:
     """Raise ValueError for what ranks cannot do together."""
     if asked.shards & (asked.shards - 1) or asked.shards < ranks.size:
         raise ValueError(f"shards is {asked.shards}; needed is a power of two, at least {ranks.size}, a shard a rank")
@@ -74,10 +67,7 @@ def _check(asked: Any, data: Data, metrics: list[str], ranks: Ranks) -> None:
         "chunks": (data.samples is None, "give each rank its rows as arrays, which may be memory-mapped"),
         "dropout": (asked.dropout is not None, "leave it out"),
         "validation_split": (asked.validation_split is not None, "give validation_data: each rank its rows"),
-        "metrics": (
-            not {"accuracy"}.issuperset(metrics),
-            "only costs and accuracies are added up: compute them after training",
-        ),
+        "metrics": (not {"accuracy"}.issuperset(metrics), "only costs and accuracies are added up: compute them later"),
         "permutations as shuffle": (not isinstance(asked.shuffle, bool | np.bool_), "give True or False"),
         "class_weight='balanced'": (isinstance(asked.class_weight, str), "give a dict"),
     }

@@ -1,13 +1,34 @@
 """The same three sums, written in several ways behind one interface."""
 
-from fastbp.formulations.compiled import Compiled
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
 from fastbp.formulations.interface import Formulation
-from fastbp.formulations.textbook import Textbook
-from fastbp.formulations.tiles.formulation import Tiled
-from fastbp.formulations.vectorized import Vectorized
 
 __all__ = ["FORMULATIONS", "Formulation"]
 
-FORMULATIONS: dict[str, Formulation] = {
-    formulation.name: formulation for formulation in (Textbook(), Compiled(), Tiled(), Vectorized())
-}
+
+class _Formulations(Mapping[str, Formulation]):
+    """All formulations by name. Each is imported when it is first asked for: most programs use one."""
+
+    def __init__(self, **classes: str):
+        self._classes = classes
+        self._made: dict[str, Formulation] = {}
+
+    def __getitem__(self, name: str) -> Formulation:
+        if name not in self._made:
+            module, _, kind = self._classes[name].partition(":")
+            self._made.setdefault(name, getattr(import_module(f"fastbp.formulations.{module}"), kind)())
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+
+FORMULATIONS: Mapping[str, Formulation] = _Formulations(
+    textbook="textbook:Textbook", loops="compiled:Compiled", tiles="tiles.formulation:Tiled",
+    vectorized="vectorized:Vectorized",
+)  # fmt: skip

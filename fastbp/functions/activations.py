@@ -7,7 +7,7 @@ are ordinary functions, as a user would write them; `array_functions.py` compile
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from fastbp.functions import elementary
 from fastbp.functions.elementary import like
@@ -247,8 +247,7 @@ def check_callable(whose: str, holder: Any, needed: tuple[str, ...], optional: t
             raise TypeError(f"the {role} of {whose} is not callable: {value!r}")
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """An interval in the notation of mathematics: ``(0, 1]`` is 0 < v ≤ 1."""
 
     low: float

@@ -10,7 +10,7 @@ E[(∂C/∂a)²], the expectation over y.
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -134,15 +134,13 @@ def poisson_information(a):  # a Poisson distribution of mean and variance a
     return like(a, 1) / a
 
 
-@dataclass(frozen=True)
-class Parametric:
+class Parametric(NamedTuple):
     """A function with what it depends on besides its arguments: a number, or several."""
 
     function: Callable[..., Any]
     parameter: Any
 
 
-@dataclass(frozen=True)
 class WithParameter(Parametric):
     """A function of the other arguments, with this number as the last one. Compiled once for all numbers."""
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -136,8 +136,7 @@ def start_variance(w: Any, b: Any) -> None:
     w[len(w) // 2 :] = 0
 
 
-@dataclass(frozen=True)
-class StartQuantiles:
+class StartQuantiles(NamedTuple):
     """Quantiles: those of a standard normal distribution for every sample, by the biases of `increasing`."""
 
     levels: tuple[float, ...]

@@ -7,7 +7,6 @@ E[∂C/∂a ∂C/∂aᵀ] ȧ. The user's own enter by the same door, ``Cost(…,
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -75,7 +74,6 @@ def quantiles_second(product, a, y, a_dot):
         product[j] = like(a[j], 0)
 
 
-@dataclass(frozen=True)
 class WithLevels(Parametric):
     """A function that reads the global `levels`, bound to these. Compiled once for each tuple of levels."""
 

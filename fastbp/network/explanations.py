@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy.typing as npt
 
 from fastbp import derivatives, validation
-from fastbp.formulations.tiles.layer_values import layer_values
 from fastbp.memory import require_memory
 from fastbp.model import Array
 from fastbp.network.base import HasModel
@@ -72,6 +71,8 @@ class Explanations(HasModel):
         >>> layers[-1].z  # logits
         array([[9.], [5.]], dtype=float32)
         """
+        from fastbp.formulations.tiles.layer_values import layer_values  # here, as its loops take a while to import
+
         checked = validation.inputs(X, self.sizes[0], self.dtype)
         n, neurons = len(checked), sum(self.sizes[1:])
         instead = "take fewer samples at a time; predict returns the outputs alone"

@@ -5,16 +5,16 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 import os
 from typing import TYPE_CHECKING, Any
 
-from fastbp import disk, validation
+from fastbp import disk, training, validation
 from fastbp.files import c_file, onnx_file, pytorch, serialization
 from fastbp.network.base import HasModel
-from fastbp.training import checkpoints as resuming
-from fastbp.training.history import History
-from fastbp.training.state import Training
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from fastbp.training.history import History
+    from fastbp.training.state import Training
 
 
 class Files(HasModel):
@@ -65,7 +65,7 @@ class Files(HasModel):
         """Return what `save` writes."""
         state = None
         if validation.truth("training_state", training_state):
-            state = resuming.state_of(self._training, self._rng, self._own_seed, self.history)
+            state = training.checkpoints.state_of(self._training, self._rng, self._own_seed, self.history)
         return serialization.contents_of(self._model, self._formulation.name, self.metadata, state)
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:

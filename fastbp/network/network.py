@@ -1,16 +1,16 @@
 """`Network`, the class that users work with. It checks arguments and calls; it computes nothing."""
 
-from __future__ import annotations  # so that naming numpy.random does not import it
+from __future__ import annotations  # so that naming numpy.random, or a class of training, does not import it
 
 import copy
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
+from fastbp import training, validation
 from fastbp.batches.data import hints_about
 from fastbp.distributed.ranks import ALONE, Communicator, Ranks
 from fastbp.files import serialization
@@ -29,17 +29,15 @@ from fastbp.network.own_loop import OwnLoop
 from fastbp.network.second_order import SecondOrder
 from fastbp.network.uncertainty import Uncertainty
 from fastbp.optimizers import Optimizer
-from fastbp.training import checkpoints as resuming
-from fastbp.training import plan as plans
-from fastbp.training.callbacks import Callback, Run
-from fastbp.training.early_stopping import EarlyStopping
-from fastbp.training.history import History
-from fastbp.training.loop import fit
-from fastbp.training.metrics import Evaluation, evaluate
-from fastbp.training.plan import Asked
-from fastbp.training.state import Training
 from fastbp.validation import foreign_names, hints
 from fastbp.validation.foreign_names import BINARY, CATEGORICAL
+
+if TYPE_CHECKING:
+    from fastbp.training.callbacks import Callback
+    from fastbp.training.early_stopping import EarlyStopping
+    from fastbp.training.history import History
+    from fastbp.training.metrics import Evaluation
+    from fastbp.training.state import Training
 
 OUTPUT_ACTIVATIONS, ALL_COSTS = ACTIVATIONS | LAYER_ACTIVATIONS, COSTS | SAMPLE_COSTS
 FormulationName = Literal["tiles", "loops", "vectorized", "textbook"]
@@ -376,16 +374,17 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
             Once, before training, for samples in memory: targets that the output activation cannot reach, inputs or
             targets with means or standard deviations above 1000, targets that hardly vary around their mean.
         """
-        asked = Asked(**locals())
+        asked = training.plan.Asked(**locals())
         ranks = ALONE if communicator is None else Ranks(communicator)
         with ranks.together():
             asked.shards = validation.whole_number("shards", shards, 1)
             self._begin_training()
             try:
-                plan = plans.checked(self, X, Y, asked, ranks)
+                plan = training.plan.checked(self, X, Y, asked, ranks)
                 hints.warn(hints_about(plan.source.samples, self._model), stacklevel=3)
                 self._training, self.history = plan.training, plan.history
-                return fit(plan, Run(self, plan.history, plan.epochs, tuple(plan.metrics)))
+                run = training.callbacks.Run(self, plan.history, plan.epochs, tuple(plan.metrics))
+                return training.loop.fit(plan, run)
             finally:
                 self._model.training.release()
 
@@ -420,7 +419,7 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         >>> print(net.evaluate([[1, 2], [3, 4]], [0, 0]))
         cost 0.6931  accuracy 100.00%
         """
-        return evaluate(self._formulation, self._model, self._samples(X, Y, sample_weight))
+        return training.metrics.evaluate(self._formulation, self._model, self._samples(X, Y, sample_weight))
 
     def gradient(
         self,
@@ -510,7 +509,7 @@ def restored(saved: serialization.SavedNetwork, custom: Iterable[serialization.C
         w[:], b[:] = saved_w, saved_b
     net.metadata = saved.metadata
     if saved.training is not None:
-        state = resuming.resumed(saved.training, net._model, custom)
+        state = training.checkpoints.resumed(saved.training, net._model, custom)
         net._rng, net._own_seed, net.history, net._training = state
     return net
 

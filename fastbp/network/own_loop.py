@@ -3,18 +3,19 @@
 from __future__ import annotations  # so that naming numpy.random does not import it
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastbp import validation
+from fastbp import training, validation
 from fastbp.batches.data import SampleWeight
 from fastbp.model import Array, ParameterVector
 from fastbp.network.base import HasModel
 from fastbp.optimizers import Optimizer
-from fastbp.training import single_steps
-from fastbp.training.state import Training
+
+if TYPE_CHECKING:
+    from fastbp.training.state import Training
 
 
 class OwnLoop(HasModel):
@@ -85,7 +86,7 @@ class OwnLoop(HasModel):
         weights = SampleWeight(sample_weight, validation.truth("allow_negative_weights", allow_negative_weights))
         self._begin_training()
         try:
-            return single_steps.train_on_batch(self, X, Y, optimizer, weights, options)
+            return training.single_steps.train_on_batch(self, X, Y, optimizer, weights, options)
         finally:
             self._model.training.release()
 
@@ -122,7 +123,7 @@ class OwnLoop(HasModel):
         """
         self._begin_training()
         try:
-            single_steps.apply_gradient(self, self._vector_of(gradient), optimizer)
+            training.single_steps.apply_gradient(self, self._vector_of(gradient), optimizer)
         finally:
             self._model.training.release()
 

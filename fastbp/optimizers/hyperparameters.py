@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """The allowed values of a hyperparameter, as a test and in words."""
 
     holds: Callable[[float], bool]

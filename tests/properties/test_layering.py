@@ -38,7 +38,9 @@ with event.install_recorder("numba:compile") as compiles, event.install_recorder
     before = set(sys.modules)
     import fastbp
     import fastbp.formulations, fastbp.network.network
-assert "fastbp.comparison" not in sys.modules and fastbp.compare
+later = {"fastbp.comparison", "fastbp.training.plan", "fastbp.formulations.tiles.formulation"}
+assert not later & set(sys.modules)  # imported when first needed
+assert fastbp.compare and {"EarlyStopping", "Population", "Network"} <= set(dir(fastbp))
 print(json.dumps([sorted({name.split(".")[0] for name in set(sys.modules) - before}),
                   len(compiles.buffer), len(passes.buffer)]))
 """
