@@ -36,11 +36,14 @@ class Compiled:
         if out is None:
             out = np.empty((len(X), model.sizes[-1]), model.dtype)
         if len(X) > 1:
-            self._forward(model, X, None, out)
+            self._outputs_of_rows(model, X, out)
         else:
             with borrowed(model, "row", None, _for_row, model, X, out) as (forward_row, scratch, net):
                 forward_row(out, scratch, model.parameters.vector, X, net)
         return out
+
+    def _outputs_of_rows(self, model: Model, X: Array, outputs: Array) -> None:
+        self._forward(model, X, None, outputs)
 
     def costs(self, model: Model, X: Array, Y: Array, sample_weight: Array | None = None) -> tuple[Array, Array]:
         """Return a⁽ᴸ⁾ and the cost of every row."""

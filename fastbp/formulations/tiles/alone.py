@@ -1,4 +1,4 @@
-"""A step on its own: from θ to θ in one call, for a user's own loop over steps.
+"""What is called on its own, again and again, in one compiled call: a step from θ to θ, the outputs of some rows.
 
 A trainer keeps θ in panels. Between two steps the user may have changed it; most often he has not, and then the panels
 still hold it: to compare takes a fraction of the time of packing.
@@ -13,14 +13,17 @@ import numpy.typing as npt
 from fastbp.compiler.call import cost_of
 from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.structs import Struct
-from fastbp.formulations.tiles.panels import copy
+from fastbp.compiler.views import stretch
+from fastbp.formulations.tiles.panels import Block, copy, layer
+from fastbp.formulations.tiles.rows import take_layer
+from fastbp.formulations.tiles.steps import forward_block, take_samples
 from fastbp.model import Array
 
 
 class Alone(Struct):
-    """What a trainer keeps for steps on their own: the address of its loop, and θ outside its panels."""
+    """What is kept for such calls: the address of a trainer's loop, and θ outside its panels."""
 
-    loop: int
+    loop: int  # 0 for outputs
     theta: npt.NDArray[Any]  # the model's
     packed: npt.NDArray[Any]  # θ as the panels hold it, if `is_packed`
     theta_bits: npt.NDArray[Any]  # both as whole numbers: 0 and -0 differ
@@ -28,8 +31,8 @@ class Alone(Struct):
     is_packed: npt.NDArray[np.int64]  # (1,): not 0 unless something else has written the panels since the last step
 
 
-def alone(loop: int, theta: Array) -> Alone:
-    """Return what is kept for steps by this loop. Nothing is packed yet."""
+def alone(theta: Array, loop: int = 0) -> Alone:
+    """Return what is kept for steps by this loop, or for outputs. Nothing is packed yet."""
     packed, bits = np.empty_like(theta), f"i{theta.itemsize}"
     return Alone(loop, theta, packed, theta.view(bits), packed.view(bits), np.zeros(1, np.int64))
 
@@ -59,6 +62,15 @@ def put(to, numbers):
         to[i] = numbers[i]
 
 
+@njit(**INNER)
+def pack_if_changed(kept, work, net):
+    """Copy θ into panels, unless they hold it. Writes: work.theta, kept."""
+    if kept.is_packed[0] == 0 or not are_equal(kept.theta_bits, kept.packed_bits):
+        copy(work.theta, kept.theta, net, True)
+        put(kept.packed, kept.theta)
+        kept.is_packed[0] = 1
+
+
 @njit(**LEAN)
 def step_alone(kept, optimizer, work, data, batch_size, net):
     """Train on the samples of data.order; return the sum of the costs. Writes: θ, what is kept, what the loop writes.
@@ -66,9 +78,7 @@ def step_alone(kept, optimizer, work, data, batch_size, net):
     If the cost or a parameter is not finite then, θ is as it was, and NaN is returned.
     """
     theta, packed = kept.theta, kept.packed
-    if kept.is_packed[0] == 0 or not are_equal(kept.theta_bits, kept.packed_bits):
-        copy(work.theta, theta, net, True)
-        put(packed, theta)
+    pack_if_changed(kept, work, net)
     kept.is_packed[0] = 0
     total_cost = cost_of(kept.loop, 1, optimizer, work, data, batch_size, net)
     copy(work.theta, theta, net, False)
@@ -78,3 +88,18 @@ def step_alone(kept, optimizer, work, data, batch_size, net):
     put(packed, theta)
     kept.is_packed[0] = 1
     return total_cost
+
+
+@njit(**LEAN)
+def forward_alone(outputs, X, kept, work, rows, net):
+    """All layers for the rows 0…n − 1 of X, one block of samples. Shapes: outputs (n, n_out), X (n, n_in), rows (≥ n,).
+
+    Writes: outputs, work, what is kept.
+    """
+    n, none = X.shape[0], stretch(rows, 0, 0)
+    pack_if_changed(kept, work, net)
+    block = Block(0, n, stretch(rows, 0, n), 0, work.scratch[0], stretch(work.listed_inputs, 0, 0), none)
+    take_samples(work, block, X, net)
+    forward_block(work, block, 1, net.L, net)
+    a = layer(work.a, net, net.L)
+    take_layer(stretch(outputs, 0, n * a.n), a, 0, n, net)

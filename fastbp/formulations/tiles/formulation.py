@@ -18,7 +18,7 @@ from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import descent
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import steps as tile_steps
-from fastbp.formulations.tiles.alone import Alone, alone, step_alone
+from fastbp.formulations.tiles.alone import Alone, alone, forward_alone, step_alone
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Data
@@ -38,12 +38,22 @@ from fastbp.optimizers import Optimizer, OptimizerState
 
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
+LEAST_ROOM = 32  # rows that `forward_alone` has room for, at least: callers give more and fewer
 
 
 class Tiled(Compiled):
     """`tiles`."""
 
     name = "tiles"
+
+    def _outputs_of_rows(self, model: Model, X: Array, outputs: Array) -> None:
+        n = len(X)
+        if n > BLOCK or worth(model.flops_per_sample / 3 * n) > 1:
+            self._forward(model, X, None, outputs)
+            return
+        room = max(LEAST_ROOM, 1 << (n - 1).bit_length())
+        with borrowed(model, "rows", room, _for_rows, model, X, outputs, room) as (forward, *rest):
+            forward(outputs, X, *rest)
 
     def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array, weights: Array | None = None) -> Array:
         n, rows = len(X), min(len(X), BLOCK * max_threads())
@@ -99,6 +109,19 @@ class Tiled(Compiled):
 
     def _trainer(self, *arguments: Any) -> Any:
         return TiledTrainer(self, *arguments)
+
+
+def _for_rows(model: Model, X: Array, outputs: Array, room: int) -> tuple[Any, ...]:
+    """Return `forward_alone`, and what it needs for up to so many rows besides them and their outputs."""
+
+    def prepared(model: Model) -> tuple[Any, ...]:
+        net, work = tiled_network(model), tiled_workspace(model, room, training=False)
+        add_functions(net, ["take_rows"], model.dtype)
+        rest = alone(model.parameters.vector), work, np.arange(room), net
+        return entry(forward_alone, outputs, X, *rest), *rest
+
+    with at_once(lambda: prepared(model.unprepared())):
+        return prepared(model)
 
 
 def _forward_call(model: Model, rows: int) -> Call:
@@ -245,7 +268,7 @@ class TiledTrainer:
         if data.order is not order:
             data._put(order=order)
         if self._alone is None:
-            kept = alone(self._address, self._model.parameters.vector)
+            kept = alone(self._model.parameters.vector, self._address)
             arguments = kept, optimizer, call.work, data, self._batch_size, call.net
             self._alone = entry(step_alone, *arguments), kept
         step, kept = self._alone
