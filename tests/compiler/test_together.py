@@ -24,6 +24,7 @@ import numpy as np
 from numba.core import event
 passes = event.install_recorder("numba:run_pass")
 import fastbp
+import fastbp.progress
 from fastbp.compiler import code_cache, together
 exec(sys.argv[1])
 started, saved = [], []

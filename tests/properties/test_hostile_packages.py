@@ -91,7 +91,7 @@ TESTED = {
     "fastbp.tabular": {"TabularClassifier", "TabularRegressor"},  # in `test_hostile_tabular.py`
 }
 INTERNAL = {"fastbp.data.mnist", "fastbp.formulations", "fastbp.functions", "fastbp.network", "fastbp.optimizers",
-            "fastbp.population", "fastbp.derivatives"}  # fmt: skip
+            "fastbp.population", "fastbp.derivatives", "fastbp.training"}  # fmt: skip
 
 
 def test_nothing_public_is_forgotten():
