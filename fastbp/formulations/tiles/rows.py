@@ -47,9 +47,9 @@ def put_errors(A, values, first, m, net):
     put_back(A, values, first, m, net)
     if A.n <= wide(A.numbers):
         row = matrix(values, 0, m, row_width(A))
-        for s in range(m):
-            for c in range(0, row.shape[1], lanes(row)):
-                store(load(zeros(row, 1, 1), row, s, c, min(lanes(row), A.n - c)), row, s, c)
+        for c in range(A.n - A.n % lanes(row), row.shape[1], lanes(row)):  # registers with padding
+            for s in range(m):
+                store(load(zeros(row, 1, 1), row, s, c, A.n - c), row, s, c)
 
 
 @njit(**INNER)

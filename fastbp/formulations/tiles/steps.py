@@ -123,11 +123,11 @@ def list_inputs(work, block, net):
 @njit(**INNER)
 def addresses_of_next(work, data, thread, start, stop, net):
     """Where the inputs of the samples from `start` to `stop` of the order lie; return how many. Writes: work.coming."""
-    coming, n = work.coming[thread], net.layers[0].n
-    count = max(0, min(min(stop, data.order.size) - start, coming.size))
+    coming, X, Y, order, n = work.coming[thread], data.X, data.Y, data.order, net.layers[0].n
+    count = max(0, min(min(stop, order.size) - start, coming.size))
     for i in range(count):
-        coming[i] = address_of(data.X, data.order[start + i] * n)
-        prefetch(data.Y, data.order[start + i], 0)
+        coming[i] = address_of(X, order[start + i] * n)
+        prefetch(Y, order[start + i], 0)
     return count
 
 
