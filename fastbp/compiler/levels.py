@@ -26,6 +26,8 @@ X86_64 = {
 HALVES, IN_HALVES = "x86-64-v4-256", ("znver4",)
 # LLVM would not use the whole width of the vector registers: some Intel processors then lower their clock.
 WHOLE_WIDTH = "-prefer-256-bit"
+# To prefetch a line that is to be written. Older processors of these levels take it for an instruction without effect.
+PREFETCHW = "+prfchw"
 
 
 class Level(NamedTuple):
@@ -63,7 +65,7 @@ def x86_64(instructions: set[str], most: str | None = None, processor: str = "")
         if name == most:
             break
     vector_bytes, n_registers = {"x86-64-v4": (64, 32), "x86-64-v3": (32, 16)}.get(found, (16, 16))
-    features = WHOLE_WIDTH if vector_bytes == 64 else ""
+    features = {64: f"{WHOLE_WIDTH},{PREFETCHW}", 32: PREFETCHW}.get(vector_bytes, "")
     if vector_bytes == 64 and most != found and not {most, processor}.isdisjoint(IN_HALVES):
         return Level(HALVES, found, features, 32, n_registers)
     return Level(found, found, features, vector_bytes, n_registers)

@@ -26,6 +26,7 @@ from fastbp.formulations.tiles.tile import (
     outer_add,
     prefetch,
     prefetch_at,
+    prefetch_to_write_at,
     store,
     store_transposed,
     wide,
@@ -167,7 +168,7 @@ def prefetch_row(of, k):
     """Prefetch row k of what an update touches next."""
     for vector in range(of.coming.size):
         for c in range(0, of.dw.shape[1], LINE // of.dw.itemsize):
-            prefetch_at(of.coming, vector, (k * of.dw.shape[1] + c) * of.dw.itemsize)
+            prefetch_to_write_at(of.coming, vector, (k * of.dw.shape[1] + c) * of.dw.itemsize)
 
 
 @njit(**INNER)

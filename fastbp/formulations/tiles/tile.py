@@ -253,38 +253,41 @@ def prefetch(A, i, j):
     """Ask for the cache line of A[i, j], which need not exist, to be brought near. Changes nothing."""
 
 
-@type_callable(prefetch)
-def _prefetch_type(context):
-    return lambda A, i, j: signature(types.void, A, types.intp, types.intp)
-
-
-@lower_builtin(prefetch, types.Array, types.intp, types.intp)
-def _prefetch_code(context, builder, sig, args):
-    code = Code(context, builder, None)
-    return _ask_for(context, builder, code.corner(sig.args[0], *args)[0])
-
-
 def prefetch_at(addresses, i, offset):
     """The same for the cache line `offset` bytes behind addresses[i]."""
 
 
-@type_callable(prefetch_at)
-def _prefetch_at_type(context):
-    return lambda addresses, i, offset: signature(types.void, addresses, types.intp, types.intp)
+def prefetch_to_write(A, i, j):
+    """As `prefetch`, and take the line from all other cores: to write to what they have read would wait for that."""
 
 
-@lower_builtin(prefetch_at, types.Array, types.intp, types.intp)
-def _prefetch_at_code(context, builder, sig, args):
-    pointer, _ = Code(context, builder, None).corner(sig.args[0], *args[:2])
-    address = builder.load(builder.bitcast(pointer, I64.as_pointer()))
-    return _ask_for(context, builder, builder.inttoptr(builder.add(address, args[2]), ir.IntType(8).as_pointer()))
+def prefetch_to_write_at(addresses, i, offset):
+    """As `prefetch_at`, to write."""
 
 
-def _ask_for(context, builder, pointer):
-    kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
-    function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
-    builder.call(function, [pointer, I32(0), I32(3), I32(1)])  # to read, into the first-level cache, data
-    return context.get_dummy_value()
+def _asks_for(operation, at_address, to_write):
+    """Register the compiled meaning of one of the above."""
+
+    @type_callable(operation)
+    def typing(context):
+        return lambda A, i, j: signature(types.void, A, types.intp, types.intp)
+
+    @lower_builtin(operation, types.Array, types.intp, types.intp)
+    def lowering(context, builder, sig, args):
+        pointer, _ = Code(context, builder, None).corner(sig.args[0], *(args[:2] if at_address else args))
+        if at_address:
+            address = builder.load(builder.bitcast(pointer, I64.as_pointer()))
+            pointer = builder.inttoptr(builder.add(address, args[2]), pointer.type)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+        builder.call(function, [pointer, I32(int(to_write)), I32(3), I32(1)])  # into the first-level cache, data
+        return context.get_dummy_value()
+
+
+_asks_for(prefetch, at_address=False, to_write=False)
+_asks_for(prefetch_at, at_address=True, to_write=False)
+_asks_for(prefetch_to_write, at_address=False, to_write=True)
+_asks_for(prefetch_to_write_at, at_address=True, to_write=True)
 
 
 def address_of(A, i):

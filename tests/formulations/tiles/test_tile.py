@@ -5,6 +5,8 @@ import pytest
 from numba import config, njit
 from numpy.testing import assert_array_equal
 
+from fastbp.compiler import options
+from fastbp.compiler.levels import PREFETCHW, level
 from fastbp.formulations.tiles import tile as t
 from fastbp.formulations.tiles.registers import VECTOR_BYTES
 
@@ -108,6 +110,8 @@ def prefetch_all(A, addresses):
     t.prefetch(A, -(2**40), 2**40)
     for i in range(addresses.size):
         t.prefetch_at(addresses, i, 64)
+        t.prefetch_to_write_at(addresses, i, 64)
+    t.prefetch_to_write(A, 2**40, 0)
 
 
 def test_what_is_prefetched_need_not_exist():
@@ -123,6 +127,14 @@ def test_what_is_prefetched_need_not_exist():
 def test_prefetching_is_an_instruction():
     prefetch_all(np.zeros((2, 2)), np.zeros(1, np.int64))
     assert all(code.count("call void @llvm.prefetch") >= 3 for code in prefetch_all.inspect_llvm().values())
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
+@pytest.mark.skipif(not level().features.endswith(PREFETCHW), reason="no such instruction at this level")
+def test_what_is_to_be_written_is_taken_from_other_cores():
+    loop = options.njit(prefetch_all.py_func, on_disk=False)
+    loop(np.zeros((2, 2)), np.zeros(1, np.int64))
+    assert all(code.count("prefetchw") >= 2 for code in loop.inspect_asm().values())
 
 
 @njit
