@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numba
 from llvmlite.binding import ffi
@@ -66,11 +67,17 @@ def _after_fork_in_child() -> None:
 
 _region_is_mine = False
 if hasattr(os, "register_at_fork"):
-    # A fork waits until no thread compiles or is inside LLVM, as when machine code is thrown away, because in the child
-    # nobody would release the locks of Numba and llvmlite; and until none is inside a region, because TBB must stop its
-    # workers before a fork. And until no thread imports numpy.ma, which Numba does outside its lock, when it first sees
-    # an array.
+    # A fork waits until no thread compiles, imports a part of fastbp (`imported`), or is inside LLVM, as when machine
+    # code is thrown away, because in the child nobody would release the locks of Numba, Python and llvmlite; and until
+    # none is inside a region, because TBB must stop its workers before a fork. And until no thread imports numpy.ma,
+    # which Numba does outside its lock, when it first sees an array.
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+
+
+def imported(module: str) -> Any:
+    """Import a module that comes later than fastbp itself. No fork comes in between: a child could not import it."""
+    with global_compiler_lock:
+        return import_module(module)
 
 
 def parallel_region(flops: float) -> AbstractContextManager[int]:

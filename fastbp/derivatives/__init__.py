@@ -4,8 +4,9 @@ They take a `Model` and checked arrays. They run on the loops of `tiles`, whatev
 Its modules are imported when they are first used: most programs train and predict, and begin sooner without them.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from fastbp.compiler.threads import imported
 
 if TYPE_CHECKING:
     from fastbp.derivatives import curvature, jacobians, laplace, per_sample, sobolev, workspaces
@@ -20,5 +21,5 @@ def __getattr__(name: str) -> Any:
     """Import one of these modules."""
     if name in __all__:
         parent = "derivatives.explain" if name in ("layer_trace", "nudge", "trace") else "derivatives"
-        return import_module(f"fastbp.{parent}.{name}")
+        return imported(f"fastbp.{parent}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,8 @@
 """The same three sums, written in several ways behind one interface."""
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 
+from fastbp.compiler.threads import imported
 from fastbp.formulations.interface import Formulation
 
 __all__ = ["FORMULATIONS", "Formulation"]
@@ -18,7 +18,7 @@ class _Formulations(Mapping[str, Formulation]):
     def __getitem__(self, name: str) -> Formulation:
         if name not in self._made:
             module, _, kind = self._classes[name].partition(":")
-            self._made.setdefault(name, getattr(import_module(f"fastbp.formulations.{module}"), kind)())
+            self._made.setdefault(name, getattr(imported(f"fastbp.formulations.{module}"), kind)())
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

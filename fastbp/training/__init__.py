@@ -3,8 +3,9 @@
 Its modules are imported when they are first used: a program that only predicts begins sooner without them.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from fastbp.compiler.threads import imported
 
 if TYPE_CHECKING:
     from fastbp.training import callbacks, checkpoints, loop, metrics, plan, single_steps
@@ -15,5 +16,5 @@ __all__ = ["callbacks", "checkpoints", "loop", "metrics", "plan", "single_steps"
 def __getattr__(name: str) -> Any:
     """Import one of these modules."""
     if name in __all__:
-        return import_module(f"fastbp.training.{name}")
+        return imported(f"fastbp.training.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -109,21 +109,21 @@ FORK_WHILE_IMPORTING = """
 import os, sys, threading, time
 import fastbp
 
-importing = threading.Event()
+importing, module, use = threading.Event(), sys.argv[1], sys.argv[2]
 
 class Slow:
     def find_spec(self, name, *_):
-        if name == "numpy.ma":
+        if name == module:
             importing.set()
             time.sleep(0.3)
 
-assert "numpy.ma" not in sys.modules
+assert module not in sys.modules
 sys.meta_path.insert(0, Slow())
-threading.Thread(target=__import__, args=("numpy.ma",)).start()
+threading.Thread(target=exec, args=(use, {"fastbp": fastbp})).start()
 importing.wait()
 child = os.fork()
 if child == 0:
-    import numpy.ma
+    exec(use)
     os._exit(0)
 stop_waiting = time.monotonic() + 30
 while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < stop_waiting:
@@ -133,9 +133,17 @@ print(ended == (child, 0) or os.kill(child, 9))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_fork_waits_until_no_thread_imports_what_numba_imports():
+@pytest.mark.parametrize(
+    ("module", "use"),
+    [
+        ("numpy.ma", "import numpy.ma"),
+        ("fastbp.training.plan", "fastbp.training.plan"),
+        ("fastbp.formulations.tiles.formulation", "fastbp.formulations.FORMULATIONS['tiles']"),
+    ],
+)
+def test_a_fork_waits_until_no_thread_imports_what_comes_later(module, use):
     """Numba imports numpy.ma when it first sees an array. A child would wait for ever for a thread that it has not."""
-    assert run_python(FORK_WHILE_IMPORTING) == "True"
+    assert run_python(FORK_WHILE_IMPORTING, module, use) == "True"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
