@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from fastbp.memory import no_collection
 
 with no_collection(stays=True):  # in the middle of an import it takes a tenth of the time, and finds nothing
-    from fastbp.compiler.threads import get_num_threads, imported, set_num_threads, threads
+    from fastbp.compiler.threads import get_num_threads, set_num_threads, threads
+    from fastbp.compiler.threads import imported as _imported
     from fastbp.files.serialization import ModelFileError
     from fastbp.functions.activations import Activation
     from fastbp.functions.costs import Cost, Huber, Quantile
@@ -94,9 +95,9 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     """Import on first use what many programs do not need: it would take two fifths of the time of the import."""
     if name in ("sklearn", "tabular"):
-        return imported(f"fastbp.{name}")
+        return _imported(f"fastbp.{name}")
     if name in _LATER:
-        return getattr(imported(_LATER[name]), name)
+        return getattr(_imported(_LATER[name]), name)
     raise AttributeError(f"module 'fastbp' has no attribute {name!r}")
 
 

@@ -38,7 +38,10 @@ from fastbp.optimizers import Optimizer, OptimizerState
 
 # Floating-point operations up to which steps of one sample run on one thread, which saves a pass over the weights.
 ONE_BY_ONE_UNTIL = 3e6
-LEAST_ROOM = 32  # rows that `forward_alone` has room for, at least: callers give more and fewer
+# Floating-point operations up to which outputs come from `forward_alone`: of more, its fixed cost is a small part, and
+# it keeps θ twice.
+ALONE_UNTIL = 8e6
+LEAST_ROOM = 32  # rows that it has room for, at least: callers give more and fewer
 
 
 class Tiled(Compiled):
@@ -48,7 +51,8 @@ class Tiled(Compiled):
 
     def _outputs_of_rows(self, model: Model, X: Array, outputs: Array) -> None:
         n = len(X)
-        if n > BLOCK or worth(model.flops_per_sample / 3 * n) > 1:
+        flops = model.flops_per_sample / 3 * n
+        if n > BLOCK or flops > ALONE_UNTIL or worth(flops) > 1:
             self._forward(model, X, None, outputs)
             return
         room = max(LEAST_ROOM, 1 << (n - 1).bit_length())

@@ -257,15 +257,11 @@ def prefetch_at(addresses, i, offset):
     """The same for the cache line `offset` bytes behind addresses[i]."""
 
 
-def prefetch_to_write(A, i, j):
-    """As `prefetch`, and take the line from all other cores: to write to what they have read would wait for that."""
-
-
 def prefetch_to_write_at(addresses, i, offset):
-    """As `prefetch_at`, to write."""
+    """As `prefetch_at`, and take the line from all other cores: to write to what they have read would wait for that."""
 
 
-def _asks_for(operation, at_address, to_write):
+def _asks_for(operation, *, at_address=True, to_write=False):
     """Register the compiled meaning of one of the above."""
 
     @type_callable(operation)
@@ -284,10 +280,9 @@ def _asks_for(operation, at_address, to_write):
         return context.get_dummy_value()
 
 
-_asks_for(prefetch, at_address=False, to_write=False)
-_asks_for(prefetch_at, at_address=True, to_write=False)
-_asks_for(prefetch_to_write, at_address=False, to_write=True)
-_asks_for(prefetch_to_write_at, at_address=True, to_write=True)
+_asks_for(prefetch, at_address=False)
+_asks_for(prefetch_at)
+_asks_for(prefetch_to_write_at, to_write=True)
 
 
 def address_of(A, i):

@@ -111,7 +111,6 @@ def prefetch_all(A, addresses):
     for i in range(addresses.size):
         t.prefetch_at(addresses, i, 64)
         t.prefetch_to_write_at(addresses, i, 64)
-    t.prefetch_to_write(A, 2**40, 0)
 
 
 def test_what_is_prefetched_need_not_exist():
@@ -134,7 +133,7 @@ def test_prefetching_is_an_instruction():
 def test_what_is_to_be_written_is_taken_from_other_cores():
     loop = options.njit(prefetch_all.py_func, on_disk=False)
     loop(np.zeros((2, 2)), np.zeros(1, np.int64))
-    assert all(code.count("prefetchw") >= 2 for code in loop.inspect_asm().values())
+    assert all(code.count("prefetchw") >= 1 for code in loop.inspect_asm().values())
 
 
 @njit
