@@ -55,9 +55,9 @@ class Tiled(Compiled):
         if n > BLOCK or flops > ALONE_UNTIL or worth(flops) > 1:
             self._forward(model, X, None, outputs)
             return
-        room = max(LEAST_ROOM, 1 << (n - 1).bit_length())
-        with borrowed(model, "rows", room, _for_rows, model, X, outputs, room) as (forward, *rest):
-            forward(outputs, X, *rest)
+        room = LEAST_ROOM if n <= LEAST_ROOM else 1 << (n - 1).bit_length()
+        with borrowed(model, "rows", room, _for_rows, model, X, outputs, room) as (forward, kept, work, rows, net):
+            forward(outputs, X, kept, work, rows, net)
 
     def _forward(self, model: Model, X: Array, Y: Array | None, outputs: Array, weights: Array | None = None) -> Array:
         n, rows = len(X), min(len(X), BLOCK * max_threads())
