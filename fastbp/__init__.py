@@ -93,7 +93,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use what many programs do not need: it would take two fifths of the time of the import."""
+    """Import on first use what many programs do not need, so that the import of fastbp takes less time."""
     if name in ("sklearn", "tabular"):
         return _imported(f"fastbp.{name}")
     if name in _LATER:

@@ -43,6 +43,7 @@ class Compiled:
         return out
 
     def _outputs_of_rows(self, model: Model, X: Array, outputs: Array) -> None:
+        """Write a⁽ᴸ⁾ of two rows or more."""
         self._forward(model, X, None, outputs)
 
     def costs(self, model: Model, X: Array, Y: Array, sample_weight: Array | None = None) -> tuple[Array, Array]:

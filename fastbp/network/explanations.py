@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy.typing as npt
 
 from fastbp import derivatives, validation
+from fastbp.compiler.threads import imported
 from fastbp.memory import require_memory
 from fastbp.model import Array
 from fastbp.network.base import HasModel
@@ -71,13 +72,14 @@ class Explanations(HasModel):
         >>> layers[-1].z  # logits
         array([[9.], [5.]], dtype=float32)
         """
-        from fastbp.formulations.tiles.layer_values import layer_values  # here, as its loops take a while to import
-
         checked = validation.inputs(X, self.sizes[0], self.dtype)
         n, neurons = len(checked), sum(self.sizes[1:])
         instead = "take fewer samples at a time; predict returns the outputs alone"
         what = f"arrays of z and a of {n:,} samples by {neurons:,} neurons"
         require_memory(what, 2 * n * neurons * self.dtype.itemsize, instead)
+        layer_values = imported(
+            "fastbp.formulations.tiles.layer_values"
+        ).layer_values  # its loops take a while to import
         values = zip(*layer_values(self._model, checked), strict=True)
         return (LayerValues(None, checked), *(LayerValues(z, a) for z, a in values))
 

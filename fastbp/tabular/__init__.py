@@ -88,6 +88,8 @@ times the time). ``epochs=32`` takes half the time for the same error, and is wh
 
 from typing import TYPE_CHECKING, Any
 
+from fastbp.compiler.threads import imported
+
 if TYPE_CHECKING:
     from fastbp.tabular.classifier import TabularClassifier
     from fastbp.tabular.regressor import TabularRegressor
@@ -99,8 +101,6 @@ _FILES = {"TabularClassifier": "classifier", "TabularRegressor": "regressor"}
 
 def __getattr__(name: str) -> Any:
     """Import an estimator on first use: the command line, which needs no scikit-learn, uses the parts only."""
-    from importlib import import_module
-
     if name not in _FILES:
         raise AttributeError(f"module 'fastbp.tabular' has no attribute {name!r}")
     try:
@@ -109,4 +109,4 @@ def __getattr__(name: str) -> Any:
         raise ImportError(
             "fastbp.tabular needs scikit-learn: install it with `pip install 'fastbp[tabular]'`"
         ) from None
-    return getattr(import_module(f"fastbp.tabular.{_FILES[name]}"), name)
+    return getattr(imported(f"fastbp.tabular.{_FILES[name]}"), name)
