@@ -214,7 +214,7 @@ def _tiles_functions() -> tuple[Any, ...]:
     from fastbp.compiler.options import LEAN, njit
     from fastbp.compiler.views import stretch
     from fastbp.formulations.tiles import sums as tiles
-    from fastbp.formulations.tiles.gradient import PATCH, patch_of
+    from fastbp.formulations.tiles.gradient import PATCH, patch_of, share_of
     from fastbp.formulations.tiles.panels import layer, weights
     from fastbp.formulations.tiles.products import Into
     from fastbp.formulations.tiles.steps import rows_of_thread
@@ -242,7 +242,7 @@ def _tiles_functions() -> tuple[Any, ...]:
         for _ in range(turns):
             for j in range(0, delta.n, wide(work.theta)):
                 for k in range(0, a.n, inputs):
-                    patch = patch_of(work.theta, net, 2, j, k, inputs)
+                    patch = patch_of(work.theta, net, 2, j, k, inputs, share_of(0, 1, 1, net))
                     to = Into(stretch(work.gradient, patch.start, patch.size), one, True)
                     tiles.accumulate_gradient(to, delta, a, patch, block, none, net)
 

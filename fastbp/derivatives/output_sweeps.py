@@ -10,6 +10,7 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, STRICT, njit
 from fastbp.compiler.views import stretch
 from fastbp.derivatives.tangents import GAUSS_NEWTON, add_products
+from fastbp.formulations.tiles.gradient import share_of
 from fastbp.formulations.tiles.panels import layer, rows_at
 from fastbp.formulations.tiles.rows import put_back, rows_of, take_layer
 from fastbp.formulations.tiles.steps import (
@@ -125,7 +126,7 @@ def sum_squares(n_threads, gradient, squares, m, net):
     """Σ_s (h δ²)_sj (a²)_sk, m samples. Writes: gradient, adding to it. Parallel: over patches of weights."""
     for thread in prange(n_threads):
         block = rows_of_thread(squares, int64(thread), 0, m)
-        add_products(gradient, (int64(thread), n_threads), squares, squares, GAUSS_NEWTON, block, net)
+        add_products(gradient, share_of(int64(thread), n_threads, 1, net), squares, squares, GAUSS_NEWTON, block, net)
 
 
 @njit(**INNER)

@@ -26,7 +26,7 @@ from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.views import stretch
 from fastbp.formulations.loops import apply_gradient
-from fastbp.formulations.tiles.gradient import PATCH, patch_of
+from fastbp.formulations.tiles.gradient import PATCH, patch_of, share_of
 from fastbp.formulations.tiles.panels import copy, layer, rows_at, weights
 from fastbp.formulations.tiles.products import (
     ZERO,
@@ -126,13 +126,13 @@ def through_sigma(dot, work, block, of, net, tangents, l, is_output):
 def add_gradients(dot, work, block, tall, of, net):
     """∂C/∂W += Σ_s δ aᵀ + Σ_k δ̇ ȧᵀ, ∂C/∂b += Σ_s δ, of a block. Writes: work.gradient, in panels."""
     gradient, one, m = work.gradient, work.gradient.dtype.type(1), block.m
-    inputs, none = PATCH * wide(gradient), stretch(work.coming, 0, 0)
+    inputs, none, share = PATCH * wide(gradient), stretch(work.coming, 0, 0), share_of(0, 1, 1, net)
     for l in range(1, net.L + 1):
         delta, a = layer(work.delta, net, l), layer(work.a, net, l - 1)
         delta_dot, a_dot = layer(dot.delta, net, l), layer(dot.a, net, l - 1)
         for j in range(0, delta.n, wide(gradient)):
             for k in range(0, a.n, inputs):
-                patch = patch_of(gradient, net, l, j, k, inputs)
+                patch = patch_of(gradient, net, l, j, k, inputs, share)
                 to = Into(stretch(gradient, patch.start, patch.size), one, False)
                 if k == 0:
                     sum_biases(to, delta, patch, block, net)

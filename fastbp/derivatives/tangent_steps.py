@@ -11,7 +11,7 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.derivatives.tangents import HESSIAN, add_products, forward_tangent, output_tangent, propagate_tangent
-from fastbp.formulations.tiles.gradient import PART_BLOCK, part_size
+from fastbp.formulations.tiles.gradient import PART_BLOCK, part_size, share_of
 from fastbp.formulations.tiles.panels import layer
 from fastbp.formulations.tiles.rows import take_layer
 from fastbp.formulations.tiles.steps import (
@@ -62,7 +62,7 @@ def sum_products(n_threads, work, dot, kind, m, net):
     """
     for thread in prange(n_threads):
         block = rows_of_thread(work, int64(thread), 0, m)
-        add_products(work.gradient, (int64(thread), n_threads), work, dot, kind, block, net)
+        add_products(work.gradient, share_of(int64(thread), n_threads, 1, net), work, dot, kind, block, net)
 
 
 @njit(**INNER)
@@ -76,7 +76,7 @@ def product_part(thread, part, work, dot, data, kind, share, net, tangents):
     for start in range(part * part_size(n), stop, PART_BLOCK):
         block = block_of(work, data, thread, thread * PART_BLOCK, start, min(stop, start + PART_BLOCK))
         tangent_block(work, dot, data, block, kind, share, net, tangents)
-        add_products(gradient, (0, 1), work, dot, kind, block, net)
+        add_products(gradient, share_of(0, 1, 1, net), work, dot, kind, block, net)
 
 
 @njit(parallel=True)

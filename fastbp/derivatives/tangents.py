@@ -17,7 +17,7 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import scale
-from fastbp.formulations.tiles.gradient import PATCH, is_mine, patch_of
+from fastbp.formulations.tiles.gradient import PATCH, patch_of
 from fastbp.formulations.tiles.panels import layer, rows_at, weights
 from fastbp.formulations.tiles.products import (
     BIASES,
@@ -144,10 +144,10 @@ def propagate_tangent(work, dot, block, net, tangents, l):
 
 
 @njit(**INNER)
-def add_products(gradient, mine, work, dot, kind, block, net):
-    """∂C/∂w_jk += Σ_s δ_sj a_sk, of HESSIAN Σ_s δ̇_sj a_sk + δ_sj ȧ_sk: the patches of weights that are one thread's.
+def add_products(gradient, share, work, dot, kind, block, net):
+    """∂C/∂w_jk += Σ_s δ_sj a_sk, of HESSIAN Σ_s δ̇_sj a_sk + δ_sj ȧ_sk: of the weights in a share of θ.
 
-    mine: (thread, n_threads). Writes: their part of `gradient`, in panels.
+    Writes: their part of `gradient`, in panels.
     """
     inputs, none = PATCH * wide(gradient), stretch(work.coming, 0, 0)
     for l in range(1, net.L + 1):
@@ -155,11 +155,11 @@ def add_products(gradient, mine, work, dot, kind, block, net):
         delta, delta_dot = layer(work.delta, net, l), layer(dot.delta, net, l)
         for j in range(0, delta.n, wide(gradient)):
             for k in range(0, a.n, inputs):
-                patch = patch_of(gradient, net, l, j, k, inputs)
-                if is_mine(patch, mine[0], mine[1], net):
+                patch = patch_of(gradient, net, l, j, k, inputs, share)
+                if patch.n > 0:
                     to = Into(stretch(gradient, patch.start, patch.size), gradient.dtype.type(1), False)
                     of_product = delta_dot if kind == HESSIAN else delta
-                    if k == 0:
+                    if patch.k == 0:
                         sum_biases(to, of_product, patch, block, net)
                     sum_outer_products(to, of_product, a, patch, block, none, net)
                     if kind == HESSIAN and l > 1:  # the inputs do not move

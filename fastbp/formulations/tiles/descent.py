@@ -13,7 +13,7 @@ from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.subnormals import compute_as, flush_subnormals, keep_subnormals
 from fastbp.compiler.views import stretch
 from fastbp.formulations.rules import begin_rules, has_rules, shrink
-from fastbp.formulations.tiles.gradient import PATCH, add_parts, is_mine, patch_of, sum_parts
+from fastbp.formulations.tiles.gradient import PATCH, add_parts, patch_of, share_of, sum_parts
 from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Block, layer, panel_width, rows_at, weights
@@ -56,8 +56,8 @@ def descend_patch(optimizer, work, patch, block, begin, end, net):
 
 
 @njit(**INNER)
-def descend_patches(thread, n_threads, optimizer, work, block, part, lowest, net):
-    """The patches of weights of the layers from `lowest` on that are one thread's. part: (begin, end) of `descend`.
+def descend_patches(share, optimizer, work, block, part, lowest, net):
+    """The patches of weights of the layers from `lowest` on in a share of θ. part: (begin, end) of `descend`.
 
     From the last to the first: what was changed last is still in the cache when the next step begins with it.
     """
@@ -68,28 +68,29 @@ def descend_patches(thread, n_threads, optimizer, work, block, part, lowest, net
         inputs = width if lists.size > 0 else PATCH * width  # a panel of inputs has lists of its own
         for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
             if lists.size > 0:
-                list_samples(lists, work, m, patch_of(work.theta, net, l, 0, k, inputs), net)
+                list_samples(lists, work, m, k, min(width, n_in - k), net)
             of_patch = Block(block.first, block.m, block.samples, block.place, block.scratch, lists, block.coming)
             for j in range((n_out - 1) // width * width, -1, -width):
-                patch = patch_of(work.theta, net, l, j, k, inputs)
-                if is_mine(patch, thread, n_threads, net):
+                patch = patch_of(work.theta, net, l, j, k, inputs, share)
+                if patch.n > 0:
                     descend_patch(optimizer, work, patch, of_patch, part[0], part[1], net)
 
 
 @njit(**INNER)
-def list_samples(lists, work, m, patch, net):
-    """List which samples count for which inputs of a patch: those in which they are not all 0. Writes: lists."""
+def list_samples(lists, work, m, k, n, net):
+    """List which samples count for which of n inputs from k on: those in which they are not all 0. Writes: lists."""
     for s in range(0, m, BLOCK):
         here = from_(lists, s // BLOCK * lists_of_samples(work.theta))
-        noted = from_(work.noted, patch.k // wide(work.theta) * work.rows + s)
-        call(net.functions[0].list_samples, here, noted, min(BLOCK, m - s), patch.n)
+        noted = from_(work.noted, k // wide(work.theta) * work.rows + s)
+        call(net.functions[0].list_samples, here, noted, min(BLOCK, m - s), n)
 
 
 def descend_share(thread, n_threads, optimizer, work, m, part, net):
     """The patches of weights that are one thread's: `descend` for them."""
     block = rows_of_thread(work, thread, 0, m)
     block = Block(0, m, block.samples, 0, block.scratch, work.listed_samples[thread], work.coming[thread])
-    descend_patches(thread, n_threads, optimizer, work, block, (part & 1 != 0, part & 2 != 0), work.lowest, net)
+    share = share_of(thread, n_threads, work.lowest, net)
+    descend_patches(share, optimizer, work, block, (part & 1 != 0, part & 2 != 0), work.lowest, net)
 
 
 FIRST, LAST = 1, 2  # parts of a mini-batch, as bits
@@ -190,7 +191,7 @@ def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
         total_cost += work.costs[0]
         begin_step(optimizer, work, data, i, 1)
         block = Block(0, 1, block.samples, 0, block.scratch, block.lists, work.coming[0])
-        descend_patches(0, 1, optimizer, work, block, (True, True), 2, net)
+        descend_patches(share_of(0, 1, 2, net), optimizer, work, block, (True, True), 2, net)
         for j in range(0, delta.n, wide(z.numbers)):
             delta_j = rows_at(delta, j, 0, 1)
             width = delta_j.size

@@ -20,25 +20,36 @@ PARTS = 16  # how many parts of the samples there are at most
 
 
 @njit(**INNER)
-def patch_of(numbers, net, l, j, k, inputs):
-    """The weights of layer l from the inputs k on to the panel of the neurons j, as whole tiles, into the padding."""
-    n_in, width = net.layers[l - 1].n, panel_width(numbers, net.layers[l].n - j)
-    n = (min(inputs, n_in - k) + LEAST - 1) // LEAST * LEAST
+def share_of(thread, n_threads, lowest, net):
+    """Where a thread's share of θ in panels begins and ends: as many weights of the layers from `lowest` on as others'.
+
+    `patch_of` cuts between panels of inputs near there.
+    """
+    start = net.layers[lowest].panels_at
+    size = net.layers[net.L + 1].panels_at - start
+    return start + thread * size // n_threads, start + (thread + 1) * size // n_threads
+
+
+@njit(**INNER)
+def patch_of(numbers, net, l, j, k, inputs, share):
+    """The weights of layer l from the inputs k on to the panel of the neurons j, as far as they lie in a share of θ.
+
+    They are whole tiles, into the padding; `n` is 0 if none of them do.
+    """
+    n_in, width, unit = net.layers[l - 1].n, panel_width(numbers, net.layers[l].n - j), wide(numbers)
     of_panel = net.layers[l].panels_at + (1 + net.layers[l - 1].columns) * j
+    rows = 1 + (width < unit)  # of the panel in `unit` numbers
+    begin, end = (share[0] - of_panel) * rows // unit, (share[1] - of_panel) * rows // unit
+    stop = min(k + inputs, n_in, (end + unit // 2) // unit * unit)
+    k = max(k, (begin + unit // 2) // unit * unit)
+    n = (max(0, stop - k) + LEAST - 1) // LEAST * LEAST
     skipped = 1 + k if k > 0 else 0  # rows of the panel, the first being the biases
     return Patch(l, j, k, n, of_panel + skipped * width, (1 + k + n - skipped) * width)
 
 
 @njit(**INNER)
-def is_mine(patch, thread, n_threads, net):
-    """Whether this is one of the patches that begin in the thread's share of θ."""
-    size = net.layers[net.L + 1].panels_at
-    return thread * size <= patch.start * n_threads < (thread + 1) * size
-
-
-@njit(**INNER)
-def sum_patches(gradient, thread, n_threads, work, block, begin, net):
-    """∂C/∂w and ∂C/∂b over a block of samples: those patches of weights that are the thread's.
+def sum_patches(gradient, share, work, block, begin, net):
+    """∂C/∂w and ∂C/∂b over a block of samples: of the patches of weights in a share of θ.
 
     Unless `begin`, added to what is there. Shapes: gradient, as θ in panels. Writes: gradient.
     """
@@ -47,15 +58,16 @@ def sum_patches(gradient, thread, n_threads, work, block, begin, net):
         delta, a = layer(work.delta, net, l), layer(work.passed_on, net, l - 1)
         for j in range(0, delta.n, wide(gradient)):
             for k in range(0, a.n, inputs):
-                patch = patch_of(gradient, net, l, j, k, inputs)
-                if is_mine(patch, thread, n_threads, net):
+                patch = patch_of(gradient, net, l, j, k, inputs, share)
+                if patch.n > 0:
                     to = Into(stretch(gradient, patch.start, patch.size), one, begin)
                     accumulate_gradient(to, delta, a, patch, block, none, net)
 
 
 def sum_share(thread, n_threads, work, m, begin, net):
     """The patches of weights that are one thread's: `sum_gradient` for them."""
-    sum_patches(work.gradient, thread, n_threads, work, rows_of_thread(work, thread, 0, m), begin != 0, net)
+    block, share = rows_of_thread(work, thread, 0, m), share_of(thread, n_threads, work.lowest, net)
+    sum_patches(work.gradient, share, work, block, begin != 0, net)
 
 
 @njit(parallel=True)
@@ -88,7 +100,7 @@ def part_share(thread, n_threads, work, data, start, stop, share, net):
             errors_of_block(work, data, block, 1, share, net)
             for s in range(first, first + block.m):
                 cost += work.costs[s]
-            sum_patches(dw, 0, 1, work, block, at == begin, net)
+            sum_patches(dw, share_of(0, 1, work.lowest, net), work, block, at == begin, net)
         work.costs[work.rows + part] = cost
 
 
