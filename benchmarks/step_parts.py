@@ -17,10 +17,10 @@ from typing import Any
 
 from sidebyside.cases import CASES, Case, Workload, large
 
-SUMS = "forward_panel", "gradient_panel", "bias_panel", "forward_row", "step_row", "propagate_row", "forward_column"
+SUMS = "forward", "gradient", "bias_panel", "step_row", "propagate_row"
 # Each part, and the functions in a network's table that compute it.
 PARTS: dict[str, tuple[str, ...]] = {
-    "sums": (*SUMS, "gradient_column", "transpose_weights"),
+    "sums": (*SUMS, "transpose_weights"),
     "rows of X": ("gather",),
     "rows of outputs": ("take_rows", "put_rows"),
 }

@@ -36,8 +36,8 @@ class NetworkData(Struct):
     =================  ===============================================================================================
 
     and a row for l = L + 1 that says where all ends. ``functions[i]``, of `tiles` only, has those of
-    `panel_functions.py`, with i = 1 and 2 for panels of so many registers, 0 for all; ``widths`` is the sum of those i
-    that the network's panels have.
+    `panel_functions.py`, with i = 1 and 2 for panels of so many registers, 0 for all, and more pairs of rows for other
+    kinds of sums; ``widths`` is the sum of those of 1 and 2 that the network's panels have.
     """
 
     L: int

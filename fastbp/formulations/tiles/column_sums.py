@@ -6,20 +6,18 @@
 z, w and δ of that neuron are the first column of their panel; what lies beside it is padding.
 """
 
-from typing import Any
-
+from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix
 from fastbp.formulations.tiles.panels import narrow, panel_width
 from fastbp.formulations.tiles.tile import add, add_to_column, inner_add, lanes, outer_add, store_row_sums, wide, zeros
 
-VECS: Any = None  # bound to 1 and 2: of the panel of inputs
 
-
-def forward_column(z, a_previous, w, b, scratch, first, m, begin):
+def forward_column(z, a_previous, w, b, scratch, lists, coming, first, m, begin, ahead):
     """z_s = b + Σ_k a_sk w_k, or z_s += Σ_k a_sk w_k unless `begin`: m samples s.
 
     Each sum is in the same order whatever the other samples are. Shapes: z (rows, width); a_previous (rows, n), in
     panels; w (n, width); b (width,) or empty, which is 0; scratch (≥ n + 8,). Writes: z, rows `first` on, and scratch.
+    The other parameters are those of `forward_panel`.
     """
     width, rows, n = narrow(z), z.size // narrow(z), w.size // narrow(w)
     column, sums, bias = matrix(scratch, 0, 1, n), matrix(scratch, n, 2, 4), b[0] if b.size > 0 else z.dtype.type(0)
@@ -42,15 +40,13 @@ def forward_column(z, a_previous, w, b, scratch, first, m, begin):
             z[(s + r) * width] = (bias if begin else z[(s + r) * width]) + (sums[0, r] + sums[1, r])
 
 
-def gradient_column(dw, alpha, a_previous, delta, begin):
-    """Accumulate dw_k += alpha Σ_s a_sk δ_s, or dw_k = Σ_s a_sk δ_s if `begin`: m samples, inputs k of one panel.
+@njit(**INNER)
+def sum_column(tile, dw, alpha, a, delta, k, begin):
+    """Accumulate dw_k += alpha Σ_s a_sk δ_s, alpha being 1 if `begin`: m samples, the inputs of a panel, a, from k on.
 
-    In four tiles side by side: in one, each addition would wait for the one before. Shapes: dw (n, width);
-    a_previous (m, ≥ n), one panel; delta (m, width). Writes: dw; if `begin`, zeros beside it.
+    In four tiles side by side: in one, each addition would wait for the one before.
     """
-    width, n, m = narrow(dw), dw.size // narrow(dw), delta.size // narrow(delta)
-    dw, delta, a = matrix(dw, 0, n, width), matrix(delta, 0, m, width), matrix(a_previous, 0, m, VECS * lanes(dw))
-    tile, tile1, tile2, tile3 = zeros(dw, 1, VECS), zeros(dw, 1, VECS), zeros(dw, 1, VECS), zeros(dw, 1, VECS)
+    m, tile1, tile2, tile3 = delta.shape[0], tile, tile, tile
     for s in range(0, m - 3, 4):
         tile = outer_add(tile, delta, s, 0, a, s, 0)
         tile1 = outer_add(tile1, delta, s + 1, 0, a, s + 1, 0)
@@ -58,11 +54,29 @@ def gradient_column(dw, alpha, a_previous, delta, begin):
         tile3 = outer_add(tile3, delta, s + 3, 0, a, s + 3, 0)
     for s in range(m - m % 4, m):
         tile = outer_add(tile, delta, s, 0, a, s, 0)
-    tile = add(add(tile, tile1), add(tile2, tile3))
+    tile, n = add(add(tile, tile1), add(tile2, tile3)), min(a.shape[1], dw.shape[0] - k)
+    if begin:
+        add_to_column(tile, dw.dtype.type(1), dw, k, 0, n)
+    else:
+        add_to_column(tile, alpha, dw, k, 0, n)
+
+
+def gradient_column(dw, alpha, a_previous, delta, lists, coming, rows, first, begin):
+    """Accumulate dw_k += alpha Σ_s a_sk δ_s, or dw_k = Σ_s a_sk δ_s if `begin`: m samples s.
+
+    Shapes: dw (n, width); a_previous (rows, ≥ n), in panels, the samples being those from row `first` on; delta
+    (m, width). Writes: dw; if `begin`, zeros beside it. The other parameters are those of `gradient_panel`.
+    """
+    width, n, m = narrow(dw), dw.size // narrow(dw), delta.size // narrow(delta)
+    dw, delta = matrix(dw, 0, n, width), matrix(delta, 0, m, width)
     if begin:
         for k in range(n):
             for c in range(width):
                 dw[k, c] = 0
-        add_to_column(tile, dw.dtype.type(1), dw, 0, 0, n)
-    else:
-        add_to_column(tile, alpha, dw, 0, 0, n)
+    for k in range(0, n, wide(dw)):
+        width_a = panel_width(dw, n - k)
+        a = matrix(a_previous, k * rows + first * width_a, m, width_a)
+        if width_a == wide(dw):
+            sum_column(zeros(dw, 1, 2), dw, alpha, a, delta, k, begin)
+        else:
+            sum_column(zeros(dw, 1, 1), dw, alpha, a, delta, k, begin)

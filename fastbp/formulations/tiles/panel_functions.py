@@ -26,6 +26,7 @@ from fastbp.formulations.tiles import (
     steps,
     sums,
 )
+from fastbp.formulations.tiles.products import LISTED, N_KINDS, ONE_NEURON, ONE_SAMPLE, PANELS
 from fastbp.formulations.tiles.registers import REGISTERS, VECTOR_BYTES
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
@@ -33,7 +34,6 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
     "gather": (panel_sums.gather, "RRIiii"),
     "transpose_weights": (panel_sums.transpose_weights, "RRii"),
     "propagate_row": (row_sums.propagate_row, "RRiRi"),
-    "forward_column": (column_sums.forward_column, "RRRRRiii"),
     "note_inputs": (lists.note_inputs, "URiii"),
     "list_inputs": (lists.list_inputs, "UURiii"),
     "list_samples": (lists.list_samples, "UUii"),
@@ -52,38 +52,49 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
     "limit_norms": (rules.limit_norms, "OWN"),
     "square_norm": (rules.square_norm, "DRiRN"),
 }
-BY_WIDTH: dict[
-    str, tuple[Any, str]
-] = {  # one for panels one register wide, in row 1, and one for panels of two, in row 2
-    "forward_panel": (panel_sums.forward_panel, "RRRRUIiiii"),
-    "forward_listed": (panel_sums.forward_panel, "RRRRUIiiii"),
-    "gradient_panel": (panel_sums.gradient_panel, "RrRRUIiii"),
-    "gradient_listed": (panel_sums.gradient_panel, "RrRRUIiii"),
-    "bias_panel": (panel_sums.bias_panel, "RrRi"),
-    "forward_row": (row_sums.forward_row, "RRRR"),
-    "step_row": (row_sums.step_row, "RRRRRR"),
-    "gradient_column": (column_sums.gradient_column, "RrRRi"),
+FORWARD, GRADIENT = "RRRRRUIiiii", "RrRRUIiii"
+# One for panels one register wide and one for panels of two: the column of the table, and the kinds of sums in whose
+# first and second row they are (`products.kind_of_sums`).
+BY_WIDTH: dict[str, tuple[Any, str, str, tuple[int, ...]]] = {
+    "forward_panel": (panel_sums.forward_panel, FORWARD, "forward", (PANELS,)),
+    "forward_listed": (panel_sums.forward_panel, FORWARD, "forward", (LISTED,)),
+    "forward_row": (row_sums.forward_row, FORWARD, "forward", (ONE_SAMPLE,)),
+    "forward_column": (column_sums.forward_column, FORWARD, "forward", (ONE_NEURON,)),
+    "gradient_panel": (panel_sums.gradient_panel, GRADIENT, "gradient", (PANELS, ONE_SAMPLE)),
+    "gradient_listed": (panel_sums.gradient_panel, GRADIENT, "gradient", (LISTED,)),
+    "gradient_column": (column_sums.gradient_column, GRADIENT, "gradient", (ONE_NEURON,)),
+    "bias_panel": (panel_sums.bias_panel, "RrRi", "bias_panel", (PANELS,)),
+    "step_row": (row_sums.step_row, "RRRRRR", "step_row", (PANELS,)),
 }
-NAMES = (*FOR_ALL, *BY_WIDTH)
+COLUMNS = (*FOR_ALL, *dict.fromkeys(column for *_, column, _ in BY_WIDTH.values()))
+N_ROWS = 1 + 2 * N_KINDS
 
 
 def add_functions(net: Any, names: Iterable[str], dtype: np.dtype[Any], **structs: Struct) -> None:
     """Compile some of the above, for panels as the network has, and write what `call` takes into net.functions."""
-    functions = net.functions
+    types = {} if numba.config.DISABLE_JIT else {letter: struct._numba_type_ for letter, struct in structs.items()}
     for name in names:
-        for row in (0,) if name in FOR_ALL else (1, 2):
-            if (row == 0 or net.widths & row) and not functions[name][row]:
-                kinds = (FOR_ALL.get(name) or BY_WIDTH[name])[1]
-                types = (
-                    () if numba.config.DISABLE_JIT else ((k, structs[k]._numba_type_) for k in kinds if k in structs)
-                )
-                functions[name][row] = _panel_function(name, dtype, row or None, *types)
+        signature, column, kinds = (*FOR_ALL[name][1:], name, (0,)) if name in FOR_ALL else BY_WIDTH[name][1:]
+        places = net.functions[column]
+        for width in _widths(name, net.widths, dtype):
+            if not places[kinds[0] + width]:
+                of_structs = tuple((letter, types[letter]) for letter in signature if letter in types)
+                for kind in kinds:
+                    places[kind + width] = _panel_function(name, dtype, width or None, *of_structs)
+
+
+def _widths(name: str, of_net: int, dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """The registers of the panels that it is for, which is its row: 0 for all; one neuron is a narrow panel."""
+    if name in FOR_ALL:
+        return (0,)
+    narrow = 1 if VECTOR_BYTES >= 4 * dtype.itemsize else 2  # as `panels.narrow`
+    return (narrow,) if name.endswith("_column") else tuple(width for width in (1, 2) if of_net & width)
 
 
 @made_once
 def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, *structs: tuple[str, Any]) -> Any:
     """The address of one of the above, or itself where nothing is compiled; `structs` are the types of its structs."""
-    function, kinds = FOR_ALL.get(name) or BY_WIDTH[name]
+    function, kinds = FOR_ALL.get(name) or BY_WIDTH[name][:2]
     rows = VECTOR_BYTES // dtype.itemsize if VECTOR_BYTES >= 64 else 4  # they divide the padding of a layer
     listed = name.endswith("_listed")
     tall = REGISTERS == 32 or (vecs == 1 and not listed)  # see `next_rows`

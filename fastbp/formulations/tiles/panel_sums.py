@@ -124,12 +124,13 @@ def forward_tile(tile, of, s, size):
     store(tile, z, s, 0)
 
 
-def forward_panel(z, a_previous, w, b, lists, coming, first, m, begin, ahead):
+def forward_panel(z, a_previous, w, b, scratch, lists, coming, first, m, begin, ahead):
     """z_sj = b_j + Σ_k a_sk w_jk, or z_sj += Σ_k a_sk w_jk unless `begin`: m samples s, the neurons j of one panel.
 
-    Shapes: z (rows, width); a_previous (rows, n), in panels; w (n, width); b (width,) or empty, which is 0; lists as in
-    `list_inputs`; coming (≤ m,), addresses of rows of inputs; `ahead`, how many rows behind w the weights begin that
-    come next, or 0. Writes: z, rows `first` on. More than 8 parameters: a call by address takes them one by one.
+    Shapes: z (rows, width); a_previous (rows, n), in panels; w (n, width); b (width,) or empty, which is 0; scratch for
+    `forward_column`; lists as in `list_inputs`; coming (≤ m,), addresses of rows of inputs; `ahead`, how many rows
+    behind w the weights begin that come next, or 0. Writes: z, rows `first` on. More than 8 parameters: a call by
+    address takes them one by one, and all kinds of sums get the same.
     """
     rows, n = z.size // (VECS * lanes(z)), w.size // (VECS * lanes(w))
     z, w = matrix(z, 0, rows, VECS * lanes(z)), matrix(w, 0, n, VECS * lanes(w))

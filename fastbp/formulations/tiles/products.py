@@ -4,8 +4,9 @@
     multiply_transposed   δ_sk = Σ_j δ_sj w_jk
     sum_outer_products    ∂C/∂w_jk = Σ_s a_sk δ_sj, and `sum_biases` ∂C/∂b_j = Σ_s δ_sj
 
-They cut the sums so that what is read again and again stays in the first-level cache, and choose the loop around a
-register tile: `panel_sums.py`, for one sample `row_sums.py`, for one neuron `column_sums.py`.
+They cut the sums so that what is read again and again stays in the first-level cache. A layer's `kind_of_sums` says
+where in the table its loops around a register tile are: `panel_sums.py`, for one sample `row_sums.py`, for one neuron
+`column_sums.py`.
 """
 
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from fastbp.formulations.tiles.panel_sums import BLOCK, LEAST, chunk
 from fastbp.formulations.tiles.panels import panel, rows_at, width_at
 from fastbp.formulations.tiles.tile import lanes, wide
 
+N_KINDS = 4  # of sums: how many rows of `net.functions` are before theirs, for panels of one and of two registers
+PANELS, LISTED, ONE_SAMPLE, ONE_NEURON = 0, 2, 4, 6
 BIASES, ZERO, SUM = 0, 1, 2  # what a product begins with: b, 0, or what is there, to which it is then added
 
 
@@ -52,33 +55,38 @@ def depth(numbers, m):
 
 
 @njit(**INNER)
+def kind_of_sums(n, rows, lists):
+    """Which sums a layer of n neurons has, with so many rows and these lists: see `PANELS`."""
+    if rows == 1:
+        return ONE_SAMPLE
+    if n == 1:
+        return ONE_NEURON
+    return LISTED if lists.size > 0 else PANELS
+
+
+@njit(**INNER)
 def multiply(z, a, w, block, begin, inputs, net):
     """z_sj = b_j + Σ_k a_sk w_jk, or with 0 or z_sj for b_j: see `begin`. Writes: the block's rows of z.
 
     `inputs` says whether a are the network's inputs: only those have lists, and are prefetched for the next block.
     A matrix of one row is never added to.
     """
-    rows, first, m, at_once = z.rows, block.first, block.m, depth(z.numbers, block.m)
-    lists = stretch(block.lists, 0, block.lists.size if inputs and z.n > 1 else 0)
+    rows, first, m = z.rows, block.first, block.m
+    lists = stretch(block.lists, 0, block.lists.size if inputs else 0)
     coming = stretch(block.coming, 0, block.coming.size if inputs else 0)
-    for k in range(0, a.n, at_once if rows > 1 and z.n > 1 else a.n):  # what is read of a stays in the second level
+    kind = kind_of_sums(z.n, rows, lists)
+    at_once = depth(z.numbers, m) if kind < ONE_SAMPLE else a.n
+    for k in range(0, a.n, at_once):  # what is read of a stays in the second level
         n = min(at_once, a.n - k)
         a_k, starts = from_(a.numbers, k * rows), begin != SUM and k == 0
         some = from_(lists, lists_before(lists, k, rows, a.numbers))
         for j in range(0, z.n, wide(z.numbers)):
             width, z_j, w_j = width_at(z, j), panel(z, j), panel(w, j)
-            sums, b = net.functions[width // lanes(z.numbers)], stretch(w_j, 0, width if begin == BIASES else 0)
-            w_k = stretch(w_j, (1 + k) * width, n * width)
-            if rows == 1:
-                call(sums.forward_row, z_j, a.numbers, stretch(w_j, width, a.n * width), b)
-            elif z.n == 1:
-                of_one = stretch(w_j, width, a.n * width)
-                call(net.functions[0].forward_column, z_j, a.numbers, of_one, b, block.scratch, first, m, begin != SUM)
-            else:
-                forward_panel = sums.forward_listed if lists.size > 0 else sums.forward_panel
-                turn, next_turn = coming.size * j // z.n, coming.size * min(j + width, z.n) // z.n
-                x, ahead = stretch(coming, turn, next_turn - turn), w.rows if m > 24 else 0
-                call(forward_panel, z_j, a_k, w_k, b, some, x, first, m, starts, ahead)
+            b, w_k = stretch(w_j, 0, width if begin == BIASES else 0), stretch(w_j, (1 + k) * width, n * width)
+            turn, next_turn = coming.size * j // z.n, coming.size * min(j + width, z.n) // z.n
+            x, ahead = stretch(coming, turn, next_turn - turn), w.rows if m > 24 else 0
+            forward = net.functions[kind + width // lanes(z.numbers)].forward
+            call(forward, z_j, a_k, w_k, b, block.scratch, some, x, first, m, starts, ahead)
         for s in range(coming.size):
             coming[s] += n * a.numbers.itemsize
 
@@ -107,8 +115,8 @@ def multiply_transposed(to, delta, w, block, begin, net):
             width, to_k = width_at(to, k), panel(to, k)
             transpose(block.scratch, w, j, n, k, width, net)
             w_j = stretch(block.scratch, 0, n * width)
-            forward_panel = net.functions[width // lanes(numbers)].forward_panel
-            call(forward_panel, to_k, delta_j, w_j, no_b, no_lists, none_coming, block.first, block.m, starts, 0)
+            forward = net.functions[PANELS + width // lanes(numbers)].forward
+            call(forward, to_k, delta_j, w_j, no_b, no_b, no_lists, none_coming, block.first, block.m, starts, 0)
 
 
 @njit(**INNER)
@@ -135,21 +143,13 @@ def sum_outer_products(to, delta, a, patch, block, coming, net):
     Which samples count for which inputs is listed in `block.lists`, unless they are empty.
     """
     n, width, numbers, m = patch.n, width_at(delta, patch.j), delta.numbers, block.m
-    sums, dw = net.functions[width // lanes(numbers)], stretch(to.dw, to.dw.size - n * width, n * width)
-    a_k = from_(a.numbers, patch.k * a.rows)
+    dw, a_k = stretch(to.dw, to.dw.size - n * width, n * width), from_(a.numbers, patch.k * a.rows)
+    gradient = net.functions[kind_of_sums(delta.n, a.rows, block.lists) + width // lanes(numbers)].gradient
     for s in range(0, m, BLOCK):
         some, first, begin = min(BLOCK, m - s), block.first + s, to.begin and s == 0
         delta_s = rows_at(delta, patch.j, first, some)
         lists = from_(block.lists, s // BLOCK * lists_of_samples(numbers) if block.lists.size > 0 else 0)
-        if delta.n == 1 and a.rows > 1:
-            for k in range(0, min(n, a.n - patch.k), wide(numbers)):
-                a_s = rows_at(a, patch.k + k, first, some)
-                width_a = a_s.size // some
-                of_panel = stretch(dw, k * width, min(n - k, width_a) * width)
-                call(net.functions[width_a // lanes(numbers)].gradient_column, of_panel, to.alpha, a_s, delta_s, begin)
-        else:
-            gradient_panel = sums.gradient_listed if lists.size > 0 else sums.gradient_panel
-            call(gradient_panel, dw, to.alpha, a_k, delta_s, lists, coming, a.rows, first, begin)
+        call(gradient, dw, to.alpha, a_k, delta_s, lists, coming, a.rows, first, begin)
 
 
 @njit(**INNER)

@@ -30,10 +30,11 @@ LINE = min(2, 64 // VECTOR_BYTES)  # registers of 64 bytes, or two of 16
 HALVES = VECTOR_BYTES < 32  # a panel has 32 bytes: every second one adds to the other half of the 64
 
 
-def forward_row(z, a_previous, w, b):
+def forward_row(z, a_previous, w, b, scratch, lists, coming, first, m, begin, ahead):
     """z_j = b_j + Σ_k a_k w_jk, in four tiles side by side: in one, each addition would wait for the one before.
 
-    Shapes: z (width,); b (width,) or empty, which is 0; a_previous (≥ n,); w (n, width). Writes: z.
+    Shapes: z (width,); b (width,) or empty, which is 0; a_previous (≥ n,); w (n, width). Writes: z. The other
+    parameters are those of `forward_panel`.
     """
     n = w.size // (VECS * lanes(w))
     z, a, w = matrix(z, 0, 1, VECS * lanes(z)), matrix(a_previous, 0, 1, n), matrix(w, 0, n, VECS * lanes(w))

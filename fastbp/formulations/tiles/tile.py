@@ -136,7 +136,10 @@ def add(tile, other):
 @compiles(add, "tile")
 def _(code, kinds, tile, other):
     others = code.rows(other)
-    return code.combine(tile, lambda old, r: code.builder.fadd(old, others[r]))
+    # As written: fastmath would let LLVM add several tiles in any order.
+    return code.combine(
+        tile, lambda old, r: code.call("arithmetic.fence", code.tile.row, [code.builder.fadd(old, others[r])])
+    )
 
 
 def add_row(tile, b, j, columns=None):
@@ -200,10 +203,11 @@ def add_to_column(tile, alpha, C, i, j, columns=None):
 @compiles(add_to_column, "scalar", "array", "index", "index", "columns", returns_tile=False)
 def _(code, kinds, tile, alpha, C, i, j, columns=None):
     (corner, strides), (row,) = code.corner(kinds[2], C, i, j), code.rows(tile)
+    terms = code.builder.fmul(code.splat(alpha), row)  # not one by one, which may become part of the additions
     for c in range(code.tile.columns):
         with code.if_column(columns, c):
             pointer = code.element_at(corner, strides[0], c)
-            number = code.builder.fmul(alpha, code.builder.extract_element(row, I32(c)))
+            number = code.builder.extract_element(terms, I32(c))
             code.builder.store(code.builder.fadd(code.builder.load(pointer), number), pointer)
 
 

@@ -15,7 +15,7 @@ from fastbp.formulations.network_data import NetworkData, layer_table, table
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
-from fastbp.formulations.tiles.panel_functions import NAMES, add_functions
+from fastbp.formulations.tiles.panel_functions import COLUMNS, N_ROWS, add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK, CACHED
 from fastbp.formulations.tiles.panels import TiledWorkspace
 from fastbp.formulations.tiles.registers import VECS, VECTOR_BYTES
@@ -48,7 +48,7 @@ def panel_widths(model: Model) -> int:
 def tiled_network(model: Model) -> NetworkData:
     """Return what the tile loops need to know of a network."""
     if "tiles" not in model.prepared:
-        functions, dtype = table([{}, {}, {}], functions=NAMES), model.dtype
+        functions, dtype = table([{}] * N_ROWS, functions=COLUMNS), model.dtype
         layers = with_functions(panel_layout(model), model, in_rows=True)
         made = NetworkData(*of_network(model), layers, functions, panel_widths(model))
         add_functions(made, EVERY_NET, dtype)
