@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from fastbp.compiler.threads import imported
 
 if TYPE_CHECKING:
-    from fastbp.derivatives import curvature, jacobians, laplace, per_sample, sobolev, workspaces
+    from fastbp.derivatives import by_address, curvature, jacobians, laplace, per_sample, sobolev
     from fastbp.derivatives.explain import layer_trace, nudge, trace
 
 __all__ = [
-    "curvature", "jacobians", "laplace", "layer_trace", "nudge", "per_sample", "sobolev", "trace", "workspaces",
+    "by_address", "curvature", "jacobians", "laplace", "layer_trace", "nudge", "per_sample", "sobolev", "trace",
 ]  # fmt: skip
 
 

@@ -5,7 +5,8 @@ import numpy as np
 from fastbp.compiler.threads import parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import output_sweeps, tangent_steps, tangents
-from fastbp.derivatives.workspaces import Kind, borrowed_workspaces, own_pair, tangent_table, workspaces, zeros
+from fastbp.derivatives.by_address import Kind, functions_of, own_pair
+from fastbp.derivatives.workspaces import borrowed_workspaces, workspaces, zeros
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panels import TiledWorkspace, pack, unpack
 from fastbp.formulations.tiles.prepared import samples_of
@@ -30,9 +31,10 @@ class Product:
         self, model: Model, X: Array, Y: Array, kind: Kind, memory: tuple[TiledWorkspace, TiledWorkspace] | None = None
     ):
         self._model, self._data, self._kind = model, samples_of(X, Y), _CODES[kind]
-        self._net, self._tangents = tiled_network(model), tangent_table(model, kind)
-        self._work, self._dot = memory or workspaces(model, len(X))
+        self._net, (self._work, self._dot) = tiled_network(model), memory or workspaces(model, len(X))
         add_gradient_functions(model, ["take_rows", "put_rows"])
+        shares = ["product_part_share"] if self._work.in_parts else ["tangent_share", "products_share"]
+        self._functions = functions_of(model, kind, shares, self._work, self._data)
         pack(self._work.theta, model.parameters.vector, self._net)
 
     def __call__(self, v: Array) -> Array:
@@ -43,7 +45,7 @@ class Product:
         with parallel_region(flops) as n_threads:
             loop = tangent_steps.product_in_parts if self._work.in_parts else tangent_steps.product
             variant(loop, n_threads)(
-                n_threads, self._work, self._dot, self._data, self._kind, self._net, self._tangents
+                n_threads, self._work, self._dot, self._data, self._kind, self._net, self._functions
             )
         unpack(result, self._work.gradient, self._net)
         return result
@@ -58,34 +60,34 @@ def product(model: Model, X: Array, Y: Array, kind: Kind, v: Array) -> Array:
 def jvp(model: Model, X: Array, V: Array) -> Array:
     """Return ∂a⁽ᴸ⁾/∂x v for every row of X and V, (n, n_out)."""
     n = len(X)
-    net, table = tiled_network(model), tangent_table(model, "jvp")
-    work, dot = workspaces(model, n, parameters_move=False, gradient=False)
+    net, (work, dot) = tiled_network(model), workspaces(model, n, parameters_move=False, gradient=False)
     outputs, data = np.empty((n, model.sizes[-1]), model.dtype), samples_of(X, V)
     add_functions(net, ["take_rows", "put_rows"], model.dtype)
+    functions = functions_of(model, "jvp", ["jvp_share"], work, data)
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * 2 / 3 * min(n, work.rows)) as n_threads:
         jvp_blocks = variant(tangent_steps.jvp_blocks, n_threads)
         for start in range(0, n, work.rows):
             some = start, min(n, start + work.rows)
-            jvp_blocks(n_threads, outputs, work, dot, data, some, net, table)
+            jvp_blocks(n_threads, outputs, work, dot, data, some, net, functions)
     return outputs
 
 
 def gauss_newton_diagonal(model: Model, X: Array, Y: Array) -> Array:
     """Return the diagonal of the Gauss–Newton matrix, (P,), by a backward pass from each output."""
-    n, net, at_z, table = len(X), tiled_network(model), own_pair(model) is not None, tangent_table(model, "diagonal")
-    work, squares = workspaces(model, n, parts=False)
-    data = samples_of(X, Y)
+    n, net, at_z = len(X), tiled_network(model), own_pair(model) is not None
+    data, (work, squares) = samples_of(X, Y), workspaces(model, n, parts=False)
     add_gradient_functions(model, ["take_rows", "put_rows"])
+    functions = functions_of(model, "diagonal", ["diagonal_share", "products_share"], work, data)
     pack(work.theta, model.parameters.vector, net)
     with parallel_region(model.flops_per_sample * min(n, work.rows)) as n_threads:
         diagonal_blocks = variant(output_sweeps.diagonal_blocks, n_threads)
-        sum_squares = variant(output_sweeps.sum_squares, n_threads)
+        sum_products, kind = variant(tangent_steps.sum_products, n_threads), tangents.GAUSS_NEWTON
         for start in range(0, n, work.rows):
             some = start, min(n, start + work.rows)
             for c in range(model.sizes[-1]):
-                diagonal_blocks(n_threads, c, work, squares, data, some, at_z, net, table)
-                sum_squares(n_threads, work.gradient, squares, some[1] - start, net)
+                diagonal_blocks(n_threads, c, work, squares, data, some, at_z, net, functions)
+                sum_products(n_threads, work.gradient, squares, squares, kind, some[1] - start, net, functions)
     result = aligned_empty(model.parameters.vector.size, model.dtype)
     unpack(result, work.gradient, net)
     return result
@@ -96,7 +98,7 @@ class OutputJacobian:
 
     def __init__(self, model: Model, X: Array, samples_at_once: int):
         self._model, self._X, self.samples_at_once = model, X, min(samples_at_once, len(X), ROWS)
-        self._net, self._tangents = tiled_network(model), tangent_table(model, "jvp")
+        self._net = tiled_network(model)
         self._work, _ = workspaces(model, self.samples_at_once, gradient=False)
         add_functions(self._net, ["take_rows", "put_rows"], model.dtype)
         n_rows = self.samples_at_once * model.sizes[-1]
@@ -111,11 +113,12 @@ class OutputJacobian:
         stop, n_out = len(self._X) if stop is None else stop, self._model.sizes[-1]
         order = np.arange(start, min(start + self.samples_at_once, stop))
         m, data = len(order), samples_of(self._X, self._outputs, order=order)
+        functions = functions_of(self._model, "jvp", ["output_jacobian_share"], self._work, data)
         pack(self._work.theta, self._model.parameters.vector, self._net)
         J, outputs = self._J[: m * n_out], self._outputs[:m]
         with parallel_region(self._model.flops_per_sample * m * n_out) as n_threads:
             jacobian_blocks = variant(output_sweeps.jacobian_blocks, n_threads)
-            jacobian_blocks(n_threads, J, outputs, self._work, data, self._net, self._tangents)
+            jacobian_blocks(n_threads, J, outputs, self._work, data, self._net, functions)
         return J, outputs
 
 

@@ -35,10 +35,8 @@ def slopes(work, block, net, l):
         call(net.layers[l].derivative, some, z_j, a_j)
 
 
-@njit(**INNER)
-def forward_share(thread, n_threads, work, data, start, stop, layers, net):
+def slopes_share(thread, n_threads, work, data, start, stop, of, wrt, net):
     """The blocks of samples that are one thread's: `forward_and_slopes` for them."""
-    of, wrt = layers
     size, mine, last = own_blocks(thread, n_threads, stop - start)
     for i in range(mine, last):
         block = block_of(work, data, thread, i * size, start + i * size, min(stop, start + (i + 1) * size))
@@ -50,13 +48,14 @@ def forward_share(thread, n_threads, work, data, start, stop, layers, net):
 
 
 @njit(parallel=True)
-def forward_and_slopes(n_threads, work, data, start, stop, layers, net):
-    """Go forward to layer `of`: z and a, and σ′(z) of those after `wrt`; layers: (of, wrt).
+def forward_and_slopes(n_threads, work, data, samples, layers, net, functions):
+    """Go forward to layer `of`: z and a, and σ′(z) of those after `wrt`; samples (start, stop); layers: (of, wrt).
 
     Writes: z, a and δ. Parallel: over blocks of samples, which do not interact.
     """
+    (start, stop), (of, wrt), of_thread = samples, layers, functions.shares[0].slopes_share
     for thread in prange(n_threads):
-        forward_share(int64(thread), n_threads, work, data, start, stop, layers, net)
+        call(of_thread, int64(thread), n_threads, work, data, start, stop, of, wrt, net)
 
 
 @njit(**INNER)
@@ -92,12 +91,9 @@ def through_sigma(J, start, block, n_of, work, net, l):
             put_back(J, row, r, 1, net)
 
 
-@njit(**INNER)
-def rows_share(thread, n_threads, jacobians, buffers, work, m, layers, net):
-    """The blocks of rows that are one thread's: `multiply_back` for them."""
-    of, wrt = layers
-    n_rows, size = buffers.shape[2], buffers.shape[2] * buffers.shape[3]
-    n_of, n_wrt, buffer = net.layers[of].n, net.layers[wrt].n, stretch(buffers[thread], 0, 2 * size)
+def rows_share(thread, n_threads, jacobians, buffers, n_rows, size, work, m, of, wrt, net):
+    """The blocks of rows that are one thread's: `multiply_back` for them. A buffer has n_rows rows, `size` numbers."""
+    n_of, n_wrt, buffer = net.layers[of].n, net.layers[wrt].n, stretch(buffers, thread * 2 * size, 2 * size)
     n_blocks = (m * n_of + n_rows - 1) // n_rows
     for i in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
         start, here = i * n_rows, 0
@@ -114,23 +110,25 @@ def rows_share(thread, n_threads, jacobians, buffers, work, m, layers, net):
 
 
 @njit(parallel=True)
-def multiply_back(n_threads, jacobians, buffers, work, m, layers, net):
+def multiply_back(n_threads, jacobians, buffers, work, m, layers, net, functions):
     """J of the m samples whose z, a and σ′ are in the workspace, some rows at a time; layers: (of, wrt).
 
     Shapes: jacobians (m, n_of, n_wrt); buffers (threads, 2, rows, columns of the widest of the layers in panels).
     Writes: jacobians, buffers, scratch. Parallel: over blocks of rows of J, which do not interact.
     """
+    n_rows, size = buffers.shape[2], buffers.shape[2] * buffers.shape[3]
+    (of, wrt), of_thread = layers, functions.shares[0].rows_share
     for thread in prange(n_threads):
-        rows_share(int64(thread), n_threads, jacobians, buffers, work, m, layers, net)
+        call(of_thread, int64(thread), n_threads, jacobians, buffers, n_rows, size, work, m, of, wrt, net)
 
 
 @njit(calls=(forward_and_slopes, multiply_back))
-def jacobians(n_threads, out, buffers, work, data, layers, net):
+def jacobians(n_threads, out, buffers, work, data, layers, net, functions):
     """J of every sample, of one layer by another: layers (of, wrt).
 
     Shapes: out (n, n_of, n_wrt). Writes: out, buffers, work.
     """
     for first in range(0, data.order.size, work.rows):
         m = min(work.rows, data.order.size - first)
-        forward_and_slopes(n_threads, work, data, first, first + m, layers, net)
-        multiply_back(n_threads, out[first : first + m], buffers, work, m, layers, net)
+        forward_and_slopes(n_threads, work, data, (first, first + m), layers, net, functions)
+        multiply_back(n_threads, out[first : first + m], buffers, work, m, layers, net, functions)

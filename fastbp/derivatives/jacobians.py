@@ -6,6 +6,7 @@ X (n, n_in) has been checked, as for a formulation.
 from fastbp.compiler.threads import max_threads, parallel_region
 from fastbp.compiler.variants import variant
 from fastbp.derivatives import jacobian_steps, per_sample
+from fastbp.derivatives.by_address import functions_of
 from fastbp.formulations.tiles import formulation, tiled
 from fastbp.formulations.tiles.prepared import samples_of
 from fastbp.functions.costs import Cost
@@ -56,7 +57,9 @@ def jacobian(model: Model, X: Array, of: int, wrt: int) -> Array:
         parallel_region(_flops(model, of, wrt) * min(n, tiled.ROWS)) as n_threads,
     ):
         jacobians = variant(jacobian_steps.jacobians, n_threads)
-        jacobians(n_threads, out, buffers, work, samples_of(X, X), (of, wrt), net)
+        data = samples_of(X, X)
+        functions = functions_of(model, "first order", ["slopes_share", "rows_share"], work, data)
+        jacobians(n_threads, out, buffers, work, data, (of, wrt), net, functions)
     return out
 
 

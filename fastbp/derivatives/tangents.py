@@ -37,7 +37,7 @@ HESSIAN, GAUSS_NEWTON, EMPIRICAL_FISHER = 0, 1, 2  # what a product is with; the
 
 
 @njit(**INNER)
-def forward_tangent(work, dot, block, inputs_move, net, tangents, l):
+def forward_tangent(work, dot, block, inputs_move, net, functions, l):
     """ż_sj = v_j + Σ_k a_sk v_jk + Σ_k ȧ_sk w_jk, ȧ_sj = σ′(z_sj) ż_sj. Writes: the block's rows of ż and ȧ.
 
     The first sum where v moves the parameters, the second where the a below move: in all layers but the first one, and
@@ -49,11 +49,11 @@ def forward_tangent(work, dot, block, inputs_move, net, tangents, l):
     if l > 1 or inputs_move:
         begin = SUM if parameters_move else ZERO
         multiply(z_dot, layer(dot.a, net, l - 1), weights(work.theta, net, l), block, begin, False, net)
-    activate_tangent(work, dot, block, net, tangents, l)
+    activate_tangent(work, dot, block, net, functions, l)
 
 
 @njit(**INNER)
-def activate_tangent(work, dot, block, net, tangents, l):
+def activate_tangent(work, dot, block, net, functions, l):
     """ȧ = σ′(z) ż, for softmax its Jacobian times ż: one layer, a block of samples. Writes: its rows of ȧ."""
     z, a, z_dot, a_dot = layer(work.z, net, l), layer(work.a, net, l), layer(dot.z, net, l), layer(dot.a, net, l)
     n, first, m, scratch = z.n, block.first, block.m, block.scratch
@@ -62,19 +62,19 @@ def activate_tangent(work, dot, block, net, tangents, l):
             from_, to = rows_at(z_dot, j, first, m), rows_at(a_dot, j, first, m)
             for i in range(to.size):
                 to[i] = from_[i]
-            call(tangents[l].derivative, to, rows_at(z, j, first, m), rows_at(a, j, first, m))
+            call(functions.layers[l].derivative, to, rows_at(z, j, first, m), rows_at(a, j, first, m))
     else:
         for s in range(first, first + m):
             z_s, a_s = rows_of(z, scratch, 0, s, 1, net), rows_of(a, scratch, n, s, 1, net)
             from_, to = rows_of(z_dot, scratch, 2 * n, s, 1, net), rows_of(a_dot, scratch, 3 * n, s, 1, net)
             for j in range(n):
                 to[j] = from_[j]
-            call(tangents[l].derivative, stretch(to, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n))
+            call(functions.layers[l].derivative, stretch(to, 0, n), stretch(z_s, 0, n), stretch(a_s, 0, n))
             put_back(a_dot, to, s, 1, net)
 
 
 @njit(**INNER)
-def output_tangent(work, dot, block, data, kind, share, net, tangents):
+def output_tangent(work, dot, block, data, kind, share, net, functions):
     """δ and δ̇ of the output layer, a block of samples: what the product of this kind begins its way back with.
 
     HESSIAN: δ = ∂C/∂z and δ̇ = ∂²C/∂z² ż. GAUSS_NEWTON: δ = H ż, where H is ∂²C/∂z² of a fused pair of activation and
@@ -102,14 +102,14 @@ def output_tangent(work, dot, block, data, kind, share, net, tangents):
             if kind == EMPIRICAL_FISHER:
                 call(net.cost_gradient, d, z_i, a_i, y_i, net.cost_parameter)
             else:
-                call(tangents[l].error_tangent, d, dd, z_i, a_i, y_i, zd, ad, net.cost_parameter)
+                call(functions.layers[l].error_tangent, d, dd, z_i, a_i, y_i, zd, ad, net.cost_parameter)
             if kind == GAUSS_NEWTON:
                 for j in range(size):
                     d[j] = dd[j]
             if kind == HESSIAN:
-                call(tangents[l].bend, d, dd, z_i, a_i, zd, ad)
+                call(functions.layers[l].bend, d, dd, z_i, a_i, zd, ad)
             else:
-                call(tangents[l].error_derivative, d, z_i, a_i)
+                call(functions.layers[l].error_derivative, d, z_i, a_i)
         if kind == EMPIRICAL_FISHER:
             for i in range(0, m * width, width):
                 along = 0.0  # ∂C/∂z · ż is the derivative of this sample's cost along v
@@ -124,7 +124,7 @@ def output_tangent(work, dot, block, data, kind, share, net, tangents):
 
 
 @njit(**INNER)
-def propagate_tangent(work, dot, block, net, tangents, l):
+def propagate_tangent(work, dot, block, net, functions, l):
     """δ and δ̇ of the layer before l: `propagate_error` and its tangent, a block. Writes: its rows of their δ and δ̇.
 
     e_sk = Σ_j δ_sj w_jk,   ė_sk = Σ_j δ̇_sj w_jk + δ_sj v_jk,   δ = e σ′(z),   δ̇ = ė σ′(z) + e σ″(z) ż
@@ -140,7 +140,7 @@ def propagate_tangent(work, dot, block, net, tangents, l):
         d_k, dd_k = rows_at(d_before, k, first, m), rows_at(dd_before, k, first, m)
         z_k, a_k = rows_at(z, k, first, m), rows_at(a, k, first, m)
         zd_k, ad_k = rows_at(z_dot, k, first, m), rows_at(a_dot, k, first, m)
-        call(tangents[l - 1].bend, d_k, dd_k, z_k, a_k, zd_k, ad_k)
+        call(functions.layers[l - 1].bend, d_k, dd_k, z_k, a_k, zd_k, ad_k)
 
 
 @njit(**INNER)

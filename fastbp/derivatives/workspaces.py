@@ -1,56 +1,18 @@
-"""Addresses of second derivatives, and memory, for the loops with tangents."""
+"""Memory for the loops with tangents."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from fastbp.compiler.threads import max_threads
-from fastbp.formulations import array_functions
 from fastbp.formulations.borrowing import Loan, borrowed
 from fastbp.formulations.interface import PLAIN
-from fastbp.formulations.network_data import table
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles.panel_sums import CACHED
 from fastbp.formulations.tiles.panels import TiledWorkspace
 from fastbp.formulations.tiles.tiled import ROWS, sums_in_parts, tiled_network
-from fastbp.functions.cost_pairs import PAIRS, Pair
 from fastbp.model import Array, Model, aligned_empty
-
-Kind = Literal["jvp", "hessian", "gauss_newton", "diagonal", "fisher", "empirical_fisher"]
-
-
-def own_pair(model: Model) -> Pair | None:
-    """Return the functions of the output activation and the cost as a pair, or None if the pair has none."""
-    return PAIRS.get((model.activations[-1].function, model.cost.function))
-
-
-def tangent_table(model: Model, kind: Kind) -> Any:
-    """Return the functions that a product of this kind calls, a row for each layer as in `NetworkData.layers`.
-
-    ``derivative`` is σ′, also of the output layer, or the product with ∂a/∂z. ``bend`` is σ′ and σ″, for "hessian"
-    only. Only the output layer has ``error_tangent``, the second derivative of the cost, and ``error_derivative``, the
-    σ′ that multiplies its error: 1 for a pair of output activation and cost with functions of its own; ``back`` is its
-    σ′ for any pair.
-    """
-    name = f"tangents of {kind}"
-    if name not in model.prepared:
-        dtype, sigmas = model.dtype, model.activations
-        rows: list[dict[str, Any]] = [{"derivative": array_functions.tangent_function(s, dtype)} for s in sigmas]
-        if kind == "hessian":
-            bends = [array_functions.bend_function(s, dtype) for s in sigmas[: -1 if own_pair(model) else None]]
-            for row, bend in zip(rows, [*bends, array_functions.no_bend(dtype)], strict=False):
-                row["bend"] = bend
-        if kind in ("hessian", "gauss_newton", "diagonal", "fisher"):
-            rows[-1]["error_tangent"] = array_functions.error_tangent_function(model.cost, sigmas[-1], dtype, kind)
-        rows[-1]["back"] = rows[-1]["error_derivative"] = array_functions.derivative_function(sigmas[-1], dtype)
-        if kind == "empirical_fisher":
-            _, _, rows[-1]["error_derivative"] = array_functions.cost_functions(model.cost, sigmas[-1], dtype)
-        elif own_pair(model):
-            rows[-1]["error_derivative"] = array_functions.no_derivative(dtype)
-        functions = "derivative", "bend", "error_tangent", "error_derivative", "back"
-        model.prepared[name] = table([{}, *rows, {}], functions=functions)
-    return model.prepared[name]
 
 
 def rows_at_once(model: Model, samples: int, *, in_parts: bool = False) -> int:

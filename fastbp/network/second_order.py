@@ -14,7 +14,7 @@ from fastbp.model import Array, Model, ParameterVector
 from fastbp.network.base import HasModel
 
 if TYPE_CHECKING:
-    from fastbp.derivatives.workspaces import Kind
+    from fastbp.derivatives.by_address import Kind
 
 MatrixName = Literal["hessian", "gauss_newton", "fisher", "empirical_fisher"]
 
@@ -300,13 +300,13 @@ def _direction(v: Any, model: Model) -> Array:
 def _check_functions(model: Model, kind: Kind) -> None:
     """Raise ValueError if a product of this kind needs a function that an activation or the cost lacks."""
     if kind == "hessian":
-        for activation in model.activations[: -1 if derivatives.workspaces.own_pair(model) else None]:
+        for activation in model.activations[: -1 if derivatives.by_address.own_pair(model) else None]:
             if activation.second_derivative is None:
                 raise ValueError(
                     f"the activation {activation.name!r} has no second_derivative, but the Hessian needs it: give it, "
                     "fastbp.Activation(…, second_derivative=…)"
                 )
-    if derivatives.workspaces.own_pair(model):
+    if derivatives.by_address.own_pair(model):
         return
     cost = model.cost
     if kind in ("hessian", "gauss_newton") and cost.second_derivative is None:

@@ -9,6 +9,7 @@ import pytest
 from fastbp.compiler import callbacks
 from fastbp.compiler.call import call
 from fastbp.compiler.options import njit
+from fastbp.derivatives import by_address
 from fastbp.formulations.tiles import panel_functions
 
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
@@ -42,26 +43,35 @@ def test_a_wrapper_has_the_name_it_is_given_and_belongs_to_fastbp():
     assert list(inspect.signature(wrapper).parameters) == ["x0", "n0", "x1", "x2", "n2"]
 
 
-FUNCTIONS = {**panel_functions.FOR_ALL, **panel_functions.BY_WIDTH}
+PANEL_FUNCTIONS = {name: of[:2] for name, of in {**panel_functions.FOR_ALL, **panel_functions.BY_WIDTH}.items()}
+FUNCTIONS = {**PANEL_FUNCTIONS, **by_address.SHARES}
+STRUCTS = {"work": "W", "dot": "W", "squares": "W", "data": "A", "optimizer": "O", "net": "N", "functions": "F"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_signatures_of_panel_functions_fit_their_parameters(name):
+def test_signatures_fit_the_parameters(name):
     function, kinds = FUNCTIONS[name]
     parameters = list(inspect.signature(getattr(function, "py_func", function)).parameters)
     assert len(parameters) == len(kinds)
-    structs = {"work": "W", "data": "A", "optimizer": "O", "net": "N"}
-    assert [structs.get(parameter) for parameter in parameters] == [kind if kind in "WAON" else None for kind in kinds]
+    assert [STRUCTS.get(parameter) for parameter in parameters] == [kind if kind in "WAONF" else None for kind in kinds]
+
+
+@pytest.mark.parametrize("signature", [panel_functions.FORWARD, panel_functions.GRADIENT])
+def test_kinds_of_sums_have_the_same_parameters(signature):
+    """So they can be called alike."""
+    of_kinds = [function for function, kinds in PANEL_FUNCTIONS.values() if kinds == signature]
+    assert len({str(inspect.signature(function)) for function in of_kinds}) == 1 < len({*of_kinds})
 
 
 def test_panel_functions_by_width_know_their_width():
-    """The functions for all panels are compiled once and do not use the width."""
+    """The functions for all panels are compiled once and do not use the width, nor do those of one neuron."""
 
     def knows(function):
         return "VECS" in getattr(function, "py_func", function).__code__.co_names
 
     assert not any(knows(function) for function, _ in panel_functions.FOR_ALL.values())
-    assert all(knows(function) for function, _ in panel_functions.BY_WIDTH.values())
+    for name, (function, *_) in panel_functions.BY_WIDTH.items():
+        assert knows(function) == (not name.endswith("_column"))
 
 
 def test_listed_panel_functions_know_whether_they_are():

@@ -6,7 +6,7 @@ import sys
 
 from conftest import TESTS
 
-from fastbp.formulations.tiles.panel_functions import NAMES
+from fastbp.formulations.tiles.panel_functions import COLUMNS
 
 BENCHMARKS = TESTS.parent / "benchmarks"
 
@@ -15,7 +15,7 @@ def test_its_parts_are_functions_of_tiles(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import step_parts
 
-    assert {name for names in step_parts.PARTS.values() for name in names} <= set(NAMES)
+    assert {name for names in step_parts.PARTS.values() for name in names} <= set(COLUMNS)
 
 
 def test_without_the_sums_a_step_is_faster():
