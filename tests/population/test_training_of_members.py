@@ -102,7 +102,7 @@ def test_an_error_at_any_moment(where, threads, n, error, monkeypatch):
 def test_a_real_ctrl_c(n_threads):  # noqa: F811
     class Interrupts(fastbp.Callback):
         def on_epoch_end(self, run):
-            if run.epoch == 3:
+            if run.epoch % 20_000 == 3:  # again if need be: Python loses what is raised in a weak reference's callback
                 threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     nets, pop_options = networks(6), {"batch_size": 8, "optimizer": ADAM}
