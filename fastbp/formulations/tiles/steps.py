@@ -12,7 +12,6 @@ from fastbp.formulations.output_weights import weighted_cost
 from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Block, layer, rows_at, weights
-from fastbp.formulations.tiles.products import BIASES, multiply
 from fastbp.formulations.tiles.rows import rows_of, take_layer
 from fastbp.formulations.tiles.sums import forward, output_error, propagate_error
 from fastbp.formulations.tiles.tile import address_of, prefetch, wide
@@ -70,13 +69,10 @@ def forward_block(work, block, first, last, net):
 def errors_of_block(work, data, block, first, share, net):
     """The layers from `first` on, the costs, and the errors of all layers, from the output back: a block of samples.
 
-    Writes: the block's rows of z, δ, and a, but for that of the output; its costs.
+    Writes: the block's rows of z, a and δ; its costs.
     """
-    forward_block(work, block, first, net.L - 1, net)
+    forward_block(work, block, first, net.L, net)
     z, a, delta = layer(work.z, net, net.L), layer(work.a, net, net.L), layer(work.delta, net, net.L)
-    if first <= net.L:
-        a_previous = layer(work.passed_on, net, net.L - 1)
-        multiply(z, a_previous, weights(work.theta, net, net.L), block, BIASES, net.L == 1, net)
     output_error(delta, z, a, data, work.costs, block, share, net)
     propagate_errors(work, block, net.L, work.lowest, net)
 

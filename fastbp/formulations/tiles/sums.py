@@ -67,21 +67,17 @@ def rows_at_once(z):
 
 @njit(**INNER)
 def output_error(delta, z, a, data, costs, block, share, net):
-    """a_sj = σ(z_sj), C and δ_sj = ∂C/∂a_j · σ′(z_sj) / m: BP1, the output layer, a block of samples.
+    """C and δ_sj = ∂C/∂a_j · σ′(z_sj) / m: BP1, the output layer, a block of samples.
 
     The 1/m of the mean over the mini-batch, `share`, comes in here: everything after is linear in δ.
-    Writes: costs, the block's rows of δ, and those of a if they are one panel.
+    Writes: costs, the block's rows of δ.
     """
     n, width, output, scratch = z.n, row_width(z), net.layers[net.L], block.scratch
     for start in range(0, block.m, rows_at_once(z)):
         m, s = min(rows_at_once(z), block.m - start), block.first + start
-        z_s, a_s = rows_of(z, scratch, 0, s, m, net), room_for(a, scratch, m * n, s, m)
+        z_s, a_s = rows_of(z, scratch, 0, s, m, net), rows_of(a, scratch, m * n, s, m, net)
         delta_s, y_s = room_for(delta, scratch, 2 * m * n, s, m), stretch(scratch, 3 * m * n, m * width)
         take_targets(y_s, data.Y, stretch(block.samples, start, m), n, net)
-        if output.elementwise:
-            call(output.activation, a_s, z_s)
-        else:
-            call(net.output_activation, a_s, z_s, n, m)
         call(net.cost, stretch(costs, s, m), z_s, a_s, y_s, n, net.cost_parameter)
         if not net.errors_by_sample:
             call(net.cost_gradient, delta_s, z_s, a_s, y_s, net.cost_parameter)
