@@ -26,12 +26,15 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 OF_NET = {"costs": ("cost", "cost_gradient"), "output": ("output_activation",)}  # fields of a network
 OF_LAYERS = {"activations": "activation", "derivatives": "derivative"}  # fields of its layers
-NARROW = Case("narrow", (50, 64, 64, 1), "relu", "identity", "adam", 0.001, 64, 500)  # in float64
+FLOAT64 = {  # the second is a candidate of `sklearn_search.py`
+    "narrow": Case("narrow", (50, 64, 64, 1), "relu", "identity", "adam", 0.001, 64, 500),
+    "digits": Case("digits", (64, 100, 10), "relu", "softmax", "adam", 0.001, 32, 45),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cases = {**CASES, NARROW.name: NARROW}
+    cases = {**CASES, **FLOAT64}
     parser.add_argument("--case", default=",".join(cases), help="some of them")
     parser.add_argument("--megabytes", type=float, default=0.0)
     parser.add_argument("--rounds", type=int, default=50)
@@ -42,7 +45,7 @@ def main() -> None:
     for name in arguments.case.split(","):
         case = cases[name]
         case = large(case, arguments.megabytes) if arguments.megabytes else replace(case, epochs=1)
-        measure(case, "float64" if case.name == "narrow" else "float32", arguments.rounds, arguments.seconds)
+        measure(case, "float64" if case.name in FLOAT64 else "float32", arguments.rounds, arguments.seconds)
 
 
 def measure(case: Case, dtype: str, rounds: int, at_least_s: float) -> None:
