@@ -7,7 +7,8 @@ Row i of J is sent back through the layers as an error is; BP1 with ∂C/∂a th
     multiply_transposed   J_ik ← Σ_j J_ij w_jk              to layer l − 1
 
 The rows of all samples are one tall matrix in panels, row s n + i being row i of sample s, of which a thread has a few
-hundred at a time. What a sample has once for all its rows, σ′(z_sj), takes the place of δ in the workspace.
+hundred at a time. What a sample has once for all its rows, σ′(z_sj), takes the place of δ in the workspace. What a
+thread does is its share, called by address (`by_address.py`), and so it gets its arguments one by one.
 """
 
 from numba import prange

@@ -1,6 +1,7 @@
 """What takes a way back from each output: the diagonal of the Gauss–Newton matrix, and the Jacobian by the parameters.
 
 The error of a cost that is the output c itself, δ⁽ᴸ⁾ = e_c ⊙ σ′(z), goes back as any other: ∂a_sc/∂w_jk = δ_sj a_sk.
+What a thread does is its share, as in `tangent_steps.py`.
 """
 
 from numba import prange

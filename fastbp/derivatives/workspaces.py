@@ -11,7 +11,7 @@ from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import lists as tile_lists
 from fastbp.formulations.tiles.panel_sums import CACHED
 from fastbp.formulations.tiles.panels import TiledWorkspace
-from fastbp.formulations.tiles.tiled import ROWS, sums_in_parts, tiled_network
+from fastbp.formulations.tiles.tiled import ROWS, sums_in_parts, tiled_network, where
 from fastbp.model import Array, Model, aligned_empty
 
 
@@ -42,7 +42,8 @@ def workspaces(
         of_samples = {name: value for name, value in PLAIN.of_samples(model.dtype).items() if name != "sample_weight"}
         return TiledWorkspace(
             zeros(theta, model.dtype), none, none, zeros(written, model.dtype), z, a, a, delta, np.zeros(rows), scratch,
-            rows, in_parts, np.zeros(1), np.empty((max_threads(), 0), np.int64), np.zeros(2, np.int64),
+            rows, in_parts, np.zeros(1), np.empty((max_threads(), 0), np.int64), where(),
+            np.zeros(2, np.int64),
             **tile_lists.memory(0, 0, model.dtype.itemsize), **of_samples,
         )  # fmt: skip
 

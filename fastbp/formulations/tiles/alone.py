@@ -98,7 +98,8 @@ def forward_alone(outputs, X, kept, work, rows, net):
     """
     n, none = X.shape[0], stretch(rows, 0, 0)
     pack_if_changed(kept, work, net)
-    block = Block(0, n, stretch(rows, 0, n), 0, work.scratch[0], stretch(work.listed_inputs, 0, 0), none)
+    no_lists = stretch(work.listed_inputs, 0, 0)
+    block = Block(0, n, stretch(rows, 0, n), 0, work.scratch[0], no_lists, none, work.where[0])
     take_samples(work, block, X, net)
     forward_block(work, block, 1, net.L, net)
     a = layer(work.a, net, net.L)

@@ -12,13 +12,14 @@ from fastbp.formulations.tiles.panels import narrow, panel_width
 from fastbp.formulations.tiles.tile import add, add_to_column, inner_add, lanes, outer_add, store_row_sums, wide, zeros
 
 
-def forward_column(z, a_previous, w, b, scratch, lists, coming, first, m, begin, ahead):
+def forward_column(z, a_previous, w, b, scratch, lists, coming, where):
     """z_s = b + Σ_k a_sk w_k, or z_s += Σ_k a_sk w_k unless `begin`: m samples s.
 
     Each sum is in the same order whatever the other samples are. Shapes: z (rows, width); a_previous (rows, n), in
     panels; w (n, width); b (width,) or empty, which is 0; scratch (≥ n + 8,). Writes: z, rows `first` on, and scratch.
     The other parameters are those of `forward_panel`.
     """
+    first, m, begin = where[0], where[1], where[2] != 0
     width, rows, n = narrow(z), z.size // narrow(z), w.size // narrow(w)
     column, sums, bias = matrix(scratch, 0, 1, n), matrix(scratch, n, 2, 4), b[0] if b.size > 0 else z.dtype.type(0)
     for k in range(n):
@@ -61,12 +62,13 @@ def sum_column(tile, dw, alpha, a, delta, k, begin):
         add_to_column(tile, alpha, dw, k, 0, n)
 
 
-def gradient_column(dw, alpha, a_previous, delta, lists, coming, rows, first, begin):
+def gradient_column(dw, alpha, a_previous, delta, lists, coming, where):
     """Accumulate dw_k += alpha Σ_s a_sk δ_s, or dw_k = Σ_s a_sk δ_s if `begin`: m samples s.
 
     Shapes: dw (n, width); a_previous (rows, ≥ n), in panels, the samples being those from row `first` on; delta
     (m, width). Writes: dw; if `begin`, zeros beside it. The other parameters are those of `gradient_panel`.
     """
+    rows, first, begin = where[0], where[1], where[2] != 0
     width, n, m = narrow(dw), dw.size // narrow(dw), delta.size // narrow(delta)
     dw, delta = matrix(dw, 0, n, width), matrix(delta, 0, m, width)
     if begin:

@@ -69,7 +69,9 @@ def descend_patches(share, optimizer, work, block, part, lowest, net):
         for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
             if lists.size > 0:
                 list_samples(lists, work, m, k, min(width, n_in - k), net)
-            of_patch = Block(block.first, block.m, block.samples, block.place, block.scratch, lists, block.coming)
+            of_patch = Block(
+                block.first, block.m, block.samples, block.place, block.scratch, lists, block.coming, block.where
+            )
             for j in range((n_out - 1) // width * width, -1, -width):
                 patch = patch_of(work.theta, net, l, j, k, inputs, share)
                 if patch.n > 0:
@@ -88,7 +90,8 @@ def list_samples(lists, work, m, k, n, net):
 def descend_share(thread, n_threads, optimizer, work, m, part, net):
     """The patches of weights that are one thread's: `descend` for them."""
     block = rows_of_thread(work, thread, 0, m)
-    block = Block(0, m, block.samples, 0, block.scratch, work.listed_samples[thread], work.coming[thread])
+    lists = work.listed_samples[thread]
+    block = Block(0, m, block.samples, 0, block.scratch, lists, work.coming[thread], block.where)
     share = share_of(thread, n_threads, work.lowest, net)
     descend_patches(share, optimizer, work, block, (part & 1 != 0, part & 2 != 0), work.lowest, net)
 
@@ -190,7 +193,7 @@ def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
         errors_of_block(work, data, block, 2, one, net)
         total_cost += work.costs[0]
         begin_step(optimizer, work, data, i, 1)
-        block = Block(0, 1, block.samples, 0, block.scratch, block.lists, work.coming[0])
+        block = Block(0, 1, block.samples, 0, block.scratch, block.lists, work.coming[0], block.where)
         descend_patches(share_of(0, 1, 2, net), optimizer, work, block, (True, True), 2, net)
         for j in range(0, delta.n, wide(z.numbers)):
             delta_j = rows_at(delta, j, 0, 1)

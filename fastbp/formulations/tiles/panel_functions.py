@@ -52,7 +52,7 @@ FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the t
     "limit_norms": (rules.limit_norms, "OWN"),
     "square_norm": (rules.square_norm, "DRiRN"),
 }
-FORWARD, GRADIENT = "RRRRRUIiiii", "RrRRUIiii"
+FORWARD, GRADIENT = "RRRRRUII", "RrRRUII"
 # One for panels one register wide and one for panels of two: the column of the table, and the kinds of sums in whose
 # first and second row they are (`products.kind_of_sums`).
 BY_WIDTH: dict[str, tuple[Any, str, str, tuple[int, ...]]] = {

@@ -124,17 +124,17 @@ def forward_tile(tile, of, s, size):
     store(tile, z, s, 0)
 
 
-def forward_panel(z, a_previous, w, b, scratch, lists, coming, first, m, begin, ahead):
+def forward_panel(z, a_previous, w, b, scratch, lists, coming, where):
     """z_sj = b_j + Σ_k a_sk w_jk, or z_sj += Σ_k a_sk w_jk unless `begin`: m samples s, the neurons j of one panel.
 
     Shapes: z (rows, width); a_previous (rows, n), in panels; w (n, width); b (width,) or empty, which is 0; scratch for
-    `forward_column`; lists as in `list_inputs`; coming (≤ m,), addresses of rows of inputs; `ahead`, how many rows
-    behind w the weights begin that come next, or 0. Writes: z, rows `first` on. More than 8 parameters: a call by
-    address takes them one by one, and all kinds of sums get the same.
+    `forward_column`; lists as in `list_inputs`; coming (≤ m,), addresses of rows of inputs; where (4,): `first`, m,
+    `begin`, and how many rows behind w the weights begin that come next, or 0. Writes: z, rows `first` on.
     """
+    first, m, begin, ahead = where[0], where[1], where[2] != 0, where[3]
     rows, n = z.size // (VECS * lanes(z)), w.size // (VECS * lanes(w))
     z, w = matrix(z, 0, rows, VECS * lanes(z)), matrix(w, 0, n, VECS * lanes(w))
-    of = ForwardSum(z, a_previous, w, b, lists, coming, first, m, begin != 0, ahead, LISTED)
+    of = ForwardSum(z, a_previous, w, b, lists, coming, first, m, begin, ahead, LISTED)
     s, last = first, first + m
     while s < last:
         size = next_rows(last - s, 2 if LISTED else VECS)
@@ -191,19 +191,20 @@ def gradient_tile(tile, of, k):
         add_to(tile, of.alpha, of.dw, k, 0)
 
 
-def gradient_panel(dw, alpha, a_previous, delta, lists, coming, rows, first, begin):
+def gradient_panel(dw, alpha, a_previous, delta, lists, coming, where):
     """Accumulate dw_jk += alpha Σ_s a_sk δ_sj, or dw_jk = Σ_s a_sk δ_sj if `begin`: m samples s, neurons j of a panel.
 
     Shapes: dw (n, width); a_previous (rows, ≥ n), in panels, the samples being those from row `first` on;
-    delta (m, width); lists as in `list_samples`; coming, addresses of vectors like dw that the update will touch next.
-    Writes: dw. More than 8 parameters: see `forward_panel`.
+    delta (m, width); lists as in `list_samples`; coming, addresses of vectors like dw that the update will touch next;
+    where: rows, `first` and `begin`. Writes: dw.
     """
+    rows, first, begin = where[0], where[1], where[2] != 0
     n, m = dw.size // (VECS * lanes(dw)), delta.size // (VECS * lanes(delta))
     dw, delta = matrix(dw, 0, n, VECS * lanes(dw)), matrix(delta, 0, m, VECS * lanes(delta))
     for start in range(0, n, wide(dw)):
         width, stop = panel_width(dw, n - start), min(n, start + wide(dw))
         a = matrix(a_previous, start * rows + first * width, m, width).T
-        of = GradientSum(dw, alpha, a, delta, lists, coming, start, begin != 0, LISTED)
+        of = GradientSum(dw, alpha, a, delta, lists, coming, start, begin, LISTED)
         k = start
         while k < stop:
             size = min(LISTED_ROWS, stop - k) if LISTED else next_rows(stop - k, VECS)

@@ -50,6 +50,7 @@ class TiledWorkspace(Struct):
     in_parts: bool  # whether the gradient is summed in parts
     norm: npt.NDArray[np.float64]  # (1,): ‖v‖² of what was asked for last
     coming: npt.NDArray[np.int64]  # a row for each thread: addresses of what it needs next
+    where: npt.NDArray[np.int64]  # a row for each thread, on cache lines of its own
     batch: npt.NDArray[np.int64]  # (2,): where the mini-batch begins in the order of samples, and how many it has
     noted: npt.NDArray[np.uint32]  # which inputs are not 0, and their lists: see `lists.py`; or empty
     listed_inputs: npt.NDArray[np.uint32]
@@ -79,6 +80,7 @@ class Block(NamedTuple):
     scratch: Any  # the thread's memory
     lists: Any  # of inputs, or of samples, that are not 0: see `lists.py`; or empty
     coming: Any  # addresses of the inputs of the next block, a sample each; or empty
+    where: Any  # whole numbers for the sum that is called next: see `panel_sums.py`
 
 
 @njit(**INNER)

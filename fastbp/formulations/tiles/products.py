@@ -71,7 +71,7 @@ def multiply(z, a, w, block, begin, inputs, net):
     `inputs` says whether a are the network's inputs: only those have lists, and are prefetched for the next block.
     A matrix of one row is never added to.
     """
-    rows, first, m = z.rows, block.first, block.m
+    rows, m, where = z.rows, block.m, block.where
     lists = stretch(block.lists, 0, block.lists.size if inputs else 0)
     coming = stretch(block.coming, 0, block.coming.size if inputs else 0)
     kind = kind_of_sums(z.n, rows, lists)
@@ -84,9 +84,10 @@ def multiply(z, a, w, block, begin, inputs, net):
             width, z_j, w_j = width_at(z, j), panel(z, j), panel(w, j)
             b, w_k = stretch(w_j, 0, width if begin == BIASES else 0), stretch(w_j, (1 + k) * width, n * width)
             turn, next_turn = coming.size * j // z.n, coming.size * min(j + width, z.n) // z.n
-            x, ahead = stretch(coming, turn, next_turn - turn), w.rows if m > 24 else 0
+            x = stretch(coming, turn, next_turn - turn)
+            where[0], where[1], where[2], where[3] = block.first, m, starts, w.rows if m > 24 else 0
             forward = net.functions[kind + width // lanes(z.numbers)].forward
-            call(forward, z_j, a_k, w_k, b, block.scratch, some, x, first, m, starts, ahead)
+            call(forward, z_j, a_k, w_k, b, block.scratch, some, x, where)
         for s in range(coming.size):
             coming[s] += n * a.numbers.itemsize
 
@@ -104,7 +105,7 @@ def multiply_transposed(to, delta, w, block, begin, net):
     `multiply` with δ for a, no biases, and the weights transposed, a part at a time. One row is never added to.
     """
     numbers, at_once, no_b = delta.numbers, chunk(delta.numbers), stretch(block.scratch, 0, 0)
-    no_lists, none_coming = stretch(block.lists, 0, 0), stretch(block.coming, 0, 0)
+    no_lists, none_coming, where = stretch(block.lists, 0, 0), stretch(block.coming, 0, 0), block.where
     if to.rows == 1:
         call(net.functions[0].propagate_row, to.numbers, w.numbers, w.rows, delta.numbers, delta.n)
         return
@@ -115,8 +116,9 @@ def multiply_transposed(to, delta, w, block, begin, net):
             width, to_k = width_at(to, k), panel(to, k)
             transpose(block.scratch, w, j, n, k, width, net)
             w_j = stretch(block.scratch, 0, n * width)
+            where[0], where[1], where[2], where[3] = block.first, block.m, starts, 0
             forward = net.functions[PANELS + width // lanes(numbers)].forward
-            call(forward, to_k, delta_j, w_j, no_b, no_b, no_lists, none_coming, block.first, block.m, starts, 0)
+            call(forward, to_k, delta_j, w_j, no_b, no_b, no_lists, none_coming, where)
 
 
 @njit(**INNER)
@@ -146,10 +148,11 @@ def sum_outer_products(to, delta, a, patch, block, coming, net):
     dw, a_k = stretch(to.dw, to.dw.size - n * width, n * width), from_(a.numbers, patch.k * a.rows)
     gradient = net.functions[kind_of_sums(delta.n, a.rows, block.lists) + width // lanes(numbers)].gradient
     for s in range(0, m, BLOCK):
-        some, first, begin = min(BLOCK, m - s), block.first + s, to.begin and s == 0
+        some, first = min(BLOCK, m - s), block.first + s
         delta_s = rows_at(delta, patch.j, first, some)
         lists = from_(block.lists, s // BLOCK * lists_of_samples(numbers) if block.lists.size > 0 else 0)
-        call(gradient, dw, to.alpha, a_k, delta_s, lists, coming, a.rows, first, begin)
+        block.where[0], block.where[1], block.where[2] = a.rows, first, to.begin and s == 0
+        call(gradient, dw, to.alpha, a_k, delta_s, lists, coming, block.where)
 
 
 @njit(**INNER)

@@ -30,7 +30,7 @@ LINE = min(2, 64 // VECTOR_BYTES)  # registers of 64 bytes, or two of 16
 HALVES = VECTOR_BYTES < 32  # a panel has 32 bytes: every second one adds to the other half of the 64
 
 
-def forward_row(z, a_previous, w, b, scratch, lists, coming, first, m, begin, ahead):
+def forward_row(z, a_previous, w, b, scratch, lists, coming, where):
     """z_j = b_j + Σ_k a_k w_jk, in four tiles side by side: in one, each addition would wait for the one before.
 
     Shapes: z (width,); b (width,) or empty, which is 0; a_previous (≥ n,); w (n, width). Writes: z. The other

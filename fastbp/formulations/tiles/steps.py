@@ -37,14 +37,14 @@ def block_of(work, data, thread, first, start, stop):
     """The samples from `start` to `stop` of the order, in the rows from `first` on of z, a and δ."""
     block = rows_of_thread(work, thread, first, stop - start)
     samples, place = data.order[start:stop], start - work.batch[0]
-    return Block(first, block.m, samples, place, block.scratch, block.lists, block.coming)
+    return Block(first, block.m, samples, place, block.scratch, block.lists, block.coming, block.where)
 
 
 @njit(**INNER)
 def rows_of_thread(work, thread, first, m):
     """m rows from `first` on of z, a and δ as a block, without the samples that they belong to."""
     none, no_lists = stretch(work.batch, 0, 0), stretch(work.listed_inputs, 0, 0)
-    return Block(first, m, none, 0, work.scratch[thread], no_lists, none)
+    return Block(first, m, none, 0, work.scratch[thread], no_lists, none, work.where[thread])
 
 
 @njit(**INNER)
@@ -143,7 +143,7 @@ def errors_share(thread, n_threads, work, data, start, stop, share, net):
             work.coming[thread], 0, addresses_of_next(work, data, thread, following, following + size, net)
         )
         lists = stretch(work.listed_inputs, 0, list_inputs(work, block, net))
-        block = Block(block.first, block.m, block.samples, block.place, block.scratch, lists, coming)
+        block = Block(block.first, block.m, block.samples, block.place, block.scratch, lists, coming, block.where)
         errors_of_block(work, data, block, 1, share, net)
 
 

@@ -167,10 +167,15 @@ def tiled_workspace(
     if not drops:
         arrays["passed_on"] = arrays["a"]
     costs, coming = np.empty(rows + tile_gradient.PARTS * in_parts), np.zeros((max_threads(), BLOCK), np.int64)
-    counts = {"costs": costs, "coming": coming, "norm": np.zeros(1), "batch": np.zeros(2, np.int64)}
+    counts = {"costs": costs, "coming": coming, "norm": np.zeros(1), "batch": np.zeros(2, np.int64), "where": where()}
     return TiledWorkspace(
         **arrays, **counts, rows=rows, in_parts=in_parts, **tile_lists.memory(0, 0, model.dtype.itemsize), **of_samples
     )
+
+
+def where() -> npt.NDArray[np.int64]:
+    """Return `TiledWorkspace.where`."""
+    return np.zeros((max_threads(), 16), np.int64)
 
 
 def borrowed_workspace(

@@ -64,31 +64,31 @@ def network_with_functions(dtype):
 
 
 def memory(dtype, n):
-    """The scratch memory of a thread, and empty lists and addresses."""
+    """The scratch memory of a thread, empty lists and addresses, and room for what a sum is told."""
     size = max(CACHED // np.dtype(dtype).itemsize, 4 * n + 64)
-    return np.full(size, np.nan, dtype), np.empty(0, np.uint32), np.empty(0, np.int64)
+    return np.full(size, np.nan, dtype), np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(4, np.int64)
 
 
 @njit(on_disk=False, **LEAN)
-def multiply(z, a, w, shape, of_block, begin, scratch, lists, none, net):
+def multiply(z, a, w, shape, of_block, begin, scratch, lists, none, where, net):
     (rows, n_in, n_out, w_rows), (first, m) = shape, of_block
-    block = Block(first, m, none, 0, scratch, lists, none)
+    block = Block(first, m, none, 0, scratch, lists, none, where)
     products.multiply(Panels(z, rows, n_out), Panels(a, rows, n_in), Panels(w, w_rows, n_out), block, begin, False, net)
 
 
 @njit(on_disk=False, **LEAN)
-def multiply_transposed(to, delta, w, shape, of_block, begin, scratch, lists, none, net):
+def multiply_transposed(to, delta, w, shape, of_block, begin, scratch, lists, none, where, net):
     (rows, n_in, n_out, w_rows), (first, m) = shape, of_block
-    block = Block(first, m, none, 0, scratch, lists, none)
+    block = Block(first, m, none, 0, scratch, lists, none, where)
     products.multiply_transposed(
         Panels(to, rows, n_in), Panels(delta, rows, n_out), Panels(w, w_rows, n_out), block, begin, net
     )
 
 
 @njit(on_disk=False, **LEAN)
-def sum_over_samples(dw, alpha, begin, delta, a, shape, of_block, of_patch, scratch, lists, none, net):
+def sum_over_samples(dw, alpha, begin, delta, a, shape, of_block, of_patch, scratch, lists, none, where, net):
     (rows, n_in, n_out), (first, m), (j, k, n) = shape, of_block, of_patch
-    block, to = Block(first, m, none, 0, scratch, lists, none), Into(dw, alpha, begin)
+    block, to = Block(first, m, none, 0, scratch, lists, none, where), Into(dw, alpha, begin)
     patch, of_delta = Patch(1, j, k, n, 0, dw.size), Panels(delta, rows, n_out)
     if k == 0:
         products.sum_biases(to, of_delta, patch, block, net)
