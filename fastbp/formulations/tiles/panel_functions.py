@@ -27,7 +27,7 @@ from fastbp.formulations.tiles import (
     sums,
 )
 from fastbp.formulations.tiles.products import LISTED, N_KINDS, ONE_NEURON, ONE_SAMPLE, PANELS
-from fastbp.formulations.tiles.registers import REGISTERS, VECTOR_BYTES
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
 
 # By name: the function and its signature; W is a workspace, A the samples, O an optimizer, N a network.
 FOR_ALL: dict[str, tuple[Any, str]] = {  # one for all panels, in row 0 of the table
@@ -96,9 +96,9 @@ def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, *structs:
     """The address of one of the above, or itself where nothing is compiled; `structs` are the types of its structs."""
     function, kinds = FOR_ALL.get(name) or BY_WIDTH[name][:2]
     rows = VECTOR_BYTES // dtype.itemsize if VECTOR_BYTES >= 64 else 4  # they divide the padding of a layer
-    listed = name.endswith("_listed")
-    tall = REGISTERS == 32 or (vecs == 1 and not listed)  # see `next_rows`
-    names = {"VECS": vecs, "LISTED": listed, "ROWS": rows, "TALL": tall}
+    sizes = panel_sums.sizes_of_tiles(name, vecs)
+    names = {"VECS": vecs, "LISTED": name.endswith("_listed"), "ROWS": rows}
+    names |= {f"HAS_{size}": size in sizes for size in (6, 8, 12)}
     unique = f"{name}_{vecs}_{dtype.name}"
     loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
     if numba.config.DISABLE_JIT:

@@ -35,7 +35,9 @@ from fastbp.formulations.tiles.tile import (
 
 VECS: Any = None  # bound to 1 and 2
 LISTED: Any = None  # bound to False and True
-TALL: Any = None  # bound to whether there are registers for tiles of 8 and 12 rows
+HAS_6: Any = None  # bound to whether there are tiles of 6 rows, of 8 and of 12: else nothing is compiled for them
+HAS_8: Any = None
+HAS_12: Any = None
 LEAST = 4  # rows of a tile, at least
 BLOCK = 256  # samples whose gradient is summed in one go
 
@@ -43,6 +45,7 @@ BLOCK = 256  # samples whose gradient is summed in one go
 # because its sums are too few to hide how long each addition takes; so up to 3 rows of padding are computed as well.
 FOR_16_REGISTERS = 0, 4, 4, 4, 4, 6, 6, 4, 4
 FOR_32_REGISTERS = 0, 4, 4, 4, 4, 6, 6, 8, 8, 6, 6, 12, 12, 8, 8, 8, 8
+FOR_ONE_COLUMN = 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 8, 8, 8, 8  # of registers
 
 LISTED_ROWS = 8 if ROWS == 12 else 4  # of a tile of the gradient that goes by a list
 FEW = 24  # samples whose inputs are copied one after the other
@@ -59,9 +62,22 @@ def chunk(numbers):
 @njit(**INNER)
 def next_rows(left, vecs):
     """Rows of the next tile, `vecs` registers each, when `left` remain."""
-    if ROWS < 12 and vecs == 2:
+    if vecs == 1:
+        return FOR_ONE_COLUMN[left] if left < len(FOR_ONE_COLUMN) else 12
+    if ROWS < 12:
         return FOR_16_REGISTERS[left] if left < len(FOR_16_REGISTERS) else 6
     return FOR_32_REGISTERS[left] if left < len(FOR_32_REGISTERS) else 12
+
+
+def sizes_of_tiles(name, vecs):
+    """How many rows the tiles of a sum may have, by the name of its function in `panel_functions.py`."""
+    if name == "gradient_listed":
+        return {LEAST, LISTED_ROWS}
+    if vecs == 1 and name != "forward_listed":
+        return {4, 8, 12}
+    if ROWS < 12:
+        return {4, 6}
+    return {4, 8, 12} if name == "gradient_panel" else {4, 6, 8, 12}  # inputs are whole tiles of 4
 
 
 class ForwardSum(NamedTuple):
@@ -140,12 +156,14 @@ def forward_panel(z, a_previous, w, b, scratch, lists, coming, where):
         size = next_rows(last - s, 2 if LISTED else VECS)
         if size == 4:
             forward_tile(zeros(z, 4, VECS), of, s, size)
-        elif size == 6:
-            forward_tile(zeros(z, 6, VECS), of, s, size)
-        elif TALL:  # else nothing is compiled here
+        if HAS_6:
+            if size == 6:
+                forward_tile(zeros(z, 6, VECS), of, s, size)
+        if HAS_8:
             if size == 8:
                 forward_tile(zeros(z, 8, VECS), of, s, size)
-            else:
+        if HAS_12:
+            if size == 12:
                 forward_tile(zeros(z, 12, VECS), of, s, size)
         s += size
 
@@ -212,12 +230,14 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, where):
                 prefetch_row(of, row)
             if size == 4:
                 gradient_tile(zeros(dw, 4, VECS), of, k)
-            elif size == 6:
-                gradient_tile(zeros(dw, 6, VECS), of, k)
-            elif TALL:
+            if HAS_6:
+                if size == 6:
+                    gradient_tile(zeros(dw, 6, VECS), of, k)
+            if HAS_8:
                 if size == 8:
                     gradient_tile(zeros(dw, 8, VECS), of, k)
-                else:
+            if HAS_12:
+                if size == 12:
                     gradient_tile(zeros(dw, 12, VECS), of, k)
             k += size
 
