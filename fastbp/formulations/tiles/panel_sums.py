@@ -87,13 +87,11 @@ class ForwardSum(NamedTuple):
     a_previous: Any
     w: Any
     b: Any
-    lists: Any
     coming: Any
     first: int
     m: int
     begin: bool
     ahead: int
-    listed: bool
 
 
 @njit(**INNER)
@@ -104,8 +102,8 @@ def prefetch_line(w, row):
 
 
 @njit(**INNER)
-def forward_tile(tile, of, s, size):
-    """z_sj = b_j + Σ_k a_sk w_jk for the samples of a tile, from s on.
+def forward_tile(tile, of, lists, s, size):
+    """z_sj = b_j + Σ_k a_sk w_jk for the samples of a tile, from s on: over all k, or those in `lists`, unless None.
 
     It prefetches its share of the weights that come next, and the same inputs of samples to come.
     """
@@ -119,10 +117,10 @@ def forward_tile(tile, of, s, size):
         for row in range(at * n // of.m, (at + size) * n // of.m):
             prefetch_line(w, of.ahead + row)
     coming = min(size, of.coming.size - at)
-    if of.listed:
+    if lists is not None:
         list_at = s // LEAST * (1 + chunk(w))
-        for i in range(list_at + 1, list_at + 1 + of.lists[list_at]):
-            k = of.lists[i]
+        for i in range(list_at + 1, list_at + 1 + lists[list_at]):
+            k = lists[i]
             panel = matrix(of.a_previous, k // wide(w) * wide(w) * rows, rows, wide(w))
             tile = outer_add(tile, panel, s, k % wide(w), w, k, 0)
     left = n % wide(w)
@@ -133,7 +131,7 @@ def forward_tile(tile, of, s, size):
             for r in range(coming):
                 for c in range(start * w.itemsize, (start + width) * w.itemsize, LINE):
                     prefetch_at(of.coming, at + r, c)
-            if not of.listed or part == 1:
+            if lists is None or part == 1:
                 panel = matrix(of.a_previous, start * rows, rows, width)
                 for c in range(min(width, stop - start)):
                     tile = outer_add(tile, panel, s, c, w, start + c, 0)
@@ -150,21 +148,21 @@ def forward_panel(z, a_previous, w, b, scratch, lists, coming, where):
     first, m, begin, ahead = where[0], where[1], where[2] != 0, where[3]
     rows, n = z.size // (VECS * lanes(z)), w.size // (VECS * lanes(w))
     z, w = matrix(z, 0, rows, VECS * lanes(z)), matrix(w, 0, n, VECS * lanes(w))
-    of = ForwardSum(z, a_previous, w, b, lists, coming, first, m, begin, ahead, LISTED)
+    of, lists = ForwardSum(z, a_previous, w, b, coming, first, m, begin, ahead), lists if LISTED else None
     s, last = first, first + m
     while s < last:
         size = next_rows(last - s, 2 if LISTED else VECS)
         if size == 4:
-            forward_tile(zeros(z, 4, VECS), of, s, size)
+            forward_tile(zeros(z, 4, VECS), of, lists, s, size)
         if HAS_6:
             if size == 6:
-                forward_tile(zeros(z, 6, VECS), of, s, size)
+                forward_tile(zeros(z, 6, VECS), of, lists, s, size)
         if HAS_8:
             if size == 8:
-                forward_tile(zeros(z, 8, VECS), of, s, size)
+                forward_tile(zeros(z, 8, VECS), of, lists, s, size)
         if HAS_12:
             if size == 12:
-                forward_tile(zeros(z, 12, VECS), of, s, size)
+                forward_tile(zeros(z, 12, VECS), of, lists, s, size)
         s += size
 
 
@@ -175,11 +173,9 @@ class GradientSum(NamedTuple):
     alpha: Any
     a_previous: Any  # (width, m), the inputs from `start` on
     delta: Any
-    lists: Any
     coming: Any
     start: int
     begin: bool
-    listed: bool
 
 
 @njit(**INNER)
@@ -191,13 +187,13 @@ def prefetch_row(of, k):
 
 
 @njit(**INNER)
-def gradient_tile(tile, of, k):
-    """Σ_s a_sk δ_sj for a tile of (k, j), to where `gradient_panel` has it."""
+def gradient_tile(tile, of, lists, k):
+    """Σ_s a_sk δ_sj for a tile of (k, j), over all s, or those in `lists`, unless None: to where its caller has it."""
     m, row = of.delta.shape[0], k - of.start
-    if of.listed:
+    if lists is not None:
         at = row // LEAST * (1 + BLOCK)
-        for i in range(at + 1, at + 1 + of.lists[at]):
-            tile = outer_add(tile, of.a_previous, row, of.lists[i], of.delta, of.lists[i], 0)
+        for i in range(at + 1, at + 1 + lists[at]):
+            tile = outer_add(tile, of.a_previous, row, lists[i], of.delta, lists[i], 0)
     else:
         for start in range(0, m, 8):  # a prefetch here and there in one loop would cost more than the sum
             prefetch_row(of, k + start // 8)
@@ -219,26 +215,27 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, where):
     rows, first, begin = where[0], where[1], where[2] != 0
     n, m = dw.size // (VECS * lanes(dw)), delta.size // (VECS * lanes(delta))
     dw, delta = matrix(dw, 0, n, VECS * lanes(dw)), matrix(delta, 0, m, VECS * lanes(delta))
+    lists = lists if LISTED else None
     for start in range(0, n, wide(dw)):
         width, stop = panel_width(dw, n - start), min(n, start + wide(dw))
         a = matrix(a_previous, start * rows + first * width, m, width).T
-        of = GradientSum(dw, alpha, a, delta, lists, coming, start, begin, LISTED)
+        of = GradientSum(dw, alpha, a, delta, coming, start, begin)
         k = start
         while k < stop:
             size = min(LISTED_ROWS, stop - k) if LISTED else next_rows(stop - k, VECS)
             for row in range(k, k + size if LISTED else k):  # a list may be too short to prefetch them meanwhile
                 prefetch_row(of, row)
             if size == 4:
-                gradient_tile(zeros(dw, 4, VECS), of, k)
+                gradient_tile(zeros(dw, 4, VECS), of, lists, k)
             if HAS_6:
                 if size == 6:
-                    gradient_tile(zeros(dw, 6, VECS), of, k)
+                    gradient_tile(zeros(dw, 6, VECS), of, lists, k)
             if HAS_8:
                 if size == 8:
-                    gradient_tile(zeros(dw, 8, VECS), of, k)
+                    gradient_tile(zeros(dw, 8, VECS), of, lists, k)
             if HAS_12:
                 if size == 12:
-                    gradient_tile(zeros(dw, 12, VECS), of, k)
+                    gradient_tile(zeros(dw, 12, VECS), of, lists, k)
             k += size
 
 
