@@ -16,10 +16,17 @@ from fastbp.formulations.rules import begin_rules, has_rules, shrink
 from fastbp.formulations.tiles.gradient import PATCH, add_parts, patch_of, share_of, sum_parts
 from fastbp.formulations.tiles.lists import LISTED_FROM
 from fastbp.formulations.tiles.panel_sums import BLOCK
-from fastbp.formulations.tiles.panels import Block, layer, panel_width, rows_at, weights
+from fastbp.formulations.tiles.panels import layer, panel_width, rows_at, weights
 from fastbp.formulations.tiles.products import Into, from_, lists_of_samples
 from fastbp.formulations.tiles.rules import end_step, penalty_of_batch
-from fastbp.formulations.tiles.steps import block_of, errors, errors_of_block, rows_of_thread, take_samples
+from fastbp.formulations.tiles.steps import (
+    block_of,
+    errors,
+    errors_of_block,
+    rows_of_thread,
+    take_samples,
+    with_lists,
+)
 from fastbp.formulations.tiles.sums import accumulate_gradient, activate, forward
 from fastbp.formulations.tiles.tile import address_of, lanes, prefetch, wide
 
@@ -69,9 +76,7 @@ def descend_patches(share, optimizer, work, block, part, lowest, net):
         for k in range((n_in - 1) // inputs * inputs, -1, -inputs):
             if lists.size > 0:
                 list_samples(lists, work, m, k, min(width, n_in - k), net)
-            of_patch = Block(
-                block.first, block.m, block.samples, block.place, block.scratch, lists, block.coming, block.where
-            )
+            of_patch = with_lists(block, lists, block.coming)
             for j in range((n_out - 1) // width * width, -1, -width):
                 patch = patch_of(work.theta, net, l, j, k, inputs, share)
                 if patch.n > 0:
@@ -89,9 +94,7 @@ def list_samples(lists, work, m, k, n, net):
 
 def descend_share(thread, n_threads, optimizer, work, m, part, net):
     """The patches of weights that are one thread's: `descend` for them."""
-    block = rows_of_thread(work, thread, 0, m)
-    lists = work.listed_samples[thread]
-    block = Block(0, m, block.samples, 0, block.scratch, lists, work.coming[thread], block.where)
+    block = with_lists(rows_of_thread(work, thread, 0, m), work.listed_samples[thread], work.coming[thread])
     share = share_of(thread, n_threads, work.lowest, net)
     descend_patches(share, optimizer, work, block, (part & 1 != 0, part & 2 != 0), work.lowest, net)
 
@@ -193,8 +196,8 @@ def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
         errors_of_block(work, data, block, 2, one, net)
         total_cost += work.costs[0]
         begin_step(optimizer, work, data, i, 1)
-        block = Block(0, 1, block.samples, 0, block.scratch, block.lists, work.coming[0], block.where)
-        descend_patches(share_of(0, 1, 2, net), optimizer, work, block, (True, True), 2, net)
+        block, share = with_lists(block, block.lists, work.coming[0]), share_of(0, 1, 2, net)
+        descend_patches(share, optimizer, work, block, (True, True), 2, net)
         for j in range(0, delta.n, wide(z.numbers)):
             delta_j = rows_at(delta, j, 0, 1)
             width = delta_j.size

@@ -48,6 +48,12 @@ def rows_of_thread(work, thread, first, m):
 
 
 @njit(**INNER)
+def with_lists(block, lists, coming):
+    """The same block with these lists and addresses."""
+    return Block(block.first, block.m, block.samples, block.place, block.scratch, lists, coming, block.where)
+
+
+@njit(**INNER)
 def take_samples(work, block, X, net):
     """a⁽⁰⁾ = x for a block of samples. Writes: their rows of it."""
     a = layer(work.passed_on, net, 0)
@@ -143,8 +149,7 @@ def errors_share(thread, n_threads, work, data, start, stop, share, net):
             work.coming[thread], 0, addresses_of_next(work, data, thread, following, following + size, net)
         )
         lists = stretch(work.listed_inputs, 0, list_inputs(work, block, net))
-        block = Block(block.first, block.m, block.samples, block.place, block.scratch, lists, coming, block.where)
-        errors_of_block(work, data, block, 1, share, net)
+        errors_of_block(work, data, with_lists(block, lists, coming), 1, share, net)
 
 
 @njit(parallel=True)
