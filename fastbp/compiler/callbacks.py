@@ -5,13 +5,14 @@ uint32; a small letter is one such number; a struct has a letter that the caller
 to each array and its length, a pointer to each struct, and numbers as they are.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, types
+from numba import config, from_dtype, types
 
-from fastbp.compiler.options import compile_callback
+from fastbp.compiler.options import INLINE, compile_callback, njit, rebind
+from fastbp.compiler.structs import Struct
 from fastbp.compiler.views import at_address
 
 ARRAYS = "RDIU"
@@ -29,6 +30,25 @@ def address(
     """Compile `function` as a C function of this signature, by `name` on disk, and return its address."""
     signature = _c_signature(kinds, dtype, structs or {})
     return compile_callback(_wrapper(function, kinds, name), signature, on_disk=on_disk)
+
+
+def c_function(
+    function: Any, kinds: str, dtype: np.dtype[Any], name: str, structs: Iterable[tuple[str, Any]], **names: Any
+) -> Any:
+    """What `call` takes for `function`: its address, by `name` on disk, or itself where nothing is compiled.
+
+    `structs` are the types of its structs, by letter; `names` are global names of its own and what they are bound to.
+    """
+    loop = njit(rebind(function, name, **names), on_disk=False, **INLINE)
+    if config.DISABLE_JIT:
+        return loop
+    return address(loop, kinds, dtype, name, on_disk=True, structs=dict(structs))
+
+
+def struct_types(kinds: str, structs: Mapping[str, Struct]) -> list[tuple[str, Any]]:
+    """The types of the structs that a signature names, by letter; none where nothing is compiled."""
+    letters = "" if config.DISABLE_JIT else kinds
+    return [(kind, structs[kind]._numba_type_) for kind in dict.fromkeys(letters) if kind in structs]
 
 
 def _c_signature(kinds: str, dtype: np.dtype[Any], structs: Mapping[str, Any]) -> Any:

@@ -6,12 +6,10 @@ once.
 
 from typing import Any, Literal
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.compiler.callbacks import address
-from fastbp.compiler.options import INLINE, njit, rebind
+from fastbp.compiler.callbacks import c_function, struct_types
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.together import made_once
 from fastbp.derivatives import jacobian_steps, output_sweeps, tangent_steps
@@ -72,25 +70,15 @@ def functions_of(model: Model, kind: Kind, names: list[str], work: TiledWorkspac
     structs: dict[str, Struct] = {"W": work, "A": data, "N": tiled_network(model), "F": made}
     for name in names:
         if not made.shares[name][0]:
-            given = () if numba.config.DISABLE_JIT else _types(SHARES[name][1], structs)
-            made.shares[name][0] = _share(name, model.dtype, *given)
+            made.shares[name][0] = _share(name, model.dtype, *struct_types(SHARES[name][1], structs))
     return made
-
-
-def _types(signature: str, structs: dict[str, Struct]) -> tuple[tuple[str, Any], ...]:
-    """The types of the structs that a signature names, by letter."""
-    return tuple((letter, structs[letter]._numba_type_) for letter in sorted({*signature} & {*structs}))
 
 
 @made_once
 def _share(name: str, dtype: np.dtype[Any], *structs: tuple[str, Any]) -> Any:
     """The address of one of the above, or itself where nothing is compiled; `structs` are the types of its structs."""
     function, signature = SHARES[name]
-    unique = f"{name}_{dtype.name}"
-    share = njit(rebind(function, unique), on_disk=False, **INLINE)
-    if numba.config.DISABLE_JIT:
-        return share
-    return address(share, signature, dtype, unique, on_disk=True, structs=dict(structs))
+    return c_function(function, signature, dtype, f"{name}_{dtype.name}", structs)
 
 
 def _layers(model: Model, kind: Kind) -> npt.NDArray[Any]:

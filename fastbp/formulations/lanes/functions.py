@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 
-from fastbp.compiler.callbacks import address
-from fastbp.compiler.options import INLINE, njit, rebind
+from fastbp.compiler.callbacks import c_function, struct_types
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.together import made_once
 from fastbp.formulations.lanes import descent, layout, products
@@ -26,16 +24,10 @@ FUNCTIONS: dict[str, tuple[Any, str]] = {
 
 def function(name: str, dtype: np.dtype[Any], **structs: Struct) -> Any:
     """What `call` takes for one of the above, with structs of these types."""
-    kinds = FUNCTIONS[name][1]
-    compiled = not numba.config.DISABLE_JIT
-    return _function(name, dtype, *((k, structs[k]._numba_type_) for k in kinds if k in structs and compiled))
+    return _function(name, dtype, *struct_types(FUNCTIONS[name][1], structs))
 
 
 @made_once
 def _function(name: str, dtype: np.dtype[Any], *structs: tuple[str, Any]) -> Any:
     loop, kinds = FUNCTIONS[name]
-    unique = f"lanes_{name}_{dtype.name}"
-    bound = njit(rebind(loop, unique), on_disk=False, **INLINE)
-    if numba.config.DISABLE_JIT:
-        return bound
-    return address(bound, kinds, dtype, unique, on_disk=True, structs=dict(structs))
+    return c_function(loop, kinds, dtype, f"lanes_{name}_{dtype.name}", structs)

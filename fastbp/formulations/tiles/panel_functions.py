@@ -7,11 +7,9 @@ that is its field in `NetworkData.functions`.
 from collections.abc import Iterable
 from typing import Any
 
-import numba
 import numpy as np
 
-from fastbp.compiler.callbacks import address
-from fastbp.compiler.options import INLINE, njit, rebind
+from fastbp.compiler.callbacks import c_function, struct_types
 from fastbp.compiler.structs import Struct
 from fastbp.compiler.together import made_once
 from fastbp.formulations.tiles import (
@@ -72,13 +70,12 @@ N_ROWS = 1 + 2 * N_KINDS
 
 def add_functions(net: Any, names: Iterable[str], dtype: np.dtype[Any], **structs: Struct) -> None:
     """Compile some of the above, for panels as the network has, and write what `call` takes into net.functions."""
-    types = {} if numba.config.DISABLE_JIT else {letter: struct._numba_type_ for letter, struct in structs.items()}
     for name in names:
         signature, column, kinds = (*FOR_ALL[name][1:], name, (0,)) if name in FOR_ALL else BY_WIDTH[name][1:]
         places = net.functions[column]
         for width in _widths(name, net.widths, dtype):
             if not places[kinds[0] + width]:
-                of_structs = tuple((letter, types[letter]) for letter in signature if letter in types)
+                of_structs = struct_types(signature, structs)
                 for kind in kinds:
                     places[kind + width] = _panel_function(name, dtype, width or None, *of_structs)
 
@@ -99,8 +96,4 @@ def _panel_function(name: str, dtype: np.dtype[Any], vecs: int | None, *structs:
     sizes = panel_sums.sizes_of_tiles(name, vecs)
     names = {"VECS": vecs, "LISTED": name.endswith("_listed"), "ROWS": rows}
     names |= {f"HAS_{size}": size in sizes for size in (6, 8, 12)}
-    unique = f"{name}_{vecs}_{dtype.name}"
-    loop = njit(rebind(function, unique, **names), on_disk=False, **INLINE)
-    if numba.config.DISABLE_JIT:
-        return loop
-    return address(loop, kinds, dtype, unique, on_disk=True, structs=dict(structs))
+    return c_function(function, kinds, dtype, f"{name}_{vecs}_{dtype.name}", structs, **names)
