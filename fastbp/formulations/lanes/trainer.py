@@ -22,15 +22,16 @@ from fastbp.formulations.network_data import NetworkData, layer_table, table
 from fastbp.formulations.rules import L2
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles.panel_sums import BLOCK
-from fastbp.formulations.tiles.registers import REGISTERS, VECTOR_BYTES
+from fastbp.formulations.tiles.registers import VECTOR_BYTES
 from fastbp.model import Array, Model, aligned_zeros
 from fastbp.optimizers import Optimizer, OptimizerState
 
-# Weights up to which a group takes less time than its networks one after the other in `tiles`, for each lane of a
-# register. On Zen 4 in float32, with Adam and mini-batches of 32: 0.66 of the time of [8, 8, 8, 1], 0.84 of [8, 16, 16,
-# 1], 0.96 of [8, 32, 32, 1], 1.17 of [64, 32, 32, 1]; float64 has half as many lanes, and 0.82, 0.94, 1.01, 1.23. With
-# 16 registers tiles takes longer, lanes does not: 0.88 and 1.06 in place of 0.96 and 1.17.
-WEIGHTS_PER_LANE = 160 if REGISTERS == 32 else 320
+# Weights up to which a group takes less time than its networks one after the other in `tiles`, with registers of any
+# size. With Adam and mini-batches of 32, on a Xeon with AVX-512 in float32: 0.65 of the time of [8, 16, 16, 1], 0.86 of
+# [8, 32, 32, 1], 0.94 of [32, 32, 10], 1.05 of [64, 32, 10], 1.07 of [64, 32, 32, 1]; in float64 0.78, 1.04, 1.02,
+# 1.14, 1.17; with AVX2 there, from the second on, 0.95, 0.95, 1.25, 1.12. On Zen 4: 0.84, 0.96, 1.17 of the first two
+# and the last, in float64 0.94, 1.01, 1.23.
+MOST_WEIGHTS = 1350
 BLOCK_BYTES = 128 * 1024  # of z, a and δ of a block of samples
 
 
@@ -44,7 +45,7 @@ def suits(model: Model, optimizer: Optimizer, options: StepOptions, batch_size: 
     others = replace(options, l2=0.0, l1=0.0, decay=0.0, clip_value=math.inf)
     return (
         not config.DISABLE_JIT
-        and sum(map(mul, model.sizes, model.sizes[1:])) <= WEIGHTS_PER_LANE * lanes_of(model.dtype)
+        and sum(map(mul, model.sizes, model.sizes[1:])) <= MOST_WEIGHTS
         and 1 < batch_size <= BLOCK
         and others.plain
         and not optimizer.full_batch

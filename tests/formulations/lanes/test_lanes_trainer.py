@@ -7,11 +7,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import fastbp
-from fastbp.formulations.lanes.trainer import WEIGHTS_PER_LANE, LanesTrainer, lanes_of, suits
+from fastbp.formulations.lanes.trainer import MOST_WEIGHTS, LanesTrainer, lanes_of, suits
 from fastbp.formulations.step_options import StepOptions
 
 SIZES = [3, 5, 1]
-MOST = WEIGHTS_PER_LANE * lanes_of(np.dtype("float32"))  # weights
 
 
 def group(rates):
@@ -91,10 +90,10 @@ def test_the_loop_runs_with_the_arguments_that_it_offers():
         ({"batch_size": 256}, True),
         ({"batch_size": 1}, False),
         ({"batch_size": 257}, False),
-        ({"sizes": [MOST, 1]}, True),
-        ({"sizes": [MOST + 1, 1]}, False),
-        ({"sizes": [4, MOST // 5, 1]}, True),
-        ({"sizes": [4, MOST // 5 + 1, 1]}, False),
+        ({"sizes": [MOST_WEIGHTS, 1]}, True),
+        ({"sizes": [MOST_WEIGHTS + 1, 1]}, False),
+        ({"sizes": [4, MOST_WEIGHTS // 5, 1]}, True),
+        ({"sizes": [4, MOST_WEIGHTS // 5 + 1, 1]}, False),
         ({"options": {"l2": 0.1, "l1": 0.1, "decay": 0.1, "clip_value": 1.0}}, True),
         ({"options": {"clip_norm": 1.0}}, False),
         ({"options": {"max_norm": 1.0}}, False),
