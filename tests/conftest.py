@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numba
 import numpy as np
 import passed_tests
 import pytest
+from forking import SECONDS, ForkingPython
 from numpy.typing import NDArray
 
 import fastbp
@@ -83,6 +85,11 @@ def pytest_configure(config: pytest.Config) -> None:
         calls = {**warm_up.CALLS, **common_test_calls.CALLS}
         warm_up.CALLS = dict(sorted(calls.items(), key=lambda call: -call[1]))
         warm_up.warm_up(progress=True)
+
+
+def pytest_unconfigure() -> None:
+    """End the Python that forks."""
+    forking().close()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -206,14 +213,19 @@ def copy_machine_code(to: Path) -> None:
             shutil.copy2(path, to / shared.name)
 
 
+@cache
+def forking() -> ForkingPython:
+    """Return the Python that forks for `run_python`."""
+    return ForkingPython("import numba\nnumba.njit(lambda: 0)()\n", {**os.environ, "PYTHONPATH": str(PACKAGE.parent)})
+
+
 def run_python(script: str, *arguments: str, check: bool = True, **environment: str) -> str:
     """Run a script in a new Python, which imports the same fastbp as these tests, and return what it printed."""
-    process = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    variables = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), **environment}
+    if forking().serves(variables):
+        process = forking().run("<string>", script, arguments, os.getcwd(), variables)
+    else:
+        command, options = [sys.executable, "-c", script, *arguments], {"capture_output": True, "text": True}
+        process = subprocess.run(command, env=variables, timeout=SECONDS, **options)
     assert not check or process.returncode == 0, process.stderr
     return process.stdout.strip()

@@ -1,6 +1,7 @@
 """A member that diverges stops alone; Ctrl-C and errors leave every member at its last whole epoch."""
 
 import copy
+import gc
 import os
 import signal
 import threading
@@ -102,9 +103,10 @@ def test_an_error_at_any_moment(where, threads, n, error, monkeypatch):
 def test_a_real_ctrl_c(n_threads):  # noqa: F811
     class Interrupts(fastbp.Callback):
         def on_epoch_end(self, run):
-            if run.epoch % 20_000 == 3:  # again if need be: Python loses what is raised in a weak reference's callback
+            if run.epoch % 20_000 == 3:  # again if need be
                 threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
 
+    gc.collect()  # later it would call back weak references: Python loses a KeyboardInterrupt that is raised there
     nets, pop_options = networks(6), {"batch_size": 8, "optimizer": ADAM}
     alone = copy.deepcopy(nets)
     first = [Interrupts(), *[()] * 5]

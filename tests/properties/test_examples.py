@@ -1,7 +1,6 @@
 """The scripts in `examples/` run unchanged, each in a process of its own, except those that need MNIST."""
 
 import ast
-import json
 import os
 import re
 import subprocess
@@ -10,6 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 from conftest import PACKAGE, TESTS
+from forking import ForkingPython
 
 EXAMPLES = TESTS.parent / "examples"
 INDEX = EXAMPLES / "README.md"
@@ -31,10 +31,9 @@ def run(script, folder, *arguments, search=""):
     return subprocess.run(command, cwd=folder, env=environment(search), **options)
 
 
-# A Python that has imported what all scripts import, with a first picture and gradient, which take as long as most of
-# them run. It reads which script is to be run where, forks, runs it as Python would, and prints the exit status.
-FORKING = """
-import io, json, os, runpy, sys
+# What all scripts import, with a first picture and gradient, which take as long as most of them run.
+FIRST = """
+import io
 import fastbp, numpy
 try:
     from matplotlib import pyplot
@@ -46,39 +45,19 @@ except ImportError:
     pass
 net = fastbp.Network([3, 4, 2], seed=0, dtype="float64")
 net.gradient(numpy.eye(3), numpy.eye(3)[:, :2])
-for line in sys.stdin:
-    script, folder, *arguments = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        os.chdir(folder)
-        for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
-            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream.fileno())
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.argv[:] = [script, *arguments]
-        sys.path[0] = os.path.dirname(script)
-        runpy.run_path(script, run_name="__main__")
-        sys.exit()
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
 @pytest.fixture(scope="module")
 def forking():
     """Return a function like `run`; its processes are forked."""
-    if not hasattr(os, "fork"):
-        yield run
-        return
-    command, pipes = [sys.executable, "-c", FORKING], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment(), text=True, **pipes) as process:
+    python = ForkingPython(FIRST, environment())
 
-        def run_forked(script, folder, *arguments):
-            print(json.dumps([str(script), str(folder), *arguments]), file=process.stdin, flush=True)
-            status = int(process.stdout.readline())
-            out, err = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-            return subprocess.CompletedProcess(str(script), status, out, err)
+    def run_forked(script, folder, *arguments):
+        return python.run(str(script), script.read_text(encoding="utf-8"), arguments, folder, environment())
 
-        yield run_forked
-        process.stdin.close()
+    yield run_forked if hasattr(os, "fork") else run
+    python.close()
 
 
 @pytest.fixture(scope="module")
