@@ -401,10 +401,11 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         >>> fastbp.Network([2, 3], initializer="zeros", output_activation="softmax").predict([[1, 2]]).round(2)
         array([[0.33, 0.33, 0.33]], dtype=float32)
         """
-        checked = validation.inputs(X, self.sizes[0], self.dtype)
+        model = self._model
+        checked = validation.inputs(X, model.sizes[0], model.dtype)
         if out is not None:
-            validation.output("out", out, (len(checked), self.sizes[-1]), self.dtype, checked, self.parameters)
-        return self._formulation.outputs(self._model, checked, out)
+            validation.output("out", out, (len(checked), model.sizes[-1]), model.dtype, checked, self.parameters)
+        return self._formulation.outputs(model, checked, out)
 
     def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None) -> Evaluation:
         """Return the mean cost of some samples, and the accuracy if Y is classes. X, Y and the errors are as in `fit`.

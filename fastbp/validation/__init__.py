@@ -174,7 +174,7 @@ def is_ready(data: Any, dtype: np.dtype[Any]) -> bool:
 def read_only(array: Array) -> Array:
     """Return a view that cannot be written to."""
     view = array.view()
-    view.setflags(write=False)
+    view.setflags(False)  # write: by name, it takes as long again as the view
     return view
 
 
@@ -201,7 +201,8 @@ def _check_finite(what: str, converted: Array, given: Array) -> None:
 def inputs(X: Any, n_in: int, dtype: np.dtype[Any], what: str = "X") -> Array:
     """Return X as (n, n_in). Raises as `matrix`, and ValueError for another shape or no samples."""
     checked = matrix(what, X, dtype)
-    if checked.ndim == 2 and checked.shape[1] == n_in and checked.shape[0] > 0:
+    shape = checked.shape
+    if len(shape) == 2 and shape[1] == n_in and shape[0] > 0:
         return checked
     if checked.ndim != 2:
         hint = f"; for one sample write {what}[None, :]" if checked.ndim == 1 and checked.size == n_in else ""
