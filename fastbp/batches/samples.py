@@ -180,15 +180,19 @@ def checked(
 
 
 def _are_ready(X: Any, Y: Any, model: Model) -> bool:
-    """Whether all is well at a glance: no labels, nothing to convert, and any numbers may be targets."""
+    """Whether all is well at a glance: no labels, nothing to convert, and any numbers may be targets.
+
+    X comes last: it may be large, and what is not ready is read again.
+    """
     return (
-        validation.is_ready(X, model.dtype)
-        and validation.is_ready(Y, model.dtype)
+        validation.any_targets(model.cost, model.activations[-1])
+        and type(X) is type(Y) is np.ndarray
         and X.ndim == Y.ndim == 2
         and len(X) == len(Y) > 0
         and X.shape[1] == model.sizes[0]
         and Y.shape[1] == model.sizes[-1]
-        and validation.any_targets(model.cost, model.activations[-1])
+        and validation.is_ready(Y, model.dtype)
+        and validation.is_ready(X, model.dtype)
     )
 
 

@@ -174,7 +174,7 @@ def is_ready(data: Any, dtype: np.dtype[Any]) -> bool:
 def read_only(array: Array) -> Array:
     """Return a view that cannot be written to."""
     view = array.view()
-    view.setflags(False)  # write: by name, it takes as long again as the view
+    view.setflags(False)  # type: ignore[call-arg]  # write: by name, it takes as long again as the view
     return view
 
 
