@@ -23,7 +23,7 @@ fits with every optimizer, activation, cost and option, predictions, derivatives
 calls of a program take milliseconds.
 
 The machine code is for a level of processors, not for this one. It serves every machine
-that has the instructions of the level and the same versions of Python, Numba and fastbp.
+whose highest level this is, with the same versions of Python, Numba and fastbp.
 For a container, warm up when the image is built, or copy the folder and set FASTBP_CACHE
 to it. It may be read-only.
 """,

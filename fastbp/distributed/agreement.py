@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from fastbp.batches.data import Data
 from fastbp.batches.sources import KINDS_OF_WEIGHTS
+from fastbp.compiler.user_functions import named_by_content
 from fastbp.distributed.ranks import Ranks
 from fastbp.distributed.shards import Sharded
 
 ASKED = (
-    "epochs", "l2", "l1", "max_norm", "clip_norm", "clip_value", "shuffle", "class_weight", "early_stopping", "shards",
+    "epochs", "l2", "l1", "max_norm", "clip_norm", "clip_value", "shuffle", "class_weight", "label_smoothing",
+    "early_stopping", "shards",
 )  # fmt: skip
 
 
@@ -23,6 +26,14 @@ def digest(*arrays: Any) -> str:
     for array in arrays:
         found.update(array.tobytes())
     return found.hexdigest()
+
+
+def described(what: Any) -> str:
+    """Return the name of an activation or a cost, and of the user's own functions a digest of their content."""
+    functions = (getattr(f, "py_func", f) for f in (what.function, what.derivative))
+    users = (f for f in functions if isinstance(f, FunctionType) and not f.__module__.startswith("fastbp."))
+    copies = map(named_by_content, users)
+    return " ".join([what.name, *(copy.__name__ for copy in copies if copy is not None)])
 
 
 def agreed(
@@ -82,11 +93,12 @@ def _words(net: Any, training: Any, data: Data, asked: Any, batch_size: int, wei
     of_random = repr((net._own_seed, net._rng.bit_generator.state, training.steps))
     return {
         "sizes": str(model.sizes),
-        "activations": ", ".join(sigma.name for sigma in model.activations),
-        "cost": f"{model.cost.name} {model.cost.parameter or ''}",
+        "activations": ", ".join(map(described, model.activations)),
+        "cost": f"{described(model.cost)} {model.cost.parameter or ''}",
         "dtype": str(model.dtype),
         "formulation": net._formulation.name,
         "optimizer": str(training.optimizer),
+        "layer_rates": str(training.optimizer.layer_rates),
         "batch_size": str(batch_size),
         **{name: str(getattr(asked, name)) for name in ASKED},
         "weights": KINDS_OF_WEIGHTS[weights_ndim],

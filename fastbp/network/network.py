@@ -286,7 +286,7 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
             ε in [0, 1), for targets that are classes: training is on (1 − ε) y + ε/K in place of y, with K classes for
             softmax and 2 for each sigmoid output, as in Keras and PyTorch (Szegedy et al., *Rethinking the Inception
             architecture*, 2016, section 7). The outputs then stay away from 0 and 1. Evaluation uses y itself. Not
-            with chunks, memory-mapped arrays and a communicator.
+            with chunks and memory-mapped arrays.
         l2, l1 : float, default 0
             λ and λ₁ ≥ 0, as in Nielsen's book: the gradient of a weight gets (λ/n) w + (λ₁/n) sign(w), that of
             C + (λ/2n) Σ w² + (λ₁/n) Σ |w| with n training samples. Biases have no penalty; the history has C alone.

@@ -5,7 +5,7 @@ from __future__ import annotations  # so that naming numpy.random does not impor
 import math
 import time
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -76,15 +76,18 @@ class Loop:
         self._take_over_changes()
         rate = self.training.state.rate
         self._scheduled.begin_epoch(epoch - 1, rate)
-        theta = self.training.model.parameters.vector
-        self._plan.ranks.same(
+        self._compare(
             lambda: {
                 f"learning rate of epoch {epoch}": f"{rate[0]}",
                 f"weight decay of epoch {epoch}": f"{self._plan.options.decay[0]}",
-                "parameters (their digest)": digest(theta),
             }
         )
         self._start = time.perf_counter()
+
+    def _compare(self, values: Callable[[], dict[str, str]] = dict) -> None:
+        """Raise ValueError on all ranks unless they have the same parameters, and the same of these values."""
+        theta = self.training.model.parameters.vector
+        self._plan.ranks.same(lambda: {**values(), "parameters (their digest)": digest(theta)})
 
     def advance(self, n_samples: int) -> None:
         """Move the progress bar."""
@@ -182,6 +185,7 @@ class Loop:
             yield from self._in_shards(self._plan.shards)
         else:
             yield from self._in_mini_batches()
+        self._compare()
         if self._best_state is not None and self._best_state.epochs_done > 0:
             self.training.restore(self._best_state)
 

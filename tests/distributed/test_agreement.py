@@ -11,6 +11,11 @@ import fastbp
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((24, 4)), RNG.integers(0, 3, 24)
+OWN = [fastbp.Activation("own", lambda z, slope=slope: slope * z, lambda z, slope=slope: slope) for slope in (1.0, 2.0)]
+OWN_COST = [
+    fastbp.Cost("own", lambda a, y, w=weight: w * (a - y) ** 2, lambda a, y, w=weight: 2 * w * (a - y))
+    for weight in (1.0, 2.0)
+]
 
 
 def fit(c, of_net=None, **options):
@@ -47,9 +52,16 @@ def error_of_all(**given):
         ),
         ({"of_net": {"formulation": ("tiles", "loops")}}, "rank 1 has formulation loops, rank 0 has tiles"),
         ({"of_net": {"seed": (1, 2)}}, r"rank 1 has seed \(its digest\) [0-9a-f]{8}, rank 0 has [0-9a-f]{8}"),
+        ({"of_net": {"activation": tuple(OWN)}}, "rank 1 has activations own users_lambda_"),
+        ({"of_net": {"cost": tuple(OWN_COST), "output_activation": "sigmoid"}}, "rank 1 has cost own users_lambda_"),
         ({"batch_size": (8, 16)}, "rank 1 has batch_size 16, rank 0 has 8"),
         ({"epochs": (1, 2)}, "rank 1 has epochs 2, rank 0 has 1"),
         ({"optimizer": (fastbp.SGD(0.1), fastbp.SGD(0.2))}, r"rank 1 has optimizer SGD\(learning_rate=0.2"),
+        (
+            {"optimizer": (fastbp.SGD(0.1), fastbp.SGD(0.1, layer_rates=[0, 1]))},
+            r"rank 1 has layer_rates .*, rank 0 has None",
+        ),
+        ({"label_smoothing": (0.0, 0.3)}, "rank 1 has label_smoothing 0.3, rank 0 has 0.0"),
         ({"l2": (0.0, 0.1)}, "rank 1 has l2 0.1, rank 0 has 0.0"),
         ({"shards": (8, 4)}, "rank 1 has shards 4, rank 0 has 8"),
         ({"shuffle": (True, False)}, "rank 1 has shuffle False"),

@@ -22,6 +22,7 @@ CASES = {
     "SGD": {"optimizer": fastbp.SGD(0.5)},
     "Adam, l2, clip_norm": {"optimizer": fastbp.Adam(0.01), "l2": 0.5, "clip_norm": 0.1},
     "AdamW, l1, limits": {"optimizer": fastbp.AdamW(0.01), "l1": 0.1, "clip_value": 0.05, "max_norm": 1.0},
+    "label_smoothing": {"optimizer": fastbp.SGD(0.5), "label_smoothing": 0.3},
     "layer_rates, class_weight": {"optimizer": fastbp.Momentum(0.1, layer_rates=[0, 1]), "class_weight": {1: 3.0}},
     "Rprop": {"optimizer": fastbp.Rprop(), "batch_size": None},
     "LBFGS, l2, weights": {"optimizer": fastbp.LBFGS(), "l2": 0.5, "sample_weight": WEIGHT},
@@ -242,10 +243,11 @@ def test_a_training_that_diverges_does_so_on_all_ranks():
     assert "diverged in epoch 1" in str(results[0])
 
 
-def test_parameters_that_a_callback_changes_on_one_rank_are_found():
+@pytest.mark.parametrize("in_epoch", [1, 3])  # the first, and the last
+def test_parameters_that_a_callback_changes_on_one_rank_are_found(in_epoch):
     class Changes(fastbp.Callback):
         def on_epoch_end(self, run):
-            run.net.parameters[0] += 1
+            run.net.parameters[0] += run.epoch == in_epoch
 
     results = on_ranks(2, lambda c: fit(c, callbacks=[Changes()] if c.Get_rank() else []))
     assert all(isinstance(error, ValueError) and "rank 1 has parameters" in str(error) for error in results)
