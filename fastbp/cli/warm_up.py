@@ -101,7 +101,7 @@ def warm_up(
     """Compile the common calls in several processes; return which of them failed.
 
     `level_names` are levels that this machine has, by default its highest; `folder` is where the machine code is kept,
-    by default the cache.
+    by default the cache. Raises OSError if no process can be started.
     """
     level_names = level_names or [levels.level().name]
     calls = [(call, dtype) for call in CALLS for dtype in dtypes]
@@ -121,11 +121,13 @@ def warm_up(
 def _in_processes(
     units: Sequence[together.Unit], weights: Sequence[float], environment: dict[str, str], line: LiveLine
 ) -> list[bool]:
-    """Compile units in other processes, and return which are done."""
+    """Compile units in other processes, and return which are done. Raises OSError if no process can be started."""
     done = [False] * len(units)
     with TemporaryDirectory(prefix="fastbp-", ignore_cleanup_errors=True) as claims:
         started = [together.start_worker(together.work, units, claims, **environment) for _ in range(together.cores())]
         workers = [worker for worker in started if worker]
+        if not workers:
+            raise OSError("warm-up compiles in other processes, and none can be started here: the first calls compile")
         try:
             while True:
                 running = [worker for worker in workers if worker.poll() is None]

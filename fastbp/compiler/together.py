@@ -136,11 +136,11 @@ def at_once(dry: Callable[[], Any]) -> Iterator[None]:
 @contextmanager
 def telling(tell: Callable[[str], Any]) -> Iterator[None]:
     """Let `tell` say, in this thread, that something is compiled and for how long."""
-    _here.tell = tell
+    before, _here.tell = getattr(_here, "tell", None), tell
     try:
         yield
     finally:
-        _here.tell = None
+        _here.tell = before
 
 
 def before_compiling() -> None:

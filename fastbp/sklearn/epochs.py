@@ -13,12 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.batches.samples import Samples
 from fastbp.batches.sources import rows_between_looks
+from fastbp.compiler.together import telling
 from fastbp.formulations.borrowing import KEPT_BYTES
 from fastbp.formulations.step_options import StepOptions
 from fastbp.model import Array
 from fastbp.network.network import Network
 from fastbp.optimizers import Rprop
-from fastbp.progress import Progress
+from fastbp.progress import STARTING, LiveLine, Progress
 from fastbp.sklearn import parameters
 from fastbp.sklearn.data import TILES, Reshuffled, Weighted, constant_of_poisson, mean_over_batches, source
 from fastbp.sklearn.solvers import Solver
@@ -41,9 +42,10 @@ class Epochs:
         self._rows = rows_between_looks(net._model, self.batch_size)
         self._place(data)
         options, self._settled = self._options(), True
-        self._trainer: Any = TILES.trainer(
-            net._model, solver.optimizer, solver.state, self._source.X, self._source.Y, self.batch_size, options
-        )
+        with _starting(bool(estimator.progress)):
+            self._trainer: Any = TILES.trainer(
+                net._model, solver.optimizer, solver.state, self._source.X, self._source.Y, self.batch_size, options
+            )
         self._run = Run(net, History(data_sets=watcher.data_sets), self._epochs)
         self._callbacks = checked(() if estimator.callbacks is None else estimator.callbacks)
         self.n_bytes = TILES.step_bytes(net._model, solver.optimizer, self.batch_size, options)
@@ -251,6 +253,16 @@ class Epochs:
             getattr(callback, name)(self._run)
         if not np.array_equal(before, self.net.parameters):
             self._trainer.begin()
+
+
+@contextmanager
+def _starting(wanted: bool) -> Iterator[None]:
+    """Say on a terminal, if that is `wanted`, when something is compiled."""
+    if not wanted:
+        yield
+        return
+    with LiveLine(wanted, "{desc}", STARTING, None, leave=False) as line, telling(line.tell):
+        yield
 
 
 def _batch_size(given: Any, n: int) -> int:

@@ -93,6 +93,12 @@ def test_calls_that_fail_are_named(quick, monkeypatch, capsys):
     assert f"sqrt in float64 for {levels.level().name} could not be compiled" in capsys.readouterr().err
 
 
+def test_where_no_process_can_be_started_it_says_so(quick, monkeypatch, capsys):
+    monkeypatch.setattr(together, "start_worker", lambda *_, **__: None)
+    assert main(["warm-up", "--folder", str(quick)]) == 2
+    assert "none can be started here" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

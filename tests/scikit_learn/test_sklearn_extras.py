@@ -18,7 +18,10 @@ from sklearn.metrics import log_loss, mean_poisson_deviance
 
 import fastbp
 import fastbp.sklearn
+from fastbp.compiler import together
+from fastbp.progress import LiveLine
 from fastbp.sklearn import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn
+from fastbp.sklearn.data import TILES
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, y = load_iris(return_X_y=True)
@@ -318,6 +321,21 @@ def test_models_that_cannot_be_converted():
 def test_progress_is_for_terminals(capsys):
     MLPClassifier(**SMALL | {"max_iter": 2}, progress=True).fit(X, y)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_fit_that_compiles_says_so_where_progress_is_asked_for(monkeypatch):
+    told, trainer = [], TILES.trainer
+
+    def compiling(*arguments):
+        together.compile_all([together.Unit(f"unit {i}", repr, (i,), {}) for i in range(60)])
+        return trainer(*arguments)
+
+    monkeypatch.setattr(together, "_n_workers", lambda seconds: 0)
+    monkeypatch.setattr(LiveLine, "tell", lambda line, words, **_: told.append(words))
+    monkeypatch.setattr(TILES, "trainer", compiling)
+    for progress in (False, True):
+        MLPClassifier(**SMALL | {"max_iter": 2}, progress=progress).fit(X, y)
+        assert [words for words in told if "compiling" in words] == ["compiling for this machine, once: 6 s"] * progress
 
 
 def test_a_warning_tells_of_targets_out_of_reach_and_numbers_far_from_1():
