@@ -9,6 +9,9 @@ import numpy as np
 
 import fastbp
 from fastbp.compiler import threads
+from fastbp.formulations.array_functions import cost_functions
+from fastbp.functions.activations import ACTIVATIONS
+from fastbp.functions.costs import COSTS
 
 SIZES = [7, 9, 5, 3]
 
@@ -42,6 +45,11 @@ def lanes(dtype: str) -> None:
     X, Y = rng.uniform(0.1, 1, (64, 7)).astype(dtype), np.full((64, 3), 1 / 3, dtype)
     nets = [fastbp.Network(SIZES, cost="cross_entropy", dtype=dtype, seed=seed) for seed in range(16)]
     fastbp.Population(nets).fit(X, Y, epochs=1, batch_size=8, optimizer=fastbp.Adam(), progress=False)
+
+
+def squares(dtype: str) -> None:
+    """Make the functions of one cost."""
+    cost_functions(COSTS["quadratic"], ACTIVATIONS["identity"], np.dtype(dtype))
 
 
 # The longest first, in seconds on one core.

@@ -58,7 +58,7 @@ def options_of_fit(dtype: str) -> None:
     """Fit with each option of a step."""
     each: dict[str, Any] = {
         "dropout": 0.5, "l2": RATE, "l1": RATE, "clip_norm": 1.0, "clip_value": 1.0, "max_norm": 1.0,
-        "sample_weight": np.ones(64),
+        "sample_weight": np.ones(64), "optimizer": fastbp.Adam(RATE, layer_rates=[0, 1, 1]),
     }  # fmt: skip
     for name, value in each.items():
         net = fastbp.Network(SIZES, cost="cross_entropy", dtype=dtype, seed=0)
@@ -102,6 +102,7 @@ def derivatives(dtype: str) -> None:
         net.jvp(X, X)
         net.jacobian(X)
         net.trace(X[0], Y[0])
+        net.layers_of(X)
 
 
 def tables(dtype: str) -> None:

@@ -6,11 +6,13 @@ import hashlib
 import io
 import json
 import math
+import os
 import zipfile
 from pathlib import Path
 
+import common_test_calls
 import pytest
-from conftest import END_WHERE_IT_COMPILES, PACKAGE, run_python
+from conftest import END_WHERE_IT_COMPILES, PACKAGE, TESTS, run_python
 
 from fastbp.cli import common_calls, warm_up, wheel
 from fastbp.cli.program import main
@@ -35,12 +37,17 @@ with passes as recorder:
         net.predict(X)
         net.predict(X[:1])
         net.jacobian(X[:2])
+        net.input_gradient(X[:2], Y[:2])
+        net.hessian_vector_product(X[:2], Y[:2], net.parameters)
+    net = fastbp.Network([64, 3, 10], output_activation="sigmoid", cost="quadratic", dtype="float64", seed=0)
+    net.fit(X[:50], Y[:50], epochs=1, optimizer=fastbp.LevenbergMarquardt())
 print(len(recorder.buffer), fastbp.__file__)
 """
 
 
 def test_a_first_program_compiles_nothing_after_them():
-    for call in (common_calls.training, common_calls.many_zeros, common_calls.derivatives):
+    calls = common_calls.training, common_calls.many_zeros, common_calls.derivatives, common_calls.full_batch
+    for call in calls:
         for dtype in warm_up.DTYPES:
             call(dtype)
     assert run_python(FIRST_PROGRAM).split()[0] == "0"
@@ -84,6 +91,30 @@ def test_the_folder_is_said(quick, capsys, monkeypatch):
     monkeypatch.setattr(warm_up, "_in_processes", lambda units, *_: [True] * len(units))  # for each level
     assert main(["warm-up", "--folder", str(quick), "--quiet", "--level", "all"]) == 0
     assert capsys.readouterr().out == ""
+
+
+SQUARES = """
+import numpy as np
+from numba.core import event
+passes = event.install_recorder("numba:run_pass")
+with passes as recorder:
+    from common_test_calls import squares
+    squares("float64")
+print(len(recorder.buffer))
+"""
+
+
+def test_the_machine_code_of_levels_is_in_the_folder(quick, monkeypatch):
+    """Whoever has the folder as its cache, at one of these levels, compiles nothing."""
+    monkeypatch.setattr(warm_up, "CALLS", {common_test_calls.squares: 1})
+    asked = dict(list(levels.names().items())[-2:])
+    assert main(["warm-up", "--folder", str(quick), "--dtype", "float64", "--level", ",".join(asked), "--quiet"]) == 0
+    made = [path.name.rpartition("-")[0] for path in quick.rglob("*.machinecode")]
+    assert made and sorted(made) == sorted(len(asked) * [*{*made}])  # each function for each level
+    path = f"{PACKAGE.parent}{os.pathsep}{TESTS}"
+    for name in asked.values():
+        environment = {"NUMBA_CPU_NAME": name} if name else {}
+        assert run_python(SQUARES, FASTBP_CACHE=str(quick), PYTHONPATH=path, **environment) == "0"
 
 
 def test_calls_that_fail_are_named(quick, monkeypatch, capsys):
