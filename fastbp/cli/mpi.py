@@ -14,18 +14,18 @@ def ranks() -> Ranks:
     Raises ImportError if they need mpi4py, ValueError if MPI does not know of them: each would train alone, and write
     the same file.
     """
-    started = max(int(os.environ.get(name, "1")) for name in NUMBER_OF_PROCESSES)
-    if started == 1:
+    started = {name: os.environ[name] for name in NUMBER_OF_PROCESSES if os.environ.get(name, "1") != "1"}
+    if not started:
         return Ranks(None)
+    name, number = next(iter(started.items()))
+    why = f"{number} processes were started together, says {name}"
     try:
         from mpi4py import MPI
     except ImportError:
-        raise ImportError(
-            f"{started} processes were started together, which need mpi4py to train together: pip install 'fastbp[mpi]'"
-        ) from None
+        raise ImportError(f"{why}: to train together they need mpi4py, pip install 'fastbp[mpi]'") from None
     if MPI.COMM_WORLD.Get_size() == 1:
         raise ValueError(
-            f"{started} processes were started together, but MPI sees each alone: start them by the mpiexec of the MPI "
-            "that mpi4py uses, or only one"
+            f"{why}, but MPI sees each alone: start them by the mpiexec of the MPI that mpi4py uses, or only one "
+            f"without {name}"
         )
     return Ranks(MPI.COMM_WORLD)

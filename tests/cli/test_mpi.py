@@ -36,8 +36,8 @@ def test_processes_of_a_launcher(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "mpi4py", mpi_of(4))
     assert mpi.ranks().size == 4
     monkeypatch.setitem(sys.modules, "mpi4py", mpi_of(1))
-    with pytest.raises(ValueError, match="4 processes were started together, but MPI sees each alone"):
+    with pytest.raises(ValueError, match=f"4 processes were started together, says {name}, but MPI sees each alone"):
         mpi.ranks()
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(ImportError, match=r"4 processes .* need mpi4py"):
+    with pytest.raises(ImportError, match=f"4 processes .* says {name}: to train together they need mpi4py"):
         mpi.ranks()
