@@ -14,10 +14,7 @@ from fastbp.compiler.user_functions import named_by_content
 from fastbp.distributed.ranks import Ranks
 from fastbp.distributed.shards import Sharded
 
-ASKED = (
-    "epochs", "l2", "l1", "max_norm", "clip_norm", "clip_value", "shuffle", "class_weight", "label_smoothing",
-    "early_stopping", "shards",
-)  # fmt: skip
+ASKED = "epochs l2 l1 max_norm clip_norm clip_value shuffle class_weight label_smoothing early_stopping shards".split()
 
 
 def digest(*arrays: Any) -> str:

@@ -20,15 +20,11 @@ def test_its_parts_are_functions_of_tiles(monkeypatch):
 
 def test_without_the_sums_a_step_is_faster():
     """And no part that is left out ends the training."""
-    command = [sys.executable, BENCHMARKS / "step_parts.py", "--case", "medium,digits", "--rounds", "2"]
+    command = [sys.executable, BENCHMARKS / "step_parts.py", "--case", "digits", "--rounds", "2"]
     done = subprocess.run(
         [*command, "--seconds", "0.001"], capture_output=True, text=True, encoding="utf-8", timeout=300
     )
     assert done.returncode == 0, done.stderr
-    for share in re.findall(r"^  sums .* (\d+\.\d)%$", done.stdout, re.MULTILINE):
-        assert 30 < float(share) < 100
-    for name in ("costs", "output"):
-        shares = re.findall(rf"^  {name} .* (-?\d+\.\d)%$", done.stdout, re.MULTILINE)
-        assert len(shares) == 2 and all(float(share) < 50 for share in shares)
-    for rest in re.findall(r"^  rest .* (\d+\.\d)%$", done.stdout, re.MULTILINE):
-        assert 0 < float(rest) < 30
+    shares = dict(re.findall(r"^  (\w+) .* (-?\d+\.\d)%$", done.stdout, re.MULTILINE))
+    assert 30 < float(shares["sums"]) < 100 and 0 < float(shares["rest"]) < 30
+    assert float(shares["costs"]) < 50 and float(shares["output"]) < 50
