@@ -26,7 +26,7 @@ def digest(*arrays: Any) -> str:
 
 
 def described(what: Any) -> str:
-    """Return the name of an activation or a cost, and of the user's own functions a digest of their content."""
+    """Return the name of an activation or a cost, and a digest of each function of the user's that has one."""
     functions = (getattr(f, "py_func", f) for f in (what.function, what.derivative))
     users = (f for f in functions if isinstance(f, FunctionType) and not f.__module__.startswith("fastbp."))
     copies = map(named_by_content, users)
