@@ -23,11 +23,24 @@ PARTS = 16  # how many parts of the samples there are at most
 def share_of(thread, n_threads, lowest, net):
     """Where a thread's share of θ in panels begins and ends: as many weights of the layers from `lowest` on as others'.
 
-    `patch_of` cuts between panels of inputs near there.
+    Where a share begins, and ends, `first_input` cuts between panels of inputs.
     """
     start = net.layers[lowest].panels_at
     size = net.layers[net.L + 1].panels_at - start
     return start + thread * size // n_threads, start + (thread + 1) * size // n_threads
+
+
+@njit(**INNER)
+def first_input(at, j, width, unit, net, l):
+    """The first input of layer l of which the weights to a panel of neurons are behind the first `at` numbers of it.
+
+    In this order: the weights of a panel of inputs, panel after panel of neurons, and then of the next panel of inputs.
+    So a thread's share needs few inputs, and what other threads have written comes slower than from its own cache.
+    """
+    if at <= 0 or at >= net.layers[l + 1].panels_at - net.layers[l].panels_at:
+        return 0 if at <= 0 else net.layers[l - 1].n
+    of_inputs = unit * net.layers[l].columns
+    return max(0, (at - unit * (j + width // 2) + of_inputs - 1) // of_inputs * unit)
 
 
 @njit(**INNER)
@@ -36,15 +49,13 @@ def patch_of(numbers, net, l, j, k, inputs, share):
 
     They are whole tiles, into the padding; `n` is 0 if none of them do.
     """
-    n_in, width, unit = net.layers[l - 1].n, panel_width(numbers, net.layers[l].n - j), wide(numbers)
-    of_panel = net.layers[l].panels_at + (1 + net.layers[l - 1].columns) * j
-    rows = 1 + (width < unit)  # of the panel in `unit` numbers
-    begin, end = (share[0] - of_panel) * rows // unit, (share[1] - of_panel) * rows // unit
-    stop = min(k + inputs, n_in, (end + unit // 2) // unit * unit)
-    k = max(k, (begin + unit // 2) // unit * unit)
+    width, unit, of_layer = panel_width(numbers, net.layers[l].n - j), wide(numbers), net.layers[l].panels_at
+    stop = min(min(k + inputs, net.layers[l - 1].n), first_input(share[1] - of_layer, j, width, unit, net, l))
+    k = max(k, first_input(share[0] - of_layer, j, width, unit, net, l))
     n = (max(0, stop - k) + LEAST - 1) // LEAST * LEAST
     skipped = 1 + k if k > 0 else 0  # rows of the panel, the first being the biases
-    return Patch(l, j, k, n, of_panel + skipped * width, (1 + k + n - skipped) * width)
+    start = of_layer + (1 + net.layers[l - 1].columns) * j + skipped * width
+    return Patch(l, j, k, n, start, (1 + k + n - skipped) * width)
 
 
 @njit(**INNER)
