@@ -98,7 +98,8 @@ def main() -> None:
     if options.dask:
         from dask.distributed import Client
 
-        sweep(epochs, "on Dask", Client(scheduler_file=options.dask).get_executor())
+        with Client(scheduler_file=options.dask) as client:
+            sweep(epochs, "on Dask", client.get_executor())
     elif options.mpi:
         from mpi4py.futures import MPIPoolExecutor
 

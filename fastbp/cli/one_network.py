@@ -54,9 +54,10 @@ class OneNetwork(Training):
         self.preprocessor: Preprocessor | None = None
         self._target: Target | None = None
         self._patience: int | None = None
-        self._held_out: tuple[Array, Array] | None = None
+        self._held_out: tuple[Array, ...] | None = None
         if problem.target is None:
-            self._training, self._held_out = (problem.training, problem.y), (problem.test, problem.y_test)
+            self._training = self._of_rank(problem.training, problem.y)
+            self._held_out = self._of_rank(problem.test, problem.y_test)
             self.n_rows, self.n_validation = len(problem.y), 0
         else:
             self._prepare(problem)
@@ -74,16 +75,24 @@ class OneNetwork(Training):
         assert problem.target is not None
         target = problem.target if options.cost == "poisson" else problem.target.scaled_to(problem.y[train])
         self._target = target
-        self._training = self.preprocessor.transform(rows), target.scaled(problem.y[train])
+        self._training = self._prepared(problem, train)
         if len(held_out):
-            validation = problem.training.rows(held_out)
-            self._held_out = self.preprocessor.transform(validation), target.scaled(problem.y[held_out])
+            self._held_out = self._prepared(problem, held_out)
         self.n_rows, self.n_validation = len(train), len(held_out)
         recipe = recipe_of(len(train), bool(len(held_out)))
         for name in ("hidden", "epochs", "batch_size"):
             if getattr(options, name) is None:
                 setattr(options, name, getattr(recipe, name))
         self._patience = recipe.patience
+
+    def _prepared(self, problem: Problem, rows: Array) -> tuple[Array, Array]:
+        """Return the features and targets of this rank's share of some rows, as the network gets them."""
+        assert self.preprocessor is not None and self._target is not None
+        (mine,) = self._of_rank(rows)
+        return self.preprocessor.transform(problem.training.rows(mine)), self._target.scaled(problem.y[mine])
+
+    def _of_rank(self, *arrays: Array) -> tuple[Array, ...]:
+        return tuple(array[self._ranks.rows(len(array))] for array in arrays)
 
     def _new_network(self, problem: Problem) -> fastbp.Network:
         options = self._options
@@ -117,7 +126,6 @@ class OneNetwork(Training):
     def run(self) -> Trained:
         """Train, each rank on its rows."""
         options, ranks = self._options, self._ranks
-        X, y = self._of_rank(self._training)
         stopping = None
         if options.goal is not None:
             stopping = fastbp.EarlyStopping("training_cost", patience=None, goal=options.goal, restore_best=False)
@@ -127,9 +135,8 @@ class OneNetwork(Training):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
             history = self._model.net.fit(
-                X, y, epochs=options.epochs, batch_size=options.batch_size, optimizer=optimizer,
-                validation_data=None if self._held_out is None else self._of_rank(self._held_out),
-                progress=not options.quiet, early_stopping=stopping,
+                *self._training, epochs=options.epochs, batch_size=options.batch_size, optimizer=optimizer,
+                validation_data=self._held_out, progress=not options.quiet, early_stopping=stopping,
                 communicator=ranks.communicator, shards=max(8, ranks.size),
             )  # fmt: skip
         made = {
@@ -141,7 +148,3 @@ class OneNetwork(Training):
             self._model, made, float(np.sum(history.seconds)), time, str(len(history)), history.interrupted,
             history.stopped, history=history,
         )  # fmt: skip
-
-    def _of_rank(self, samples: tuple[Array, Array]) -> tuple[Array, Array]:
-        X, y = (array[self._ranks.rows(len(array))] for array in samples)
-        return X, y

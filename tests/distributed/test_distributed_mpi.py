@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import TESTS
 
@@ -100,28 +101,28 @@ def test_a_rank_that_dies_hangs_nobody() -> None:
     assert time.perf_counter() - start < SECONDS / 2
 
 
+FLAGS = "--hidden", "8", "--epochs", "2", "--batch-size", "64"
+
+
+def trained_by(size: int, folder: Path, *given: str) -> tuple[str, bytes]:
+    """Return what `fastbp train` says and the model file."""
+    done = mpiexec(size, "-m", "fastbp", "train", *given, *FLAGS, "--output", f"{size}", cwd=folder)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout, (folder / f"{size}").read_bytes()
+
+
 def test_the_command_line(tmp_path: Path) -> None:
-    files = []
-    for size in (2, 4):
-        given = [
-            "-m",
-            "fastbp",
-            "train",
-            "digits",
-            "--hidden",
-            "8",
-            "--epochs",
-            "1",
-            "--batch-size",
-            "256",
-            "--output",
-            f"{size}",
-        ]
-        done = mpiexec(size, *given, cwd=tmp_path)
-        assert done.returncode == 0 and done.stderr == "", done.stderr
-        assert done.stdout.count("accuracy") == 1 and done.stdout.count("1,437 training, 360 test") == 1
-        files.append((tmp_path / f"{size}").read_bytes())
-    assert files[0] == files[1]
+    (said, two), (_, four) = (trained_by(size, tmp_path, "digits") for size in (2, 4))
+    assert said.count("accuracy") == 1 and said.count("1,437 training, 360 test") == 1
+    assert two == four
     done = mpiexec(2, "-m", "fastbp", "train", "no.csv", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("there is no such file") == 1
+
+
+def test_the_command_line_with_a_table(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.3f},{'abcd'[k]},{x + k:.3f}" for x, k in zip(rng.normal(size=400), rng.integers(4, size=400))]
+    (tmp_path / "table.csv").write_text("\n".join(["x,letter,y", *rows]))
+    (_, two), (_, four) = (trained_by(size, tmp_path, "table.csv", "--target", "y") for size in (2, 4))
+    assert two == four

@@ -1,8 +1,11 @@
 """A population on Dask: the same bits, also when a worker is killed in the middle."""
 
 import logging
+import runpy
+import sys
 
 import pytest
+from conftest import TESTS
 from executors import Kills, outcome
 
 import fastbp
@@ -20,7 +23,7 @@ def client():
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        client.run(lambda path: __import__("sys").path.insert(0, path), str(__import__("conftest").TESTS))
+        client.run(lambda path: __import__("sys").path.insert(0, path), str(TESTS))
         yield client
     logging.disable(logging.NOTSET)
 
@@ -44,3 +47,12 @@ def test_a_worker_is_killed_in_the_middle(client, failures, tmp_path):
 def test_functions_defined_anywhere(client):
     options = {"metrics": (lambda outputs, Y: float(outputs[0, 0]),), "epochs": 2}
     assert outcome(client.get_executor(), **options) == outcome(**options)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_page_of_sweeps(client, tmp_path, monkeypatch, capsys):
+    file, page = str(tmp_path / "s.json"), str(TESTS.parent / "examples" / "sweeps_elsewhere.py")
+    client.write_scheduler_file(file)
+    monkeypatch.setattr(sys, "argv", [page, "--quick", "--dask", file])
+    runpy.run_path(page, run_name="__main__")
+    assert capsys.readouterr().out.startswith("on Dask                 18 nets, ")

@@ -28,12 +28,22 @@ if __name__ == "__main__":
 """
 
 
-def test_the_same_bits_and_errors(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+def under_mpi(*command: str) -> str:
     path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
     env = {**os.environ, "PYTHONPATH": path, "HYDRA_LAUNCHER": "fork", "NUMBA_NUM_THREADS": "1"}
     assert MPIEXEC is not None
-    command = [MPIEXEC, "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
-    assert done.stdout.split("\n") == ["True", "True", "disk full", ""], done.stderr
+    given = [MPIEXEC, "-n", "3", sys.executable, "-m", "mpi4py.futures", *command]
+    done = subprocess.run(given, capture_output=True, text=True, env=env, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_same_bits_and_errors(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    assert under_mpi(str(script)).split("\n") == ["True", "True", "disk full", ""]
+
+
+def test_the_page_of_sweeps() -> None:
+    page = TESTS.parent / "examples" / "sweeps_elsewhere.py"
+    assert under_mpi(str(page), "--quick", "--mpi").startswith("on MPI                  18 nets, ")
