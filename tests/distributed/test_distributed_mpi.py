@@ -122,7 +122,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 def test_the_command_line_with_a_table(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    rows = [f"{x:.3f},{'abcd'[k]},{x + k:.3f}" for x, k in zip(rng.normal(size=400), rng.integers(4, size=400))]
+    rows = [f"{x:.3f},{'abcd'[k]},{x + k:.3f}" for x, k in zip(rng.normal(size=400), [0, 1, 2, 3] * 100, strict=True)]
     (tmp_path / "table.csv").write_text("\n".join(["x,letter,y", *rows]))
     (_, two), (_, four) = (trained_by(size, tmp_path, "table.csv", "--target", "y") for size in (2, 4))
     assert two == four

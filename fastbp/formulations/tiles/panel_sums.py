@@ -105,7 +105,7 @@ def prefetch_line(w, row):
 def forward_tile(tile, of, lists, s, size):
     """z_sj = b_j + Σ_k a_sk w_jk for the samples of a tile, from s on: over all k, or those in `lists`, unless None.
 
-    It prefetches its share of the weights that come next, and the same inputs of samples to come.
+    It prefetches its share of the weights that come next, and of the same inputs of samples to come.
     """
     z, w, rows, n = of.z, of.w, of.z.shape[0], of.w.shape[0]
     if of.begin:
@@ -116,7 +116,7 @@ def forward_tile(tile, of, lists, s, size):
     if of.ahead > 0:
         for row in range(at * n // of.m, (at + size) * n // of.m):
             prefetch_line(w, of.ahead + row)
-    coming = min(size, of.coming.size - at)
+    first, last = at * of.coming.size // of.m, min(of.coming.size, (at + size) * of.coming.size // of.m)
     if lists is not None:
         list_at = s // LEAST * (1 + chunk(w))
         for i in range(list_at + 1, list_at + 1 + lists[list_at]):
@@ -126,11 +126,11 @@ def forward_tile(tile, of, lists, s, size):
     left = n % wide(w)
     whole = n - left if left <= narrow(w) < wide(w) else n  # the last panel of inputs may be a narrow one
     for part in range(2):
-        width, first, stop = (wide(w), 0, whole) if part == 0 else (narrow(w), whole, n)
-        for start in range(first, stop, width):
-            for r in range(coming):
+        width, begin, stop = (wide(w), 0, whole) if part == 0 else (narrow(w), whole, n)
+        for start in range(begin, stop, width):
+            for i in range(first, last):
                 for c in range(start * w.itemsize, (start + width) * w.itemsize, LINE):
-                    prefetch_at(of.coming, at + r, c)
+                    prefetch_at(of.coming, i, c)
             if lists is None or part == 1:
                 panel = matrix(of.a_previous, start * rows, rows, width)
                 for c in range(min(width, stop - start)):
