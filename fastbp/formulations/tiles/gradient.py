@@ -23,7 +23,7 @@ PARTS = 16  # how many parts of the samples there are at most
 def share_of(thread, n_threads, lowest, net):
     """Where a thread's share of θ in panels begins and ends: as many weights of the layers from `lowest` on as others'.
 
-    Where a share begins, and ends, `first_input` cuts between panels of inputs.
+    `first_input` says which inputs are before the cut.
     """
     start = net.layers[lowest].panels_at
     size = net.layers[net.L + 1].panels_at - start
@@ -32,10 +32,10 @@ def share_of(thread, n_threads, lowest, net):
 
 @njit(**INNER)
 def first_input(at, j, width, unit, net, l):
-    """The first input of layer l of which the weights to a panel of neurons are behind the first `at` numbers of it.
+    """The first input whose weights, to a panel of neurons, are not among the first `at` numbers of layer l.
 
-    In this order: the weights of a panel of inputs, panel after panel of neurons, and then of the next panel of inputs.
-    So a thread's share needs few inputs, and what other threads have written comes slower than from its own cache.
+    They count in this order: the weights from a panel of inputs to all panels of neurons, then from the next panel of
+    inputs. So a thread's share needs few inputs: what other threads have written comes slower than from its own cache.
     """
     if at <= 0 or at >= net.layers[l + 1].panels_at - net.layers[l].panels_at:
         return 0 if at <= 0 else net.layers[l - 1].n
