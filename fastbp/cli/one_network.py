@@ -88,7 +88,7 @@ class OneNetwork(Training):
     def _prepared(self, problem: Problem, rows: Array) -> tuple[Array, Array]:
         """Return the features and targets of this rank's share of some rows, as the network gets them."""
         assert self.preprocessor is not None and self._target is not None
-        (mine,) = self._of_rank(rows)
+        mine = rows[self._ranks.rows(len(rows))]
         return self.preprocessor.transform(problem.training.rows(mine)), self._target.scaled(problem.y[mine])
 
     def _of_rank(self, *arrays: Array) -> tuple[Array, ...]:

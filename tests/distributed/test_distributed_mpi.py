@@ -1,20 +1,14 @@
 """`fit` and `fastbp train` on processes of MPI, started by `mpiexec`."""
 
-import os
-import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TESTS
+from mpi_processes import SECONDS, mpiexec, needs_mpiexec
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install 'fastbp[mpi]'")
-MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
-pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install 'fastbp[mpi]'")
-SECONDS = 120  # more than any of these takes, but for a process that hangs
+pytestmark = needs_mpiexec
 TRAIN = """
 import hashlib, os, sys, time
 import numpy as np
@@ -68,15 +62,8 @@ if RANK == 0:
 """
 
 
-def mpiexec(size: int, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(TESTS.parent), "HYDRA_LAUNCHER": "fork", "NUMBA_NUM_THREADS": "1"}
-    assert MPIEXEC is not None
-    given = [MPIEXEC, "-n", str(size), sys.executable, "-W", "ignore", *command]
-    return subprocess.run(given, capture_output=True, text=True, env=env, timeout=SECONDS, check=False, cwd=cwd)
-
-
 def outcome(size: int, case: str) -> str:
-    done = mpiexec(size, "-c", TRAIN, case)
+    done = mpiexec(size, "-W", "ignore", "-c", TRAIN, case)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -97,7 +84,7 @@ def test_ctrl_c_on_one_rank_ends_all_with_the_last_whole_epoch() -> None:
 
 def test_a_rank_that_dies_hangs_nobody() -> None:
     start = time.perf_counter()
-    assert mpiexec(2, "-c", TRAIN, "dies").returncode != 0
+    assert mpiexec(2, "-W", "ignore", "-c", TRAIN, "dies").returncode != 0
     assert time.perf_counter() - start < SECONDS / 2
 
 
@@ -106,7 +93,7 @@ FLAGS = "--hidden", "8", "--epochs", "2", "--batch-size", "64"
 
 def trained_by(size: int, folder: Path, *given: str) -> tuple[str, bytes]:
     """Return what `fastbp train` says and the model file."""
-    done = mpiexec(size, "-m", "fastbp", "train", *given, *FLAGS, "--output", f"{size}", cwd=folder)
+    done = mpiexec(size, "-W", "ignore", "-m", "fastbp", "train", *given, *FLAGS, "--output", f"{size}", cwd=folder)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return done.stdout, (folder / f"{size}").read_bytes()
 
@@ -115,7 +102,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     (said, two), (_, four) = (trained_by(size, tmp_path, "digits") for size in (2, 4))
     assert said.count("accuracy") == 1 and said.count("1,437 training, 360 test") == 1
     assert two == four
-    done = mpiexec(2, "-m", "fastbp", "train", "no.csv", cwd=tmp_path)
+    done = mpiexec(2, "-W", "ignore", "-m", "fastbp", "train", "no.csv", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("there is no such file") == 1
 

@@ -1,17 +1,13 @@
 """A population on processes of MPI, started by `mpiexec`."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import TESTS
+from mpi_processes import mpiexec, needs_mpiexec
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed: pip install 'fastbp[mpi]'")
-MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
-pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install 'fastbp[mpi]'")
+pytestmark = needs_mpiexec
 SCRIPT = """
 from executors import Fails, outcome
 from mpi4py.futures import MPIPoolExecutor
@@ -28,12 +24,9 @@ if __name__ == "__main__":
 """
 
 
-def under_mpi(*command: str) -> str:
-    path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
-    env = {**os.environ, "PYTHONPATH": path, "HYDRA_LAUNCHER": "fork", "NUMBA_NUM_THREADS": "1"}
-    assert MPIEXEC is not None
-    given = [MPIEXEC, "-n", "3", sys.executable, "-m", "mpi4py.futures", *command]
-    done = subprocess.run(given, capture_output=True, text=True, env=env, timeout=120, check=False)
+def on_executor(*command: str) -> str:
+    """Return what a program says whose executor has two processes."""
+    done = mpiexec(3, "-m", "mpi4py.futures", *command)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -41,9 +34,9 @@ def under_mpi(*command: str) -> str:
 def test_the_same_bits_and_errors(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    assert under_mpi(str(script)).split("\n") == ["True", "True", "disk full", ""]
+    assert on_executor(str(script)).split("\n") == ["True", "True", "disk full", ""]
 
 
 def test_the_page_of_sweeps() -> None:
     page = TESTS.parent / "examples" / "sweeps_elsewhere.py"
-    assert under_mpi(str(page), "--quick", "--mpi").startswith("on MPI                  18 nets, ")
+    assert on_executor(str(page), "--quick", "--mpi").startswith("on MPI                  18 nets, ")

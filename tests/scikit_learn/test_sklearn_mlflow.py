@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn 1.6 or newer is not installed")
-pytest.importorskip("mlflow", reason="mlflow is not installed")
+pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'fastbp[mlflow]'")
 
 import mlflow
 from sklearn.datasets import load_iris
@@ -39,6 +39,12 @@ def test_a_pipeline_is_logged_with_parameters_scores_and_the_model(runs):
     (logged,) = mlflow.search_logged_models(output_format="list")
     again = mlflow.sklearn.load_model(logged.model_uri)
     assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+def test_an_estimator_alone_is_not_logged(runs):
+    """If this fails, mlflow has a list for other classes now: say so in the docstring of `fastbp.sklearn`."""
+    MLPClassifier(**SMALL).fit(X, y)
+    assert runs() == []
 
 
 def test_a_search_is_logged_with_a_run_for_each_candidate(runs):
