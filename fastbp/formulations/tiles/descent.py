@@ -190,8 +190,8 @@ def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
     forward(z, a, layer(work.a, net, 0), w, block, net.layers[1], True, net)
     for i in range(order.size):
         x, x_next = stretch(data.X, order[i] * n_in, n_in), stretch(data.X, order[min(i + 1, last)] * n_in, n_in)
-        for k in range(0, n_in, lanes(z.numbers)):  # the sample after the next is on its way meanwhile
-            prefetch(data.X, order[min(i + 2, last)], k)
+        later = order[min(i + 2, last)]  # the sample after the next is on its way meanwhile
+        prefetch(data.Y, later, 0)
         block = block_of(work, data, 0, 0, i, i + 1)
         errors_of_block(work, data, block, 2, one, net)
         total_cost += work.costs[0]
@@ -205,7 +205,9 @@ def train_one_by_one(n_threads, optimizer, work, data, batch_size, net):
             for c in range(width):
                 step[c] = -step.dtype.type(optimizer.hyper[0]) * delta_j[c]
             b_j, w_j = stretch(of_j, 0, width), stretch(of_j, width, n_in * width)
-            call(net.functions[width // lanes(step)].step_row, rows_at(z, j, 0, 1), x_next, w_j, b_j, x, step)
+            turn, next_turn = n_in * j // z.n, n_in * min(j + width, z.n) // z.n
+            coming = stretch(data.X, later * n_in + turn, next_turn - turn)
+            call(net.functions[width // lanes(step)].step_row, rows_at(z, j, 0, 1), x_next, w_j, b_j, x, step, coming)
         activate(a, z, block, net.layers[1], net)
         if not abs(total_cost) < math.inf:  # isfinite is x - x, which fastmath makes 0
             break

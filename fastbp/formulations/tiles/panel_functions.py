@@ -62,7 +62,7 @@ BY_WIDTH: dict[str, tuple[Any, str, str, tuple[int, ...]]] = {
     "gradient_listed": (panel_sums.gradient_panel, GRADIENT, "gradient", (LISTED,)),
     "gradient_column": (column_sums.gradient_column, GRADIENT, "gradient", (ONE_NEURON,)),
     "bias_panel": (panel_sums.bias_panel, "RrRi", "bias_panel", (PANELS,)),
-    "step_row": (row_sums.step_row, "RRRRRR", "step_row", (PANELS,)),
+    "step_row": (row_sums.step_row, "RRRRRRR", "step_row", (PANELS,)),
 }
 COLUMNS = (*FOR_ALL, *dict.fromkeys(column for *_, column, _ in BY_WIDTH.values()))
 N_ROWS = 1 + 2 * N_KINDS

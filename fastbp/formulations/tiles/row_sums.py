@@ -18,6 +18,7 @@ from fastbp.formulations.tiles.tile import (
     inner_add,
     lanes,
     outer_add,
+    prefetch,
     store,
     store_row_sums,
     wide,
@@ -58,23 +59,27 @@ def step_and_add(tile, w, k, step, x, a_next):
     return outer_add(tile, a_next, 0, k, w, k, 0)
 
 
-def step_row(z_next, x_next, w, b, x, step):
+def step_row(z_next, x_next, w, b, x, step, coming):
     """w_jk += x_k step_j, b_j += step_j; and at once, with these weights, z_j of the next sample as in `forward_row`.
 
-    One pass over the weights instead of two. Shapes: z_next, b, step (width,); x, x_next (n,); w (n, width).
+    One pass over the weights instead of two. Meanwhile it prefetches `coming`, some inputs of a later sample, a cache
+    line now and then: all at once would make it wait. Shapes: z_next, b, step (width,); x, x_next (n,); w (n, width).
     Writes: w, b, z_next.
     """
-    n = x.size
+    n, line = x.size, LINE * lanes(w)
+    n_lines, coming = coming.size // line + 1, matrix(coming, 0, 1, coming.size)
     z, a_next, w = matrix(z_next, 0, 1, VECS * lanes(w)), matrix(x_next, 0, 1, n), matrix(w, 0, n, VECS * lanes(w))
     delta = add_row(zeros(w, 1, VECS), step, 0)  # in registers, for what a loop stores might be step as well
     tile = add_row(delta, b, 0)
     store(tile, matrix(b, 0, 1, VECS * lanes(w)), 0, 0)
     tile1, tile2, tile3 = zeros(w, 1, VECS), zeros(w, 1, VECS), zeros(w, 1, VECS)
-    for k in range(0, n - 3, 4):
-        tile = step_and_add(tile, w, k, delta, x, a_next)
-        tile1 = step_and_add(tile1, w, k + 1, delta, x, a_next)
-        tile2 = step_and_add(tile2, w, k + 2, delta, x, a_next)
-        tile3 = step_and_add(tile3, w, k + 3, delta, x, a_next)
+    for i in range(n_lines):
+        prefetch(coming, 0, i * line)
+        for k in range(n // 4 * i // n_lines * 4, n // 4 * (i + 1) // n_lines * 4, 4):
+            tile = step_and_add(tile, w, k, delta, x, a_next)
+            tile1 = step_and_add(tile1, w, k + 1, delta, x, a_next)
+            tile2 = step_and_add(tile2, w, k + 2, delta, x, a_next)
+            tile3 = step_and_add(tile3, w, k + 3, delta, x, a_next)
     for k in range(n - n % 4, n):
         tile = step_and_add(tile, w, k, delta, x, a_next)
     store(add(add(tile, tile1), add(tile2, tile3)), z, 0, 0)
