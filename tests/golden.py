@@ -37,12 +37,7 @@ from fastbp.optimizers import AdamEpsilonHat
 FILE = Path(__file__).parent / "data" / "golden.json"
 LOOPS = [(formulation, dtype) for formulation in ("tiles", "loops") for dtype in ("float32", "float64")]
 TARGETS = {"avx2": "x86-64-v3"}  # other levels to compile for
-# The case of `tiles` with a sum along a register. It adds as many terms at once as the register has lanes, so the bits
-# depend on the width of the registers.
-BY_WIDTH = {"layers of one neuron"}  # column_sums.forward_column
-# The case of `tiles` with a sum that LLVM vectorizes: the bits depend on the width of its vectors and on its
-# version. So do those of all of `loops`.
-BY_LLVM = {"predict: a row"}  # loops.forward_row
+# LLVM vectorizes the sums of `loops`: their bits depend on the width of its vectors and on its version.
 WIDTH, LLVM = f"registers of {VECTOR_BYTES} bytes", f"LLVM {binding.llvm_version_info[0]}"
 VECTORS = "registers of 64 bytes" if levels.level().cpu == "x86-64-v4" else WIDTH  # that LLVM uses
 SIZES = [20, 35, 9, 4]  # wider and narrower than a panel, for every width of the registers
@@ -166,11 +161,9 @@ def cases() -> Iterator[tuple[str, Case]]:
     yield "many weights, many samples", partial(training, [80, 120, 4], n=1030, batch_size=1030)
 
 
-def place(name: str, formulation: str, dtype: str) -> str:
-    """Return the key of a digest in the record of its case: it names what the bits depend on."""
-    if formulation == "loops" or name in BY_LLVM:
-        return f"{formulation} {dtype}, {VECTORS}, {LLVM}"
-    return f"{formulation} {dtype}, {WIDTH}" if name in BY_WIDTH else f"{formulation} {dtype}"
+def place(formulation: str, dtype: str) -> str:
+    """Return the key of digests in the record of a case: it names what the bits depend on."""
+    return f"{formulation} {dtype}, {VECTORS}, {LLVM}" if formulation == "loops" else f"{formulation} {dtype}"
 
 
 def recorded() -> dict[str, dict[str, str]]:
@@ -182,7 +175,7 @@ def compared(formulation: str, dtype: str) -> dict[str, Case]:
     """Return the cases with digests for the machine that the code is compiled for, and those without any."""
     known = recorded()
     places = {where for of in known.values() for where in of}
-    return {name: case for name, case in cases() if place(name, formulation, dtype) in known.get(name, places)}
+    return {name: case for name, case in cases() if place(formulation, dtype) in known.get(name, places)}
 
 
 def digest(case: Case, formulation: str, dtype: str) -> str:
@@ -193,7 +186,7 @@ def digest(case: Case, formulation: str, dtype: str) -> str:
 
 def differing(formulation: str, dtype: str) -> list[str]:
     """Return the names of the cases whose digest is not the recorded one."""
-    known = {name: of.get(place(name, formulation, dtype)) for name, of in recorded().items()}
+    known = {name: of.get(place(formulation, dtype)) for name, of in recorded().items()}
     here = compared(formulation, dtype)
     return [name for name, case in here.items() if digest(case, formulation, dtype) != known.get(name)]
 
@@ -203,7 +196,7 @@ def record() -> None:
     old = recorded()
     new = {name: old.get(name, {}) for name, _ in cases()}
     for (name, case), loops in itertools.product(cases(), LOOPS):
-        new[name][place(name, *loops)] = digest(case, *loops)
+        new[name][place(*loops)] = digest(case, *loops)
     lines = [f"{json.dumps(name)}: {json.dumps(of, indent=1, sort_keys=True)}" for name, of in new.items()]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -30,6 +30,7 @@ class Compiled:
     """`loops`, and what every compiled formulation shares."""
 
     name = "loops"
+    _forward_row = staticmethod(loops.forward_row)
 
     def outputs(self, model: Model, X: Array, out: Array | None = None) -> Array:
         """Return a⁽ᴸ⁾ of every row, in `out` if that is given."""
@@ -38,7 +39,8 @@ class Compiled:
         if len(X) > 1:
             self._outputs_of_rows(model, X, out)
         else:
-            with borrowed(model, "row", None, _for_row, model, X, out) as (forward_row, scratch, net):
+            kind, loop = f"row, {self.name}", self._forward_row
+            with borrowed(model, kind, None, _for_row, loop, model, X, out) as (forward_row, scratch, net):
                 forward_row(out, scratch, model.parameters.vector, X, net)
         return out
 
@@ -159,10 +161,10 @@ class Compiled:
         return variant(loop, n_threads)
 
 
-def _for_row(model: Model, X: Array, output: Array) -> tuple[Any, Array, NetworkData]:
-    """Return what `loops.forward_row` needs besides a row, X (1, n_in), and its output."""
+def _for_row(loop: Any, model: Model, X: Array, output: Array) -> tuple[Any, Array, NetworkData]:
+    """Return `loops.forward_row` or its like, and what it needs besides a row, X (1, n_in), and its output."""
     scratch, net = np.empty(2 * sum(model.sizes), model.dtype), network_data(model)
-    return entry(loops.forward_row, output, scratch, model.parameters.vector, X, net), scratch, net
+    return entry(loop, output, scratch, model.parameters.vector, X, net), scratch, net
 
 
 def _for_update(

@@ -13,9 +13,10 @@ from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix
 from fastbp.formulations.lanes.register_tile import store_rows
 from fastbp.formulations.tiles.registers import ROWS
-from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, load, store, wide, zeros
+from fastbp.formulations.tiles.tile import add, add_row, inner_add, lanes, load, store, zeros
 
 COLUMN = 4  # samples at a time in `forward_column`
+LINE = 64  # bytes whose numbers are summed side by side there
 # Rows of two tiles of one register each. Four rows are too few to hide how long each addition takes, so the
 # rows are shared out evenly among tiles.
 MOST, MIDDLE, LEAST = (12, 8, 4) if ROWS == 12 else (6, 5, 4)
@@ -95,43 +96,33 @@ def sum_products(c, a, b, start, n_i, n_j, n_p, ci, cj, ai, ap, bp, bj, begin):
 
 
 def forward_column(z, a, w, b, scratch, m, n):
-    """z_s = b + Σ_k a_sk w_k in the order of `tiles/column_sums.py`, which sums along a register and then across it.
+    """z_s = b + Σ_k a_sk w_k in the order of `tiles/column_sums.py`, which sums along 64 bytes and then across them.
 
-    Shapes: z (≥ m, lanes); a (≥ m, n, lanes); w (n, lanes); b (lanes,); scratch (lanes, COLUMN, lanes). Writes: z
-    and scratch.
+    Shapes: z (≥ m, lanes); a (≥ m, n, lanes); w (n, lanes); b (lanes,); scratch (≥ COLUMN · `LINE` / 2 numbers in
+    lanes). Writes: z and scratch.
     """
-    width = lanes(z)
+    width, line = lanes(z), LINE // z.itemsize
     z, a, w = (
         matrix(z, 0, z.size // width, width),
         matrix(a, 0, a.size // (n * width), n * width),
         matrix(w, 0, n, width),
     )
-    terms = matrix(scratch, 0, COLUMN * width, width)
-    left = n % wide(z)
-    of_pairs = n if left > lanes(z) else n - left  # inputs in panels of two registers; the others are in one of one
+    terms = matrix(scratch, 0, COLUMN * line // 2, width)
     for s in range(0, m, COLUMN):
-        total = add(
-            sum_across(zeros(z, COLUMN, 1), terms, a, w, s, 0, of_pairs, wide(z)),
-            sum_across(zeros(z, COLUMN, 1), terms, a, w, s, of_pairs, n, lanes(z)),
-        )
+        total = sum_across(zeros(z, COLUMN, 1), terms, a, w, s, n, line)
         store(add_row(total, b, 0), z, s, 0)
 
 
 @njit(**INNER)
-def sum_across(tile, terms, a, w, s, k, stop, width):
-    """Σ_k a_sk w_k from k up to `stop`: every width-th in one sum, then sums c and c + width / 2, and so on.
-
-    Writes: terms.
-    """
-    if k == stop:
-        return tile
+def sum_across(tile, terms, a, w, s, n, width):
+    """Σ_k a_sk w_k: every width-th in one sum, then sums c and c + width / 2, and so on. Writes: terms."""
     half = width // 2
     for c in range(half):
         one, other = tile, tile
-        for i in range(k + c, stop, width):
-            one = inner_add(one, a, s, i * lanes(a), w, i, 0)
-        for i in range(k + c + half, stop, width):
-            other = inner_add(other, a, s, i * lanes(a), w, i, 0)
+        for k in range(c, n, width):
+            one = inner_add(one, a, s, k * lanes(a), w, k, 0)
+        for k in range(c + half, n, width):
+            other = inner_add(other, a, s, k * lanes(a), w, k, 0)
         store(add(one, other), terms, c * COLUMN, 0)
     while half > 1:
         half //= 2

@@ -17,7 +17,7 @@ from fastbp.formulations.compiled import layer_places, of_network, rates_of, wit
 from fastbp.formulations.lanes.descent import DECAY, train_epoch
 from fastbp.formulations.lanes.functions import FUNCTIONS, function
 from fastbp.formulations.lanes.layout import LanesData, LanesWorkspace, Members
-from fastbp.formulations.lanes.products import COLUMN
+from fastbp.formulations.lanes.products import COLUMN, LINE
 from fastbp.formulations.network_data import NetworkData, layer_table, table
 from fastbp.formulations.rules import L2
 from fastbp.formulations.step_options import StepOptions
@@ -192,7 +192,8 @@ def workspace(model: Model, batch_size: int) -> LanesWorkspace:
     theta, gradient, quarters = (aligned_zeros(times * size, dtype) for times in (1, 1, 4))
     z, a, delta = (aligned_zeros((rows * neurons + COLUMN) * lanes, dtype) for _ in range(3))
     inputs, outputs = aligned_zeros(lanes * rows * n_in, dtype), aligned_zeros(4 * lanes * rows * n_out, dtype)
-    costs, scratch = (np.zeros(lanes * m) for m in (rows, batch_size)), aligned_zeros(lanes * COLUMN * lanes, dtype)
+    costs = (np.zeros(lanes * m) for m in (rows, batch_size))
+    scratch = aligned_zeros(COLUMN * LINE // 2 // dtype.itemsize * lanes, dtype)
     return LanesWorkspace(theta, gradient, quarters, z, a, delta, inputs, outputs, *costs, scratch, rows)
 
 

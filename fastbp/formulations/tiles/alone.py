@@ -1,4 +1,4 @@
-"""What is called on its own, again and again, in one compiled call: a step from θ to θ, the outputs of some rows.
+"""What is called on its own, again and again, in one compiled call: a step from θ to θ, the outputs of a row or some.
 
 A trainer keeps θ in panels. Between two steps the user may have changed it; most often he has not, and then the panels
 still hold it: to compare takes a fraction of the time of packing.
@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.compiler.call import cost_of
+from fastbp.compiler.call import call, cost_of
 from fastbp.compiler.options import INNER, LEAN, njit
 from fastbp.compiler.structs import Struct
-from fastbp.compiler.views import stretch
+from fastbp.compiler.views import matrix, stretch
+from fastbp.formulations.network_data import biases
 from fastbp.formulations.tiles.panels import Block, copy, layer
+from fastbp.formulations.tiles.row_sums import LINE, inner_products
 from fastbp.formulations.tiles.rows import take_layer
 from fastbp.formulations.tiles.steps import forward_block, take_samples
+from fastbp.formulations.tiles.tile import store_row_sums, zeros
 from fastbp.model import Array
 
 
@@ -104,3 +107,35 @@ def forward_alone(outputs, X, kept, work, rows, net):
     forward_block(work, block, 1, net.L, net)
     a = layer(work.a, net, net.L)
     take_layer(stretch(outputs, 0, n * a.n), a, 0, n, net)
+
+
+@njit(**INNER)
+def weighted_inputs(z, w, b, a_previous):
+    """z_j = Σ_k w_jk a_k + b_j: one layer, one sample, w as it is in θ. Shapes: w (n_out · n_in,). Writes: z."""
+    n_out, n_in = z.size, a_previous.size
+    sums, a = matrix(z, 0, 1, n_out), matrix(a_previous, 0, 1, n_in)
+    for j in range(0, n_out - 3, 4):
+        store_row_sums(inner_products(zeros(w, 4, LINE), w, 0, j, a, n_in), sums, 0, j)
+    for j in range(n_out - n_out % 4, n_out):
+        store_row_sums(inner_products(zeros(w, 1, LINE), w, 0, j, a, n_in), sums, 0, j)
+    for j in range(n_out):
+        z[j] += b[j]
+
+
+@njit(**LEAN)
+def row_alone(output, scratch, theta, x, net):
+    """All layers for one row of inputs, from θ as it is: to copy it into panels would take longer than the sums.
+
+    As `loops.forward_row`, but no sum is divided by LLVM, so the bits depend on neither its version nor the registers.
+    Shapes: output (1, n_out); x (1, n_in); scratch (2 times all neurons,). Writes: output, scratch.
+    """
+    a_previous = stretch(x, 0, net.layers[0].n)
+    for l in range(1, net.L + 1):
+        of_layer, n_in = net.layers[l], net.layers[l - 1].n
+        z = stretch(scratch, of_layer.neurons_before, of_layer.n)
+        a = stretch(scratch, scratch.size // 2 + of_layer.neurons_before, of_layer.n)
+        weighted_inputs(z, stretch(theta, of_layer.weights_at, of_layer.n * n_in), biases(theta, net, l), a_previous)
+        call(of_layer.activation, a, z)
+        a_previous = a
+    for j in range(output.shape[1]):
+        output[0, j] = a_previous[j]

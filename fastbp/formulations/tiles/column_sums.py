@@ -1,6 +1,6 @@
 """The sums of a layer of one neuron, where the panels of `panel_sums.py` would sum padding for the most part.
 
-    forward_column   z_s = Σ_k a_sk w_k + b        tiles of a (s, k), whose rows become inner products
+    forward_column   z_s = Σ_k a_sk w_k + b        tiles of a (s, k), whose rows become `row_sums.inner_products`
     gradient_column  ∂C/∂w_k = Σ_s a_sk δ_s        a row of ∂C/∂w (k), sum over s
 
 z, w and δ of that neuron are the first column of their panel; what lies beside it is padding.
@@ -9,36 +9,25 @@ z, w and δ of that neuron are the first column of their panel; what lies beside
 from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import matrix
 from fastbp.formulations.tiles.panels import narrow, panel_width
-from fastbp.formulations.tiles.tile import add, add_to_column, inner_add, lanes, outer_add, store_row_sums, wide, zeros
+from fastbp.formulations.tiles.row_sums import LINE, inner_products
+from fastbp.formulations.tiles.tile import add, add_to_column, outer_add, store_row_sums, wide, zeros
 
 
 def forward_column(z, a_previous, w, b, scratch, lists, coming, where):
     """z_s = b + Σ_k a_sk w_k, or z_s += Σ_k a_sk w_k unless `begin`: m samples s.
 
-    Each sum is in the same order whatever the other samples are. Shapes: z (rows, width); a_previous (rows, n), in
-    panels; w (n, width); b (width,) or empty, which is 0; scratch (≥ n + 8,). Writes: z, rows `first` on, and scratch.
-    The other parameters are those of `forward_panel`.
+    Shapes: z (rows, width); a_previous (rows, n), in panels; w (n, width); b (width,) or empty, which is 0; scratch
+    (≥ n + 4,). Writes: z, rows `first` on, and scratch. The other parameters are those of `forward_panel`.
     """
     first, m, begin = where[0], where[1], where[2] != 0
     width, rows, n = narrow(z), z.size // narrow(z), w.size // narrow(w)
-    column, sums, bias = matrix(scratch, 0, 1, n), matrix(scratch, n, 2, 4), b[0] if b.size > 0 else z.dtype.type(0)
+    column, sums, bias = matrix(scratch, 0, 1, n), matrix(scratch, n, 1, 4), b[0] if b.size > 0 else z.dtype.type(0)
     for k in range(n):
         column[0, k] = w[k * width]
     for s in range(first, first + m, 4):
-        tile, last = zeros(z, 4, 2), zeros(z, 4, 1)
-        for start in range(0, n, wide(z)):
-            left = n - start
-            panel = matrix(a_previous, start * rows, rows, panel_width(z, left))
-            if left >= wide(z):
-                tile = inner_add(tile, panel, s, 0, column, 0, start)
-            elif left > lanes(z):
-                tile = inner_add(tile, panel, s, 0, column, 0, start, left)
-            else:
-                last = inner_add(last, panel, s, 0, column, 0, start, left)
-        store_row_sums(tile, sums, 0, 0)
-        store_row_sums(last, sums, 1, 0)
+        store_row_sums(inner_products(zeros(z, 4, LINE), a_previous, rows, s, column, n), sums, 0, 0)
         for r in range(4):
-            z[(s + r) * width] = (bias if begin else z[(s + r) * width]) + (sums[0, r] + sums[1, r])
+            z[(s + r) * width] = (bias if begin else z[(s + r) * width]) + sums[0, r]
 
 
 @njit(**INNER)

@@ -18,7 +18,7 @@ from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles import descent
 from fastbp.formulations.tiles import gradient as tile_gradient
 from fastbp.formulations.tiles import steps as tile_steps
-from fastbp.formulations.tiles.alone import Alone, alone, forward_alone, step_alone
+from fastbp.formulations.tiles.alone import Alone, alone, forward_alone, row_alone, step_alone
 from fastbp.formulations.tiles.panel_functions import add_functions
 from fastbp.formulations.tiles.panel_sums import BLOCK
 from fastbp.formulations.tiles.panels import Data
@@ -48,6 +48,7 @@ class Tiled(Compiled):
     """`tiles`."""
 
     name = "tiles"
+    _forward_row = staticmethod(row_alone)
 
     def _outputs_of_rows(self, model: Model, X: Array, outputs: Array) -> None:
         n = len(X)

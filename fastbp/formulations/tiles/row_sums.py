@@ -2,7 +2,7 @@
 
 forward_row     z_j = Σ_k a_k w_jk + b_j       the tiles of four inputs k side by side
 step_row        w_jk ← w_jk − η a_k δ_j        and at once z_j of the next sample
-propagate_row   Σ_j w_jk δ_j                   tiles of (k, j), whose rows become inner products
+propagate_row   Σ_j w_jk δ_j                   tiles of (k, j), whose rows become `inner_products`
 """
 
 from typing import Any
@@ -85,23 +85,35 @@ def step_row(z_next, x_next, w, b, x, step, coming):
     store(add(add(tile, tile1), add(tile2, tile3)), z, 0, 0)
 
 
+@njit(**INNER)
+def inner_products(tile, A, n_rows, row, v, n):
+    """Σ_c A_rc v_c, n columns c, as terms along the rows of a tile, which is zeros: of the rows r from `row` on.
+
+    Each has the terms of one register of 64 bytes, whatever the registers: column c in lane c mod 16 of float32.
+    Shapes: A (n_rows, n) in panels, or, if n_rows is 0, with whole rows one behind the other; v (1, ≥ n).
+    """
+    other, line = tile, LINE * lanes(A)
+    for start in range(0, n, wide(A)):
+        left, width = n - start, panel_width(A, n - start)
+        panel = matrix(A, start * n_rows, n_rows, width) if n_rows > 0 else matrix(A, start, 1, n)
+        stop = min(width, left)
+        if HALVES and start // wide(A) % 2 == 1:
+            other = inner_add(other, panel, row, 0, v, 0, start, stop)
+        else:
+            for c in range(0, stop - line + 1, line):
+                tile = inner_add(tile, panel, row, c, v, 0, start + c)
+            if stop % line > 0:
+                rest = stop % line
+                tile = inner_add(tile, panel, row, stop - rest, v, 0, start + stop - rest, rest)
+    return add(tile, other) if HALVES else tile
+
+
 def propagate_row(delta_previous, w, n_rows, delta, n_out):
     """Σ_j w_jk δ_j for one sample, as sums along the rows of the panels of weights, which have `n_rows` each.
 
-    Each in the order of one register of 64 bytes, whatever the registers. Shapes: delta_previous (n_in,),
-    delta (≥ n_out,), both padded; w (n_rows, n_out), in panels, the first row of biases. Writes: delta_previous.
+    Shapes: delta_previous (n_in,), delta (≥ n_out,), both padded; w (n_rows, n_out), in panels, the first row of
+    biases. Writes: delta_previous.
     """
-    n_in = delta_previous.size
-    sums, delta = matrix(delta_previous, 0, 1, n_in), matrix(delta, 0, 1, delta.size)
-    for k in range(0, n_in, ROWS):
-        tile, second_half = zeros(w, ROWS, LINE), zeros(w, ROWS, LINE)
-        for start in range(0, n_out, wide(w)):
-            width = panel_width(w, n_out - start)
-            panel = matrix(w, start * n_rows + width, n_in, width)
-            for c in range(0, min(width, n_out - start), LINE * lanes(w)):
-                columns = min(LINE * lanes(w), n_out - start - c)
-                if HALVES and start // wide(w) % 2 == 1:
-                    second_half = inner_add(second_half, panel, k, c, delta, 0, start + c, columns)
-                else:
-                    tile = inner_add(tile, panel, k, c, delta, 0, start + c, columns)
-        store_row_sums(add(tile, second_half) if HALVES else tile, sums, 0, k)
+    sums, delta = matrix(delta_previous, 0, 1, delta_previous.size), matrix(delta, 0, 1, delta.size)
+    for k in range(0, delta_previous.size, ROWS):
+        store_row_sums(inner_products(zeros(w, ROWS, LINE), w, n_rows, 1 + k, delta, n_out), sums, 0, k)

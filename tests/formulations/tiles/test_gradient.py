@@ -45,4 +45,5 @@ def test_every_weight_is_one_thread_s_and_all_have_as_many(lowest, sizes, n_thre
     assert_array_equal(found.sum(axis=0)[is_weight == 1], 1)
     assert found.sum(axis=0).max() == 1
     square = (2 * VECTOR_BYTES // np.dtype(dtype).itemsize) ** 2  # weights from a panel of inputs to one of neurons
-    assert np.ptp(found.sum(axis=1)) <= 2 * square
+    biases = net.layers["columns"][lowest:-1].sum()  # as many as one thread may have too many, and another too few
+    assert np.ptp(found.sum(axis=1)) <= 2 * (square + biases)
