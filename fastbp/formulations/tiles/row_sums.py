@@ -92,19 +92,18 @@ def inner_products(tile, A, n_rows, row, v, n):
     Each has the terms of one register of 64 bytes, whatever the registers: column c in lane c mod 16 of float32.
     Shapes: A (n_rows, n) in panels, or, if n_rows is 0, with whole rows one behind the other; v (1, ≥ n).
     """
-    other, line = tile, LINE * lanes(A)
+    other, line, whole = tile, LINE * lanes(A), matrix(A, 0, A.size // n, n)
     for start in range(0, n, wide(A)):
-        left, width = n - start, panel_width(A, n - start)
-        panel = matrix(A, start * n_rows, n_rows, width) if n_rows > 0 else matrix(A, start, 1, n)
-        stop = min(width, left)
+        width, stop, at = panel_width(A, n - start), min(wide(A), n - start), 0 if n_rows > 0 else start
+        panel = matrix(A, start * n_rows, n_rows, width) if n_rows > 0 else whole
         if HALVES and start // wide(A) % 2 == 1:
-            other = inner_add(other, panel, row, 0, v, 0, start, stop)
+            other = inner_add(other, panel, row, at, v, 0, start, stop)
         else:
             for c in range(0, stop - line + 1, line):
-                tile = inner_add(tile, panel, row, c, v, 0, start + c)
-            if stop % line > 0:
-                rest = stop % line
-                tile = inner_add(tile, panel, row, stop - rest, v, 0, start + stop - rest, rest)
+                tile = inner_add(tile, panel, row, at + c, v, 0, start + c)
+            rest = stop % line
+            if rest > 0:
+                tile = inner_add(tile, panel, row, at + stop - rest, v, 0, start + stop - rest, rest)
     return add(tile, other) if HALVES else tile
 
 
