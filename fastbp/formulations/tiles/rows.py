@@ -55,10 +55,11 @@ def put_errors(A, values, first, m, net):
 @njit(**INNER)
 def take_targets(y, Y, samples, n, net):
     """Copy the targets of some samples into rows as in `rows_of`. Writes: y."""
-    if n > wide(y):
+    width = y.size // samples.size
+    if n > wide(y) or n == 1:  # a register around one number may reach into a cache line that has nothing of the sample
         for s in range(samples.size):
             for j in range(n):
-                y[s * n + j] = Y[samples[s], j]
+                y[s * width + j] = Y[samples[s], j]
     else:
         call(net.functions[0].gather, y, Y, samples, samples.size, 0, n)
 
