@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import fastbp
-from fastbp.cli import report
+from fastbp.cli import mpi, report
 from fastbp.cli.models import NetworkModel
 from fastbp.cli.tables import Problem, split_rows
 from fastbp.cli.trainings import Trained, Training
@@ -18,6 +19,7 @@ from fastbp.distributed.ranks import Ranks
 from fastbp.optimizers import OPTIMIZERS
 from fastbp.tables.arrays import Array
 from fastbp.tables.preprocessor import Preprocessor
+from fastbp.training.history import History
 
 if TYPE_CHECKING:
     from fastbp.tables.target import Target
@@ -47,17 +49,19 @@ def recipe_of(n_rows: int, early_stopping: bool) -> Recipe:
 
 
 class OneNetwork(Training):
-    """Trains one network. Of a table, a part of the training rows may decide when training stops."""
+    """Trains one network. Of a table, a part of the training rows may decide when training stops.
+
+    With several ranks it is rank 0's; the others call `train_together` alone.
+    """
 
     def __init__(self, problem: Problem, options: argparse.Namespace, ranks: Ranks, why: str):
         self._options, self._ranks, self.recipe = options, ranks, f"one network: {why}"
         self.preprocessor: Preprocessor | None = None
         self._target: Target | None = None
         self._patience: int | None = None
-        self._held_out: tuple[Array, ...] | None = None
+        self._held_out: tuple[Array, ...] = ()
         if problem.target is None:
-            self._training = self._of_rank(problem.training, problem.y)
-            self._held_out = self._of_rank(problem.test, problem.y_test)
+            self._training, self._held_out = (problem.training, problem.y), (problem.test, problem.y_test)
             self.n_rows, self.n_validation = len(problem.y), 0
         else:
             self._prepare(problem)
@@ -86,13 +90,9 @@ class OneNetwork(Training):
         self._patience = recipe.patience
 
     def _prepared(self, problem: Problem, rows: Array) -> tuple[Array, Array]:
-        """Return the features and targets of this rank's share of some rows, as the network gets them."""
+        """Return the features and targets of some rows, as the network gets them."""
         assert self.preprocessor is not None and self._target is not None
-        mine = rows[self._ranks.rows(len(rows))]
-        return self.preprocessor.transform(problem.training.rows(mine)), self._target.scaled(problem.y[mine])
-
-    def _of_rank(self, *arrays: Array) -> tuple[Array, ...]:
-        return tuple(array[self._ranks.rows(len(array))] for array in arrays)
+        return self.preprocessor.transform(problem.training.rows(rows)), self._target.scaled(problem.y[rows])
 
     def _new_network(self, problem: Problem) -> fastbp.Network:
         options = self._options
@@ -124,21 +124,19 @@ class OneNetwork(Training):
         ]
 
     def run(self) -> Trained:
-        """Train, each rank on its rows."""
-        options, ranks = self._options, self._ranks
+        """Train, together with the other ranks."""
+        options = self._options
         stopping = None
         if options.goal is not None:
             stopping = fastbp.EarlyStopping("training_cost", patience=None, goal=options.goal, restore_best=False)
         elif self._patience is not None:
             stopping = fastbp.EarlyStopping(patience=self._patience)
         optimizer = OPTIMIZERS[options.optimizer](learning_rate=options.learning_rate)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
-            history = self._model.net.fit(
-                *self._training, epochs=options.epochs, batch_size=options.batch_size, optimizer=optimizer,
-                validation_data=self._held_out, progress=not options.quiet, early_stopping=stopping,
-                communicator=ranks.communicator, shards=max(8, ranks.size),
-            )  # fmt: skip
+        asked = {
+            "epochs": options.epochs, "batch_size": options.batch_size, "optimizer": optimizer,
+            "progress": not options.quiet, "early_stopping": stopping,
+        }  # fmt: skip
+        history = train_together(self._ranks, (self._model.net, asked), [*self._training, *self._held_out])
         made = {
             "epochs": len(history), "batch_size": options.batch_size, "optimizer": options.optimizer,
             "learning_rate": options.learning_rate, "seed": options.seed,
@@ -148,3 +146,19 @@ class OneNetwork(Training):
             self._model, made, float(np.sum(history.seconds)), time, str(len(history)), history.interrupted,
             history.stopped, history=history,
         )  # fmt: skip
+
+
+def train_together(ranks: Ranks, said: Any = None, arrays: Sequence[Array] = ()) -> History:
+    """Train a network on all ranks, each on its rows; return what `fit` returns. After Ctrl-C it has not raised.
+
+    Rank 0 says (the network, the arguments of `fit`), and has X and Y, and perhaps those that are held out. It hands
+    out both: the others neither read a file nor hold rows that are not theirs.
+    """
+    (net, asked), (X, Y, *held_out) = mpi.handed_out(ranks, said, arrays)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
+        history: History = net.fit(
+            X, Y, validation_data=tuple(held_out) or None, communicator=ranks.communicator,
+            shards=max(8, ranks.size), **asked,
+        )  # fmt: skip
+    return history

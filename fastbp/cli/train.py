@@ -19,7 +19,7 @@ from fastbp.cli import mpi, report, scores
 from fastbp.cli import tables as tabular
 from fastbp.cli.arguments import EXIT_INTERRUPTED
 from fastbp.cli.bag import Bag
-from fastbp.cli.one_network import OneNetwork
+from fastbp.cli.one_network import OneNetwork, train_together
 from fastbp.cli.options import DATA_SETS, complete
 from fastbp.cli.trainings import Trained, Training
 from fastbp.data import DataFileError, Split
@@ -33,8 +33,7 @@ MOST_CELLS = 10_000_000  # of training rows × columns: the features of a bag, 1
 def run(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
     ranks = mpi.ranks()
-    if ranks.rank > 0:  # rank 0 prints and saves for all
-        options.quiet, options.no_save, options.plot, options.json = True, True, None, False
+    if ranks.rank > 0:  # rank 0 prints for all
         sys.stdout = sys.stderr = open(os.devnull, "w")
     if options.json:
         options.quiet = True
@@ -43,6 +42,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_on(ranks: Ranks, options: argparse.Namespace) -> int:
+    if ranks.rank > 0:  # rank 0 reads, tests and saves for all
+        with fastbp.threads(options.threads):
+            return EXIT_INTERRUPTED if train_together(ranks).interrupted else 0
     complete(options)
     with fastbp.threads(options.threads):
         problem = _problem(options)
