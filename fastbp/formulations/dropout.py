@@ -8,7 +8,7 @@ The other activations are divided by 1 − p, so that the mean of a layer stays 
 
 import numpy as np
 
-from fastbp.compiler.options import INLINE, LEAN, njit
+from fastbp.compiler.options import INLINE, LEAN, STRICT, njit
 
 MASK, HALF, PART = np.uint64(0xFFFFFFFF), np.uint64(16), np.uint64(13)
 FIRST, SECOND, GOLDEN = np.uint64(0x85EBCA6B), np.uint64(0xC2B2AE35), np.uint64(0x9E3779B1)
@@ -29,9 +29,12 @@ def layer_key(seed, step, l, place):
     return scramble(((key ^ np.uint64(l)) * GOLDEN + np.uint64(place)) & MASK)
 
 
-@njit(**LEAN)
+@njit(**LEAN, **STRICT)
 def drop(a, p, key, j):
-    """a_j ← 0 with probability p, else a_j / (1 − p), for neurons from j on; the same for δ_j. Writes: a."""
+    """a_j ← 0 with probability p, else a_j / (1 − p), for neurons from j on; the same for δ_j. Writes: a.
+
+    STRICT, for LLVM would divide by 1 − p, instead of multiplying by 1 / (1 − p), where registers have two numbers.
+    """
     limit, scale = np.uint64(p * 4294967296.0), a.dtype.type(1 / (1 - p))
     for i in range(a.size):
         kept = scramble(key ^ ((np.uint64(j + i) * GOLDEN) & MASK)) >= limit

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import golden
 import pytest
@@ -33,6 +34,30 @@ def test_bits_are_those_recorded_on_other_targets(target):
     command = [sys.executable, golden.__file__, "--check", "--target", target]
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+NARROW = """
+from fastbp.compiler import levels, together
+
+narrow = levels.level()._replace(vector_bytes=16, n_registers=32)
+levels.level, together.cores = lambda: narrow, lambda: 1
+
+import golden
+
+for dtype in "float32", "float64":
+    found = golden.differing("tiles", dtype)
+    assert golden.VECTOR_BYTES == 16 and golden.compared("tiles", dtype) and not found, (dtype, found)
+"""
+
+
+@pytest.mark.slow
+def test_bits_are_those_recorded_in_registers_of_16_bytes(tmp_path):
+    """As aarch64 has them, 32 of them, here with this machine's instructions."""
+    skip_if(golden.why_not())
+    path = os.pathsep.join([str(PACKAGE.parent), str(Path(__file__).parents[1])])
+    environment = {**os.environ, "PYTHONPATH": path, "FASTBP_CACHE": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", NARROW], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
