@@ -126,7 +126,7 @@ def weighted_inputs(z, w, b, a_previous):
 def row_alone(output, scratch, theta, x, net):
     """All layers for one row of inputs, from θ as it is: to copy it into panels would take longer than the sums.
 
-    As `loops.forward_row`, but no sum is divided by LLVM, so the bits depend on neither its version nor the registers.
+    As `loops.forward_row`, but LLVM divides no sum, so the bits do not depend on the registers.
     Shapes: output (1, n_out); x (1, n_in); scratch (2 times all neurons,). Writes: output, scratch.
     """
     a_previous = stretch(x, 0, net.layers[0].n)
