@@ -21,6 +21,7 @@ from fastbp.formulations.tiles.tile import (
     add,
     add_row,
     add_to,
+    claim_at,
     lanes,
     load,
     outer_add,
@@ -180,10 +181,13 @@ class GradientSum(NamedTuple):
 
 @njit(**INNER)
 def prefetch_row(of, k):
-    """Prefetch row k of what an update touches next."""
-    for vector in range(of.coming.size):
-        for c in range(0, of.dw.shape[1], LINE // of.dw.itemsize):
-            prefetch_to_write_at(of.coming, vector, (k * of.dw.shape[1] + c) * of.dw.itemsize)
+    """Prefetch row k of what an update touches next, and claim that of θ: all threads have read it."""
+    for c in range(0, of.dw.shape[1], LINE // of.dw.itemsize):
+        at = (k * of.dw.shape[1] + c) * of.dw.itemsize
+        for vector in range(of.coming.size):
+            prefetch_to_write_at(of.coming, vector, at)
+        if of.coming.size > 0 and k < of.dw.shape[0]:
+            claim_at(of.coming, 0, at)
 
 
 @njit(**INNER)
@@ -209,8 +213,8 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, where):
     """Accumulate dw_jk += alpha Σ_s a_sk δ_sj, or dw_jk = Σ_s a_sk δ_sj if `begin`: m samples s, neurons j of a panel.
 
     Shapes: dw (n, width); a_previous (rows, ≥ n), in panels, the samples being those from row `first` on;
-    delta (m, width); lists as in `list_samples`; coming, addresses of vectors like dw that the update will touch next;
-    where: rows, `first` and `begin`. Writes: dw.
+    delta (m, width); lists as in `list_samples`; coming, addresses of vectors like dw that the update will touch next, θ
+    first, which this thread alone may write; where: rows, `first` and `begin`. Writes: dw.
     """
     rows, first, begin = where[0], where[1], where[2] != 0
     n, m = dw.size // (VECS * lanes(dw)), delta.size // (VECS * lanes(delta))

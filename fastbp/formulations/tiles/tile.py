@@ -265,7 +265,14 @@ def prefetch_to_write_at(addresses, i, offset):
     """As `prefetch_at`, and take the line from all other cores: to write to what they have read would wait for that."""
 
 
-def _asks_for(operation, *, at_address=True, to_write=False):
+def claim_at(addresses, i, offset):
+    """Write the number `offset` bytes behind addresses[i] to where it is: only the core that may change it may ask.
+
+    Zen 4 leaves a line that it has with the other cores that have it, too, until it is written.
+    """
+
+
+def _asks_for(operation, *, at_address=True, to_write=False, writes=False):
     """Register the compiled meaning of one of the above."""
 
     @type_callable(operation)
@@ -278,6 +285,10 @@ def _asks_for(operation, *, at_address=True, to_write=False):
         if at_address:
             address = builder.load(builder.bitcast(pointer, I64.as_pointer()))
             pointer = builder.inttoptr(builder.add(address, args[2]), pointer.type)
+        if writes:  # atomic: LLVM leaves out what else changes nothing
+            pointer = builder.bitcast(pointer, I32.as_pointer())
+            builder.store_atomic(builder.load_atomic(pointer, "monotonic", 4), pointer, "monotonic", 4)
+            return context.get_dummy_value()
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
         function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
         builder.call(function, [pointer, I32(int(to_write)), I32(3), I32(1)])  # into the first-level cache, data
@@ -287,6 +298,7 @@ def _asks_for(operation, *, at_address=True, to_write=False):
 _asks_for(prefetch, at_address=False)
 _asks_for(prefetch_at)
 _asks_for(prefetch_to_write_at, to_write=True)
+_asks_for(claim_at, writes=True)
 
 
 def address_of(A, i):

@@ -137,6 +137,27 @@ def test_what_is_to_be_written_is_taken_from_other_cores():
 
 
 @njit
+def claim_all(A, addresses):
+    for i in range(A.size):
+        addresses[0] = t.address_of(A, 0)
+        t.claim_at(addresses, 0, i * A.itemsize)
+
+
+@both
+def test_what_is_claimed_stays_what_it_is(dtype):
+    A = np.array([1.5, -0.0, np.nan, 3e-40, np.inf], dtype)
+    expected = A.tobytes()
+    claim_all(A, np.zeros(1, np.int64))
+    assert A.tobytes() == expected
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
+def test_what_is_claimed_is_written():
+    claim_all(np.zeros(3), np.zeros(1, np.int64))
+    assert all("store atomic" in code for code in claim_all.inspect_llvm().values())
+
+
+@njit
 def addresses_of(A, at):
     return t.address_of(A, at[0]), t.address_of(A, at[1])
 
