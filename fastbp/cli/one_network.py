@@ -134,7 +134,7 @@ class OneNetwork(Training):
         optimizer = OPTIMIZERS[options.optimizer](learning_rate=options.learning_rate)
         asked = {
             "epochs": options.epochs, "batch_size": options.batch_size, "optimizer": optimizer,
-            "progress": not options.quiet, "early_stopping": stopping,
+            "progress": not options.quiet, "early_stopping": stopping, "shards": options.shards,
         }  # fmt: skip
         history = train_together(self._ranks, (self._model.net, asked), [*self._training, *self._held_out])
         made = {
@@ -157,8 +157,6 @@ def train_together(ranks: Ranks, said: Any = None, arrays: Sequence[Array] = ())
     (net, asked), (X, Y, *held_out) = mpi.handed_out(ranks, said, arrays)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted", RuntimeWarning)
-        history: History = net.fit(
-            X, Y, validation_data=tuple(held_out) or None, communicator=ranks.communicator,
-            shards=max(8, ranks.size), **asked,
-        )  # fmt: skip
+        asked["validation_data"] = tuple(held_out) or None
+        history: History = net.fit(X, Y, communicator=ranks.communicator, **asked)
     return history

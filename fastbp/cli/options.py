@@ -25,7 +25,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 OF_ONE_NETWORK: dict[str, Any] = {  # what describes one network or its training, and the defaults for all data
     "hidden": None, "activation": "relu", "cost": None, "dtype": "float32", "formulation": "tiles", "epochs": None,
     "no_early_stopping": False, "goal": None, "batch_size": None, "optimizer": "adam", "learning_rate": None,
-    "plot": None,
+    "shards": None, "plot": None,
 }  # fmt: skip
 OF_TABLES = (
     "target", "kind", "test_share", "test", "drop", "categorical", "no_early_stopping", "no_header", "delimiter",
@@ -208,6 +208,8 @@ def _add_training_options(group: Any) -> None:
     text = "decides the initial weights, the order of the samples and the rows to test on (default: 0)"
     group.add_argument("--seed", metavar="N", type=whole(0), default=0, help=text)
     group.add_argument("--threads", metavar="N", type=whole(1), help="use at most N threads (default: all cores)")
+    text = "cut the rows into N shards: 1, 2, 4, … N processes of MPI train to the same bits (default: several: 8)"
+    group.add_argument("--shards", metavar="N", type=whole(1), help=text)
 
 
 def _add_output_options(group: Any) -> None:

@@ -227,7 +227,7 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         derivative_units: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         steps_per_epoch: int | None = None,
         communicator: Communicator | None = None,
-        shards: int = 8,
+        shards: int | None = None,
         progress: bool = True,
     ) -> History:
         """Train by gradient descent over mini-batches.
@@ -338,13 +338,14 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
             All samples are cut into `shards` in the same way. A mini-batch has as many rows of each shard, in an order
             of its own; `batch_size` is a multiple of `shards` or at least n. Gradients and costs are added up over the
             shards in a fixed binary tree, so the bits depend on `shards`, but not on the number of ranks. They are
-            other bits than without a communicator.
+            other bits than without shards.
 
             Rank 0 shows the progress, and it alone calls callbacks that write files. Ctrl-C on one rank, or `run.stop`
             of a callback, ends the training of all. If a rank raises an error, all raise it. Not with chunks, dropout,
             `validation_split`, metrics other than the accuracy, permutations as `shuffle`, ``class_weight="balanced"``.
-        shards : int, default 8
-            With a communicator: a power of two, at least the number of ranks.
+        shards : int, optional
+            A power of two, at least the number of ranks. With a communicator the default is 8, or a shard for each of
+            more ranks. Without one, this process trains alone to the bits that ranks reach together.
         progress : bool, default True
             Show a live line on a terminal. Elsewhere nothing is written.
 
@@ -375,9 +376,9 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
             targets with means or standard deviations above 1000, targets that hardly vary around their mean.
         """
         asked = training.plan.Asked(**locals())
-        ranks = ALONE if communicator is None else Ranks(communicator)
+        ranks = ALONE if communicator is None and shards is None else Ranks(communicator)
         with ranks.together():
-            asked.shards = validation.whole_number("shards", shards, 1)
+            asked.shards = max(8, ranks.size) if shards is None else validation.whole_number("shards", shards, 1)
             self._begin_training()
             try:
                 plan = training.plan.checked(self, X, Y, asked, ranks)

@@ -72,7 +72,7 @@ class Plan:
     samples_per_epoch: int | None  # None for chunks of unknown number
     progress: bool  # whether to show a live line
     ranks: Ranks = ALONE
-    shards: Sharded | None = None  # the samples of all ranks, if there is a communicator
+    shards: Sharded | None = None  # the samples of all ranks, if they are in shards
     shuffle: bool = True  # within each shard
 
     @property
@@ -90,7 +90,7 @@ class Plan:
 def checked(net: Trainable, X: Any, Y: Any, asked: Asked, ranks: Ranks = ALONE) -> Plan:
     """Return the plan of a `fit`. Raises TypeError, ValueError or MemoryError before anything is changed.
 
-    With a communicator its `ranks` compare what they were asked for.
+    With a communicator its `ranks` compare what they were asked for. `ALONE` means without shards, too.
     """
     model, epochs = net._model, validation.whole_number("epochs", asked.epochs, 1)
     training = _training(net, asked.optimizer)

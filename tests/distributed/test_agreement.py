@@ -85,7 +85,7 @@ def test_ranks_that_disagree(given, words):
         ({"shards": 12}, "shards is 12; needed is a power of two, at least 2"),
         ({"shards": 1}, "shards is 1; needed is a power of two, at least 2"),
         ({"shards": 0}, "shards is 0"),
-        ({"dropout": 0.5}, "dropout given with a communicator, where no rank has all samples: leave it out"),
+        ({"dropout": 0.5}, "dropout given with a communicator: a rank need not have all samples: leave it out"),
         ({"validation_split": 0.5}, "validation_split given with a communicator"),
         ({"validation_data": {"t": (X, Y)}, "metrics": ["f1_macro"]}, "metrics given with a communicator"),
         ({"shuffle": [np.arange(12)]}, "permutations as shuffle given with a communicator"),

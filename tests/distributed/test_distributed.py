@@ -37,6 +37,8 @@ CASES = {
 
 
 def rows_of(communicator, array):
+    if communicator is None:
+        return array
     n, r, size = len(array), communicator.Get_rank(), communicator.Get_size()
     return array[r * n // size : (r + 1) * n // size]
 
@@ -71,6 +73,13 @@ def test_the_same_bits_on_any_number_of_ranks(case):
     for size in (2, 4, 8):
         for other in on_ranks(size, lambda communicator: fit(communicator, **CASES[case])):
             assert told(other) == told(net)
+    assert told(fit(None, shards=8, **CASES[case])) == told(net)
+
+
+def test_a_shard_for_each_rank_unless_told():
+    job = {"batch_size": N, "optimizer": fastbp.SGD(0.5)}
+    (few,), many = on_ranks(1, lambda c: fit(c, shards=16, **job)), on_ranks(16, lambda c: fit(c, **job))
+    assert all(told(net) == told(few) for net in many)
 
 
 def test_other_shards_are_other_bits_of_nearly_the_same_numbers():

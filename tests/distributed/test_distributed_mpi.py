@@ -110,7 +110,7 @@ def trained_by(size: int, folder: Path, *given: str) -> tuple[str, bytes]:
 def test_the_command_line(tmp_path: Path) -> None:
     (said, two), (_, four) = (trained_by(size, tmp_path, "digits") for size in (2, 4))
     assert said.count("accuracy") == 1 and said.count("1,437 training, 360 test") == 1
-    assert two == four
+    assert two == four == trained_by(1, tmp_path, "digits", "--shards", "8")[1] != trained_by(1, tmp_path, "digits")[1]
     done = mpiexec(2, "-W", "ignore", "-m", "fastbp", "train", "no.csv", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("there is no such file") == 1

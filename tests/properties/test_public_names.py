@@ -52,8 +52,8 @@ COMMANDS = {
     "train": """
         -h --help data --target --classify --regress --drop --categorical --test-share --test --data --download
         --no-header --delimiter --decimal --encoding --na --hidden --activation --cost --dtype --formulation --epochs
-        --no-early-stopping --goal --batch-size --optimizer --learning-rate --seed --threads --output --no-save --plot
-        --quiet --json
+        --no-early-stopping --goal --batch-size --optimizer --learning-rate --seed --threads --shards --output --no-save
+        --plot --quiet --json
     """,
     "predict": """
         -h --help model data --output --probabilities --id --json --target --data --no-header --delimiter --decimal

@@ -213,8 +213,8 @@ def gradient_panel(dw, alpha, a_previous, delta, lists, coming, where):
     """Accumulate dw_jk += alpha Σ_s a_sk δ_sj, or dw_jk = Σ_s a_sk δ_sj if `begin`: m samples s, neurons j of a panel.
 
     Shapes: dw (n, width); a_previous (rows, ≥ n), in panels, the samples being those from row `first` on;
-    delta (m, width); lists as in `list_samples`; coming, addresses of vectors like dw that the update will touch next, θ
-    first, which this thread alone may write; where: rows, `first` and `begin`. Writes: dw.
+    delta (m, width); lists as in `list_samples`; coming, addresses of vectors like dw that the update will touch next,
+    θ first, which this thread alone may write; where: rows, `first` and `begin`. Writes: dw.
     """
     rows, first, begin = where[0], where[1], where[2] != 0
     n, m = dw.size // (VECS * lanes(dw)), delta.size // (VECS * lanes(delta))
