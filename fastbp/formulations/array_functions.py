@@ -19,7 +19,6 @@ from fastbp.compiler.together import made_once
 from fastbp.compiler.user_functions import named_by_content
 from fastbp.compiler.views import stretch
 from fastbp.formulations import sample_templates
-from fastbp.functions import activations, elementary
 from fastbp.functions.activations import Activation
 from fastbp.functions.cost_pairs import PAIRS
 from fastbp.functions.costs import Cost, WithParameter
@@ -37,22 +36,6 @@ def activate(a, z):
     """a_j = σ(z_j)."""
     for j in range(z.size):
         a[j] = function(z[j])
-
-
-def activate_in_two_passes(a, z):
-    """a_j = σ(z_j) = f₂(z_j, f₁(z_j)), f₁ first for all j.
-
-    Each number takes a long chain of operations, and a processor works at as many numbers at once as it can hold
-    operations that wait: at twice as many where the chains are half as long.
-    """
-    for j in range(z.size):
-        a[j] = function(z[j])
-    for j in range(z.size):
-        a[j] = second(z[j], a[j])
-
-
-# σ: f₁ and f₂ of `activate_in_two_passes`, for those where it pays.
-TWO_PASSES = {activations.tanh: (elementary.exp_of_twice, elementary.tanh_from_exp)}
 
 
 def activate_rows(a, z, n, m):
@@ -173,9 +156,6 @@ def activation_function(activation: Activation, dtype: np.dtype[Any]) -> Any:
         return _address(OF_ROWS[activation.function], "RR", dtype, activate_row)
     if activation.whole_layer:
         return _address(activation.function, "RR", dtype, sums=True)
-    if activation.function in TWO_PASSES:
-        first, last = TWO_PASSES[activation.function]
-        return _address(first, "RR", dtype, activate_in_two_passes, second=last)
     return _address(activation.function, "RR", dtype, activate)
 
 

@@ -28,6 +28,7 @@ class Constants(NamedTuple):
     subnormal_shift: np.floating  # multiplying by 2^it makes a subnormal normal
     subnormal_scale: np.floating  # 2^subnormal_shift
     log2_e: np.floating
+    ln2: np.floating
     ln2_head: np.floating  # ln 2 to so few digits that its product with any exponent is exact
     ln2_tail: np.floating  # ln 2 - ln2_head
     sqrt2_minus_1: np.floating
@@ -37,10 +38,8 @@ class Constants(NamedTuple):
     erfc_high: np.floating  # erfc x rounds to 0 above
     erfc_center: np.floating  # the x at which erfc_far has its t = 0
     split: np.floating  # 2^s + 1, to cut off the lower s bits
-    tanh_seam: np.floating
     erfc_seam: np.floating
     exp_rest: tuple[np.floating, ...]  # (e^r - 1 - r) / r^2, |r| <= ln(2) / 2
-    tanh_rest: tuple[np.floating, ...]  # (tanh x - x) / x^3 in x^2, |x| <= tanh_seam
     log_rest: tuple[np.floating, ...]  # (2 artanh(s) - 2 s) / s^3 in s^2, |s| <= 3 - sqrt(8)
     erfc_near: tuple[np.floating, ...]  # erf x / x in x^2, |x| <= erfc_seam
     erfc_far: tuple[np.floating, ...]  # (1 + 2 x) e^(x^2) erfc x in t, erfc_seam <= x <= erfc_high
@@ -57,8 +56,8 @@ def constants_of(dtype: type[np.floating], ln2_bits: int, own: tuple[float, ...]
     numbers = (
         *(0.0, 0.5, 1.0, 2.0, np.inf, np.nan, 1.5 * 2.0**info.nmant),
         *(info.smallest_normal, info.nmant + 1, 2.0 ** (info.nmant + 1)),
-        *(1 / LN2, ln2_head, ln2_tail, np.sqrt(2.0) - 1, *own),
-        *(2.0 ** ((info.nmant + 2) // 2) + 1, 0.625, 0.475),
+        *(1 / LN2, LN2, ln2_head, ln2_tail, np.sqrt(2.0) - 1, *own),
+        *(2.0 ** ((info.nmant + 2) // 2) + 1, 0.475),
     )
     return Constants(*map(dtype, numbers), *(tuple(map(dtype, coefficients)) for coefficients in rests))
 
@@ -66,7 +65,6 @@ def constants_of(dtype: type[np.floating], ln2_bits: int, own: tuple[float, ...]
 FLOAT32 = constants_of(
     np.float32, 15, (-104.0, 89.0, 32.0, 10.1, 3.0),
     [0.5, 0.16666666, 0.041666362, 0.00833339, 0.0013940628, 0.00019845876],
-    [-0.33333282, 0.13331442, -0.053739712, 0.020639078, -0.005704978],
     [0.66666776, 0.39977536, 0.29871863],
     [1.1283791, -0.37612617, 0.11283029, -0.026773097, 0.0047556837],
     [
@@ -80,11 +78,6 @@ FLOAT64 = constants_of(
         0.5, 0.16666666666666677, 0.04166666666666651, 0.008333333333321691, 0.001388888888896237,
         0.0001984126988596592, 2.4801587172538122e-05, 2.7557244374217137e-06, 2.755740264352864e-07,
         2.5108978867816392e-08, 2.087532959214041e-09,
-    ],
-    [
-        -0.33333333333333315, 0.1333333333332974, -0.05396825396605733, 0.021869488468681735, -0.008863234312145427,
-        0.0035921139962951354, -0.0014557259283865102, 0.0005894517262430666, -0.0002370115516465208,
-        9.15581323594776e-05, -3.0186968124478488e-05, 6.042368204706013e-06,
     ],
     [
         0.6666666666666734, 0.39999999999414326, 0.28571428742474286, 0.22222198563532747, 0.1818356486492351,

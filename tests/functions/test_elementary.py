@@ -36,7 +36,7 @@ EXACT = {
 }
 FUNCTIONS = [pytest.param(f, id=getattr(f, "__name__", None) or f.__wrapped__.__name__) for f in EXACT]
 # The largest error allowed; each function's docstring has the largest error found.
-ULP = {exp: 1.1, expm1: 1.3, tanh: 1.5, sigmoid: 1.8, softplus: 1.8, erfc: 5.2, log: 1.0, log1p: 1.5}
+ULP = {exp: 1.1, expm1: 1.3, tanh: 2.6, sigmoid: 1.8, softplus: 1.8, erfc: 5.2, log: 1.0, log1p: 1.5}
 
 SPECIALS = {
     exp: [(0, 1), (-0.0, 1), (INF, INF), (-INF, 0), (1e4, INF), (-1e4, 0)],
