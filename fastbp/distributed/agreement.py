@@ -82,7 +82,7 @@ def _check(asked: Any, data: Data, metrics: Any, ranks: Ranks) -> None:
     for name, (given, instead) in refused.items():
         if given:
             what = "shards" if ranks.communicator is None else "a communicator"
-            raise ValueError(f"{name} given with {what}: a rank need not have all samples: {instead}")
+            raise ValueError(f"{name} given with {what}, but a rank need not have all samples: {instead}")
 
 
 def _words(net: Any, training: Any, data: Data, asked: Any, batch_size: int, weights_ndim: int) -> dict[str, str]:

@@ -345,7 +345,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
             `validation_split`, metrics other than the accuracy, permutations as `shuffle`, ``class_weight="balanced"``.
         shards : int, optional
             A power of two, at least the number of ranks. With a communicator the default is 8, or a shard for each of
-            more ranks. Without one, this process trains alone to the bits that ranks reach together.
+            more ranks. Without one, this process trains alone, under the same conditions, to the bits that ranks reach
+            together.
         progress : bool, default True
             Show a live line on a terminal. Elsewhere nothing is written.
 

@@ -85,7 +85,7 @@ def test_ranks_that_disagree(given, words):
         ({"shards": 12}, "shards is 12; needed is a power of two, at least 2"),
         ({"shards": 1}, "shards is 1; needed is a power of two, at least 2"),
         ({"shards": 0}, "shards is 0"),
-        ({"dropout": 0.5}, "dropout given with a communicator: a rank need not have all samples: leave it out"),
+        ({"dropout": 0.5}, "dropout given with a communicator, but a rank need not have all samples: leave it out"),
         ({"validation_split": 0.5}, "validation_split given with a communicator"),
         ({"validation_data": {"t": (X, Y)}, "metrics": ["f1_macro"]}, "metrics given with a communicator"),
         ({"shuffle": [np.arange(12)]}, "permutations as shuffle given with a communicator"),
@@ -97,6 +97,22 @@ def test_ranks_that_disagree(given, words):
 )  # fmt: skip
 def test_what_ranks_cannot_do(given, words):
     assert words.replace("\\", "") in error_of_all(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"dropout": 0.5}, "dropout given with shards, but a rank need not have all samples: leave it out"),
+        ({"shards": 12}, "shards is 12; needed is a power of two, at least 1"),
+        ({"batch_size": 12}, "batch_size is 12; a mini-batch has as many rows of each of 8 shards"),
+    ],
+)
+def test_shards_of_a_process_alone(given, words):
+    net = fastbp.Network([4, 5, 3], cost="cross_entropy", seed=1)
+    before = state_of(net)
+    with pytest.raises(ValueError, match=words):
+        net.fit(X, Y, **{"shards": 8, "batch_size": 8, **given})
+    assert state_of(net) == before
 
 
 def test_a_data_set_has_rows_on_every_rank():

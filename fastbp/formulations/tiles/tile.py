@@ -266,9 +266,10 @@ def prefetch_to_write_at(addresses, i, offset):
 
 
 def claim_at(addresses, i, offset):
-    """Write the number `offset` bytes behind addresses[i] to where it is: only the core that may change it may ask.
+    """Write the number `offset` bytes behind addresses[i] back as it is, so that no other core has its cache line.
 
-    Zen 4 leaves a line that it has with the other cores that have it, too, until it is written.
+    On Zen 4 a prefetch to write leaves a line that is here already with the other cores that have it. Only a thread
+    that alone may write there may call this.
     """
 
 
