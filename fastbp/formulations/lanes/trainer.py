@@ -32,7 +32,7 @@ from fastbp.optimizers import Optimizer, OptimizerState
 # 1.14, 1.17; with AVX2 there, from the second on, 0.95, 0.95, 1.25, 1.12. On Zen 4: 0.84, 0.96, 1.17 of the first two
 # and the last, in float64 0.94, 1.01, 1.23.
 MOST_WEIGHTS = 1350
-BLOCK_BYTES = 128 * 1024  # of z, a and δ of a block of samples
+ROWS = 16  # samples of a block: with more, less of z, a and δ stays in the cache; with fewer, sums are too short
 
 
 def suits(model: Model, optimizer: Optimizer, options: StepOptions, batch_size: int) -> bool:
@@ -186,8 +186,7 @@ def workspace(model: Model, batch_size: int) -> LanesWorkspace:
     """Return the memory for mini-batches of a size. Behind each array there is room for what a tile reads too much."""
     dtype, lanes, unit = model.dtype, lanes_of(model.dtype), max(lanes_of(model.dtype), COLUMN)
     n, neurons, n_in, n_out = model.parameters.vector.size, sum(model.sizes), model.sizes[0], model.sizes[-1]
-    in_block = BLOCK_BYTES // (3 * neurons * VECTOR_BYTES) // unit * unit
-    rows = min(round_up(batch_size, unit), max(unit, in_block))
+    rows = min(round_up(batch_size, unit), max(unit, ROWS))
     size = (round_up(n, lanes) + COLUMN) * lanes
     theta, gradient, quarters = (aligned_zeros(times * size, dtype) for times in (1, 1, 4))
     z, a, delta = (aligned_zeros((rows * neurons + COLUMN) * lanes, dtype) for _ in range(3))

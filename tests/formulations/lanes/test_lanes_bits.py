@@ -96,7 +96,7 @@ def test_mini_batches_and_a_last_shorter_one(batch_size, dtype):
 @both
 def test_blocks_change_no_bits(dtype, monkeypatch):
     """A mini-batch goes through all layers in blocks, here of the least size."""
-    monkeypatch.setattr(lanes, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(lanes, "ROWS", 1)
     check([5, 7, 1], dtype, adams(2), 43)
     check([2, 1, 3, 1], dtype, [fastbp.SGD(0.1)], 43)
 
