@@ -318,8 +318,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
             Known derivatives of the targets by the inputs, to be fitted too (Sobolev training), NaN where one is not
             known; with one output also (n_samples, n_in). The cost of a sample gets ½ v Σ (∂a_j/∂x_k − dY_jk)² for
             quadratic and other costs, and twice that for squared_error, times its weight. The gradient is exact. All
-            activations need a second derivative, so not relu. Not with chunks, files, dropout, `layer_rates` or a
-            communicator; always by the loops of "tiles", on one thread.
+            activations need a second derivative, so not relu. Not with chunks, files, dropout, `layer_rates`, a
+            communicator or shards; always by the loops of "tiles", on one thread.
         derivative_weight : float, (n_out, n_in) or (n_samples, n_out, n_in) array-like, default 1
             v ≥ 0: how much derivatives count.
         derivative_units : pair of (n_in,) and (n_out,) array-likes, optional
@@ -379,7 +379,8 @@ class Network(OwnLoop, Files, FirstOrder, SecondOrder, Uncertainty, Explanations
         asked = training.plan.Asked(**locals())
         ranks = ALONE if communicator is None and shards is None else Ranks(communicator)
         with ranks.together():
-            asked.shards = max(8, ranks.size) if shards is None else validation.whole_number("shards", shards, 1)
+            if ranks is not ALONE:
+                asked.shards = max(8, ranks.size) if shards is None else validation.whole_number("shards", shards, 1)
             self._begin_training()
             try:
                 plan = training.plan.checked(self, X, Y, asked, ranks)

@@ -29,7 +29,7 @@ def with_derivatives(net: Any, X: Any, Y: Any, asked: SimpleNamespace) -> tuple[
         return net._formulation, X, Y
     if comes_in_chunks(X, Y) or isinstance(X, np.memmap) or isinstance(Y, np.memmap):
         raise ValueError("dY is given, but X and Y are not arrays in memory: give numpy.array(X), or leave dY out")
-    for option in ("dropout", "communicator"):
+    for option in ("dropout", "communicator", "shards"):
         if getattr(asked, option) is not None:
             raise ValueError(f"{option} is not possible with dY: leave one of them out")
     if getattr(asked.optimizer, "layer_rates", None) is not None:

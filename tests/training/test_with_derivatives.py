@@ -158,6 +158,7 @@ def test_bad_arguments_are_refused_before_anything_changes():
         (net, {"dY": dY, "derivative_units": (1.0,)}, "derivative_units has 1 entries"),
         (net, {"dY": dY, "derivative_units": (0.0, 1.0)}, r"derivative_units\[0\] is 0.0"),
         (net, {"dY": dY, "dropout": 0.1}, "dropout is not possible with dY"),
+        (net, {"dY": dY, "shards": 8}, "shards is not possible with dY"),
         (net, {"dY": dY, "optimizer": fastbp.Adam(layer_rates=[0, 1])}, "layer_rates are not possible with dY"),
         (
             net,
