@@ -5,21 +5,20 @@ that are those of the three sums. Beside it the same nets one after the other in
 over them, if JAX is installed. A time is the least of many epochs of all nets, in turns, so that other work on the
 machine counts little; the orders of the samples are each net's own, JAX's are the same for all.
 
-"of a step" is the time of the functions that no arrangement of the sums takes away, on as many numbers, one behind the
-other and in the first-level cache where they fit: tanh of the hidden neurons, and Adam's update.
+"of a step" is the time of what no arrangement of the sums takes away, on the numbers of one net, one behind the other
+in the first-level cache: tanh of the hidden neurons, σ′ times their errors, and Adam's update.
 """
 
 import argparse
-import ctypes
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
 BATCH, STEPS, RATE = 32, 20, 1e-3
-GROUP = 8  # nets whose tanh and Adam are timed together
 
 
 def fastbp_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> tuple[dict[str, Callable[[], None]], int]:
@@ -27,8 +26,10 @@ def fastbp_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> tuple[dict[s
     import numpy as np
 
     import fastbp
+    from fastbp.compiler.variants import address_of
     from fastbp.formulations import FORMULATIONS
     from fastbp.formulations.lanes.trainer import lanes_of, lanes_trainer
+    from fastbp.formulations.rounds import Row, prepared
     from fastbp.formulations.step_options import StepOptions
 
     choices = {"activation": "tanh", "output_activation": "identity", "cost": "quadratic"}
@@ -46,48 +47,54 @@ def fastbp_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> tuple[dict[s
     ]
     for trainer in in_lanes + in_tiles:
         trainer.begin()
+    rows = []
+    for trainer, group in zip(in_lanes, groups, strict=True):
+        trainer.take(orders[None, group])
+        _, optimizer, work, data, batch_size, net = trainer.arguments[0]
+        loop = address_of(trainer.loop, *trainer.arguments[0])
+        rows.append(Row(loop, optimizer._address, work._address, (data._address,), batch_size, net._address))
+    run_lanes = prepared(rows)
+    run_tiles = prepared([trainer.row([order]) for trainer, order in zip(in_tiles, orders, strict=True)])
 
-    def lanes() -> None:
-        for trainer, group in zip(in_lanes, groups, strict=True):
-            trainer.train(orders[group])
+    def lanes(kept: Any = in_lanes) -> None:  # a row is addresses of what its trainer keeps
+        run_lanes()
 
-    def tiles() -> None:
-        for trainer, order in zip(in_tiles, orders, strict=True):
-            trainer.train(order)
+    def tiles(kept: Any = in_tiles) -> None:
+        run_tiles()
 
     products = models[0].flops_per_sample - 2 * sizes[0] * sizes[1]  # no errors of the inputs
     return {"fastbp, lanes": lanes, "fastbp, tiles one by one": tiles}, BATCH * products
 
 
 def parts(sizes: list[int], n_nets: int, dtype: Any) -> dict[str, Callable[[], None]]:
-    """Return tanh of the hidden neurons and Adam's update, each for `STEPS` steps of so many nets."""
+    """Return tanh of the hidden neurons, their σ′ and Adam's update, each as often as an epoch of all nets has it."""
     import numpy as np
 
     import fastbp
+    from fastbp.compiler.call import call
+    from fastbp.compiler.options import LEAN, njit
     from fastbp.formulations import array_functions
     from fastbp.functions.activations import ACTIVATIONS
 
-    adam = fastbp.Adam(RATE)
-    state = adam.new_state(n_nets * sum((n_in + 1) * n for n_in, n in pairwise(sizes)), dtype)
-    a = np.zeros(n_nets * BATCH * sum(sizes[1:-1]), dtype)
+    tanh, adam = ACTIVATIONS["tanh"], fastbp.Adam(RATE)
+    state = adam.new_state(sum((n_in + 1) * n for n_in, n in pairwise(sizes)), dtype)
+    a, z, delta = np.random.default_rng(0).standard_normal((3, BATCH * sum(sizes[1:-1]))).astype(dtype)
+    theta, gradient = np.ones_like(state.first), np.ones_like(state.first)
     begin_step, update = array_functions.update_functions("adam", dtype)
-    theta = np.zeros_like(state.first)
+    begin_once = adam.hyper, np.ones(1, np.int64)
 
-    def repeated(function: int, *arrays: Any) -> Callable[[], None]:
-        given = [number for array in arrays for number in (ctypes.c_void_p(array.ctypes.data), array.size)]
-        called = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p, ctypes.c_int64] * len(arrays))(function)
+    @njit(on_disk=False, **LEAN)
+    def repeat(function: Any, times: int, arrays: Any) -> None:
+        for _ in range(times):
+            call(function, *arrays)
 
-        def steps(kept: Any = arrays) -> None:
-            for _ in range(STEPS):
-                called(*given)
-
-        return steps
-
-    repeated(begin_step, adam.hyper, state.t)()
-    return {
-        "of a step, tanh": repeated(array_functions.activation_function(ACTIVATIONS["tanh"], dtype), a, a.copy()),
-        "of a step, Adam": repeated(update, theta, state.first, state.second, adam.hyper, state.t, theta.copy()),
+    repeat(begin_step, 1, begin_once)
+    calls = {
+        "of a step, tanh": (array_functions.activation_function(tanh, dtype), (a, z)),
+        "of a step, its derivative": (array_functions.derivative_function(tanh, dtype), (delta, z, a)),
+        "of a step, Adam": (update, (theta, state.first, state.second, adam.hyper, state.t, gradient)),
     }
+    return {name: partial(repeat, function, n_nets * STEPS, arrays) for name, (function, arrays) in calls.items()}
 
 
 def jax_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> dict[str, Callable[[], Any]]:
@@ -146,7 +153,7 @@ def main() -> None:
     epochs, flops = fastbp_epochs(asked.sizes, asked.nets, X, Y)
     if find_spec("jax") and not asked.without_jax:
         epochs |= jax_epochs(asked.sizes, asked.nets, X, Y)
-    of_a_step = parts(asked.sizes, GROUP, X.dtype)
+    of_a_step = parts(asked.sizes, asked.nets, X.dtype)
     epochs |= of_a_step
     took, peak = dict.fromkeys(epochs, float("inf")), 0.0
     for epoch in epochs.values():
@@ -156,8 +163,7 @@ def main() -> None:
         for name, epoch in epochs.items():
             start = time.perf_counter()
             epoch()
-            nets = GROUP if name in of_a_step else asked.nets
-            took[name] = min(took[name], (time.perf_counter() - start) / (nets * STEPS))
+            took[name] = min(took[name], (time.perf_counter() - start) / (asked.nets * STEPS))
         peak = max(peak, gflops("float32", seconds=0.02))
     print(f"{asked.nets} nets {asked.sizes}, mini-batch {BATCH}, Adam, float32, one thread; peak {peak:.0f} GFLOP/s")
     first = next(iter(took.values()))

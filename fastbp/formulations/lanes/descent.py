@@ -17,6 +17,7 @@ from fastbp.formulations.lanes.sums import (
     propagate_error,
 )
 from fastbp.formulations.rules import regularize, shrink
+from fastbp.formulations.tiles.products import from_
 from fastbp.formulations.tiles.tile import lanes, load, store, zeros
 from fastbp.functions.floating_point import multiply_add
 
@@ -92,8 +93,9 @@ def gradient(work, data, start, m, net):
         for l in range(1, net.L + 1):
             accumulate_gradient(work, layer(work.delta, work, net, l), layer(work.a, work, net, l - 1), l, block, net)
         for i in range(lanes(work.theta)):
+            costs, to = stretch(work.costs, i * work.rows, block.m), from_(work.batch_costs, i * batch_size + first)
             for s in range(block.m):
-                work.batch_costs[i * batch_size + first + s] = work.costs[i * work.rows + s]
+                to[s] = costs[s]
     for l in range(1, net.L + 1):
         join_quarters(work, l, net)
 
