@@ -47,8 +47,9 @@ def fastbp_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> tuple[dict[s
     ]
     for trainer in in_lanes + in_tiles:
         trainer.begin()
-    rows = []
+    rows, kept = list[Row](), dict[Any, Any]()
     for trainer, group in zip(in_lanes, groups, strict=True):
+        trainer.work_in(kept)  # as a round does
         trainer.take(orders[None, group])
         _, optimizer, work, data, batch_size, net = trainer.arguments[0]
         loop = address_of(trainer.loop, *trainer.arguments[0])

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from fastbp.batches import sources
 from fastbp.compiler.threads import get_num_threads
 from fastbp.formulations.lanes.team import Team, TeamTrainer
+from fastbp.formulations.lanes.trainer import Workspaces
 from fastbp.formulations.rounds import Row, prepared
 from fastbp.population.members import Member
 
@@ -49,17 +50,17 @@ def unit_of(member: Member) -> Any:
     return member if team is None else (team, *map(len, orders))
 
 
-def job_of(together: list[Member]) -> Job | None:
+def job_of(together: list[Member], kept: Workspaces) -> Job | None:
     """Return the job of members that train together; None for one that trains alone, outside rounds.
 
-    This is the place that decides which members are trained together.
+    This is the place that decides which members are trained together. Jobs with the same `kept` are of one round.
     """
     team, row = team_of(together[0]), together[0].row
     if team is None:
         return None if row is None else Job(row, None, together)
     pieces = [member.piece for member in together if member.piece is not None]
     trainers = [piece.trainer for piece in pieces if isinstance(piece.trainer, TeamTrainer)]
-    return Job(*team.row(trainers, [piece.orders for piece in pieces]), together)
+    return Job(*team.row(trainers, [piece.orders for piece in pieces], kept), together)
 
 
 def team_of(member: Member) -> Team | None:
@@ -74,7 +75,8 @@ class Rounds:
     def __init__(self, pool: ThreadPoolExecutor | None):
         self.n_threads = get_num_threads()
         self._pool, self._n_running = pool, 0
-        self._ended: SimpleQueue[tuple[list[Job], Future[list[list[float]]]]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[list[Job], Workspaces, Future[list[list[float]]]]] = SimpleQueue()
+        self._kept: list[Workspaces] = []  # of rounds that are over
         self._done: list[list[tuple[Member, list[float]]]] = []  # outside rounds
 
     @property
@@ -113,9 +115,9 @@ class Rounds:
 
     def _begin(self, taken: list[list[Member]]) -> None:
         """Begin a round of those that do not train alone."""
-        jobs, alone = list[Job](), list[Member]()
+        jobs, alone, kept = list[Job](), list[Member](), self._kept.pop() if self._kept else {}
         for together in taken:
-            job = job_of(together)
+            job = job_of(together, kept)
             if job is None:
                 alone += together
             else:
@@ -126,9 +128,9 @@ class Rounds:
             if self._pool is None:
                 result = Future[list[list[float]]]()
                 result.set_result(run())
-                self._ended.put((jobs, result))
+                self._ended.put((jobs, kept, result))
             else:
-                self._pool.submit(run).add_done_callback(lambda result: self._ended.put((jobs, result)))
+                self._pool.submit(run).add_done_callback(lambda result: self._ended.put((jobs, kept, result)))
         self._train_alone(alone)
 
     def _train_alone(self, members: list[Member]) -> None:
@@ -141,8 +143,9 @@ class Rounds:
         """
         done, self._done = self._done, []
         while not self._ended.empty() or (wait and self._n_running and not done):
-            jobs, result = self._ended.get()
+            jobs, kept, result = self._ended.get()
             self._n_running -= 1
+            self._kept.append(kept)
             for job, costs in zip(jobs, result.result(), strict=True):
                 done.append([*zip(job.members, job.costs(costs), strict=True)])
         return done

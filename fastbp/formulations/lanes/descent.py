@@ -104,16 +104,17 @@ def gradient(work, data, start, m, net):
 def descend(optimizer, work, data, net):
     """A step of the optimizer of each net whose costs so far are finite. Writes: θ, and what is the optimizers' own."""
     size, n = optimizer.theta.size // lanes(work.theta), net.layers[net.L + 1].weights_at
-    call(net.functions[0].from_lanes, optimizer.gradient, work.gradient, n)
+    call(net.functions[0].from_lanes, work.gradients, work.gradient, n)
     for i in range(data.costs.size):
         if abs(data.costs[i]) < math.inf:
-            call(net.functions[0].step, optimizer, i, size, net)
+            call(net.functions[0].step, optimizer, stretch(work.gradients, i * size, size), i, net)
     call(net.functions[0].to_lanes, work.theta, optimizer.theta, n)
 
 
-def step(optimizer, i, size, net):
-    """θ ← θ − η ∇C for plain descent: the step of net i, of `size` parameters. Writes: its row of everything."""
-    theta, gradient = stretch(optimizer.theta, i * size, size), stretch(optimizer.gradient, i * size, size)
+def step(optimizer, gradient, i, net):
+    """θ ← θ − η ∇C for plain descent: the step of net i. Writes: its row of everything; gradient."""
+    size = gradient.size
+    theta = stretch(optimizer.theta, i * size, size)
     first, second = theta, theta
     if optimizer.first.size > 0:
         first = stretch(optimizer.first, i * size, size)

@@ -13,12 +13,12 @@ from fastbp.formulations.lanes import descent, layout, products
 FUNCTIONS: dict[str, tuple[Any, str]] = {
     "sum_products": (products.sum_products, "RRRRiiiiiiiiii"),
     "forward_column": (products.forward_column, "RRRRRii"),
-    "sum_quarters": (products.sum_quarters, "RiRiii"),
+    "sum_quarters": (products.sum_quarters, "RiRRiii"),
     "add_quarters": (products.add_quarters, "RRii"),
     "to_lanes": (layout.to_lanes, "RRi"),
     "from_lanes": (layout.from_lanes, "RRi"),
     "take_rows": (descent.take_rows, "RRIiii"),
-    "step": (descent.step, "OiiN"),
+    "step": (descent.step, "ORiN"),
 }
 
 

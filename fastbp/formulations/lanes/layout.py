@@ -22,7 +22,6 @@ class Members(Struct):
     theta: npt.NDArray[Any]  # (lanes, n): n parameters, rounded up to whole registers
     first: npt.NDArray[Any]  # the same, as are the others
     second: npt.NDArray[Any]
-    gradient: npt.NDArray[Any]
     hyper: npt.NDArray[np.float64]  # (n_nets, N_HYPER)
     t: npt.NDArray[np.int64]  # (n_nets,)
     limits: npt.NDArray[np.float64]  # (n_nets, 4): l2, l1, decay and clip_value of `OptimizerData`
@@ -30,10 +29,11 @@ class Members(Struct):
 
 
 class LanesWorkspace(Struct):
-    """All memory that a step writes, sized once."""
+    """What a step writes and the next one does not read, so that groups that take turns may share it."""
 
     theta: npt.NDArray[Any]  # (n, lanes)
     gradient: npt.NDArray[Any]
+    gradients: npt.NDArray[Any]  # the same net by net, (lanes, n), n rounded up to whole registers
     quarters: npt.NDArray[Any]  # (4, n, lanes): sums over every fourth sample
     z: npt.NDArray[Any]  # layer after layer, (rows, n_l, lanes), as are a and δ
     a: npt.NDArray[Any]

@@ -2,7 +2,7 @@
 
     sum_products      c_ij = Σ_p a_ip b_pj        all three sums of backpropagation: what i, p and j are is in the steps
     forward_column    z_s = b + Σ_k a_sk w_k      a layer of one neuron, as `tiles/column_sums.py` sums it
-    sum_quarters      Σ_s δ_sj                    for each quarter of the samples, s mod 4 = 0 … 3; and their sum
+    sum_quarters      Σ_s a_sk δ_s, Σ_s δ_sj      for each quarter of the samples, s mod 4 = 0 … 3; and their sum
 
 All arrays are flat, in lanes: a number is a register. So a tile of r rows and one register is r numbers.
 """
@@ -132,25 +132,31 @@ def sum_across(tile, terms, a, w, s, n, width):
     return load(tile, terms, 0, 0)
 
 
-def sum_quarters(quarters, at, delta, m, n, begin):
-    """q_ij = Σ_s δ_sj over the samples s = i, i + 4, …; unless `begin`, added to what is there.
+@njit(**INNER)
+def term(tile, x, s, j, factor):
+    """Tile + x_sj δ_s, or tile + x_sj if `factor`, which is δ, is empty: one number in lanes."""
+    return inner_add(tile, x, s, j, factor, s, 0) if factor.size > 0 else add(tile, load(tile, x, s, j))
+
+
+def sum_quarters(quarters, at, x, factor, m, n, begin):
+    """q_ij = Σ_s x_sj δ_s, or Σ_s x_sj, over the samples s = i, i + 4, …; unless `begin`, added to what is there.
 
     What is left of m after whole fours is in q_0j. Shapes: quarters (4, size), q being n numbers from `at` on;
-    delta (≥ m, n). Writes: quarters.
+    x (≥ m, n); factor (≥ m,), which is δ, or empty. Writes: quarters.
     """
-    row, q = n * lanes(delta), matrix(quarters, 0, 4, quarters.size // 4)
-    for j in range(0, row, lanes(delta)):
+    width = lanes(x)
+    q, x = matrix(quarters, 0, 4, quarters.size // 4), matrix(x, 0, m, n * width)
+    factor = matrix(factor, 0, min(m, factor.size), width)
+    for j in range(0, n * width, width):
         tile, tile1, tile2, tile3 = zeros(q, 1, 1), zeros(q, 1, 1), zeros(q, 1, 1), zeros(q, 1, 1)
         if not begin:
             tile, tile1 = load(tile, q, 0, at + j), load(tile, q, 1, at + j)
             tile2, tile3 = load(tile, q, 2, at + j), load(tile, q, 3, at + j)
         for s in range(0, m - 3, 4):
-            tile = add_row(tile, delta, s * row + j)
-            tile1 = add_row(tile1, delta, (s + 1) * row + j)
-            tile2 = add_row(tile2, delta, (s + 2) * row + j)
-            tile3 = add_row(tile3, delta, (s + 3) * row + j)
+            tile, tile1 = term(tile, x, s, j, factor), term(tile1, x, s + 1, j, factor)
+            tile2, tile3 = term(tile2, x, s + 2, j, factor), term(tile3, x, s + 3, j, factor)
         for s in range(m - m % 4, m):
-            tile = add_row(tile, delta, s * row + j)
+            tile = term(tile, x, s, j, factor)
         store(tile, q, 0, at + j)
         store(tile1, q, 1, at + j)
         store(tile2, q, 2, at + j)

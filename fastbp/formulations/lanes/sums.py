@@ -17,7 +17,6 @@ from fastbp.compiler.options import INNER, njit
 from fastbp.compiler.views import stretch
 from fastbp.formulations.lanes.layout import weights
 from fastbp.formulations.rules import scale
-from fastbp.formulations.tiles.products import from_
 from fastbp.formulations.tiles.tile import lanes
 
 
@@ -95,20 +94,13 @@ def accumulate_gradient(work, delta, a_previous, l, block, net):
     work.quarters.
     """
     n_in, n_out, m, begin = net.layers[l - 1].n, net.layers[l].n, block.m, block.begin
-    products, none = net.functions[0].sum_products, stretch(delta, 0, 0)
+    none, width, of_quarters = stretch(delta, 0, 0), lanes(delta), net.functions[0].sum_quarters
     if n_out > 1:  # i is k, j is j, p is s
-        dw = weights(work.gradient, net, l)
+        dw, products = weights(work.gradient, net, l), net.functions[0].sum_products
         call(products, dw, a_previous, delta, none, n_in, n_out, m, 1, n_in, 1, n_in, n_out, 1, begin)
     else:
-        size = work.quarters.size // 4
-        for i in range(5):  # p is every fourth s; the fifth time it is those that are left
-            s, every = (i, 4) if i < 4 else (m - m % 4, 1)
-            dw = weights(stretch(work.quarters, i % 4 * size, size), net, l)
-            a, d = from_(a_previous, s * n_in * lanes(delta)), from_(delta, s * lanes(delta))
-            n_p = m // 4 if i < 4 else m % 4
-            call(products, dw, a, d, none, n_in, 1, n_p, 1, n_in, 1, every * n_in, every, 1, begin and i < 4)
-    b_at = net.layers[l].biases_at * lanes(delta)
-    call(net.functions[0].sum_quarters, work.quarters, b_at, delta, m, n_out, begin)
+        call(of_quarters, work.quarters, net.layers[l].weights_at * width, a_previous, delta, m, n_in, begin)
+    call(of_quarters, work.quarters, net.layers[l].biases_at * width, delta, none, m, n_out, begin)
 
 
 @njit(**INNER)

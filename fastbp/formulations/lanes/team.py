@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastbp.compiler.variants import address_of
 from fastbp.formulations.interface import InPlaceTrainer, Trainer
-from fastbp.formulations.lanes.trainer import LanesTrainer, lanes_trainer
+from fastbp.formulations.lanes.trainer import LanesTrainer, Workspaces, lanes_trainer
 from fastbp.formulations.rounds import Row, addresses, until_not_finite
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles.formulation import Tiled
@@ -35,11 +35,12 @@ class Team(Tiled):
         return TeamTrainer(self, *arguments)
 
     def row(
-        self, trainers: Sequence[TeamTrainer], orders: Sequence[Sequence[Any]]
+        self, trainers: Sequence[TeamTrainer], orders: Sequence[Sequence[Any]], kept: Workspaces
     ) -> tuple[Row, Callable[[], list[list[float]]]]:
         """Return the row that trains some of them, each on its orders of epochs.
 
-        And what returns their costs afterwards, of each its epochs up to the first that is not finite.
+        And what returns their costs afterwards, of each its epochs up to the first that is not finite. Rows with the
+        same `kept` run one after the other.
         """
         if (*trainers,) not in self._made:
             if len(self._made) == MOST_KEPT:
@@ -48,8 +49,10 @@ class Team(Tiled):
             models, optimizers, states, options = map(list, columns)
             X, Y, batch_size = trainers[0].X, trainers[0].Y, trainers[0].batch_size
             made = lanes_trainer(models, optimizers, states, X, Y, batch_size, options)
+            made.work_in(kept)
             self._made[*trainers,] = made, address_of(made.loop, *made.arguments[0])
         lanes, loop = self._made[*trainers,]
+        lanes.work_in(kept)
         if any(trainer.held_by is not lanes for trainer in trainers):
             lanes.begin()
             for trainer in trainers:

@@ -83,6 +83,26 @@ def test_the_loop_runs_with_the_arguments_that_it_offers():
     assert_array_equal(copies[1].parameters, nets[1].parameters)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_groups_that_take_turns_share_a_workspace():
+    kept = {}
+    trainer, nets, _ = group([0.01, 0.02])
+    alone, copies, _ = group([0.01, 0.02])
+    diverging, _, _ = group([1e18] * lanes_of(np.dtype("float32")))  # leaves NaN wherever it writes
+    for each in (trainer, alone, diverging):
+        each.begin()
+    for epoch in range(2):
+        for each in (trainer, diverging):
+            each.work_in(kept)
+            each.train(orders(len(each.costs[0]), epoch))
+        alone.train(orders(2, epoch))
+    for each in (trainer, alone):
+        each.end_epoch()
+    assert len(kept) == 1
+    for net, copy in zip(nets, copies, strict=True):
+        assert_array_equal(net.parameters, copy.parameters)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
