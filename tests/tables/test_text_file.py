@@ -189,7 +189,7 @@ def test_junk_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, conte
     path = text(tmp_path_factory.mktemp("csv"), content)
     try:
         table = read_table(path)
-    except DataFileError as error:
+    except (DataFileError, ImportError) as error:  # what begins as Parquet or Excel files do may need another library
         assert str(path) in str(error)
     else:
         assert len(table) > 0 and all(len(table[name]) == len(table) for name in table.names)
