@@ -55,13 +55,23 @@ def put_errors(A, values, first, m, net):
 @njit(**INNER)
 def take_targets(y, Y, samples, n, net):
     """Copy the targets of some samples into rows as in `rows_of`. Writes: y."""
-    width = y.size // samples.size
-    if n > wide(y) or n == 1:  # a register around one number may reach into a cache line that has nothing of the sample
+    if n == 1:  # a register around one number may reach into a cache line that has nothing of the sample
         for s in range(samples.size):
-            for j in range(n):
-                y[s * width + j] = Y[samples[s], j]
-    else:
+            y[s * (y.size // samples.size)] = Y[samples[s], 0]
+    elif n <= wide(y):
         call(net.functions[0].gather, y, Y, samples, samples.size, 0, n)
+    else:
+        to, last = matrix(y, 0, samples.size, n), n - lanes(y)
+        for s in range(samples.size):
+            for j in range(0, last, lanes(y)):
+                store(load(zeros(y, 1, 1), Y, samples[s], j), to, s, j)
+            store(load(zeros(y, 1, 1), Y, samples[s], last), to, s, last)
+
+
+@njit(**INNER)
+def fitting(m, n, stop):
+    """How many of m rows of n numbers, one behind the other, have numbers up to `stop` before the end of the last."""
+    return min(m, max(0, m - (stop - 1) // n))
 
 
 def take_rows(values, numbers, rows, n, first, m):
@@ -70,26 +80,26 @@ def take_rows(values, numbers, rows, n, first, m):
     Shapes: values (m, n); numbers (rows, n), in panels. Writes: values.
     """
     to, A = matrix(values, 0, 1, values.size), Panels(numbers, rows, n)
-    for s in range(m):
-        for j in range(0, n, wide(numbers)):
-            row, start = matrix(rows_at(A, j, first + s, 1), 0, 1, width_at(A, j)), s * n + j
-            if start + row.shape[1] <= values.size:  # what spills over the end of a row is overwritten by the next
-                for c in range(0, row.shape[1], lanes(numbers)):
-                    store(load(zeros(numbers, 1, 1), row, 0, c), to, 0, start + c)
-            else:
-                for c in range(n - j):
-                    to[0, start + c] = row[0, c]
+    for j in range((n - 1) // wide(numbers) * wide(numbers), -1, -wide(numbers)):
+        panel = matrix(rows_at(A, j, first, m), 0, m, width_at(A, j))
+        fit = fitting(m, n, j + panel.shape[1])  # what spills over the end of a row is overwritten later
+        for s in range(fit):
+            for c in range(0, panel.shape[1], lanes(numbers)):
+                store(load(zeros(numbers, 1, 1), panel, s, c), to, 0, s * n + j + c)
+        for s in range(fit, m):
+            for c in range(n - j):
+                to[0, s * n + j + c] = panel[s, c]
 
 
 def put_rows(numbers, values, rows, n, first, m):
     """And back. Writes: numbers."""
     of, A = matrix(values, 0, 1, values.size), Panels(numbers, rows, n)
-    for s in range(m):
-        for j in range(0, n, wide(numbers)):
-            row, start = matrix(rows_at(A, j, first + s, 1), 0, 1, width_at(A, j)), s * n + j
-            if start + row.shape[1] <= values.size:  # what lies behind the end of a row becomes padding
-                for c in range(0, row.shape[1], lanes(numbers)):
-                    store(load(zeros(numbers, 1, 1), of, 0, start + c), row, 0, c)
-            else:
-                for c in range(n - j):
-                    row[0, c] = of[0, start + c]
+    for j in range(0, n, wide(numbers)):
+        panel = matrix(rows_at(A, j, first, m), 0, m, width_at(A, j))
+        fit = fitting(m, n, j + panel.shape[1])  # what lies behind the end of a row becomes padding
+        for s in range(fit):
+            for c in range(0, panel.shape[1], lanes(numbers)):
+                store(load(zeros(numbers, 1, 1), of, 0, s * n + j + c), panel, s, c)
+        for s in range(fit, m):
+            for c in range(n - j):
+                panel[s, c] = of[0, s * n + j + c]

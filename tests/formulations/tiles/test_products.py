@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numba import config
 from numpy.testing import assert_array_equal
+from panels import from_panels, panels_of, to_panels
 
 import fastbp
 from fastbp.compiler.options import LEAN, njit
@@ -30,25 +31,6 @@ FUNCTIONS = (
 
 def whole_numbers(rng, shape, dtype):
     return rng.integers(-8, 9, shape).astype(dtype)
-
-
-def panels_of(n, dtype):
-    """The first column and the width of every panel of n columns."""
-    wide, padded = 2 * VECTOR_BYTES // np.dtype(dtype).itemsize, panel_columns(n, np.dtype(dtype))
-    return [(j, min(wide, padded - j)) for j in range(0, n, wide)]
-
-
-def to_panels(A, rows):
-    """A matrix in panels of so many rows, with NaN for padding."""
-    padded = np.full((rows, panel_columns(A.shape[1], A.dtype)), np.nan, A.dtype)
-    padded[: len(A), : A.shape[1]] = A
-    return np.concatenate([padded[:, j : j + width].reshape(-1) for j, width in panels_of(A.shape[1], A.dtype)])
-
-
-def from_panels(numbers, rows, n):
-    """And back."""
-    padded = [numbers[rows * j : rows * (j + w)].reshape(rows, w) for j, w in panels_of(n, numbers.dtype)]
-    return np.concatenate(padded, axis=1)[:, :n]
 
 
 def weights_in_panels(w, b):
