@@ -4,7 +4,9 @@ from fastbp.compiler.call import call
 from fastbp.compiler.options import INLINE, INNER, njit
 from fastbp.compiler.views import matrix, stretch
 from fastbp.formulations.tiles.panels import Panels, panel_width, rows_at, width_at
-from fastbp.formulations.tiles.tile import lanes, load, store, wide, zeros
+from fastbp.formulations.tiles.tile import lanes, load, prefetch, store, wide, zeros
+
+AHEAD = 8  # samples whose targets are on their way
 
 
 @njit(**INNER)
@@ -63,6 +65,9 @@ def take_targets(y, Y, samples, n, net):
     else:
         to, last = matrix(y, 0, samples.size, n), n - lanes(y)
         for s in range(samples.size):
+            ahead = samples[min(s + AHEAD, samples.size - 1)]
+            prefetch(Y, ahead, 0)
+            prefetch(Y, ahead, n - 1)
             for j in range(0, last, lanes(y)):
                 store(load(zeros(y, 1, 1), Y, samples[s], j), to, s, j)
             store(load(zeros(y, 1, 1), Y, samples[s], last), to, s, last)
