@@ -24,7 +24,7 @@ def _few_instructions(base: Any) -> Any:
     class FewInstructions(base):  # type: ignore[misc]
         def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
             found = OPERATIONS.get(fn if isinstance(fn, str) else getattr(fn, "typing_key", None))
-            if found is None or self.enable_boundscheck or not found[0](sig):
+            if found is None or (self.enable_boundscheck and found[1] in (_get, _set)) or not found[0](sig):
                 return super().get_function(fn, sig, _firstcall)
             return _wrap_impl(found[1], self, sig)
 
