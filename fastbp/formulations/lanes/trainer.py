@@ -29,8 +29,8 @@ from fastbp.optimizers import Optimizer, OptimizerState
 # Weights up to which a group takes less time than its networks one after the other in `tiles`, with registers of any
 # size. With Adam and mini-batches of 32, on a Xeon with AVX-512 in float32: 0.65 of the time of [8, 16, 16, 1], 0.86 of
 # [8, 32, 32, 1], 0.94 of [32, 32, 10], 1.05 of [64, 32, 10], 1.07 of [64, 32, 32, 1]; in float64 0.78, 1.04, 1.02,
-# 1.14, 1.17; with AVX2 there, from the second on, 0.95, 0.95, 1.25, 1.12. On Zen 4: 0.84, 0.96, 1.17 of the first two
-# and the last, in float64 0.94, 1.01, 1.23.
+# 1.14, 1.17; with AVX2 there, from the second on, 0.95, 0.95, 1.25, 1.12. On Zen 4 in float32 0.73, 0.94, 0.95, 1.13,
+# 1.11; in float64 of the first two and the last 0.94, 1.01, 1.23.
 MOST_WEIGHTS = 1350
 Workspaces: TypeAlias = dict[Any, LanesWorkspace]  # by sizes and dtype of the networks, and size of mini-batches
 ROWS = 16  # samples of a block: with more, less of z, a and δ stays in the cache; with fewer, sums are too short
