@@ -21,7 +21,7 @@ from fastbp.model import Array, Model, aligned_empty
 FLOPS_BETWEEN_LOOKS = 1e9
 # Short epochs are trained together if they are no more than this part of it, so that a round of networks has enough
 # rows to spread over all threads, and no more than so many samples, whose orders wait in memory.
-PART_TOGETHER, SAMPLES_TOGETHER = 1 / 8, 16_384
+PART_TOGETHER, SAMPLES_TOGETHER = 1 / 2, 16_384
 KINDS_OF_WEIGHTS = "no sample_weight", "a sample_weight for each sample", "a sample_weight for each output"  # by ndim
 
 
