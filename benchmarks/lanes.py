@@ -26,10 +26,9 @@ def fastbp_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> tuple[dict[s
     import numpy as np
 
     import fastbp
-    from fastbp.compiler.variants import address_of
     from fastbp.formulations import FORMULATIONS
     from fastbp.formulations.lanes.trainer import lanes_of, lanes_trainer
-    from fastbp.formulations.rounds import Row, prepared
+    from fastbp.formulations.rounds import prepared
     from fastbp.formulations.step_options import StepOptions
 
     choices = {"activation": "tanh", "output_activation": "identity", "cost": "quadratic"}
@@ -47,13 +46,8 @@ def fastbp_epochs(sizes: list[int], n_nets: int, X: Any, Y: Any) -> tuple[dict[s
     ]
     for trainer in in_lanes + in_tiles:
         trainer.begin()
-    rows, kept = list[Row](), dict[Any, Any]()
-    for trainer, group in zip(in_lanes, groups, strict=True):
-        trainer.work_in(kept)  # as a round does
-        trainer.take(orders[None, group])
-        _, optimizer, work, data, batch_size, net = trainer.arguments[0]
-        loop = address_of(trainer.loop, *trainer.arguments[0])
-        rows.append(Row(loop, optimizer._address, work._address, (data._address,), batch_size, net._address))
+    kept: dict[Any, Any] = {}
+    rows = [trainer.row(orders[None, group], kept) for trainer, group in zip(in_lanes, groups, strict=True)]
     run_lanes = prepared(rows)
     run_tiles = prepared([trainer.row([order]) for trainer, order in zip(in_tiles, orders, strict=True)])
 

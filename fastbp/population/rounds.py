@@ -131,6 +131,8 @@ class Rounds:
                 self._ended.put((jobs, kept, result))
             else:
                 self._pool.submit(run).add_done_callback(lambda result: self._ended.put((jobs, kept, result)))
+        else:
+            self._kept.append(kept)
         self._train_alone(alone)
 
     def _train_alone(self, members: list[Member]) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastbp.compiler.variants import address_of
 from fastbp.formulations.interface import InPlaceTrainer, Trainer
 from fastbp.formulations.lanes.trainer import LanesTrainer, Workspaces, lanes_trainer
-from fastbp.formulations.rounds import Row, addresses, until_not_finite
+from fastbp.formulations.rounds import Row, until_not_finite
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles.formulation import Tiled
 from fastbp.model import Array, Model
@@ -29,7 +28,7 @@ class Team(Tiled):
 
     def __init__(self, n: int) -> None:
         self.n_training = n  # its trainers that have not ended, also those that are still to come
-        self._made: dict[tuple[TeamTrainer, ...], tuple[LanesTrainer, int]] = {}  # of those that have trained together
+        self._made: dict[tuple[TeamTrainer, ...], LanesTrainer] = {}  # of those that have trained together
 
     def _trainer(self, *arguments: Any) -> Any:
         return TeamTrainer(self, *arguments)
@@ -48,24 +47,18 @@ class Team(Tiled):
             columns = zip(*((t.model, t.optimizer, t.state, t.options) for t in trainers), strict=True)
             models, optimizers, states, options = map(list, columns)
             X, Y, batch_size = trainers[0].X, trainers[0].Y, trainers[0].batch_size
-            made = lanes_trainer(models, optimizers, states, X, Y, batch_size, options)
-            made.work_in(kept)
-            self._made[*trainers,] = made, address_of(made.loop, *made.arguments[0])
-        lanes, loop = self._made[*trainers,]
-        lanes.work_in(kept)
+            self._made[*trainers,] = lanes_trainer(models, optimizers, states, X, Y, batch_size, options)
+        lanes = self._made[*trainers,]
         if any(trainer.held_by is not lanes for trainer in trainers):
             lanes.begin()
             for trainer in trainers:
                 trainer.held_by = lanes
-        lanes.take(np.array([*zip(*orders, strict=True)], np.int64))
-        _, optimizer, work, _, batch_size, net = lanes.arguments[0]
 
         def costs() -> list[list[float]]:
             lanes.end_epoch()
             return [until_not_finite(of_one) for of_one in lanes.costs.T.tolist()]
 
-        of_epochs = addresses(lanes.samples)
-        return Row(loop, optimizer._address, work._address, of_epochs, batch_size, net._address), costs
+        return lanes.row(np.array([*zip(*orders, strict=True)], np.int64), kept), costs
 
     def leave(self) -> None:
         """Let a trainer end: forget those that have trained together, and their samples."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import config
 
 from fastbp.compiler.together import at_once
-from fastbp.compiler.variants import entry
+from fastbp.compiler.variants import address_of, entry
 from fastbp.formulations import array_functions
 from fastbp.formulations.compiled import layer_places, of_network, rates_of, with_functions
 from fastbp.formulations.lanes.descent import DECAY, train_epoch
@@ -19,6 +19,7 @@ from fastbp.formulations.lanes.functions import FUNCTIONS, function
 from fastbp.formulations.lanes.layout import LanesData, LanesWorkspace, Members
 from fastbp.formulations.lanes.products import COLUMN, LINE
 from fastbp.formulations.network_data import NetworkData, layer_table, table
+from fastbp.formulations.rounds import Row, addresses
 from fastbp.formulations.rules import L2
 from fastbp.formulations.step_options import StepOptions
 from fastbp.formulations.tiles.panel_sums import BLOCK
@@ -142,6 +143,14 @@ class LanesTrainer:
             self._optimizer.limits[i, DECAY] = options.decay[0]
             options.steps[0] += epochs * -(-n // self._batch_size)
 
+    def row(self, orders: npt.NDArray[np.int64], kept: Workspaces) -> Row:
+        """Take the samples of epochs; return what a round runs, among others with the same `kept`."""
+        self.work_in(kept)
+        self.take(orders)
+        _, optimizer, work, _, batch_size, net = arguments = self.arguments[0]
+        loop, of_epochs = address_of(self.loop, *arguments), addresses(self.samples)
+        return Row(loop, optimizer._address, work._address, of_epochs, batch_size, net._address)
+
     def train(self, orders: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Train each network on its own order of samples, (n_networks, n), and return the sums of costs, (n_networks,).
 
@@ -203,12 +212,12 @@ def workspace(model: Model, batch_size: int) -> LanesWorkspace:
     n, neurons, n_in, n_out = model.parameters.vector.size, sum(model.sizes), model.sizes[0], model.sizes[-1]
     rows = min(round_up(batch_size, unit), max(unit, ROWS))
     size = (round_up(n, lanes) + COLUMN) * lanes
-    theta, gradient, gradients, quarters = (aligned_zeros(times * size, dtype) for times in (1, 1, 1, 4))
+    theta, gradient, quarters = (aligned_zeros(times * size, dtype) for times in (1, 1, 4))
+    gradients = aligned_zeros(round_up(n, lanes) * lanes, dtype)
     z, a, delta = (aligned_zeros((rows * neurons + COLUMN) * lanes, dtype) for _ in range(3))
     inputs, outputs = aligned_zeros(lanes * rows * n_in, dtype), aligned_zeros(4 * lanes * rows * n_out, dtype)
     costs = (np.zeros(lanes * m) for m in (rows, batch_size))
     scratch = aligned_zeros(COLUMN * LINE // 2 // dtype.itemsize * lanes, dtype)
-    gradients = gradients[: round_up(n, lanes) * lanes]
     return LanesWorkspace(theta, gradient, gradients, quarters, z, a, delta, inputs, outputs, *costs, scratch, rows)
 
 
